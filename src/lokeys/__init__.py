@@ -1,0 +1,3 @@
+"""lokeys keeps the credentials with which Grafana Loki reaches its object storage right."""
+
+__version__ = "0.1.0.dev0"
