@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secret values, and what may be said about them.
+
+A `Sensitive` will not print. What travels through the core instead is a `PairFacts`: keyed
+fingerprints, compared whole, and the flaws of the value's form. Fingerprints are HMAC-SHA-256, so
+who lacks the key can neither guess a secret from one nor compare two installations.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import string
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType, NoReturn
+
+Fingerprint = NewType("Fingerprint", str)
+"""`k:` (kept key) or `r:` (this run's key) and 64 hex digits; show it with `short`."""
+
+SHOWN_HEX_DIGITS = 6
+
+
+def short(fingerprint: Fingerprint) -> str:
+    """Return what people see of a fingerprint: its kind and six hex digits."""
+    kind, _, digest = fingerprint.partition(":")
+    return f"{kind}:{digest[:SHOWN_HEX_DIGITS]}"
+
+
+class Sensitive:
+    """A secret value that shows itself only when `reveal` is called."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes | str) -> None:
+        self._value = value.encode() if isinstance(value, str) else bytes(value)
+
+    def reveal(self) -> bytes:
+        """Return the value. Only adapters may ask."""
+        return self._value
+
+    def reveal_text(self) -> str:
+        """Return the value as text; undecodable bytes come back as surrogates."""
+        return self._value.decode(errors="surrogateescape")
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sensitive):
+            return NotImplemented
+        return hmac.compare_digest(self._value, other._value)
+
+    def __hash__(self) -> NoReturn:
+        raise TypeError("a Sensitive has no hash: compare fingerprints")
+
+    def __repr__(self) -> str:
+        return "<sensitive>"
+
+    __str__ = __repr__
+
+    def __format__(self, format_spec: str) -> str:
+        return "<sensitive>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Sensitive is not serialised")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KeyPair:
+    """An S3 access key as some hop holds it; either half may be missing (empty)."""
+
+    access_key_id: Sensitive
+    secret_access_key: Sensitive
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, KeyPair):
+            return NotImplemented
+        return (
+            self.access_key_id == other.access_key_id
+            and self.secret_access_key == other.secret_access_key
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Flaw(StrEnum):
+    """What is wrong with the form of a pair, seen without asking any store."""
+
+    ID_EMPTY = "the access key id is empty"
+    SECRET_EMPTY = "the secret key is empty"
+    ID_TRAILING_NEWLINE = "the access key id ends in a newline"
+    SECRET_TRAILING_NEWLINE = "the secret key ends in a newline"
+    ID_INVISIBLE = "the access key id holds invisible characters"
+    SECRET_INVISIBLE = "the secret key holds invisible characters"
+    ID_DOUBLE_BASE64 = "the access key id is base64 of a key id"
+    SECRET_DOUBLE_BASE64 = "the secret key is base64 of a secret key"
+
+
+_FLAWS_OF_HALF = {
+    "empty": (Flaw.ID_EMPTY, Flaw.SECRET_EMPTY),
+    "newline": (Flaw.ID_TRAILING_NEWLINE, Flaw.SECRET_TRAILING_NEWLINE),
+    "invisible": (Flaw.ID_INVISIBLE, Flaw.SECRET_INVISIBLE),
+    "base64": (Flaw.ID_DOUBLE_BASE64, Flaw.SECRET_DOUBLE_BASE64),
+}
+_BLANK = frozenset({Flaw.ID_EMPTY, Flaw.SECRET_EMPTY})
+_PRINTABLE = frozenset((string.ascii_letters + string.digits + string.punctuation).encode())
+
+
+def _form_faults(value: bytes) -> Iterator[str]:
+    if not value.strip():
+        yield "empty"
+        return
+    body = value.rstrip(b"\r\n")
+    if body != value:
+        yield "newline"
+    if not _PRINTABLE.issuperset(body):
+        yield "invisible"
+    elif _is_base64_of_text(body):
+        yield "base64"
+
+
+def _is_base64_of_text(value: bytes) -> bool:
+    """Tell whether `value` decodes to a plain printable key; a random secret practically never."""
+    if len(value) < 24 or len(value) % 4:
+        return False
+    try:
+        decoded = b64decode(value, validate=True)
+    except Base64Error:
+        return False
+    return _PRINTABLE.issuperset(decoded.rstrip(b"\r\n"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairFacts:
+    """All that the core ever knows of a key pair."""
+
+    pair: Fingerprint
+    key_id: Fingerprint
+    secret: Fingerprint
+    flaws: frozenset[Flaw] = frozenset()
+
+    @property
+    def blank(self) -> bool:
+        """Tell whether a half is missing, so that the pair must never travel."""
+        return bool(self.flaws & _BLANK)
+
+    @property
+    def clean(self) -> bool:
+        """Tell whether the pair's form is without a flaw."""
+        return not self.flaws
+
+    def torn_between(self, one: PairFacts, other: PairFacts) -> bool:
+        """Tell whether this pair has its id from one of two pairs and its secret from the other."""
+        return (self.key_id, self.secret) in {
+            (one.key_id, other.secret),
+            (other.key_id, one.secret),
+        } and self.pair not in {one.pair, other.pair}
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprinter:
+    """Makes fingerprints with one key; `kept` tells whether they outlive this run."""
+
+    key: Sensitive
+    kept: bool
+
+    def of(self, value: Sensitive, *, purpose: str) -> Fingerprint:
+        """Return the fingerprint of `value`; `purpose` keeps equal ids and secrets apart."""
+        message = purpose.encode() + b"\0" + value.reveal()
+        digest = hmac.new(self.key.reveal(), message, hashlib.sha256).hexdigest()
+        return Fingerprint(f"{'k' if self.kept else 'r'}:{digest}")
+
+    def describe(self, pair: KeyPair) -> PairFacts:
+        """Return what may be known of `pair`."""
+        key_id, secret = pair.access_key_id, pair.secret_access_key
+        id_length = len(key_id.reveal()).to_bytes(4, "big")
+        both = Sensitive(id_length + key_id.reveal() + secret.reveal())
+        flaws = {
+            _FLAWS_OF_HALF[fault][half]
+            for half, value in enumerate((key_id, secret))
+            for fault in _form_faults(value.reveal())
+        }
+        return PairFacts(
+            pair=self.of(both, purpose="pair"),
+            key_id=self.of(key_id, purpose="id"),
+            secret=self.of(secret, purpose="secret"),
+            flaws=frozenset(flaws),
+        )

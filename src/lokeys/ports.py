@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine needs of the outside world, one Protocol a hop.
+
+Reading never raises for what a report can carry: a hop that cannot be read returns `Unreadable`
+(or a state with its fault). Acting raises the classes of `lokeys.errors`. Every call is bounded in
+time and size by its adapter. A reading's pair is a secret: the engine keeps it for one pass only
+and hands it to nobody but another port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
+
+from lokeys.core.model import Bucket, Ref
+from lokeys.core.sensitive import Fingerprint, KeyPair
+from lokeys.core.snapshot import (
+    DeliveryState,
+    LogLine,
+    LokiMetrics,
+    PodState,
+    SecretState,
+    SourceState,
+    StoreVerdict,
+    Unreadable,
+    VaultState,
+    WorkloadState,
+)
+
+State = TypeVar("State", covariant=True)  # noqa: PLC0105 - it reads better than State_co
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading(Generic[State]):
+    """What a hop said: its state for the core, its pair for the ports, its gaps for the report."""
+
+    state: State | None = None
+    pair: KeyPair | None = None
+    gaps: tuple[Unreadable, ...] = ()
+
+
+class SourcePort(Protocol):
+    """Where the key is minted."""
+
+    async def read(self) -> Reading[SourceState]:
+        """Return what the source offers now."""
+        ...
+
+    async def refresh(self) -> None:
+        """Make the source read the store again (Rook: a data key added to its Secret)."""
+        ...
+
+    async def ensure_user(self) -> bool:
+        """Make sure that the user exists; return whether it was made just now."""
+        ...
+
+
+class VaultPort(Protocol):
+    """Where a copy of the key is kept."""
+
+    async def read(self) -> Reading[VaultState]:
+        """Return what the item holds now. One item read; the item's id is remembered."""
+        ...
+
+    async def write(self, pair: KeyPair, *, over: Fingerprint) -> VaultState:
+        """Put `pair` into both fields with one PATCH, and return what a read-back showed.
+
+        Raises Conflict if the item no longer holds the pair `over`, NeedsHuman where the item, a
+        field or the right is missing, Waiting if the read-back has not caught up in time.
+        """
+        ...
+
+
+class DeliveryPort(Protocol):
+    """The ExternalSecret."""
+
+    async def read(self) -> Reading[DeliveryState]:
+        """Return its state, its store's, and who else claims its target."""
+        ...
+
+    async def force_sync(self) -> None:
+        """Annotate it with a new value, so that the operator reads the vault again."""
+        ...
+
+    async def revalidate_store(self) -> None:
+        """Annotate its SecretStore with a new value, so that the operator looks at it again."""
+        ...
+
+
+class SecretPort(Protocol):
+    """The Secret that Loki reads."""
+
+    async def read(self) -> Reading[SecretState]:
+        """Return what it holds now."""
+        ...
+
+    async def spoil_data_hash(self, *, expected: SecretState) -> None:
+        """Write a wrong data-hash annotation; makes ESO read where force-sync does nothing."""
+        ...
+
+    async def delete(self, *, expected: SecretState) -> None:
+        """Delete it, with uid and resourceVersion as preconditions."""
+        ...
+
+    async def write(self, pair: KeyPair, *, expected: SecretState | None) -> None:
+        """Write both keys in one apply; Conflict if it is no longer `expected`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """The workloads of a route and their pods."""
+
+    workloads: tuple[WorkloadState, ...] = ()
+    pods: tuple[PodState, ...] = ()
+
+
+class WorkloadsPort(Protocol):
+    """The workloads that use the Secret."""
+
+    async def read(self) -> Reading[Fleet]:
+        """Return workloads and pods; pods come without metrics and log."""
+        ...
+
+    async def evict(self, pod: PodState, *, grace: timedelta | None) -> None:
+        """Evict one pod; raises Conflict if it was replaced, Waiting if a budget refuses."""
+        ...
+
+    async def delete(self, pod: PodState, *, grace: timedelta | None) -> None:
+        """Delete one pod (uid as precondition), or shorten the grace of a dying one."""
+        ...
+
+
+class StorePort(Protocol):
+    """The object store, asked with a given key."""
+
+    async def try_list(self, pair: KeyPair) -> StoreVerdict:
+        """Ask for a list of at most one key. Never raises for an answer."""
+        ...
+
+    async def try_fully(self, pair: KeyPair) -> StoreVerdict:
+        """Put, get, list and delete one object of a fixed name under the probe prefix."""
+        ...
+
+    async def bucket_exists(self, pair: KeyPair) -> bool:
+        """Tell whether the bucket is there, as `pair` sees it."""
+        ...
+
+    async def create_bucket(self, pair: KeyPair) -> None:
+        """Create the bucket, owned by the pair's user; fine if it is there and ours."""
+        ...
+
+
+class LokiPort(Protocol):
+    """The Loki in one pod."""
+
+    async def metrics(self, pod: PodState) -> LokiMetrics | Unreadable:
+        """Return its storage counters."""
+        ...
+
+    async def log(self, pod: PodState) -> tuple[LogLine, ...] | Unreadable:
+        """Return the storage complaints in the tail of its log."""
+        ...
+
+    async def flush(self, pod: PodState) -> None:
+        """Ask its ingester to flush, so that proof need not wait for traffic."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePorts:
+    """All ports of one route. `store` may differ from the spec's only in how it is reached."""
+
+    source: SourcePort
+    vault: VaultPort | None
+    delivery: DeliveryPort | None
+    secret: SecretPort
+    workloads: WorkloadsPort
+    store: StorePort
+    loki: LokiPort
+    bucket: Bucket
+
+
+class Objects(Protocol):
+    """Reads Kubernetes objects by name or label, from a cache or from the API server."""
+
+    async def get(self, ref: Ref) -> Mapping[str, Any]:
+        """Return the object; raises NotFound, Forbidden, Unreachable."""
+        ...
+
+    async def list(
+        self, kind: str, *, namespace: str | None, labels: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return the objects of a kind; `namespace` None means all."""
+        ...
+
+
+Clock = Callable[[], datetime]
+"""Tells the present moment, aware, in UTC."""
+
+Sleep = Callable[[float], Awaitable[None]]
+"""Waits some seconds; tests hand in one that does not."""
