@@ -62,9 +62,7 @@ class Answer(StrEnum):
     UNSPECIFIC = "an error that says nothing about the key"
 
 
-REFUSED = frozenset(
-    {Answer.UNKNOWN_KEY, Answer.WRONG_SECRET, Answer.NOT_VALID, Answer.SUSPENDED}
-)
+REFUSED = frozenset({Answer.UNKNOWN_KEY, Answer.WRONG_SECRET, Answer.NOT_VALID, Answer.SUSPENDED})
 """The key itself is no good: a pod that holds it cannot write."""
 
 WORKS = frozenset({Answer.ACCEPTED, Answer.NO_BUCKET, Answer.DENIED, Answer.FULL})
