@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Kubernetes control plane on loopback: etcd, API server and controller manager.
+
+RBAC is on and every request is audited. There is no scheduler and no node: `parts.kubelet` is both.
+"""
+
+import itertools
+import json
+import secrets
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from parts.api import Api, ApiError
+from parts.build import program
+from parts.process import Folder, PartError, Process, free_ports, wait_for
+
+HOST = "127.0.0.1"
+ADMIN = "admin"
+CONTROLLER_MANAGER = "system:kube-controller-manager"
+KUBELET = "system:node:parts"
+# Who asked for what and what came of it, never a body. The parts' own requests are noise.
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "users": ["system:apiserver", CONTROLLER_MANAGER, KUBELET]},
+        {"level": "None", "nonResourceURLs": ["/readyz*", "/livez*", "/healthz*"]},
+        {"level": "Metadata"},
+    ],
+}
+
+
+class Kubernetes:
+    """The control plane; `start()` takes 3 s, `stop()` removes every trace.
+
+    `issuer` is the issuer of service account tokens. An http URL turns the API server's own
+    discovery endpoints off.
+    """
+
+    def __init__(self, *, issuer: str = "https://kubernetes.default.svc") -> None:
+        self.issuer = issuer
+        self._folder = Folder("kube")
+        self.folder = self._folder.path
+        self.audit_log = self.folder / "audit.log"
+        self.ca_file = self.folder / "serving.crt"
+        self.kubeconfig = self.folder / "kubeconfig"
+        self.signing_key = self.folder / "sa.key"
+        self._api_port, self._etcd_port, self._peer_port, self._manager_port = free_ports(4)
+        self.server = f"https://{HOST}:{self._api_port}"
+        self._tokens = {
+            user: secrets.token_hex(16) for user in (ADMIN, CONTROLLER_MANAGER, KUBELET)
+        }
+        self._etcd: Process | None = None
+        self._api_server: Process | None = None
+        self._manager: Process | None = None
+        self._names = itertools.count(1)
+        self._api: Api | None = None
+
+    @property
+    def api(self) -> Api:
+        """The admin's client, for what a test wants to see or set."""
+        self._api = self._api or self.client(ADMIN)
+        return self._api
+
+    def client(self, user: str) -> Api:
+        """Return a client that acts as one of the control plane's own users."""
+        return Api(self.server, ca_file=self.ca_file, token=self._tokens[user])
+
+    def start(self) -> None:
+        self._write_files()
+        self._start_etcd()
+        self.start_api_server()
+        self._start_manager()
+        path = "/api/v1/namespaces/default/serviceaccounts/default"
+        wait_for(lambda: self.api.find(path), "controllers run", processes=self._processes())
+
+    def stop(self) -> None:
+        """Stop it; the API server before etcd, without which it would hang for ten minutes."""
+        if self._api:
+            self._api.close()
+        for process in self._processes():
+            process.stop()
+        self._folder.remove()
+
+    def _processes(self) -> list[Process]:
+        return [part for part in (self._manager, self._api_server, self._etcd) if part]
+
+    def start_api_server(self) -> None:
+        """Start the API server on the port it always had, and wait until it is ready."""
+        argv = [_binary("kube-apiserver"), *self._api_server_flags()]
+        self._api_server = Process(argv, log=self.folder / "kube-apiserver.log", cwd=self.folder)
+        wait_for(self._ready, "the API server is ready", timeout_s=60, processes=[self._api_server])
+
+    def stop_api_server(self, *, kill: bool = False) -> None:
+        """Stop the API server alone, or with `kill` break every connection to it at once."""
+        assert self._api_server is not None
+        self._api_server.stop(grace_s=0 if kill else 5)
+
+    def restart_api_server(self, *, kill: bool = False) -> None:
+        """Stop and start the API server; etcd and with it all objects stay."""
+        self.stop_api_server(kill=kill)
+        self.start_api_server()
+
+    def pause_api_server(self) -> None:
+        """Stop the API server's clock: connections stay open and nothing answers."""
+        assert self._api_server is not None
+        self._api_server.signal(signal.SIGSTOP)
+
+    def resume_api_server(self) -> None:
+        assert self._api_server is not None
+        self._api_server.signal(signal.SIGCONT)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """Run the real kubectl as the admin and return what it prints."""
+        done = subprocess.run(
+            [_binary("kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments],
+            input=stdin,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if check and done.returncode:
+            raise PartError(f"kubectl {arguments[0]}: {done.stderr.strip()}")
+        return done.stdout if check else done.stdout + done.stderr
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Server-side apply objects of any kind."""
+        manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+
+    def user_kubeconfig(self, namespace: str, service_account: str) -> Path:
+        """Return a kubeconfig that acts as this service account, by a token asked for now."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
+        spec = {"expirationSeconds": 7200}
+        answer = self.api.post(
+            path, {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": spec}
+        )
+        target = self.folder / f"kubeconfig-{namespace}-{service_account}-{next(self._names)}"
+        self._write_kubeconfig(target, token=answer["status"]["token"], namespace=namespace)
+        return target
+
+    def audit_events(self) -> list[dict[str, Any]]:
+        """Return the audit log: who asked for what, and the answer's code."""
+        if not self.audit_log.exists():
+            return []
+        lines = self.audit_log.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def _ready(self) -> bool:
+        try:
+            self.api.get("/readyz")
+        except (ApiError, httpx2.TransportError):
+            return False
+        return True
+
+    def _start_etcd(self) -> None:
+        clients, peers = (f"http://{HOST}:{port}" for port in (self._etcd_port, self._peer_port))
+        argv = [
+            _binary("etcd"),
+            f"--data-dir={self.folder / 'etcd'}",
+            f"--listen-client-urls={clients}",
+            f"--advertise-client-urls={clients}",
+            f"--listen-peer-urls={peers}",
+            f"--initial-advertise-peer-urls={peers}",
+            f"--initial-cluster=default={peers}",
+            "--unsafe-no-fsync",
+            "--log-level=warn",
+        ]
+        self._etcd = Process(argv, log=self.folder / "etcd.log", cwd=self.folder)
+
+    def _api_server_flags(self) -> list[str]:
+        return [
+            f"--etcd-servers=http://{HOST}:{self._etcd_port}",
+            f"--bind-address={HOST}",
+            f"--secure-port={self._api_port}",
+            f"--tls-cert-file={self.ca_file}",
+            f"--tls-private-key-file={self.folder / 'serving.key'}",
+            f"--service-account-issuer={self.issuer}",
+            "--api-audiences=https://kubernetes.default.svc",
+            f"--service-account-key-file={self.signing_key}",
+            f"--service-account-signing-key-file={self.signing_key}",
+            "--authorization-mode=RBAC",
+            f"--token-auth-file={self.folder / 'tokens.csv'}",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--kubelet-preferred-address-types=InternalIP",
+            "--allow-privileged=true",
+            f"--audit-policy-file={self.folder / 'audit-policy.json'}",
+            f"--audit-log-path={self.audit_log}",
+            # Each event is in the file before its request is answered.
+            "--audit-log-mode=blocking-strict",
+        ]
+
+    def _start_manager(self) -> None:
+        kubeconfig = self.folder / "kubeconfig-controller-manager"
+        self._write_kubeconfig(kubeconfig, token=self._tokens[CONTROLLER_MANAGER])
+        argv = [
+            _binary("kube-controller-manager"),
+            f"--kubeconfig={kubeconfig}",
+            f"--service-account-private-key-file={self.signing_key}",
+            f"--root-ca-file={self.ca_file}",
+            "--use-service-account-credentials=false",
+            "--leader-elect=false",
+            f"--bind-address={HOST}",
+            f"--secure-port={self._manager_port}",
+            f"--cert-dir={self.folder / 'manager-certs'}",
+            # The nodes of tests send no heartbeats.
+            "--controllers=*,-node-lifecycle-controller,-taint-eviction-controller",
+        ]
+        log = self.folder / "kube-controller-manager.log"
+        self._manager = Process(argv, log=log, cwd=self.folder)
+
+    def _write_files(self) -> None:
+        _openssl(self.folder, "genrsa", "-out", str(self.signing_key), "2048")
+        names = "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc"
+        request = ["req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "30"]
+        subject = ["-subj", "/CN=lokeys-test-api-server", "-addext", names]
+        files = ["-keyout", "serving.key", "-out", "serving.crt"]
+        _openssl(self.folder, *request, *subject, *files)
+        rows = [f'{token},{user},{user},"system:masters"\n' for user, token in self._tokens.items()]
+        _write_private(self.folder / "tokens.csv", "".join(rows))
+        _write_private(self.folder / "audit-policy.json", json.dumps(AUDIT_POLICY))
+        self._write_kubeconfig(self.kubeconfig, token=self._tokens[ADMIN])
+
+    def _write_kubeconfig(self, path: Path, *, token: str, namespace: str = "default") -> None:
+        cluster = {"server": self.server, "certificate-authority": str(self.ca_file)}
+        context = {"cluster": "parts", "user": "parts", "namespace": namespace}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "parts", "cluster": cluster}],
+            "users": [{"name": "parts", "user": {"token": token}}],
+            "contexts": [{"name": "parts", "context": context}],
+            "current-context": "parts",
+        }
+        _write_private(path, json.dumps(config, indent=1))
+
+
+def _binary(name: str) -> Path:
+    found = program("kubernetes", name)
+    if found is None:
+        raise PartError(f"{name} is not built here: run `make parts`")
+    return found
+
+
+def _openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real parts as pytest fixtures. A test says what it needs by naming the fixture.
+
+A part that cannot be had here skips its tests by name, and the run's summary says why; with
+`CI=true` it fails them.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from parts.build import program
+from parts.kubernetes import Kubernetes
+
+NOT_HAD = pytest.StashKey[dict[str, str]]()
+_numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin with every part had."""
+    config.stash[NOT_HAD] = {}
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Name the parts that this run went without."""
+    not_had = config.stash[NOT_HAD]
+    if not_had:
+        terminalreporter.section("parts not had here: their tests did not run")
+        for part, why in sorted(not_had.items()):
+            terminalreporter.line(f"{part}: {why}")
+
+
+def need(config: pytest.Config, part: str, why_not: str | None) -> None:
+    """Go on where the part can be had; else skip by name, or fail where nothing may be skipped."""
+    if why_not is None:
+        return
+    config.stash[NOT_HAD][part] = why_not
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{part} cannot be had here, and CI skips nothing: {why_not}", pytrace=False)
+    pytest.skip(f"{part} cannot be had here: {why_not}")
+
+
+def not_built(part: str, *names: str) -> str | None:
+    """Say which programs of a Go part are missing, and what to do; None when all are there."""
+    lost = [name for name in names if not (found := program(part, name)) or not found.exists()]
+    return f"{', '.join(lost)} not built, run `make parts`" if lost else None
+
+
+@pytest.fixture(scope="session")
+def kubernetes(pytestconfig: pytest.Config) -> Iterator[Kubernetes]:
+    """Run one real control plane, with RBAC and an audit log, for all tests."""
+    programs = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+    need(pytestconfig, "kubernetes", not_built("kubernetes", *programs))
+    cluster = Kubernetes()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def make_namespace(kubernetes: Kubernetes) -> Iterator[Callable[[str], str]]:
+    """Make namespaces that nobody had before; they go when the module's tests are done."""
+    made: list[str] = []
+
+    def make(prefix: str = "test") -> str:
+        name = f"{prefix}-{os.getpid()}-{next(_numbers)}"
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        kubernetes.api.post("/api/v1/namespaces", body)
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        kubernetes.api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def namespace(make_namespace: Callable[[str], str]) -> str:
+    """Make a namespace of the test's own."""
+    return make_namespace("test")
+
+
+@pytest.fixture(scope="session")
+def loki_binary(pytestconfig: pytest.Config) -> Path:
+    """Find the real Loki."""
+    need(pytestconfig, "loki", not_built("loki", "loki"))
+    found = program("loki", "loki")
+    assert found is not None
+    return found
