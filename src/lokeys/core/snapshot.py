@@ -347,11 +347,16 @@ class WorkloadState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A pair that the Secret holds, and since when lokeys knows it to (`exact`: it saw it come)."""
+    """A pair that the Secret holds, and since when lokeys knows it to.
+
+    `exact`: lokeys saw it come. Then `old_pods` are the uids of the pods that were there already:
+    a pod that is not among them was born later and has read this pair, whatever the clocks say.
+    """
 
     pair: Fingerprint
     since: datetime
     exact: bool = True
+    old_pods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,11 +365,13 @@ class Memory:
 
     content: Content | None = None
     source_held: tuple[Fingerprint, ...] = ()  # pairs the source is known to have offered
-    confirmed: tuple[Fingerprint, ...] = ()  # foreign pairs that a person let us overwrite
+    refused: tuple[Fingerprint, ...] = ()  # pairs the store is known to have refused
     forced_for: Fingerprint | None = None  # the pair we last forced a sync to get
     forced_count: int = 0
+    forced_at: datetime | None = None
     replaced: Mapping[str, Fingerprint] = field(default_factory=lambda: MappingProxyType({}))
     blocked_since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    flushed: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     refreshed_source_at: datetime | None = None
 
 
