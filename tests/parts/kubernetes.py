@@ -22,6 +22,8 @@ HOST = "127.0.0.1"
 ADMIN = "admin"
 CONTROLLER_MANAGER = "system:kube-controller-manager"
 KUBELET = "system:node:parts"
+EXTERNAL_SECRETS = "external-secrets"
+USERS = (ADMIN, CONTROLLER_MANAGER, KUBELET, EXTERNAL_SECRETS)
 # Who asked for what and what came of it, never a body. The parts' own requests are noise.
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -52,9 +54,7 @@ class Kubernetes:
         self.signing_key = self.folder / "sa.key"
         self._api_port, self._etcd_port, self._peer_port, self._manager_port = free_ports(4)
         self.server = f"https://{HOST}:{self._api_port}"
-        self._tokens = {
-            user: secrets.token_hex(16) for user in (ADMIN, CONTROLLER_MANAGER, KUBELET)
-        }
+        self._tokens = {user: secrets.token_hex(16) for user in USERS}
         self._etcd: Process | None = None
         self._api_server: Process | None = None
         self._manager: Process | None = None
@@ -68,8 +68,14 @@ class Kubernetes:
         return self._api
 
     def client(self, user: str) -> Api:
-        """Return a client that acts as one of the control plane's own users."""
+        """Return a client that acts as one of USERS, who all may do everything."""
         return Api(self.server, ca_file=self.ca_file, token=self._tokens[user])
+
+    def kubeconfig_of(self, user: str) -> Path:
+        """Return a kubeconfig for one of USERS; the audit log tells them apart."""
+        path = self.folder / f"kubeconfig-{user.replace(':', '-')}"
+        self._write_kubeconfig(path, token=self._tokens[user])
+        return path
 
     def start(self) -> None:
         self._write_files()
@@ -145,12 +151,11 @@ class Kubernetes:
         self._write_kubeconfig(target, token=answer["status"]["token"], namespace=namespace)
         return target
 
-    def audit_events(self) -> list[dict[str, Any]]:
-        """Return the audit log: who asked for what, and the answer's code."""
-        if not self.audit_log.exists():
-            return []
+    def audit_events(self, user: str) -> list[dict[str, Any]]:
+        """Return what the audit log has of one user: each request, and its answer's code."""
         lines = self.audit_log.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        events = [json.loads(line) for line in lines if line.endswith("}")]
+        return [event for event in events if event["user"].get("username") == user]
 
     def _ready(self) -> bool:
         try:
@@ -197,11 +202,9 @@ class Kubernetes:
         ]
 
     def _start_manager(self) -> None:
-        kubeconfig = self.folder / "kubeconfig-controller-manager"
-        self._write_kubeconfig(kubeconfig, token=self._tokens[CONTROLLER_MANAGER])
         argv = [
             _binary("kube-controller-manager"),
-            f"--kubeconfig={kubeconfig}",
+            f"--kubeconfig={self.kubeconfig_of(CONTROLLER_MANAGER)}",
             f"--service-account-private-key-file={self.signing_key}",
             f"--root-ca-file={self.ca_file}",
             "--use-service-account-credentials=false",

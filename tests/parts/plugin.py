@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from parts import debian
 from parts.build import program
+from parts.external_secrets import ExternalSecrets
 from parts.kubernetes import Kubernetes
+from parts.rgw import Rgw
 
 NOT_HAD = pytest.StashKey[dict[str, str]]()
 _numbers = itertools.count(1)
@@ -55,6 +58,7 @@ def not_built(part: str, *names: str) -> str | None:
 def kubernetes(pytestconfig: pytest.Config) -> Iterator[Kubernetes]:
     """Run one real control plane, with RBAC and an audit log, for all tests."""
     programs = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+    need(pytestconfig, "kubernetes", debian.missing("kubernetes"))
     need(pytestconfig, "kubernetes", not_built("kubernetes", *programs))
     cluster = Kubernetes()
     try:
@@ -94,3 +98,48 @@ def loki_binary(pytestconfig: pytest.Config) -> Path:
     found = program("loki", "loki")
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="session")
+def external_secrets(
+    pytestconfig: pytest.Config, kubernetes: Kubernetes
+) -> Iterator[ExternalSecrets]:
+    """Run the real External Secrets Operator on the control plane."""
+    need(pytestconfig, "external-secrets", not_built("external-secrets", "external-secrets"))
+    operator = ExternalSecrets(kubernetes)
+    try:
+        operator.start()
+        yield operator
+    finally:
+        operator.close()
+
+
+@pytest.fixture(scope="session")
+def rgw(pytestconfig: pytest.Config) -> Iterator[Rgw]:
+    """Run a real Ceph RGW that tells a wrong key from a wrong secret."""
+    yield from _rgw(pytestconfig, sts_first=False)
+
+
+@pytest.fixture(scope="module")
+def rgw_sts_first(pytestconfig: pytest.Config) -> Iterator[Rgw]:
+    """Run a real Ceph RGW in its default order of authentication: AccessDenied for all."""
+    yield from _rgw(pytestconfig, sts_first=True)
+
+
+def _rgw(config: pytest.Config, *, sts_first: bool) -> Iterator[Rgw]:
+    need(config, "rgw", debian.missing("rgw"))
+    ceph = Rgw(sts_first=sts_first)
+    try:
+        ceph.start()
+        yield ceph
+    finally:
+        ceph.stop()
+
+
+@pytest.fixture(scope="session")
+def promtool(pytestconfig: pytest.Config) -> Path:
+    """Find Prometheus' tool that tests rules."""
+    need(pytestconfig, "promtool", debian.missing("promtool"))
+    found = debian.find("promtool")
+    assert found is not None
+    return Path(found)
