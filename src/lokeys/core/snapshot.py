@@ -357,6 +357,7 @@ class Content:
     since: datetime
     exact: bool = True
     old_pods: tuple[str, ...] = ()
+    before: Fingerprint | None = None  # the pair that it replaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which key a running pod holds, and what proves that it works.
+
+Loki reads its keys once, when its container starts. So a pod is current if its container started
+after the Secret's content changed. Who saw the change come knows the pods that were there before
+it; who did not has two clocks to compare (the API server's and the kubelet's), and within a minute
+of each other the storage decides.
+
+       content changed                container started        it is
+    ───────┼──────────────────────────────────┼─────────────▶  current
+    ───────┼──[ one minute: ask the storage ]─────────────────
+    container started ───────┼ content changed ─────────────▶  behind
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from lokeys.core.snapshot import Content, PodState, Snapshot
+
+CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
+"""Two machines' clocks, and whole seconds in timestamps, may be this far apart."""
+
+REFUSED_KEY_CAUSES = frozenset(
+    {"access_key_unknown", "secret_key_mismatch", "s3_access_denied_policy"}
+)
+"""Log complaints that a dead key can produce (with token-first RGW also Access Denied)."""
+
+
+class Currency(StrEnum):
+    """What is known of the key in a running pod."""
+
+    CURRENT = "current"
+    BEHIND = "behind"
+    UNKNOWN = "unknown"
+
+
+class Proof(StrEnum):
+    """What proves that a pod's key works. The names are reasons of the Ready condition."""
+
+    BY_LOKI = "ProvedByLoki"
+    BY_STORE_TEST = "ProvedByStoreTest"
+
+
+def storage_works(pod: PodState) -> bool | None:
+    """Return what the pod's own storage requests say of its key; None: they say nothing yet.
+
+    Counters count since the container started, and its key cannot change meanwhile. 404s are
+    harmless (Loki looks for files that need not exist).
+    """
+    if pod.metrics is not None and pod.metrics.refused:
+        return False
+    if any(line.cause in REFUSED_KEY_CAUSES for line in pod.log):
+        return False
+    if pod.metrics is not None and pod.metrics.accepted:
+        return True
+    return None
+
+
+def currency(pod: PodState, snapshot: Snapshot) -> Currency:
+    """Tell whether the pod's container has read the Secret's present content."""
+    content = snapshot.memory.content
+    if pod.started_at is None:
+        return Currency.CURRENT  # it reads the Secret when it starts
+    if content is None or snapshot.secret is None:
+        return Currency.UNKNOWN
+    if pod.started_at > content.since + CLOCKS_AGREE_WITHIN:
+        return Currency.CURRENT
+    if not content.exact:
+        return _by_storage(pod, snapshot)
+    if pod.uid not in content.old_pods:
+        return Currency.CURRENT
+    if pod.started_at < content.since - CLOCKS_AGREE_WITHIN:
+        return Currency.BEHIND
+    return _restarted_in_place(pod, content, snapshot)
+
+
+def _by_storage(pod: PodState, snapshot: Snapshot) -> Currency:
+    """Let the storage decide about a pod when nobody saw the content change."""
+    works = storage_works(pod)
+    if works is None:
+        return Currency.UNKNOWN
+    if works:
+        return Currency.CURRENT
+    return Currency.BEHIND if _secret_is_better(snapshot) else Currency.UNKNOWN
+
+
+def _restarted_in_place(pod: PodState, content: Content, snapshot: Snapshot) -> Currency:
+    """Decide about a container that started around the change, in a pod from before it.
+
+    A request that works proves the new pair only if the old one is known to be dead.
+    """
+    old_is_dead = content.before in snapshot.memory.refused
+    works = storage_works(pod)
+    if works is True and old_is_dead:
+        return Currency.CURRENT
+    after = pod.started_at is not None and pod.started_at > content.since
+    return Currency.UNKNOWN if works is None and after and old_is_dead else Currency.BEHIND
+
+
+def _secret_is_better(snapshot: Snapshot) -> bool:
+    """Tell whether the store takes the Secret's pair, so that the refused one is another."""
+    verdict = snapshot.verdict(snapshot.secret.pair) if snapshot.secret else None
+    return verdict is not None and verdict.accepted
+
+
+def key_is_dead(pod: PodState, snapshot: Snapshot) -> bool:
+    """Tell whether the store refuses the key that the pod runs with.
+
+    Its own requests say so, or the pair that the Secret held before is known to be refused.
+    """
+    content = snapshot.memory.content
+    return storage_works(pod) is False or (
+        content is not None
+        and content.before in snapshot.memory.refused
+        and currency(pod, snapshot) is Currency.BEHIND
+    )
+
+
+def proof(pod: PodState, snapshot: Snapshot) -> Proof | None:
+    """Return what proves that the pod runs with a key that works; None: nothing does yet."""
+    if pod.deleting_since is not None or pod.started_at is None:
+        return None
+    if storage_works(pod) is True and currency(pod, snapshot) is not Currency.BEHIND:
+        return Proof.BY_LOKI
+    if pod.writes or snapshot.secret is None:
+        return None
+    verdict = snapshot.verdict(snapshot.secret.pair)
+    accepted = verdict is not None and verdict.accepted
+    if accepted and currency(pod, snapshot) is Currency.CURRENT and storage_works(pod) is None:
+        return Proof.BY_STORE_TEST
+    return None

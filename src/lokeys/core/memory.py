@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a look adds to what lokeys remembers of a route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from lokeys.core.sensitive import Fingerprint
+from lokeys.core.snapshot import Content, Memory, Snapshot
+
+REMEMBERED_PAIRS = 10
+"""More than a route meets between two looks at its status; old ones fall out."""
+
+
+def remember(snapshot: Snapshot) -> Memory:
+    """Return the memory after this look; equal to the one before if nothing new was seen."""
+    memory = _forget_arrived(snapshot)
+    pods = {pod.ref.name for pod in snapshot.pods}
+    return replace(
+        memory,
+        content=_content(snapshot),
+        source_held=_with(memory.source_held, _source_pairs(snapshot)),
+        refused=_still_refused(snapshot),
+        replaced={name: pair for name, pair in memory.replaced.items() if name in pods},
+        blocked_since={k: v for k, v in memory.blocked_since.items() if k in pods},
+        flushed={k: v for k, v in memory.flushed.items() if k in pods},
+    )
+
+
+def _content(snapshot: Snapshot) -> Content | None:
+    """Return which pair the Secret holds and since when; a Secret that is gone is still awaited."""
+    known, secret = snapshot.memory.content, snapshot.secret
+    if secret is None:
+        return known
+    if known is not None and known.pair == secret.pair.pair:
+        return known
+    if known is None:
+        since = secret.written_at or snapshot.at
+        return Content(pair=secret.pair.pair, since=since, exact=False)
+    return Content(
+        pair=secret.pair.pair,
+        since=snapshot.at,
+        exact=True,
+        old_pods=_pods_from_before(snapshot, secret.written_at),
+        before=known.pair,
+    )
+
+
+def _pods_from_before(snapshot: Snapshot, written_at: datetime | None) -> tuple[str, ...]:
+    """Return the pods whose container surely or possibly started before the Secret was written.
+
+    A pod that came between the write and this look (lokeys may have been away) is not one of them.
+    """
+    tolerance = timedelta(seconds=1)  # both times are whole seconds
+    return tuple(
+        pod.uid
+        for pod in snapshot.pods
+        if pod.started_at is not None
+        and (written_at is None or pod.started_at <= written_at + tolerance)
+    )
+
+
+def _source_pairs(snapshot: Snapshot) -> Iterable[Fingerprint]:
+    """Yield the pair that the source offers, once the store has said that it is a real one."""
+    pair = snapshot.source.pair if snapshot.source else None
+    verdict = snapshot.verdict(pair)
+    if pair is not None and verdict is not None and verdict.accepted:
+        yield pair.pair
+
+
+def _still_refused(snapshot: Snapshot) -> tuple[Fingerprint, ...]:
+    """Return the refused pairs; one that the store takes again is forgiven."""
+    refused = {pair for pair, verdict in snapshot.verdicts.items() if verdict.refused}
+    accepted = {pair for pair, verdict in snapshot.verdicts.items() if verdict.accepted}
+    known = tuple(pair for pair in snapshot.memory.refused if pair not in accepted)
+    return _with(known, refused)
+
+
+def _with(known: tuple[Fingerprint, ...], more: Iterable[Fingerprint]) -> tuple[Fingerprint, ...]:
+    fresh = tuple(sorted(pair for pair in set(more) if pair not in known))
+    return (*known, *fresh)[-REMEMBERED_PAIRS:]
+
+
+def _forget_arrived(snapshot: Snapshot) -> Memory:
+    """Forget forced syncs once their content is there."""
+    memory, secret = snapshot.memory, snapshot.secret
+    if memory.forced_for is None or secret is None or secret.pair.pair != memory.forced_for:
+        return memory
+    return replace(memory, forced_for=None, forced_count=0, forced_at=None)
