@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make` says what there is. Everything works in a fresh clone with only Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+TESTS := $(BIN)/python -m pytest -q
+
+.PHONY: help setup demo unit test check bench parts lock clean
+.DEFAULT_GOAL := help
+
+help: ## say what each target does
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 14
+
+setup: $(BIN)/.locked ## make .venv, with every tool pinned by hash
+
+$(BIN)/.locked: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lokeys needs Python 3.11 or newer; choose one: make PYTHON=python3.12 …")'
+	@echo "installing the pinned tools into .venv (about a minute) …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## play the whole story on this machine, with nothing else installed
+	@$(BIN)/lokeys demo
+
+unit: setup ## the quick tests: seconds, no socket
+	@$(TESTS) tests/unit
+
+test: parts ## all tests on the real parts, which it builds or installs first
+	@$(TESTS)
+
+check: setup ## format, lint, types, layers, quick tests, the core's coverage
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/coverage run -m pytest -q tests/unit
+	@$(BIN)/coverage report --fail-under=100
+
+bench: parts ## measure speed and memory, and keep the figures as JSON
+	@PYTHONPATH=tests $(BIN)/python -m bench
+
+parts: setup ## build and install the real parts that tests run on, once
+	@PYTHONPATH=tests $(BIN)/python -m parts.debian
+	@PYTHONPATH=tests $(BIN)/python -m parts.build
+
+lock: setup ## pin the newest tools
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
+	  --group dev --output-file requirements.lock pyproject.toml
+
+clean: ## remove what was made here; the parts stay in their cache
+	@rm -rf .venv .cache .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
