@@ -1,0 +1,529 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls to the API server with plain objects, each bounded in size and time.
+
+Objects are `dict[str, Any]`. Errors are those of `lokeys.errors`, and `Expired`, `EvictionBlocked`
+and `NoSuchKind` of `lokeys.kube.replies`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Self
+
+import httpx2
+import msgspec
+from lightkube.core.exceptions import ConfigError
+
+from lokeys.errors import BadInput, LokeysError, Throttled, Transient
+from lokeys.kube.connection import Connection
+from lokeys.kube.kubeconfig import ClusterConfig
+from lokeys.kube.replies import (
+    MAX_MESSAGE,
+    EvictionBlocked,
+    Expired,
+    NoSuchKind,
+    Target,
+    error_of,
+    status_of,
+    unreachable,
+)
+from lokeys.kube.resources import POD, Resource
+
+__all__ = [
+    "Api",
+    "EvictionBlocked",
+    "Expired",
+    "Limits",
+    "Listing",
+    "NoSuchKind",
+    "Object",
+    "Resource",
+    "WatchEvent",
+]
+
+Object = dict[str, Any]
+PatchType = Literal["merge-patch", "json-patch", "apply-patch"]
+
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_CONTENT_TYPES: Mapping[PatchType, str] = {
+    "merge-patch": "application/merge-patch+json",
+    "json-patch": "application/json-patch+json",
+    "apply-patch": "application/apply-patch+yaml",
+}
+_MAX_ERROR_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of an answer is read, and how long it is awaited."""
+
+    object_bytes: int = 16 * 1024 * 1024
+    page_bytes: int = 64 * 1024 * 1024
+    page_items: int = 500
+    call_s: float = 30.0
+    watch_s: float = 290.0
+    throttled_tries: int = 4
+
+
+class Listing(NamedTuple):
+    """All objects of a list, and the moment it shows."""
+
+    items: list[Object]
+    resource_version: str
+
+
+class WatchEvent(NamedTuple):
+    """One line of a watch: ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
+
+    type: str
+    object: Object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    method: str
+    path: str
+    target: Target
+    params: Mapping[str, str | int] | None = None
+    headers: Mapping[str, str] | None = None
+    content: bytes | None = None
+    max_bytes: int
+
+
+class Api:
+    """One API server, spoken to as one user. Use it as an async context manager."""
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        *,
+        limits: Limits | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._config = config
+        self._limits = limits or Limits()
+        self._sleep = sleep
+        self._connection = Connection(config, transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._connection.aclose()
+
+    @property
+    def current_namespace(self) -> str:
+        """Return the namespace that a call without one should use."""
+        return self._config.namespace
+
+    @property
+    def server(self) -> str:
+        """Return the API server's URL."""
+        return self._config.server
+
+    @property
+    def connection(self) -> Connection:
+        """Return the way to the server, for what is no plain call (port-forward)."""
+        return self._connection
+
+    async def get(self, resource: Resource, name: str, *, namespace: str | None = None) -> Object:
+        """Return one object."""
+        target = Target(verb="get", resource=resource, namespace=namespace, name=name)
+        return await self._object("GET", resource.path(namespace, name), target=target)
+
+    async def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
+        metadata_only: bool = False,
+    ) -> Listing:
+        """Return every matching object; without a namespace, those of all namespaces."""
+        target = Target(verb="list", resource=resource, namespace=namespace)
+        params: dict[str, str | int] = {"limit": self._limits.page_items}
+        params |= _selectors(labels, fields)
+        items: list[Object] = []
+        while True:
+            call = _Call(
+                method="GET",
+                path=resource.path(namespace),
+                target=target,
+                params=params,
+                headers={"Accept": _METADATA_LIST} if metadata_only else None,
+                max_bytes=self._limits.page_bytes,
+            )
+            page = _decoded(await self._send(call), target=target)
+            items += (_named(item, resource) for item in page.get("items") or ())
+            metadata = page.get("metadata") or {}
+            if not metadata.get("continue"):
+                return Listing(items, metadata.get("resourceVersion", ""))
+            params["continue"] = metadata["continue"]
+
+    async def create(
+        self, resource: Resource, obj: Object, *, namespace: str | None = None
+    ) -> Object:
+        """Create the object and return it as stored. Raises `Conflict` where it exists."""
+        name, space = _identity(obj, namespace)
+        target = Target(verb="create", resource=resource, namespace=space, name=name)
+        return await self._object("POST", resource.path(space), target=target, body=obj)
+
+    async def replace(
+        self,
+        resource: Resource,
+        obj: Object,
+        *,
+        namespace: str | None = None,
+        subresource: str | None = None,
+    ) -> Object:
+        """Write the whole object; its resourceVersion, where set, must be the present one."""
+        name, space = _identity(obj, namespace)
+        target = Target(verb="update", resource=resource, namespace=space, name=name)
+        path = _below(resource.path(space, name), subresource)
+        return await self._object("PUT", path, target=target, body=obj)
+
+    async def apply(
+        self,
+        resource: Resource,
+        obj: Object,
+        *,
+        field_manager: str,
+        force: bool = True,
+        subresource: str | None = None,
+    ) -> Object:
+        """Apply the fields of `obj` on the server's side, owned by `field_manager`."""
+        name, space = _identity(obj, None)
+        target = Target(verb="apply", resource=resource, namespace=space, name=name)
+        body = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
+        path = _below(resource.path(space, name), subresource)
+        params = {"fieldManager": field_manager, "force": str(force).lower()}
+        return await self._patch(path, "apply-patch", body, target=target, params=params)
+
+    async def merge_patch(
+        self,
+        resource: Resource,
+        name: str,
+        patch: Object,
+        *,
+        namespace: str | None = None,
+        subresource: str | None = None,
+    ) -> Object:
+        """Merge `patch` into the object (RFC 7386); null removes a field."""
+        target = Target(verb="patch", resource=resource, namespace=namespace, name=name)
+        path = _below(resource.path(namespace, name), subresource)
+        return await self._patch(path, "merge-patch", patch, target=target)
+
+    async def json_patch(
+        self,
+        resource: Resource,
+        name: str,
+        patch: list[Object],  # type: ignore[valid-type]  # the method `list` shadows the class
+        *,
+        namespace: str | None = None,
+        subresource: str | None = None,
+    ) -> Object:
+        """Run the operations of `patch` on the object (RFC 6902); a failed `test` is BadInput."""
+        target = Target(verb="patch", resource=resource, namespace=namespace, name=name)
+        path = _below(resource.path(namespace, name), subresource)
+        return await self._patch(path, "json-patch", patch, target=target)
+
+    async def delete(  # noqa: PLR0913 - the API's own options
+        self,
+        resource: Resource,
+        name: str,
+        *,
+        namespace: str | None = None,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        grace_s: int | None = None,
+    ) -> None:
+        """Delete the object, only while `uid` and `resource_version`, where given, still hold."""
+        target = Target(verb="delete", resource=resource, namespace=namespace, name=name)
+        options = _delete_options(uid=uid, resource_version=resource_version, grace_s=grace_s)
+        await self._object("DELETE", resource.path(namespace, name), target=target, body=options)
+
+    async def evict(self, pod_name: str, *, namespace: str, grace_s: int | None = None) -> None:
+        """Evict a pod. Raises `EvictionBlocked` where a disruption budget refuses."""
+        target = Target(verb="evict", resource=POD, namespace=namespace, name=pod_name)
+        body: Object = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod_name, "namespace": namespace},
+        }
+        if grace_s is not None:
+            body["deleteOptions"] = {"gracePeriodSeconds": grace_s}
+        path = POD.path(namespace, pod_name) + "/eviction"
+        await self._object("POST", path, target=target, body=body)
+
+    async def log(  # noqa: PLR0913 - the API's own options
+        self,
+        pod: str,
+        *,
+        namespace: str,
+        container: str | None = None,
+        tail_lines: int | None = None,
+        limit_bytes: int = 1024 * 1024,
+        previous: bool = False,
+        since_s: int | None = None,
+    ) -> str:
+        """Return the end of a container's log, at most `limit_bytes` of it."""
+        options = {
+            "container": container,
+            "tailLines": tail_lines,
+            "previous": "true" if previous else None,
+            "sinceSeconds": since_s,
+            "limitBytes": limit_bytes,
+        }
+        call = _Call(
+            method="GET",
+            path=POD.path(namespace, pod) + "/log",
+            target=Target(verb="read the log of", resource=POD, namespace=namespace, name=pod),
+            params={name: value for name, value in options.items() if value is not None},
+            max_bytes=limit_bytes + 1024,
+        )
+        return (await self._send(call)).decode(errors="replace")[:limit_bytes]
+
+    async def raw_get(self, path: str) -> bytes:
+        """Return what the API server says at `path`, for example /version."""
+        target = Target(verb="read", path=path)
+        call = _Call(method="GET", path=path, target=target, max_bytes=self._limits.object_bytes)
+        return await self._send(call)
+
+    async def watch(  # noqa: PLR0913 - the API's own options
+        self,
+        resource: Resource,
+        *,
+        resource_version: str,
+        namespace: str | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
+        metadata_only: bool = False,
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield what changes after `resource_version`, until the server ends the watch.
+
+        Raises `Expired` where that moment is forgotten. Close the iterator when done with it.
+        """
+        target = Target(verb="watch", resource=resource, namespace=namespace)
+        params: dict[str, str | int] = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": int(self._limits.watch_s * random.uniform(1, 2)),  # noqa: S311
+        }
+        call = _Call(
+            method="GET",
+            path=resource.path(namespace),
+            target=target,
+            params=params | _selectors(labels, fields),
+            headers={
+                "Accept": _METADATA if metadata_only else "application/json",
+                "Accept-Encoding": "identity",
+            },
+            max_bytes=self._limits.object_bytes,
+        )
+        async with (
+            self._opened(call, client=self._connection.watches) as response,
+            aclosing(_lines(response, call=call)) as lines,
+        ):
+            async for line in lines:
+                yield _event(line, resource, target=target)
+
+    async def _object(
+        self, method: str, path: str, *, target: Target, body: Object | None = None
+    ) -> Object:
+        call = _Call(
+            method=method,
+            path=path,
+            target=target,
+            headers={"Content-Type": "application/json"} if body is not None else None,
+            content=msgspec.json.encode(body) if body is not None else None,
+            max_bytes=self._limits.object_bytes,
+        )
+        return _decoded(await self._send(call), target=target)
+
+    async def _patch(
+        self,
+        path: str,
+        patch_type: PatchType,
+        patch: Any,
+        *,
+        target: Target,
+        params: Mapping[str, str | int] | None = None,
+    ) -> Object:
+        call = _Call(
+            method="PATCH",
+            path=path,
+            target=target,
+            params=params,
+            headers={"Content-Type": _CONTENT_TYPES[patch_type]},
+            content=msgspec.json.encode(patch),
+            max_bytes=self._limits.object_bytes,
+        )
+        return _decoded(await self._send(call), target=target)
+
+    async def _send(self, call: _Call) -> bytes:
+        """Return the body of a good answer; wait out a few requests for patience."""
+        tries = self._limits.throttled_tries
+        for attempt in range(tries):
+            try:
+                return await self._send_once(call)
+            except Throttled as exc:
+                if attempt + 1 == tries:
+                    raise
+                await self._sleep(exc.retry_after_s)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _send_once(self, call: _Call) -> bytes:
+        try:
+            async with (
+                asyncio.timeout(self._limits.call_s),
+                self._opened(call, client=self._connection.calls) as response,
+            ):
+                return await _body(response, call=call)
+        except TimeoutError as exc:
+            raise unreachable(exc, server=self.server) from exc
+
+    @asynccontextmanager
+    async def _opened(
+        self, call: _Call, *, client: httpx2.AsyncClient
+    ) -> AsyncIterator[httpx2.Response]:
+        """Send the call; yield its answer where it is good, else raise what it means."""
+        request = client.build_request(
+            call.method,
+            call.path,
+            params=call.params,
+            headers=call.headers,
+            content=call.content,
+            extensions=self._connection.extensions,
+        )
+        try:
+            response = await client.send(request, stream=True)
+            try:
+                if response.status_code >= 300:
+                    raise await _refusal(response, call=call)
+                yield response
+            finally:
+                await response.aclose()
+        except (httpx2.HTTPError, OSError) as exc:
+            raise unreachable(exc, server=self.server) from exc
+        except ConfigError as exc:
+            raise BadInput(str(exc), place=self._config.origin) from exc
+
+
+async def _refusal(response: httpx2.Response, *, call: _Call) -> LokeysError:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _MAX_ERROR_BYTES:
+            break
+    if call.target.verb == "evict" and (budget := _budget_message(bytes(body))):
+        return EvictionBlocked(f"{call.target} is not evicted: {budget}")
+    return error_of(
+        response.status_code,
+        bytes(body),
+        target=call.target,
+        retry_after=response.headers.get("Retry-After"),
+    )
+
+
+def _budget_message(body: bytes) -> str | None:
+    """Return what a disruption budget says; a plain request for patience carries no such cause."""
+    status = status_of(body)
+    for cause in (status.get("details") or {}).get("causes") or ():
+        if cause.get("reason") == "DisruptionBudget":
+            return str(cause.get("message") or status.get("message"))[:MAX_MESSAGE]
+    return None
+
+
+async def _body(response: httpx2.Response, *, call: _Call) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > call.max_bytes:
+            raise BadInput(
+                f"cannot {call.target.verb} {call.target}: the answer is larger than "
+                f"{call.max_bytes} bytes"
+            )
+    return bytes(body)
+
+
+async def _lines(response: httpx2.Response, *, call: _Call) -> AsyncGenerator[bytes]:
+    """Yield whole lines; nothing is kept between them, for thousands of watches lie idle."""
+    rest = b""
+    async for chunk in response.aiter_raw():
+        *whole, rest = (rest + chunk).split(b"\n")
+        if len(rest) > call.max_bytes:
+            raise Transient(
+                f"cannot {call.target.verb} {call.target}: an event is larger than "
+                f"{call.max_bytes} bytes"
+            )
+        for line in whole:
+            if line:
+                yield line
+
+
+def _event(line: bytes, resource: Resource, *, target: Target) -> WatchEvent:
+    event = _decoded(line, target=target)
+    kind, obj = event.get("type"), event.get("object")
+    if not isinstance(kind, str) or not isinstance(obj, dict):
+        raise Transient(f"cannot {target.verb} {target}: a line is no event")
+    if kind == "ERROR":
+        code = obj.get("code")
+        raise error_of(
+            code if isinstance(code, int) else 500,
+            msgspec.json.encode(obj),
+            target=target,
+            retry_after=None,
+        )
+    return WatchEvent(kind, _named(obj, resource))
+
+
+def _decoded(body: bytes, *, target: Target) -> Object:
+    try:
+        decoded = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        decoded = None
+    if not isinstance(decoded, dict):
+        raise Transient(f"cannot {target.verb} {target}: the answer is no JSON object")
+    return decoded
+
+
+def _named(obj: Object, resource: Resource) -> Object:
+    """Return the object saying what it is: items of lists and bare metadata do not."""
+    obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
+    return obj
+
+
+def _identity(obj: Object, namespace: str | None) -> tuple[str, str | None]:
+    metadata = obj.get("metadata") or {}
+    name = metadata.get("name") or metadata.get("generateName") or ""
+    return name, namespace or metadata.get("namespace")
+
+
+def _below(path: str, subresource: str | None) -> str:
+    return f"{path}/{subresource}" if subresource else path
+
+
+def _selectors(labels: str | None, fields: str | None) -> dict[str, str | int]:
+    chosen = {"labelSelector": labels, "fieldSelector": fields}
+    return {name: value for name, value in chosen.items() if value}
+
+
+def _delete_options(
+    *, uid: str | None, resource_version: str | None, grace_s: int | None
+) -> Object | None:
+    held = {"uid": uid, "resourceVersion": resource_version}
+    preconditions = {name: value for name, value in held.items() if value is not None}
+    options: Object = {}
+    if preconditions:
+        options["preconditions"] = preconditions
+    if grace_s is not None:
+        options["gracePeriodSeconds"] = grace_s
+    return {"apiVersion": "v1", "kind": "DeleteOptions", **options} if options else None

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two ways to the API server: one for calls, one for watches.
+
+Calls go over a few kept HTTP/1.1 connections. Watches lie idle by the thousand and share HTTP/2
+connections (see `multiplexed`); where HTTP/2 cannot be had (plain http, a proxy) each takes a
+connection of its own.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx2
+from lightkube.config.client_adapter import user_auth, verify_cluster
+from lightkube.config.models import User
+from lightkube.core.exceptions import ConfigError
+
+from lokeys.errors import BadInput
+from lokeys.kube.credentials import ExecAuth
+from lokeys.kube.kubeconfig import ClusterConfig
+from lokeys.kube.multiplexed import MultiplexedTransport
+
+_CALL_CONNECTIONS = httpx2.Limits(max_connections=16, max_keepalive_connections=4)
+_ANY_CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=4)
+_KEPT_TRANSPORTS = 2
+_CALL_TIMEOUT = httpx2.Timeout(connect=5.0, read=30.0, write=10.0, pool=30.0)
+_WATCH_TIMEOUT = httpx2.Timeout(connect=5.0, read=None, write=10.0, pool=None)
+
+
+class Connection:
+    """`calls` and `watches` are clients for one API server, with its TLS and the user's name."""
+
+    def __init__(
+        self, config: ClusterConfig, *, transport: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
+        self._config = config
+        self._contexts: list[ssl.SSLContext] = []
+        self._renewables: list[_Renewable] = []
+        self.extensions: dict[str, Any] = (
+            {"sni_hostname": config.tls_server_name} if config.tls_server_name else {}
+        )
+        auth = self._auth()
+        self.calls = self._client(transport or self._call_transport(), auth, _CALL_TIMEOUT)
+        self.watches = self._client(transport or self._watch_transport(), auth, _WATCH_TIMEOUT)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self.watches.aclose()
+        await self.calls.aclose()
+
+    def _auth(self) -> httpx2.Auth | None:
+        if self._config.exec_plugin:
+            return ExecAuth(self._config, on_certificate=self._take_certificate)
+        try:
+            auth: httpx2.Auth | None = user_auth(self._config.single.user)
+        except ConfigError as exc:
+            raise BadInput(str(exc), place=self._config.origin) from exc
+        return auth
+
+    def _client(
+        self,
+        transport: httpx2.AsyncBaseTransport,
+        auth: httpx2.Auth | None,
+        timeout: httpx2.Timeout,
+    ) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
+            base_url=self._config.server,
+            transport=transport,
+            auth=auth,
+            timeout=timeout,
+            headers=[
+                ("User-Agent", "lokeys"),
+                ("Accept", "application/json"),
+                *self._config.impersonation,
+            ],
+        )
+
+    def _call_transport(self) -> httpx2.AsyncBaseTransport:
+        return self._renewable(self._plain(_CALL_CONNECTIONS))
+
+    def _watch_transport(self) -> httpx2.AsyncBaseTransport:
+        alone = self._plain(_ANY_CONNECTIONS)
+        if self._config.server.startswith("http://") or self._proxy():
+            return self._renewable(alone)
+        context = self._context()
+        return self._renewable(lambda: MultiplexedTransport(context, fallback=alone()))
+
+    def _plain(self, limits: httpx2.Limits) -> Callable[[], httpx2.AsyncBaseTransport]:
+        context, proxy = self._context(), self._proxy()
+        return lambda: httpx2.AsyncHTTPTransport(verify=context, limits=limits, proxy=proxy)
+
+    def _renewable(self, make: Callable[[], httpx2.AsyncBaseTransport]) -> _Renewable:
+        self._renewables.append(_Renewable(make))
+        return self._renewables[-1]
+
+    def _proxy(self) -> str | None:
+        """Return the proxy that the kubeconfig names, else the environment's."""
+        url = urlsplit(self._config.server)
+        if self._config.proxy_url or proxy_bypass(url.hostname or ""):
+            return self._config.proxy_url
+        return getproxies().get(url.scheme)
+
+    def _context(self) -> ssl.SSLContext:
+        """Return a new TLS context: HTTP/1.1 and HTTP/2 each write their name into theirs."""
+        single = self._config.single
+        try:
+            context: ssl.SSLContext = verify_cluster(
+                single.cluster, single.user or User(), single.abs_file
+            )
+        except (OSError, Base64Error, ConfigError) as exc:
+            raise BadInput(
+                f"the certificates of context `{self._config.context_name}` cannot be used: "
+                f"{getattr(exc, 'strerror', None) or exc}",
+                place=self._config.origin,
+            ) from exc
+        self._contexts.append(context)
+        return context
+
+    def _take_certificate(self, certificate: bytes, key: bytes) -> None:
+        """Use a client certificate from now on, on new connections only."""
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(certificate + b"\n" + key)
+            file.flush()
+            for context in self._contexts:
+                context.load_cert_chain(file.name)
+        for renewable in self._renewables:
+            renewable.renew()
+
+
+class _Renewable(httpx2.AsyncBaseTransport):
+    """A transport that can start afresh: a connection keeps the certificate it began with."""
+
+    def __init__(self, make: Callable[[], httpx2.AsyncBaseTransport]) -> None:
+        self._make = make
+        self._used = [make()]
+
+    def renew(self) -> None:
+        """Open new connections for whatever comes next; what runs may end on the old ones."""
+        self._used.append(self._make())
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        while len(self._used) > _KEPT_TRANSPORTS:
+            await self._used.pop(0).aclose()
+        return await self._used[-1].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for transport in self._used:
+            await transport.aclose()

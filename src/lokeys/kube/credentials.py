@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Credentials from an exec plugin (`client.authentication.k8s.io`, v1 and v1beta1).
+
+lightkube runs plugins of older versions only, for bearer tokens only. This one also takes client
+certificates, tells the plugin what it asks for, and asks again shortly before they expire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2
+import msgspec
+
+from lokeys.clock import utc_now
+from lokeys.errors import BadInput, Forbidden
+from lokeys.kube.kubeconfig import ClusterConfig
+
+PLUGIN_TIMEOUT_S = 60.0
+MAX_ANSWER_BYTES = 1024 * 1024
+EXPIRES_SOON = timedelta(seconds=10)
+
+_GROUP = "client.authentication.k8s.io"
+_VERSIONS = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
+_CLUSTER_FIELDS = (
+    "server",
+    "tls-server-name",
+    "insecure-skip-tls-verify",
+    "certificate-authority-data",
+    "proxy-url",
+)
+
+
+class ExecAuth(httpx2.Auth):
+    """Asks the plugin when its last answer is missing, expiring or refused with 401."""
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        *,
+        on_certificate: Callable[[bytes, bytes], None],
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._config = config
+        self._plugin: Mapping[str, Any] = config.exec_plugin or {}
+        self._on_certificate = on_certificate
+        self._clock = clock
+        self._bearer: str | None = None
+        self._expires: datetime | None = None
+        self._answers = 0
+        self._asking = asyncio.Lock()
+        self._check()
+
+    def _check(self) -> None:
+        version, command = self._plugin.get("apiVersion"), self._plugin.get("command")
+        if version not in _VERSIONS:
+            known = ", ".join(_VERSIONS)
+            raise self._fault(f"exec plugin has apiVersion `{version}`; known are {known}")
+        if not command or not isinstance(command, str):
+            raise self._fault("exec plugin has no command")
+
+    async def async_auth_flow(
+        self, request: httpx2.Request
+    ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        """Send with the present credentials; where they are refused, once more with fresh ones."""
+        seen = await self._current(unless=0 if self._expiring() else self._answers)
+        self._dress(request)
+        response = yield request
+        if response.status_code == httpx2.codes.UNAUTHORIZED:
+            await self._current(unless=seen, refused=True)
+            self._dress(request)
+            yield request
+
+    def _dress(self, request: httpx2.Request) -> None:
+        if self._bearer:
+            request.headers["Authorization"] = self._bearer
+
+    def _expiring(self) -> bool:
+        return self._expires is not None and self._expires - EXPIRES_SOON <= self._clock()
+
+    async def _current(self, *, unless: int, refused: bool = False) -> int:
+        """Ask the plugin, once for all who wait, and return the number of its answer."""
+        async with self._asking:
+            stale = refused and self._answers == unless
+            if not self._answers or self._expiring() or stale:
+                self._take(await self._ask())
+                self._answers += 1
+            return self._answers
+
+    def _take(self, status: Mapping[str, Any]) -> None:
+        token = status.get("token")
+        certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
+        if not token and not (certificate and key):
+            raise self._fault("exec plugin answered with neither a token nor a client certificate")
+        self._bearer = f"Bearer {token}" if token else None
+        self._expires = self._moment(status.get("expirationTimestamp"))
+        if certificate and key:
+            self._on_certificate(str(certificate).encode(), str(key).encode())
+
+    def _moment(self, text: object) -> datetime | None:
+        if not text:
+            return None
+        try:
+            return datetime.fromisoformat(str(text))
+        except ValueError:
+            raise self._fault("exec plugin answered with a malformed expirationTimestamp") from None
+
+    async def _ask(self) -> Mapping[str, Any]:
+        output = await self._run()
+        try:
+            answer = msgspec.json.decode(output)
+        except msgspec.DecodeError:
+            answer = None
+        if not isinstance(answer, dict) or answer.get("kind") != "ExecCredential":
+            raise self._fault("exec plugin answered with no ExecCredential")
+        if answer.get("apiVersion") != self._plugin["apiVersion"]:
+            raise self._fault("exec plugin answered in another apiVersion than it was asked in")
+        status = answer.get("status")
+        return status if isinstance(status, dict) else {}
+
+    async def _run(self) -> bytes:
+        command = [self._plugin["command"], *(self._plugin.get("args") or [])]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, env=self._environment(), stdout=asyncio.subprocess.PIPE
+            )
+        except OSError as exc:
+            hint = self._plugin.get("installHint")
+            raise self._fault(f"exec plugin cannot be started: {exc.strerror}", hint=hint) from exc
+        try:
+            async with asyncio.timeout(PLUGIN_TIMEOUT_S):
+                output = await _bounded(process.stdout)
+                code = await process.wait()
+        except TimeoutError:
+            raise self._fault(f"exec plugin gave no answer in {PLUGIN_TIMEOUT_S:.0f} s") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if code:
+            command_name = self._plugin["command"]
+            raise Forbidden(f"exec plugin `{command_name}` ended with exit code {code}")
+        return output
+
+    def _environment(self) -> dict[str, str]:
+        extra = {
+            entry["name"]: str(entry.get("value", ""))
+            for entry in self._plugin.get("env") or ()
+            if isinstance(entry, dict) and "name" in entry
+        }
+        return {**os.environ, **extra, "KUBERNETES_EXEC_INFO": self._information()}
+
+    def _information(self) -> str:
+        """Return what the plugin is told: the version, whether a person sits here, the cluster."""
+        spec: dict[str, Any] = {"interactive": self._interactive()}
+        if self._plugin.get("provideClusterInfo"):
+            entry = self._config.cluster_entry
+            spec["cluster"] = {name: entry[name] for name in _CLUSTER_FIELDS if name in entry}
+        information = {
+            "apiVersion": self._plugin["apiVersion"],
+            "kind": "ExecCredential",
+            "spec": spec,
+        }
+        return msgspec.json.encode(information).decode()
+
+    def _interactive(self) -> bool:
+        if self._plugin.get("interactiveMode") == "Never":
+            return False
+        return sys.stdin is not None and sys.stdin.isatty()
+
+    def _fault(self, message: str, *, hint: str | None = None) -> BadInput:
+        named = f"{message} (`{self._plugin.get('command')}`)"
+        return BadInput(named, place=self._config.origin, hint=hint)
+
+
+async def _bounded(stream: asyncio.StreamReader | None) -> bytes:
+    output = bytearray()
+    while stream and (chunk := await stream.read(64 * 1024)):
+        output += chunk
+        if len(output) > MAX_ANSWER_BYTES:
+            break
+    return bytes(output)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API server's refusals, as errors named by what the caller must do next.
+
+A message never carries a reply's body. For Secrets not even the API server's own sentence is
+quoted where the object was invalid: it can repeat a value.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import msgspec
+
+from lokeys.errors import (
+    BadInput,
+    Conflict,
+    Forbidden,
+    LokeysError,
+    NotFound,
+    Throttled,
+    Transient,
+    Unreachable,
+)
+from lokeys.kube.resources import SECRET, Resource
+
+MAX_MESSAGE = 256
+MAX_RETRY_AFTER_S = 60.0
+
+
+class Expired(Transient):
+    """The resourceVersion is too old (HTTP 410): list again."""
+
+
+class EvictionBlocked(Transient):
+    """A disruption budget refuses the eviction for now; the message names the budget."""
+
+
+class NoSuchKind(NotFound):
+    """The API server does not know this kind: its CRD is not installed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a call was about, for messages."""
+
+    verb: str
+    resource: Resource | None = None
+    namespace: str | None = None
+    name: str | None = None
+    path: str | None = None
+
+    def __str__(self) -> str:
+        if self.resource is None:
+            return self.path or "the API server"
+        where = "/".join(part for part in (self.namespace, self.name) if part)
+        return f"{self.resource.kind} {where}" if where else f"{self.resource} (all namespaces)"
+
+
+def error_of(
+    status_code: int, body: bytes, *, target: Target, retry_after: str | None
+) -> LokeysError:
+    """Return the error for a refused call."""
+    status = status_of(body)
+    what = f"cannot {target.verb} {target}"
+    said = _said(status, target=target) or "no reason given"
+    error: LokeysError
+    match status_code:
+        case 401:
+            error = Forbidden(f"{what}: the API server does not accept these credentials (401)")
+        case 403:
+            error = Forbidden(f"{what}: {said}")
+        case 404:
+            error = _missing(status.get("details") or {}, target=target)
+        case 409:
+            error = Conflict(f"{what}: {said}")
+        case 410:
+            error = Expired(f"{what}: the resourceVersion is too old")
+        case 429:
+            seconds = retry_after_s(retry_after)
+            error = Throttled(f"{what}: the API server is busy (429)", retry_after_s=seconds)
+        case _ if status_code >= 500:
+            error = Transient(f"{what}: the API server answered {status_code}: {said}")
+        case _:
+            error = BadInput(f"{what}: the API server answered {status_code}: {said}")
+    return error
+
+
+def status_of(body: bytes) -> dict[str, Any]:
+    """Return the Status object of a reply, or nothing where the body is none."""
+    try:
+        status = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return {}
+    return status if isinstance(status, dict) and status.get("kind") == "Status" else {}
+
+
+def retry_after_s(header: str | None) -> float:
+    """Return the seconds of a Retry-After header, bounded; one second where it says nothing."""
+    try:
+        seconds = float(header or 1)
+    except ValueError:
+        return 1.0
+    return min(max(seconds, 0.05), MAX_RETRY_AFTER_S) if seconds == seconds else 1.0  # noqa: PLR0124
+
+
+def unreachable(exc: Exception, *, server: str) -> Unreachable:
+    """Return the error for a call that got no answer, with the reason in words."""
+    return Unreachable(f"no answer from the API server {server}: {_reason(exc)}")
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, httpx2.ConnectTimeout | httpx2.PoolTimeout):
+        return "timed out while connecting"
+    if isinstance(exc, httpx2.TimeoutException | TimeoutError):
+        return "timed out"
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return f"TLS failed: {cause.reason}"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused"
+        cause = cause.__cause__ or cause.__context__
+    return str(exc)[:MAX_MESSAGE] or type(exc).__name__
+
+
+def _said(status: dict[str, Any], *, target: Target) -> str:
+    """Return the API server's own sentence as far as it may be repeated."""
+    reason = str(status.get("reason") or "")
+    if target.resource == SECRET and reason not in ("Forbidden", "Conflict", "AlreadyExists"):
+        causes = (status.get("details") or {}).get("causes") or []
+        fields = [f"{cause.get('field')} ({cause.get('reason')})" for cause in causes[:5]]
+        return ", ".join([reason, *fields])[:MAX_MESSAGE]
+    return str(status.get("message") or "")[:MAX_MESSAGE]
+
+
+def _missing(details: dict[str, Any], *, target: Target) -> NotFound:
+    resource = target.resource
+    if resource is not None and not details.get("name"):
+        kind = f"{resource.kind} of {resource.api_version}"
+        return NoSuchKind(f"cannot {target.verb} {target}: the API server knows no {kind}")
+    if resource is not None and details.get("kind") == "namespaces":
+        return NotFound(f"namespace {details['name']} does not exist")
+    return NotFound(f"{target} does not exist")

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kinds of objects, and where the API server keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind: its group ("" for core), version and plural make its path."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """Return what stands in an object's `apiVersion`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None = None, name: str | None = None) -> str:
+        """Return the URL path of a collection, or of one object in it."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        scope = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
+        return f"{root}{scope}/{self.plural}" + (f"/{name}" if name else "")
+
+    def __str__(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+SECRET = Resource("", "v1", "secrets", "Secret")
+POD = Resource("", "v1", "pods", "Pod")
+EVENT = Resource("", "v1", "events", "Event")
+NAMESPACE = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+NODE = Resource("", "v1", "nodes", "Node", namespaced=False)
+SERVICE = Resource("", "v1", "services", "Service")
+CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
+PERSISTENT_VOLUME_CLAIM = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+STATEFUL_SET = Resource("apps", "v1", "statefulsets", "StatefulSet")
+DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
+DAEMON_SET = Resource("apps", "v1", "daemonsets", "DaemonSet")
+REPLICA_SET = Resource("apps", "v1", "replicasets", "ReplicaSet")
+CONTROLLER_REVISION = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
+POD_DISRUPTION_BUDGET = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
+LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+EVENTS_V1 = Resource("events.k8s.io", "v1", "events", "Event")
+ROLE = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role")
+ROLE_BINDING = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
+CRD = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    namespaced=False,
+)
+SELF_SUBJECT_ACCESS_REVIEW = Resource(
+    "authorization.k8s.io",
+    "v1",
+    "selfsubjectaccessreviews",
+    "SelfSubjectAccessReview",
+    namespaced=False,
+)
+
+EXTERNAL_SECRET = Resource("external-secrets.io", "v1", "externalsecrets", "ExternalSecret")
+EXTERNAL_SECRET_V1BETA1 = Resource(
+    "external-secrets.io", "v1beta1", "externalsecrets", "ExternalSecret"
+)
+SECRET_STORE = Resource("external-secrets.io", "v1", "secretstores", "SecretStore")
+SECRET_STORE_V1BETA1 = Resource("external-secrets.io", "v1beta1", "secretstores", "SecretStore")
+CLUSTER_SECRET_STORE = Resource(
+    "external-secrets.io", "v1", "clustersecretstores", "ClusterSecretStore", namespaced=False
+)
+CLUSTER_SECRET_STORE_V1BETA1 = Resource(
+    "external-secrets.io", "v1beta1", "clustersecretstores", "ClusterSecretStore", namespaced=False
+)
+PUSH_SECRET = Resource("external-secrets.io", "v1alpha1", "pushsecrets", "PushSecret")
+CEPH_OBJECT_STORE_USER = Resource(
+    "ceph.rook.io", "v1", "cephobjectstoreusers", "CephObjectStoreUser"
+)
+CEPH_OBJECT_STORE = Resource("ceph.rook.io", "v1", "cephobjectstores", "CephObjectStore")
+STORAGE_CREDENTIAL = Resource("lokeys.dev", "v1alpha1", "storagecredentials", "StorageCredential")
