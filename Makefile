@@ -46,7 +46,7 @@ parts: setup ## build and install the real parts that tests run on, once
 
 lock: setup ## pin the newest tools
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
 	  --group dev --output-file requirements.lock pyproject.toml
 
 clean: ## remove what was made here; the parts stay in their cache
