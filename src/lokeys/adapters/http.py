@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plain HTTP to outside systems: one way to make a client, one way to ask, both bounded.
+
+    make_client ── dial ──▶ transport ──▶ bounded_request ──▶ Reply
+    (CA bundle)   (detour)               (seconds, bytes)     or NoAnswer(reason), TooLong
+
+Environment proxies and ~/.netrc are never used: what the environment of a person's shell says must
+not change what a store is asked, nor add a password to it. Redirects are answers, not followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from lokeys.errors import BadInput, NotReadable, Unreachable
+
+# Their messages carry whole URLs, and RGW's admin API takes key ids in its queries.
+for _name in ("httpx2", "httpcore2", "botocore.auth"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+Dial = Callable[[str, int], Awaitable[tuple[str, int]]]
+"""Told where a request wants to go, answers where to connect; a port-forward hides behind it.
+
+URL, Host header, signature and the TLS name stay those of the original host.
+"""
+
+
+class Reason(StrEnum):
+    """Why no answer came."""
+
+    REFUSED = "refused"
+    DNS = "dns"
+    NO_ROUTE = "no_route"
+    TIMEOUT = "timeout"
+    CLOSED = "closed"
+    TLS_UNKNOWN_AUTHORITY = "tls_unknown_authority"
+    TLS_NAME_MISMATCH = "tls_name_mismatch"
+    TLS_SCHEME_MISMATCH = "tls_scheme_mismatch"
+    TLS_FAILED = "tls_failed"
+
+
+_SAID = {
+    Reason.REFUSED: "connection refused",
+    Reason.DNS: "the host name does not resolve here",
+    Reason.NO_ROUTE: "no route to the host",
+    Reason.TIMEOUT: "no answer in time",
+    Reason.CLOSED: "the connection was closed before the answer was complete",
+    Reason.TLS_UNKNOWN_AUTHORITY: "the certificate's authority is not trusted",
+    Reason.TLS_NAME_MISMATCH: "the certificate is for another name",
+    Reason.TLS_SCHEME_MISMATCH: "http spoken to a TLS port, or https to a plain one",
+    Reason.TLS_FAILED: "the TLS handshake failed",
+}
+
+
+class NoAnswer(Unreachable):
+    """No complete answer came; `reason` is for machines, the message for people."""
+
+    def __init__(self, where: str, reason: Reason, *, note: str = "") -> None:
+        super().__init__(f"{where}: {_SAID[reason]}{f' ({note})' if note else ''}")
+        self.reason = reason
+
+
+class TooLong(NotReadable):
+    """The answer is longer than we are willing to read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How long an answer may take altogether, and how long it may be."""
+
+    total_s: float = 10.0
+    max_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        """Return the media type alone, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def bounded_request(
+    client: httpx2.AsyncClient, request: httpx2.Request, *, bounds: Bounds
+) -> Reply:
+    """Return the whole answer; raise NoAnswer, or TooLong after `bounds.max_bytes`."""
+    where = f"{request.url.host}:{_port_of(request.url)}"
+    try:
+        async with asyncio.timeout(bounds.total_s):
+            return await _ask(client, request, max_bytes=bounds.max_bytes)
+    except TimeoutError:
+        failure = NoAnswer(where, Reason.TIMEOUT)
+    except httpx2.RequestError as error:
+        failure = NoAnswer(where, _reason_of(error), note=_expiry_note(error))
+    # Raised outside of the handlers: the original's text may hold a header, and so a key.
+    raise failure
+
+
+async def _ask(client: httpx2.AsyncClient, request: httpx2.Request, *, max_bytes: int) -> Reply:
+    response = await client.send(request, stream=True)
+    body = bytearray()
+    try:
+        # Raw, because a few compressed bytes can unfold into gigabytes. We ask for none such.
+        async for part in response.aiter_raw():
+            body += part
+            if len(body) > max_bytes:
+                raise TooLong(f"{request.url.host}: the answer is longer than {max_bytes} bytes")
+    finally:
+        await response.aclose()
+    return Reply(status=response.status_code, headers=response.headers, body=bytes(body))
+
+
+# --- clients ------------------------------------------------------------------------------------
+
+
+def make_client(
+    ca_bundle: str | None = None,
+    *,
+    dial: Dial | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> httpx2.AsyncClient:
+    """Return a client that trusts `ca_bundle` (PEM text) alone, or else the system's authorities.
+
+    A `transport` replaces the network, in tests.
+    """
+    wire = transport or httpx2.AsyncHTTPTransport(
+        verify=tls_context(ca_bundle),
+        trust_env=False,
+        # A kept connection that the server closes at the wrong moment looks like a dead store.
+        # Five seconds serve the four calls of a test, and nothing is kept between two tests.
+        limits=httpx2.Limits(
+            max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0
+        ),
+    )
+    if dial is not None:
+        wire = _Dialling(wire, dial)
+    return httpx2.AsyncClient(transport=wire, trust_env=False, follow_redirects=False)
+
+
+class HttpClients:
+    """One client for each CA bundle; a thousand routes share it and its trust store."""
+
+    def __init__(self, *, dial: Dial | None = None) -> None:
+        self._dial = dial
+        self._clients: dict[str | None, httpx2.AsyncClient] = {}
+
+    def trusting(self, ca_bundle: str | None) -> httpx2.AsyncClient:
+        """Return the client for `ca_bundle`; raises BadInput where that is no certificate."""
+        if ca_bundle not in self._clients:
+            self._clients[ca_bundle] = make_client(ca_bundle, dial=self._dial)
+        return self._clients[ca_bundle]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            await client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+@functools.lru_cache(maxsize=64)
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """Return a verifying context; made once for each bundle, for it weighs a megabyte."""
+    try:
+        context = ssl.create_default_context(cadata=ca_bundle or None)
+    except (ssl.SSLError, ValueError):
+        raise BadInput(
+            "the CA bundle holds no certificate that can be read",
+            hint="give PEM text that begins with -----BEGIN CERTIFICATE-----",
+        ) from None
+    # Python 3.13 asks more of a certificate than Loki's Go does; what Loki accepts must pass here.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+class _Dialling(httpx2.AsyncBaseTransport):
+    """Connects where `dial` says, and leaves everything above the connection as it was."""
+
+    def __init__(self, wire: httpx2.AsyncBaseTransport, dial: Dial) -> None:
+        self._wire = wire
+        self._dial = dial
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        url = request.url
+        host, port = await self._dial(url.host, _port_of(url))
+        detour = httpx2.Request(
+            request.method,
+            url.copy_with(host=host, port=port),
+            headers=request.headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": url.host},
+        )
+        return await self._wire.handle_async_request(detour)
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+
+def _port_of(url: httpx2.URL) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+# --- what went wrong ----------------------------------------------------------------------------
+
+_UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})  # OpenSSL's X509_V_ERR_*: no way to a known root
+_EXPIRED = 10
+_NAME_MISMATCH = frozenset({62, 64})  # host name, IP address
+_PLAIN_ANSWER = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER")
+_TLS_ALERT = r"\x15\x03"  # how a TLS record begins, as h11 quotes what is no status line
+_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
+
+
+def _reason_of(error: httpx2.RequestError) -> Reason:
+    if isinstance(error, httpx2.TimeoutException):
+        return Reason.TIMEOUT
+    for cause in _causes(error):
+        reason = _reason_of_cause(cause)
+        if reason is not None:
+            return reason
+    if _TLS_ALERT in str(error):
+        return Reason.TLS_SCHEME_MISMATCH
+    return Reason.CLOSED
+
+
+def _reason_of_cause(cause: BaseException) -> Reason | None:
+    match cause:
+        case ssl.SSLError():
+            return _reason_of_tls(cause)
+        case socket.gaierror():
+            return Reason.DNS
+        case ConnectionRefusedError():
+            return Reason.REFUSED
+        case OSError(errno=number) if number in _NO_ROUTE:
+            return Reason.NO_ROUTE
+    return None
+
+
+def _reason_of_tls(error: ssl.SSLError) -> Reason:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _NAME_MISMATCH:
+            return Reason.TLS_NAME_MISMATCH
+        known = error.verify_code not in _UNKNOWN_AUTHORITY
+        return Reason.TLS_FAILED if known else Reason.TLS_UNKNOWN_AUTHORITY
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return Reason.CLOSED
+    plain = any(word in str(error).upper() for word in _PLAIN_ANSWER)
+    return Reason.TLS_SCHEME_MISMATCH if plain else Reason.TLS_FAILED
+
+
+def _expiry_note(error: httpx2.RequestError) -> str:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code == _EXPIRED:
+            return "the certificate has expired"
+    return ""
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield what led to `error`, innermost reasons included."""
+    pending: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while pending:
+        current = pending.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        pending += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            pending += current.exceptions
