@@ -143,7 +143,7 @@ class Rule:
         location: Location | None = None,
         evidence: Iterable[str] = (),
         remedy: Iterable[Remedy] | None = None,
-        **words: object,
+        **words: Any,
     ) -> Finding:
         """Return this rule's finding at `place`; `words` fill the templates."""
         known = {"place": place, "route": route, "field": field, **words}

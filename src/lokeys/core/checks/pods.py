@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pods: do they hold the Secret's pair, and what keeps them from being replaced?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lokeys.core.catalogue import pods as rules
+from lokeys.core.currency import Currency, currency, key_is_dead, storage_works
+from lokeys.core.finding import Confidence, Finding, time_to_json
+from lokeys.core.snapshot import PodState, Snapshot
+
+
+def behind(snapshot: Snapshot) -> tuple[PodState, ...]:
+    """Return the pods that run with an older pair than the Secret's, by name."""
+    return tuple(
+        sorted(
+            (pod for pod in snapshot.pods if currency(pod, snapshot) is Currency.BEHIND),
+            key=lambda pod: (pod.workload, pod.ref.name),
+        )
+    )
+
+
+def pods_are_behind(snapshot: Snapshot) -> Iterator[Finding]:
+    """Pods that started before the Secret changed; one finding a workload."""
+    late = behind(snapshot)
+    for workload in sorted({pod.workload for pod in late}):
+        pods = [pod for pod in late if pod.workload == workload]
+        stuck = [pod for pod in pods if _was_replaced(pod, snapshot)]
+        for pod in stuck:
+            yield rules.POD_STAYS_BEHIND.at(
+                pod.ref, route=snapshot.spec.route, namespace=pod.ref.namespace, pod=pod.ref.name
+            )
+        if len(stuck) == len(pods):
+            continue
+        seen = any(storage_works(pod) is False for pod in pods)
+        exact = snapshot.memory.content is not None and snapshot.memory.content.exact
+        yield rules.PODS_BEHIND_SECRET.at(
+            workload,
+            route=snapshot.spec.route,
+            confidence=Confidence.CERTAIN if exact else Confidence.LIKELY,
+            evidence=[_evidence(pod) for pod in pods],
+            severity=None if seen or exact else rules.REQUESTS_REFUSED.severity,
+            count=len(pods),
+            namespace=snapshot.spec.namespace,
+            name=snapshot.spec.name,
+        )
+
+
+def pods_hold_unsaved_lines(snapshot: Snapshot) -> Iterator[Finding]:
+    """A pod that must go has lines that only it holds, and no volume that outlives it."""
+    for pod in behind(snapshot):
+        if pod.wal_persistent is not False or not key_is_dead(pod, snapshot):
+            continue
+        detail = ""
+        if pod.metrics is not None:
+            last = time_to_json(pod.metrics.last_flush_at) or "none seen"
+            detail = f" ({pod.metrics.chunks_in_memory} chunks in memory, last flush: {last})"
+        yield rules.WAL_NOT_PERSISTENT.at(
+            pod.ref,
+            route=snapshot.spec.route,
+            detail=detail,
+            namespace=snapshot.spec.namespace,
+            name=snapshot.spec.name,
+        )
+
+
+def pods_will_not_stop(snapshot: Snapshot) -> Iterator[Finding]:
+    """A pod is told to stop, and its dead key keeps it in its shutdown flush."""
+    for pod in snapshot.pods:
+        if pod.deleting_since is None or not key_is_dead(pod, snapshot):
+            continue
+        yield rules.POD_WILL_NOT_STOP.at(
+            pod.ref,
+            route=snapshot.spec.route,
+            since=time_to_json(pod.deleting_since),
+            grace_s=int(pod.grace.total_seconds()),
+            namespace=pod.ref.namespace,
+            pod=pod.ref.name,
+        )
+
+
+def rollout_is_blocked(snapshot: Snapshot) -> Iterator[Finding]:
+    """A workload is rolling and waits for a pod of the old revision that cannot become ready."""
+    rolling = {workload.ref for workload in snapshot.workloads if workload.rolling}
+    for pod in snapshot.pods:
+        if pod.ready or pod.revision_current or pod.workload not in rolling:
+            continue
+        if storage_works(pod) is False:
+            yield rules.ROLLOUT_BLOCKED.at(
+                pod.workload,
+                route=snapshot.spec.route,
+                detail=f"{pod.ref.name} is {pod.containers_ready or '0'} ready",
+                namespace=snapshot.spec.namespace,
+                name=snapshot.spec.name,
+            )
+
+
+def budgets_forbid_eviction(snapshot: Snapshot) -> Iterator[Finding]:
+    """A budget has refused the eviction of a pod that must go."""
+    for pod in behind(snapshot):
+        since = snapshot.memory.blocked_since.get(pod.ref.name)
+        if since is None:
+            continue
+        yield rules.EVICTION_BLOCKED_BY_BUDGET.at(
+            pod.ref,
+            route=snapshot.spec.route,
+            detail=f"{pod.budget.ref if pod.budget else 'a budget'} since {time_to_json(since)}",
+            namespace=pod.ref.namespace,
+            budget=pod.budget.ref.name if pod.budget else "BUDGET",
+        )
+
+
+def workloads_do_not_fit(snapshot: Snapshot) -> Iterator[Finding]:
+    """A workload that the route names is not there, or reads another Secret."""
+    for workload in snapshot.workloads:
+        route = snapshot.spec.route
+        if not workload.exists:
+            yield rules.WORKLOAD_MISSING.at(workload.ref, route=route, detail="")
+        elif not workload.reads_secret:
+            yield rules.WORKLOAD_READS_OTHER.at(
+                workload.ref,
+                route=route,
+                secret=snapshot.spec.secret_ref,
+                namespace=snapshot.spec.namespace,
+                workload=workload.ref.path.lower(),
+            )
+
+
+def _was_replaced(pod: PodState, snapshot: Snapshot) -> bool:
+    held = snapshot.secret.pair.pair if snapshot.secret else None
+    return snapshot.memory.replaced.get(pod.ref.name) == held is not None
+
+
+def _evidence(pod: PodState) -> str:
+    words = [f"{pod.ref.name} runs since {time_to_json(pod.started_at)}"]
+    if pod.metrics is not None and pod.metrics.refused:
+        words.append(f"{pod.metrics.refused} storage requests refused with 403")
+    if pod.metrics is not None and pod.metrics.flush_failures:
+        words.append(f"{pod.metrics.flush_failures} flushes failed")
+    return ", ".join(words)
+
+
+CHECKS = (
+    pods_are_behind,
+    pods_hold_unsaved_lines,
+    pods_will_not_stop,
+    rollout_is_blocked,
+    budgets_forbid_eviction,
+    workloads_do_not_fit,
+)
