@@ -198,6 +198,5 @@ def _store(snapshot: Snapshot) -> HopView:
         agrees=None
         if verdict is None or not (verdict.accepted or verdict.refused)
         else verdict.accepted,
-        since=verdict.at if verdict else None,
         detail=_gap(snapshot, Hop.STORE) or (f"{verdict.answer}" if verdict else "not asked"),
     )

@@ -374,6 +374,7 @@ class Memory:
     blocked_since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     flushed: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     refreshed_source_at: datetime | None = None
+    revalidated_at: datetime | None = None  # when the SecretStore was last made to look again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A route's status as the resource shows it: conditions, hops, findings, the next step.
+
+    Ready     True only if InSync and Verified are, and no error is found
+    InSync    every hop that can be read holds the same pair
+    Verified  each pod is proved to write with it (the reason says how)
+    Stalled   only a person can go on (the reason is the cause)
+    Rotating  a rotation is under way
+
+Times move only when what they stand next to changes: a status that says the same is not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lokeys.core.currency import Currency, Proof, currency, proof
+from lokeys.core.diagnosis import Diagnosis
+from lokeys.core.finding import Finding, ref_to_json, time_to_json
+from lokeys.core.plan import Plan
+from lokeys.core.route import hop_to_json
+from lokeys.core.sensitive import short
+from lokeys.core.snapshot import Snapshot
+
+SHOWN_FINDINGS = 10
+SHOWN_MESSAGE = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One statement about a route."""
+
+    type: str
+    status: str  # True, False or Unknown
+    reason: str
+    message: str = ""
+
+
+def camel(cause: str) -> str:
+    """Return a cause as a condition's reason: `vault_behind_source` is `VaultBehindSource`."""
+    return "".join(word.capitalize() for word in cause.split("_"))
+
+
+def conditions(
+    snapshot: Snapshot, diagnosis: Diagnosis, plan: Plan
+) -> tuple[Condition, Condition, Condition, Condition, Condition]:
+    """Return the five conditions of a route: Ready, InSync, Verified, Stalled, Rotating."""
+    in_sync = _in_sync(diagnosis)
+    verified = _verified(snapshot, in_sync)
+    return (
+        _ready(diagnosis, in_sync, verified),
+        in_sync,
+        verified,
+        _stalled(plan),
+        Condition(type="Rotating", status="False", reason="Idle"),
+    )
+
+
+def evidence(snapshot: Snapshot) -> Proof | None:
+    """Return the weakest proof of all pods; None if one has none. Without pods the store's word."""
+    proofs = {proof(pod, snapshot) for pod in snapshot.pods}
+    if None in proofs:
+        return None
+    if proofs == {Proof.BY_LOKI}:
+        return Proof.BY_LOKI
+    verdict = snapshot.verdict(snapshot.secret.pair) if snapshot.secret else None
+    return Proof.BY_STORE_TEST if verdict is not None and verdict.accepted else None
+
+
+def _in_sync(diagnosis: Diagnosis) -> Condition:
+    told = [hop for hop in diagnosis.hops if hop.hop.value != "store"]
+    broken = next((hop for hop in told if hop.agrees is False), None)
+    if broken is not None:
+        cause = diagnosis.cause
+        reason = camel(cause.cause) if cause and cause.cause else "HopsDisagree"
+        return Condition(
+            type="InSync", status="False", reason=reason, message=f"{broken.ref} disagrees"
+        )
+    if all(hop.agrees is None for hop in told):
+        return Condition(type="InSync", status="Unknown", reason="NotReadable")
+    return Condition(type="InSync", status="True", reason="AllHopsAgree")
+
+
+def _verified(snapshot: Snapshot, in_sync: Condition) -> Condition:
+    proved = evidence(snapshot)
+    if proved is not None and in_sync.status != "False":
+        return Condition(type="Verified", status="True", reason=proved.value)
+    waiting = [pod.ref.name for pod in snapshot.pods if proof(pod, snapshot) is None]
+    return Condition(
+        type="Verified",
+        status="False" if in_sync.status == "False" else "Unknown",
+        reason="NotProved",
+        message=f"not proved yet: {', '.join(waiting)}" if waiting else "",
+    )
+
+
+def _stalled(plan: Plan) -> Condition:
+    if plan.stalled is None:
+        return Condition(type="Stalled", status="False", reason="Progressing")
+    return Condition(type="Stalled", status="True", reason=camel(plan.stalled), message=plan.reason)
+
+
+def _ready(diagnosis: Diagnosis, in_sync: Condition, verified: Condition) -> Condition:
+    worst = diagnosis.cause
+    if worst is not None:
+        reason = camel(worst.cause) if worst.cause else worst.code
+        message = f"{worst.message} ({worst.code})"[:SHOWN_MESSAGE]
+        return Condition(type="Ready", status="False", reason=reason, message=message)
+    if in_sync.status == "True" and verified.status == "True":
+        return Condition(type="Ready", status="True", reason=verified.reason)
+    short_of = in_sync if in_sync.status != "True" else verified
+    return Condition(
+        type="Ready",
+        status="Unknown" if short_of.status == "Unknown" else "False",
+        reason=short_of.reason,
+        message=short_of.message,
+    )
+
+
+def status(
+    snapshot: Snapshot,
+    diagnosis: Diagnosis,
+    plan: Plan,
+    *,
+    before: Mapping[str, Any],
+    generation: int,
+) -> dict[str, Any]:
+    """Return the status that says what was seen; equal to `before` if nothing changed.
+
+    The keys `memory`, `history` and `lastHandled` are the caller's and are carried over.
+    """
+    proved = evidence(snapshot)
+    step = plan.next_step
+    return {
+        **{key: before[key] for key in ("memory", "history", "lastHandled") if key in before},
+        "observedGeneration": generation,
+        "conditions": [
+            _condition_to_json(condition, before, generation, snapshot.at)
+            for condition in conditions(snapshot, diagnosis, plan)
+        ],
+        "hops": [hop_to_json(hop) for hop in diagnosis.hops if hop.hop.value != "pods"],
+        "pods": _pods(snapshot),
+        "findings": [_brief(finding) for finding in diagnosis.findings[:SHOWN_FINDINGS]],
+        "nextStep": f"{step.action.value} {step.target.path}: {step.why}" if step else "",
+        **_last_verified(proved, before, snapshot),
+    }
+
+
+def _condition_to_json(
+    condition: Condition, before: Mapping[str, Any], generation: int, now: datetime
+) -> dict[str, Any]:
+    known = next((c for c in before.get("conditions") or () if c["type"] == condition.type), None)
+    same = known is not None and known.get("status") == condition.status
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message[:SHOWN_MESSAGE],
+        "observedGeneration": generation,
+        "lastTransitionTime": known["lastTransitionTime"] if same and known else time_to_json(now),
+    }
+
+
+def _pods(snapshot: Snapshot) -> list[dict[str, Any]]:
+    words = {Currency.CURRENT: True, Currency.BEHIND: False, Currency.UNKNOWN: None}
+    rows = []
+    for pod in sorted(snapshot.pods, key=lambda pod: pod.ref.name):
+        proved = proof(pod, snapshot)
+        current = words[currency(pod, snapshot)]
+        row = {
+            "name": pod.ref.name,
+            "startedAt": time_to_json(pod.started_at),
+            "current": current,
+            "proved": proved.value if proved else None,
+        }
+        rows.append({key: value for key, value in row.items() if value is not None})
+    return rows
+
+
+def _brief(finding: Finding) -> dict[str, Any]:
+    """Return a finding without what changes at every look (counts, times)."""
+    brief = {
+        "code": finding.code,
+        "cause": finding.cause,
+        "severity": finding.severity.value,
+        "confidence": finding.confidence.value,
+        "hop": finding.hop.value if finding.hop else None,
+        "object": ref_to_json(finding.object),
+        "message": finding.message[:SHOWN_MESSAGE],
+    }
+    return {key: value for key, value in brief.items() if value is not None}
+
+
+def _last_verified(
+    proved: Proof | None, before: Mapping[str, Any], snapshot: Snapshot
+) -> dict[str, Any]:
+    """Return when the route was last proved; the time moves only with the evidence."""
+    known = before.get("lastVerified")
+    if proved is None or snapshot.secret is None:
+        return {"lastVerified": known} if known else {}
+    said = f"{proved.value} {short(snapshot.secret.pair.pair)}"
+    if known and known.get("evidence") == said:
+        return {"lastVerified": known}
+    return {"lastVerified": {"time": time_to_json(snapshot.at), "evidence": said}}

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a snapshot to the steps that would mend the route. Pure: nothing is done here.
+
+The stages follow the key. Each adds the steps that its hop needs, projects what they will change
+for the stages behind it, or stops the plan. Only the first step is ever carried out; then the
+route is looked at again and planned afresh, so a plan is never older than its evidence.
+
+    source ─▶ vault ─▶ secret ─▶ pods ─▶ proof
+    tested    one      forced,   one at   by Loki's own
+    first     write    by pair   a time   requests
+"""
+
+from __future__ import annotations
+
+from lokeys.core.plan.course import Course, Stop
+from lokeys.core.plan.pods import plan_pods, plan_proof
+from lokeys.core.plan.secret import plan_secret
+from lokeys.core.plan.source import plan_source
+from lokeys.core.plan.steps import Action, Plan, Policy, Step
+from lokeys.core.plan.vault import plan_vault
+from lokeys.core.snapshot import Snapshot
+
+STAGES = (plan_source, plan_vault, plan_secret, plan_pods, plan_proof)
+
+__all__ = ["Action", "Plan", "Policy", "Step", "plan"]
+
+
+def plan(snapshot: Snapshot, policy: Policy) -> Plan:
+    """Return the steps that lead from what was seen to a proved route, or to where it stops."""
+    course = Course(snapshot=snapshot, policy=policy)
+    for stage in STAGES:
+        outcome = stage(course)
+        if isinstance(outcome, Stop):
+            return Plan(
+                steps=(*course.steps, *outcome.steps),
+                stalled=outcome.cause,
+                reason=outcome.reason,
+            )
+        course = outcome
+    return Plan(steps=course.steps)

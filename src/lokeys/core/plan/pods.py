@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stages 4 and 5: replace the pods that hold an older pair, one at a time, and prove the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from lokeys.core.checks.pods import behind
+from lokeys.core.currency import Currency, currency, key_is_dead, proof, storage_works
+from lokeys.core.model import Hop, Prove
+from lokeys.core.plan.course import Course, Stop
+from lokeys.core.plan.source import waiting
+from lokeys.core.plan.steps import Action, Step
+from lokeys.core.snapshot import PodState, Snapshot, WorkloadState
+
+SHORT_GRACE = timedelta(seconds=2)
+"""Enough to close files; the WAL brings back every line (measured, even after SIGKILL)."""
+BUDGET_MAY_BLOCK = timedelta(minutes=5)
+OTHERS_ROLL_WITHIN = timedelta(minutes=2)
+FLUSH_AGAIN_AFTER = timedelta(minutes=1)
+
+
+def plan_pods(course: Course) -> Course | Stop:
+    """Return the course with the replacements that are due, or what must be waited for first."""
+    snapshot = course.snapshot
+    if course.secret_changes:
+        return _projected(course)
+    late = _in_order(snapshot, behind(snapshot))
+    dying = _end_the_dying(course)
+    if dying is not None:
+        return dying
+    if not late:
+        return course
+    pause = _pause(snapshot, late)
+    if pause is not None:
+        return pause
+    may_go = [pod for pod in late if _why_not(pod, course) is None]
+    if not may_go:
+        return _why_not(late[0], course) or Stop()
+    return course.then(*(_replace(pod, course) for pod in may_go))
+
+
+def _projected(course: Course) -> Course | Stop:
+    """Return what will happen to the pods once the Secret has changed, as far as it is known."""
+    pods = _in_order(course.snapshot, course.snapshot.pods)
+    dying = _is_dying_pair(course)
+    at_risk = [pod for pod in pods if dying and pod.wal_persistent is False]
+    if course.policy.accept_loss:
+        at_risk = []
+    steps = tuple(_replace(pod, course) for pod in pods if pod not in at_risk)
+    if at_risk:
+        reason = f"{at_risk[0].ref} would lose what it has not flushed"
+        return Stop(steps=steps, cause="wal_not_persistent", reason=reason)
+    return course.then(*steps)
+
+
+def _in_order(snapshot: Snapshot, pods: tuple[PodState, ...]) -> list[PodState]:
+    """Return pods in the order of their going.
+
+    Broken ones first, then as the route lists the workloads, each from its highest ordinal down,
+    as a StatefulSet rolls.
+    """
+    place = {workload.ref: number for number, workload in enumerate(snapshot.workloads)}
+    by_name = sorted(pods, key=lambda pod: (len(pod.ref.name), pod.ref.name), reverse=True)
+    return sorted(by_name, key=lambda pod: (pod.ready, place.get(pod.workload, len(place))))
+
+
+def _replace(pod: PodState, course: Course) -> Step:
+    dead = key_is_dead(pod, course.snapshot) or _is_dying_pair(course)
+    force = dead and _blocked_too_long(pod, course.snapshot)
+    short = dead and pod.writes
+    why = "it started before the Secret changed, and Loki reads its key only at start"
+    if short:
+        why += (
+            "; its key is dead, so it would hang in its shutdown flush: it gets a short grace, "
+            + (
+                "its WAL is on a volume"
+                if pod.wal_persistent
+                else "what it holds unflushed is lost"
+            )
+        )
+    return Step(
+        action=Action.DELETE_POD if force else Action.REPLACE_POD,
+        hop=Hop.PODS,
+        target=pod.ref,
+        why=why,
+        changes="the pod is replaced by its controller"
+        + (f", with a grace of {SHORT_GRACE.seconds} s" if short else ""),
+        destructive=bool(short and not pod.wal_persistent),
+        pod=pod,
+        grace=SHORT_GRACE if short else None,
+    )
+
+
+def _is_dying_pair(course: Course) -> bool:
+    """Tell, for a projected plan, whether the pair that the pods hold now is refused."""
+    secret = course.snapshot.secret
+    verdict = course.snapshot.verdict(secret.pair) if secret else None
+    return course.secret_changes and verdict is not None and verdict.refused
+
+
+def _end_the_dying(course: Course) -> Stop | None:
+    """Wait for a pod that is going; end it where only its dead key keeps it."""
+    for pod in course.snapshot.pods:
+        if pod.deleting_since is None:
+            continue
+        hangs = pod.writes and key_is_dead(pod, course.snapshot) and pod.grace > SHORT_GRACE
+        if not hangs or not (pod.wal_persistent or course.policy.accept_loss):
+            why = "it is stopping"
+            return Stop(steps=(waiting(pod.ref, Hop.PODS, why, look_again_s=1.0),))
+        step = Step(
+            action=Action.END_POD,
+            hop=Hop.PODS,
+            target=pod.ref,
+            why="its dead key keeps it in its shutdown flush"
+            + ("; its WAL is on a volume" if pod.wal_persistent else ""),
+            changes=f"its remaining grace becomes {SHORT_GRACE.seconds} s",
+            destructive=not pod.wal_persistent,
+            pod=pod,
+            grace=SHORT_GRACE,
+        )
+        return Stop(steps=(step,))
+    return None
+
+
+def _pause(snapshot: Snapshot, late: list[PodState]) -> Stop | None:
+    """Return what must come first: a pod that starts, or somebody else's rollout."""
+    names = {pod.ref for pod in late}
+    for pod in snapshot.pods:
+        if pod.ref not in names and not pod.ready and storage_works(pod) is not False:
+            why = "it is starting; one pod at a time"
+            return Stop(steps=(waiting(pod.ref, Hop.PODS, why, look_again_s=1.0),))
+    for workload in snapshot.workloads:
+        why = _why_wait_for(workload, snapshot, late)
+        if why:
+            return Stop(steps=(waiting(workload.ref, Hop.PODS, why, look_again_s=1.0),))
+    return None
+
+
+def _why_wait_for(workload: WorkloadState, snapshot: Snapshot, late: list[PodState]) -> str:
+    own = [pod for pod in snapshot.pods if pod.workload == workload.ref]
+    mine = [pod for pod in late if pod.workload == workload.ref]
+    if workload.exists and len(own) < workload.wanted:
+        return "its controller is making a pod"
+    if not mine:
+        return ""
+    content = snapshot.memory.content
+    fresh = content is not None and snapshot.at - content.since < OTHERS_ROLL_WITHIN
+    if workload.roller is not None and fresh:
+        return f"{workload.roller} replaces its pods"
+    broken = any(storage_works(pod) is False for pod in mine)
+    if workload.rolling and not broken:
+        return "it is rolling out"
+    return ""
+
+
+def _why_not(pod: PodState, course: Course) -> Stop | None:
+    """Return why this pod may not be replaced by us now."""
+    snapshot = course.snapshot
+    held = snapshot.secret.pair.pair if snapshot.secret else None
+    if held is not None and snapshot.memory.replaced.get(pod.ref.name) == held:
+        return Stop(cause="pods_behind_secret", reason=f"{pod.ref} was replaced for this key once")
+    dead = key_is_dead(pod, snapshot)
+    if dead and pod.wal_persistent is False and not course.policy.accept_loss:
+        return Stop(
+            cause="wal_not_persistent", reason=f"{pod.ref} would lose what it has not flushed"
+        )
+    since = snapshot.memory.blocked_since.get(pod.ref.name)
+    if since is None or pod.budget is None or pod.budget.disruptions_allowed > 0:
+        return None
+    if snapshot.at - since < BUDGET_MAY_BLOCK:
+        why = f"{pod.budget.ref} allows no disruption now"
+        return Stop(steps=(waiting(pod.ref, Hop.PODS, why, look_again_s=5.0),))
+    if _may_force(pod, snapshot):
+        return None
+    return Stop(cause="eviction_blocked_by_budget", reason=f"{pod.budget.ref} refuses {pod.ref}")
+
+
+def _blocked_too_long(pod: PodState, snapshot: Snapshot) -> bool:
+    since = snapshot.memory.blocked_since.get(pod.ref.name)
+    return (
+        since is not None and snapshot.at - since >= BUDGET_MAY_BLOCK and _may_force(pod, snapshot)
+    )
+
+
+def _may_force(pod: PodState, snapshot: Snapshot) -> bool:
+    """Tell whether a budget may be overruled: allowed, broken by its own key, nothing lost."""
+    allowed = any(w.ref == pod.workload and w.force for w in snapshot.workloads)
+    harmless = pod.wal_persistent is not False
+    return allowed and harmless and not pod.ready and key_is_dead(pod, snapshot)
+
+
+def plan_proof(course: Course) -> Course | Stop:
+    """Return the course with what is left to prove."""
+    snapshot = course.snapshot
+    if any(step.action in {Action.REPLACE_POD, Action.DELETE_POD} for step in course.steps):
+        return course.then(*_flushes_to_come(snapshot), _prove(snapshot))
+    if course.secret_changes:
+        return course.then(_prove(snapshot))
+    open_cases = [pod for pod in snapshot.pods if proof(pod, snapshot) is None]
+    if not open_cases:
+        return course
+    return course.then(*(_next_proof(pod, snapshot) for pod in open_cases))
+
+
+def _next_proof(pod: PodState, snapshot: Snapshot) -> Step:
+    asked = snapshot.memory.flushed.get(pod.ref.name)
+    idle = pod.ready and pod.writes and storage_works(pod) is None
+    may_ask = asked is None or snapshot.at - asked >= FLUSH_AGAIN_AFTER
+    if snapshot.spec.prove is Prove.FLUSH and idle and may_ask:
+        return _flush(pod)
+    if storage_works(pod) is False and currency(pod, snapshot) is not Currency.BEHIND:
+        why = "its storage requests were refused since it started"
+    elif not pod.ready:
+        why = "it is not ready yet"
+    else:
+        why = "it has not asked the storage for anything since it started"
+    return waiting(pod.ref, Hop.PODS, why, look_again_s=1.0)
+
+
+def _flush(pod: PodState) -> Step:
+    return Step(
+        action=Action.FLUSH,
+        hop=Hop.PODS,
+        target=pod.ref,
+        why="so that the proof need not wait for traffic",
+        changes="its ingester writes what it holds",
+        pod=pod,
+    )
+
+
+def _flushes_to_come(snapshot: Snapshot) -> Iterator[Step]:
+    if snapshot.spec.prove is Prove.FLUSH:
+        yield from (_flush(pod) for pod in snapshot.pods if pod.writes)
+
+
+def _prove(snapshot: Snapshot) -> Step:
+    return Step(
+        action=Action.PROVE,
+        hop=Hop.PODS,
+        target=snapshot.spec.ref,
+        why="a pod counts as mended when its own storage requests are answered",
+    )
