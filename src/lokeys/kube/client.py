@@ -18,17 +18,18 @@ import httpx2
 import msgspec
 from lightkube.core.exceptions import ConfigError
 
-from lokeys.errors import BadInput, LokeysError, Throttled, Transient
-from lokeys.kube.connection import Connection
+from lokeys.errors import BadInput, Throttled, Transient
+from lokeys.kube.connection import CALLS_AT_A_TIME, Connection
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.replies import (
-    MAX_MESSAGE,
     EvictionBlocked,
     Expired,
     NoSuchKind,
     Target,
+    body_of,
     error_of,
-    status_of,
+    lines_of,
+    refusal,
     unreachable,
 )
 from lokeys.kube.resources import POD, Resource
@@ -55,7 +56,6 @@ _CONTENT_TYPES: Mapping[PatchType, str] = {
     "json-patch": "application/json-patch+json",
     "apply-patch": "application/apply-patch+yaml",
 }
-_MAX_ERROR_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,7 @@ class Api:
         self._limits = limits or Limits()
         self._sleep = sleep
         self._connection = Connection(config, transport=transport)
+        self._turn = asyncio.Semaphore(CALLS_AT_A_TIME)
 
     async def __aenter__(self) -> Self:
         return self
@@ -305,10 +306,12 @@ class Api:
         labels: str | None = None,
         fields: str | None = None,
         metadata_only: bool = False,
-    ) -> AsyncIterator[WatchEvent]:
+        on_open: Callable[[], None] | None = None,
+    ) -> AsyncGenerator[WatchEvent]:
         """Yield what changes after `resource_version`, until the server ends the watch.
 
-        Raises `Expired` where that moment is forgotten. Close the iterator when done with it.
+        Raises `Expired` where that moment is forgotten. `on_open` is called when the server has
+        agreed: a quiet watch yields nothing for minutes. Close the generator when done with it.
         """
         target = Target(verb="watch", resource=resource, namespace=namespace)
         params: dict[str, str | int] = {
@@ -330,8 +333,10 @@ class Api:
         )
         async with (
             self._opened(call, client=self._connection.watches) as response,
-            aclosing(_lines(response, call=call)) as lines,
+            aclosing(lines_of(response, target=target, max_bytes=call.max_bytes)) as lines,
         ):
+            if on_open:
+                on_open()
             async for line in lines:
                 yield _event(line, resource, target=target)
 
@@ -383,10 +388,11 @@ class Api:
     async def _send_once(self, call: _Call) -> bytes:
         try:
             async with (
+                self._turn,  # waiting here costs nothing of the time that an answer may take
                 asyncio.timeout(self._limits.call_s),
                 self._opened(call, client=self._connection.calls) as response,
             ):
-                return await _body(response, call=call)
+                return await body_of(response, target=call.target, max_bytes=call.max_bytes)
         except TimeoutError as exc:
             raise unreachable(exc, server=self.server) from exc
 
@@ -407,7 +413,7 @@ class Api:
             response = await client.send(request, stream=True)
             try:
                 if response.status_code >= 300:
-                    raise await _refusal(response, call=call)
+                    raise await refusal(response, target=call.target)
                 yield response
             finally:
                 await response.aclose()
@@ -415,58 +421,6 @@ class Api:
             raise unreachable(exc, server=self.server) from exc
         except ConfigError as exc:
             raise BadInput(str(exc), place=self._config.origin) from exc
-
-
-async def _refusal(response: httpx2.Response, *, call: _Call) -> LokeysError:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _MAX_ERROR_BYTES:
-            break
-    if call.target.verb == "evict" and (budget := _budget_message(bytes(body))):
-        return EvictionBlocked(f"{call.target} is not evicted: {budget}")
-    return error_of(
-        response.status_code,
-        bytes(body),
-        target=call.target,
-        retry_after=response.headers.get("Retry-After"),
-    )
-
-
-def _budget_message(body: bytes) -> str | None:
-    """Return what a disruption budget says; a plain request for patience carries no such cause."""
-    status = status_of(body)
-    for cause in (status.get("details") or {}).get("causes") or ():
-        if cause.get("reason") == "DisruptionBudget":
-            return str(cause.get("message") or status.get("message"))[:MAX_MESSAGE]
-    return None
-
-
-async def _body(response: httpx2.Response, *, call: _Call) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > call.max_bytes:
-            raise BadInput(
-                f"cannot {call.target.verb} {call.target}: the answer is larger than "
-                f"{call.max_bytes} bytes"
-            )
-    return bytes(body)
-
-
-async def _lines(response: httpx2.Response, *, call: _Call) -> AsyncGenerator[bytes]:
-    """Yield whole lines; nothing is kept between them, for thousands of watches lie idle."""
-    rest = b""
-    async for chunk in response.aiter_raw():
-        *whole, rest = (rest + chunk).split(b"\n")
-        if len(rest) > call.max_bytes:
-            raise Transient(
-                f"cannot {call.target.verb} {call.target}: an event is larger than "
-                f"{call.max_bytes} bytes"
-            )
-        for line in whole:
-            if line:
-                yield line
 
 
 def _event(line: bytes, resource: Resource, *, target: Target) -> WatchEvent:

@@ -26,8 +26,9 @@ from lokeys.kube.credentials import ExecAuth
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.multiplexed import MultiplexedTransport
 
-_CALL_CONNECTIONS = httpx2.Limits(max_connections=16, max_keepalive_connections=4)
-_ANY_CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=4)
+CALLS_AT_A_TIME = 16
+
+_CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=4)
 _KEPT_TRANSPORTS = 2
 _CALL_TIMEOUT = httpx2.Timeout(connect=5.0, read=30.0, write=10.0, pool=30.0)
 _WATCH_TIMEOUT = httpx2.Timeout(connect=5.0, read=None, write=10.0, pool=None)
@@ -82,18 +83,18 @@ class Connection:
         )
 
     def _call_transport(self) -> httpx2.AsyncBaseTransport:
-        return self._renewable(self._plain(_CALL_CONNECTIONS))
+        return self._renewable(self._plain())
 
     def _watch_transport(self) -> httpx2.AsyncBaseTransport:
-        alone = self._plain(_ANY_CONNECTIONS)
+        alone = self._plain()
         if self._config.server.startswith("http://") or self._proxy():
             return self._renewable(alone)
         context = self._context()
         return self._renewable(lambda: MultiplexedTransport(context, fallback=alone()))
 
-    def _plain(self, limits: httpx2.Limits) -> Callable[[], httpx2.AsyncBaseTransport]:
+    def _plain(self) -> Callable[[], httpx2.AsyncBaseTransport]:
         context, proxy = self._context(), self._proxy()
-        return lambda: httpx2.AsyncHTTPTransport(verify=context, limits=limits, proxy=proxy)
+        return lambda: httpx2.AsyncHTTPTransport(verify=context, limits=_CONNECTIONS, proxy=proxy)
 
     def _renewable(self, make: Callable[[], httpx2.AsyncBaseTransport]) -> _Renewable:
         self._renewables.append(_Renewable(make))

@@ -8,6 +8,7 @@ quoted where the object was invalid: it can repeat a value.
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ from lokeys.kube.resources import SECRET, Resource
 
 MAX_MESSAGE = 256
 MAX_RETRY_AFTER_S = 60.0
+MAX_ERROR_BYTES = 64 * 1024
 
 
 class Expired(Transient):
@@ -57,6 +59,50 @@ class Target:
             return self.path or "the API server"
         where = "/".join(part for part in (self.namespace, self.name) if part)
         return f"{self.resource.kind} {where}" if where else f"{self.resource} (all namespaces)"
+
+
+async def refusal(response: httpx2.Response, *, target: Target) -> LokeysError:
+    """Return what a refused call means."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ERROR_BYTES:
+            break
+    if target.verb == "evict" and (budget := _budget_message(bytes(body))):
+        return EvictionBlocked(f"{target} is not evicted: {budget}")
+    retry_after = response.headers.get("Retry-After")
+    return error_of(response.status_code, bytes(body), target=target, retry_after=retry_after)
+
+
+async def body_of(response: httpx2.Response, *, target: Target, max_bytes: int) -> bytes:
+    """Return the whole body, unless it is larger than allowed."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > max_bytes:
+            raise _too_large("the answer", target=target, max_bytes=max_bytes)
+    return bytes(body)
+
+
+async def lines_of(
+    response: httpx2.Response, *, target: Target, max_bytes: int
+) -> AsyncGenerator[bytes]:
+    """Yield whole lines; nothing else is kept between them, for thousands of watches lie idle."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_raw():
+        *whole, rest = chunk.split(b"\n")
+        if whole:
+            whole[0] = b"".join((*parts, whole[0]))
+            parts, size = [], 0
+        if rest:
+            parts.append(rest)
+            size += len(rest)
+        if size > max_bytes:
+            raise _too_large("an event", target=target, max_bytes=max_bytes)
+        for line in whole:
+            if line:
+                yield line
 
 
 def error_of(
@@ -126,6 +172,20 @@ def _reason(exc: Exception) -> str:
             return "connection refused"
         cause = cause.__cause__ or cause.__context__
     return str(exc)[:MAX_MESSAGE] or type(exc).__name__
+
+
+def _too_large(what: str, *, target: Target, max_bytes: int) -> Transient:
+    said = f"{what} is larger than {max_bytes} bytes"
+    return Transient(f"cannot {target.verb} {target}: {said}")
+
+
+def _budget_message(body: bytes) -> str | None:
+    """Return what a disruption budget says; a plain request for patience has no such cause."""
+    status = status_of(body)
+    for cause in (status.get("details") or {}).get("causes") or ():
+        if cause.get("reason") == "DisruptionBudget":
+            return str(cause.get("message") or status.get("message"))[:MAX_MESSAGE]
+    return None
 
 
 def _said(status: dict[str, Any], *, target: Target) -> str:

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One holder at a time, by a coordination.k8s.io Lease.
+
+No two machines' clocks are compared. Who waits measures, on its own clock, how long the Lease has
+stayed as it is; only when that exceeds the lease's duration is the holder dead. Who holds counts
+its duration from before the renewal was sent, so it always gives up first:
+
+    holder    ├─ renew sent ──────────── duration ─┤ stop
+    waiter         ├─ renewal seen ──────────── duration ─┤ take over
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Self
+
+from lokeys.clock import utc_now
+from lokeys.errors import Conflict, LeaseLost, LokeysError, NotFound, Waiting
+from lokeys.kube.client import Api, Object
+from lokeys.kube.resources import LEASE
+
+RELEASE_TIMEOUT_S = 5.0
+
+
+def this_process() -> str:
+    """Return a holder's name that a person can follow: host, process, and a random tail."""
+    return f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+
+
+class Lease:
+    """One holder's view of one Lease."""
+
+    def __init__(  # noqa: PLR0913 - a lease is its names, its times and its two clocks
+        self,
+        api: Api,
+        *,
+        name: str,
+        namespace: str,
+        holder: str,
+        duration_s: float = 15.0,
+        renew_s: float | None = None,
+        retry_s: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.name = name
+        self.namespace = namespace
+        self.holder = holder
+        self.duration_s = duration_s
+        self.renew_s = renew_s or duration_s / 5
+        self.retry_s = retry_s or duration_s / 7.5
+        self._api = api
+        self._clock = clock
+        self._now = now
+        self._seen: Object | None = None
+        self._seen_at = 0.0
+        self._held_until: float | None = None
+
+    def __str__(self) -> str:
+        return f"Lease {self.namespace}/{self.name}"
+
+    @property
+    def held(self) -> bool:
+        """Tell whether we hold the lease now."""
+        return self.remaining_s() > 0
+
+    @property
+    def holder_seen(self) -> str | None:
+        """Return who held the lease when it was last read."""
+        return _spec(self._seen).get("holderIdentity") or None
+
+    def remaining_s(self) -> float:
+        """Return how long we certainly still hold it: start a call only if it ends sooner."""
+        return max(0.0, (self._held_until or 0.0) - self._clock()) if self._held_until else 0.0
+
+    async def acquire(self, *, timeout_s: float | None = None) -> Self:
+        """Wait until the lease is ours. Raises `Waiting` naming the holder after `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not await self.try_acquire():  # noqa: ASYNC110 - the event is elsewhere
+                    await asyncio.sleep(self._patience_s())
+        except TimeoutError:
+            holder = self.holder_seen or "nobody"
+            raise Waiting(f"{self} is held by {holder}", retry_after_s=self.retry_s) from None
+        return self
+
+    async def try_acquire(self) -> bool:
+        """Take the lease where it is free, expired or ours; tell whether we hold it."""
+        try:
+            await self._look()
+            if self._seen is not None and not self._free():
+                return False
+            await self._write()
+        except Conflict:
+            return False  # somebody was quicker: look again later
+        return True
+
+    async def renew(self) -> None:
+        """Hold the lease for another duration. Raises `LeaseLost` where another has it."""
+        if self._held_until is None:
+            raise LeaseLost(f"{self} is not held")
+        try:
+            await self._write()
+        except (Conflict, NotFound):
+            await self._look()
+            if self.holder_seen != self.holder:
+                self._held_until = None
+                by = self.holder_seen or "nobody"
+                raise LeaseLost(f"{self} is held by {by} now") from None
+            await self._write()
+
+    async def release(self) -> None:
+        """Give the lease up, so that the next holder need not wait. Never raises."""
+        if self._held_until is None:
+            return
+        self._held_until = None
+        try:
+            async with asyncio.timeout(RELEASE_TIMEOUT_S):
+                await self._put(holder="", duration_s=1)
+        except (LokeysError, TimeoutError):
+            return  # it runs out by itself
+
+    @asynccontextmanager
+    async def hold(self, *, timeout_s: float | None = None) -> AsyncIterator[Self]:
+        """Hold the lease around the body, renewing it; the body is cancelled with `LeaseLost`."""
+        await self.acquire(timeout_s=timeout_s)
+        body = asyncio.current_task()
+        assert body is not None  # noqa: S101 - a coroutine always runs in a task
+        renewal = asyncio.create_task(self._keep(), name=f"renew {self}")
+        renewal.add_done_callback(lambda task: None if task.cancelled() else body.cancel())
+        try:
+            try:
+                yield self
+            finally:
+                renewal.cancel()
+                await asyncio.wait([renewal])
+        except asyncio.CancelledError:
+            lost = None if renewal.cancelled() or not renewal.done() else renewal.exception()
+            if lost is None or body.uncancel() > 0:
+                raise
+            raise lost from None
+        finally:
+            await self.release()
+
+    async def _keep(self) -> None:
+        """Renew for ever; end with `LeaseLost` while a third of the duration is still ours."""
+        while True:
+            await asyncio.sleep(self.renew_s)
+            await self._renew_in_time()
+
+    async def _renew_in_time(self) -> None:
+        reason: object = "no answer"
+        while (left_s := self.remaining_s() - self.duration_s / 3) > 0:
+            try:
+                async with asyncio.timeout(left_s):
+                    return await self.renew()
+            except LeaseLost:
+                raise
+            except (LokeysError, TimeoutError) as exc:
+                reason = exc if isinstance(exc, LokeysError) else reason
+            await asyncio.sleep(min(self.retry_s, max(left_s, 0) / 4))
+        raise LeaseLost(f"{self} could not be renewed in time: {reason}")
+
+    async def _look(self) -> None:
+        """Read the lease, and note when it was first seen as it is."""
+        try:
+            found = await self._api.get(LEASE, self.name, namespace=self.namespace)
+        except NotFound:
+            self._seen = None
+            return
+        if self._seen is None or _version(found) != _version(self._seen):
+            self._seen, self._seen_at = found, self._clock()
+
+    def _free(self) -> bool:
+        return self.holder_seen in (None, self.holder) or self._expires_in_s() <= 0
+
+    def _expires_in_s(self) -> float:
+        declared = _spec(self._seen).get("leaseDurationSeconds") or self.duration_s
+        return self._seen_at + float(declared) - self._clock()
+
+    def _patience_s(self) -> float:
+        """Return when to look again: at the usual pace, or just after the holder may be dead."""
+        usual_s = self.retry_s * random.uniform(0.75, 1.0)  # noqa: S311 - spreads the waiters
+        if self._seen is None or not self.holder_seen:
+            return usual_s
+        return min(usual_s, max(self._expires_in_s(), 0) + 0.01)
+
+    async def _write(self) -> None:
+        """Write ourselves as the holder; it counts from before the call."""
+        started = self._clock()
+        await self._put(holder=self.holder, duration_s=max(1, round(self.duration_s)))
+        self._held_until = started + self.duration_s
+
+    async def _put(self, *, holder: str, duration_s: int) -> None:
+        spec = dict(_spec(self._seen))
+        stamp = f"{self._now():%Y-%m-%dT%H:%M:%S.%fZ}"
+        if holder and spec.get("holderIdentity") != holder:
+            spec["acquireTime"] = stamp
+            spec["leaseTransitions"] = (spec.get("leaseTransitions") or 0) + bool(self._seen)
+        spec |= {"holderIdentity": holder, "leaseDurationSeconds": duration_s, "renewTime": stamp}
+        metadata = {"name": self.name, "namespace": self.namespace}
+        if self._seen is not None:
+            metadata["resourceVersion"] = _version(self._seen)
+        body = {
+            "apiVersion": LEASE.api_version,
+            "kind": LEASE.kind,
+            "metadata": metadata,
+            "spec": spec,
+        }
+        if self._seen is None:
+            self._seen = await self._api.create(LEASE, body)
+        else:
+            self._seen = await self._api.replace(LEASE, body)
+        self._seen_at = self._clock()
+
+
+def _spec(lease: Object | None) -> dict[str, Any]:
+    return (lease or {}).get("spec") or {}
+
+
+def _version(lease: Object) -> str:
+    version: str = lease["metadata"]["resourceVersion"]
+    return version
