@@ -27,7 +27,8 @@ def main() -> None:
     for line in sys.stdin:
         message = json.loads(line)
         if message[0] == "gone":
-            left.remove((message[1], message[2]))
+            with contextlib.suppress(ValueError):
+                left.remove((message[1], message[2]))
         else:
             left.append((message[0], message[1]))
     # Processes first, whatever the order they were named in: they write into the folders.

@@ -52,8 +52,10 @@ class Kubernetes:
         self.ca_file = self.folder / "serving.crt"
         self.kubeconfig = self.folder / "kubeconfig"
         self.signing_key = self.folder / "sa.key"
-        self._api_port, self._etcd_port, self._peer_port, self._manager_port = free_ports(4)
-        self.server = f"https://{HOST}:{self._api_port}"
+        self.port, self._etcd_port, self._peer_port, self._manager_port = free_ports(4)
+        # Sets the addresses of this cluster's pods apart from those of another test run.
+        self.number = secrets.randbelow(256)
+        self.server = f"https://{HOST}:{self.port}"
         self._tokens = {user: secrets.token_hex(16) for user in USERS}
         self._etcd: Process | None = None
         self._api_server: Process | None = None
@@ -183,7 +185,7 @@ class Kubernetes:
         return [
             f"--etcd-servers=http://{HOST}:{self._etcd_port}",
             f"--bind-address={HOST}",
-            f"--secure-port={self._api_port}",
+            f"--secure-port={self.port}",
             f"--tls-cert-file={self.ca_file}",
             f"--tls-private-key-file={self.folder / 'serving.key'}",
             f"--service-account-issuer={self.issuer}",
@@ -220,7 +222,10 @@ class Kubernetes:
 
     def _write_files(self) -> None:
         _openssl(self.folder, "genrsa", "-out", str(self.signing_key), "2048")
-        names = "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc"
+        # 10.88 is the pods' way to this host, 10.89 an outpost's: parts.kubelet.network.
+        addresses = (HOST, f"10.88.{self.number}.1", f"10.89.{self.number}.1")
+        hosts = ",".join(f"IP:{address}" for address in addresses)
+        names = f"subjectAltName={hosts},DNS:localhost,DNS:kubernetes.default.svc"
         request = ["req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "30"]
         subject = ["-subj", "/CN=lokeys-test-api-server", "-addext", names]
         files = ["-keyout", "serving.key", "-out", "serving.crt"]

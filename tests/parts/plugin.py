@@ -15,6 +15,8 @@ import pytest
 from parts import debian
 from parts.build import program
 from parts.external_secrets import ExternalSecrets
+from parts.kubelet import network
+from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.rgw import Rgw
 
@@ -143,3 +145,17 @@ def promtool(pytestconfig: pytest.Config) -> Path:
     found = debian.find("promtool")
     assert found is not None
     return Path(found)
+
+
+@pytest.fixture(scope="module")
+def kubelet(
+    pytestconfig: pytest.Config, kubernetes: Kubernetes, loki_binary: Path
+) -> Iterator[Kubelet]:
+    """Run a node that starts pods as host processes, for the namespaces it is told to take."""
+    need(pytestconfig, "kubelet", debian.missing("kubelet") or network.unavailable())
+    node = Kubelet(kubernetes, images={"loki": [str(loki_binary)]})
+    try:
+        node.start()
+        yield node
+    finally:
+        node.stop()

@@ -6,6 +6,7 @@ device; when the test process ends, however it ends, the guard reads the end of 
 up what is left, newest first.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -54,19 +55,22 @@ def guard() -> Guard:
 
 
 class Process:
-    """A running child whose whole process group ends with it; its output is in `log`."""
+    """A running child whose whole process group ends with it.
+
+    Its output is added to the file `log`, or goes to the open descriptor `log`.
+    """
 
     def __init__(
         self,
         argv: Sequence[object],
         *,
-        log: Path,
+        log: Path | int,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
         self.argv = [str(word) for word in argv]
         self.log = log
-        with log.open("ab") as output:
+        with contextlib.nullcontext(log) if isinstance(log, int) else log.open("ab") as output:
             self._child = subprocess.Popen(
                 self.argv,
                 stdin=subprocess.DEVNULL,
@@ -77,6 +81,7 @@ class Process:
                 start_new_session=True,
             )
         self.pid = self._child.pid
+        self._stopped = False
         guard().tell("process", self.pid)
 
     @property
@@ -105,6 +110,9 @@ class Process:
 
     def stop(self, *, grace_s: float = 3) -> None:
         """End the whole group: SIGTERM, and SIGKILL for what is left after `grace_s`."""
+        if self._stopped:
+            return
+        self._stopped = True
         if grace_s:
             self._signal_group(signal.SIGTERM)
             self.wait(grace_s)
@@ -113,7 +121,9 @@ class Process:
         guard().tell("gone", "process", self.pid)
 
     def tail(self, lines: int = 15) -> str:
-        """Return the end of its output."""
+        """Return the end of its output, where that is in a file."""
+        if isinstance(self.log, int):
+            return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def _signal_group(self, number: int) -> None:

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stand-in for nodes: what it does with pods."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from parts.kubelet.node import Kubelet
+from parts.kubernetes import Kubernetes
+from parts.process import wait_for
+
+Json = dict[str, Any]
+SLEEP = ["sleep", "1000"]
+DEAF = ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]
+
+
+class Pods:
+    """The pods of one namespace, as a test sees them."""
+
+    def __init__(self, kubernetes: Kubernetes, kubelet: Kubelet, namespace: str) -> None:
+        self.kubernetes = kubernetes
+        self.kubelet = kubelet
+        self.namespace = namespace
+        self.path = f"/api/v1/namespaces/{namespace}"
+
+    def make(self, *containers: Json, name: str = "pod", **spec: object) -> None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name},
+            "spec": {"containers": [{"image": "any", **one} for one in containers], **spec},
+        }
+        self.kubernetes.api.post(f"{self.path}/pods", body)
+
+    def get(self, name: str = "pod") -> Json | None:
+        return self.kubernetes.api.find(f"{self.path}/pods/{name}")
+
+    def status(self, name: str = "pod") -> Json:
+        found = self.get(name)
+        assert found is not None
+        status: Json = found["status"]
+        return status
+
+    def container(self, index: int = 0) -> Json:
+        statuses = self.status().get("containerStatuses", [])
+        return statuses[index] if statuses else {}
+
+    def ready(self, name: str = "pod") -> bool:
+        conditions = self.status(name).get("conditions", [])
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+    def wait_ready(self, name: str = "pod") -> None:
+        wait_for(lambda: self.ready(name), f"{name} is ready")
+
+    def log(self, container: str, *options: str) -> str:
+        return self.kubernetes.kubectl(
+            "logs", "-n", self.namespace, "pod", "-c", container, *options
+        )
+
+
+@pytest.fixture
+def pods(kubernetes: Kubernetes, kubelet: Kubelet, namespace: str) -> Pods:
+    """Take a new namespace's pods."""
+    kubelet.take(namespace)
+    return Pods(kubernetes, kubelet, namespace)
+
+
+def test_environment_and_files_come_from_secrets_and_config_maps(pods: Pods) -> None:
+    """A container sees what its manifest names, each from where it says."""
+    api = pods.kubernetes.api
+    metadata = {"metadata": {"name": "given"}}
+    api.post(f"{pods.path}/secrets", metadata | {"stringData": {"word": "from-secret"}})
+    api.post(f"{pods.path}/configmaps", metadata | {"data": {"conf": "from-map"}})
+    environment = [
+        {"name": "ONE", "valueFrom": {"secretKeyRef": {"name": "given", "key": "word"}}},
+        {"name": "TWO", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "THREE", "value": "$(TWO)-$(NOBODY)"},
+    ]
+    command = "echo $ONE $TWO $THREE $word; cat /etc/given/conf /etc/more/word; echo; sleep 1000"
+    mounts = [
+        {"name": "map", "mountPath": "/etc/given"},
+        {"name": "secret", "mountPath": "/etc/more"},
+    ]
+    volumes = [
+        {"name": "map", "configMap": {"name": "given"}},
+        {"name": "secret", "secret": {"secretName": "given"}},
+    ]
+    container = {
+        "name": "main",
+        "command": ["sh", "-c", command],
+        "env": environment,
+        "envFrom": [{"secretRef": {"name": "given"}}],
+        "volumeMounts": mounts,
+    }
+    pods.make(container, volumes=volumes)
+    pods.wait_ready()
+    wait_for(lambda: "from-map" in pods.log("main"), "the container has spoken")
+    assert pods.log("main").split() == [
+        "from-secret",
+        "pod",
+        "pod-$(NOBODY)",
+        "from-secret",
+        "from-mapfrom-secret",
+    ]
+
+
+def test_a_missing_secret_keeps_the_container_waiting_until_it_is_there(pods: Pods) -> None:
+    """The reason is the one that a kubelet gives, and the container starts by itself."""
+    reference = {"secretKeyRef": {"name": "late", "key": "word"}}
+    pods.make({"name": "main", "command": SLEEP, "env": [{"name": "A", "valueFrom": reference}]})
+    wait_for(lambda: pods.container().get("state", {}).get("waiting"), "it waits")
+    wait_for(
+        lambda: pods.container()["state"]["waiting"]["reason"] == "CreateContainerConfigError",
+        "it says why",
+    )
+    body = {"metadata": {"name": "late"}, "stringData": {"word": "x"}}
+    pods.kubernetes.api.post(f"{pods.path}/secrets", body)
+    pods.wait_ready()
+
+
+def test_a_container_cannot_write_to_the_hosts_files(pods: Pods) -> None:
+    """What a container writes outside its volumes is its own."""
+    command = "echo mine > /etc/lokeys-was-here && cat /etc/lokeys-was-here && sleep 1000"
+    pods.make({"name": "main", "command": ["sh", "-c", command]})
+    wait_for(lambda: pods.ready() and "mine" in pods.log("main"), "it has written")
+    with pytest.raises(FileNotFoundError), open("/etc/lokeys-was-here"):  # noqa: PTH123
+        pass
+
+
+def test_two_pods_listen_on_the_same_port(pods: Pods) -> None:
+    """Each pod has an address of its own, which the host reaches."""
+    serve = [
+        "/usr/bin/env",
+        "python3",
+        "-m",
+        "http.server",
+        "3100",
+        "--directory",
+        "/proc/self/net",
+    ]
+    probe = {"httpGet": {"path": "/", "port": 3100}, "periodSeconds": 1}
+    for name in ("one", "two"):
+        pods.make({"name": "main", "command": serve, "readinessProbe": probe}, name=name)
+    pods.wait_ready("one")
+    pods.wait_ready("two")
+    assert pods.status("one")["podIP"] != pods.status("two")["podIP"]
+
+
+def test_one_of_two_containers_is_not_ready(pods: Pods) -> None:
+    """A sidecar that never becomes ready keeps its pod at 1/2, with an event that says why."""
+    probe = {"httpGet": {"path": "/", "port": 9}, "periodSeconds": 1}
+    pods.make(
+        {"name": "main", "command": SLEEP},
+        {"name": "sidecar", "command": SLEEP, "readinessProbe": probe},
+    )
+    wait_for(lambda: pods.container(0).get("ready"), "the first is ready")
+    assert pods.container(1)["ready"] is False
+    assert not pods.ready()
+    selector = "?fieldSelector=involvedObject.name=pod,reason=Unhealthy"
+    events = f"{pods.path}/events{selector}"
+    wait_for(lambda: pods.kubernetes.api.get(events)["items"], "the event is there")
+
+
+def test_a_crashing_container_is_restarted_later_each_time(pods: Pods) -> None:
+    """Restarts are counted, the last end is kept, and waiting has its well-known name."""
+    pods.make({"name": "main", "command": ["sh", "-c", "echo dying; exit 3"]})
+    wait_for(lambda: pods.container().get("restartCount", 0) >= 2, "it was restarted")
+    wait_for(lambda: "waiting" in pods.container()["state"], "it waits")
+    status = pods.container()
+    assert status["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+    assert status["lastState"]["terminated"]["exitCode"] == 3
+    assert "dying" in pods.log("main", "--previous")
+
+
+def test_an_unknown_image_is_not_pulled(pods: Pods) -> None:
+    """An image that this node does not know never starts."""
+    pods.make({"name": "main", "image": "example.org/nobody:1"})
+    wait_for(lambda: "ImagePullBackOff" in json.dumps(pods.container()), "it cannot be pulled")
+
+
+def test_a_polite_container_ends_at_once(pods: Pods) -> None:
+    """SIGTERM is enough: nobody waits for the grace period."""
+    pods.make({"name": "main", "command": SLEEP}, terminationGracePeriodSeconds=60)
+    pods.wait_ready()
+    pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
+    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=10)
+
+
+def test_a_deaf_container_lives_until_its_grace_is_over(pods: Pods) -> None:
+    """A container that ignores SIGTERM is killed when its grace period ends, not before."""
+    pods.make({"name": "main", "command": DEAF}, terminationGracePeriodSeconds=2)
+    pods.wait_ready()
+    begun = time.monotonic()
+    pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
+    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=10)
+    assert time.monotonic() - begun >= 1.9
+
+
+def test_a_second_delete_shortens_the_grace(pods: Pods) -> None:
+    """A long grace period ends early when somebody deletes again with a shorter one."""
+    pods.make({"name": "main", "command": DEAF}, terminationGracePeriodSeconds=600)
+    pods.wait_ready()
+    pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
+    wait_for(lambda: "deletionTimestamp" in (pods.get() or {})["metadata"], "it is told to end")
+    pods.kubernetes.api.delete(f"{pods.path}/pods/pod", {"gracePeriodSeconds": 1})
+    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=10)
+
+
+def test_a_forced_delete_ends_the_process(pods: Pods) -> None:
+    """With grace 0 the object goes at once, and the process after it."""
+    pods.make({"name": "main", "command": DEAF})
+    pods.wait_ready()
+    container = pods.kubelet.container(pods.namespace, "pod", "main")
+    assert container is not None
+    assert container.run is not None
+    process = container.run.process
+    pods.kubernetes.api.delete(f"{pods.path}/pods/pod", {"gracePeriodSeconds": 0})
+    wait_for(lambda: not process.running, "the process is gone")
+
+
+def test_logs_as_a_client_asks_for_them(pods: Pods) -> None:
+    """Tail, limit, timestamps and follow are those of a kubelet."""
+    pods.make({"name": "main", "command": ["sh", "-c", "seq 5; sleep 1; echo end; sleep 1000"]})
+    wait_for(lambda: pods.ready() and pods.log("main").count("\n") >= 5, "it has spoken")
+    assert pods.log("main", "--limit-bytes=4") == "1\n2\n"
+    wait_for(lambda: "end" in pods.log("main"), "it has ended")
+    assert pods.log("main", "--tail=2") == "5\nend\n"
+    assert pods.log("main", "--tail=1", "--timestamps")[10] == "T"
+    assert "end" in pods.log("main", "--since=60s")
+
+
+@pytest.mark.parametrize("volume", ["claim", "empty"])
+def test_only_a_claim_outlives_its_pod(pods: Pods, volume: str) -> None:
+    """A file on a claim is there for the next pod; an emptyDir goes with its pod."""
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"metadata": {"name": "kept"}, "spec": spec}
+    pods.kubernetes.api.post(f"{pods.path}/persistentvolumeclaims", claim)
+    sources: dict[str, Json] = {
+        "claim": {"persistentVolumeClaim": {"claimName": "kept"}},
+        "empty": {"emptyDir": {}},
+    }
+    command = "cat /data/file; echo kept > /data/file; echo done; sleep 1000"
+    container = {
+        "name": "main",
+        "command": ["sh", "-c", command],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    said = []
+    for _ in range(2):
+        pods.make(container, volumes=[{"name": "data", **sources[volume]}])
+        wait_for(lambda: pods.ready() and "done" in pods.log("main"), "it has written")
+        said.append("kept" in pods.log("main"))
+        pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
+        wait_for(lambda: pods.get() is None, "the pod is gone")
+    assert said == [False, volume == "claim"]
+    if volume == "claim":
+        path = f"{pods.path}/persistentvolumeclaims/kept"
+        wait_for(lambda: pods.kubernetes.api.get(path)["status"]["phase"] == "Bound", "claim bound")

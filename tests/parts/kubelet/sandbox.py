@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Becomes a container: `python -I sandbox.py SPEC`, as root, in the container's environment.
+
+It enters a network namespace, covers the host's files with a layer of its own, binds the volumes
+over it and turns into the container's command. SPEC is a JSON file:
+{"network": NAME, "folder": empty folder, "mounts": [[from, to], …], "argv": […], "directory": DIR}
+"""
+
+import ctypes
+import json
+import os
+import sys
+from pathlib import Path
+
+NEW_NETWORK, NEW_MOUNTS = 0x40000000, 0x00020000
+BIND, RECURSIVE, PRIVATE = 0x1000, 0x4000, 0x40000
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result: int, what: str) -> None:
+    """Raise what the C library says went wrong."""
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)
+
+
+def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    """Mount, or say what cannot be mounted."""
+    words = (text.encode() for text in (source, target, kind))
+    check(libc.mount(*words, ctypes.c_ulong(flags), options.encode() or None), target)
+
+
+def host_mounts() -> list[str]:
+    """Return where something is mounted below the root, outermost first."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = [line.split()[4].encode().decode("unicode_escape") for line in lines]
+    return [point for point in points if point != "/"]
+
+
+def layer(folder: Path) -> Path:
+    """Return a root that shows all of the host's files and keeps what is written to itself."""
+    points = host_mounts()
+    mount("tmpfs", str(folder), "tmpfs", 0)
+    upper, work, root = (folder / name for name in ("upper", "work", "root"))
+    for part in (upper, work, root):
+        part.mkdir()
+    mount("overlay", str(root), "overlay", 0, f"lowerdir=/,upperdir={upper},workdir={work}")
+    shown: list[str] = []
+    for point in points:
+        if not any(point.startswith(f"{outer}/") for outer in shown) and os.path.lexists(point):
+            shown.append(point)
+            mount(point, f"{root}{point}", "", BIND | RECURSIVE)
+    return root
+
+
+def bind(root: Path, source: Path, target: str) -> None:
+    """Show a folder or a file of the host at a place of the container's."""
+    place = Path(f"{root}{target}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_symlink():
+        place.unlink()  # it would lead out of the container
+    if source.is_dir():
+        place.mkdir(exist_ok=True)
+    else:
+        place.touch()
+    mount(str(source), str(place), "", BIND)
+
+
+def main() -> None:
+    """Become the container."""
+    spec = json.loads(Path(sys.argv[1]).read_text())
+    network = os.open(f"/run/netns/{spec['network']}", os.O_RDONLY | os.O_CLOEXEC)
+    check(libc.setns(network, NEW_NETWORK), spec["network"])
+    check(libc.unshare(NEW_MOUNTS), "mounts")
+    mount("none", "/", "", RECURSIVE | PRIVATE)
+    root = layer(Path(spec["folder"]))
+    for source, target in sorted(spec["mounts"], key=lambda pair: len(pair[1])):
+        bind(root, Path(source), target)
+    os.chroot(root)
+    os.chdir(spec["directory"])
+    try:
+        os.execvp(spec["argv"][0], spec["argv"])
+    except OSError as error:
+        # What a container runtime says of a command that is not in the image.
+        print(f"exec: {error}", file=sys.stderr)
+        sys.exit(127)
+
+
+if __name__ == "__main__":
+    main()
