@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Healing from the command line: look, do the next step, look again, until it is proved.
+
+The operator does the same with one step a reconcile; both use `Lookout` and `Hand`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from lokeys.core.conditions import evidence
+from lokeys.core.currency import Proof
+from lokeys.core.plan import Step
+from lokeys.core.snapshot import Memory
+from lokeys.engine.act import Hand
+from lokeys.engine.look import Look, Wishes
+from lokeys.errors import Conflict, Transient, Waiting
+from lokeys.ports import Sleep
+
+
+class Ending(StrEnum):
+    """How a heal ended."""
+
+    PROVED = "proved"
+    STALLED = "stalled"
+    TIMED_OUT = "timed out"
+    ONE_STEP = "one step done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A step that was carried out, and how long it took."""
+
+    step: Step
+    took: timedelta
+    note: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Healing:
+    """What a heal has done so far; it is true at any moment, so an interruption can report it."""
+
+    memory: Memory
+    look: Look | None = None
+    done: list[Done] = field(default_factory=list)
+    ending: Ending | None = None
+
+    @property
+    def proof(self) -> Proof | None:
+        """Return what proves the route now."""
+        return evidence(self.look.snapshot) if self.look else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who is told of the progress."""
+
+    on_look: Callable[[Look], None] = lambda _: None
+    on_step: Callable[[Step], None] = lambda _: None
+    on_done: Callable[[Done], None] = lambda _: None
+    remember: Callable[[Memory], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to go on, and how to wait."""
+
+    timeout: timedelta
+    sleep: Sleep
+    one_step: bool = False
+
+
+async def heal(
+    hand: Hand, healing: Healing, *, wishes: Wishes, patience: Patience, listener: Listener
+) -> Healing:
+    """Mend the route as far as it can be; `healing.ending` says how far that was."""
+    lookout = hand.lookout
+    deadline = lookout.clock() + patience.timeout
+    while healing.ending is None:
+        look = await lookout.look(healing.memory, wishes=wishes)
+        healing.look, healing.memory = look, look.memory
+        listener.on_look(look)
+        step = look.plan.next_step
+        if step is None:
+            healing.ending = Ending.PROVED if look.plan.settled else Ending.STALLED
+        elif lookout.clock() >= deadline:
+            healing.ending = Ending.TIMED_OUT
+        elif step.passive:
+            await _wait(step, healing, deadline, lookout.clock(), patience)
+        else:
+            await _do(step, hand, healing, listener, patience)
+            if patience.one_step:
+                healing.ending = Ending.ONE_STEP
+        if listener.remember is not None:
+            await listener.remember(healing.memory)
+    return healing
+
+
+async def _wait(
+    step: Step, healing: Healing, deadline: datetime, now: datetime, patience: Patience
+) -> None:
+    look = healing.look
+    if look is not None and look.plan.stalled is not None:
+        healing.ending = Ending.STALLED
+    elif patience.one_step:
+        healing.ending = Ending.ONE_STEP
+    else:
+        await patience.sleep(min(step.look_again_s, max((deadline - now).total_seconds(), 0.05)))
+
+
+async def _do(
+    step: Step, hand: Hand, healing: Healing, listener: Listener, patience: Patience
+) -> None:
+    """Do one step; what may pass by itself is noted and tried again after another look."""
+    if healing.look is None:
+        return
+    listener.on_step(step)
+    began = hand.lookout.clock()
+    note = ""
+    try:
+        healing.memory = await hand.act(step, healing.look)
+    except (Conflict, Waiting, Transient) as exc:
+        note = str(exc)
+        await patience.sleep(1.0)
+    done = Done(step=step, took=hand.lookout.clock() - began, note=note)
+    healing.done.append(done)
+    listener.on_done(done)

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking at a route: ask every hop, no more often than agreed, and let the core judge.
+
+Budget of a route at rest (design): Kubernetes by watch, the store one signed list a minute, the
+vault one item read in five minutes, Loki's metrics every thirty seconds, and no write. What was
+asked too recently is remembered here; a change of any hop, or a new 403, asks again at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from lokeys.core.currency import proof, storage_works
+from lokeys.core.diagnosis import Diagnosis, diagnose
+from lokeys.core.memory import remember
+from lokeys.core.model import Ref, RouteSpec
+from lokeys.core.plan import Plan, Policy, plan
+from lokeys.core.sensitive import Fingerprint, KeyPair
+from lokeys.core.snapshot import (
+    Depth,
+    LogLine,
+    LokiMetrics,
+    Memory,
+    PodState,
+    SecretState,
+    Snapshot,
+    SourceState,
+    StoreVerdict,
+    Unreadable,
+    VaultState,
+)
+from lokeys.ports import Clock, Fleet, Reading, RoutePorts
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How old an answer may be before it is asked for again."""
+
+    store: timedelta = timedelta(minutes=1)
+    store_after_403: timedelta = timedelta(seconds=5)
+    vault: timedelta = timedelta(minutes=5)
+    vault_in_trouble: timedelta = timedelta(seconds=15)
+    loki: timedelta = timedelta(seconds=30)
+    loki_unproved: timedelta = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What this look shall include. `eager`: somebody is waiting for the route to change."""
+
+    probe: bool = True
+    logs: bool = False
+    eager: bool = False
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look: what was seen, what it means, what to do, what to remember."""
+
+    snapshot: Snapshot
+    diagnosis: Diagnosis
+    plan: Plan
+
+    @property
+    def memory(self) -> Memory:
+        """Return the memory after this look."""
+        return self.snapshot.memory
+
+
+@dataclass(slots=True)
+class _Asked(Generic[Answer]):
+    """An answer, when it was given, and to what question."""
+
+    at: datetime
+    answer: Answer
+    about: object = None
+
+
+@dataclass(slots=True)
+class Lookout:
+    """Looks at one route, again and again; alone holds the pairs of its last look."""
+
+    spec: RouteSpec
+    ports: RoutePorts
+    clock: Clock
+    pace: Pace = Pace()
+    pairs: dict[Fingerprint, KeyPair] = field(default_factory=dict)
+    verdicts: dict[Fingerprint, StoreVerdict] = field(default_factory=dict)
+    _vault: _Asked[Reading[VaultState]] | None = None
+    _metrics: dict[str, _Asked[LokiMetrics | Unreadable]] = field(default_factory=dict)
+    _logs: dict[str, _Asked[tuple[LogLine, ...] | Unreadable]] = field(default_factory=dict)
+    _refused: int = 0
+
+    async def look(
+        self, memory: Memory, *, wishes: Wishes = Wishes(), rivals: tuple[Ref, ...] = ()
+    ) -> Look:
+        """Return what the route looks like now. Never raises for what a report can carry."""
+        async with asyncio.TaskGroup() as group:
+            source = group.create_task(self.ports.source.read())
+            secret = group.create_task(self.ports.secret.read())
+            delivery = (
+                group.create_task(self.ports.delivery.read()) if self.ports.delivery else None
+            )
+            fleet = group.create_task(self.ports.workloads.read())
+        workloads = fleet.result().state or Fleet()
+        pods, pod_gaps = await self._ask_pods(workloads.pods, wishes)
+        new_403 = self._new_403(pods)
+        vault = await self._ask_vault(source.result(), secret.result(), wishes, again=new_403)
+        readings = (source.result(), vault, secret.result())
+        self.pairs = _pairs(readings)
+        if wishes.probe:
+            await self._ask_store(self.pairs, again=new_403)
+        others = (delivery.result() if delivery else Reading(), fleet.result())
+        snapshot = Snapshot(
+            spec=self.spec,
+            at=self.clock(),
+            source=source.result().state,
+            vault=vault.state,
+            delivery=delivery.result().state if delivery else None,
+            secret=secret.result().state,
+            workloads=workloads.workloads,
+            pods=pods,
+            verdicts=self._verdicts_of(self.pairs),
+            unreadable=(*(gap for r in (*readings, *others) for gap in r.gaps), *pod_gaps),
+            memory=memory,
+            rivals=rivals,
+        )
+        return judge(replace(snapshot, memory=remember(snapshot)), wishes.policy)
+
+    def learn(self, pair: Fingerprint, verdict: StoreVerdict) -> None:
+        """Keep what the store said of a pair outside a look."""
+        self.verdicts[pair] = verdict
+
+    def forget_vault(self) -> None:
+        """Ask the vault at the next look, whenever it was asked last."""
+        self._vault = None
+
+    def _new_403(self, pods: Iterable[PodState]) -> bool:
+        refused = sum(pod.metrics.refused for pod in pods if pod.metrics)
+        more, self._refused = refused > self._refused, refused
+        return more
+
+    async def _ask_vault(
+        self,
+        source: Reading[SourceState],
+        secret: Reading[SecretState],
+        wishes: Wishes,
+        *,
+        again: bool,
+    ) -> Reading[VaultState]:
+        if self.ports.vault is None:
+            return Reading()
+        offered = source.state.pair if source.state else None
+        held = secret.state.pair if secret.state else None
+        neighbours = (offered.pair if offered else None, held.pair if held else None)
+        known, now = self._vault, self.clock()
+        if known is not None and known.about == neighbours and not again:
+            state = known.answer.state
+            agrees = state is not None and state.pair is not None and state.pair == offered
+            limit = self.pace.vault if agrees else self.pace.vault_in_trouble
+            if now - known.at < (min(limit, self.pace.vault_in_trouble) if wishes.eager else limit):
+                return known.answer
+        answer = await self.ports.vault.read()
+        self._vault = _Asked(at=now, answer=answer, about=neighbours)
+        return answer
+
+    async def _ask_store(self, pairs: Mapping[Fingerprint, KeyPair], *, again: bool) -> None:
+        limit = self.pace.store_after_403 if again else self.pace.store
+        now = self.clock()
+        due = [
+            (name, pair)
+            for name, pair in pairs.items()
+            if (known := self.verdicts.get(name)) is None or now - known.at >= limit
+        ]
+        answers = await asyncio.gather(*(self.ports.store.try_list(pair) for _, pair in due))
+        for (name, _), verdict in zip(due, answers, strict=True):
+            known = self.verdicts.get(name)
+            trusted = known is not None and known.trusted and verdict.accepted
+            self.verdicts[name] = replace(verdict, depth=Depth.FULL) if trusted else verdict
+
+    def _verdicts_of(
+        self, pairs: Mapping[Fingerprint, KeyPair]
+    ) -> Mapping[Fingerprint, StoreVerdict]:
+        """Return the verdicts on pairs that some hop still holds, and drop the others."""
+        self.verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in pairs}
+        return MappingProxyType(dict(self.verdicts))
+
+    async def _ask_pods(
+        self, pods: tuple[PodState, ...], wishes: Wishes
+    ) -> tuple[tuple[PodState, ...], list[Unreadable]]:
+        uids = {pod.uid for pod in pods}
+        self._metrics = {uid: asked for uid, asked in self._metrics.items() if uid in uids}
+        self._logs = {uid: asked for uid, asked in self._logs.items() if uid in uids}
+        told = await asyncio.gather(*(self._ask_pod(pod, wishes) for pod in pods))
+        gaps = [gap for _, found in told for gap in found]
+        return tuple(pod for pod, _ in told), gaps
+
+    async def _ask_pod(self, pod: PodState, wishes: Wishes) -> tuple[PodState, list[Unreadable]]:
+        if pod.started_at is None:
+            return pod, []
+        metrics = await self._ask_metrics(pod, wishes)
+        gaps = [metrics] if isinstance(metrics, Unreadable) else []
+        pod = replace(pod, metrics=None if isinstance(metrics, Unreadable) else metrics)
+        unhealthy = pod.metrics is not None and bool(
+            pod.metrics.refused or pod.metrics.flush_failures
+        )
+        if wishes.logs or unhealthy:
+            log = await self._ask_log(pod)
+            if isinstance(log, Unreadable):
+                gaps.append(log)
+            else:
+                pod = replace(pod, log=log)
+        return pod, gaps
+
+    async def _ask_metrics(self, pod: PodState, wishes: Wishes) -> LokiMetrics | Unreadable:
+        known, now = self._metrics.get(pod.uid), self.clock()
+        if known is not None and known.about == pod.started_at:
+            limit = self.pace.loki
+            answer = known.answer
+            unproved = isinstance(answer, Unreadable) or (
+                storage_works(replace(pod, metrics=answer)) is not True
+            )
+            if wishes.eager and unproved:
+                limit = self.pace.loki_unproved
+            if now - known.at < limit:
+                return answer
+        answer = await self.ports.loki.metrics(pod)
+        self._metrics[pod.uid] = _Asked(at=now, answer=answer, about=pod.started_at)
+        return answer
+
+    async def _ask_log(self, pod: PodState) -> tuple[LogLine, ...] | Unreadable:
+        known, now = self._logs.get(pod.uid), self.clock()
+        fresh = known is not None and known.about == pod.started_at
+        if known is not None and fresh and now - known.at < self.pace.loki:
+            return known.answer
+        answer = await self.ports.loki.log(pod)
+        self._logs[pod.uid] = _Asked(at=now, answer=answer, about=pod.started_at)
+        return answer
+
+
+def judge(snapshot: Snapshot, policy: Policy) -> Look:
+    """Return the look that a snapshot amounts to."""
+    return Look(snapshot=snapshot, diagnosis=diagnose(snapshot), plan=plan(snapshot, policy))
+
+
+def unproved(look: Look) -> tuple[PodState, ...]:
+    """Return the pods that nothing proves yet."""
+    return tuple(pod for pod in look.snapshot.pods if proof(pod, look.snapshot) is None)
+
+
+def _pairs(
+    readings: tuple[Reading[SourceState], Reading[VaultState], Reading[SecretState]],
+) -> dict[Fingerprint, KeyPair]:
+    """Return the pairs worth asking the store about: whole ones, each once."""
+    held: dict[Fingerprint, KeyPair] = {}
+    for reading in readings:
+        facts = reading.state.pair if reading.state else None
+        if facts is not None and reading.pair is not None and not facts.blank:
+            held[facts.pair] = reading.pair
+    return held
