@@ -141,7 +141,7 @@ def status(
             _condition_to_json(condition, before, generation, snapshot.at)
             for condition in conditions(snapshot, diagnosis, plan)
         ],
-        "hops": [hop_to_json(hop) for hop in diagnosis.hops if hop.hop.value != "pods"],
+        "hops": [_told(hop_to_json(hop)) for hop in diagnosis.hops if hop.hop.value != "pods"],
         "pods": _pods(snapshot),
         "findings": [_brief(finding) for finding in diagnosis.findings[:SHOWN_FINDINGS]],
         "nextStep": f"{step.action.value} {step.target.path}: {step.why}" if step else "",
@@ -170,13 +170,13 @@ def _pods(snapshot: Snapshot) -> list[dict[str, Any]]:
     for pod in sorted(snapshot.pods, key=lambda pod: pod.ref.name):
         proved = proof(pod, snapshot)
         current = words[currency(pod, snapshot)]
-        row = {
+        row: dict[str, Any] = {
             "name": pod.ref.name,
             "startedAt": time_to_json(pod.started_at),
             "current": current,
             "proved": proved.value if proved else None,
         }
-        rows.append({key: value for key, value in row.items() if value is not None})
+        rows.append(_told(row))
     return rows
 
 
@@ -191,7 +191,13 @@ def _brief(finding: Finding) -> dict[str, Any]:
         "object": ref_to_json(finding.object),
         "message": finding.message[:SHOWN_MESSAGE],
     }
-    return {key: value for key, value in brief.items() if value is not None}
+    return _told(brief)
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is not known: the API server takes no nulls here."""
+    kept = {key: value for key, value in row.items() if value is not None}
+    return {k: _told(v) if isinstance(v, dict) else v for k, v in kept.items()}
 
 
 def _last_verified(
