@@ -392,15 +392,15 @@ def _addressed(body: Json, target: Target) -> Json:
     """Return the body with what the path says filled in; Refusal 400 where they differ."""
     body = as_core(body) if is_events_v1(target.kind) else body
     kind = "v1" if is_events_v1(target.kind) else target.kind.api_version
-    body = {"apiVersion": kind, "kind": target.kind.kind} | body
-    if (body["apiVersion"], body["kind"]) != (kind, target.kind.kind):
-        message = f"{body['apiVersion']} {body['kind']} does not belong under this path"
+    filled: Json = {"apiVersion": kind, "kind": target.kind.kind} | body
+    if (filled["apiVersion"], filled["kind"]) != (kind, target.kind.kind):
+        message = f"{filled['apiVersion']} {filled['kind']} does not belong under this path"
         raise Refusal(400, "BadRequest", message)
-    meta: Json = dict(body.get("metadata") or {})
+    meta = dict(filled.get("metadata") or {})
     for field, value in (("namespace", target.namespace), ("name", target.name)):
         if value and meta.setdefault(field, value) != value:
             raise Refusal(400, "BadRequest", f"the {field} of the object does not match the path")
-    return body | {"metadata": meta}
+    return filled | {"metadata": meta}
 
 
 def _author(seen: Seen, target: Target) -> Author:

@@ -100,7 +100,7 @@ class Loki:
         self._wal = Wal(self.wal)
         self._streams: dict[str, list[Entry]] = {}
         self._refused = False
-        self._settled = False
+        self.settled = False
         self._retries = 0
         self._flush_now = asyncio.Event()
         self._flushing = asyncio.Lock()
@@ -111,7 +111,7 @@ class Loki:
     def ready(self) -> bool:
         """Tell what `/ready` says."""
         blocked = self.settings.ready_needs_storage and self._refused
-        return self._settled and not self.stopping and not blocked
+        return self.settled and not self.stopping and not blocked
 
     @property
     def url(self) -> str:
@@ -184,7 +184,7 @@ class Loki:
     async def _settle(self) -> None:
         await self._seed()
         await asyncio.sleep(self.settings.min_ready_s)
-        self._settled = True
+        self.settled = True
         self.on_ready()
 
     async def _seed(self) -> None:
