@@ -173,19 +173,23 @@ class ConnectServer:
                 raise Hangup
             case Fault.SLOW:
                 await asyncio.sleep(self.slow_s)
+        return self._spoiled(request)
+
+    def _spoiled(self, request: Request) -> Response | None:
+        """Return the answer of a server that is not well."""
+        if self.fault in _STATUS_OF:
+            response = _error(*_STATUS_OF[self.fault])
+            if self.fault is Fault.RATE_LIMITED:
+                headers = {**response.headers, "retry-after": str(self.retry_after_s)}
+                response = replace(response, headers=headers)
+            return response
+        match self.fault:
             case Fault.HTML:
                 return text("<html><body>Welcome to nginx!</body></html>\n", kind="text/html")
             case Fault.HUGE:
                 return Response(body=_endless())
             case Fault.TRUNCATED:
                 return self._truncated(request)
-            case Fault() as fault:
-                status, message = _STATUS_OF[fault]
-                response = _error(status, message)
-                if fault is Fault.RATE_LIMITED:
-                    headers = {**response.headers, "retry-after": str(self.retry_after_s)}
-                    return replace(response, headers=headers)
-                return response
         return None
 
     def _truncated(self, request: Request) -> Response:

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each port's suite runs on the stand-in and, where it can be had, on the real part."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from contract.serving import serve
+from contract.stores import RealStore, StandInStore, Store
+from lokeys.demo.parts.object_store import ObjectStore
+
+
+@pytest.fixture(
+    scope="module",
+    params=["stand-in", "stand-in with STS first", "RGW", "RGW with STS first"],
+)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Give an object store in one of RGW's two orders of authentication."""
+    sts_first = request.param.endswith("STS first")
+    if request.param.startswith("RGW"):
+        name = "rgw_sts_first" if sts_first else "rgw"
+        yield RealStore(request.getfixturevalue(name), sts_first)
+        return
+    stand_in = ObjectStore(sts_first=sts_first)
+    with serve(stand_in.handle) as url:
+        yield StandInStore(url, stand_in)
+
+
+@pytest.fixture
+def stand_in_store() -> Iterator[StandInStore]:
+    """Give a stand-in whose faults the test may switch on."""
+    stand_in = ObjectStore()
+    with serve(stand_in.handle) as url:
+        yield StandInStore(url, stand_in)
