@@ -12,6 +12,9 @@ import uuid
 from typing import Any
 
 import httpx2
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from parts.debian import find
 from parts.process import Folder, PartError, Process, free_ports, wait_for
@@ -90,8 +93,8 @@ class Rgw:
     def __init__(self, *, sts_first: bool = False) -> None:
         self._folder = Folder("rgw")
         self.folder = self._folder.path
-        self._port, self._mon_port, osd_port = free_ports(3)
-        self.endpoint = f"http://{HOST}:{self._port}"
+        self.port, self._mon_port, osd_port = free_ports(3)
+        self.endpoint = f"http://{HOST}:{self.port}"
         self.admin_access_key = "ADMIN" + secrets.token_hex(8).upper()
         self.admin_secret_key = secrets.token_hex(20)
         self._environment = os.environ | {"CEPH_CONF": str(self.folder / "ceph.conf")}
@@ -100,7 +103,7 @@ class Rgw:
         text = CONFIGURATION.format(
             fsid=self._fsid,
             host=HOST,
-            port=self._port,
+            port=self.port,
             mon_port=self._mon_port,
             osd_port=osd_port,
             osd_port_end=osd_port + 40,
@@ -155,6 +158,16 @@ class Rgw:
         """Make a user with one key and return that key's id and secret."""
         user = self.admin("user", "create", f"--uid={uid}", f"--display-name={uid}")
         return user["keys"][0]["access_key"], user["keys"][0]["secret_key"]
+
+    def request(
+        self, pair: tuple[str, str], method: str, path: str, body: bytes = b""
+    ) -> httpx2.Response:
+        """Do one S3 request, signed with a pair of id and secret."""
+        url = self.endpoint + path
+        request = AWSRequest(method=method, url=url, data=body)
+        S3SigV4Auth(Credentials(*pair), "s3", "us-east-1").add_auth(request)
+        headers = dict(request.headers.items())
+        return httpx2.request(method, url, content=body, headers=headers, trust_env=False)
 
     def _start_monitor(self) -> None:
         address = f"[v2:{HOST}:{self._mon_port}]"
