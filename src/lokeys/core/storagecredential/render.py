@@ -43,14 +43,14 @@ def _sparse(value: Any, schema: Schema) -> Any:
     if isinstance(value, dict):
         known = schema["properties"]
         kept = {
-            name: _sparse(item, known[name]) for name, item in value.items() if item is not None
+            name: item if name in _ALWAYS_SAID else _sparse(item, known[name])
+            for name, item in value.items()
+            if item is not None
         }
         return {
             name: item
             for name, item in kept.items()
-            if name in _ALWAYS_SAID
-            or "default" not in known[name]
-            or item != known[name]["default"]
+            if name in _ALWAYS_SAID or item != known[name].get("default")
         }
     if isinstance(value, list):
         return [_sparse(item, schema["items"]) for item in value]

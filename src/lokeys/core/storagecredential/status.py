@@ -35,6 +35,7 @@ def memory_to_status(memory: Memory) -> dict[str, Any]:
         "blockedSince": {pod: _time_text(at) for pod, at in memory.blocked_since.items()},
         "flushed": {pod: _time_text(at) for pod, at in memory.flushed.items()},
         "refreshedSourceAt": _time_text(memory.refreshed_source_at),
+        "revalidatedAt": _time_text(memory.revalidated_at),
     }
     return {name: value for name, value in written.items() if value}
 
@@ -55,6 +56,7 @@ def memory_from_status(status: object) -> Memory:
         blocked_since=_table(kept.get("blockedSince"), _time),
         flushed=_table(kept.get("flushed"), _time),
         refreshed_source_at=_time(kept.get("refreshedSourceAt")),
+        revalidated_at=_time(kept.get("revalidatedAt")),
     )
 
 

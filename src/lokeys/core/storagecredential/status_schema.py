@@ -218,6 +218,7 @@ MEMORY = record(
             "Pods that were asked to flush, and when.", moment("When."), at_most=_PODS_AT_MOST
         ),
         "refreshedSourceAt": moment("When the source was last made to read the store again."),
+        "revalidatedAt": moment("When the SecretStore was last made to look again."),
     },
 )
 

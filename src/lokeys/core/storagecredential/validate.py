@@ -157,7 +157,8 @@ def _object(value: Mapping[Any, Any], schema: Schema, path: str) -> Iterator[Fau
     known = schema["properties"]
     for name in schema.get("required", ()):
         if name not in value:
-            expected = known[name].get("description", "").partition(". ")[0].rstrip(".")
+            what = known[name]["description"].partition(". ")[0].rstrip(".")
+            expected = what[0].lower() + what[1:]
             yield Fault(path=_below(path, name), problem="missing", expected=expected)
     for name, item in value.items():
         if name in known:
@@ -246,6 +247,8 @@ def _rules(value: Any, schema: Schema, path: str) -> Iterator[Fault]:
             found = form(value) if isinstance(value, str) else ""
             hint = _invisible(value) if isinstance(value, str) else ""
             yield Fault(path=path, problem=written["message"], found=found, hint=hint)
+            if isinstance(value, str):
+                return  # the rules of a text build on one another
 
 
 def _below(path: str, name: str) -> str:

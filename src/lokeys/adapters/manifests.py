@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kubernetes objects out of files: YAML or JSON, one document or many, each with its place.
+
+Input is anyone's: bounded in size, depth and in what aliases make of it; a key given twice is
+refused, not overwritten; tags that would make other things than data are refused.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import yaml
+
+from lokeys.core.model import RouteSpec
+from lokeys.core.storagecredential.parse import Refused, parse
+from lokeys.core.storagecredential.schema import KIND
+from lokeys.errors import BadInput
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_NODES = 1_000_000
+"""Of a whole file, each alias counted as what it stands for."""
+
+MAX_FILES = 1000
+SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+STDIN = "-"
+_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
+_NO_TAGS = "a manifest is plain data: remove the `!` and what follows it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """One object and where it stands; lines count from 1."""
+
+    object: Mapping[str, Any]
+    file: str
+    line: int
+
+    @property
+    def place(self) -> str:
+        """Return `file:line`."""
+        return f"{self.file}:{self.line}"
+
+    @property
+    def title(self) -> str:
+        """Return `Kind namespace/name`, as far as the object says."""
+        metadata = self.object.get("metadata")
+        known = metadata if isinstance(metadata, Mapping) else {}
+        names = (known.get("namespace"), known.get("name") or "(no name)")
+        return f"{self.object.get('kind')} {'/'.join(str(name) for name in names if name)}"
+
+
+def read(path: str, *, stdin: BinaryIO | None = None) -> tuple[Located, ...]:
+    """Return all objects of a file, of a folder's files (hidden ones apart), or of `-`.
+
+    Lists are flattened. In a folder, documents that are no Kubernetes objects are passed over; in
+    a file they are an error. Raises BadInput with file, line and what to do.
+    """
+    if path == STDIN:
+        source = stdin or sys.stdin.buffer
+        return tuple(_objects(_bounded(source, "stdin"), file="stdin", strict=True))
+    if Path(path).is_dir():
+        found = (_objects(_content(file), file=str(file), strict=False) for file in _files(path))
+        return tuple(item for items in found for item in items)
+    return tuple(_objects(_content(Path(path)), file=path, strict=True))
+
+
+def storage_credentials(path: str, *, stdin: BinaryIO | None = None) -> tuple[Located, ...]:
+    """Return the StorageCredentials among the objects of `path`."""
+    return tuple(item for item in read(path, stdin=stdin) if item.object.get("kind") == KIND)
+
+
+def storage_credential(
+    path: str, *, name: str | None = None, stdin: BinaryIO | None = None
+) -> Located:
+    """Return the one StorageCredential of `path`, or the one of that name."""
+    found = storage_credentials(path, stdin=stdin)
+    chosen = [item for item in found if name in (None, _name_of(item))]
+    if len(chosen) == 1:
+        return chosen[0]
+    listed = ", ".join(f"{item.title} ({item.place})" for item in found)
+    if not found:
+        raise BadInput(
+            f"no {KIND} in here", place=path, hint="lokeys discover prints one for a running Loki"
+        )
+    if not chosen:
+        raise BadInput(f"no {KIND} named {name}", place=path, hint=f"there is: {listed}")
+    raise BadInput(f"more than one {KIND}", place=path, hint=f"name one of them: {listed}")
+
+
+def route_spec(located: Located, *, namespace: str = "default") -> RouteSpec:
+    """Return the route that a StorageCredential describes; raises BadInput with all its faults."""
+    try:
+        return parse(located.object, namespace=namespace)
+    except Refused as refused:
+        many = len(refused.faults) > 1
+        listed = "".join(f"\n  {fault}" for fault in refused.faults)
+        faults = f"has {len(refused.faults)} faults:{listed}" if many else f"{refused}"
+        raise BadInput(
+            f"{located.title} {faults}" if many else f"{located.title}: {faults}",
+            place=located.place,
+            hint="docs/reference/storagecredential.md says what each field is",
+        ) from None
+
+
+def _name_of(located: Located) -> object:
+    metadata = located.object.get("metadata")
+    return metadata.get("name") if isinstance(metadata, Mapping) else None
+
+
+def _files(folder: str) -> list[Path]:
+    found: list[Path] = []
+    for file in sorted(Path(folder).rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.suffix.lower() in SUFFIXES and not hidden and file.is_file():
+            found.append(file)
+        if len(found) > MAX_FILES:
+            raise BadInput(
+                f"more than {MAX_FILES} manifests", place=folder, hint="name a subfolder"
+            )
+    if not found:
+        raise BadInput("no manifest in this folder", place=folder, hint="*.yaml, *.yml or *.json")
+    return found
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return _bounded(file, str(path))
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise BadInput(f"cannot read it: {reason}", place=str(path)) from error
+
+
+def _bounded(source: BinaryIO, place: str) -> bytes:
+    content = source.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        limit = f"{MAX_BYTES // 1024 // 1024} MiB"
+        raise BadInput(
+            f"larger than {limit}", place=place, hint="give only the objects it is about"
+        )
+    return content
+
+
+def _objects(content: bytes, *, file: str, strict: bool) -> Iterator[Located]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadInput("not UTF-8 text", place=f"{file}:{line}", hint="save it as UTF-8") from None
+    count = 0
+    for document, line in _documents(text, file=file):
+        count += 1
+        yield from _flattened(document, file=file, line=line, strict=strict)
+    if not count and strict:
+        raise BadInput("empty", place=file, hint="a manifest begins with apiVersion and kind")
+
+
+def _documents(text: str, *, file: str) -> Iterator[tuple[Any, int]]:
+    """Yield what the documents say; empty ones, as between two `---`, are passed over."""
+    try:
+        _weigh(text, file=file)
+        loader = _Loader(text)
+        try:
+            while loader.check_node():
+                node = loader.get_node()
+                value = loader.construct_document(node) if node else None
+                if node and value is not None:
+                    yield value, node.start_mark.line + 1
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        raise _unreadable(error, text=text, file=file) from None
+    except ValueError:  # a number that Python will not read, such as one of 5,000 digits
+        raise BadInput("a value makes no sense", place=file, hint="put it in quotes") from None
+
+
+def _flattened(document: Any, *, file: str, line: int, strict: bool) -> Iterator[Located]:
+    if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
+        if strict:
+            raise BadInput(
+                "not a Kubernetes object",
+                place=f"{file}:{line}",
+                hint="a manifest begins with apiVersion and kind",
+            )
+        return
+    items = document.get("items")
+    if document["kind"].endswith("List") and isinstance(items, list):
+        for item in items:
+            yield from _flattened(item, file=file, line=line, strict=strict)
+    else:
+        yield Located(object=document, file=file, line=line)
+
+
+def _weigh(text: str, *, file: str) -> None:
+    """Refuse what is too deep or, its aliases written out, too much; before anything is built."""
+    sizes: dict[str, int] = {}
+    open_nodes: list[tuple[str, int]] = []
+    total = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        anchor = getattr(event, "anchor", None) or ""
+        place = f"{file}:{event.start_mark.line + 1 if event.start_mark else 1}"
+        if isinstance(event, yaml.AliasEvent):
+            if anchor not in sizes:  # unknown, or of a node that is not complete: a circle
+                raise BadInput(f"alias `{anchor[:63]}` stands for nothing", place=place)
+            total += sizes[anchor]
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            sizes[anchor] = total - before + 1
+        elif isinstance(event, yaml.NodeEvent):
+            if getattr(event, "tag", None) not in _TAGS:
+                raise BadInput("a tag that says how to build a value", place=place, hint=_NO_TAGS)
+            total += 1
+            sizes[anchor] = 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                sizes.pop(anchor)
+                open_nodes.append((anchor, total))
+        if len(open_nodes) > MAX_DEPTH:
+            raise BadInput(f"nested deeper than {MAX_DEPTH}", place=place)
+        if total > MAX_NODES:
+            problem = f"more than {MAX_NODES} values, its aliases written out"
+            raise BadInput(problem, place=place, hint="write out what is meant, without aliases")
+
+
+def _unreadable(error: yaml.YAMLError, *, text: str, file: str) -> BadInput:
+    """Return what is wrong with the text, and where; never the text itself."""
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    if mark is None:
+        hint = "it holds characters that no YAML may hold: is it a text file?"
+        return BadInput("cannot be read as YAML", place=file, hint=hint)
+    lines = text.splitlines()
+    indent = lines[mark.line] if mark.line < len(lines) else ""
+    tab = "\t" in indent[: len(indent) - len(indent.lstrip())]
+    problem = str(getattr(error, "problem", None) or "cannot be read")
+    hint = "indent with spaces: YAML knows no tabs" if tab else None
+    return BadInput(f"no YAML: {problem}", place=f"{file}:{mark.line + 1}", hint=hint)
+
+
+class _Loader(yaml.CSafeLoader):
+    """The safe loader, stricter: keys are text and given once; times stay text, as in JSON."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.tag != "tag:yaml.org,2002:str":
+                raise _refusal("a key is not text: put it in quotes", key)
+            if key.value in seen:
+                raise _refusal(
+                    f"`{key.value[:63]}` is already given in line {seen[key.value]}", key
+                )
+            seen[key.value] = line
+        return super().construct_mapping(node, deep=deep)
+
+
+def _refusal(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if not tag.endswith(":timestamp")]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
