@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a look reads is followed from then on.
+
+One `RouteObjects` a route serves its adapters' reads from informers, and starts an informer for
+whatever is read the first time. So nobody has to list by hand what a route depends on: a change of
+anything that the last looks read brings the route back into the queue, and what no look reads any
+more is followed no more.
+
+Secrets are followed by name and metadata-only; their data is read when the version has changed.
+Other kinds are followed by namespace, so that many routes share few watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lokeys.adapters.objects import LiveObjects, resources_of
+from lokeys.core.model import Ref
+from lokeys.errors import NotFound
+from lokeys.kube.client import Object
+from lokeys.kube.informer import Informer, InformerSet, Scope, Subscription
+from lokeys.kube.selectors import matches
+
+FIRST_LIST_TAKES_S = 5.0
+"""How long a read waits for a new informer before it asks the API server itself."""
+KEPT_LOOKS = 3
+"""What this many looks in a row did not read is followed no more."""
+
+
+class RouteObjects:
+    """An `Objects` for one route, served from shared informers."""
+
+    def __init__(
+        self, informers: InformerSet, live: LiveObjects, *, on_change: Callable[[], None]
+    ) -> None:
+        self.bypass = False
+        """While True every read asks the API server: nothing may be a moment old in a healing."""
+        self._informers = informers
+        self._live = live
+        self._on_change = on_change
+        self._followed: dict[Scope, _Followed] = {}
+        self._secrets: dict[Ref, Mapping[str, Any]] = {}
+        self._looks = 0
+
+    async def get(self, ref: Ref) -> Mapping[str, Any]:
+        """Return the object; raises NotFound, Forbidden, Unreachable."""
+        informer = await self._informer(_scope_of_one(ref), name=ref.name)
+        if informer is None or self.bypass:
+            found = await self._live.get(ref)
+        else:
+            seen = informer.get(ref.namespace, ref.name)
+            if seen is None:
+                raise NotFound(f"{ref} does not exist")
+            found = await self._with_data(ref, seen) if ref.kind == "Secret" else seen
+        if ref.kind == "Secret":
+            self._secrets[ref] = found
+        return found
+
+    async def list(
+        self, kind: str, *, namespace: str | None, labels: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return the objects of a kind; `namespace` None means all."""
+        scope = Scope(resource=resources_of(kind)[0], namespace=namespace)
+        informer = await self._informer(scope, labels=labels)
+        if informer is None or self.bypass:
+            return await self._live.list(kind, namespace=namespace, labels=labels)
+        return [obj for obj in informer.items() if matches(obj, labels)]
+
+    def end_of_look(self) -> None:
+        """Follow no more what the last looks have not read."""
+        self._looks += 1
+        for scope, followed in tuple(self._followed.items()):
+            if self._looks - followed.read_at > KEPT_LOOKS:
+                followed.close()
+                del self._followed[scope]
+
+    def close(self) -> None:
+        """Follow nothing any more, and forget every Secret."""
+        for followed in self._followed.values():
+            followed.close()
+        self._followed.clear()
+        self._secrets.clear()
+
+    async def _informer(
+        self, scope: Scope, *, name: str | None = None, labels: str | None = None
+    ) -> Informer | None:
+        """Return the informer of `scope` if it can be trusted now."""
+        followed = self._followed.get(scope)
+        if followed is None:
+            followed = self._followed[scope] = _Followed(self._on_change)
+            followed.subscription = self._informers.subscribe(scope, followed.changed)
+        followed.read_at = self._looks
+        if name is None:
+            followed.selectors.add(labels)
+        else:
+            followed.names.add(name)
+        informer = followed.subscription.informer
+        if informer.trouble is None and not informer.synced.is_set():
+            try:
+                async with asyncio.timeout(FIRST_LIST_TAKES_S):
+                    await informer.synced.wait()
+            except TimeoutError:
+                return None
+        return None if informer.trouble else informer
+
+    async def _with_data(self, ref: Ref, seen: Object) -> Mapping[str, Any]:
+        known = self._secrets.get(ref)
+        version = seen["metadata"]["resourceVersion"]
+        if known is not None and known["metadata"]["resourceVersion"] == version:
+            return known
+        return await self._live.get(ref)
+
+
+class _Followed:
+    """One scope that a route reads, and which of its objects concern the route."""
+
+    __slots__ = ("_on_change", "names", "read_at", "selectors", "subscription")
+
+    subscription: Subscription
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self.read_at = 0
+        self.names: set[str] = set()
+        self.selectors: set[str | None] = set()
+        self._on_change = on_change
+
+    def changed(self, old: Object | None, new: Object | None) -> None:
+        """Bring the route back if the object is one that it reads; a first list is no change."""
+        obj = new or old
+        if obj is None or not hasattr(self, "subscription"):
+            return
+        if not self.subscription.informer.synced.is_set():
+            return
+        labels_fit = any(matches(obj, selector) for selector in self.selectors)
+        if labels_fit or obj["metadata"]["name"] in self.names:
+            self._on_change()
+
+    def close(self) -> None:
+        """Hear of nothing more."""
+        self.subscription.close()
+
+
+def _scope_of_one(ref: Ref) -> Scope:
+    resource = resources_of(ref.kind)[0]
+    if ref.kind == "Secret":
+        return Scope.one(resource, ref.name, namespace=ref.namespace or "", metadata_only=True)
+    return Scope(resource=resource, namespace=ref.namespace if resource.namespaced else None)
