@@ -23,7 +23,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from lokeys.clock import utc_now
-from lokeys.errors import Conflict, LeaseLost, LokeysError, NotFound, Waiting
+from lokeys.errors import Conflict, LeaseLost, LokeysError, NotFound, Transient, Waiting
 from lokeys.kube.client import Api, Object
 from lokeys.kube.resources import LEASE
 
@@ -82,15 +82,26 @@ class Lease:
         return max(0.0, (self._held_until or 0.0) - self._clock()) if self._held_until else 0.0
 
     async def acquire(self, *, timeout_s: float | None = None) -> Self:
-        """Wait until the lease is ours. Raises `Waiting` naming the holder after `timeout_s`."""
+        """Wait until the lease is ours, through all stumbles of the API server.
+
+        After `timeout_s` it raises `Waiting` naming the holder, or the API server's last stumble.
+        """
+        trouble: Transient | None = None
         try:
             async with asyncio.timeout(timeout_s):
-                while not await self.try_acquire():  # noqa: ASYNC110 - the event is elsewhere
+                while True:
+                    try:
+                        if await self.try_acquire():
+                            return self
+                        trouble = None
+                    except Transient as exc:
+                        trouble = exc
                     await asyncio.sleep(self._patience_s())
         except TimeoutError:
+            if trouble:
+                raise trouble from None
             holder = self.holder_seen or "nobody"
             raise Waiting(f"{self} is held by {holder}", retry_after_s=self.retry_s) from None
-        return self
 
     async def try_acquire(self) -> bool:
         """Take the lease where it is free, expired or ours; tell whether we hold it."""

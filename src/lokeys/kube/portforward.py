@@ -10,20 +10,23 @@ is its channel (0 data, 1 error), and the first message on each channel is the p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import os
+from base64 import b64encode
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import httpcore2
 import httpx2
-from httpx2.websockets import (
-    AsyncWebSocketSession,
-    HTTPXWSException,
-    WebSocketDisconnect,
-    WebSocketUpgradeError,
-)
+from httpcore2 import AsyncNetworkStream
+from wsproto.connection import Connection as Framing
+from wsproto.connection import ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping
+from wsproto.utilities import ProtocolError
 
-from lokeys.errors import LokeysError, Unreachable
+from lokeys.errors import LokeysError, Transient, Unreachable
 from lokeys.kube.client import Api
-from lokeys.kube.replies import MAX_MESSAGE, Target, error_of, unreachable
+from lokeys.kube.replies import MAX_MESSAGE, Target, refusal, unreachable
 from lokeys.kube.resources import POD
 
 SUBPROTOCOL = "v4.channel.k8s.io"
@@ -88,56 +91,50 @@ class _Tunnel:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with self.opened() as socket:
-                upward = asyncio.create_task(_upward(reader, socket))
-                try:
-                    await self._downward(socket, writer)
-                finally:
-                    upward.cancel()
-                    await asyncio.wait([upward])
+                await _first_of(_upward(reader, socket), self._downward(socket, writer))
         except LokeysError as exc:
             self.forwarded.error = exc
         finally:
             writer.close()
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[AsyncWebSocketSession]:
+    async def opened(self) -> AsyncIterator[_Socket]:
         """Open one websocket to the pod; its failures carry the API server's reason."""
         connection = self._api.connection
-        url = httpx2.URL(self._api.server.rstrip("/") + self._path)
-        scheme = "wss" if url.scheme == "https" else "ws"
+        request = connection.calls.build_request(
+            "GET",
+            self._path,
+            params={"ports": str(self._port)},
+            headers={
+                "Connection": "Upgrade",
+                "Upgrade": "websocket",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": b64encode(os.urandom(16)).decode(),
+                "Sec-WebSocket-Protocol": SUBPROTOCOL,
+            },
+            timeout=OPEN_TIMEOUT_S,
+            extensions=connection.extensions,
+        )
         try:
-            async with connection.calls.websocket(
-                url.copy_with(scheme=scheme),
-                params={"ports": str(self._port)},
-                subprotocols=[SUBPROTOCOL],
-                max_message_size_bytes=MAX_MESSAGE_BYTES,
-                timeout=OPEN_TIMEOUT_S,
-                extensions=dict(connection.extensions),
-            ) as socket:
-                yield socket
-        except WebSocketUpgradeError as exc:
-            raise await self._refusal(exc.response) from exc
-        except (HTTPXWSException, httpx2.HTTPError, OSError) as exc:
+            response = await connection.calls.send(request, stream=True)
+            try:
+                if response.status_code != httpx2.codes.SWITCHING_PROTOCOLS:
+                    raise await self._refusal(response)
+                yield _Socket(response.extensions["network_stream"])
+            finally:
+                await response.aclose()
+        except (httpx2.HTTPError, httpcore2.NetworkError, ProtocolError, OSError) as exc:
             raise unreachable(exc, server=self._api.server) from exc
 
     async def _refusal(self, response: httpx2.Response) -> LokeysError:
-        try:
-            body = (await response.aread())[: 64 * 1024]
-        except httpx2.HTTPError:
-            body = b""
-        error = error_of(response.status_code, body, target=self._target, retry_after=None)
-        if response.status_code >= 500:
-            return Unreachable(str(error))
-        return error
+        """Return the refusal; the API server's 5xx means that it cannot reach the node."""
+        error = await refusal(response, target=self._target)
+        return Unreachable(str(error)) if type(error) is Transient else error
 
-    async def _downward(self, socket: AsyncWebSocketSession, writer: asyncio.StreamWriter) -> None:
+    async def _downward(self, socket: _Socket, writer: asyncio.StreamWriter) -> None:
         """Carry what the pod sends, until it hangs up."""
         begun: set[int] = set()
-        while True:
-            try:
-                message = await socket.receive_bytes()
-            except WebSocketDisconnect:
-                return
+        async for message in socket.messages():
             channel, content = message[0], message[1:]
             if channel not in begun:
                 begun.add(channel)
@@ -150,7 +147,49 @@ class _Tunnel:
                 await writer.drain()
 
 
-async def _upward(reader: asyncio.StreamReader, socket: AsyncWebSocketSession) -> None:
-    """Carry what the caller sends; its end is told by closing, for there is no half-close."""
+class _Socket:
+    """Whole messages over an upgraded connection."""
+
+    def __init__(self, stream: AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._framing = Framing(ConnectionType.CLIENT)
+
+    async def send(self, message: bytes) -> None:
+        await self._stream.write(self._framing.send(BytesMessage(message)))
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        """Yield messages until either side closes."""
+        message = bytearray()
+        while data := await self._stream.read(CHUNK_BYTES):
+            self._framing.receive_data(data)
+            for event in self._framing.events():
+                if isinstance(event, Ping):
+                    await self._stream.write(self._framing.send(event.response()))
+                elif isinstance(event, CloseConnection):
+                    return
+                elif isinstance(event, BytesMessage):
+                    message += event.data
+                    if len(message) > MAX_MESSAGE_BYTES:
+                        raise Unreachable(f"a message is larger than {MAX_MESSAGE_BYTES} bytes")
+                    if event.message_finished and message:
+                        yield bytes(message)
+                        message.clear()
+
+
+async def _first_of(*carriers: Coroutine[Any, Any, None]) -> None:
+    """Run until one direction ends: with it ends the connection, for there is no half-close."""
+    tasks = [asyncio.create_task(carrier) for carrier in carriers]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()
+
+
+async def _upward(reader: asyncio.StreamReader, socket: _Socket) -> None:
+    """Carry what the caller sends."""
     while data := await reader.read(CHUNK_BYTES):
-        await socket.send_bytes(bytes([_DATA]) + data)
+        await socket.send(bytes([_DATA]) + data)
