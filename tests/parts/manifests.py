@@ -74,6 +74,9 @@ class Loki:
                 "lifecycler": {"min_ready_duration": f"{self.min_ready_s}s"},
                 "wal": {"dir": "/data/wal", "flush_on_shutdown": True},
             },
+            # By default Loki looks for its own scheduler every 10 s, and is not ready until then.
+            "frontend": {"scheduler_dns_lookup_period": "500ms"},
+            "frontend_worker": {"dns_lookup_duration": "500ms"},
             "analytics": {"reporting_enabled": False},
             "tracing": {"enabled": False},
         }
