@@ -117,7 +117,7 @@ class S3Store:
 
     async def _list(self, pair: KeyPair) -> Judgement | None:
         query = f"list-type=2&max-keys=1&prefix={quote(PROBE_PREFIX, safe='')}"
-        request = _Request("GET", f"{self._address.of('')}?{query}")
+        request = _Request("GET", f"{self._address.bucket}?{query}")
         return await self._expect(pair, request, _is_listing)
 
     async def _delete(self, pair: KeyPair, name: str) -> Judgement | None:
@@ -131,7 +131,7 @@ class S3Store:
                 f'<CreateBucketConfiguration xmlns="{_NAMESPACE}"><LocationConstraint>'
                 f"{self._bucket.region}</LocationConstraint></CreateBucketConfiguration>"
             ).encode()
-        request = _Request("PUT", self._address.of(""), body)
+        request = _Request("PUT", self._address.bucket, body)
         return await self._expect(pair, request, lambda reply: reply.status == 200)
 
     async def _expect(
@@ -211,17 +211,13 @@ class _Address:
         prefix = quote(parts.path.rstrip("/"), safe="/%-_.~")
         name = quote(bucket.name, safe="-_.~")
         self.root = f"{parts.scheme}://{parts.netloc}{prefix}/"
-        if bucket.path_style:
-            self._base = f"{self.root}{name}"
-        else:
-            self._base = f"{parts.scheme}://{name}.{parts.netloc}{prefix}"
+        self.bucket = f"{self.root}{name}"
+        if not bucket.path_style:
+            self.bucket = f"{parts.scheme}://{name}.{parts.netloc}{prefix}/"
 
     def of(self, key: str) -> str:
-        """Return the URL of an object, or of the bucket for an empty key."""
-        if key:
-            return f"{self._base}/{quote(key, safe='/-_.~')}"
-        # A bucket of its own host is asked at the host's root.
-        return self._base if self._base.startswith(self.root) else f"{self._base}/"
+        """Return the URL of an object."""
+        return f"{self.bucket.rstrip('/')}/{quote(key, safe='/-_.~')}"
 
 
 def _is_listing(reply: Reply) -> bool:
