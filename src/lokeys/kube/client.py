@@ -250,16 +250,21 @@ class Api:
         options = _delete_options(uid=uid, resource_version=resource_version, grace_s=grace_s)
         await self._object("DELETE", resource.path(namespace, name), target=target, body=options)
 
-    async def evict(self, pod_name: str, *, namespace: str, grace_s: int | None = None) -> None:
-        """Evict a pod. Raises `EvictionBlocked` where a disruption budget refuses."""
+    async def evict(
+        self, pod_name: str, *, namespace: str, uid: str | None = None, grace_s: int | None = None
+    ) -> None:
+        """Evict a pod, only while `uid`, where given, is its own.
+
+        Raises `EvictionBlocked` where a disruption budget refuses, `Conflict` for another uid.
+        """
         target = Target(verb="evict", resource=POD, namespace=namespace, name=pod_name)
         body: Object = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": pod_name, "namespace": namespace},
         }
-        if grace_s is not None:
-            body["deleteOptions"] = {"gracePeriodSeconds": grace_s}
+        if options := _delete_options(uid=uid, resource_version=None, grace_s=grace_s):
+            body["deleteOptions"] = options
         path = POD.path(namespace, pod_name) + "/eviction"
         await self._object("POST", path, target=target, body=body)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ssl
 import tempfile
-from binascii import Error as Base64Error
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -114,7 +113,7 @@ class Connection:
             context: ssl.SSLContext = verify_cluster(
                 single.cluster, single.user or User(), single.abs_file
             )
-        except (OSError, Base64Error, ConfigError) as exc:
+        except (OSError, ValueError, ConfigError) as exc:
             raise BadInput(
                 f"the certificates of context `{self._config.context_name}` cannot be used: "
                 f"{getattr(exc, 'strerror', None) or exc}",

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -276,7 +275,7 @@ def _refuse_expired(config: ClusterConfig, *, now: datetime) -> None:
             pem = b64decode(user.client_cert_data, validate=True)
         else:
             pem = Path(user.client_cert or "").read_bytes()
-    except Base64Error:
+    except ValueError:
         raise BadInput("client-certificate-data is not base64", place=config.origin) from None
     except OSError as exc:
         message = f"client certificate cannot be read: {exc.strerror}"

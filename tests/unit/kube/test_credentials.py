@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exec plugins: asked when needed, told what they ask for, and their faults named."""
+
+import asyncio
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from lokeys.errors import BadInput, Forbidden, LokeysError
+from lokeys.kube.credentials import ExecAuth
+from unit.kube.scripted import config
+
+V1 = "client.authentication.k8s.io/v1"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CANARY = "c4nary"
+
+
+def _plugin(folder: Path, script: str, **more: Any) -> dict[str, Any]:
+    """Write a plugin that counts its calls and keeps what it was told."""
+    path = folder / "plugin"
+    path.write_text(
+        f"#!/bin/sh\necho x >> {folder}/calls\n"
+        f'printf %s "$KUBERNETES_EXEC_INFO" > {folder}/told\n{script}\n'
+    )
+    path.chmod(path.stat().st_mode | stat.S_IEXEC)
+    return {"apiVersion": V1, "command": str(path), "interactiveMode": "Never", **more}
+
+
+def _answer(version: str = V1, **status: Any) -> str:
+    body = {"apiVersion": version, "kind": "ExecCredential", "status": status}
+    return f"cat <<'E'\n{json.dumps(body)}\nE"
+
+
+def _calls(folder: Path) -> int:
+    return len((folder / "calls").read_text().split())
+
+
+class _Session:
+    """A client whose server refuses the tokens it is told to."""
+
+    def __init__(self, plugin: dict[str, Any], **more: Any) -> None:
+        self.certificates: list[tuple[bytes, bytes]] = []
+        self.moment = NOW
+        self.refused = 0
+        self.seen: list[str | None] = []
+        auth = ExecAuth(
+            config(exec_plugin=plugin, **more),
+            on_certificate=lambda *pair: self.certificates.append(pair),
+            clock=lambda: self.moment,
+        )
+        transport = httpx2.MockTransport(self._serve)
+        self.client = httpx2.AsyncClient(transport=transport, auth=auth, base_url="http://x.test")
+
+    async def _serve(self, request: httpx2.Request) -> httpx2.Response:
+        self.seen.append(request.headers.get("Authorization"))
+        if self.refused:
+            self.refused -= 1
+            return httpx2.Response(401)
+        return httpx2.Response(200)
+
+    async def get(self) -> int:
+        return (await self.client.get("/")).status_code
+
+
+def test_token_is_asked_once_and_kept(tmp_path: Path) -> None:
+    """Ten calls at once ask the plugin once; its token is used until it is about to expire."""
+    ends = f"{NOW + timedelta(minutes=10):%Y-%m-%dT%H:%M:%SZ}"
+    session = _Session(_plugin(tmp_path, _answer(token="t1", expirationTimestamp=ends)))
+
+    async def main() -> None:
+        assert await asyncio.gather(*(session.get() for _ in range(10))) == [200] * 10
+        assert _calls(tmp_path) == 1
+        assert set(session.seen) == {"Bearer t1"}
+        session.moment += timedelta(minutes=9)
+        await session.get()
+        assert _calls(tmp_path) == 1
+        session.moment += timedelta(seconds=55)
+        await session.get()
+        assert _calls(tmp_path) == 2
+
+    asyncio.run(main())
+
+
+def test_refused_token_is_replaced_once(tmp_path: Path) -> None:
+    """A 401 asks the plugin again and repeats the call once; a second 401 is the answer."""
+    session = _Session(_plugin(tmp_path, _answer(token="t1")))
+
+    async def main() -> None:
+        assert await session.get() == 200
+        session.refused = 1
+        assert await session.get() == 200
+        assert _calls(tmp_path) == 2
+        session.refused = 2
+        assert await session.get() == 401
+        assert _calls(tmp_path) == 3
+
+    asyncio.run(main())
+
+
+def test_client_certificate_is_handed_over(tmp_path: Path) -> None:
+    """A plugin may answer with a certificate and its key in place of a token."""
+    answer = _answer(clientCertificateData="CERT", clientKeyData="KEY")
+    session = _Session(_plugin(tmp_path, answer))
+    assert asyncio.run(session.get()) == 200
+    assert session.certificates == [(b"CERT", b"KEY")]
+    assert session.seen == [None]
+
+
+def test_plugin_is_told_what_it_asks_for(tmp_path: Path) -> None:
+    """KUBERNETES_EXEC_INFO carries the version, and the cluster where the file says so."""
+    script = _answer(token="t1")
+    plugin = _plugin(
+        tmp_path,
+        f'test "$1$REGION" = get-tokenhome || exit 3\n{script}',
+        provideClusterInfo=True,
+        args=["get-token"],
+        env=[{"name": "REGION", "value": "home"}],
+    )
+    entry = {"server": "https://api.test", "certificate-authority-data": "Q0E="}
+    assert asyncio.run(_Session(plugin, cluster_entry=entry).get()) == 200
+    told = json.loads((tmp_path / "told").read_text())
+    assert told == {
+        "apiVersion": V1,
+        "kind": "ExecCredential",
+        "spec": {"interactive": False, "cluster": entry},
+    }
+
+
+@pytest.mark.parametrize(
+    ("script", "expected", "words"),
+    [
+        pytest.param(f"echo {CANARY}", BadInput, "no ExecCredential", id="no JSON"),
+        pytest.param(f"echo '[\"{CANARY}\"]'", BadInput, "no ExecCredential", id="a list"),
+        pytest.param(_answer(), BadInput, "neither a token nor", id="an empty status"),
+        pytest.param(
+            _answer(clientCertificateData=CANARY), BadInput, "neither", id="a certificate alone"
+        ),
+        pytest.param(
+            _answer(f"{V1}beta1", token=CANARY), BadInput, "another apiVersion", id="other version"
+        ),
+        pytest.param(
+            _answer(token=CANARY, expirationTimestamp="soon"),
+            BadInput,
+            "malformed expirationTimestamp",
+            id="a malformed time",
+        ),
+        pytest.param(f"echo {CANARY}; exit 7", Forbidden, "exit code 7", id="a failure"),
+    ],
+)
+def test_faults_of_a_plugin_are_named(
+    tmp_path: Path, script: str, expected: type[LokeysError], words: str
+) -> None:
+    """What is wrong with a plugin's answer is said, without the answer."""
+    session = _Session(_plugin(tmp_path, script))
+    with pytest.raises(expected, match=words) as caught:
+        asyncio.run(session.get())
+    assert CANARY not in str(caught.value)
+    assert "plugin" in str(caught.value)
+
+
+def test_missing_plugin_tells_how_to_get_it() -> None:
+    """A plugin that is not installed is named, with the file's own hint."""
+    plugin = {"apiVersion": V1, "command": "/nowhere/aws", "installHint": "apt install aws"}
+    with pytest.raises(BadInput, match="cannot be started: No such file") as caught:
+        asyncio.run(_Session(plugin).get())
+    assert caught.value.hint == "apt install aws"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        ({"apiVersion": "client.authentication.k8s.io/v1alpha1", "command": "x"}, "v1alpha1"),
+        ({"command": "x"}, "apiVersion `None`"),
+        ({"apiVersion": V1}, "no command"),
+    ],
+    ids=["an old version", "no version", "no command"],
+)
+def test_unusable_plugins_are_refused_at_once(plugin: dict[str, Any], words: str) -> None:
+    """A plugin entry that cannot work is refused before anything is sent."""
+    with pytest.raises(BadInput, match=words):
+        _Session(plugin)
