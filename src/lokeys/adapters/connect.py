@@ -236,11 +236,9 @@ def _is_connects(reply: Reply) -> bool:
 
 
 def _retry_after_s(reply: Reply) -> float:
-    try:
-        seconds = float(reply.headers.get("retry-after", "1"))
-    except ValueError:
-        return 1.0
-    return seconds if 0 <= seconds <= _MAX_RETRY_AFTER_S else _MAX_RETRY_AFTER_S
+    """Return the seconds asked for, an hour at the most; one where none are (or a date is)."""
+    text = reply.headers.get("retry-after", "")
+    return min(float(text), _MAX_RETRY_AFTER_S) if text.isdecimal() else 1.0
 
 
 def _decoded(reply: Reply, kind: type[_Decoded]) -> _Decoded:
