@@ -153,6 +153,13 @@ class Kubernetes:
         self._write_kubeconfig(target, token=answer["status"]["token"], namespace=namespace)
         return target
 
+    def kubeconfig_through(self, address: str, kubeconfig: Path | None = None) -> Path:
+        """Return a copy of a kubeconfig that goes to the API server by another address."""
+        text = (kubeconfig or self.kubeconfig).read_text()
+        target = self.folder / f"kubeconfig-through-{address}-{next(self._names)}"
+        _write_private(target, text.replace(self.server, f"https://{address}:{self.port}"))
+        return target
+
     def audit_events(self, user: str) -> list[dict[str, Any]]:
         """Return what the audit log has of one user: each request, and its answer's code."""
         lines = self.audit_log.read_text().splitlines()

@@ -16,6 +16,7 @@ from parts import debian
 from parts.build import program
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet import network
+from parts.kubelet.network import Outpost
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.rgw import Rgw
@@ -159,3 +160,9 @@ def kubelet(
         yield node
     finally:
         node.stop()
+
+
+@pytest.fixture(scope="module")
+def outpost(kubernetes: Kubernetes, kubelet: Kubelet) -> Outpost:
+    """Make a network namespace that reaches the API server and nothing else, like a laptop."""
+    return kubelet.network.add_outpost(kubernetes.port)

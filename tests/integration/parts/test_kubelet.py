@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stand-in for nodes: what it does with pods."""
 
+import asyncio
 import json
+import subprocess
+import sys
 import time
 from typing import Any
 
+import httpx2
 import pytest
 
+from lokeys.kube.client import Api
+from lokeys.kube.kubeconfig import load
+from lokeys.kube.portforward import forward
+from parts.build import program
+from parts.kubelet.network import Outpost
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
@@ -146,6 +155,53 @@ def test_two_pods_listen_on_the_same_port(pods: Pods) -> None:
     pods.wait_ready("one")
     pods.wait_ready("two")
     assert pods.status("one")["podIP"] != pods.status("two")["podIP"]
+
+
+def test_a_port_is_forwarded_through_the_api_server(pods: Pods) -> None:
+    """A client that reaches only the API server reads a page from a pod, in one piece."""
+    command = "head -c 300000 /dev/zero > /data/page; exec python3 -m http.server 3100 -d /data"
+    container = {
+        "name": "main",
+        "command": ["sh", "-c", command],
+        "readinessProbe": {"tcpSocket": {"port": 3100}, "periodSeconds": 1},
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    pods.make(container, volumes=[{"name": "data", "emptyDir": {}}])
+    pods.wait_ready()
+
+    async def read(port: int) -> bytes:
+        config = load(kubeconfig=str(pods.kubernetes.kubeconfig))
+        async with Api(config) as api:
+            place = {"namespace": pods.namespace, "pod": "pod"}
+            async with (
+                forward(api, **place, port=port) as (host, here),
+                httpx2.AsyncClient(trust_env=False) as client,
+            ):
+                page: bytes = (await client.get(f"http://{host}:{here}/page")).content
+                return page
+
+    assert asyncio.run(read(3100)) == bytes(300000)
+    with pytest.raises(httpx2.TransportError):
+        asyncio.run(read(9))
+
+
+def test_an_outpost_reaches_the_api_server_and_no_pod(pods: Pods, outpost: Outpost) -> None:
+    """A laptop's view: kubectl works there, a pod's address does not."""
+    serve = ["python3", "-m", "http.server", "3100", "-d", "/proc/self/net"]
+    probe = {"tcpSocket": {"port": 3100}, "periodSeconds": 1}
+    pods.make({"name": "main", "command": serve, "readinessProbe": probe})
+    pods.wait_ready()
+    kubeconfig = pods.kubernetes.kubeconfig_through(outpost.address)
+    kubectl = str(program("kubernetes", "kubectl"))
+    listed = [*outpost.command, kubectl, f"--kubeconfig={kubeconfig}", "get", "namespaces"]
+    assert (
+        "kube-system" in subprocess.run(listed, check=True, capture_output=True, text=True).stdout
+    )
+    connect = f"import socket; socket.create_connection(({pods.status()['podIP']!r}, 3100), 2)"
+    reached = [*outpost.command, sys.executable, "-c", connect]
+    assert (
+        "unreachable" in subprocess.run(reached, check=False, capture_output=True, text=True).stderr
+    )
 
 
 def test_one_of_two_containers_is_not_ready(pods: Pods) -> None:

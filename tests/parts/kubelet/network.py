@@ -21,6 +21,14 @@ class PodNetwork:
     address: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outpost:
+    """A place apart: what `command` begins reaches only one port, on `address`."""
+
+    address: str
+    command: tuple[str, ...]
+
+
 class Network:
     """A bridge with addresses 10.88.NUMBER.0/24; the host is .1 and reaches every pod."""
 
@@ -64,21 +72,15 @@ class Network:
         with self._lock:
             self._taken.discard(int(pod.address.rpartition(".")[2]))
 
-    def add_outpost(self) -> tuple[str, str]:
-        """Make a namespace that reaches no pod and none of the bridge's relays.
-
-        Returns its name and the host's address there, on which only what is relayed to it answers.
-        """
-        name, host, guest = (
-            f"{self._bridge}-out",
-            f"10.89.{self._number}.1",
-            f"10.89.{self._number}.2",
-        )
+    def add_outpost(self, port: int) -> Outpost:
+        """Make a namespace from which one port of this host's loopback is all that answers."""
+        name, prefix = f"{self._bridge}-out", f"10.89.{self._number}"
         link = f"lk{self._number}out"
-        self._join(name, link, guest, None)
-        ip("address", "add", f"{host}/24", "dev", link)
+        self._join(name, link, f"{prefix}.2", None)
+        ip("address", "add", f"{prefix}.1/24", "dev", link)
         ip("link", "set", link, "up")
-        return name, host
+        self.relay(port, address=f"{prefix}.1")
+        return Outpost(address=f"{prefix}.1", command=(ip_program(), "netns", "exec", name))
 
     def relay(self, port: int, *, address: str | None = None) -> str:
         """Make a port of this host's loopback answer under the bridge's address, too."""
