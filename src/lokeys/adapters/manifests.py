@@ -230,8 +230,7 @@ def _unreadable(error: yaml.YAMLError, *, text: str, file: str) -> BadInput:
     """Return what is wrong with the text, and where; never the text itself."""
     mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
     if mark is None:
-        hint = "it holds characters that no YAML may hold: is it a text file?"
-        return BadInput("cannot be read as YAML", place=file, hint=hint)
+        return BadInput("cannot be read as YAML", place=file, hint="is it a text file?")
     lines = text.splitlines()
     indent = lines[mark.line] if mark.line < len(lines) else ""
     tab = "\t" in indent[: len(indent) - len(indent.lstrip())]

@@ -14,7 +14,7 @@ from lokeys.core.snapshot import Content, Memory
 from lokeys.core.storagecredential.status import fitted, memory_from_status, memory_to_status
 from lokeys.core.storagecredential.status_schema import MEMORY
 
-prints = st.from_regex("[kr]:[0-9a-f]{64}", fullmatch=True).map(Fingerprint)
+prints = st.binary(min_size=32, max_size=32).map(lambda it: Fingerprint(f"k:{it.hex()}"))
 moments = st.datetimes(timezones=st.just(UTC))
 words = st.text(min_size=1, max_size=20)
 contents = st.builds(
