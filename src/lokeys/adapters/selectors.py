@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Label selectors: as text for the API server, and decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lokeys.adapters.cluster import Json, at, mappings_at, text_at
+
+Labels = Mapping[str, str]
+
+
+def labels_of(obj: Json) -> Labels:
+    """Return an object's labels."""
+    found = at(obj, "metadata", "labels")
+    return found if isinstance(found, Mapping) else {}
+
+
+def as_text(selector: Any) -> str:
+    """Return a selector in the form that a list call takes."""
+    exact = at(selector, "matchLabels")
+    terms = [f"{key}={value}" for key, value in sorted(exact.items())] if exact else []
+    for expression in mappings_at(selector, "matchExpressions"):
+        key, values = text_at(expression, "key"), ",".join(_values(expression))
+        terms.append(
+            {
+                "In": f"{key} in ({values})",
+                "NotIn": f"{key} notin ({values})",
+                "Exists": key,
+                "DoesNotExist": f"!{key}",
+            }[text_at(expression, "operator")]
+        )
+    return ",".join(terms)
+
+
+def matches(selector: Any, labels: Labels) -> bool:
+    """Tell whether a selector takes these labels. None takes nothing, an empty one everything."""
+    if not isinstance(selector, Mapping):
+        return False
+    exact = at(selector, "matchLabels") or {}
+    return all(labels.get(key) == value for key, value in exact.items()) and all(
+        _expression_matches(expression, labels)
+        for expression in mappings_at(selector, "matchExpressions")
+    )
+
+
+def _expression_matches(expression: Json, labels: Labels) -> bool:
+    key, values = text_at(expression, "key"), _values(expression)
+    match text_at(expression, "operator"):
+        case "In":
+            return labels.get(key) in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+    return False
+
+
+def _values(expression: Json) -> list[str]:
+    found = at(expression, "values")
+    return [str(value) for value in found] if isinstance(found, list) else []
