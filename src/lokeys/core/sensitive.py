@@ -168,6 +168,11 @@ class Fingerprinter:
     key: Sensitive
     kept: bool
 
+    @property
+    def key_name(self) -> str:
+        """Return a name for the key: fingerprints of two keys of different names never compare."""
+        return self.of(Sensitive(b""), purpose="name of the key")[:10]
+
     def of(self, value: Sensitive, *, purpose: str) -> Fingerprint:
         """Return the fingerprint of `value`; `purpose` keeps equal ids and secrets apart."""
         message = purpose.encode() + b"\0" + value.reveal()

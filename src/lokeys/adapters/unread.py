@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hops that lokeys has no way to: they say so, so that their neighbours are compared instead."""
+
+from __future__ import annotations
+
+from lokeys.core.model import Hop, Ref
+from lokeys.core.sensitive import Fingerprint, KeyPair
+from lokeys.core.snapshot import SourceState, Unreadable, VaultFault, VaultState, Why
+from lokeys.errors import NeedsHuman
+from lokeys.ports import Reading
+
+
+class UnreadableSource:
+    """A `SourcePort` that cannot be read."""
+
+    def __init__(self, ref: Ref) -> None:
+        self._ref = ref
+
+    async def read(self) -> Reading[SourceState]:
+        """Say that it cannot be read."""
+        detail = "lokeys cannot read this kind of source yet"
+        gap = Unreadable(hop=Hop.SOURCE, ref=self._ref, why=Why.NOT_SUPPORTED, detail=detail)
+        return Reading(gaps=(gap,))
+
+    async def refresh(self) -> None:
+        """Refuse."""
+        raise NeedsHuman(f"{self._ref} cannot be read from here")
+
+    async def ensure_user(self) -> bool:
+        """Refuse."""
+        raise NeedsHuman(f"{self._ref} cannot be made from here")
+
+
+class UnreadableVault:
+    """A `VaultPort` that can be neither read nor written."""
+
+    def __init__(self, ref: Ref) -> None:
+        self._ref = ref
+
+    async def read(self) -> Reading[VaultState]:
+        """Say that it cannot be read."""
+        return Reading(state=VaultState(ref=self._ref, fault=VaultFault.NOT_READABLE))
+
+    async def write(self, pair: KeyPair, *, over: Fingerprint) -> VaultState:
+        """Refuse; neither argument is looked at."""
+        del pair, over
+        raise NeedsHuman(f"{self._ref} cannot be written from here")

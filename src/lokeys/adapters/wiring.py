@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which adapter serves which hop of a route."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from lokeys.adapters.cluster import Cluster
+from lokeys.adapters.connect import Connect, Token
+from lokeys.adapters.external_secrets import ExternalSecretPort
+from lokeys.adapters.http import HttpClients
+from lokeys.adapters.loki import KubernetesLoki
+from lokeys.adapters.onepassword import OnePasswordPort
+from lokeys.adapters.rgw import RgwSourcePort
+from lokeys.adapters.rook import Reader, RookSourcePort, SecretSourcePort, admin_look
+from lokeys.adapters.s3 import S3Store
+from lokeys.adapters.secrets import KubernetesSecretPort, value_of
+from lokeys.adapters.unread import UnreadableSource, UnreadableVault
+from lokeys.adapters.workloads import KubernetesWorkloads
+from lokeys.core.model import (
+    AwsIamSource,
+    OnePasswordVault,
+    Ref,
+    RgwSource,
+    RookSource,
+    RouteSpec,
+    SecretKeyRef,
+    SecretSource,
+)
+from lokeys.core.sensitive import Sensitive
+from lokeys.ports import RoutePorts, SourcePort, VaultPort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The cluster and the world around it, as this process may reach them.
+
+    `callers_rights`: a person asks, whose own rights decide about sources in other namespaces.
+    """
+
+    cluster: Cluster
+    clients: HttpClients
+    callers_rights: bool = False
+
+
+def wire(spec: RouteSpec, access: Access) -> RoutePorts:
+    """Return the ports of a route. Nothing is read yet. Raises BadInput for a bad CA bundle."""
+    cluster = access.cluster
+    return RoutePorts(
+        source=_source(spec, access),
+        vault=_vault(spec, access),
+        delivery=(
+            ExternalSecretPort(cluster, spec.external_secret, namespace=spec.namespace)
+            if spec.external_secret
+            else None
+        ),
+        secret=KubernetesSecretPort(cluster, spec.secret, namespace=spec.namespace),
+        workloads=KubernetesWorkloads(
+            cluster, spec.workloads, namespace=spec.namespace, secret=spec.secret.name
+        ),
+        store=S3Store(spec.bucket, access.clients.trusting(spec.bucket.ca_bundle), cluster.clock),
+        loki=KubernetesLoki(cluster, spec.workloads, client=access.clients.trusting(None)),
+        bucket=spec.bucket,
+    )
+
+
+def _source(spec: RouteSpec, access: Access) -> SourcePort:
+    cluster = access.cluster
+    reader = Reader(namespace=spec.namespace, callers_rights=access.callers_rights)
+    match spec.source:
+        case RookSource(admin=admin) as source:
+            client = access.clients.trusting(spec.bucket.ca_bundle)
+            look = (
+                admin_look(cluster, admin, namespace=spec.namespace, client=client)
+                if admin
+                else None
+            )
+            return RookSourcePort(cluster, source, reader=reader, look=look)
+        case RgwSource(admin=admin) as source:
+            client = access.clients.trusting(source.ca_bundle)
+            look = admin_look(cluster, admin, namespace=spec.namespace, client=client)
+            return RgwSourcePort(source, admin=look, fingerprinter=cluster.fingerprinter)
+        case SecretSource() as source:
+            return SecretSourcePort(cluster, source, reader=reader)
+        case AwsIamSource(user_name=user):
+            return UnreadableSource(Ref("IAMUser", user))
+
+
+def _vault(spec: RouteSpec, access: Access) -> VaultPort | None:
+    if spec.vault is None:
+        return None
+    if not isinstance(spec.vault, OnePasswordVault):
+        return UnreadableVault(Ref("PushSecret", spec.vault.name, spec.namespace))
+    connect = Connect(
+        spec.vault.url,
+        token=_token(spec.vault.token, spec.namespace, access),
+        client=access.clients.trusting(None),
+        sleep=asyncio.sleep,
+    )
+    return OnePasswordPort(
+        spec.vault, connect, fingerprinter=access.cluster.fingerprinter, sleep=asyncio.sleep
+    )
+
+
+def _token(ref: SecretKeyRef, namespace: str, access: Access) -> Token:
+    """Return a way to the token as its Secret holds it now: a mended one is used at once."""
+
+    async def token() -> Sensitive:
+        secret = await access.cluster.objects.get(Ref("Secret", ref.name, namespace))
+        return value_of(secret, ref.key)
+
+    return token

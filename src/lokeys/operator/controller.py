@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reconciler of StorageCredentials. Level-triggered: a key comes, everything is read again.
+
+    event of any hop ─▶ queue ─▶ look ─▶ status, metrics, event
+                                  └─ mode Heal, a step to do ─▶ Lease of the route ─▶ heal ─▶ status
+
+A healing runs under the route's own Lease, which a person's `lokeys heal` takes too, and reads the
+API server itself. Between two healings nothing is written that does not say something new.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from lokeys.core.conditions import status
+from lokeys.core.finding import time_to_json
+from lokeys.core.model import Mode, RouteSpec
+from lokeys.core.snapshot import Memory
+from lokeys.core.storagecredential.parse import Refused, parse
+from lokeys.core.storagecredential.status import memory_from_status, memory_to_status
+from lokeys.engine.act import Hand
+from lokeys.engine.heal import Done, Ending, Healing, Listener, Patience, heal
+from lokeys.engine.look import Look, Lookout, Wishes
+from lokeys.errors import Conflict, LeaseLost, NotFound, Waiting
+from lokeys.kube.client import Api
+from lokeys.kube.events import EventWriter
+from lokeys.kube.informer import Informer
+from lokeys.kube.lease import Lease
+from lokeys.kube.resources import STORAGE_CREDENTIAL
+from lokeys.operator.cache import RouteObjects
+from lokeys.operator.metrics import Metrics
+from lokeys.operator.routes import Claims, Key, Route
+from lokeys.ports import Clock, RoutePorts
+
+PAUSED = "lokeys.dev/paused"
+RECONCILE = "lokeys.dev/reconcile"
+LOOK_EVERY_S = 30.0
+HEAL_AT_MOST = timedelta(minutes=10)
+LEASE_AWAITED_S = 1.0
+HISTORY = 10
+
+_log = logging.getLogger(__name__)
+
+MakePorts = Callable[[RouteSpec, RouteObjects], Awaitable[RoutePorts]]
+
+
+@dataclass(kw_only=True)
+class Controller:
+    """Looks after every StorageCredential that its informer shows."""
+
+    api: Api
+    resources: Informer
+    make_ports: MakePorts
+    make_objects: Callable[[Key], RouteObjects]
+    requeue: Callable[[Key, float], None]
+    events: EventWriter
+    metrics: Metrics
+    clock: Clock
+    identity: str
+    fingerprint_key: str
+    """The name of the fingerprints' key: what was remembered under another one means nothing."""
+
+    routes: dict[Key, Route] = field(default_factory=dict)
+    claims: Claims = field(default_factory=Claims)
+
+    def wake(self, key: Key) -> None:
+        """Tell a healing that waits on this route that something has changed."""
+        if key in self.routes:
+            self.routes[key].news.set()
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one route as far as it goes now; return when to look again, in seconds."""
+        manifest = self.resources.get(*key)
+        if manifest is None or manifest["metadata"].get("deletionTimestamp"):
+            self._drop(key)
+            return None
+        if manifest["metadata"].get("labels", {}).get(PAUSED) == "true":
+            self._drop(key)
+            return None
+        try:
+            spec = parse(manifest)
+        except Refused as refused:
+            self._drop(key)
+            before = manifest.get("status") or {}
+            now = _refused_status(manifest, refused, self.clock())
+            await self._patch_status(manifest, _changes(before, now))
+            return None
+        route = await self._route(key, spec, manifest)
+        try:
+            return await self._reconcile(key, route, manifest)
+        finally:
+            route.objects.bypass = False
+            route.objects.end_of_look()
+
+    async def _reconcile(self, key: Key, route: Route, manifest: Mapping[str, Any]) -> float:
+        asked = _asked_anew(manifest)
+        if asked:
+            route.memory = replace(route.memory, forced_for=None, forced_count=0, forced_at=None)
+            route.lookout.forget_vault()
+        look = await self._look(key, route)
+        step = look.plan.next_step
+        healing: Healing | None = None
+        if route.spec.mode is not Mode.OBSERVE and step is not None and not step.passive:
+            healing = await self._heal(route, manifest)
+            look = await self._look(key, route)
+        await self._tell(route, manifest, look, healing)
+        self.metrics.show(key, look)
+        step = look.plan.next_step
+        pause = min(step.look_again_s, LOOK_EVERY_S) if step and not look.plan.stalled else None
+        return (pause or LOOK_EVERY_S) * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
+
+    async def _look(self, key: Key, route: Route) -> Look:
+        eager = route.told[0] not in {"", "True"}
+        wishes = Wishes(eager=eager)
+        began = self.clock()
+        look = await route.lookout.look(route.memory, wishes=wishes, rivals=self.claims.rivals(key))
+        self.metrics.took((self.clock() - began).total_seconds())
+        route.memory = look.memory
+        return look
+
+    async def _heal(self, route: Route, manifest: Mapping[str, Any]) -> Healing | None:
+        """Heal under the route's Lease; None if somebody else holds it."""
+        lease = Lease(
+            self.api,
+            name=f"lokeys-{route.spec.name}",
+            namespace=route.spec.namespace,
+            holder=self.identity,
+        )
+        healing = Healing(memory=route.memory)
+
+        async def remember(memory: Memory) -> None:
+            if memory != route.memory:
+                route.memory = memory
+                now = {**route.status, "memory": self._kept(memory)}
+                await self._write_status(route, manifest, now)
+
+        def done(what: Done) -> None:
+            note = f": {what.note}" if what.note else ""
+            _log.info("%s: %s%s", route.spec.route, what.step.id, note)
+            self.metrics.done(what)
+
+        route.objects.bypass = True
+        try:
+            async with lease.hold(timeout_s=LEASE_AWAITED_S):
+                await heal(
+                    Hand(route.lookout, lease.remaining_s),
+                    healing,
+                    wishes=Wishes(eager=True),
+                    patience=Patience(timeout=HEAL_AT_MOST, sleep=route.sleep),
+                    listener=Listener(remember=remember, on_done=done),
+                )
+        except Waiting as held:
+            _log.info("%s: %s", route.spec.route, held)
+            return None
+        except LeaseLost as lost:
+            _log.warning("%s: %s", route.spec.route, lost)
+        finally:
+            route.objects.bypass = False
+            route.memory = healing.memory
+        return healing
+
+    # --- telling ---------------------------------------------------------------------------------
+
+    async def _tell(
+        self,
+        route: Route,
+        manifest: Mapping[str, Any],
+        look: Look,
+        healing: Healing | None,
+    ) -> None:
+        before = route.status
+        now = status(
+            look.snapshot,
+            look.diagnosis,
+            look.plan,
+            before=before,
+            generation=route.generation,
+        )
+        now["memory"] = self._kept(route.memory)
+        if healing is not None and healing.done:
+            now["history"] = _history(before, healing, look)
+        asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
+        if asked:
+            now["lastHandled"] = {**before.get("lastHandled", {}), "reconcile": asked}
+        await self._write_status(route, manifest, now)
+        await self._event(route, manifest, now, healing)
+
+    async def _event(
+        self,
+        route: Route,
+        manifest: Mapping[str, Any],
+        now: Mapping[str, Any],
+        healing: Healing | None,
+    ) -> None:
+        """Write an event when the route's state changed, and one when a healing is proved."""
+        ready = next(c for c in now["conditions"] if c["type"] == "Ready")
+        told = (ready["status"], ready["reason"])
+        if told != route.told and ready["status"] == "False":
+            await self.events.write(
+                dict(manifest), reason=ready["reason"], message=ready["message"], warning=True
+            )
+        if healing is not None and healing.ending is Ending.PROVED and healing.done:
+            steps = ", ".join(done.step.action.value for done in healing.done)
+            await self.events.write(
+                dict(manifest), reason="Healed", message=f"{ready['reason']} after: {steps}"
+            )
+        route.told = told
+
+    def _kept(self, memory: Memory) -> dict[str, Any]:
+        return {**memory_to_status(memory), "key": self.fingerprint_key}
+
+    async def _write_status(
+        self, route: Route, manifest: Mapping[str, Any], now: Mapping[str, Any]
+    ) -> None:
+        """Write the status if it says anything new."""
+        if route.status != now:
+            await self._patch_status(manifest, _changes(route.status, now))
+            route.status = now
+
+    async def _patch_status(self, manifest: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
+        metadata = manifest["metadata"]
+        try:
+            await self.api.merge_patch(
+                STORAGE_CREDENTIAL,
+                metadata["name"],
+                {"metadata": {"uid": metadata["uid"]}, "status": patch},
+                namespace=metadata["namespace"],
+                subresource="status",
+            )
+        except (NotFound, Conflict):
+            return  # deleted, or made anew, meanwhile: there is nobody left to tell
+
+    # --- routes ----------------------------------------------------------------------------------
+
+    async def _route(self, key: Key, spec: RouteSpec, manifest: Mapping[str, Any]) -> Route:
+        known = self.routes.get(key)
+        generation = manifest["metadata"]["generation"]
+        if known is not None and known.spec == spec:
+            known.generation = generation
+            return known
+        objects = known.objects if known else self.make_objects(key)
+        for neighbour in self.claims.put(key, spec, manifest):
+            self.requeue(neighbour, 0.0)
+        route = Route(
+            spec=spec,
+            generation=generation,
+            lookout=Lookout(
+                spec=spec, ports=await self.make_ports(spec, objects), clock=self.clock
+            ),
+            objects=objects,
+            memory=known.memory if known else self._recall(manifest),
+            status=known.status if known else manifest.get("status") or {},
+            told=known.told if known else _told_before(manifest),
+        )
+        self.routes[key] = route
+        return route
+
+    def _recall(self, manifest: Mapping[str, Any]) -> Memory:
+        """Return what the status remembers, if its fingerprints were made with our key."""
+        before = manifest.get("status") or {}
+        kept = before.get("memory") or {}
+        same_key = kept.get("key") == self.fingerprint_key
+        return memory_from_status(before) if same_key else Memory()
+
+    def _drop(self, key: Key) -> None:
+        route = self.routes.pop(key, None)
+        if route is not None:
+            route.objects.close()
+        for neighbour in self.claims.drop(key):
+            self.requeue(neighbour, 0.0)
+        self.metrics.forget(key)
+
+
+def concerns_us(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> bool:
+    """Tell whether a change of a StorageCredential is more than an echo of our own status."""
+    if old is None or new is None:
+        return True
+    parts = ("generation", "labels", "annotations", "deletionTimestamp", "uid")
+    return any(old["metadata"].get(part) != new["metadata"].get(part) for part in parts)
+
+
+def _asked_anew(manifest: Mapping[str, Any]) -> bool:
+    asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
+    handled = (manifest.get("status") or {}).get("lastHandled", {}).get("reconcile")
+    return asked is not None and asked != handled
+
+
+def _told_before(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    conditions = (manifest.get("status") or {}).get("conditions") or ()
+    ready: Mapping[str, str] = next((c for c in conditions if c.get("type") == "Ready"), {})
+    return ready.get("status", ""), ready.get("reason", "")
+
+
+def _history(before: Mapping[str, Any], healing: Healing, look: Look) -> list[dict[str, Any]]:
+    entry = {
+        "time": time_to_json(look.snapshot.at),
+        "cause": _cause(before),
+        "steps": [done.step.id for done in healing.done],
+    }
+    return [entry, *(before.get("history") or ())][:HISTORY]
+
+
+def _cause(before: Mapping[str, Any]) -> str:
+    found = before.get("findings") or ()
+    return next((f["cause"] for f in found if f.get("cause")), "")
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the merge patch that makes `now` of `before`."""
+    patch: dict[str, Any] = dict.fromkeys(before.keys() - now.keys())
+    for name, value in now.items():
+        old = before.get(name)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            inner = _changes(old, value)
+            if inner:
+                patch[name] = inner
+        elif value != old:
+            patch[name] = value
+    return patch
+
+
+def _refused_status(manifest: Mapping[str, Any], refused: Refused, now: datetime) -> dict[str, Any]:
+    """Return the status of a resource that makes no route."""
+    before = manifest.get("status") or {}
+    generation = manifest["metadata"]["generation"]
+    known = {c["type"]: c for c in before.get("conditions") or ()}
+
+    def condition(kind: str, value: str) -> dict[str, Any]:
+        same = known.get(kind, {}).get("status") == value
+        return {
+            "type": kind,
+            "status": value,
+            "reason": "InvalidSpec",
+            "message": str(refused)[:1024],
+            "observedGeneration": generation,
+            "lastTransitionTime": known[kind]["lastTransitionTime"] if same else time_to_json(now),
+        }
+
+    kept = {name: before[name] for name in ("memory", "history", "lastHandled") if name in before}
+    conditions = [condition("Ready", "False"), condition("Stalled", "True")]
+    return {**kept, "observedGeneration": generation, "conditions": conditions}

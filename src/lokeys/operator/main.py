@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys operator`: replicas share one Lease; its holder works, the others stand by, warmed up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lokeys.adapters import fingerprints
+from lokeys.adapters.cluster import Cluster
+from lokeys.adapters.http import HttpClients
+from lokeys.adapters.objects import LiveObjects
+from lokeys.adapters.wiring import Access, wire
+from lokeys.clock import utc_now
+from lokeys.core.model import RouteSpec
+from lokeys.errors import LeaseLost, LokeysError, Transient
+from lokeys.http_server import HttpServer, Listen
+from lokeys.kube.client import Api, Object
+from lokeys.kube.events import EventWriter
+from lokeys.kube.informer import InformerSet, Scope
+from lokeys.kube.kubeconfig import ClusterConfig
+from lokeys.kube.lease import Lease, this_process
+from lokeys.kube.queue import ShutDown, WorkQueue
+from lokeys.kube.resources import STORAGE_CREDENTIAL
+from lokeys.operator.cache import RouteObjects
+from lokeys.operator.controller import Controller, concerns_us
+from lokeys.operator.metrics import Metrics
+from lokeys.operator.pages import Pages
+from lokeys.operator.routes import Key
+from lokeys.ports import RoutePorts
+
+WORKERS = 16
+LEASE_NAME = "lokeys-operator"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to run. `namespace` None: look after all of them."""
+
+    config: ClusterConfig
+    namespace: str | None = None
+    system_namespace: str = fingerprints.SYSTEM_NAMESPACE
+    host: str = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside the pod
+    port: int = 8080
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Raises LeaseLost where the Lease could not be kept."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Api(settings.config) as api, HttpClients() as clients, InformerSet(api) as informers:
+        operator = _Operator(settings, api, clients, informers)
+        pages = Pages(operator.metrics, ready=operator.ready)
+        listen = Listen(host=settings.host, port=settings.port)
+        async with HttpServer(pages.answer, listen) as server:
+            _log.info("pages on %s", server.url)
+            await _until(stop, operator.serve())
+
+
+async def _until(stop: asyncio.Event, serving: Any) -> None:
+    """Serve until told to stop; what fails for good ends the process."""
+    task = asyncio.ensure_future(serving)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        task.cancel()
+        await asyncio.wait({task})
+    if not task.cancelled() and (failure := task.exception()):
+        raise failure
+
+
+class _Operator:
+    """One replica."""
+
+    def __init__(
+        self, settings: Settings, api: Api, clients: HttpClients, informers: InformerSet
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._clients = clients
+        self._informers = informers
+        self._queue: WorkQueue[Key] = WorkQueue(first_delay_s=1.0, max_delay_s=60.0)
+        self.metrics = Metrics(clock=utc_now, queue_length=lambda: len(self._queue))
+        self._identity = this_process()
+        scope = Scope(resource=STORAGE_CREDENTIAL, namespace=settings.namespace)
+        self._resources = informers.subscribe(scope, self._resource_changed).informer
+        self._controller: Controller | None = None
+
+    def ready(self) -> bool:
+        """Tell whether the StorageCredentials are known and can be followed."""
+        synced = self._resources.synced.is_set() and self._resources.trouble is None
+        self.metrics.synced(synced=synced)
+        return synced
+
+    async def serve(self) -> None:
+        """Wait for the Lease, then look after all routes while it is held."""
+        await self._resources.synced.wait()
+        lease = Lease(
+            self._api,
+            name=LEASE_NAME,
+            namespace=self._settings.system_namespace,
+            holder=self._identity,
+        )
+        async with lease.hold():
+            _log.info("%s holds %s", self._identity, lease)
+            self.metrics.leads(leads=True)
+            fingerprinter = await self._fingerprinter()
+            live = LiveObjects(self._api)
+
+            async def make_ports(spec: RouteSpec, objects: RouteObjects) -> RoutePorts:
+                cluster = Cluster(
+                    objects=objects, api=self._api, fingerprinter=fingerprinter, clock=utc_now
+                )
+                return wire(spec, Access(cluster=cluster, clients=self._clients))
+
+            def make_objects(key: Key) -> RouteObjects:
+                return RouteObjects(self._informers, live, on_change=lambda: self._hop_changed(key))
+
+            self._controller = Controller(
+                api=self._api,
+                resources=self._resources,
+                make_ports=make_ports,
+                make_objects=make_objects,
+                requeue=self._queue.add_after,
+                events=EventWriter(self._api, instance=self._identity),
+                metrics=self.metrics,
+                clock=utc_now,
+                identity=self._identity,
+                fingerprint_key=fingerprinter.key_name,
+            )
+            async with asyncio.TaskGroup() as group:
+                for _ in range(WORKERS):
+                    group.create_task(self._work(self._controller))
+
+    async def _fingerprinter(self) -> Any:
+        """Return the kept fingerprinter; ask again while the API server stumbles."""
+        while True:
+            try:
+                return await fingerprints.load_or_make(
+                    self._api, namespace=self._settings.system_namespace
+                )
+            except Transient as exc:
+                _log.warning("the fingerprint key cannot be read: %s", exc)
+                await asyncio.sleep(2.0)
+
+    async def _work(self, controller: Controller) -> None:
+        while True:
+            try:
+                key = await self._queue.get()
+            except ShutDown:
+                return
+            try:
+                again_s = await controller.reconcile(key)
+            except LeaseLost:
+                raise
+            except LokeysError as exc:
+                delay_s = self._queue.add_rate_limited(key)
+                _log.warning("%s/%s: %s; again in %.0f s", *key, exc, delay_s)
+            except Exception as exc:  # noqa: BLE001 - one route's surprise must not end the others
+                self._queue.add_rate_limited(key)
+                self.metrics.failed("reconcile")
+                _log.error("%s/%s: unexpected %s", *key, type(exc).__name__, exc_info=_bare(exc))
+            else:
+                self._queue.forget(key)
+                if again_s is not None:
+                    self._queue.add_after(key, again_s)
+            finally:
+                self._queue.done(key)
+
+    def _resource_changed(self, old: Object | None, new: Object | None) -> None:
+        if concerns_us(old, new):
+            metadata: Mapping[str, Any] = (new or old or {})["metadata"]
+            self._queue.add((metadata["namespace"], metadata["name"]))
+
+    def _hop_changed(self, key: Key) -> None:
+        self._queue.add(key)
+        if self._controller is not None:
+            self._controller.wake(key)
+
+
+def _bare(exc: Exception) -> BaseException:
+    """Return the exception without its words: they may quote what was read."""
+    return RuntimeError("its words are left out").with_traceback(exc.__traceback__)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's metrics: what the last look at each route said, and how the operator itself is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics import Counter, Histogram
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from lokeys.core import metrics as names
+from lokeys.core.conditions import conditions, evidence
+from lokeys.core.finding import Finding
+from lokeys.core.metrics import Kind
+from lokeys.core.model import Hop
+from lokeys.engine.heal import Done
+from lokeys.engine.look import Look
+from lokeys.ports import Clock
+
+TRUTH = {"True": 1.0, "False": 0.0}
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """What is kept of a look: numbers, no objects."""
+
+    ready: float | None
+    stalled: float
+    agrees: Mapping[str, float]
+    readable: Mapping[str, float]
+    findings: tuple[tuple[str, str, str], ...]
+    looked_at: float
+    verified_at: float | None
+    not_ready: int
+    refused: Mapping[str, int]
+
+
+class Metrics:
+    """Everything that /metrics shows."""
+
+    def __init__(self, *, clock: Clock, queue_length: Callable[[], int]) -> None:
+        self._clock = clock
+        self._queue_length = queue_length
+        self._routes: dict[Key, _Shown] = {}
+        self._leads = False
+        self._synced = False
+        self._registry = CollectorRegistry()
+        self._registry.register(_Routes(self))
+        self._steps = Counter(
+            names.STEPS.name, names.STEPS.help, names.STEPS.labels, registry=self._registry
+        )
+        self._looks = Histogram(
+            names.LOOK_SECONDS.name, names.LOOK_SECONDS.help, registry=self._registry
+        )
+
+    def show(self, key: Key, look: Look) -> None:
+        """Take over what a look said of a route."""
+        proved = evidence(look.snapshot)
+        known = self._routes.get(key)
+        verified_at = known.verified_at if known else None
+        if proved is not None and (known is None or not known.ready):
+            verified_at = look.snapshot.at.timestamp()
+        by_type = {c.type: c for c in conditions(look.snapshot, look.diagnosis, look.plan)}
+        self._routes[key] = _Shown(
+            ready=TRUTH.get(by_type["Ready"].status),
+            stalled=TRUTH.get(by_type["Stalled"].status, 0.0),
+            agrees=dict(_agreement(look)),
+            readable=_readable(look),
+            findings=tuple(sorted({_labels(finding) for finding in look.diagnosis.findings})),
+            looked_at=look.snapshot.at.timestamp(),
+            verified_at=verified_at,
+            not_ready=sum(not pod.ready for pod in look.snapshot.pods),
+            refused={
+                pod.ref.name: pod.metrics.refused for pod in look.snapshot.pods if pod.metrics
+            },
+        )
+
+    def forget(self, key: Key) -> None:
+        """Show a route no more."""
+        self._routes.pop(key, None)
+
+    def took(self, seconds: float) -> None:
+        """Count a look and how long it took."""
+        self._looks.observe(seconds)
+
+    def done(self, done: Done) -> None:
+        """Count a step."""
+        outcome = "waiting" if done.note else "done"
+        self._steps.labels(action=done.step.action.value, outcome=outcome).inc()
+
+    def failed(self, action: str) -> None:
+        """Count a failure that ended a reconcile."""
+        self._steps.labels(action=action, outcome="failed").inc()
+
+    def leads(self, *, leads: bool) -> None:
+        """Say whether this replica acts."""
+        self._leads = leads
+
+    def synced(self, *, synced: bool) -> None:
+        """Say whether this replica's picture is complete and current."""
+        self._synced = synced
+
+    def page(self) -> str:
+        """Return the exposition."""
+        return generate_latest(self._registry).decode()
+
+    def own(self) -> Iterator[Metric]:
+        """Yield what is true of the operator itself."""
+        yield _family(names.LEADER, [((), float(self._leads))])
+        yield _family(names.CACHE_SYNCED, [((), float(self._synced))])
+        yield _family(names.QUEUE_LENGTH, [((), float(self._queue_length()))])
+
+    def of_routes(self) -> Iterator[Metric]:
+        """Yield what the last look at each route said."""
+        routes = tuple(self._routes.items())
+        yield _family(names.ROUTE_READY, ((k, r.ready) for k, r in routes))
+        yield _family(names.ROUTE_STALLED, ((k, r.stalled) for k, r in routes))
+        yield _family(names.LAST_LOOK, ((k, r.looked_at) for k, r in routes))
+        yield _family(names.LAST_VERIFIED, ((k, r.verified_at) for k, r in routes))
+        yield _family(names.PODS_NOT_READY, ((k, float(r.not_ready)) for k, r in routes))
+        yield _family(
+            names.HOP_AGREES, (((*k, hop), v) for k, r in routes for hop, v in r.agrees.items())
+        )
+        yield _family(
+            names.HOP_READABLE,
+            (((*k, hop), v) for k, r in routes for hop, v in r.readable.items()),
+        )
+        yield _family(names.FINDING, (((*k, *f), 1.0) for k, r in routes for f in r.findings))
+        yield _family(
+            names.STORAGE_REFUSED,
+            (((*k, pod), float(n)) for k, r in routes for pod, n in r.refused.items()),
+        )
+
+
+class _Routes(Collector):
+    """Makes families at the moment of a scrape; nothing is copied in between."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        """Return every family."""
+        yield from self._metrics.own()
+        yield from self._metrics.of_routes()
+
+
+def _family(
+    metric: names.Metric, samples: Iterable[tuple[tuple[str, ...], float | None]]
+) -> Metric:
+    kind: Any = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
+    family: Metric = kind(metric.name, metric.help, labels=metric.labels)
+    for labels, value in samples:
+        if value is not None:
+            family.add_metric(labels, value)  # type: ignore[attr-defined]
+    return family
+
+
+def _agreement(look: Look) -> Iterator[tuple[str, float]]:
+    """Yield whether each hop agrees; of several pods the worst counts."""
+    told: dict[Hop, float] = {}
+    for hop in look.diagnosis.hops:
+        if hop.agrees is not None:
+            told[hop.hop] = min(told.get(hop.hop, 1.0), float(hop.agrees))
+    return ((hop.value, agrees) for hop, agrees in told.items())
+
+
+def _readable(look: Look) -> dict[str, float]:
+    present = {hop.hop for hop in look.diagnosis.hops}
+    blind = {gap.hop for gap in look.snapshot.unreadable}
+    return {hop.value: float(hop not in blind) for hop in present}
+
+
+def _labels(finding: Finding) -> tuple[str, str, str]:
+    return finding.code, finding.cause or "", finding.severity.value

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's read-only pages: /healthz, /readyz, /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lokeys.http_server import Request, Response, text
+from lokeys.operator.metrics import Metrics
+
+
+class Pages:
+    """Answers GET; nothing here changes anything."""
+
+    def __init__(self, metrics: Metrics, *, ready: Callable[[], bool]) -> None:
+        self._metrics = metrics
+        self._ready = ready
+
+    async def answer(self, request: Request) -> Response:
+        """Return the page that is asked for."""
+        if request.method not in {"GET", "HEAD"}:
+            return text("only GET\n", status=405)
+        match request.path:
+            case "/healthz":
+                return text("ok\n")
+            case "/readyz":
+                ready = self._ready()
+                return text("ok\n" if ready else "not synced\n", status=200 if ready else 503)
+            case "/metrics":
+                self._ready()
+                return text(self._metrics.page(), kind="text/plain; version=0.0.4; charset=utf-8")
+        return text("not found\n", status=404)
