@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
+import httpx2
 import pytest
 
 from contract.stores import StandInStore, Store, fresh, pair_of
 from lokeys.adapters import aws_sign
-from lokeys.adapters.http import Bounds, HttpClients, bounded_request
+from lokeys.adapters.http import Bounds, Dial, HttpClients, bounded_request
 from lokeys.adapters.s3 import S3Store, probe_name
 from lokeys.clock import utc_now
 from lokeys.core.model import Bucket
@@ -25,12 +26,16 @@ Result = TypeVar("Result")
 
 
 def ask(
-    bucket: Bucket, action: Callable[[S3Store], Awaitable[Result]], *, clock: Clock = utc_now
+    bucket: Bucket,
+    action: Callable[[S3Store], Awaitable[Result]],
+    *,
+    clock: Clock = utc_now,
+    dial: Dial | None = None,
 ) -> Result:
     """Do one thing with a store port of its own."""
 
     async def run() -> Result:
-        async with HttpClients() as clients:
+        async with HttpClients(dial=dial) as clients:
             return await action(S3Store(bucket, clients.trusting(None), clock))
 
     return asyncio.run(run())
@@ -182,6 +187,22 @@ def test_a_missing_bucket_is_told_only_to_a_good_key(home: Home) -> None:
         assert verdict.answer is Answer.NO_BUCKET
     for verdict in verdicts(missing, pair_of("NOSUCHKEY", "x")):
         assert verdict.answer in REFUSED
+
+
+def test_a_store_that_ignores_the_host_name_needs_path_style(home: Home) -> None:
+    """A gateway without a DNS name of its own takes `bucket.host` for itself, and says 200."""
+    gateway = httpx2.URL(home.bucket.endpoint)
+
+    async def dial(host: str, _: int) -> tuple[str, int]:
+        assert host == f"{home.bucket.name}.store.example"
+        return gateway.host, gateway.port or 80
+
+    by_host = replace(home.bucket, endpoint="http://store.example", path_style=False)
+    verdict = ask(by_host, lambda store: store.try_list(home.pair), dial=dial)
+    assert verdict.answer is Answer.NO_BUCKET
+    assert "path style" in verdict.detail
+    verdict = ask(by_host, lambda store: store.try_fully(home.pair), dial=dial)
+    assert verdict.answer is Answer.NO_BUCKET
 
 
 def test_a_full_store_is_told_from_a_bad_key(home: Home) -> None:

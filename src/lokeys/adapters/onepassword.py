@@ -77,7 +77,7 @@ class OnePasswordPort:
     async def read(self) -> Reading[VaultState]:
         """Return what the item holds now; one call once its ids are known. Never raises."""
         try:
-            item = await self._item()
+            _, item = await self._find()
             held = self._held(item)
         except ConnectError as error:
             labels = error.labels if isinstance(error, _FieldFault) else ()
@@ -92,13 +92,12 @@ class OnePasswordPort:
         """Put `pair` into both fields with one PATCH, and return what a read-back showed."""
         changes_to = _as_text(pair)
         try:
-            held = self._held(await self._item())
+            place, item = await self._find()
+            held = self._held(item)
             if held.pair == pair:
                 return self._state(held)
             if self._facts(held).pair != over:
                 raise Conflict(f"{self.ref}: the item holds another pair than a moment ago")
-            place = self._place
-            assert place is not None  # noqa: S101 - _item() found it
             patched = await self._connect.patch(
                 place.vault_id, place.item_id, _changes(held, changes_to)
             )
@@ -121,19 +120,21 @@ class OnePasswordPort:
             await self._sleep(pause_s)
         raise Waiting(f"{self.ref} is written, but Connect still shows the old values")
 
-    async def _item(self) -> Item:
-        """Return the item, by its remembered ids where they still lead to one."""
+    async def _find(self) -> tuple[_Place, Item]:
+        """Return the item and its place, by remembered ids where they still lead to one."""
         if self._place is not None:
             try:
-                return await self._connect.item(self._place.vault_id, self._place.item_id)
+                item = await self._connect.item(self._place.vault_id, self._place.item_id)
             except ConnectError as error:
                 if error.status not in {403, 404}:
                     raise
                 self._place = None
+            else:
+                return self._place, item
         vault_id = await self._find_vault()
         item = await self._find_item(vault_id)
         self._place = _Place(vault_id=vault_id, item_id=item.id)
-        return item
+        return self._place, item
 
     async def _find_vault(self) -> str:
         name = self._vault.vault

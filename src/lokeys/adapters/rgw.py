@@ -141,7 +141,8 @@ class RgwAdmin:
     async def _call(self, method: str, resource: str, query: dict[str, str]) -> Reply:
         from lokeys.adapters import aws_sign  # noqa: PLC0415 - botocore is heavy
 
-        text = urlencode({**query, "format": "json"}, quote_via=quote, errors="surrogateescape")
+        # No `format=json`: it is the default, and a misrouted request would answer in JSON, too.
+        text = urlencode(query, quote_via=quote, errors="surrogateescape")
         call = aws_sign.Call(method=method, url=f"{self._base}/{resource}?{text}")
         request = aws_sign.signed(call, self._pair, region=_REGION, now=self._clock())
         reply = await bounded_request(self._client, request, bounds=_BOUNDS)

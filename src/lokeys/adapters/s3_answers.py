@@ -47,6 +47,8 @@ _REASONS = {
     Reason.TLS_SCHEME_MISMATCH: Answer.TLS_SCHEME_MISMATCH,
 }
 
+_NOT_BY_HOST = "the store does not take the bucket from the host name: path style is needed"
+
 # What nginx and Go's own server say to http on their TLS port.
 _PLAIN_TO_TLS = (
     b"plain HTTP request was sent to HTTPS port",
@@ -76,6 +78,8 @@ def judge(reply: Reply) -> Judgement:
         return _judgement(Answer.FULL, reply, code)
     if reply.status >= 500 or reply.status == 429:
         return _judgement(Answer.UNSPECIFIC, reply, code)
+    if elements and elements[0][0] == "ListAllMyBucketsResult":
+        return Judgement(answer=Answer.NO_BUCKET, detail=_NOT_BY_HOST)
     if not code:
         return _judge_without_code(reply)
     if code == "AuthorizationHeaderMalformed":
