@@ -31,6 +31,7 @@ _PROBE_BODY = b"lokeys tests this key. The object may be deleted at any time.\n"
 _PROBE_MD5 = b64encode(hashlib.md5(_PROBE_BODY, usedforsecurity=False).digest()).decode()
 # After any other answer to the put there can be nothing to delete.
 _PUT_MAY_HAVE_HAPPENED = frozenset({Answer.UNREACHABLE, Answer.UNSPECIFIC, Answer.NOT_S3})
+_MISROUTED = "the store takes the host name for the bucket (rgw_dns_name does not match)"
 _BOUNDS = Bounds(total_s=10.0, max_bytes=s3_answers.MAX_REPLY_BYTES)
 _REGIONS_WITHOUT_CONSTRAINT = frozenset({"", "us-east-1", "default"})
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -147,6 +148,8 @@ class S3Store:
         failure = s3_answers.judge(reply)
         if failure.code in {"InvalidArgument", "InvalidRequest"} and _id_breaks_header(pair):
             return replace(failure, answer=Answer.UNKNOWN_KEY)
+        if failure.answer is Answer.NO_BUCKET and failure.looked_for == self._address.host:
+            return replace(failure, detail=f"{failure.detail}: {_MISROUTED}")
         if failure.code != "AccessDenied" or not failure.from_rgw:
             return failure
         # With STS asked first, RGW says AccessDenied of unknown ids and wrong secrets too. A key
@@ -208,6 +211,7 @@ class _Address:
 
     def __init__(self, bucket: Bucket) -> None:
         parts = urlsplit(bucket.endpoint)
+        self.host = parts.hostname or ""
         prefix = quote(parts.path.rstrip("/"), safe="/%-_.~")
         name = quote(bucket.name, safe="-_.~")
         self.root = f"{parts.scheme}://{parts.netloc}{prefix}/"

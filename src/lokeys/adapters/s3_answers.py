@@ -8,7 +8,7 @@ body, because stores put the key id into it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.parsers import expat
 
@@ -64,6 +64,7 @@ class Judgement:
     detail: str
     code: str = ""
     from_rgw: bool = False
+    looked_for: str = ""  # the bucket that the store says it looked for
 
 
 Elements = tuple[tuple[str, str], ...]
@@ -89,9 +90,12 @@ def judge(reply: Reply) -> Judgement:
     region = reply.headers.get("x-amz-bucket-region", "")
     answer = _CODES.get(code, Answer.UNSPECIFIC)
     note = _region_note(region) if answer is Answer.WRONG_REGION else ""
-    # RGW's transaction ids begin so; nobody else's do.
-    from_rgw = _first(elements, "Error/RequestId").startswith("tx0")
-    return _judgement(answer, reply, code, note=note, from_rgw=from_rgw)
+    return replace(
+        _judgement(answer, reply, code, note=note),
+        # RGW's transaction ids begin so; nobody else's do.
+        from_rgw=_first(elements, "Error/RequestId").startswith("tx0"),
+        looked_for=_first(elements, "Error/BucketName"),
+    )
 
 
 def judge_silence(error: NoAnswer) -> Judgement:
@@ -125,13 +129,11 @@ def _region_note(region: str) -> str:
     return f"the store names the region {region}" if _REGION.fullmatch(region) else ""
 
 
-def _judgement(
-    answer: Answer, reply: Reply, code: str = "", *, note: str = "", from_rgw: bool = False
-) -> Judgement:
+def _judgement(answer: Answer, reply: Reply, code: str = "", *, note: str = "") -> Judgement:
     spoken = code if _CODE.fullmatch(code) else ""
     detail = " ".join(filter(None, (str(reply.status), spoken)))
     detail = f"{detail}: {note}" if note else detail
-    return Judgement(answer=answer, detail=detail, code=spoken, from_rgw=from_rgw)
+    return Judgement(answer=answer, detail=detail, code=spoken)
 
 
 # --- XML ----------------------------------------------------------------------------------------

@@ -142,6 +142,14 @@ def test_a_page_in_place_of_a_list_is_not_s3() -> None:
     assert verdict.answer is Answer.NOT_S3
 
 
+def test_a_gateway_that_takes_its_host_for_the_bucket_is_named() -> None:
+    """RGW with another DNS name than the one we use looks for a bucket of the host's name."""
+    wire = Wire(spoil=lambda _: error("NoSuchBucket", 404, bucket="store.example"))
+    verdict = wire.run(lambda store: store.try_list(wire.pair))
+    assert verdict.answer is Answer.NO_BUCKET
+    assert "rgw_dns_name" in verdict.detail
+
+
 @pytest.mark.parametrize(
     ("bucket", "list_url", "object_url"),
     [
