@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line's door. Knows the commands by name; loads only the one that was called.
+
+Every error ends here, as `error:` and `hint:` on stderr and the contract's exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lokeys import __version__
+from lokeys.cli.options import common_options, options_of
+from lokeys.cli.output import Printer
+from lokeys.errors import (
+    BadInput,
+    Forbidden,
+    LokeysError,
+    NotFound,
+    Unreachable,
+)
+
+COMMANDS = {
+    "doctor": "find out why Loki cannot reach its storage",
+    "discover": "follow a running Loki's key back, and print the resource for it",
+    "trace": "walk one route from the source to the pods, a line a hop",
+    "heal": "mend one route step by step, and prove it",
+    "bucket": "make sure that user and bucket exist; show where and who",
+    "probe": "test a route's key, link by link",
+    "rbac": "print the Roles that the operator needs for one route",
+    "status": "all routes, one line each",
+    "explain": "what a finding means, why it matters, how to mend it",
+    "operator": "run the controller",
+    "demo": "play the whole story on this machine, with nothing installed",
+}
+TOOL_FAILED, BAD_INPUT, INCOMPLETE, INTERRUPTED = 1, 2, 5, 130
+
+
+class Lokeys(click.Group):
+    """The commands; each module is loaded when its command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        return list(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"lokeys.cli.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        formatter: click.HelpFormatter,
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=Lokeys,
+    params=common_options(hidden=False),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+)
+@click.version_option(__version__, message="lokeys %(version)s")
+@click.pass_context
+def lokeys(ctx: click.Context) -> int:
+    """Keep the credentials with which Grafana Loki reaches its storage right.
+
+    Data goes to stdout, talk to stderr. Exit codes: 0 nothing to report, 1 lokeys failed, 2 bad
+    usage or input, 3 findings, 5 incomplete, 124 timed out, 130 interrupted.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+    return 0
+
+
+def run(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    code = _guarded(sys.argv[1:] if argv is None else list(argv))
+    _leave(code)
+
+
+def _guarded(argv: list[str]) -> int:
+    """Return the exit code; every error becomes a sentence."""
+    traceback = argv.count("-v") + 2 * argv.count("-vv") >= 2
+    # `kubectl stop`, a closing terminal: they end lokeys as Ctrl-C does, with the lease given back.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        result = lokeys.main(argv, prog_name=_prog_name(sys.argv[0]), standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return 0  # whoever read had enough, as `head` does
+    except click.ClickException as exc:
+        _say(_lowered(exc.format_message()), _usage_hint(exc))
+        return BAD_INPUT
+    except Exception as exc:  # the very top: nobody is to see a traceback unasked
+        if traceback:
+            raise
+        return _told(exc)
+    return result if isinstance(result, int) else 0
+
+
+def _told(exc: BaseException) -> int:
+    """Say what went wrong; return the exit code that it has."""
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    if not isinstance(exc, LokeysError):
+        _say(f"lokeys itself failed: {type(exc).__name__}", "run it again with -vv, and report it")
+        return TOOL_FAILED
+    _say(str(exc), exc.hint if isinstance(exc, BadInput) else None)
+    return code_of(exc)
+
+
+def code_of(error: LokeysError) -> int:
+    """Return the exit code of an error: what cannot be read is a gap, not a failure."""
+    match error:
+        case BadInput() | NotFound():
+            return BAD_INPUT
+        case Unreachable() | Forbidden():
+            return INCOMPLETE
+    return TOOL_FAILED
+
+
+def _say(message: str, hint: str | None) -> None:
+    try:
+        Printer(no_color="--no-color" in sys.argv).error(message, hint)
+    except BrokenPipeError:
+        _silence(sys.stderr)
+
+
+def _lowered(message: str) -> str:
+    message = message.rstrip(".").strip()
+    return message[:1].lower() + message[1:]
+
+
+def _usage_hint(exc: click.ClickException) -> str | None:
+    ctx = getattr(exc, "ctx", None)
+    return f"{ctx.command_path} --help" if ctx else None
+
+
+def _prog_name(program: str) -> str:
+    return "kubectl lokeys" if Path(program).name.startswith("kubectl-") else "lokeys"
+
+
+def _silence(stream: Any) -> None:
+    """Point a stream whose reader has gone at nothing, so that the last flush does not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _leave(code: int) -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+    sys.exit(code)
+
+
+__all__ = ["code_of", "lokeys", "options_of", "run"]

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options that every command takes, before its name or after it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+
+OUTPUTS = ("people", "json", "yaml")
+REACHES = ("auto", "direct", "forward")
+SEVERITIES = ("error", "warning", "info")
+_IGNORE = re.compile(r"LK[0-9]{4}(=[A-Za-z]+/[^/\s]*/[^/\s]+)?")
+_META = "lokeys.cli.options"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What was asked for, whatever the command."""
+
+    context: str | None = None
+    kubeconfig: str | None = None
+    namespace: str | None = None
+    output: str = "people"
+    no_color: bool = False
+    verbose: int = 0
+    ignore: tuple[str, ...] = ()
+    reach: str = "auto"
+    fail_on: str = "error"
+
+
+@dataclass(slots=True)
+class _Given:
+    """What the command line has said so far; what stands later wins."""
+
+    words: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, name: str, value: Any) -> None:
+        before = self.words.get(name)
+        adds_up = name in ("ignore", "verbose") and before is not None
+        self.words[name] = before + value if adds_up else value
+
+
+def options_of(ctx: click.Context) -> Options:
+    """Return what the command line said in the end."""
+    return Options(**_given(ctx).words)
+
+
+def common_options(*, hidden: bool) -> list[click.Parameter]:
+    """Return the common options; hidden ones are not repeated in a command's own help."""
+
+    def option(*names: str, **words: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=_keep, hidden=hidden, **words)
+
+    return [
+        option("--context", metavar="NAME", help="Context of the kubeconfig."),
+        option("--kubeconfig", metavar="FILE", help="Instead of KUBECONFIG or ~/.kube/config."),
+        option("-n", "--namespace", metavar="NS", help="Namespace; else the context's."),
+        option("-o", "--output", type=click.Choice(OUTPUTS), help="For people, or for programs."),
+        option("--no-color", is_flag=True, help="No colour. NO_COLOR in the environment wins."),
+        option("-v", "--verbose", count=True, help="Say more; -vv shows where an error was raised"),
+        option(
+            "--ignore",
+            multiple=True,
+            metavar="CODE[=KIND/NS/NAME]",
+            help="Leave a finding out, everywhere or at one object. Repeatable.",
+        ),
+        option(
+            "--reach",
+            type=click.Choice(REACHES),
+            help="How Services and pods are reached: auto port-forwards where needed.",
+        ),
+        option(
+            "--fail-on", type=click.Choice(SEVERITIES), help="Exit 3 from here up. [default: error]"
+        ),
+    ]
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    name = str(param.name)
+    if ctx.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+        return
+    if name == "ignore":
+        for word in value:
+            if not _IGNORE.fullmatch(word):
+                raise click.BadParameter(
+                    f"`{word}` is not CODE or CODE=KIND/NAMESPACE/NAME, such as LK0415",
+                    ctx=ctx,
+                    param=param,
+                )
+    _given(ctx).add(name, value)
+
+
+def _given(ctx: click.Context) -> _Given:
+    given: _Given = ctx.meta.setdefault(_META, _Given())
+    return given

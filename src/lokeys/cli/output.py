@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only place that prints: data to stdout, talk to stderr.
+
+A line is a tuple of spans, a text and what it means; colour says the same again, on a terminal
+only. rich is imported when there is one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Span = tuple[str, str]
+Line = tuple[Span, ...]
+
+STYLES = {
+    "": "",
+    "error": "bold red",
+    "warning": "bold yellow",
+    "info": "bold blue",
+    "good": "green",
+    "bad": "red",
+    "faint": "dim",
+    "strong": "bold",
+    "command": "cyan",
+}
+NARROW, WIDE = 80, 120
+
+
+class Printer:
+    """Prints for a person or for a pipe."""
+
+    def __init__(
+        self,
+        *,
+        no_color: bool = False,
+        environ: Mapping[str, str] | None = None,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+    ) -> None:
+        around = os.environ if environ is None else environ
+        plain = no_color or bool(around.get("NO_COLOR")) or around.get("TERM") == "dumb"
+        self._out = _Stream(out or sys.stdout, plain=plain)
+        self._err = _Stream(err or sys.stderr, plain=plain)
+
+    @property
+    def width(self) -> int:
+        """Return how wide text may be: the terminal's width within reason."""
+        if not self._out.interactive:
+            return NARROW
+        return min(max(shutil.get_terminal_size((NARROW, 24)).columns, 40), WIDE)
+
+    @property
+    def interactive(self) -> bool:
+        """Tell whether a person reads the data."""
+        return self._out.interactive
+
+    @property
+    def terminal(self) -> TextIO:
+        """Return the stream of the data, for what may only be shown to a person."""
+        return self._out.stream
+
+    def lines(self, lines: Iterable[Line]) -> None:
+        """Print data for people."""
+        for line in lines:
+            self._out.line(line)
+
+    def text(self, text: str) -> None:
+        """Print data as it is."""
+        self._out.line(((text, ""),))
+
+    def json(self, document: Mapping[str, Any]) -> None:
+        """Print data for programs."""
+        import json  # noqa: PLC0415 - not needed to say --help
+
+        self.text(json.dumps(document, indent=2, ensure_ascii=False))
+
+    def talk(self, *spans: Span) -> None:
+        """Say something that is not data."""
+        self._err.line(spans)
+
+    def error(self, message: str, hint: str | None = None) -> None:
+        """Say what went wrong, and what to do."""
+        self._err.line((("error:", "error"), (f" {message}", "")))
+        if hint:
+            self._err.line((("hint:", "strong"), (f" {hint}", "")))
+
+
+class _Stream:
+    """One stream; a rich console stands behind it where colour is welcome."""
+
+    def __init__(self, stream: TextIO, *, plain: bool) -> None:
+        self.stream = stream
+        self.interactive = stream.isatty()
+        self._plain = plain or not self.interactive
+        self._console: Console | None = None
+
+    def line(self, line: Line) -> None:
+        """Print one line, never wrapped: a command must stay ready to paste."""
+        if self._plain:
+            text = "".join(text for text, _ in line).rstrip()
+            encoding = self.stream.encoding or "utf-8"
+            self.stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+            self.stream.flush()
+            return
+        from rich.text import Text  # noqa: PLC0415 - only where a person looks
+
+        spans = [(text, STYLES[style]) for text, style in line]
+        self._rich().print(Text.assemble(*spans), soft_wrap=True)
+
+    def _rich(self) -> Console:
+        if self._console is None:
+            from rich.console import Console  # noqa: PLC0415 - only where a person looks
+
+            self._console = Console(file=self.stream, highlight=False)
+        return self._console

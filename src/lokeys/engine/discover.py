@@ -1,0 +1,501 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Following a running Loki's key back to where it is minted, and saying how sure each step is.
+
+    workload ─▶ container's environment ─▶ Secret ─▶ ExternalSecret ─▶ store ─▶ item
+                                             ╰──────── same key id ────────▶ CephObjectStoreUser
+
+Only names are taken, and from Loki's configuration only where it writes: a key id is compared in
+the encoding in which Kubernetes hands it out, and nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from lokeys.core.model import (
+    Bucket,
+    ExternalSecretRef,
+    MetricsEndpoint,
+    Mode,
+    OnePasswordVault,
+    PairKeys,
+    Ref,
+    RookSource,
+    RouteSpec,
+    SecretKeyRef,
+    SecretRef,
+    SecretSource,
+    Source,
+    Vault,
+    Workload,
+)
+from lokeys.engine import loki_config
+from lokeys.engine.loki_config import Environment, Storage
+from lokeys.errors import LokeysError, NotFound, NotReadable
+from lokeys.ports import Objects
+
+UNKNOWN = "CHANGE-ME"
+"""Stands where something must be filled in; no object can have this name."""
+
+WORKLOAD_KINDS = ("StatefulSet", "Deployment", "DaemonSet")
+ROOK_KEYS = PairKeys(access_key_id="AccessKey", secret_access_key="SecretKey")
+_NOT_LOKI = ("canary", "gateway", "nginx", "promtail", "memcached", "sidecar", "operator", "helm")
+_USUAL = PairKeys(access_key_id="AWS_ACCESS_KEY_ID", secret_access_key="AWS_SECRET_ACCESS_KEY")
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovered:
+    """A route as far as it can be told. `notes` stand by the field's path in the manifest.
+
+    `sure` is False where the source is a guess: its key must prove itself at the bucket first.
+    """
+
+    spec: RouteSpec
+    notes: Mapping[str, str] = field(default_factory=dict)
+    sure: bool = True
+
+    @property
+    def blanks(self) -> tuple[str, ...]:
+        """Return the paths that a person has to fill in."""
+        return tuple(path for path, note in self.notes.items() if UNKNOWN in note)
+
+    @property
+    def lookable(self) -> bool:
+        """Tell whether a look at the route makes sense: bucket and endpoint are known."""
+        return UNKNOWN not in (self.spec.bucket.name, self.spec.bucket.endpoint)
+
+    def without_source(self) -> Discovered:
+        """Return the route with Loki's own Secret taken for the source: nothing is compared."""
+        source = SecretSource(secret=self.spec.secret, namespace=self.spec.namespace)
+        spec = replace(self.spec, source=source, vault=None, external_secret=None)
+        return replace(self, spec=spec, sure=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LokiWorkload:
+    """A workload that runs Loki: its object, its container and the pair's place in its Secret."""
+
+    ref: Ref
+    container: str
+    secret: SecretRef | None
+    storage: Storage
+    port: int = 3100
+
+    @property
+    def as_workload(self) -> Workload:
+        """Return it as a route lists it."""
+        metrics = MetricsEndpoint(port=self.port)
+        return Workload(
+            kind=self.ref.kind, name=self.ref.name, container=self.container, metrics=metrics
+        )
+
+
+@dataclass(slots=True)
+class Discoverer:
+    """Reads a cluster once; what cannot be read becomes a note, never an error."""
+
+    objects: Objects
+    gaps: list[str] = field(default_factory=list)
+
+    async def workloads(self, namespace: str | None) -> list[LokiWorkload]:
+        """Return the workloads that look like Loki; `namespace` None means all."""
+        return [
+            await self._loki(kind, item)
+            for kind in WORKLOAD_KINDS
+            for item in await self._list(kind, namespace=namespace)
+            if _container(item) is not None
+        ]
+
+    async def workload(self, ref: Ref) -> LokiWorkload:
+        """Return one workload, or the one that owns a pod. Raises NotFound, NotReadable."""
+        item = await self.objects.get(ref)
+        if ref.kind in ("Pod", "ReplicaSet"):
+            owner = _controller(item)
+            if owner is None:
+                raise NotReadable(f"{ref} belongs to no workload")
+            return await self.workload(Ref(owner["kind"], owner["name"], ref.namespace))
+        if _container(item) is None:
+            raise NotReadable(f"{ref} runs no Loki: none of its containers is one")
+        return await self._loki(ref.kind, item)
+
+    async def routes(self, workloads: Sequence[LokiWorkload]) -> list[Discovered]:
+        """Return one route for each Secret that some of the workloads read."""
+        groups: dict[tuple[str | None, str], list[LokiWorkload]] = {}
+        for workload in workloads:
+            if workload.secret is not None:
+                groups.setdefault((workload.ref.namespace, workload.secret.name), []).append(
+                    workload
+                )
+        return [await self.route(group) for group in groups.values()]
+
+    async def route(self, group: Sequence[LokiWorkload]) -> Discovered:
+        """Return the route of workloads that read the same Secret."""
+        first = group[0]
+        namespace, secret = first.ref.namespace or "default", first.secret
+        if secret is None:
+            raise NotReadable(f"{first.ref} takes no key pair from a Secret")
+        storage = next((w.storage for w in group if w.storage.bucket), first.storage)
+        notes: dict[str, str] = {}
+        held = await self._get(Ref("Secret", secret.name, namespace))
+        delivery, vault = await self._delivery(secret, held, namespace, notes)
+        source, sure, endpoint = await self._source(secret, held, first, storage, notes)
+        bucket = _bucket(storage, endpoint, notes)
+        spec = RouteSpec(
+            name=_route_name(first.ref.name),
+            namespace=namespace,
+            mode=Mode.OBSERVE,
+            source=source,
+            vault=vault,
+            secret=secret,
+            external_secret=delivery,
+            bucket=bucket,
+            workloads=tuple(w.as_workload for w in group),
+        )
+        notes["spec.mode"] = "Observe changes nothing; Heal mends by itself"
+        return Discovered(spec=spec, notes=notes, sure=sure)
+
+    # --- Loki ------------------------------------------------------------------------------------
+
+    async def _loki(self, kind: str, item: Json) -> LokiWorkload:
+        metadata = item["metadata"]
+        namespace = metadata.get("namespace")
+        container = _container(item) or {}
+        template = _template(item)
+        environment = await self._environment(container, namespace)
+        texts = await self._configuration(template, container, namespace)
+        storage = loki_config.storage_of(texts, environment)
+        return LokiWorkload(
+            ref=Ref(kind, metadata["name"], namespace),
+            container=str(container.get("name")),
+            secret=_pair_of(environment, storage),
+            storage=storage,
+            port=_port(container),
+        )
+
+    async def _environment(self, container: Json, namespace: str | None) -> Environment:
+        """Return the container's variables: their values, or which Secret's key they come from."""
+        values: dict[str, str] = {}
+        secrets: dict[str, tuple[str, str]] = {}
+        for source in container.get("envFrom") or ():
+            prefix = source.get("prefix") or ""
+            for kind, field_name in (("Secret", "secretRef"), ("ConfigMap", "configMapRef")):
+                name: str | None = (source.get(field_name) or {}).get("name")
+                held = await self._get(Ref(kind, name, namespace)) if name else None
+                for key, value in ((held or {}).get("data") or {}).items():
+                    if kind == "Secret" and name:
+                        secrets[prefix + key] = (name, key)
+                    else:
+                        values[prefix + key] = value
+        for variable in container.get("env") or ():
+            origin = variable.get("valueFrom") or {}
+            if ref := origin.get("secretKeyRef"):
+                secrets[variable["name"]] = (ref["name"], ref["key"])
+            elif ref := origin.get("configMapKeyRef"):
+                held = await self._get(Ref("ConfigMap", ref["name"], namespace))
+                values[variable["name"]] = ((held or {}).get("data") or {}).get(ref["key"], "")
+            elif "value" in variable:
+                values[variable["name"]] = variable["value"]
+        return Environment(values=values, secrets=secrets)
+
+    async def _configuration(
+        self, template: Json, container: Json, namespace: str | None
+    ) -> list[str]:
+        """Return the texts of the YAML files that the container has mounted."""
+        mounted = {mount.get("name") for mount in container.get("volumeMounts") or ()}
+        texts = []
+        for volume in template.get("volumes") or ():
+            if volume.get("name") not in mounted:
+                continue
+            for ref in _volume_sources(volume, namespace):
+                held = await self._get(ref)
+                texts += loki_config.texts_of(held or {})
+        return texts
+
+    # --- delivery and vault ----------------------------------------------------------------------
+
+    async def _delivery(
+        self, secret: SecretRef, held: Json | None, namespace: str, notes: dict[str, str]
+    ) -> tuple[ExternalSecretRef | None, Vault | None]:
+        found = [
+            item
+            for item in await self._list("ExternalSecret", namespace=namespace)
+            if _target(item) == secret.name
+        ]
+        if not found:
+            notes["spec.secret"] = (
+                "no ExternalSecret makes it: in modes Heal and Rotate lokeys writes it itself"
+            )
+            return None, None
+        owner = _controller(held or {})
+        chosen = next((e for e in found if owner and e["metadata"]["name"] == owner["name"]), None)
+        external = chosen or found[0]
+        if len(found) > 1:
+            names = ", ".join(sorted(e["metadata"]["name"] for e in found))
+            notes["spec.secret.externalSecret"] = f"several claim this Secret: {names}"
+        vault = await self._vault(external, secret, namespace, notes)
+        return ExternalSecretRef(name=external["metadata"]["name"]), vault
+
+    async def _vault(
+        self, external: Json, secret: SecretRef, namespace: str, notes: dict[str, str]
+    ) -> Vault | None:
+        store_ref = _store_ref(external, namespace)
+        store = await self._get(store_ref) if store_ref else None
+        if store is None:
+            notes["spec.source"] = f"the store {store_ref} could not be read: is there a vault?"
+            return None
+        provider: Json = (store.get("spec") or {}).get("provider") or {}
+        connect = provider.get("onepassword")
+        if connect is None:
+            kind = ", ".join(provider) or "unknown"
+            notes["spec.secret.externalSecret"] = (
+                f"its provider `{kind}` is one that lokeys cannot read: source and Secret are "
+                "compared, and what lies between stays with you"
+            )
+            return None
+        items, fields = _remote(external, secret.keys)
+        if len(items) != 1:
+            notes["spec.vault"] = (
+                f"{UNKNOWN}: the two keys come from different items ({', '.join(sorted(items))}), "
+                "and a pair is written as one"
+            )
+        token = ((connect.get("auth") or {}).get("secretRef") or {}).get(
+            "connectTokenSecretRef"
+        ) or {}
+        vaults = list((connect.get("vaults") or {UNKNOWN: 1}).items())
+        vaults.sort(key=lambda entry: entry[1])
+        _note_vault(vaults, token, namespace, notes)
+        return OnePasswordVault(
+            url=str(connect.get("connectHost") or UNKNOWN),
+            token=SecretKeyRef(
+                name=str(token.get("name") or UNKNOWN), key=str(token.get("key") or "token")
+            ),
+            vault=str(vaults[0][0]),
+            item=next(iter(sorted(items)), UNKNOWN),
+            fields=fields,
+        )
+
+    # --- source ----------------------------------------------------------------------------------
+
+    async def _source(
+        self,
+        secret: SecretRef,
+        held: Json | None,
+        workload: LokiWorkload,
+        storage: Storage,
+        notes: dict[str, str],
+    ) -> tuple[Source, bool, str]:
+        """Return the source, whether it is sure, and the endpoint that Rook names."""
+        users = [
+            await self._candidate(user)
+            for user in await self._list("CephObjectStoreUser", namespace=None)
+        ]
+        key_id = ((held or {}).get("data") or {}).get(secret.keys.access_key_id)
+        same = [c for c in users if key_id and c.key_id == key_id]
+        if same:
+            notes["spec.source.rook.user"] = "its Secret holds the key id that Loki reads"
+            return same[0].source, True, same[0].endpoint
+        guess, why = _likeliest(users, workload, storage)
+        if guess is not None:
+            notes["spec.source.rook.user"] = (
+                f"{why}; its present key id is not the one that Loki reads, which is what a "
+                "changed key looks like. Check that this is Loki's user"
+            )
+            return guess.source, False, guess.endpoint
+        listed = ", ".join(f"{c.source.namespace}/{c.source.user}" for c in users)
+        notes["spec.source"] = (
+            f"{UNKNOWN}: whose key this is cannot be told; candidates: {listed}"
+            if users
+            else f"{UNKNOWN}: no CephObjectStoreUser can be seen; where is this key minted?"
+        )
+        blank = SecretRef(name=UNKNOWN, keys=secret.keys)
+        namespace = workload.ref.namespace or "default"
+        return SecretSource(secret=blank, namespace=namespace), False, ""
+
+    async def _candidate(self, user: Json) -> _Candidate:
+        metadata, spec = user["metadata"], user.get("spec") or {}
+        name, namespace = metadata["name"], metadata.get("namespace", "default")
+        store = spec.get("store")
+        held = None
+        if not spec.get("keys"):
+            generated = f"rook-ceph-object-user-{store}-{name}"
+            held = await self._get(Ref("Secret", generated, namespace))
+        data = (held or {}).get("data") or {}
+        return _Candidate(
+            source=RookSource(user=name, namespace=namespace, store=store),
+            key_id=data.get(ROOK_KEYS.access_key_id) or None,
+            endpoint=loki_config.decoded(data.get("Endpoint")),
+        )
+
+    async def _get(self, ref: Ref) -> Json | None:
+        try:
+            return await self.objects.get(ref)
+        except NotFound:
+            return None
+        except LokeysError as exc:
+            self.gaps.append(str(exc))
+            return None
+
+    async def _list(self, kind: str, *, namespace: str | None) -> list[Json]:
+        try:
+            return await self.objects.list(kind, namespace=namespace)
+        except NotFound:
+            return []  # the kind is not installed
+        except LokeysError as exc:
+            self.gaps.append(str(exc))
+            return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    source: RookSource
+    key_id: str | None = field(repr=False)
+    endpoint: str
+
+
+def _likeliest(
+    users: Sequence[_Candidate], workload: LokiWorkload, storage: Storage
+) -> tuple[_Candidate | None, str]:
+    """Return the one user that fits where Loki writes, or the one named as Loki is."""
+    host = urlsplit(storage.endpoint).hostname if storage.endpoint else None
+    there = [c for c in users if host and urlsplit(c.endpoint).hostname == host]
+    if len(there) == 1:
+        return there[0], "the only user of the store that Loki writes to"
+    if len(users) == 1 and not host:
+        return users[0], "the only user there is"
+    pool = there or users
+    words = {workload.ref.name, storage.bucket, "loki"}
+    named = [c for c in pool if c.source.user in words]
+    if len(named) == 1:
+        others = ", ".join(sorted(f"{c.source.namespace}/{c.source.user}" for c in pool))
+        return named[0], f"guessed by its name among {others}"
+    return None, ""
+
+
+def _bucket(storage: Storage, endpoint: str, notes: dict[str, str]) -> Bucket:
+    if not storage.bucket:
+        notes["spec.bucket.name"] = f"{UNKNOWN}: Loki's configuration does not tell"
+    if not storage.endpoint and endpoint:
+        notes["spec.bucket.endpoint"] = "as Rook's Secret names it; Loki's configuration does not"
+    elif not storage.endpoint:
+        notes["spec.bucket.endpoint"] = f"{UNKNOWN}: neither Loki's configuration nor Rook tells"
+    return Bucket(
+        name=storage.bucket or UNKNOWN,
+        endpoint=storage.endpoint or endpoint or UNKNOWN,
+        region=storage.region or "us-east-1",
+        path_style=storage.path_style,
+    )
+
+
+def _note_vault(
+    vaults: Sequence[tuple[str, int]], token: Json, namespace: str, notes: dict[str, str]
+) -> None:
+    there = token.get("namespace")
+    if there and there != namespace:
+        notes["spec.vault.onePassword.connect.tokenSecretRef"] = (
+            f"{UNKNOWN}: the token is in namespace {there}; lokeys reads one from {namespace}, "
+            "with the right to write the item"
+        )
+    else:
+        notes["spec.vault.onePassword.connect.tokenSecretRef"] = (
+            "as External Secrets has it; lokeys needs one that may also write the item"
+        )
+    if len(vaults) > 1:
+        others = ", ".join(name for name, _ in vaults)
+        notes["spec.vault.onePassword.vault"] = f"the first of several that are searched: {others}"
+
+
+def _remote(external: Json, keys: PairKeys) -> tuple[set[str], PairKeys]:
+    """Return the items that the pair comes from, and the labels of its two fields."""
+    spec: Json = external.get("spec") or {}
+    data = {each.get("secretKey"): each.get("remoteRef") or {} for each in spec.get("data") or ()}
+    template = ((spec.get("target") or {}).get("template") or {}).get("data") or {}
+    whole = {
+        str(entry["extract"]["key"])
+        for entry in spec.get("dataFrom") or ()
+        if (entry.get("extract") or {}).get("key")
+    }
+    items: set[str] = set()
+    labels = []
+    for key in (keys.access_key_id, keys.secret_access_key):
+        name = loki_config.template_variable(str(template.get(key, ""))) or key
+        remote = data.get(name)
+        if remote:
+            items.add(str(remote.get("key")))
+            labels.append(str(remote.get("property") or "password"))
+        else:
+            items |= whole
+            labels.append(name)
+    return items, PairKeys(access_key_id=labels[0], secret_access_key=labels[1])
+
+
+def _store_ref(external: Json, namespace: str) -> Ref | None:
+    named = (external.get("spec") or {}).get("secretStoreRef") or {}
+    if not named.get("name"):
+        return None
+    if named.get("kind") == "ClusterSecretStore":
+        return Ref("ClusterSecretStore", named["name"])
+    return Ref("SecretStore", named["name"], namespace)
+
+
+def _target(external: Json) -> str:
+    target = (external.get("spec") or {}).get("target") or {}
+    return str(target.get("name") or external["metadata"]["name"])
+
+
+def _pair_of(environment: Environment, storage: Storage) -> SecretRef | None:
+    """Return the Secret and the data keys that the pair's two variables come from."""
+    names = storage.variables or _USUAL
+    key_id = environment.secrets.get(names.access_key_id)
+    secret = environment.secrets.get(names.secret_access_key)
+    if key_id is None or secret is None or key_id[0] != secret[0]:
+        return None
+    keys = PairKeys(access_key_id=key_id[1], secret_access_key=secret[1])
+    return SecretRef(name=key_id[0], keys=keys)
+
+
+def _template(item: Json) -> Json:
+    spec: Json = ((item.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return spec
+
+
+def _container(item: Json) -> Json | None:
+    """Return the container that runs Loki, by its image or by its name."""
+    containers = _template(item).get("containers") or ()
+    by_image = [c for c in containers if _is_loki_image(str(c.get("image", "")))]
+    return next(iter(by_image), None) or next((c for c in containers if c["name"] == "loki"), None)
+
+
+def _is_loki_image(image: str) -> bool:
+    name = image.rpartition("/")[2].partition("@")[0].partition(":")[0].lower()
+    return "loki" in name and not any(word in name for word in _NOT_LOKI)
+
+
+def _port(container: Json) -> int:
+    ports = container.get("ports") or ()
+    named = (p["containerPort"] for p in ports if str(p.get("name", "")).startswith("http"))
+    return int(next(named, 3100))
+
+
+def _volume_sources(volume: Json, namespace: str | None) -> Iterable[Ref]:
+    sources = [volume, *((volume.get("projected") or {}).get("sources") or ())]
+    for source in sources:
+        if name := (source.get("configMap") or {}).get("name"):
+            yield Ref("ConfigMap", name, namespace)
+        secret = source.get("secret") or {}
+        if name := secret.get("secretName") or secret.get("name"):
+            yield Ref("Secret", name, namespace)
+
+
+def _controller(item: Json) -> Json | None:
+    owners = (item.get("metadata") or {}).get("ownerReferences") or ()
+    return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def _route_name(workload: str) -> str:
+    """Return a short name for the route: `loki` for loki-write, loki-read and loki-backend."""
+    return "loki" if workload.startswith("loki") else workload[:63]
