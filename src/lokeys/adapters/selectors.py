@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Label selectors: as text for the API server, and decided here."""
+"""Label selectors of objects, as the text that list calls take."""
 
 from __future__ import annotations
 
@@ -32,31 +32,6 @@ def as_text(selector: Any) -> str:
             }[text_at(expression, "operator")]
         )
     return ",".join(terms)
-
-
-def matches(selector: Any, labels: Labels) -> bool:
-    """Tell whether a selector takes these labels. None takes nothing, an empty one everything."""
-    if not isinstance(selector, Mapping):
-        return False
-    exact = at(selector, "matchLabels") or {}
-    return all(labels.get(key) == value for key, value in exact.items()) and all(
-        _expression_matches(expression, labels)
-        for expression in mappings_at(selector, "matchExpressions")
-    )
-
-
-def _expression_matches(expression: Json, labels: Labels) -> bool:
-    key, values = text_at(expression, "key"), _values(expression)
-    match text_at(expression, "operator"):
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-    return False
 
 
 def _values(expression: Json) -> list[str]:

@@ -27,6 +27,7 @@ from lokeys.core.snapshot import Budget, PodState, Roller, Unreadable, WorkloadS
 from lokeys.errors import Conflict, LokeysError, NotFound, Waiting
 from lokeys.kube.client import EvictionBlocked
 from lokeys.kube.resources import POD
+from lokeys.kube.selectors import matches
 from lokeys.ports import Fleet, Reading
 
 _KINDS = ("StatefulSet", "Deployment", "DaemonSet")
@@ -311,7 +312,6 @@ def _is_current(pod: Json, workload: Json, *, current: bool) -> bool:
 
 def _budget_of(pod: Json, budgets: list[Json]) -> Budget | None:
     """Return the tightest disruption budget that covers the pod."""
-    labels = selectors.labels_of(pod)
     covering = [
         Budget(
             ref=Ref(
@@ -322,9 +322,15 @@ def _budget_of(pod: Json, budgets: list[Json]) -> Budget | None:
             disruptions_allowed=number_at(each, "status", "disruptionsAllowed"),
         )
         for each in budgets
-        if selectors.matches(at(each, "spec", "selector"), labels)
+        if _covers(each, pod)
     ]
     return min(covering, key=lambda budget: budget.disruptions_allowed, default=None)
+
+
+def _covers(budget: Json, pod: Json) -> bool:
+    """Tell whether a budget selects the pod: one without a selector selects none, {} all."""
+    selector = at(budget, "spec", "selector")
+    return selector is not None and matches(pod, selectors.as_text(selector))
 
 
 def _whole_seconds(grace: timedelta | None) -> int | None:
