@@ -146,23 +146,29 @@ class S3Store:
     async def _explain(self, pair: KeyPair, reply: Reply) -> Judgement:
         """Judge an error reply; where RGW's AccessDenied can mean two things, look again."""
         failure = s3_answers.judge(reply)
+        if failure.code == "AccessDenied" and failure.from_rgw:
+            return await self._look_again(pair, failure)
         if failure.code in {"InvalidArgument", "InvalidRequest"} and _id_breaks_header(pair):
             return replace(failure, answer=Answer.UNKNOWN_KEY)
         if failure.answer is Answer.NO_BUCKET and failure.looked_for == self._address.host:
             return replace(failure, detail=f"{failure.detail}: {_MISROUTED}")
-        if failure.code != "AccessDenied" or not failure.from_rgw:
-            return failure
-        # With STS asked first, RGW says AccessDenied of unknown ids and wrong secrets too. A key
-        # that is known may always list its user's buckets.
-        reply_of_root = await self._send(pair, _Request("GET", self._address.root))
-        if isinstance(reply_of_root, Judgement):
-            return replace(reply_of_root, detail=f"{failure.detail}; then {reply_of_root.detail}")
-        if reply_of_root.status == 200:
-            return failure
-        second = s3_answers.judge(reply_of_root)
+        return failure
+
+    async def _look_again(self, pair: KeyPair, denied: Judgement) -> Judgement:
+        """Tell a key without the right from one that is not valid.
+
+        With STS asked first, RGW says AccessDenied of unknown ids and wrong secrets too. A key
+        that is known may always list its user's buckets.
+        """
+        reply = await self._send(pair, _Request("GET", self._address.root))
+        if isinstance(reply, Judgement):
+            return replace(reply, detail=f"{denied.detail}; then {reply.detail}")
+        if reply.status == 200:
+            return denied
+        second = s3_answers.judge(reply)
         if second.code == "AccessDenied":
-            return replace(failure, answer=Answer.NOT_VALID)
-        return replace(second, detail=f"{failure.detail}; then {second.detail}")
+            return replace(denied, answer=Answer.NOT_VALID)
+        return replace(second, detail=f"{denied.detail}; then {second.detail}")
 
     async def _send(self, pair: KeyPair, request: _Request) -> Reply | Judgement:
         from lokeys.adapters import aws_sign  # noqa: PLC0415 - botocore is heavy
