@@ -54,6 +54,11 @@ class Connection:
         await self.watches.aclose()
         await self.calls.aclose()
 
+    @property
+    def watch_transport(self) -> httpx2.AsyncBaseTransport:
+        """Return what carries watches now."""
+        return self._renewables[-1].current
+
     def _auth(self) -> httpx2.Auth | None:
         if self._config.exec_plugin:
             return ExecAuth(self._config, on_certificate=self._take_certificate)
@@ -88,11 +93,11 @@ class Connection:
         alone = self._plain()
         if self._config.server.startswith("http://") or self._proxy():
             return self._renewable(alone)
-        context = self._context()
+        context = self.new_context()
         return self._renewable(lambda: MultiplexedTransport(context, fallback=alone()))
 
     def _plain(self) -> Callable[[], httpx2.AsyncBaseTransport]:
-        context, proxy = self._context(), self._proxy()
+        context, proxy = self.new_context(), self._proxy()
         return lambda: httpx2.AsyncHTTPTransport(verify=context, limits=_CONNECTIONS, proxy=proxy)
 
     def _renewable(self, make: Callable[[], httpx2.AsyncBaseTransport]) -> _Renewable:
@@ -106,7 +111,7 @@ class Connection:
             return self._config.proxy_url
         return getproxies().get(url.scheme)
 
-    def _context(self) -> ssl.SSLContext:
+    def new_context(self) -> ssl.SSLContext:
         """Return a new TLS context: HTTP/1.1 and HTTP/2 each write their name into theirs."""
         single = self._config.single
         try:
@@ -140,6 +145,11 @@ class _Renewable(httpx2.AsyncBaseTransport):
         self._make = make
         self._used = [make()]
 
+    @property
+    def current(self) -> httpx2.AsyncBaseTransport:
+        """Return the transport that the next request takes."""
+        return self._used[-1]
+
     def renew(self) -> None:
         """Open new connections for whatever comes next; what runs may end on the old ones."""
         self._used.append(self._make())
@@ -147,7 +157,7 @@ class _Renewable(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         while len(self._used) > _KEPT_TRANSPORTS:
             await self._used.pop(0).aclose()
-        return await self._used[-1].handle_async_request(request)
+        return await self.current.handle_async_request(request)
 
     async def aclose(self) -> None:
         for transport in self._used:
