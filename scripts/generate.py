@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes what is made from code: the CRD, the roles in deploy/, and tables in docs/reference/.
+
+    python scripts/generate.py           write them
+    python scripts/generate.py --check   write nothing; exit 1 and say which are out of date
+
+In a page, what stands between `<!-- generated: NAME -->` and `<!-- end -->` is made here; the rest
+is written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lokeys.core.metrics import METRICS
+from lokeys.core.model import Ref
+from lokeys.core.rbac import (
+    Account,
+    Grant,
+    Known,
+    doctor_grants,
+    doctor_roles,
+    operator_grants,
+    operator_roles,
+    route_grants,
+)
+from lokeys.core.storagecredential.crd import crd
+from lokeys.core.storagecredential.fields import Schema
+from lokeys.core.storagecredential.parse import parse
+from lokeys.core.storagecredential.schema import SPEC
+from lokeys.core.storagecredential.status_schema import STATUS
+
+ROOT = Path(__file__).parent.parent
+HEADER = (
+    "# SPDX-License-Identifier: Apache-2.0\n"
+    "# Made by scripts/generate.py from the code: change it there.\n"
+)
+_PART = re.compile("(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
+_LONG = 80
+
+
+class _Dumper(yaml.SafeDumper):
+    """Long and many-lined texts as blocks, which a person can read."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else ">" if len(value) > _LONG else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def manifest(*objects: dict[str, Any]) -> str:
+    """Return objects as a file of deploy/."""
+    documents = (
+        yaml.dump(each, Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True)
+        for each in objects
+    )
+    return HEADER + "---\n" + "---\n".join(documents)
+
+
+def fields(schema: Schema, path: str) -> str:
+    """Return a table of all fields below `schema`."""
+    rows = ["| Field | Form | What it says |", "| --- | --- | --- |"]
+    rows += (
+        f"| `{name}` | {_form(node, required=required)} | {_cell(_what(node))} |"
+        for name, node, required in _walk(schema, path)
+    )
+    return "\n".join(rows)
+
+
+def _walk(schema: Schema, path: str) -> Iterator[tuple[str, Schema, bool]]:
+    for name, node in schema["properties"].items():
+        below = f"{path}.{name}"
+        yield below, node, name in schema.get("required", ())
+        inner = node.get("items", node)
+        if "properties" in inner:
+            yield from _walk(inner, below + ("[]" if "items" in node else ""))
+
+
+def _form(node: Schema, *, required: bool) -> str:
+    words = {"object": "object", "array": "list", "string": "text", "integer": "number"}
+    if "enum" in node:
+        form = " \\| ".join(f"`{value}`" for value in node["enum"])
+    elif node.get("format") == "date-time":
+        form = "time"
+    else:
+        form = words.get(node["type"], "`true` \\| `false`")
+    form += _bounds(node)
+    if required:
+        return f"{form}, **required**"
+    default = node.get("default")
+    if default is None or isinstance(default, dict):
+        return form
+    shown = str(default).lower() if isinstance(default, bool) else default
+    return f"{form}, default `{shown}`"
+
+
+def _bounds(node: Schema) -> str:
+    if "maxItems" in node:
+        return f", {node['maxItems']} at most"
+    if "minimum" in node and "maximum" in node:
+        return f", {node['minimum']} to {node['maximum']}"
+    if "maxLength" in node and node.get("format") != "date-time":
+        return f", {max(node['minLength'], 0)} to {node['maxLength']} characters"
+    return ""
+
+
+def _what(node: Schema) -> str:
+    rules = [rule["message"] for rule in node.get("x-kubernetes-validations", ())]
+    return " ".join([node["description"], *(f"*{rule[0].upper()}{rule[1:]}.*" for rule in rules)])
+
+
+def rules(schema: Schema) -> str:
+    """Return the rules of `schema` itself as a list."""
+    return "\n".join(
+        f"- {rule['message'][0].upper()}{rule['message'][1:]}."
+        for rule in schema["x-kubernetes-validations"]
+    )
+
+
+def rights(grants: Iterable[Grant]) -> str:
+    """Return a table of rights with their reasons."""
+    rows = ["| Where | What | May | Why |", "| --- | --- | --- | --- |"]
+    for grant in grants:
+        kind = f"{grant.resource}.{grant.group}" if grant.group else grant.resource
+        named = f" {', '.join(f'`{name}`' for name in grant.names)}" if grant.names else ""
+        where = f"`{grant.namespace}`" if grant.namespace else "everywhere"
+        verbs = ", ".join(grant.verbs)
+        rows.append(f"| {where} | {kind}{named} | {verbs} | {_cell(grant.why)} |")
+    return "\n".join(rows)
+
+
+def metrics() -> str:
+    """Return a table of the metrics."""
+    rows = ["| Metric | Kind | Labels | What it says |", "| --- | --- | --- | --- |"]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        rows.append(f"| `{metric.name}` | {metric.kind} | {labels} | {_cell(metric.help)} |")
+    return "\n".join(rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _example() -> list[Grant]:
+    """Return the rights of the example on the StorageCredential's page."""
+    page = (ROOT / "docs/reference/storagecredential.md").read_text()
+    found = re.search("```yaml\n(.*?)```", page, re.DOTALL)
+    spec = parse(yaml.safe_load(found[1] if found else ""))
+    store = Ref("SecretStore", "onepassword", spec.namespace)
+    return list(route_grants(spec, known=Known(secret_store=store)))
+
+
+def parts() -> dict[str, str]:
+    """Return the generated parts of pages, by their names."""
+    return {
+        "spec": fields(SPEC, "spec"),
+        "spec-rules": rules(SPEC),
+        "status": fields(STATUS, "status"),
+        "operator-rights": rights(operator_grants(Account())),
+        "doctor-rights": rights(doctor_grants(Account())),
+        "route-rights": rights(_example()),
+        "metrics": metrics(),
+    }
+
+
+def files() -> dict[Path, str]:
+    """Return all generated files: where, and what must stand there."""
+    doctor = Account(name="lokeys-doctor")
+    made = {
+        ROOT / "deploy/crd/storagecredentials.yaml": manifest(crd()),
+        ROOT / "deploy/rbac/operator.yaml": manifest(*operator_roles()),
+        ROOT / "deploy/doctor-cronjob/rbac.yaml": manifest(*doctor_roles(doctor)),
+    }
+    known = parts()
+    for name in ("storagecredential.md", "permissions.md", "metrics.md"):
+        page = ROOT / "docs/reference" / name
+        made[page] = _PART.sub(
+            lambda part: f"{part[1]}{known[part[2]]}\n{part[3]}", page.read_text()
+        )
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with `--check` say which differ."""
+    stale = [
+        (path, text)
+        for path, text in files().items()
+        if not path.exists() or path.read_text() != text
+    ]
+    for path, text in stale:
+        sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+        if arguments != ["--check"]:
+            path.write_text(text)
+    if stale and arguments == ["--check"]:
+        sys.stdout.write("out of date: run python scripts/generate.py\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
