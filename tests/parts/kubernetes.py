@@ -6,6 +6,7 @@ RBAC is on and every request is audited. There is no scheduler and no node: `par
 
 import itertools
 import json
+import os
 import secrets
 import signal
 import subprocess
@@ -132,6 +133,7 @@ class Kubernetes:
             capture_output=True,
             text=True,
             timeout=60,
+            env=os.environ | {"KUBECACHEDIR": str(self.folder / "kubectl-cache")},
         )
         if check and done.returncode:
             raise PartError(f"kubectl {arguments[0]}: {done.stderr.strip()}")

@@ -3,13 +3,38 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
 
 PORT = 3100
+RELAY = Path(__file__).with_name("relay.py")
+
+
+def gateway(namespace: str, name: str, *, port: int, target: str) -> list[Json]:
+    """Return a pod and its Service NAME, through which the cluster reaches a part on this host.
+
+    `target` is HOST:PORT as pods reach it, from `Kubelet.relay`.
+    """
+    labels = {"app": name}
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    container = {
+        "name": "relay",
+        "image": "relay",
+        "command": [sys.executable, str(RELAY), str(port), target],
+        "ports": [{"name": "http", "containerPort": port}],
+        "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1},
+    }
+    pod = {"containers": [container], "terminationGracePeriodSeconds": 1}
+    service = {"selector": labels, "ports": [{"name": "http", "port": port}]}
+    return [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod},
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service},
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

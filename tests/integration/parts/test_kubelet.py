@@ -18,7 +18,9 @@ from parts.build import program
 from parts.kubelet.network import Outpost
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
+from parts.manifests import gateway
 from parts.process import wait_for
+from parts.rgw import Rgw
 
 Json = dict[str, Any]
 SLEEP = ["sleep", "1000"]
@@ -204,6 +206,19 @@ def test_an_outpost_reaches_the_api_server_and_no_pod(pods: Pods, outpost: Outpo
     )
 
 
+def test_a_service_name_leads_to_a_part_on_this_host(pods: Pods, rgw: Rgw) -> None:
+    """Pods find a Service by each spelling of its name; a gateway's pod leads to RGW."""
+    target = pods.kubelet.relay(rgw.port)
+    pods.kubernetes.apply(*gateway(pods.namespace, "store", port=80, target=target))
+    pods.wait_ready("store")
+    names = ("store", f"store.{pods.namespace}.svc", f"store.{pods.namespace}.svc.cluster.local")
+    tries = "; ".join(f"urllib.request.urlopen('http://{name}/').read()" for name in names)
+    program = f"import urllib.request; {tries}; print('found'); import time; time.sleep(1000)"
+    pods.make({"name": "main", "command": ["python3", "-uc", program]})
+    wait_for(lambda: pods.ready() and pods.log("main"), "it has tried")
+    assert pods.log("main") == "found\n"
+
+
 def test_one_of_two_containers_is_not_ready(pods: Pods) -> None:
     """A sidecar that never becomes ready keeps its pod at 1/2, with an event that says why."""
     probe = {"httpGet": {"path": "/", "port": 9}, "periodSeconds": 1}
@@ -274,6 +289,18 @@ def test_a_forced_delete_ends_the_process(pods: Pods) -> None:
     process = container.run.process
     pods.kubernetes.api.delete(f"{pods.path}/pods/pod", {"gracePeriodSeconds": 0})
     wait_for(lambda: not process.running, "the process is gone")
+
+
+def test_pods_live_on_while_the_api_server_restarts(pods: Pods) -> None:
+    """A node that loses the API server keeps its pods, and reports again afterwards."""
+    pods.make({"name": "main", "command": SLEEP})
+    pods.wait_ready()
+    before = pods.container()["containerID"]
+    pods.kubernetes.restart_api_server(kill=True)
+    pods.make({"name": "main", "command": SLEEP}, name="later")
+    pods.wait_ready("later")
+    assert pods.container()["containerID"] == before
+    assert pods.container()["restartCount"] == 0
 
 
 def test_logs_as_a_client_asks_for_them(pods: Pods) -> None:

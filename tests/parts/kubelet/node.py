@@ -13,6 +13,7 @@ import httpx2
 
 from parts.api import ApiError, Json
 from parts.kubelet.container import Container
+from parts.kubelet.dns import Dns
 from parts.kubelet.network import Network
 from parts.kubelet.pod import TICK_S, Node, Pod
 from parts.kubelet.server import Server
@@ -46,11 +47,13 @@ class Kubelet:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="kubelet", daemon=True)
         self._server: Server | None = None
+        self._dns: Dns | None = None
 
     def start(self) -> None:
         """Make the network, register the node and begin to look for pods."""
         self.network.start()
         self.network.relay(self._kubernetes.port)
+        self._dns = Dns(self.address, self._service)
         self._server = Server(self, self._folder.path)
         self._register(self._server.port)
         self._thread.start()
@@ -68,6 +71,8 @@ class Kubelet:
                 self._remove(pod)
         if self._server:
             self._server.close()
+        if self._dns:
+            self._dns.close()
         with contextlib.suppress(ApiError, httpx2.HTTPError):
             self._node.api.delete(f"/api/v1/nodes/{self.name}")
         self._node.api.close()
@@ -99,6 +104,22 @@ class Kubelet:
         """Return the address of the pod that runs under this name now."""
         found = self._find(namespace, pod)
         return found.network.address if found and found.network else None
+
+    def _service(self, name: str, namespace: str) -> list[str] | None:
+        """Return the addresses of the running pods behind a Service."""
+        path = f"/api/v1/namespaces/{namespace}/services/{name}"
+        try:
+            service = self._node.api.find(path)
+        except (ApiError, httpx2.HTTPError):
+            return None
+        if service is None:
+            return None
+        wanted = service["spec"].get("selector", {}).items()
+        return [
+            pod.network.address
+            for pod in list(self._pods.values())
+            if pod.alive and pod.namespace == namespace and pod.network and wanted <= pod.labels
+        ]
 
     def _find(self, namespace: str, name: str) -> Pod | None:
         for pod in list(self._pods.values()):

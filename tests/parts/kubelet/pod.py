@@ -46,6 +46,7 @@ class Pod:
         self.uid: str = metadata["uid"]
         self.pod_name: str = metadata["name"]
         self.namespace: str = metadata["namespace"]
+        self.labels = metadata.get("labels", {}).items()
         self.latest: Json | None = manifest
         self.containers: dict[str, Container] = {}
         self.network: PodNetwork | None = None
@@ -161,7 +162,8 @@ class Pod:
         folder = log.with_suffix(".layer")
         folder.mkdir()
         resolver = self._folder / "resolv.conf"
-        resolver.write_text(f"nameserver {self._node.network.address}\noptions timeout:1 ndots:5\n")
+        search = f"search {self.namespace}.svc.cluster.local svc.cluster.local cluster.local"
+        resolver.write_text(f"nameserver {self._node.network.address}\n{search}\noptions ndots:5\n")
         sandbox = {
             "network": self.network.name,
             "folder": str(folder),
