@@ -72,7 +72,7 @@ def should_refresh(external: Json, now: datetime) -> bool:
     """Tell whether the vault is read again, apart from what the target says."""
     synced = at(external, "status.syncedResourceVersion", "")
     refreshed = at(external, "status.refreshTime")
-    policy = at(external, "spec.refreshPolicy", "Periodic")
+    policy: str = at(external, "spec.refreshPolicy", "Periodic")
     if not synced or not refreshed:
         return True
     changed = synced != synced_version(external)

@@ -117,9 +117,12 @@ class ExternalSecrets:
     ) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._api_http.aclose()
         await self._vault_http.aclose()
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
     # --- what makes it look ---------------------------------------------------------------------
 
@@ -239,7 +242,9 @@ class ExternalSecrets:
         return await self._client(store, namespace)
 
     async def _client(self, store: Json, namespace: str) -> Connect:
-        provider = at(store, "spec.provider.onepassword", {})
+        provider = at(store, "spec.provider.onepassword")
+        if provider is None:
+            raise ProviderProblem("the stand-in knows no provider but onepassword")
         token = provider["auth"]["secretRef"]["connectTokenSecretRef"]
         where = token.get("namespace", namespace)
         secret = await self._api.get("Secret", token["name"], where)

@@ -79,7 +79,8 @@ async def watch(
                     yield event
             left_s = end_s - loop.time()
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), max(0, min(left_s, options.bookmark_every_s)))
+                async with asyncio.timeout(max(0, min(left_s, options.bookmark_every_s))):
+                    await woken.wait()
             if options.bookmarks and not woken.is_set():
                 yield _bookmark(selection, revision)
             if loop.time() >= end_s and not woken.is_set():

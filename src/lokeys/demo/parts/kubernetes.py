@@ -58,7 +58,7 @@ class KubernetesApi:
         self.faults = Faults()
         self.seen: list[Seen] = []
         self.logs: LogSource = lambda _pod, _container, _previous: None
-        self._token = token
+        self.token = token
         self._bookmark_every_s = bookmark_every_s
         self._clock = clock
         self._drops = 0
@@ -94,7 +94,7 @@ class KubernetesApi:
     def write_kubeconfig(self, path: Path, *, namespace: str = "default") -> Path:
         """Write a kubeconfig for this server, and return its path."""
         entry = {"cluster": "stand-in", "user": "stand-in", "namespace": namespace}
-        user = {"token": self._token or "anybody"}
+        user = {"token": self.token or "anybody"}
         content = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -134,7 +134,7 @@ class KubernetesApi:
 
     async def _answer(self, request: Request) -> Response:
         seen = self._note(request)
-        if self._token and request.headers.get("authorization") != f"Bearer {self._token}":
+        if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             raise Refusal(401, "Unauthorized", "Unauthorized")
         fault = self.faults.take(seen)
         if fault is None:

@@ -201,7 +201,8 @@ class Loki:
     async def _flush_loop(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._flush_now.wait(), self.settings.flush_every_s)
+                async with asyncio.timeout(self.settings.flush_every_s):
+                    await self._flush_now.wait()
             self._flush_now.clear()
             await self.flush()
 

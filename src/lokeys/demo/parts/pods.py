@@ -100,7 +100,7 @@ class PodRunner:
             self._last_state = {"terminated": ended | {"startedAt": self._loki_started()}}
         await self._end_loki()
         self._restarts += 1
-        self._store.wake()
+        self._report()
 
     def log_rows(self, *, previous: bool) -> list[LogRow] | None:
         """Return the output of Loki's present or previous run."""
@@ -116,7 +116,8 @@ class PodRunner:
                     await self._start()
                 self._report()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), self._node.settings.probe_every_s)
+                    async with asyncio.timeout(self._node.settings.probe_every_s):
+                        await woken.wait()
             await self._terminate(woken)
 
     def _present(self) -> Json | None:
@@ -203,9 +204,9 @@ class PodRunner:
                 self._store.delete(pod, options={"gracePeriodSeconds": 0})
 
     async def _end_loki(self) -> None:
-        loki, self.loki = self.loki, None
-        if loki is not None:
-            await loki.__aexit__(None, None, None)
+        if self.loki is not None:
+            await self.loki.__aexit__(None, None, None)
+            self.loki = None
 
     # --- status ---------------------------------------------------------------------------------
 
