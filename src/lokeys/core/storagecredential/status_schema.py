@@ -181,6 +181,7 @@ MEMORY = record(
     "What lokeys must remember between two looks. Not an interface: it changes without notice. "
     "Fingerprints are whole here. Deleting it is safe: lokeys looks again and is more careful.",
     {
+        "key": _word("The name of the key that the fingerprints were made with."),
         "content": record(
             "The pair that the Secret holds.",
             {

@@ -19,6 +19,10 @@ from lokeys.core.storagecredential.rules import MIRRORS
 from lokeys.core.storagecredential.schema import API_VERSION, KIND, ROOT
 
 
+MAX_UNKNOWN = 20
+"""How many unknown fields of one object are named, before the rest is counted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing wrong with a manifest: where, what, what stands there (its form), what should."""
@@ -163,8 +167,12 @@ def _object(value: Mapping[Any, Any], schema: Schema, path: str) -> Iterator[Fau
     for name, item in value.items():
         if name in known:
             yield from _check(item, known[name], _below(path, name))
-        else:
-            yield _unknown(name, known, path)
+    strangers = [name for name in value if name not in known]
+    for name in strangers[:MAX_UNKNOWN]:
+        yield _unknown(name, known, path)
+    if len(strangers) > MAX_UNKNOWN:
+        more = f"{len(strangers) - MAX_UNKNOWN} more unknown fields"
+        yield Fault(path=path, problem=more, expected=f"one of {', '.join(known)}")
 
 
 def _unknown(name: object, known: Mapping[str, Schema], path: str) -> Fault:
@@ -205,7 +213,7 @@ def _array(value: list[Any], schema: Schema, path: str) -> Iterator[Fault]:
 def _text(value: str, schema: Schema, path: str) -> Iterator[Fault]:
     found = form(value)
     if "enum" in schema and value not in schema["enum"]:
-        near = near_miss(value, schema["enum"])
+        near = near_miss(value[:63], schema["enum"])
         yield Fault(
             path=path,
             problem="not one of its values",

@@ -207,3 +207,17 @@ def test_every_rule_is_broken_by_a_case() -> None:
     """The table of manifests has one for each rule, so that none is there for nothing."""
     said = {fault.problem for case in CASES for fault in faults(case.manifest())}
     assert {rule.message for rule in rules.MIRRORS.values()} <= said
+
+
+def test_a_flood_of_unknown_fields_is_counted() -> None:
+    """A wrong file by mistake gives a short answer, in a short time."""
+    flood = {**ROOK, "spec": {**ROOK["spec"], **{f"field{n}": n for n in range(100_000)}}}
+    found = faults(flood)
+    assert len(found) == 21
+    assert found[-1].problem == "99980 more unknown fields"
+
+
+def test_a_huge_word_is_judged_quickly() -> None:
+    """A value of megabytes in a field of a few words is only measured."""
+    (fault,) = faults(changed(spec__mode="Heal" * 1_000_000))
+    assert fault.found == "text of 4000000 characters"

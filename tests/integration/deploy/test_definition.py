@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The StorageCredential on the real API server: it judges as lokeys does, and keeps a status."""
+
+from typing import Any
+
+import pytest
+
+from lokeys.core.sensitive import Fingerprint
+from lokeys.core.snapshot import Memory
+from lokeys.core.storagecredential.parse import parse
+from lokeys.core.storagecredential.render import render
+from lokeys.core.storagecredential.status import fitted, memory_from_status, memory_to_status
+from manifests.storagecredential import CASES, ROOK, Case
+from parts.api import ApiError
+from parts.kubernetes import Kubernetes
+
+STRICT = "dryRun=All&fieldValidation=Strict"
+
+
+def path(namespace: str, name: str = "") -> str:
+    return f"/apis/lokeys.dev/v1alpha1/namespaces/{namespace}/storagecredentials/{name}".rstrip("/")
+
+
+def in_namespace(manifest: dict[str, Any], namespace: str) -> dict[str, Any]:
+    return {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.says)
+def test_the_api_server_judges_as_lokeys_does(defined: Kubernetes, case: Case) -> None:
+    """What `faults` accepts the API server accepts, and what it refuses the API server refuses."""
+    body = in_namespace(case.manifest(), "default")
+    if not case.sound:
+        with pytest.raises(ApiError, match=r"^4(00|22):"):
+            defined.api.post(f"{path('default')}?{STRICT}", body)
+        return
+    assert parse(defined.api.post(f"{path('default')}?{STRICT}", body)) == parse(body)
+
+
+def test_defaults_are_filled_in_the_same(defined: Kubernetes) -> None:
+    """A manifest parsed from a file and one read back from the cluster are the same route."""
+    spec = parse(in_namespace(ROOK, "default"))
+    stored = defined.api.post(f"{path('default')}?{STRICT}", render(spec))
+    assert stored["spec"]["bucket"]["region"] == "us-east-1"
+    assert parse(stored) == spec
+
+
+def test_a_status_is_kept_and_shown(defined: Kubernetes, namespace: str) -> None:
+    """The longest status is taken whole, memory included, and the columns show what matters."""
+    defined.api.post(path(namespace), in_namespace(ROOK, namespace))
+    pair = Fingerprint("k:" + "a" * 64)
+    memory = Memory(source_held=(pair,), replaced={"loki-0": pair}, forced_count=2)
+    condition = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "VaultBehindSource",
+        "message": "x" * 40_000,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+        "observedGeneration": 1,
+    }
+    finding = {
+        "code": "LK0401",
+        "severity": "error",
+        "title": "t" * 2000,
+        "message": "m",
+        "field": None,
+    }
+    hops = [
+        {"name": "source", "fingerprint": "k:aaaaaa", "agrees": None},
+        {"name": "vault", "fingerprint": "k:bbbbbb", "agrees": False},
+    ]
+    status = {
+        "observedGeneration": 1,
+        "conditions": [condition],
+        "hops": hops,
+        "findings": [finding] * 20,
+        "nextStep": "write the vault " * 200,
+        "pods": [{"name": f"loki-{n}", "current": True} for n in range(300)],
+        "memory": memory_to_status(memory),
+        "lastVerified": {"time": "2026-01-01T00:00:00Z"},
+    }
+    written = defined.api.patch(
+        f"{path(namespace, 'loki')}/status?fieldValidation=Strict", {"status": fitted(status)}
+    )
+    assert written["status"] == fitted(status)
+    assert memory_from_status(written["status"]) == memory
+    head, row = defined.kubectl("get", "scred", "-n", namespace).splitlines()
+    assert " ".join(head.split()) == "NAME MODE READY REASON BROKEN HOP VERIFIED AGE"
+    assert row.split()[:5] == ["loki", "Heal", "False", "VaultBehindSource", "vault"]
+
+
+def test_garbage_in_a_status_is_refused(defined: Kubernetes, namespace: str) -> None:
+    """A hand-made memory whose form is wrong does not get in."""
+    defined.api.post(path(namespace), in_namespace(ROOK, namespace))
+    status = {"memory": {"forcedFor": "not a fingerprint"}}
+    with pytest.raises(ApiError, match="422"):
+        defined.api.patch(f"{path(namespace, 'loki')}/status", {"status": status})
+    assert "status" not in defined.api.get(path(namespace, "loki"))
