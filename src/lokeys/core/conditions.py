@@ -13,17 +13,21 @@ Times move only when what they stand next to changes: a status that says the sam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from lokeys.core.currency import Currency, Proof, currency, proof
 from lokeys.core.diagnosis import Diagnosis
 from lokeys.core.finding import Finding, ref_to_json, time_to_json
+from lokeys.core.model import Hop
 from lokeys.core.plan import Plan
-from lokeys.core.route import hop_to_json
+from lokeys.core.route import HopView, first_disagreement, hop_to_json
 from lokeys.core.sensitive import short
 from lokeys.core.snapshot import Snapshot
+
+_ENDS = frozenset({Hop.SOURCE, Hop.SECRET})
+"""Without these two nothing can be said to agree; a vault may be of a kind that nobody can read."""
 
 SHOWN_FINDINGS = 10
 SHOWN_MESSAGE = 1024
@@ -62,7 +66,12 @@ def conditions(
 def evidence(snapshot: Snapshot) -> Proof | None:
     """Return the weakest proof of all pods; None if one has none. Without pods the store's word."""
     proofs = {proof(pod, snapshot) for pod in snapshot.pods}
-    if None in proofs:
+    unseen = snapshot.missing(Hop.PODS) is not None and not snapshot.pods
+    if (
+        None in proofs
+        or unseen
+        or any(workload.pods_to_come(snapshot.pods) for workload in snapshot.workloads)
+    ):
         return None
     if proofs == {Proof.BY_LOKI}:
         return Proof.BY_LOKI
@@ -71,16 +80,20 @@ def evidence(snapshot: Snapshot) -> Proof | None:
 
 
 def _in_sync(diagnosis: Diagnosis) -> Condition:
-    told = [hop for hop in diagnosis.hops if hop.hop.value != "store"]
-    broken = next((hop for hop in told if hop.agrees is False), None)
+    told = [hop for hop in diagnosis.hops if hop.hop is not Hop.STORE]
+    broken = first_disagreement(tuple(told))
     if broken is not None:
-        cause = diagnosis.cause
-        reason = camel(cause.cause) if cause and cause.cause else "HopsDisagree"
+        causes = [f.cause for f in diagnosis.findings if f.hop is broken.hop and f.cause]
         return Condition(
-            type="InSync", status="False", reason=reason, message=f"{broken.ref} disagrees"
+            type="InSync",
+            status="False",
+            reason=camel(causes[0]) if causes else "HopsDisagree",
+            message=f"{broken.ref} disagrees",
         )
-    if all(hop.agrees is None for hop in told):
-        return Condition(type="InSync", status="Unknown", reason="NotReadable")
+    blind = next((hop for hop in told if hop.hop in _ENDS and hop.fingerprint is None), None)
+    if blind is not None:
+        message = f"{blind.ref}: {blind.detail}"[:SHOWN_MESSAGE]
+        return Condition(type="InSync", status="Unknown", reason="NotReadable", message=message)
     return Condition(type="InSync", status="True", reason="AllHopsAgree")
 
 
@@ -98,7 +111,8 @@ def _verified(snapshot: Snapshot, in_sync: Condition) -> Condition:
 
 
 def _stalled(plan: Plan) -> Condition:
-    if plan.stalled is None:
+    step = plan.next_step
+    if plan.stalled is None or (step is not None and not step.passive):
         return Condition(type="Stalled", status="False", reason="Progressing")
     return Condition(type="Stalled", status="True", reason=camel(plan.stalled), message=plan.reason)
 
@@ -141,7 +155,7 @@ def status(
             _condition_to_json(condition, before, generation, snapshot.at)
             for condition in conditions(snapshot, diagnosis, plan)
         ],
-        "hops": [_told(hop_to_json(hop)) for hop in diagnosis.hops if hop.hop.value != "pods"],
+        "hops": [_hop(view) for view in diagnosis.hops if view.hop is not Hop.PODS],
         "pods": _pods(snapshot),
         "findings": [_brief(finding) for finding in diagnosis.findings[:SHOWN_FINDINGS]],
         "nextStep": f"{step.action.value} {step.target.path}: {step.why}" if step else "",
@@ -152,16 +166,24 @@ def status(
 def _condition_to_json(
     condition: Condition, before: Mapping[str, Any], generation: int, now: datetime
 ) -> dict[str, Any]:
-    known = next((c for c in before.get("conditions") or () if c["type"] == condition.type), None)
-    same = known is not None and known.get("status") == condition.status
+    known: Mapping[str, Any] = next(
+        (c for c in before.get("conditions") or () if c.get("type") == condition.type), {}
+    )
+    since = known.get("lastTransitionTime") if known.get("status") == condition.status else None
     return {
         "type": condition.type,
         "status": condition.status,
         "reason": condition.reason,
         "message": condition.message[:SHOWN_MESSAGE],
         "observedGeneration": generation,
-        "lastTransitionTime": known["lastTransitionTime"] if same and known else time_to_json(now),
+        "lastTransitionTime": since or time_to_json(now),
     }
+
+
+def _hop(view: HopView) -> dict[str, Any]:
+    """Return a hop without the time of External Secrets' last refresh, which moves by itself."""
+    still = replace(view, since=None) if view.hop is Hop.DELIVERY else view
+    return _told(hop_to_json(still))
 
 
 def _pods(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -174,7 +196,7 @@ def _pods(snapshot: Snapshot) -> list[dict[str, Any]]:
             "name": pod.ref.name,
             "startedAt": time_to_json(pod.started_at),
             "current": current,
-            "proved": proved.value if proved else None,
+            "proved": proved is not None,
         }
         rows.append(_told(row))
     return rows

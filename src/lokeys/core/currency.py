@@ -89,14 +89,16 @@ def _by_storage(pod: PodState, snapshot: Snapshot) -> Currency:
 def _restarted_in_place(pod: PodState, content: Content, snapshot: Snapshot) -> Currency:
     """Decide about a container that started around the change, in a pod from before it.
 
-    A request that works proves the new pair only if the old one is known to be dead.
+    A request that worked proves the new pair only if the old one is dead, and only in a container
+    that started after the change: one from before may have been answered while the old one lived.
     """
-    old_is_dead = content.before in snapshot.memory.refused
     works = storage_works(pod)
-    if works is True and old_is_dead:
-        return Currency.CURRENT
     after = pod.started_at is not None and pod.started_at > content.since
-    return Currency.UNKNOWN if works is None and after and old_is_dead else Currency.BEHIND
+    if not after or works is False or content.before not in snapshot.memory.refused:
+        return Currency.BEHIND
+    if works is True:
+        return Currency.CURRENT
+    return Currency.UNKNOWN if pod.writes else Currency.BEHIND  # a reader is cheaply replaced
 
 
 def _secret_is_better(snapshot: Snapshot) -> bool:
@@ -116,6 +118,19 @@ def key_is_dead(pod: PodState, snapshot: Snapshot) -> bool:
         and content.before in snapshot.memory.refused
         and currency(pod, snapshot) is Currency.BEHIND
     )
+
+
+def may_lose_lines(pod: PodState, snapshot: Snapshot) -> bool:
+    """Tell whether the pod holds lines on no volume, and nothing shows that it can flush them.
+
+    That its requests were answered once shows nothing: its key may have died since the last one.
+    """
+    if pod.wal_persistent is not False:
+        return False
+    before = snapshot.memory.content.before if snapshot.memory.content else None
+    verdict = snapshot.verdicts.get(before) if before else None
+    alive = verdict is not None and verdict.accepted
+    return not alive or key_is_dead(pod, snapshot)
 
 
 def proof(pod: PodState, snapshot: Snapshot) -> Proof | None:

@@ -2,24 +2,27 @@
 """From findings to a diagnosis: causes first, the symptoms that they explain folded in.
 
 A pod's 403s, failed flushes, unready containers and restarts are symptoms. Where a cause is found
-that makes the store refuse keys, they are its evidence and nothing else is said of them. Where none
-is found they stand for themselves, with the causes that would fit. Readiness and restarts never
-stand alone: they may have a hundred reasons that are not storage credentials.
+that makes the store refuse what this pod holds, they are its evidence and nothing else is said of
+them. Where none is found, 403s and log lines stand for themselves. Flushes, readiness and restarts
+never stand alone: they may have a hundred reasons that are not storage credentials.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
+from lokeys.core.catalogue import delivery as delivery_rules
 from lokeys.core.catalogue import pods as pod_rules
+from lokeys.core.catalogue import reading as reading_rules
 from lokeys.core.catalogue import store as store_rules
 from lokeys.core.checks import findings
-from lokeys.core.currency import storage_works
-from lokeys.core.finding import Confidence, Finding, Rule, Severity, Symptom, ranked
+from lokeys.core.currency import REFUSED_KEY_CAUSES, Currency, currency, storage_works
+from lokeys.core.finding import Confidence, Finding, Rule, Severity, Symptom, less_sure, ranked
 from lokeys.core.model import Hop
 from lokeys.core.route import HopView, hops
-from lokeys.core.snapshot import PodState, Snapshot
+from lokeys.core.snapshot import PodState, Snapshot, Why
 
 KEY_CAUSES = frozenset(
     {
@@ -58,6 +61,11 @@ LOG_RULES: dict[str, Rule] = {
 }
 """The rule for each complaint that is read from Loki's log."""
 
+STALE_HOPS = (Hop.SOURCE, Hop.VAULT, Hop.DELIVERY, Hop.SECRET, Hop.PODS)
+
+_FORBIDDING = frozenset({"s3_access_denied_policy", "object_store_full", "clock_skew"})
+"""Causes that are no fault of the key, and that a store answers with 403 as well."""
+
 _KEY_SYMPTOMS = frozenset(
     {
         store_rules.ACCESS_KEY_UNKNOWN.code,
@@ -94,65 +102,99 @@ class Diagnosis:
 
 def diagnose(snapshot: Snapshot) -> Diagnosis:
     """Return the diagnosis of one look at a route."""
-    causes = ranked(_without_echoes(tuple(findings(snapshot))))
+    snapshot = snapshot.in_order()
+    causes = ranked(_no_surer_than_before(_without_echoes(tuple(findings(snapshot)))))
     folded = tuple(_fold(causes, snapshot))
     return Diagnosis(
         route=snapshot.spec.route,
         hops=hops(snapshot),
         findings=ranked(folded),
         complete=snapshot.complete and not _store_silent(folded),
-        not_read=tuple(f"{gap.ref}: {gap.why}" for gap in snapshot.unreadable),
+        not_read=tuple(
+            f"{gap.ref}: {gap.why}" for gap in snapshot.unreadable if gap.why is not Why.NOT_FOUND
+        ),
     )
 
 
 def _store_silent(found: tuple[Finding, ...]) -> bool:
-    return any(f.code == "LK1003" and f.hop is Hop.STORE for f in found)
+    code = reading_rules.UNREACHABLE_FROM_HERE.code
+    return any(f.code == code and f.hop is Hop.STORE for f in found)
 
 
-def _without_echoes(found: tuple[Finding, ...]) -> Iterator[Finding]:
+def _without_echoes(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Drop what External Secrets says of a fault that was seen at its origin."""
-    causes = {f.cause for f in found if f.code != "LK0508"}
-    return (f for f in found if f.code != "LK0508" or f.cause is None or f.cause not in causes)
+    echo = delivery_rules.DELIVERY_FAILS.code
+    causes = {f.cause for f in found if f.code != echo}
+    return tuple(f for f in found if f.code != echo or f.cause is None or f.cause not in causes)
+
+
+def _no_surer_than_before(found: tuple[Finding, ...]) -> Iterator[Finding]:
+    """Let no hop's staleness explain the failure more surely than that of a hop before it.
+
+    That the pods differ from the Secret is certain; that this is the reason is not, while it is
+    only likely that the vault in front of both is behind.
+    """
+    surest = Confidence.CERTAIN
+    for hop in STALE_HOPS:
+        here = [f for f in found if f.hop is hop and f.is_error and f.cause in KEY_CAUSES]
+        yield from (replace(f, confidence=less_sure(f.confidence, surest)) for f in here)
+        surest = functools.reduce(less_sure, (f.confidence for f in here), surest)
+    yield from (
+        f for f in found if not (f.hop in STALE_HOPS and f.is_error and f.cause in KEY_CAUSES)
+    )
 
 
 def _fold(causes: tuple[Finding, ...], snapshot: Snapshot) -> Iterator[Finding]:
     """Give each pod's symptoms to the first cause that explains them."""
-    symptoms = [(pod, _symptoms(pod)) for pod in snapshot.pods]
-    explained_by = _explaining(causes)
-    left: list[Finding] = []
     given: dict[str, list[Symptom]] = {}
-    for pod, seen in symptoms:
-        for symptom in seen:
-            taker = explained_by(symptom.code)
-            if taker is not None and _in_trouble(pod):
+    left: list[Finding] = []
+    for pod in snapshot.pods:
+        alone: list[Finding] = []
+        for symptom in _merged(list(_symptoms(pod))):
+            taker = _explanation(symptom.code, pod, snapshot, causes)
+            taker = taker or next((f for f in alone if _tells_more(f, symptom)), None)
+            if taker is not None:
                 given.setdefault(taker.id, []).append(symptom)
             elif symptom.code not in _SIDE_EFFECTS:
-                left.append(_alone(pod, symptom, snapshot))
-    taken: set[str] = set()
+                alone.append(_alone(pod, symptom, snapshot))
+        left.extend(alone)
     for finding in (*causes, *left):
-        share = given.get(finding.id, []) if finding.id not in taken else []
-        taken.add(finding.id)
-        yield finding.with_symptoms(_merged(share))
+        yield finding.with_symptoms(_merged(given.get(finding.id, [])))
 
 
-def _explaining(causes: tuple[Finding, ...]) -> Callable[[str], Finding | None]:
-    """Return a function that names the cause which explains a symptom's code."""
-    key = next((f for f in causes if f.is_error and f.cause in KEY_CAUSES), None)
-
-    def explains(code: str) -> Finding | None:
-        if code in _KEY_SYMPTOMS:
-            return key
-        same = next((f for f in causes if f.is_error and f.code == code), None)
-        if code in _SIDE_EFFECTS:
-            return key or next((f for f in causes if f.is_error and f.hop is Hop.STORE), None)
+def _explanation(
+    code: str, pod: PodState, snapshot: Snapshot, causes: tuple[Finding, ...]
+) -> Finding | None:
+    """Return the best error that explains a symptom of this pod."""
+    key = None
+    if not _key_is_fine(pod, snapshot):
+        key = next((f for f in causes if f.is_error and f.cause in KEY_CAUSES), None)
+    same = next((f for f in causes if f.is_error and f.code == code), None)
+    forbids = next((f for f in causes if f.is_error and f.cause in _FORBIDDING), None)
+    store = next((f for f in causes if f.is_error and f.hop is Hop.STORE), None)
+    if code in _KEY_SYMPTOMS:
+        return key or same or forbids
+    if code not in _SIDE_EFFECTS:
         return same
+    works = storage_works(pod)
+    if works is False:
+        return key or forbids or store
+    return None if works and not pod.log else store
 
-    return explains
+
+def _key_is_fine(pod: PodState, snapshot: Snapshot) -> bool:
+    """Tell whether the pod surely holds a pair that the store takes, so no key is its trouble."""
+    verdict = snapshot.verdict(snapshot.secret.pair) if snapshot.secret else None
+    accepted = verdict is not None and verdict.accepted
+    return accepted and currency(pod, snapshot) is Currency.CURRENT
 
 
-def _in_trouble(pod: PodState) -> bool:
-    """Tell whether the pod's storage really suffers; else its restarts are another story."""
-    return storage_works(pod) is not True or bool(pod.log)
+def _tells_more(finding: Finding, symptom: Symptom) -> bool:
+    """Tell whether what the pod's log says already covers its counters."""
+    if symptom.code in _SIDE_EFFECTS:
+        return True
+    refused = symptom.code == pod_rules.REQUESTS_REFUSED.code
+    return refused and finding.cause in REFUSED_KEY_CAUSES | _FORBIDDING
 
 
 def _symptoms(pod: PodState) -> Iterator[Symptom]:
@@ -195,8 +237,12 @@ def _alone(pod: PodState, symptom: Symptom, snapshot: Snapshot) -> Finding:
             pod.ref,
             route=snapshot.spec.route,
             confidence=Confidence.POSSIBLE,
-            evidence=("causes that would fit: the key, its permissions, or a bucket policy",),
-            count=symptom.count,
+            evidence=(
+                f"{symptom.count} storage request(s) refused with 403 since it started",
+                "causes that would fit: the key, its permissions, or a bucket policy",
+            ),
+            namespace=snapshot.spec.namespace,
+            name=snapshot.spec.name,
         )
     rule = next(rule for rule in LOG_RULES.values() if rule.code == symptom.code)
     return rule.at(

@@ -184,6 +184,8 @@ def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
                 f.code,
                 str(f.object),
                 f.field or "",
+                f.cause or "",
+                f.message,
             ),
         )
     )
@@ -192,6 +194,11 @@ def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def at_or_above(severity: Severity, threshold: Severity) -> bool:
     """Tell whether `severity` is at least as bad as `threshold`."""
     return _SEVERITY_ORDER[severity] <= _SEVERITY_ORDER[threshold]
+
+
+def less_sure(one: Confidence, other: Confidence) -> Confidence:
+    """Return the weaker of two confidences."""
+    return max(one, other, key=_CONFIDENCE_ORDER.__getitem__)
 
 
 def time_to_json(moment: datetime | None) -> str | None:

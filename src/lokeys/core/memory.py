@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from lokeys.core.currency import Currency, currency
+from lokeys.core.model import Hop
 from lokeys.core.sensitive import Fingerprint
 from lokeys.core.snapshot import Content, Memory, Snapshot
 
@@ -17,15 +19,34 @@ REMEMBERED_PAIRS = 10
 def remember(snapshot: Snapshot) -> Memory:
     """Return the memory after this look; equal to the one before if nothing new was seen."""
     memory = _forget_arrived(snapshot)
-    pods = {pod.ref.name for pod in snapshot.pods}
-    return replace(
+    memory = replace(
         memory,
-        content=_content(snapshot),
         source_held=_with(memory.source_held, _source_pairs(snapshot)),
         refused=_still_refused(snapshot),
-        replaced={name: pair for name, pair in memory.replaced.items() if name in pods},
-        blocked_since={k: v for k, v in memory.blocked_since.items() if k in pods},
-        flushed={k: v for k, v in memory.flushed.items() if k in pods},
+    )
+    content = _content(replace(snapshot, memory=memory))
+    memory = replace(
+        memory,
+        content=content,
+        replaced={k: v for k, v in memory.replaced.items() if content and v == content.pair},
+    )
+    return _forget_pods(replace(snapshot, memory=memory))
+
+
+def _forget_pods(snapshot: Snapshot) -> Memory:
+    """Forget what is remembered of pods that are gone, and of budgets that no longer matter.
+
+    A pod that was replaced is kept by name, gone or not: a StatefulSet brings the name back.
+    """
+    memory = snapshot.memory
+    if snapshot.missing(Hop.PODS) is not None:
+        return memory
+    there = {pod.ref.name for pod in snapshot.pods}
+    late = {p.ref.name for p in snapshot.pods if currency(p, snapshot) is Currency.BEHIND}
+    return replace(
+        memory,
+        blocked_since={k: v for k, v in memory.blocked_since.items() if k in late},
+        flushed={k: v for k, v in memory.flushed.items() if k in there},
     )
 
 
@@ -44,8 +65,19 @@ def _content(snapshot: Snapshot) -> Content | None:
         since=snapshot.at,
         exact=True,
         old_pods=_pods_from_before(snapshot, secret.written_at),
-        before=known.pair,
+        before=_what_pods_hold(snapshot, known),
     )
+
+
+def _what_pods_hold(snapshot: Snapshot, known: Content) -> Fingerprint:
+    """Return the pair of the pods from before: the last content's, or the dead one before it.
+
+    While a torn pair passes through the Secret, pods go on with the pair from before that.
+    """
+    still_there = any(pod.uid in known.old_pods for pod in snapshot.pods)
+    if known.before is not None and still_there and known.before in snapshot.memory.refused:
+        return known.before
+    return known.pair
 
 
 def _pods_from_before(snapshot: Snapshot, written_at: datetime | None) -> tuple[str, ...]:

@@ -242,3 +242,16 @@ class RouteSpec:
     def secret_ref(self) -> Ref:
         """Return the Secret that Loki reads."""
         return Ref("Secret", self.secret.name, self.namespace)
+
+
+def source_ref(spec: RouteSpec) -> Ref:
+    """Return what the route's source is called before anything was read."""
+    match spec.source:
+        case RookSource(user=user, namespace=namespace):
+            return Ref("CephObjectStoreUser", user, namespace)
+        case RgwSource(uid=uid):
+            return Ref("RGWUser", uid)
+        case AwsIamSource(user_name=user_name):
+            return Ref("IAMUser", user_name)
+        case SecretSource(secret=secret, namespace=namespace):
+            return Ref("Secret", secret.name, namespace)

@@ -10,18 +10,9 @@ from typing import Any
 
 from lokeys.core.currency import Currency, currency, proof, storage_works
 from lokeys.core.finding import ref_to_json, time_to_json
-from lokeys.core.model import (
-    AwsIamSource,
-    Hop,
-    OnePasswordVault,
-    Ref,
-    RgwSource,
-    RookSource,
-    RouteSpec,
-    SecretSource,
-)
+from lokeys.core.model import Hop, OnePasswordVault, Ref, RouteSpec, source_ref
 from lokeys.core.sensitive import Fingerprint, PairFacts, short
-from lokeys.core.snapshot import Snapshot
+from lokeys.core.snapshot import Snapshot, Why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +32,7 @@ class HopView:
 
 def hops(snapshot: Snapshot) -> tuple[HopView, ...]:
     """Return the hops of the route, in the key's direction."""
-    return tuple(_hops(snapshot))
+    return tuple(_hops(snapshot.in_order()))
 
 
 def first_disagreement(views: tuple[HopView, ...]) -> HopView | None:
@@ -61,19 +52,6 @@ def hop_to_json(view: HopView) -> dict[str, Any]:
     }
 
 
-def source_ref(spec: RouteSpec) -> Ref:
-    """Return what the route's source is called before anything was read."""
-    match spec.source:
-        case RookSource(user=user, namespace=namespace):
-            return Ref("CephObjectStoreUser", user, namespace)
-        case RgwSource(uid=uid):
-            return Ref("RGWUser", uid)
-        case AwsIamSource(user_name=user_name):
-            return Ref("IAMUser", user_name)
-        case SecretSource(secret=secret, namespace=namespace):
-            return Ref("Secret", secret.name, namespace)
-
-
 def vault_ref(spec: RouteSpec) -> Ref | None:
     """Return what the route's vault is called."""
     if spec.vault is None:
@@ -90,7 +68,7 @@ def _hops(snapshot: Snapshot) -> Iterator[HopView]:
         hop=Hop.SOURCE,
         ref=source.ref if source else source_ref(snapshot.spec),
         fingerprint=source.pair.pair if source and source.pair else None,
-        detail=_gap(snapshot, Hop.SOURCE) or _said(snapshot, source.pair if source else None),
+        detail=_said(snapshot, source.pair) if source and source.pair else _no_source(snapshot),
     )
     before = source.pair if source else None
     vault = vault_ref(snapshot.spec)
@@ -124,12 +102,20 @@ def _same(before: PairFacts | None, held: PairFacts | None) -> bool | None:
 
 
 def _absent(snapshot: Snapshot) -> bool | None:
-    return None if snapshot.missing(Hop.SECRET) else False
+    """Return that a Secret which does not exist disagrees; nothing of one that was not read."""
+    gap = snapshot.missing(Hop.SECRET)
+    return False if gap is not None and gap.why is Why.NOT_FOUND else None
+
+
+def _no_source(snapshot: Snapshot) -> str:
+    return _gap(snapshot, Hop.SOURCE) or "offers no key"
 
 
 def _gap(snapshot: Snapshot, hop: Hop) -> str:
     gap = snapshot.missing(hop)
-    return f"not readable: {gap.why}" if gap else ""
+    if gap is None:
+        return ""
+    return gap.why.value if gap.why is Why.NOT_FOUND else f"not readable: {gap.why}"
 
 
 def _said(snapshot: Snapshot, pair: PairFacts | None) -> str:

@@ -148,18 +148,6 @@ class PairFacts:
         """Tell whether a half is missing, so that the pair must never travel."""
         return bool(self.flaws & _BLANK)
 
-    @property
-    def clean(self) -> bool:
-        """Tell whether the pair's form is without a flaw."""
-        return not self.flaws
-
-    def torn_between(self, one: PairFacts, other: PairFacts) -> bool:
-        """Tell whether this pair has its id from one of two pairs and its secret from the other."""
-        return (self.key_id, self.secret) in {
-            (one.key_id, other.secret),
-            (other.key_id, one.secret),
-        } and self.pair not in {one.pair, other.pair}
-
 
 @dataclass(frozen=True, slots=True)
 class Fingerprinter:

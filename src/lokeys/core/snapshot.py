@@ -8,7 +8,7 @@ report. Times are aware datetimes in UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -341,6 +341,11 @@ class WorkloadState:
     reads_secret: bool = True
     force: bool = False
 
+    def pods_to_come(self, pods: tuple[PodState, ...]) -> bool:
+        """Tell whether its controller still has to make a pod that will read the Secret."""
+        own = sum(pod.workload == self.ref for pod in pods)
+        return self.exists and self.reads_secret and own < self.wanted
+
 
 # --- the whole ----------------------------------------------------------------------------------
 
@@ -406,5 +411,40 @@ class Snapshot:
 
     @property
     def complete(self) -> bool:
-        """Tell whether everything could be read."""
-        return not self.unreadable
+        """Tell whether everything that exists could be read."""
+        return all(gap.why is Why.NOT_FOUND for gap in self.unreadable)
+
+    def in_order(self) -> Snapshot:
+        """Return the same look with its lists sorted, so that no answer depends on their order.
+
+        Workloads come as the route lists them, gaps with the plainest reason first.
+        """
+        listed = {(w.kind, w.name): place for place, w in enumerate(self.spec.workloads)}
+        hops, reasons = list(Hop), list(Why)
+        return replace(
+            self,
+            workloads=tuple(
+                sorted(
+                    self.workloads,
+                    key=lambda w: (listed.get((w.ref.kind, w.ref.name), len(listed)), _text(w.ref)),
+                )
+            ),
+            pods=tuple(sorted(self.pods, key=lambda pod: (_text(pod.workload), _text(pod.ref)))),
+            unreadable=tuple(
+                sorted(
+                    self.unreadable,
+                    key=lambda gap: (
+                        hops.index(gap.hop),
+                        reasons.index(gap.why),
+                        _text(gap.ref),
+                        gap.detail,
+                    ),
+                )
+            ),
+            rivals=tuple(sorted(self.rivals, key=_text)),
+        )
+
+
+def _text(ref: Ref) -> tuple[str, str, int, str]:
+    """Return what sorts names as people count: `loki-9` before `loki-10`."""
+    return (ref.kind, ref.namespace or "", len(ref.name), ref.name)

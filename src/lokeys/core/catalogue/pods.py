@@ -58,9 +58,9 @@ WAL_NOT_PERSISTENT = Rule(
     severity=Severity.ERROR,
     cause="wal_not_persistent",
     title="restarting the pod would lose what it has not flushed",
-    message="{place} keeps its WAL on no volume that outlives it{detail}; lokeys does not restart "
+    message="{place} keeps its WAL on no volume that outlives it; lokeys does not restart "
     "it unattended",
-    meaning="The lines in memory go with the pod: its key is dead, so it cannot flush them.",
+    meaning="The lines in memory go with the pod: nothing shows that it could still flush them.",
     why="Whether to lose them now or hope for the old key is a person's decision.",
     remedy=(
         Remedy(
@@ -155,7 +155,7 @@ NOT_READY = Rule(
     severity=Severity.INFO,
     cause=None,
     title="a container is not ready",
-    message="{place} is {detail} ready",
+    message="{place} is not ready",
     meaning="A symptom: older Lokis and tight probes fail when storage does.",
     why="It is shown with the cause that explains it, never alone.",
     hop=Hop.PODS,
@@ -166,7 +166,7 @@ PROBES_FAIL = Rule(
     severity=Severity.INFO,
     cause=None,
     title="readiness probes fail",
-    message="{place}: probes failed {count} times",
+    message="{place}: its readiness probe fails",
     meaning="A symptom: see LK0610.",
     why="It is shown with the cause that explains it, never alone.",
     hop=Hop.PODS,
@@ -177,7 +177,7 @@ RESTARTS = Rule(
     severity=Severity.INFO,
     cause=None,
     title="the container restarts",
-    message="{place} restarted {count} times",
+    message="{place} restarts",
     meaning="A symptom: a liveness probe gave up, or Loki ended itself.",
     why="It is shown with the cause that explains it, never alone.",
     hop=Hop.PODS,
@@ -188,9 +188,10 @@ FLUSHES_FAIL = Rule(
     severity=Severity.ERROR,
     cause=None,
     title="Loki cannot flush",
-    message="{place}: {count} flushes failed",
+    message="{place}: flushes fail",
     meaning="Chunks stay in memory and in the WAL because the store refuses them.",
     why="When memory or the WAL's volume is full, lines are lost.",
+    remedy=(Remedy(text="mend the cause it is shown with; what waits is flushed then"),),
     hop=Hop.PODS,
     rank=71,
 )
@@ -199,9 +200,15 @@ REQUESTS_REFUSED = Rule(
     severity=Severity.ERROR,
     cause=None,
     title="the store refuses Loki's requests",
-    message="{place}: {count} storage requests were answered 403",
+    message="{place}: the storage answers its requests with 403",
     meaning="The pod's own counter of storage answers.",
     why="It is the only evidence of what the running process really holds.",
+    remedy=(
+        Remedy(
+            text="see what the store says of the key that Loki is handed",
+            command="lokeys trace -n {namespace} {name}",
+        ),
+    ),
     hop=Hop.PODS,
     rank=70,
 )

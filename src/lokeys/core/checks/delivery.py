@@ -10,7 +10,15 @@ from typing import Any
 
 from lokeys.core.catalogue import delivery as rules
 from lokeys.core.catalogue import pods as pod_rules
-from lokeys.core.checks.wording import FLAW_CAUSES, blanks, malformed, verdict_evidence
+from lokeys.core.checks.wording import (
+    BLANK,
+    FLAW_CAUSES,
+    blanks,
+    half_of,
+    is_torn,
+    malformed,
+    verdict_evidence,
+)
 from lokeys.core.finding import Confidence, Finding
 from lokeys.core.model import Hop, Ref
 from lokeys.core.sensitive import PairFacts, short
@@ -91,7 +99,7 @@ def refresh_fails(snapshot: Snapshot) -> Iterator[Finding]:
     delivery = snapshot.delivery
     if delivery is None or delivery.ready is not False or delivery.target_owner is not None:
         return
-    detail = delivery.last_event or delivery.message or delivery.reason
+    detail = delivery.last_event or delivery.message or delivery.reason or "it does not say why"
     yield rules.DELIVERY_FAILS.at(
         delivery.ref,
         route=snapshot.spec.route,
@@ -119,19 +127,21 @@ def secret_disagrees(snapshot: Snapshot) -> Iterator[Finding]:
     before = expected(snapshot)
     flaws = (*blanks(secret.pair), *malformed(secret.pair))
     verdict = snapshot.verdict(secret.pair)
-    same = before is not None and before.pair == secret.pair.pair
-    if flaws and not same and not (verdict and verdict.accepted):
+    source = snapshot.source.pair if snapshot.source else None
+    same = any(other and other.pair == secret.pair.pair for other in (before, source))
+    if flaws and not same and not (verdict and verdict.answer in WORKS):
         for flaw in flaws:
-            rule = rules.SECRET_BLANK if secret.pair.blank else rules.SECRET_MALFORMED
+            rule = rules.SECRET_BLANK if flaw in BLANK else rules.SECRET_MALFORMED
             yield rule.at(
                 secret.ref,
                 route=snapshot.spec.route,
+                field=half_of(flaw, snapshot.spec.secret.keys),
                 flaw=flaw.value,
                 cause=FLAW_CAUSES[flaw],
                 **_words(snapshot),
             )
     elif before is not None and not same and not before.blank:
-        yield _behind(snapshot, secret, before)
+        yield from _behind(snapshot, secret, before)
 
 
 def expected(snapshot: Snapshot) -> PairFacts | None:
@@ -139,13 +149,6 @@ def expected(snapshot: Snapshot) -> PairFacts | None:
     if snapshot.vault is not None and snapshot.vault.pair is not None:
         return snapshot.vault.pair
     return snapshot.source.pair if snapshot.source else None
-
-
-def is_torn(snapshot: Snapshot, held: PairFacts, before: PairFacts) -> bool:
-    """Tell whether exactly one half arrived, and the store does not take the pair."""
-    one_half = (held.key_id == before.key_id) != (held.secret == before.secret)
-    verdict = snapshot.verdict(held)
-    return one_half and not (verdict is not None and verdict.answer in WORKS)
 
 
 def why_it_cannot_refresh(delivery: DeliveryState, secret: SecretState | None) -> str | None:
@@ -159,32 +162,41 @@ def why_it_cannot_refresh(delivery: DeliveryState, secret: SecretState | None) -
     return "refreshInterval is 0"
 
 
-def _behind(snapshot: Snapshot, secret: SecretState, before: PairFacts) -> Finding:
+def _behind(snapshot: Snapshot, secret: SecretState, before: PairFacts) -> Iterator[Finding]:
     route, words = snapshot.spec.route, _words(snapshot)
     evidence = (
         f"before it: {short(before.pair)}, in it: {short(secret.pair.pair)}",
         *verdict_evidence(snapshot, secret.pair, str(secret.ref)),
     )
-    if is_torn(snapshot, secret.pair, before):
-        return rules.SECRET_PAIR_TORN.at(secret.ref, route=route, evidence=evidence, **words)
+    if is_torn(snapshot, secret.pair, before) and not _is_torn_itself(snapshot, before):
+        yield rules.SECRET_PAIR_TORN.at(secret.ref, route=route, evidence=evidence, **words)
+        return
     if snapshot.vault is None or snapshot.vault.pair is None:
         detail = "" if snapshot.spec.vault is None else "; the vault between cannot be read"
-        return rules.SECRET_BEHIND_SOURCE.at(
+        yield rules.SECRET_BEHIND_SOURCE.at(
             secret.ref, route=route, evidence=evidence, detail=detail, **words
         )
+        return
     delivery = snapshot.delivery
     stuck = why_it_cannot_refresh(delivery, secret) if delivery else None
     if delivery is not None and stuck is not None:
-        return rules.SECRET_CANNOT_REFRESH.at(
+        yield rules.SECRET_CANNOT_REFRESH.at(
             delivery.ref, route=route, evidence=evidence, detail=stuck, advice=_advice(stuck),
             **words,
         )  # fmt: skip
+        return
+    yield rules.SECRET_BEHIND_VAULT.at(secret.ref, route=route, evidence=evidence, **words)
     if _changed_back(snapshot, delivery):
-        return rules.SECRET_FIXED_BY_HAND.at(
+        yield rules.SECRET_FIXED_BY_HAND.at(
             secret.ref, route=route, evidence=evidence, confidence=Confidence.LIKELY,
             secret=secret.ref.name, **words,
         )  # fmt: skip
-    return rules.SECRET_BEHIND_VAULT.at(secret.ref, route=route, evidence=evidence, **words)
+
+
+def _is_torn_itself(snapshot: Snapshot, before: PairFacts) -> bool:
+    """Tell whether the vault's own pair is torn, so that a half of it proves nothing."""
+    source = snapshot.source.pair if snapshot.source else None
+    return source is not None and is_torn(snapshot, before, source)
 
 
 def _changed_back(snapshot: Snapshot, delivery: DeliveryState | None) -> bool:

@@ -6,7 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lokeys.core.catalogue import pods as rules
-from lokeys.core.currency import Currency, currency, key_is_dead, storage_works
+from lokeys.core.currency import (
+    Currency,
+    currency,
+    key_is_dead,
+    may_lose_lines,
+    storage_works,
+)
 from lokeys.core.finding import Confidence, Finding, time_to_json
 from lokeys.core.snapshot import PodState, Snapshot
 
@@ -26,40 +32,57 @@ def pods_are_behind(snapshot: Snapshot) -> Iterator[Finding]:
     late = behind(snapshot)
     for workload in sorted({pod.workload for pod in late}):
         pods = [pod for pod in late if pod.workload == workload]
-        stuck = [pod for pod in pods if _was_replaced(pod, snapshot)]
-        for pod in stuck:
-            yield rules.POD_STAYS_BEHIND.at(
-                pod.ref, route=snapshot.spec.route, namespace=pod.ref.namespace, pod=pod.ref.name
-            )
+        stuck = [pod for pod in pods if stays_behind(pod, snapshot)]
         if len(stuck) == len(pods):
             continue
-        seen = any(storage_works(pod) is False for pod in pods)
         exact = snapshot.memory.content is not None and snapshot.memory.content.exact
         yield rules.PODS_BEHIND_SECRET.at(
             workload,
             route=snapshot.spec.route,
             confidence=Confidence.CERTAIN if exact else Confidence.LIKELY,
             evidence=[_evidence(pod) for pod in pods],
-            severity=None if seen or exact else rules.REQUESTS_REFUSED.severity,
             count=len(pods),
             namespace=snapshot.spec.namespace,
             name=snapshot.spec.name,
         )
 
 
+def pods_stay_behind(snapshot: Snapshot) -> Iterator[Finding]:
+    """A pod was replaced for this key, and the store refuses it although it takes the Secret's."""
+    for pod in snapshot.pods:
+        if stays_behind(pod, snapshot):
+            yield rules.POD_STAYS_BEHIND.at(
+                pod.ref,
+                route=snapshot.spec.route,
+                evidence=[_evidence(pod)],
+                namespace=pod.ref.namespace,
+                pod=pod.ref.name,
+            )
+
+
+def stays_behind(pod: PodState, snapshot: Snapshot) -> bool:
+    """Tell whether replacing the pod did not help, so that its key is not this Secret's alone."""
+    held = snapshot.secret.pair if snapshot.secret else None
+    if held is None or snapshot.memory.replaced.get(pod.ref.name) != held.pair:
+        return False
+    verdict = snapshot.verdict(held)
+    refused = storage_works(pod) is False and verdict is not None and verdict.accepted
+    return pod.deleting_since is None and (refused or currency(pod, snapshot) is Currency.BEHIND)
+
+
 def pods_hold_unsaved_lines(snapshot: Snapshot) -> Iterator[Finding]:
     """A pod that must go has lines that only it holds, and no volume that outlives it."""
     for pod in behind(snapshot):
-        if pod.wal_persistent is not False or not key_is_dead(pod, snapshot):
+        if not may_lose_lines(pod, snapshot):
             continue
-        detail = ""
+        evidence = []
         if pod.metrics is not None:
             last = time_to_json(pod.metrics.last_flush_at) or "none seen"
-            detail = f" ({pod.metrics.chunks_in_memory} chunks in memory, last flush: {last})"
+            evidence = [f"{pod.metrics.chunks_in_memory} chunks in memory, last flush: {last}"]
         yield rules.WAL_NOT_PERSISTENT.at(
             pod.ref,
             route=snapshot.spec.route,
-            detail=detail,
+            evidence=evidence,
             namespace=snapshot.spec.namespace,
             name=snapshot.spec.name,
         )
@@ -127,11 +150,6 @@ def workloads_do_not_fit(snapshot: Snapshot) -> Iterator[Finding]:
             )
 
 
-def _was_replaced(pod: PodState, snapshot: Snapshot) -> bool:
-    held = snapshot.secret.pair.pair if snapshot.secret else None
-    return snapshot.memory.replaced.get(pod.ref.name) == held is not None
-
-
 def _evidence(pod: PodState) -> str:
     words = [f"{pod.ref.name} runs since {time_to_json(pod.started_at)}"]
     if pod.metrics is not None and pod.metrics.refused:
@@ -143,6 +161,7 @@ def _evidence(pod: PodState) -> str:
 
 CHECKS = (
     pods_are_behind,
+    pods_stay_behind,
     pods_hold_unsaved_lines,
     pods_will_not_stop,
     rollout_is_blocked,

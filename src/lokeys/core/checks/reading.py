@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from lokeys.core.catalogue import reading as rules
+from lokeys.core.checks.source import gaps_of_source
 from lokeys.core.checks.store import bucket_ref
 from lokeys.core.finding import Finding, Rule
-from lokeys.core.model import Hop
+from lokeys.core.model import Hop, Ref
 from lokeys.core.snapshot import Answer, Snapshot, Unreadable, Why
 
 RULE_OF_REASON: Mapping[Why, Rule] = {
@@ -21,19 +23,25 @@ RULE_OF_REASON: Mapping[Why, Rule] = {
 
 
 def gaps(snapshot: Snapshot) -> Iterator[Finding]:
-    """Each thing that could not be read."""
+    """Each thing that could not be read, once."""
+    details: dict[tuple[Why, Hop, Ref], set[str]] = {}
     for gap in snapshot.unreadable:
-        rule = RULE_OF_REASON.get(gap.why)
-        if rule is None or _told_elsewhere(gap):
+        details.setdefault((gap.why, gap.hop, gap.ref), set()).add(gap.detail)
+    told = {(gap.why, gap.hop, gap.ref) for gap in told_elsewhere(snapshot)}
+    for (why, hop, ref), said in details.items():
+        rule = RULE_OF_REASON.get(why)
+        if rule is None or (why, hop, ref) in told:
             continue
-        detail = gap.detail
-        if gap.why is Why.NOT_FOUND:
+        detail = "; ".join(sorted(said - {""}))
+        if why is Why.NOT_FOUND:
             detail = f": {detail}" if detail else ""
+        else:
+            detail = detail or "no reason given"
         yield rule.at(
-            gap.ref,
+            ref,
             route=snapshot.spec.route,
-            hop=gap.hop,
-            detail=detail or "no reason given",
+            hop=hop,
+            detail=detail,
             namespace=snapshot.spec.namespace,
             name=snapshot.spec.name,
         )
@@ -41,20 +49,23 @@ def gaps(snapshot: Snapshot) -> Iterator[Finding]:
 
 def store_not_reached(snapshot: Snapshot) -> Iterator[Finding]:
     """The store did not answer lokeys; whether Loki reaches it is another question."""
-    silent = [v for v in snapshot.verdicts.values() if v.answer is Answer.UNREACHABLE]
+    silent = [v.detail for v in snapshot.verdicts.values() if v.answer is Answer.UNREACHABLE]
     if silent:
         yield rules.UNREACHABLE_FROM_HERE.at(
             bucket_ref(snapshot),
             route=snapshot.spec.route,
             hop=Hop.STORE,
-            detail=silent[0].detail or "no answer",
+            detail=max(silent) or "no answer",
         )
 
 
-def _told_elsewhere(gap: Unreadable) -> bool:
-    if gap.why is not Why.NOT_FOUND:
-        return gap.why is Why.NOT_ALLOWED
-    return gap.hop in {Hop.SOURCE, Hop.SECRET} or gap.ref.kind == "ExternalSecret"
+def told_elsewhere(snapshot: Snapshot) -> tuple[Unreadable, ...]:
+    """Return the gaps that are faults of their own, told by another check."""
+    missing = [gap for gap in snapshot.unreadable if gap.why is Why.NOT_FOUND]
+    return (
+        *gaps_of_source(replace(snapshot, unreadable=tuple(missing))),
+        *(gap for gap in missing if gap.hop is Hop.SECRET or gap.ref.kind == "ExternalSecret"),
+    )
 
 
 CHECKS = (gaps, store_not_reached)

@@ -7,29 +7,41 @@ from collections.abc import Iterator
 from typing import Any
 
 from lokeys.core.catalogue import sources
-from lokeys.core.checks.wording import FLAW_CAUSES, malformed, verdict_evidence
-from lokeys.core.finding import Confidence, Finding
-from lokeys.core.model import Hop, RookSource
-from lokeys.core.snapshot import Answer, Snapshot, SourceState, Why
+from lokeys.core.checks.wording import FLAW_CAUSES, half_of, spoils, verdict_evidence
+from lokeys.core.finding import Finding, Remedy
+from lokeys.core.model import Hop, PairKeys, RookSource, SecretSource
+from lokeys.core.snapshot import Answer, RookUser, Snapshot, SourceState, Unreadable, Why
 
 
 def source_cannot_be_used(snapshot: Snapshot) -> Iterator[Finding]:
     """The source is missing, or its owner has not allowed this namespace."""
-    gap = snapshot.missing(Hop.SOURCE)
     route = snapshot.spec.route
-    if gap is not None and gap.why is Why.NOT_FOUND:
-        detail = f": {gap.detail}" if gap.detail else ""
-        cause = "k8s_secret_missing" if gap.ref.kind == "Secret" else "store_user_missing"
-        yield sources.SOURCE_MISSING.at(gap.ref, route=route, detail=detail, cause=cause)
-    if gap is not None and gap.why is Why.NOT_ALLOWED:
-        yield sources.SOURCE_NOT_ALLOWED.at(
-            gap.ref,
-            route=route,
-            namespace=gap.ref.namespace,
-            kind=gap.ref.kind.lower(),
-            name=gap.ref.name,
-            reader=snapshot.spec.namespace,
-        )
+    for gap in gaps_of_source(snapshot):
+        if gap.why is Why.NOT_FOUND:
+            detail = f": {gap.detail}" if gap.detail else ""
+            cause = cause_of_missing(gap)
+            yield sources.SOURCE_MISSING.at(gap.ref, route=route, detail=detail, cause=cause)
+        elif gap.why is Why.NOT_ALLOWED:
+            yield sources.SOURCE_NOT_ALLOWED.at(
+                gap.ref,
+                route=route,
+                namespace=gap.ref.namespace,
+                kind=gap.ref.kind.lower(),
+                name=gap.ref.name,
+                reader=snapshot.spec.namespace,
+            )
+
+
+def gaps_of_source(snapshot: Snapshot) -> tuple[Unreadable, ...]:
+    """Return why the source's pair is not known; empty if it is (then a gap is of less weight)."""
+    if snapshot.source is not None and snapshot.source.pair is not None:
+        return ()
+    return tuple(gap for gap in snapshot.unreadable if gap.hop is Hop.SOURCE)
+
+
+def cause_of_missing(gap: Unreadable) -> str:
+    """Return the cause that a missing user, or a missing Secret of it, stands for."""
+    return "k8s_secret_missing" if gap.ref.kind == "Secret" else "store_user_missing"
 
 
 def source_has_no_key(snapshot: Snapshot) -> Iterator[Finding]:
@@ -52,13 +64,21 @@ def source_has_no_key(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def source_is_malformed(snapshot: Snapshot) -> Iterator[Finding]:
-    """A pair that works at the store may look odd; one that does not is explained by its form."""
+    """A pair whose form spoils it: the store refuses it, or some hop would change it."""
     source = snapshot.source
-    if source is None or source.pair is None or _accepted(snapshot):
+    if source is None or source.pair is None:
         return
-    for flaw in malformed(source.pair):
+    verdict = snapshot.verdict(source.pair)
+    arrived = snapshot.secret is not None and snapshot.secret.pair.pair == source.pair.pair
+    if verdict is not None and verdict.accepted and arrived:
+        return
+    for flaw in spoils(source.pair, verdict):
         yield sources.SOURCE_MALFORMED.at(
-            source.ref, route=snapshot.spec.route, flaw=flaw.value, cause=FLAW_CAUSES[flaw]
+            source.ref,
+            route=snapshot.spec.route,
+            field=half_of(flaw, _keys(snapshot)),
+            flaw=flaw.value,
+            cause=FLAW_CAUSES[flaw],
         )
 
 
@@ -78,7 +98,7 @@ def source_key_is_dead(snapshot: Snapshot) -> Iterator[Finding]:
     evidence = verdict_evidence(snapshot, source.pair, str(source.ref))
     if verdict.answer is Answer.SUSPENDED or source.suspended:
         yield sources.USER_SUSPENDED.at(source.owner, route=route, evidence=evidence, **words)
-    elif source.live_keys:
+    elif source.live_keys and rook_is_stale(snapshot, source):
         count = len(source.live_keys)
         yield sources.ROOK_STALE_USER_SECRET.at(
             source.ref,
@@ -87,11 +107,25 @@ def source_key_is_dead(snapshot: Snapshot) -> Iterator[Finding]:
             count=count,
             **words,
         )
-    elif source.live_keys is None:
-        remedy = None if isinstance(snapshot.spec.source, RookSource) else ()
+    elif source.live_keys != ():
+        if source.live_keys:
+            evidence = (*evidence, "RGW lists this very key: the endpoint may be another store's")
+        rook = isinstance(snapshot.spec.source, RookSource) and not source.live_keys
         yield sources.SOURCE_KEY_DEAD.at(
-            source.ref, route=route, evidence=evidence, remedy=remedy, **words
+            source.ref, route=route, evidence=evidence, remedy=None if rook else _MEND, **words
         )
+
+
+_MEND = (Remedy(text="mend the key at its source; lokeys tests it and carries it on by itself"),)
+
+
+def rook_is_stale(snapshot: Snapshot, source: SourceState) -> bool:
+    """Tell whether RGW lists live keys, and the one in Rook's Secret is none of them."""
+    return (
+        isinstance(snapshot.spec.source, RookSource)
+        and bool(source.live_keys)
+        and (source.pair is None or all(k.pair != source.pair.pair for k in source.live_keys or ()))
+    )
 
 
 def rook_is_behind(snapshot: Snapshot) -> Iterator[Finding]:
@@ -113,7 +147,7 @@ def rook_is_behind(snapshot: Snapshot) -> Iterator[Finding]:
             source.owner,
             route=route,
             phase=rook.phase or "nothing yet",
-            detail=_why_not_applied(source),
+            detail=_why_not_applied(rook),
             evidence=(rook.message,) if rook.message else (),
             **words,
         )
@@ -146,7 +180,6 @@ def extra_keys_are_doomed(snapshot: Snapshot) -> Iterator[Finding]:
         route=snapshot.spec.route,
         count=len(keys),
         survivor=f"the one that begins with {survivor.hint}",
-        confidence=Confidence.CERTAIN,
         evidence=(
             f"Rook's Secret {'holds' if held else 'does not hold'} the key that survives",
             *(f"RGW lists a key that begins with {key.hint}" for key in keys),
@@ -156,14 +189,18 @@ def extra_keys_are_doomed(snapshot: Snapshot) -> Iterator[Finding]:
     )
 
 
-def _accepted(snapshot: Snapshot) -> bool:
-    verdict = snapshot.verdict(snapshot.source.pair) if snapshot.source else None
-    return verdict is not None and verdict.accepted
+def _keys(snapshot: Snapshot) -> PairKeys:
+    """Return under which names the source keeps the two halves."""
+    spec = snapshot.spec.source
+    if isinstance(spec, SecretSource):
+        return spec.secret.keys
+    if isinstance(spec, RookSource):
+        return PairKeys(access_key_id="AccessKey", secret_access_key="SecretKey")
+    return PairKeys(access_key_id="access_key", secret_access_key="secret_key")
 
 
-def _why_not_applied(source: SourceState) -> str:
-    rook = source.rook
-    if rook is None or rook.phase != "Ready":
+def _why_not_applied(rook: RookUser) -> str:
+    if rook.phase != "Ready":
         return "it is not Ready"
     if rook.observed_generation != rook.generation:
         return f"for generation {rook.observed_generation} of {rook.generation}"

@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lokeys.core.catalogue import store as rules
+from lokeys.core.catalogue.sources import USER_SUSPENDED
 from lokeys.core.checks.delivery import expected
 from lokeys.core.finding import Finding, Rule
-from lokeys.core.model import Ref
+from lokeys.core.model import Ref, source_ref
+from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import Answer, Snapshot, StoreVerdict
 
 RULE_OF_ANSWER: Mapping[Answer, Rule] = {
@@ -26,7 +28,7 @@ RULE_OF_ANSWER: Mapping[Answer, Rule] = {
     Answer.TLS_SCHEME_MISMATCH: rules.TLS_SCHEME_MISMATCH,
     Answer.UNSPECIFIC: rules.STORE_UNSPECIFIC,
 }
-"""SUSPENDED is the source's finding; UNREACHABLE from here is a gap, told by `reading`."""
+"""SUSPENDED is the user's fault; UNREACHABLE from here is a gap, told by `reading`."""
 
 
 def bucket_ref(snapshot: Snapshot) -> Ref:
@@ -36,45 +38,57 @@ def bucket_ref(snapshot: Snapshot) -> Ref:
 
 
 def store_refuses(snapshot: Snapshot) -> Iterator[Finding]:
-    """The store's answers that concern every key: one finding an answer."""
-    answers = {
-        verdict.answer: verdict
-        for verdict in snapshot.verdicts.values()
-        if not (verdict.accepted or verdict.refused)
-    }
-    for answer, verdict in sorted(answers.items()):
-        rule = RULE_OF_ANSWER.get(answer)
+    """The store's answers that are not about the key itself: one finding an answer."""
+    told: set[Answer] = set()
+    for where, pair in _held(snapshot):
+        verdict = snapshot.verdict(pair)
+        if verdict is None or verdict.refused or verdict.answer in told:
+            continue
+        rule = RULE_OF_ANSWER.get(verdict.answer)
         if rule is not None:
-            yield _finding(rule, snapshot, verdict)
+            told.add(verdict.answer)
+            yield _finding(rule, snapshot, verdict, asked_with=where)
+
+
+def _held(snapshot: Snapshot) -> Iterator[tuple[Ref, PairFacts | None]]:
+    """Yield what the hops hold, the one that Loki reads first."""
+    for hop in (snapshot.secret, snapshot.source, snapshot.vault):
+        if hop is not None:
+            yield hop.ref, hop.pair
 
 
 def delivered_key_is_refused(snapshot: Snapshot) -> Iterator[Finding]:
     """The store refuses the Secret's pair, and no hop before it explains that by differing."""
-    held = snapshot.secret.pair if snapshot.secret else None
-    verdict = snapshot.verdict(held)
-    if held is None or verdict is None or not verdict.refused or held.flaws:
+    secret = snapshot.secret
+    verdict = snapshot.verdict(secret.pair) if secret else None
+    if secret is None or verdict is None or not verdict.refused or secret.pair.flaws:
         return
     before = expected(snapshot)
     source = snapshot.source.pair if snapshot.source else None
-    if any(other is not None and other.pair != held.pair for other in (before, source)):
-        return  # an older pair: told where it goes stale
-    if source is not None:
-        return  # the source's own key is dead: told there
-    rule = RULE_OF_ANSWER.get(verdict.answer)
-    if rule is not None:
-        yield _finding(rule, snapshot, verdict)
+    if source is not None or (before is not None and before.pair != secret.pair.pair):
+        return  # the source's own key is dead, or an older pair: told where it goes stale
+    if verdict.answer is Answer.SUSPENDED:
+        user = source_ref(snapshot.spec)
+        yield USER_SUSPENDED.at(user, route=snapshot.spec.route, user=user.name)
+    else:
+        rule = RULE_OF_ANSWER[verdict.answer]
+        yield _finding(rule, snapshot, verdict, asked_with=secret.ref)
 
 
-def _finding(rule: Rule, snapshot: Snapshot, verdict: StoreVerdict) -> Finding:
-    words = []
-    if verdict.action:
-        words.append(f"{verdict.action} was refused")
-    if verdict.detail:
-        words.append(verdict.detail)
+def _finding(rule: Rule, snapshot: Snapshot, verdict: StoreVerdict, *, asked_with: Ref) -> Finding:
+    words = [f"{verdict.action} was refused"] if verdict.action else []
+    words += [verdict.detail] if verdict.detail else []
     detail = "; ".join(words)
-    if rule is not rules.STORE_UNSPECIFIC and detail:
+    if rule is rules.STORE_UNSPECIFIC:
+        detail = detail or verdict.answer
+    elif detail:
         detail = f" ({detail})"
-    return rule.at(bucket_ref(snapshot), route=snapshot.spec.route, detail=detail)
+    return rule.at(
+        bucket_ref(snapshot),
+        route=snapshot.spec.route,
+        evidence=(f"asked with the key of {asked_with}: {verdict.answer}",),
+        detail=detail,
+    )
 
 
 CHECKS = (store_refuses, delivered_key_is_refused)

@@ -7,9 +7,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lokeys.core.catalogue import vaults
-from lokeys.core.checks.wording import FLAW_CAUSES, blanks, malformed, verdict_evidence
+from lokeys.core.checks.wording import (
+    BLANK,
+    FLAW_CAUSES,
+    blanks,
+    half_of,
+    is_torn,
+    malformed,
+    verdict_evidence,
+)
 from lokeys.core.finding import Confidence, Finding, Rule
-from lokeys.core.model import OnePasswordVault
+from lokeys.core.model import OnePasswordVault, PairKeys
 from lokeys.core.sensitive import PairFacts, short
 from lokeys.core.snapshot import WORKS, Snapshot, VaultFault, VaultState
 
@@ -58,10 +66,17 @@ def vault_disagrees(snapshot: Snapshot) -> Iterator[Finding]:
     route = snapshot.spec.route
     flaws = (*blanks(vault.pair), *malformed(vault.pair))
     verdict = snapshot.verdict(vault.pair)
-    if flaws and not (verdict and verdict.accepted):
+    if flaws and not (verdict and verdict.answer in WORKS):
         for flaw in flaws:
-            rule = vaults.VAULT_VALUE_EMPTY if vault.pair.blank else vaults.VAULT_MALFORMED
-            yield rule.at(vault.ref, route=route, flaw=flaw.value, cause=FLAW_CAUSES[flaw], **words)
+            rule = vaults.VAULT_VALUE_EMPTY if flaw in BLANK else vaults.VAULT_MALFORMED
+            yield rule.at(
+                vault.ref,
+                route=route,
+                field=half_of(flaw, _labels(snapshot)),
+                flaw=flaw.value,
+                cause=FLAW_CAUSES[flaw],
+                **words,
+            )
     elif offered is not None and not offered.blank:
         yield _older_or_foreign(snapshot, vault, vault.pair, offered)
 
@@ -89,13 +104,6 @@ def _older_or_foreign(
     )
 
 
-def is_torn(snapshot: Snapshot, held: PairFacts, offered: PairFacts) -> bool:
-    """Tell whether exactly one half is the source's, and the store does not take the pair."""
-    one_half = (held.key_id == offered.key_id) != (held.secret == offered.secret)
-    verdict = snapshot.verdict(held)
-    return one_half and not (verdict is not None and verdict.answer in WORKS)
-
-
 def is_foreign(snapshot: Snapshot) -> bool:
     """Tell whether the vault holds a key that the store knows and the source never had."""
     held = snapshot.vault.pair if snapshot.vault else None
@@ -114,6 +122,11 @@ def _confidence(snapshot: Snapshot, held: PairFacts, offered: PairFacts) -> Conf
     if of_source is not None and of_source.refused:
         return Confidence.POSSIBLE
     return Confidence.LIKELY
+
+
+def _labels(snapshot: Snapshot) -> PairKeys:
+    spec = snapshot.spec.vault
+    return spec.fields if isinstance(spec, OnePasswordVault) else snapshot.spec.secret.keys
 
 
 CHECKS = (vault_has_a_fault, vault_disagrees)

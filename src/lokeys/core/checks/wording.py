@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from lokeys.core.model import PairKeys
 from lokeys.core.sensitive import Flaw, PairFacts, short
-from lokeys.core.snapshot import Snapshot
+from lokeys.core.snapshot import WORKS, Snapshot, StoreVerdict
 
 BLANK = (Flaw.ID_EMPTY, Flaw.SECRET_EMPTY)
 
@@ -29,9 +30,28 @@ def verdict_evidence(snapshot: Snapshot, pair: PairFacts | None, where: str) -> 
     return (f"{where} holds {short(pair.pair)}: the store says {verdict.answer}",)
 
 
-def flaw_words(flaw: Flaw) -> str:
-    """Return the flaw as a clause."""
-    return flaw.value
+def half_of(flaw: Flaw, keys: PairKeys) -> str:
+    """Return the data key or field label of the half that has the flaw."""
+    of_id = flaw.name.startswith("ID_")
+    return keys.access_key_id if of_id else keys.secret_access_key
+
+
+def spoils(pair: PairFacts, verdict: StoreVerdict | None) -> tuple[Flaw, ...]:
+    """Return the flaws for which a pair must not travel.
+
+    What only looks like base64 may be the key itself: the store decides. A newline or an invisible
+    character is lost or doubled on some way, whatever the store says.
+    """
+    looks = (Flaw.ID_DOUBLE_BASE64, Flaw.SECRET_DOUBLE_BASE64)
+    works = verdict is not None and verdict.accepted
+    return tuple(flaw for flaw in malformed(pair) if not (works and flaw in looks))
+
+
+def is_torn(snapshot: Snapshot, held: PairFacts, before: PairFacts) -> bool:
+    """Tell whether exactly one half is of the pair before it, and the store does not take it."""
+    one_half = (held.key_id == before.key_id) != (held.secret == before.secret)
+    verdict = snapshot.verdict(held)
+    return one_half and not held.blank and not (verdict is not None and verdict.answer in WORKS)
 
 
 def malformed(pair: PairFacts) -> tuple[Flaw, ...]:

@@ -12,7 +12,9 @@ route is looked at again and planned afresh, so a plan is never older than its e
 
 from __future__ import annotations
 
-from lokeys.core.plan.course import Course, Stop
+from dataclasses import replace
+
+from lokeys.core.plan.course import Stop
 from lokeys.core.plan.pods import plan_pods, plan_proof
 from lokeys.core.plan.secret import plan_secret
 from lokeys.core.plan.source import plan_source
@@ -20,21 +22,20 @@ from lokeys.core.plan.steps import Action, Plan, Policy, Step
 from lokeys.core.plan.vault import plan_vault
 from lokeys.core.snapshot import Snapshot
 
-STAGES = (plan_source, plan_vault, plan_secret, plan_pods, plan_proof)
+STAGES = (plan_vault, plan_secret, plan_pods, plan_proof)
 
 __all__ = ["Action", "Plan", "Policy", "Step", "plan"]
 
 
 def plan(snapshot: Snapshot, policy: Policy) -> Plan:
     """Return the steps that lead from what was seen to a proved route, or to where it stops."""
-    course = Course(snapshot=snapshot, policy=policy)
+    outcome = plan_source(snapshot.in_order(), policy)
     for stage in STAGES:
-        outcome = stage(course)
         if isinstance(outcome, Stop):
-            return Plan(
-                steps=(*course.steps, *outcome.steps),
-                stalled=outcome.cause,
-                reason=outcome.reason,
-            )
-        course = outcome
-    return Plan(steps=course.steps)
+            break
+        course, outcome = outcome, stage(outcome)
+        if isinstance(outcome, Stop):
+            outcome = replace(outcome, steps=(*course.steps, *outcome.steps))
+    if isinstance(outcome, Stop):
+        return Plan(steps=outcome.steps, stalled=outcome.cause, reason=outcome.reason)
+    return Plan(steps=outcome.steps)

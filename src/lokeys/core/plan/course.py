@@ -16,7 +16,7 @@ class Course:
 
     snapshot: Snapshot
     policy: Policy
-    pair: PairFacts | None = None
+    pair: PairFacts
     steps: tuple[Step, ...] = ()
     vault_changes: bool = False
     secret_changes: bool = False

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
-from lokeys.core.checks.pods import behind
-from lokeys.core.currency import Currency, currency, key_is_dead, proof, storage_works
-from lokeys.core.model import Hop, Prove
+from lokeys.core.checks.pods import behind, stays_behind
+from lokeys.core.currency import key_is_dead, may_lose_lines, proof, storage_works
+from lokeys.core.model import Hop, Prove, Ref
 from lokeys.core.plan.course import Course, Stop
 from lokeys.core.plan.source import waiting
 from lokeys.core.plan.steps import Action, Step
@@ -19,6 +19,9 @@ SHORT_GRACE = timedelta(seconds=2)
 BUDGET_MAY_BLOCK = timedelta(minutes=5)
 OTHERS_ROLL_WITHIN = timedelta(minutes=2)
 FLUSH_AGAIN_AFTER = timedelta(minutes=1)
+STARTS_WITHIN = timedelta(minutes=10)
+
+_A_POD_TO_COME = "its controller is making a pod"
 
 
 def plan_pods(course: Course) -> Course | Stop:
@@ -26,19 +29,24 @@ def plan_pods(course: Course) -> Course | Stop:
     snapshot = course.snapshot
     if course.secret_changes:
         return _projected(course)
-    late = _in_order(snapshot, behind(snapshot))
     dying = _end_the_dying(course)
     if dying is not None:
         return dying
+    late = _in_order(snapshot, behind(snapshot))
     if not late:
         return course
     pause = _pause(snapshot, late)
     if pause is not None:
         return pause
-    may_go = [pod for pod in late if _why_not(pod, course) is None]
-    if not may_go:
-        return _why_not(late[0], course) or Stop()
-    return course.then(*(_replace(pod, course) for pod in may_go))
+    stops = {pod.ref: _why_not(pod, course) for pod in late}
+    may_go = [pod for pod in late if stops[pod.ref] is None]
+    return course.then(*(_replace(pod, course) for pod in may_go)) if may_go else _worst(stops)
+
+
+def _worst(stops: Mapping[Ref, Stop | None]) -> Stop:
+    """Return the first stop that only a person can lift, or else what is waited for."""
+    found = [stop for stop in stops.values() if stop is not None]
+    return next((stop for stop in found if stop.cause is not None), found[0])
 
 
 def _projected(course: Course) -> Course | Stop:
@@ -63,7 +71,9 @@ def _in_order(snapshot: Snapshot, pods: tuple[PodState, ...]) -> list[PodState]:
     """
     place = {workload.ref: number for number, workload in enumerate(snapshot.workloads)}
     by_name = sorted(pods, key=lambda pod: (len(pod.ref.name), pod.ref.name), reverse=True)
-    return sorted(by_name, key=lambda pod: (pod.ready, place.get(pod.workload, len(place))))
+    return sorted(
+        by_name, key=lambda pod: (pod.ready, place.get(pod.workload, len(place)), pod.workload)
+    )
 
 
 def _replace(pod: PodState, course: Course) -> Step:
@@ -101,34 +111,39 @@ def _is_dying_pair(course: Course) -> bool:
 
 
 def _end_the_dying(course: Course) -> Stop | None:
-    """Wait for a pod that is going; end it where only its dead key keeps it."""
-    for pod in course.snapshot.pods:
-        if pod.deleting_since is None:
-            continue
+    """End a pod that only its dead key keeps from stopping; wait for one that is going."""
+    dying = [pod for pod in course.snapshot.pods if pod.deleting_since is not None]
+    for pod in dying:
         hangs = pod.writes and key_is_dead(pod, course.snapshot) and pod.grace > SHORT_GRACE
-        if not hangs or not (pod.wal_persistent or course.policy.accept_loss):
-            why = "it is stopping"
-            return Stop(steps=(waiting(pod.ref, Hop.PODS, why, look_again_s=1.0),))
-        step = Step(
-            action=Action.END_POD,
-            hop=Hop.PODS,
-            target=pod.ref,
-            why="its dead key keeps it in its shutdown flush"
-            + ("; its WAL is on a volume" if pod.wal_persistent else ""),
-            changes=f"its remaining grace becomes {SHORT_GRACE.seconds} s",
-            destructive=not pod.wal_persistent,
-            pod=pod,
-            grace=SHORT_GRACE,
-        )
-        return Stop(steps=(step,))
-    return None
+        if hangs and (pod.wal_persistent or course.policy.accept_loss):
+            return Stop(steps=(_end(pod),))
+    if not dying:
+        return None
+    return Stop(steps=(waiting(dying[0].ref, Hop.PODS, "it is stopping", look_again_s=1.0),))
+
+
+def _end(pod: PodState) -> Step:
+    return Step(
+        action=Action.END_POD,
+        hop=Hop.PODS,
+        target=pod.ref,
+        why="its dead key keeps it in its shutdown flush"
+        + ("; its WAL is on a volume" if pod.wal_persistent else ""),
+        changes=f"its remaining grace becomes {SHORT_GRACE.seconds} s",
+        destructive=not pod.wal_persistent,
+        pod=pod,
+        grace=SHORT_GRACE,
+    )
 
 
 def _pause(snapshot: Snapshot, late: list[PodState]) -> Stop | None:
     """Return what must come first: a pod that starts, or somebody else's rollout."""
     names = {pod.ref for pod in late}
+    hopeless = all(key_is_dead(pod, snapshot) for pod in late)
     for pod in snapshot.pods:
-        if pod.ref not in names and not pod.ready and storage_works(pod) is not False:
+        if pod.ref in names or pod.ready or storage_works(pod) is False:
+            continue
+        if is_starting(pod, snapshot.at) or not hopeless:
             why = "it is starting; one pod at a time"
             return Stop(steps=(waiting(pod.ref, Hop.PODS, why, look_again_s=1.0),))
     for workload in snapshot.workloads:
@@ -138,11 +153,18 @@ def _pause(snapshot: Snapshot, late: list[PodState]) -> Stop | None:
     return None
 
 
+def is_starting(pod: PodState, at: datetime) -> bool:
+    """Tell whether the pod may yet become ready: it is young, as pods that replay a WAL go.
+
+    One that is unready for longer has another trouble than its start, and holds nobody up.
+    """
+    return not pod.ready and at - pod.created_at < STARTS_WITHIN
+
+
 def _why_wait_for(workload: WorkloadState, snapshot: Snapshot, late: list[PodState]) -> str:
-    own = [pod for pod in snapshot.pods if pod.workload == workload.ref]
     mine = [pod for pod in late if pod.workload == workload.ref]
-    if workload.exists and len(own) < workload.wanted:
-        return "its controller is making a pod"
+    if workload.pods_to_come(snapshot.pods):
+        return _A_POD_TO_COME
     if not mine:
         return ""
     content = snapshot.memory.content
@@ -158,11 +180,9 @@ def _why_wait_for(workload: WorkloadState, snapshot: Snapshot, late: list[PodSta
 def _why_not(pod: PodState, course: Course) -> Stop | None:
     """Return why this pod may not be replaced by us now."""
     snapshot = course.snapshot
-    held = snapshot.secret.pair.pair if snapshot.secret else None
-    if held is not None and snapshot.memory.replaced.get(pod.ref.name) == held:
+    if stays_behind(pod, snapshot):
         return Stop(cause="pods_behind_secret", reason=f"{pod.ref} was replaced for this key once")
-    dead = key_is_dead(pod, snapshot)
-    if dead and pod.wal_persistent is False and not course.policy.accept_loss:
+    if may_lose_lines(pod, snapshot) and not course.policy.accept_loss:
         return Stop(
             cause="wal_not_persistent", reason=f"{pod.ref} would lose what it has not flushed"
         )
@@ -198,19 +218,42 @@ def plan_proof(course: Course) -> Course | Stop:
         return course.then(*_flushes_to_come(snapshot), _prove(snapshot))
     if course.secret_changes:
         return course.then(_prove(snapshot))
-    open_cases = [pod for pod in snapshot.pods if proof(pod, snapshot) is None]
-    if not open_cases:
-        return course
-    return course.then(*(_next_proof(pod, snapshot) for pod in open_cases))
+    stuck = [pod for pod in snapshot.pods if stays_behind(pod, snapshot)]
+    if stuck:
+        return Stop(
+            cause="pods_behind_secret",
+            reason=f"{stuck[0].ref} was replaced for this key, and its requests are refused",
+        )
+    return course.then(*_open_cases(snapshot))
+
+
+def _open_cases(snapshot: Snapshot) -> Iterator[Step]:
+    for workload in snapshot.workloads:
+        if workload.pods_to_come(snapshot.pods):
+            yield waiting(workload.ref, Hop.PODS, _A_POD_TO_COME, look_again_s=1.0)
+    gap = snapshot.missing(Hop.PODS)
+    if gap is not None and not snapshot.pods:
+        yield waiting(gap.ref, Hop.PODS, f"{gap.ref}: {gap.why}", look_again_s=15.0)
+    for pod in snapshot.pods:
+        if proof(pod, snapshot) is None:
+            yield _next_proof(pod, snapshot)
+        elif is_starting(pod, snapshot.at):
+            yield waiting(pod.ref, Hop.PODS, "it is not ready yet", look_again_s=1.0)
 
 
 def _next_proof(pod: PodState, snapshot: Snapshot) -> Step:
     asked = snapshot.memory.flushed.get(pod.ref.name)
-    idle = pod.ready and pod.writes and storage_works(pod) is None
+    works = storage_works(pod)
     may_ask = asked is None or snapshot.at - asked >= FLUSH_AGAIN_AFTER
-    if snapshot.spec.prove is Prove.FLUSH and idle and may_ask:
+    if (
+        snapshot.spec.prove is Prove.FLUSH
+        and pod.ready
+        and pod.writes
+        and works is None
+        and may_ask
+    ):
         return _flush(pod)
-    if storage_works(pod) is False and currency(pod, snapshot) is not Currency.BEHIND:
+    if works is False:
         why = "its storage requests were refused since it started"
     elif not pod.ready:
         why = "it is not ready yet"

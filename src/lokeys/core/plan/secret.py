@@ -6,13 +6,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from lokeys.core.checks.delivery import is_torn, why_it_cannot_refresh
+from lokeys.core.checks.delivery import why_it_cannot_refresh
+from lokeys.core.checks.wording import is_torn
 from lokeys.core.model import Hop
 from lokeys.core.plan.course import Course, Stop
 from lokeys.core.plan.source import waiting
 from lokeys.core.plan.steps import Action, Step
 from lokeys.core.sensitive import PairFacts
-from lokeys.core.snapshot import DeliveryState, SecretState, Snapshot, Why
+from lokeys.core.snapshot import WORKS, DeliveryState, SecretState, Snapshot, StoreState, Why
 
 FORCED_SYNCS_AT_MOST = 3
 SYNC_TAKES = timedelta(seconds=10)
@@ -24,17 +25,16 @@ STORE_LOOKS_AGAIN_AFTER = timedelta(minutes=1)
 def plan_secret(course: Course) -> Course | Stop:
     """Return the course with the refresh that the Secret needs, if any."""
     snapshot, pair = course.snapshot, course.pair
-    if pair is None:
-        return course
     secret = snapshot.secret
     if secret is not None and secret.pair.pair == pair.pair:
         return course
     gap = snapshot.missing(Hop.SECRET)
-    if secret is None and gap is not None and gap.why is not Why.NOT_FOUND:
-        why = f"{gap.ref}: {gap.why}"
-        return Stop(steps=(waiting(gap.ref, Hop.SECRET, why, look_again_s=15.0),))
+    if secret is None and (gap is None or gap.why is not Why.NOT_FOUND):
+        ref = snapshot.spec.secret_ref
+        why = f"{ref}: {gap.why if gap else 'was not read'}"
+        return Stop(steps=(waiting(ref, Hop.SECRET, why, look_again_s=15.0),))
     if snapshot.spec.external_secret is None:
-        outcome: Step | Stop = _write(snapshot, secret, pair)
+        outcome: Step | Stop = _write(course, secret, pair)
     else:
         outcome = _refresh(course, secret, pair)
     if isinstance(outcome, Stop):
@@ -42,9 +42,14 @@ def plan_secret(course: Course) -> Course | Stop:
     return replace(course.then(outcome), secret_changes=True)
 
 
-def _write(snapshot: Snapshot, secret: SecretState | None, pair: PairFacts) -> Step | Stop:
+def _write(course: Course, secret: SecretState | None, pair: PairFacts) -> Step | Stop:
+    snapshot = course.snapshot
     if secret is not None and secret.immutable:
         return Stop(cause="secret_cannot_refresh", reason=f"{secret.ref} is immutable")
+    if secret is not None:
+        stop = _guard_working_key(course, secret)
+        if stop is not None:
+            return stop
     return Step(
         action=Action.WRITE_SECRET,
         hop=Hop.SECRET,
@@ -54,6 +59,22 @@ def _write(snapshot: Snapshot, secret: SecretState | None, pair: PairFacts) -> S
         pair=pair.pair,
         over=secret.pair.pair if secret else None,
     )
+
+
+def _guard_working_key(course: Course, secret: SecretState) -> Stop | None:
+    """Return why the Secret's pair may not be overwritten (yet): it may be a person's, and work."""
+    held, snapshot = secret.pair, course.snapshot
+    known = held.pair in snapshot.memory.source_held or held.key_id == course.pair.key_id
+    if held.blank or known or course.policy.overwrite_foreign:
+        return None
+    verdict = snapshot.verdict(held)
+    if verdict is not None and verdict.refused:
+        return None
+    if verdict is not None and verdict.answer in WORKS:
+        reason = f"the pair in {secret.ref} works and was never the source's"
+        return Stop(cause="two_writers", reason=reason)
+    why = "whether its pair is alive is not known; it is not overwritten before"
+    return Stop(steps=(waiting(secret.ref, Hop.SECRET, why, look_again_s=15.0),))
 
 
 def _refresh(course: Course, secret: SecretState | None, pair: PairFacts) -> Step | Stop:
@@ -72,7 +93,7 @@ def _refresh(course: Course, secret: SecretState | None, pair: PairFacts) -> Ste
     if delivery.immutable or (secret is not None and secret.immutable):
         return _recreate(course, delivery, secret, pair)
     if delivery.store is not None and (delivery.store.ready is False or not delivery.store.exists):
-        return _revalidate(snapshot, delivery)
+        return _revalidate(snapshot, delivery.store)
     pause = None if course.vault_changes else _pause(snapshot, delivery, secret, pair)
     return pause or _force(snapshot, delivery, secret, pair)
 
@@ -104,6 +125,9 @@ def _recreate(
         return replace(stuck, reason=f"{secret.ref} is immutable, and its pair is not refused")
     if delivery.store is None or delivery.store.ready is not True:
         return replace(stuck, reason=f"{secret.ref} is immutable, and the store is not ready")
+    vault = snapshot.vault.pair if snapshot.vault else None
+    if not course.vault_changes and (vault is None or vault.pair != pair.pair):
+        return replace(stuck, reason=f"{secret.ref} is immutable, and what comes next is not known")
     return Step(
         action=Action.RECREATE_SECRET,
         hop=Hop.SECRET,
@@ -116,24 +140,23 @@ def _recreate(
     )
 
 
-def _revalidate(snapshot: Snapshot, delivery: DeliveryState) -> Stop:
+def _revalidate(snapshot: Snapshot, store: StoreState) -> Stop:
     """Make External Secrets look at its store again: it does not notice a mended token."""
-    store = delivery.store
-    ref = store.ref if store else delivery.ref
+    if not store.exists:
+        return Stop(cause="eso_store_not_ready", reason=f"{store.ref} does not exist")
     asked = snapshot.memory.revalidated_at
-    if store is not None and not store.exists:
-        return Stop(cause="eso_store_not_ready", reason=f"{ref} does not exist")
-    if asked is not None and snapshot.at - asked < STORE_LOOKS_AGAIN_AFTER:
-        recent = snapshot.at - asked < SYNC_TAKES
+    since = snapshot.at - asked if asked is not None else STORE_LOOKS_AGAIN_AFTER
+    if since < STORE_LOOKS_AGAIN_AFTER:
+        again = waiting(store.ref, Hop.DELIVERY, "the store is being looked at again")
+        if since < SYNC_TAKES:
+            return Stop(steps=(again,))
         return Stop(
-            steps=(waiting(ref, Hop.DELIVERY, "the store is being looked at again"),),
-            cause=None if recent else "eso_store_not_ready",
-            reason="" if recent else f"{ref}: {store.message if store else ''}",
+            steps=(again,), cause="eso_store_not_ready", reason=f"{store.ref}: {store.message}"
         )
     step = Step(
         action=Action.REVALIDATE_STORE,
         hop=Hop.DELIVERY,
-        target=ref,
+        target=store.ref,
         why="it says that it is not ready, and a mended token is noticed only when it is touched",
         changes="one annotation",
     )
@@ -156,11 +179,13 @@ def _pause(
             )
         )
     if memory.forced_count >= FORCED_SYNCS_AT_MOST:
-        cause = "secret_pair_torn" if torn else "secret_behind_vault"
+        known = snapshot.vault is not None and snapshot.vault.pair is not None
+        behind = "secret_behind_vault" if known else "secret_behind_source"
         said = delivery.last_event or delivery.message
         return Stop(
-            cause=cause,
-            reason=f"{FORCED_SYNCS_AT_MOST} forced syncs did not bring the vault's pair: {said}",
+            cause="secret_pair_torn" if torn else behind,
+            reason=f"{FORCED_SYNCS_AT_MOST} forced syncs did not bring the key"
+            + (f": {said}" if said else ""),
         )
     return None
 

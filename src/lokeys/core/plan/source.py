@@ -7,15 +7,22 @@ from dataclasses import replace
 from datetime import timedelta
 
 from lokeys.core.checks.pods import behind
-from lokeys.core.checks.wording import malformed
+from lokeys.core.checks.source import cause_of_missing, gaps_of_source, rook_is_stale
+from lokeys.core.checks.wording import FLAW_CAUSES, spoils
+from lokeys.core.currency import Currency, currency, storage_works
 from lokeys.core.model import Hop, Ref, RookSource
 from lokeys.core.plan.course import Course, Stop
-from lokeys.core.plan.steps import Action, Step
+from lokeys.core.plan.steps import Action, Policy, Step
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import Answer, LiveKey, Snapshot, SourceState, StoreVerdict, Why
 
 REFRESH_TAKES = timedelta(seconds=30)
 """Rook rewrites its Secret within a second; this long we wait before asking it again."""
+
+REFRESH_AGAIN_AFTER = timedelta(minutes=10)
+
+SILENT = frozenset({Answer.UNREACHABLE, Answer.UNSPECIFIC})
+"""No answer, or one that says nothing: where nothing is to be spread, nothing depends on it."""
 
 CAUSE_OF_ANSWER = {
     Answer.DENIED: "s3_access_denied_policy",
@@ -30,9 +37,8 @@ CAUSE_OF_ANSWER = {
 }
 
 
-def plan_source(course: Course) -> Course | Stop:
+def plan_source(snapshot: Snapshot, policy: Policy) -> Course | Stop:
     """Return the course with the source's pair, tested if it is to be spread."""
-    snapshot = course.snapshot
     if snapshot.rivals:
         return Stop(
             cause="two_writers", reason=f"{snapshot.rivals[0]} is older and claims the same"
@@ -42,18 +48,19 @@ def plan_source(course: Course) -> Course | Stop:
         return _no_pair(snapshot, source)
     if source.pair.blank:
         return Stop(cause="source_has_no_key", reason=f"{source.ref} has an empty half")
-    flaws = malformed(source.pair)
-    if flaws:
-        return Stop(cause="secret_trailing_newline", reason=f"in {source.ref} {flaws[0].value}")
     verdict = snapshot.verdict(source.pair)
-    course = replace(course, pair=source.pair)
     if verdict is not None and verdict.refused:
         return _refused(snapshot, source, verdict)
-    if verdict is not None and not verdict.accepted:
-        return _undecided(course, source, source.pair, verdict)
-    if agrees_everywhere(snapshot) or (verdict is not None and verdict.trusted):
+    at_rest = agrees_everywhere(snapshot)
+    flaws = spoils(source.pair, verdict)
+    if flaws and not (at_rest and verdict is not None and verdict.accepted):
+        return Stop(cause=FLAW_CAUSES[flaws[0]], reason=f"in {source.ref} {flaws[0].value}")
+    course = Course(snapshot=snapshot, policy=policy, pair=source.pair)
+    if verdict is not None and not verdict.accepted and not (at_rest and verdict.answer in SILENT):
+        return _undecided(course, source, verdict)
+    if at_rest or (verdict is not None and verdict.trusted):
         return course
-    return course.then(_test(source.ref, source.pair, Hop.SOURCE))
+    return course.then(_test(source.ref, source.pair))
 
 
 def agrees_everywhere(snapshot: Snapshot) -> bool:
@@ -65,10 +72,10 @@ def agrees_everywhere(snapshot: Snapshot) -> bool:
     return (held is None or held.pair == pair.pair) and not behind(snapshot)
 
 
-def _test(ref: Ref, pair: PairFacts, hop: Hop) -> Step:
+def _test(ref: Ref, pair: PairFacts) -> Step:
     return Step(
         action=Action.TEST_KEY,
-        hop=hop,
+        hop=Hop.SOURCE,
         target=ref,
         why="a key is spread only after it has put, got, listed and deleted an object",
         changes="one probe object, removed at once",
@@ -77,21 +84,26 @@ def _test(ref: Ref, pair: PairFacts, hop: Hop) -> Step:
 
 
 def _no_pair(snapshot: Snapshot, source: SourceState | None) -> Stop:
-    gap = snapshot.missing(Hop.SOURCE)
-    if gap is not None and gap.why is Why.NOT_ALLOWED:
-        return Stop(cause="source_not_allowed", reason=str(gap.ref))
-    if source is not None and source.generated_blank:
+    gaps = gaps_of_source(snapshot)
+    for gap in gaps:
+        if gap.why is Why.NOT_ALLOWED:
+            return Stop(cause="source_not_allowed", reason=str(gap.ref))
+        if gap.why is Why.NOT_FOUND:
+            return Stop(cause=cause_of_missing(gap), reason=f"{gap.ref} does not exist")
+    if source is not None and (source.generated_blank or _reads_its_own_secret(source)):
         return Stop(cause="rook_generated_secret_blank", reason=str(source.owner))
     if source is not None and source.live_keys == ():
         return Stop(cause="source_has_no_key", reason=f"{source.owner} has no key at the store")
-    target = gap.ref if gap else snapshot.spec.ref
-    detail = f"{gap.ref}: {gap.why}" if gap else "the source's pair cannot be told"
+    target = gaps[0].ref if gaps else snapshot.spec.ref
+    detail = f"{target}: {gaps[0].why}" if gaps else "the source's pair cannot be told"
     return Stop(steps=(waiting(target, Hop.SOURCE, detail, look_again_s=15.0),))
 
 
-def _undecided(
-    course: Course, source: SourceState, pair: PairFacts, verdict: StoreVerdict
-) -> Course | Stop:
+def _reads_its_own_secret(source: SourceState) -> bool:
+    return source.rook is not None and source.rook.reads_generated_secret
+
+
+def _undecided(course: Course, source: SourceState, verdict: StoreVerdict) -> Course | Stop:
     """Plan for a store that does not say whether the key is good, or lacks the bucket."""
     bucket = course.snapshot.spec.bucket
     if verdict.answer is Answer.NO_BUCKET and bucket.create:
@@ -101,9 +113,9 @@ def _undecided(
             target=Ref("Bucket", bucket.name),
             why="the key works, the bucket does not exist, and `bucket.create` allows it",
             changes=f"an empty bucket, owned by the user of {source.ref}",
-            pair=pair.pair,
+            pair=course.pair.pair,
         )
-        return course.then(create)
+        return course.then(create, _test(source.ref, course.pair))
     cause = CAUSE_OF_ANSWER.get(verdict.answer)
     if cause is not None:
         return Stop(cause=cause, reason=f"the store says: {verdict.answer}")
@@ -121,6 +133,8 @@ def _refused(snapshot: Snapshot, source: SourceState, verdict: StoreVerdict) -> 
     spec, rook = snapshot.spec.source, source.rook
     if not isinstance(spec, RookSource) or rook is None or not source.live_keys:
         return dead
+    if not rook_is_stale(snapshot, source):
+        return dead
     stale = replace(dead, cause="rook_stale_user_secret")
     if not spec.refresh or not rook.applied or rook.uses_spec_keys or rook.deleting:
         return stale
@@ -130,6 +144,8 @@ def _refused(snapshot: Snapshot, source: SourceState, verdict: StoreVerdict) -> 
     asked = snapshot.memory.refreshed_source_at
     if asked is not None and snapshot.at - asked < REFRESH_TAKES:
         return Stop(steps=(waiting(source.ref, Hop.SOURCE, "Rook is reading RGW again"),))
+    if asked is not None and snapshot.at - asked < REFRESH_AGAIN_AFTER:
+        return replace(stale, reason=f"Rook was asked to read RGW again; {source.ref} is as it was")
     step = Step(
         action=Action.REFRESH_SOURCE,
         hop=Hop.SOURCE,
@@ -142,13 +158,24 @@ def _refused(snapshot: Snapshot, source: SourceState, verdict: StoreVerdict) -> 
 
 
 def _refresh_is_harmless(snapshot: Snapshot, live: tuple[LiveKey, ...]) -> bool:
-    """Tell whether Rook's reconcile (it deletes all keys but the smallest id) hits no hop."""
+    """Tell whether Rook's reconcile (it deletes all keys but the smallest id) hits no hop.
+
+    With one live key it deletes none. With more, every hop must be known to hold none of the
+    others: what cannot be read, and a pod that may run with any of them, count against it.
+    """
     survivor = min(live, key=lambda key: key.order)
-    doomed = [key for key in live if key is not survivor]
-    held = [hop.pair for hop in (snapshot.vault, snapshot.secret) if hop is not None and hop.pair]
-    before = snapshot.memory.content.before if snapshot.memory.content else None
-    return not any(
-        key.key_id in {pair.key_id for pair in held} or key.pair == before for key in doomed
+    doomed = {key.key_id for key in live} - {survivor.key_id}
+    if not doomed:
+        return True
+    hops = (snapshot.vault, snapshot.secret) if snapshot.spec.vault else (snapshot.secret,)
+    held = [hop.pair if hop is not None else None for hop in hops]
+    if any(pair is None or pair.key_id in doomed for pair in held):
+        return False
+    content = snapshot.memory.content
+    exact = content is not None and content.exact
+    return all(
+        storage_works(pod) is False or (exact and currency(pod, snapshot) is Currency.CURRENT)
+        for pod in snapshot.pods
     )
 
 

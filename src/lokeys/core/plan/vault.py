@@ -5,33 +5,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lokeys.core.checks.vault import RULE_OF_FAULT, is_foreign, is_torn
-from lokeys.core.model import Hop, OnePasswordVault
+from lokeys.core.checks.vault import RULE_OF_FAULT, is_foreign
+from lokeys.core.model import Hop, OnePasswordVault, Ref
 from lokeys.core.plan.course import Course, Stop
 from lokeys.core.plan.source import waiting
 from lokeys.core.plan.steps import Action, Step
 from lokeys.core.route import vault_ref
 from lokeys.core.sensitive import PairFacts
-from lokeys.core.snapshot import Answer, Snapshot, VaultFault, VaultState
+from lokeys.core.snapshot import Snapshot, VaultFault, VaultState
 
 PASSING = frozenset({VaultFault.UNREACHABLE, VaultFault.NOT_CONNECT, VaultFault.RATE_LIMITED})
 """Faults that may pass by themselves: lokeys waits and looks again."""
-
-UNSURE = frozenset({Answer.UNREACHABLE, Answer.UNSPECIFIC, Answer.CLOCK_SKEW, Answer.NOT_S3})
-"""Answers that say nothing about the vault's pair."""
 
 
 def plan_vault(course: Course) -> Course | Stop:
     """Return the course with the write that the vault needs, if any."""
     snapshot, pair = course.snapshot, course.pair
-    if snapshot.spec.vault is None or pair is None:
+    if snapshot.spec.vault is None:
         return course
     vault = snapshot.vault
     if vault is None or vault.pair is None:
-        return _not_to_be_had(course, vault, pair)
+        return _not_to_be_had(course, vault)
     if vault.pair.pair == pair.pair:
         return course
-    if not (vault.pair.flaws or is_torn(snapshot, vault.pair, pair)):
+    if vault.fault is not None:
+        return _not_to_be_had(course, vault)
+    if not (vault.pair.blank or vault.pair.key_id == pair.key_id):
         stop = _guard_working_key(course, vault, vault.pair)
         if stop is not None:
             return stop
@@ -43,7 +42,7 @@ def _write(vault: VaultState, held: PairFacts, pair: PairFacts) -> Step:
         action=Action.WRITE_VAULT,
         hop=Hop.VAULT,
         target=vault.ref,
-        why="it holds another pair than the source, and not one that works",
+        why="it does not hold the source's pair",
         changes="both fields in one request, read back; nothing else of the item",
         pair=pair.pair,
         over=held.pair,
@@ -51,40 +50,47 @@ def _write(vault: VaultState, held: PairFacts, pair: PairFacts) -> Step:
 
 
 def _guard_working_key(course: Course, vault: VaultState, held: PairFacts) -> Stop | None:
-    """Return why the vault's pair may not be overwritten (yet)."""
+    """Return why the vault's pair may not be overwritten (yet).
+
+    A blank pair cannot work, and neither can the id of the source's tested pair with another
+    secret: those need no guard.
+    """
     snapshot = course.snapshot
     if held.pair in snapshot.memory.source_held or course.policy.overwrite_foreign:
         return None
     verdict = snapshot.verdict(held)
-    if verdict is None or verdict.answer in UNSURE:
-        why = "whether its pair is alive is not known; it is not overwritten before"
-        return Stop(steps=(waiting(vault.ref, Hop.VAULT, why, look_again_s=15.0),))
+    if verdict is not None and verdict.refused:
+        return None
     if is_foreign(snapshot):
         return Stop(
             cause="foreign_key_in_vault",
             reason="the vault's pair works and was never the source's",
         )
-    return None
+    why = "whether its pair is alive is not known; it is not overwritten before"
+    return Stop(steps=(waiting(vault.ref, Hop.VAULT, why, look_again_s=15.0),))
 
 
-def _not_to_be_had(course: Course, vault: VaultState | None, pair: PairFacts) -> Course | Stop:
+def _not_to_be_had(course: Course, vault: VaultState | None) -> Course | Stop:
     """Go on without the vault where the Secret is right already; else wait, ask, or stop."""
     snapshot = course.snapshot
-    if snapshot.secret is not None and snapshot.secret.pair.pair == pair.pair:
+    if snapshot.secret is not None and snapshot.secret.pair.pair == course.pair.pair:
         return course
-    ref = vault.ref if vault else vault_ref(snapshot.spec) or snapshot.spec.ref
+    ref = vault.ref if vault else _ref(snapshot)
     fault = vault.fault if vault else None
     if fault is VaultFault.NOT_READABLE:
-        return Stop(steps=(_by_hand(snapshot),))
+        return Stop(steps=(_by_hand(snapshot, ref),))
     if vault is None or fault is None or fault in PASSING:
         why = f"the vault cannot be read: {fault or 'nothing was said'}"
         return Stop(steps=(waiting(ref, Hop.VAULT, why, look_again_s=15.0),))
     return Stop(cause=RULE_OF_FAULT[fault].cause, reason=f"{ref}: {vault.detail or fault}")
 
 
-def _by_hand(snapshot: Snapshot) -> Step:
+def _ref(snapshot: Snapshot) -> Ref:
+    return vault_ref(snapshot.spec) or snapshot.spec.ref
+
+
+def _by_hand(snapshot: Snapshot, ref: Ref) -> Step:
     spec = snapshot.spec.vault
-    ref = vault_ref(snapshot.spec) or snapshot.spec.ref
     fields = (
         f"its fields `{spec.fields.access_key_id}` and `{spec.fields.secret_access_key}`"
         if isinstance(spec, OnePasswordVault)
