@@ -393,8 +393,9 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
         place for workload in spec.workloads for place in _WORKLOADS[workload.kind]
     )
     for group, resource in kinds:
+        verbs = FOLLOW if resource == "replicasets" else READ
         why = "whose pods use the key, and whether they are being rolled"
-        yield Grant(namespace=home, group=group, resource=resource, verbs=READ, why=why)
+        yield Grant(namespace=home, group=group, resource=resource, verbs=verbs, why=why)
     yield Grant(
         namespace=home,
         group=CORE,

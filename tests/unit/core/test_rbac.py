@@ -119,7 +119,11 @@ def test_the_route_of_the_runbook_gets_what_it_needs() -> None:
             "pushsecrets",
             {("patch", "p"), ("watch", "*")},
         ),
-        ({"spec__workloads": [{"kind": "Deployment", "name": "l"}]}, "replicasets", {("get", "*")}),
+        (
+            {"spec__workloads": [{"kind": "Deployment", "name": "l"}]},
+            "replicasets",
+            {("list", "*")},
+        ),
         ({"spec__workloads": [{"kind": "DaemonSet", "name": "l"}]}, "daemonsets", {("get", "*")}),
         ({"spec__workloads": [{"kind": "LokiStack", "name": "l"}]}, "lokistacks", {("get", "*")}),
     ],

@@ -18,7 +18,6 @@ from lokeys.core.storagecredential.fields import Schema
 from lokeys.core.storagecredential.rules import MIRRORS
 from lokeys.core.storagecredential.schema import API_VERSION, KIND, ROOT
 
-
 MAX_UNKNOWN = 20
 """How many unknown fields of one object are named, before the rest is counted."""
 
