@@ -6,7 +6,6 @@ No manager, no systemd, nothing of /etc/ceph. Restarting RGW keeps the data.
 
 import json
 import os
-import secrets
 import subprocess
 import uuid
 from typing import Any
@@ -95,8 +94,7 @@ class Rgw:
         self.folder = self._folder.path
         self.port, self._mon_port, osd_port = free_ports(3)
         self.endpoint = f"http://{HOST}:{self.port}"
-        self.admin_access_key = "ADMIN" + secrets.token_hex(8).upper()
-        self.admin_secret_key = secrets.token_hex(20)
+        self.admin_access_key = self.admin_secret_key = ""
         self._environment = os.environ | {"CEPH_CONF": str(self.folder / "ceph.conf")}
         self._fsid = str(uuid.uuid4())
         self._processes: dict[str, Process] = {}
@@ -119,15 +117,8 @@ class Rgw:
         self._start_monitor()
         self._start_osd()
         self.start_rgw()
-        self.admin(
-            "user",
-            "create",
-            "--uid=admin",
-            "--display-name=Admin",
-            f"--access-key={self.admin_access_key}",
-            f"--secret-key={self.admin_secret_key}",
-            f"--caps={ADMIN_CAPABILITIES};user-policy=*",
-        )
+        pair = self.create_user("admin", f"--caps={ADMIN_CAPABILITIES};user-policy=*")
+        self.admin_access_key, self.admin_secret_key = pair
 
     def stop(self) -> None:
         """Throw it all away."""
@@ -154,9 +145,9 @@ class Rgw:
         text = self._run("radosgw-admin", *arguments)
         return json.loads(text) if text.strip() else None
 
-    def create_user(self, uid: str) -> tuple[str, str]:
-        """Make a user with one key and return that key's id and secret."""
-        user = self.admin("user", "create", f"--uid={uid}", f"--display-name={uid}")
+    def create_user(self, uid: str, *options: str) -> tuple[str, str]:
+        """Make a user with one key, which RGW chooses, and return that key's id and secret."""
+        user = self.admin("user", "create", f"--uid={uid}", f"--display-name={uid}", *options)
         return user["keys"][0]["access_key"], user["keys"][0]["secret_key"]
 
     def request(

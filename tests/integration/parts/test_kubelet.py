@@ -303,6 +303,47 @@ def test_pods_live_on_while_the_api_server_restarts(pods: Pods) -> None:
     assert pods.container()["restartCount"] == 0
 
 
+@pytest.mark.parametrize(
+    ("policy", "code", "phase"),
+    [
+        pytest.param("Never", 0, "Succeeded", id="done"),
+        pytest.param("Never", 7, "Failed", id="failed, and nobody tries again"),
+        pytest.param("OnFailure", 0, "Succeeded", id="done at the first try"),
+    ],
+)
+def test_a_pod_that_ends_for_good_has_a_last_phase(
+    pods: Pods, policy: str, code: int, phase: str
+) -> None:
+    """Where the policy starts it no more, the pod says how it went."""
+    pods.make({"name": "main", "command": ["sh", "-c", f"exit {code}"]}, restartPolicy=policy)
+    wait_for(lambda: pods.status()["phase"] == phase, phase)
+    assert pods.container()["state"]["terminated"]["exitCode"] == code
+
+
+def test_a_container_that_fails_its_liveness_probe_is_restarted(pods: Pods) -> None:
+    """Not only crashes count as restarts."""
+    probe = {"tcpSocket": {"port": 9}, "periodSeconds": 1, "failureThreshold": 1}
+    pods.make({"name": "main", "command": SLEEP, "livenessProbe": probe})
+    wait_for(lambda: pods.container().get("restartCount"), "it was restarted")
+    assert pods.container()["lastState"]["terminated"]["exitCode"] == 143
+
+
+def test_a_mounted_secret_follows_its_object(pods: Pods) -> None:
+    """Files of a Secret change under a running container; its variables would not."""
+    body = {"metadata": {"name": "given"}, "stringData": {"word": "old"}}
+    pods.kubernetes.api.post(f"{pods.path}/secrets", body)
+    container = {
+        "name": "main",
+        "command": ["sh", "-c", "until grep -q new /given/word; do sleep 0.2; done; exit 0"],
+        "volumeMounts": [{"name": "given", "mountPath": "/given"}],
+    }
+    volume = {"name": "given", "secret": {"secretName": "given"}}
+    pods.make(container, volumes=[volume], restartPolicy="Never")
+    pods.wait_ready()
+    pods.kubernetes.api.patch(f"{pods.path}/secrets/given", {"stringData": {"word": "new"}})
+    wait_for(lambda: pods.status()["phase"] == "Succeeded", "it has seen the new word")
+
+
 def test_logs_as_a_client_asks_for_them(pods: Pods) -> None:
     """Tail, limit, timestamps and follow are those of a kubelet."""
     pods.make({"name": "main", "command": ["sh", "-c", "seq 5; sleep 1; echo end; sleep 1000"]})
