@@ -45,6 +45,7 @@ class Pace:
 
     store: timedelta = timedelta(minutes=1)
     store_after_403: timedelta = timedelta(seconds=5)
+    store_after_change: timedelta = timedelta(seconds=1)
     vault: timedelta = timedelta(minutes=5)
     vault_in_trouble: timedelta = timedelta(seconds=15)
     loki: timedelta = timedelta(seconds=30)
@@ -98,6 +99,7 @@ class Lookout:
     _metrics: dict[str, _Asked[LokiMetrics | Unreadable]] = field(default_factory=dict)
     _logs: dict[str, _Asked[tuple[LogLine, ...] | Unreadable]] = field(default_factory=dict)
     _refused: int = 0
+    _held: frozenset[Fingerprint] = frozenset()
 
     async def look(
         self, memory: Memory, *, wishes: Wishes = Wishes(), rivals: tuple[Ref, ...] = ()
@@ -174,6 +176,9 @@ class Lookout:
 
     async def _ask_store(self, pairs: Mapping[Fingerprint, KeyPair], *, again: bool) -> None:
         limit = self.pace.store_after_403 if again else self.pace.store
+        if pairs.keys() != self._held:
+            limit = self.pace.store_after_change
+        self._held = frozenset(pairs)
         now = self.clock()
         due = [
             (name, pair)
@@ -225,10 +230,12 @@ class Lookout:
         if known is not None and known.about == pod.started_at:
             limit = self.pace.loki
             answer = known.answer
-            unproved = isinstance(answer, Unreadable) or (
-                storage_works(replace(pod, metrics=answer)) is not True
+            settled = (
+                not isinstance(answer, Unreadable)
+                and storage_works(replace(pod, metrics=answer)) is True
+                and pod.deleting_since is None
             )
-            if wishes.eager and unproved:
+            if wishes.eager and not settled:
                 limit = self.pace.loki_unproved
             if now - known.at < limit:
                 return answer

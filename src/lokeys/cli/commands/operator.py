@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys operator`: the controller, in the cluster or from a laptop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import click
+
+from lokeys.cli.options import common_options, options_of
+from lokeys.kube.kubeconfig import load
+from lokeys.operator.main import Settings, run
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@click.command(name="operator", params=common_options(hidden=True))
+@click.option(
+    "--system-namespace",
+    default="lokeys-system",
+    show_default=True,
+    envvar="POD_NAMESPACE",
+    help="Where the operator's own Lease and fingerprint key are.",
+)
+@click.option("--port", default=8080, show_default=True, help="Of /healthz, /readyz, /metrics.")
+@click.option("--host", default="0.0.0.0", show_default=True, help="Where those pages listen.")  # noqa: S104 - probes come from outside the pod
+@click.pass_context
+def command(ctx: click.Context, system_namespace: str, port: int, host: str) -> int:
+    """Look after every StorageCredential until told to stop.
+
+    With -n only those of one namespace. Two or more replicas share a Lease; one of them acts.
+    """
+    options = options_of(ctx)
+    logging.basicConfig(format=FORMAT, level=logging.INFO if options.verbose < 2 else logging.DEBUG)
+    for chatty in ("httpx2", "httpcore2", "h2", "hpack"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    config = load(kubeconfig=options.kubeconfig, context=options.context)
+    settings = Settings(
+        config=config,
+        namespace=options.namespace,
+        system_namespace=system_namespace,
+        host=host,
+        port=port,
+    )
+    asyncio.run(run(settings))
+    return 0
