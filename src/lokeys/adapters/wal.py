@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -98,7 +99,7 @@ async def settings_of(pod: Json, container: Json, get: Get) -> LokiSettings:
 def _flags(container: Json) -> Iterator[tuple[str, str]]:
     """Yield flags in all of Go's spellings: -f=v, --f=v, -f v."""
     words = [str(word) for name in ("command", "args") for word in at(container, name) or ()]
-    for word, following in zip(words, [*words[1:], "-"], strict=True):
+    for word, following in pairwise([*words, "-"]):
         if not word.startswith("-"):
             continue
         name, equals, value = word.lstrip("-").partition("=")
@@ -194,6 +195,7 @@ def _projections(volume: Json) -> Iterator[tuple[str, str, list[Json]]]:
                 yield kind, text_at(projected, "name"), mappings_at(projected, "items")
 
 
+@functools.lru_cache(maxsize=64)
 def _parsed(text: str) -> Mapping[str, Any] | None:
     if len(text) > _MAX_CONFIG:
         return None

@@ -30,7 +30,7 @@ from lokeys.kube.resources import POD
 from lokeys.kube.selectors import matches
 from lokeys.ports import Fleet, Reading
 
-_KINDS = ("StatefulSet", "Deployment", "DaemonSet")
+_KINDS_OF_STACKS = ("StatefulSet", "Deployment")
 _RELOADER = "reloader.stakater.com"
 _REVISION = "deployment.kubernetes.io/revision"
 _BUDGET_RETRY_S = 10.0
@@ -161,7 +161,7 @@ class KubernetesWorkloads:
         labels = f"app.kubernetes.io/instance={spec.name}"
         return [
             _Member(spec=spec, obj=found)
-            for kind in _KINDS
+            for kind in _KINDS_OF_STACKS
             for found in await look.list(kind, namespace=self._namespace, labels=labels)
         ]
 

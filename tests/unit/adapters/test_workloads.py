@@ -1,0 +1,540 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workloads that use the Secret, and their pods."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from lokeys.adapters.selectors import as_text
+from lokeys.adapters.workloads import KubernetesWorkloads, roller_of
+from lokeys.core.model import Ref, Workload
+from lokeys.core.snapshot import PodState, Roller, Why
+from lokeys.errors import Conflict, Waiting
+from lokeys.ports import Fleet, Reading
+from unit.adapters.cluster_fakes import Json, Server, cluster, conflict, event, secret
+from unit.kube.scripted import status
+
+LOKI = Workload(kind="StatefulSet", name="loki")
+STARTED = "2026-11-23T10:00:00Z"
+BY_ENV: Json = {
+    "env": [{"name": "ID", "valueFrom": {"secretKeyRef": {"name": "loki-s3", "key": "ID"}}}]
+}
+
+
+def pod_spec(**container: Any) -> Json:
+    volumes = container.pop("volumes", [])
+    return {"containers": [{"name": "loki"} | BY_ENV | container], "volumes": volumes}
+
+
+def workload(kind: str = "StatefulSet", name: str = "loki", **extra: Any) -> Json:
+    spec = extra.pop("spec", {})
+    return {
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "ns", "uid": f"uid-{name}", "generation": 1}
+        | extra.pop("metadata", {}),
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"spec": pod_spec()},
+            "replicas": 1,
+        }
+        | spec,
+        "status": {"observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 1, "replicas": 1}
+        | extra.pop("status", {}),
+    }
+
+
+def pod(name: str = "loki-0", owner: str = "uid-loki", **extra: Any) -> Json:
+    running = {
+        "name": "loki",
+        "ready": True,
+        "restartCount": 3,
+        "state": {"running": {"startedAt": STARTED}},
+    }
+    return {
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": "ns",
+            "uid": f"uid-{name}",
+            "creationTimestamp": "2026-11-23T09:00:00Z",
+            "labels": {"app": "loki"} | extra.pop("labels", {}),
+            "ownerReferences": [{"kind": "X", "uid": owner, "controller": True}],
+        }
+        | extra.pop("metadata", {}),
+        "spec": extra.pop("spec", pod_spec()),
+        "status": {
+            "phase": "Running",
+            "containerStatuses": [running],
+            "conditions": [{"type": "Ready", "status": "True"}],
+        }
+        | extra.pop("status", {}),
+    }
+
+
+def reading_of(
+    *objects: Json, spec: Workload = LOKI, server: Server | None = None
+) -> Reading[Fleet]:
+    where, _ = cluster(*objects, server=server)
+    port = KubernetesWorkloads(where, [spec], namespace="ns", secret="loki-s3")
+    return asyncio.run(port.read())
+
+
+def fleet(*objects: Json, spec: Workload = LOKI, server: Server | None = None) -> Fleet:
+    reading = reading_of(*objects, spec=spec, server=server)
+    assert reading.state is not None
+    assert not reading.gaps
+    return reading.state
+
+
+def one_pod(*objects: Json, server: Server | None = None) -> PodState:
+    (found,) = fleet(workload(), *objects, server=server).pods
+    return found
+
+
+def test_an_ordinary_pod() -> None:
+    """When it started, how it is, whose it is."""
+    found = one_pod(pod())
+    assert found.ref == Ref("Pod", "loki-0", "ns")
+    assert found.workload == Ref("StatefulSet", "loki", "ns")
+    assert found.started_at == datetime(2026, 11, 23, 10, tzinfo=UTC)
+    assert (found.ready, found.containers_ready, found.restarts) == (True, "1/1", 3)
+    assert found.unready_since is None
+
+
+def test_a_pod_of_one_of_two() -> None:
+    """A container that crashes: its waiting reason, its probes, since when it is not ready."""
+    sidecar = {"name": "rules", "ready": True, "state": {"running": {"startedAt": STARTED}}}
+    crashing = {
+        "name": "loki",
+        "ready": False,
+        "restartCount": 12,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    }
+    condition = {"type": "Ready", "status": "False", "lastTransitionTime": STARTED}
+    spec = pod_spec()
+    spec["containers"].append({"name": "rules"})
+    server = Server()
+    about = Ref("Pod", "loki-0", "ns")
+    server.events = [
+        event(about, "Unhealthy", "503", count=40, object={"uid": "uid-loki-0"}),
+        event(about, "Unhealthy", "503", count=7, object={"uid": "uid of an earlier loki-0"}),
+    ]
+    found = one_pod(
+        pod(
+            spec=spec,
+            status={"containerStatuses": [sidecar, crashing], "conditions": [condition]},
+        ),
+        server=server,
+    )
+    assert (found.ready, found.containers_ready, found.started_at) == (False, "1/2", None)
+    assert found.waiting_reason == "CrashLoopBackOff"
+    assert found.unready_since == datetime(2026, 11, 23, 10, tzinfo=UTC)
+    assert (found.restarts, found.probe_failures) == (12, 40)
+
+
+def test_a_dying_pod() -> None:
+    """The API server writes down the end of the grace; told is when the deletion began."""
+    dying = {"deletionTimestamp": "2026-11-23T11:00:00Z", "deletionGracePeriodSeconds": 600}
+    found = one_pod(pod(metadata=dying))
+    assert found.deleting_since == datetime(2026, 11, 23, 10, 50, tzinfo=UTC)
+    assert found.grace == timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(pod_spec(), id="a variable"),
+        pytest.param(
+            {"containers": [{"name": "loki", "envFrom": [{"secretRef": {"name": "loki-s3"}}]}]},
+            id="all variables",
+        ),
+        pytest.param(
+            {"containers": [{"name": "loki"}], "volumes": [{"secret": {"secretName": "loki-s3"}}]},
+            id="a volume",
+        ),
+        pytest.param(
+            {
+                "containers": [{"name": "loki"}],
+                "volumes": [{"projected": {"sources": [{"secret": {"name": "loki-s3"}}]}}],
+            },
+            id="a projected volume",
+        ),
+        pytest.param(
+            {"containers": [{"name": "loki"}], "initContainers": [{"name": "init"} | BY_ENV]},
+            id="an init container",
+        ),
+    ],
+)
+def test_pods_that_read_the_secret_by(spec: Json) -> None:
+    """Every way in which a container can get at the Secret counts."""
+    assert one_pod(pod(spec=spec)).ref.name == "loki-0"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(pod(owner="uid-of-another"), id="another owner's"),
+        pytest.param(pod(spec={"containers": [{"name": "loki"}]}), id="without the Secret"),
+        pytest.param(pod(status={"phase": "Failed"}), id="that have ended"),
+        pytest.param(pod(labels={"app": "mimir"}), id="with other labels"),
+    ],
+)
+def test_pods_that_do_not_count(other: Json) -> None:
+    """Only pods that run with the Secret are the route's."""
+    assert fleet(workload(), other).pods == ()
+
+
+def test_a_deployments_pods_come_through_its_replica_sets() -> None:
+    """The newest ReplicaSet's pods are current, older ones are not."""
+    revision = "deployment.kubernetes.io/revision"
+    sets = [
+        workload(
+            "ReplicaSet",
+            f"rs{number}",
+            metadata={
+                "uid": f"uid-rs{number}",
+                "labels": {"app": "loki"},
+                "annotations": {revision: str(number)},
+                "ownerReferences": [{"uid": "uid-loki", "controller": True}],
+            },
+        )
+        for number in (1, 2)
+    ]
+    found = fleet(
+        workload("Deployment", metadata={"annotations": {revision: "2"}}),
+        *sets,
+        pod("old", "uid-rs1"),
+        pod("new", "uid-rs2"),
+        spec=Workload(kind="Deployment", name="loki"),
+    )
+    assert {each.ref.name: each.revision_current for each in found.pods} == {
+        "old": False,
+        "new": True,
+    }
+
+
+def test_a_stateful_sets_old_revision() -> None:
+    """A pod of an old revision is known by its label."""
+    sts = workload(status={"updateRevision": "b", "currentRevision": "a", "updatedReplicas": 0})
+    found = fleet(sts, pod(labels={"controller-revision-hash": "a"}))
+    assert not found.pods[0].revision_current
+    assert found.workloads[0].rolling
+
+
+@pytest.mark.parametrize(
+    ("kind", "extra", "rolling"),
+    [
+        pytest.param("StatefulSet", {}, False, id="a StatefulSet at rest"),
+        pytest.param(
+            "StatefulSet",
+            {
+                "spec": {
+                    "replicas": 3,
+                    "updateStrategy": {"rollingUpdate": {"partition": 2}},
+                },
+                "status": {"updateRevision": "b", "currentRevision": "a", "updatedReplicas": 1},
+            },
+            False,
+            id="a StatefulSet that keeps a partition",
+        ),
+        pytest.param(
+            "StatefulSet",
+            {
+                "spec": {"updateStrategy": {"type": "OnDelete"}},
+                "status": {"updateRevision": "b", "currentRevision": "a", "updatedReplicas": 0},
+            },
+            False,
+            id="a StatefulSet that waits for hands",
+        ),
+        pytest.param(
+            "Deployment",
+            {"status": {"replicas": 2, "updatedReplicas": 1}},
+            True,
+            id="a Deployment with an old pod",
+        ),
+        pytest.param(
+            "Deployment",
+            {"spec": {"replicas": 5}},
+            False,
+            id="a Deployment that only grows",
+        ),
+        pytest.param(
+            "StatefulSet", {"metadata": {"generation": 2}}, True, id="an edit nobody has seen yet"
+        ),
+    ],
+)
+def test_whether_a_workload_is_rolling(kind: str, extra: Json, rolling: bool) -> None:
+    """Rolling means that its controller replaces pods by itself, now."""
+    found = fleet(workload(kind, **extra), spec=Workload(kind=kind, name="loki"))
+    assert found.workloads[0].rolling is rolling
+
+
+@pytest.mark.parametrize(
+    ("selector", "covered"),
+    [
+        pytest.param({"matchLabels": {"app": "loki"}}, True, id="by label"),
+        pytest.param({}, True, id="every pod"),
+        pytest.param(None, False, id="no pod"),
+        pytest.param({"matchLabels": {"app": "mimir"}}, False, id="other pods"),
+        pytest.param(
+            {"matchExpressions": [{"key": "app", "operator": "In", "values": ["a", "loki"]}]},
+            True,
+            id="one of some values",
+        ),
+        pytest.param(
+            {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["loki"]}]},
+            False,
+            id="none of some values",
+        ),
+        pytest.param(
+            {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]},
+            False,
+            id="without the label",
+        ),
+        pytest.param(
+            {"matchExpressions": [{"key": "app", "operator": "Exists"}]}, True, id="with the label"
+        ),
+    ],
+)
+def test_which_budget_covers_a_pod(selector: Json | None, covered: bool) -> None:
+    """Selectors mean what they mean to the API server."""
+    budget = {
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "loki", "namespace": "ns"},
+        "spec": {"selector": selector},
+        "status": {"disruptionsAllowed": 1},
+    }
+    found = one_pod(pod(), budget).budget
+    assert (found is not None) is covered
+    if found is not None:
+        assert found.disruptions_allowed == 1
+
+
+RELOADER = "reloader.stakater.com"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "roller"),
+    [
+        pytest.param({}, None, id="nobody"),
+        pytest.param({f"{RELOADER}/auto": "true"}, Roller.RELOADER, id="everything it reads"),
+        pytest.param({f"secret.{RELOADER}/auto": "true"}, Roller.RELOADER, id="all its Secrets"),
+        pytest.param(
+            {f"secret.{RELOADER}/reload": "a, loki-s3"}, Roller.RELOADER, id="this Secret by name"
+        ),
+        pytest.param(
+            {f"secret.{RELOADER}/reload": "loki-.*"}, Roller.RELOADER, id="this Secret by pattern"
+        ),
+        pytest.param({f"secret.{RELOADER}/reload": "loki"}, None, id="another Secret"),
+        pytest.param({f"configmap.{RELOADER}/reload": "loki-s3"}, None, id="a ConfigMap"),
+        pytest.param({f"{RELOADER}/auto": "false"}, None, id="switched off"),
+        pytest.param(
+            {f"{RELOADER}/auto": "true", f"secrets.exclude.{RELOADER}/reload": "loki-s3"},
+            None,
+            id="everything but this Secret",
+        ),
+    ],
+)
+def test_who_else_replaces_pods(annotations: Json, roller: Roller | None) -> None:
+    """Only who acts on this Secret is waited for."""
+    assert roller_of(workload(metadata={"annotations": annotations}), "loki-s3") is roller
+
+
+def test_a_lokistacks_operator_rolls_its_own() -> None:
+    """All workloads of a stack that read the Secret are one route's."""
+    owner = {"ownerReferences": [{"kind": "LokiStack", "uid": "s", "controller": True}]}
+    instance = {"labels": {"app.kubernetes.io/instance": "stack"}}
+    gateway = workload(
+        "Deployment",
+        "gateway",
+        metadata=instance | owner,
+        spec={"template": {"spec": {"containers": [{"name": "g"}]}}},
+    )
+    ingester = workload(metadata=instance | owner)
+    spec = Workload(kind="LokiStack", name="stack")
+    found = fleet(ingester, gateway, pod(), spec=spec)
+    assert [(each.ref.name, each.roller) for each in found.workloads] == [("loki", Roller.OPERATOR)]
+    assert [each.ref.name for each in found.pods] == ["loki-0"]
+    (other,) = fleet(gateway, spec=spec).workloads
+    assert (other.exists, other.reads_secret) == (True, False)
+    (absent,) = fleet(spec=spec).workloads
+    assert not absent.exists
+
+
+def test_a_workload_that_is_not_there() -> None:
+    """It is data, not a gap."""
+    (found,) = fleet().workloads
+    assert not found.exists
+
+
+def test_a_workload_of_another_secret() -> None:
+    """It is told that it does not read ours."""
+    other = workload(spec={"template": {"spec": {"containers": [{"name": "loki"}]}}})
+    (found,) = fleet(other).workloads
+    assert not found.reads_secret
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "Pod", "PodDisruptionBudget"])
+def test_what_may_not_be_read_is_a_gap(kind: str) -> None:
+    """The look goes on without it."""
+    where, objects = cluster(workload(), pod())
+    objects.forbid(kind)
+    port = KubernetesWorkloads(where, [LOKI], namespace="ns", secret="loki-s3")
+    reading = asyncio.run(port.read())
+    assert {(gap.ref.kind, gap.why) for gap in reading.gaps} == {(kind, Why.FORBIDDEN)}
+
+
+def act(server: Server, verb: str, grace: timedelta | None = None) -> None:
+    where, _ = cluster(server=server)
+    port = KubernetesWorkloads(where, [LOKI], namespace="ns", secret="loki-s3")
+    asyncio.run(getattr(port, verb)(one_pod(pod()), grace=grace))
+
+
+@pytest.mark.parametrize("verb", ["evict", "delete"])
+def test_a_pod_goes_only_under_its_own_uid(verb: str) -> None:
+    """A successor of the same name is never touched, and no grace is ever 0."""
+    server = Server()
+    act(server, verb, timedelta(0))
+    ((_, _, body),) = server.calls
+    options = body.get("deleteOptions", body)
+    assert options["preconditions"] == {"uid": "uid-loki-0"}
+    assert options["gracePeriodSeconds"] == 1
+
+
+def test_a_budget_that_refuses_means_waiting() -> None:
+    """The engine asks again later."""
+    server = Server()
+    causes = [{"reason": "DisruptionBudget", "message": "needs 1 healthy pod"}]
+    server.refusal = status(429, reason="TooManyRequests", message="no", causes=causes)
+    with pytest.raises(Waiting, match="needs 1 healthy pod"):
+        act(server, "evict")
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(conflict(), id="was replaced"),
+        pytest.param(status(404, reason="NotFound", message="no", name="loki-0"), id="is gone"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["evict", "delete"])
+def test_a_pod_that_changed_meanwhile_is_a_conflict(verb: str, refusal: httpx2.Response) -> None:
+    """Read again, then decide again."""
+    server = Server()
+    server.refusal = refusal
+    with pytest.raises(Conflict):
+        act(server, verb)
+
+
+def test_selectors_as_text() -> None:
+    """List calls take selectors as one line."""
+    expressions = [
+        {"key": "a", "operator": "In", "values": ["x", "y"]},
+        {"key": "b", "operator": "NotIn", "values": ["z"]},
+        {"key": "c", "operator": "Exists"},
+        {"key": "d", "operator": "DoesNotExist"},
+    ]
+    selector = {"matchLabels": {"k": "v"}, "matchExpressions": expressions}
+    assert as_text(selector) == "k=v,a in (x,y),b notin (z),c,!d"
+
+
+CLAIM = {"name": "data", "persistentVolumeClaim": {"claimName": "data-loki-0"}}
+SCRATCH: Json = {"name": "data", "emptyDir": {}}
+CONFIG_VOLUME = {"name": "config", "configMap": {"name": "loki"}}
+DATA = {"name": "data", "mountPath": "/var/loki"}
+CONFIG = {"name": "config", "mountPath": "/etc/loki"}
+ARGS = ["-config.file=/etc/loki/config.yaml"]
+
+
+def persistence(
+    config: str | None, *volumes: Json, mounts: list[Json] | None = None, **container: Any
+) -> bool | None:
+    """Return what is said of the WAL of a pod with this configuration."""
+    container.setdefault("args", ARGS)
+    spec = pod_spec(
+        volumeMounts=[CONFIG, DATA] if mounts is None else mounts,
+        volumes=[CONFIG_VOLUME, *volumes],
+        **container,
+    )
+    objects = [pod(spec=spec)]
+    if config is not None:
+        metadata = {"name": "loki", "namespace": "ns"}
+        data = {"config.yaml": config}
+        objects.append({"kind": "ConfigMap", "metadata": metadata, "data": data})
+    return one_pod(*objects).wal_persistent
+
+
+@pytest.mark.parametrize(
+    ("config", "volumes", "expected"),
+    [
+        pytest.param("common: {path_prefix: /var/loki}", [CLAIM], True, id="on a claim"),
+        pytest.param("common: {path_prefix: /var/loki}", [SCRATCH], False, id="on an emptyDir"),
+        pytest.param(
+            "common: {path_prefix: /var/loki}\ningester: {wal: {dir: /tmp/wal}}",
+            [CLAIM],
+            False,
+            id="beside the claim",
+        ),
+        pytest.param(
+            "ingester: {wal: {dir: /var/loki/w, enabled: false}}", [CLAIM], False, id="no WAL"
+        ),
+        pytest.param("ingester: {wal: {dir: '${DIR}'}}", [CLAIM], False, id="wherever DIR is"),
+        pytest.param("auth_enabled: false", [CLAIM], False, id="a relative folder"),
+        pytest.param("{{ not yaml", [CLAIM], True, id="unreadable, but where charts put it"),
+        pytest.param(None, [CLAIM], True, id="no file seen, but where charts put it"),
+        pytest.param(None, [SCRATCH], False, id="no file seen, and no claim"),
+        pytest.param("target: querier", [CLAIM], None, id="a reader"),
+        pytest.param("target: 'distributor,write'", [SCRATCH], False, id="one of its targets"),
+        pytest.param(
+            "common: {path_prefix: /var/loki}",
+            [{"name": "data", "ephemeral": {"volumeClaimTemplate": {}}}],
+            False,
+            id="a claim that goes with the pod",
+        ),
+    ],
+)
+def test_whether_the_wal_outlives_the_pod(
+    config: str | None, volumes: list[Json], expected: bool | None
+) -> None:
+    """Yes only where it is known to lie on a claim; None where nothing is written."""
+    assert persistence(config, *volumes) is expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        pytest.param(["-target=read"], None, id="a reader by flag"),
+        pytest.param(["--target", "write", "-ingester.wal-dir=/var/loki/w"], True, id="a writer"),
+        pytest.param(["-ingester.wal-dir=/elsewhere"], False, id="a folder elsewhere"),
+        pytest.param(["-common.path-prefix=/var/loki"], True, id="a prefix by flag"),
+        pytest.param(["-target=all"], False, id="nothing said of a folder"),
+    ],
+)
+def test_flags_say_it_too(arguments: list[str], expected: bool | None) -> None:
+    """Flags are read in all of Go's spellings, and win over the file."""
+    assert persistence(None, CLAIM, args=arguments) is expected
+
+
+def test_the_innermost_mount_counts() -> None:
+    """An emptyDir over the WAL's folder hides the claim around it."""
+    inner = {"name": "inner", "mountPath": "/var/loki/wal"}
+    volumes = [CLAIM, {"name": "inner", "emptyDir": {}}]
+    config = "common: {path_prefix: /var/loki}"
+    assert persistence(config, *volumes, mounts=[CONFIG, DATA, inner]) is False
+
+
+def test_a_component_label_tells_a_reader() -> None:
+    """Where no target is named, the chart's label decides."""
+    component = {"app.kubernetes.io/component": "querier"}
+    assert one_pod(pod(labels=component)).wal_persistent is None
+
+
+def test_the_configuration_may_be_in_a_secret() -> None:
+    """A file that a Secret brings is read as one from a ConfigMap."""
+    volume = {"name": "config", "secret": {"secretName": "loki-config"}}
+    spec = pod_spec(volumeMounts=[CONFIG, DATA], volumes=[volume, CLAIM], args=ARGS)
+    given = secret("loki-config", **{"config.yaml": "common: {path_prefix: /scratch}"})
+    assert one_pod(pod(spec=spec), given).wal_persistent is False
