@@ -5,8 +5,13 @@ from typing import Any
 
 import pytest
 
+from builders import DEAD, WORKS, A, B, a_gap, look
+from lokeys.core.conditions import status
+from lokeys.core.diagnosis import diagnose
+from lokeys.core.model import Hop, Ref
+from lokeys.core.plan import Policy, plan
 from lokeys.core.sensitive import Fingerprint
-from lokeys.core.snapshot import Memory
+from lokeys.core.snapshot import Memory, Why
 from lokeys.core.storagecredential.parse import parse
 from lokeys.core.storagecredential.render import render
 from lokeys.core.storagecredential.status import fitted, memory_from_status, memory_to_status
@@ -68,7 +73,7 @@ def test_a_status_is_kept_and_shown(defined: Kubernetes, namespace: str) -> None
         {"name": "source", "fingerprint": "k:aaaaaa", "agrees": None},
         {"name": "vault", "fingerprint": "k:bbbbbb", "agrees": False},
     ]
-    status = {
+    longest = {
         "observedGeneration": 1,
         "conditions": [condition],
         "hops": hops,
@@ -79,19 +84,51 @@ def test_a_status_is_kept_and_shown(defined: Kubernetes, namespace: str) -> None
         "lastVerified": {"time": "2026-01-01T00:00:00Z"},
     }
     written = defined.api.patch(
-        f"{path(namespace, 'loki')}/status?fieldValidation=Strict", {"status": fitted(status)}
+        f"{path(namespace, 'loki')}/status?fieldValidation=Strict", {"status": fitted(longest)}
     )
-    assert written["status"] == fitted(status)
+    assert written["status"] == fitted(longest)
     assert memory_from_status(written["status"]) == memory
     head, row = defined.kubectl("get", "scred", "-n", namespace).splitlines()
     assert " ".join(head.split()) == "NAME MODE READY REASON BROKEN HOP VERIFIED AGE"
     assert row.split()[:5] == ["loki", "Heal", "False", "VaultBehindSource", "vault"]
 
 
+SEEN = {
+    "all is well": {},
+    "the vault is behind": {"source": B, "verdicts": {A: DEAD, B: WORKS}},
+    "the source is dead": {"verdicts": {A: DEAD}},
+    "nothing could be read": {
+        "source": None,
+        "vault": None,
+        "secret": None,
+        "delivery": None,
+        "pods": (),
+        "unreadable": (
+            a_gap(Hop.SOURCE, Ref("Secret", "s", "storage"), Why.FORBIDDEN, "x" * 3000),
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("seen", SEEN.values(), ids=SEEN)
+def test_what_the_core_says_is_taken_whole(
+    defined: Kubernetes, namespace: str, seen: dict[str, Any]
+) -> None:
+    """The status of a look passes strict validation, and comes back as it was written."""
+    defined.api.post(path(namespace), in_namespace(ROOK, namespace))
+    snapshot = look(**seen)
+    diagnosis = diagnose(snapshot)
+    said = status(snapshot, diagnosis, plan(snapshot, Policy()), before={}, generation=1)
+    kept = fitted({**said, "memory": {**memory_to_status(snapshot.memory), "key": "k"}})
+    assert set(kept) == {*said, "memory"}
+    place = f"{path(namespace, 'loki')}/status?fieldValidation=Strict"
+    assert defined.api.patch(place, {"status": kept})["status"] == kept
+
+
 def test_garbage_in_a_status_is_refused(defined: Kubernetes, namespace: str) -> None:
     """A hand-made memory whose form is wrong does not get in."""
     defined.api.post(path(namespace), in_namespace(ROOK, namespace))
-    status = {"memory": {"forcedFor": "not a fingerprint"}}
+    garbage = {"memory": {"forcedFor": "not a fingerprint"}}
     with pytest.raises(ApiError, match="422"):
-        defined.api.patch(f"{path(namespace, 'loki')}/status", {"status": status})
+        defined.api.patch(f"{path(namespace, 'loki')}/status", {"status": garbage})
     assert "status" not in defined.api.get(path(namespace, "loki"))

@@ -129,7 +129,7 @@ _FINDINGS = listing(
             ),
             "docs": _sentence("The address of its page."),
         },
-        required=("code", "severity", "title", "message"),
+        required=("code", "severity", "message"),
     ),
     at_most=10,
 )
