@@ -8,6 +8,7 @@ might be lost is never replaced unattended.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
