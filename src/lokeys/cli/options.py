@@ -96,3 +96,37 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 def _given(ctx: click.Context) -> _Given:
     given: _Given = ctx.meta.setdefault(_META, _Given())
     return given
+
+
+class Command(click.Command):
+    """A command that takes the common options too. `formats` are the outputs that it knows."""
+
+    formats: tuple[str, ...] = ("people", "json")
+
+    def __init__(self, *args: Any, **words: Any) -> None:
+        words["params"] = [*words.get("params", ()), *common_options(hidden=True)]
+        words.setdefault("epilog", "Common options, such as --context and -o: lokeys --help")
+        super().__init__(*args, **words)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Refuse an output that the command does not know, then run it."""
+        output = options_of(ctx).output
+        if output not in self.formats:
+            raise click.UsageError(
+                f"this command has no output `{output}`: it knows {', '.join(self.formats)}", ctx
+            )
+        return super().invoke(ctx)
+
+
+class ManifestCommand(Command):
+    """A command whose data is a manifest."""
+
+    formats = ("people", "json", "yaml")
+
+
+def route_arguments(command: Any) -> Any:
+    """Give a command NAME and -f FILE, which every command about one route takes."""
+    file = click.option(
+        "-f", "--file", metavar="FILE", help="Take the StorageCredential from a file; `-` is stdin."
+    )
+    return click.argument("name", required=False)(file(command))

@@ -11,10 +11,11 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]
@@ -85,11 +86,56 @@ class Printer:
         """Say something that is not data."""
         self._err.line(spans)
 
+    def progress(self) -> Progress:
+        """Return what tells the person how far it is."""
+        return Progress(self._err)
+
     def error(self, message: str, hint: str | None = None) -> None:
         """Say what went wrong, and what to do."""
         self._err.line((("error:", "error"), (f" {message}", "")))
         if hint:
             self._err.line((("hint:", "strong"), (f" {hint}", "")))
+
+
+class Progress:
+    """What happens while a person waits, on stderr: finished lines, and one that changes."""
+
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+        self._status: Status | None = None
+        self._said = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._hide()
+
+    def now(self, text: str, *, brief: bool = False) -> None:
+        """Say what is going on; on a terminal it stays until the next line.
+
+        `brief`: it will soon be over and have a line of its own, so that a log can do without.
+        """
+        if text == self._said or (brief and not self._stream.colourful):
+            return
+        self._said = text
+        if not self._stream.colourful:
+            self._stream.line(((f"  … {text}", ""),))
+        elif self._status is None:
+            self._status = self._stream.rich().status(text)
+            self._status.start()
+        else:
+            self._status.update(text)
+
+    def line(self, *spans: Span) -> None:
+        """Say what is done."""
+        self._hide()
+        self._stream.line(spans)
+
+    def _hide(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+        self._status, self._said = None, ""
 
 
 class _Stream:
@@ -98,12 +144,12 @@ class _Stream:
     def __init__(self, stream: TextIO, *, plain: bool) -> None:
         self.stream = stream
         self.interactive = stream.isatty()
-        self._plain = plain or not self.interactive
+        self.colourful = self.interactive and not plain
         self._console: Console | None = None
 
     def line(self, line: Line) -> None:
         """Print one line, never wrapped: a command must stay ready to paste."""
-        if self._plain:
+        if not self.colourful:
             text = "".join(text for text, _ in line).rstrip()
             encoding = self.stream.encoding or "utf-8"
             self.stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
@@ -112,9 +158,10 @@ class _Stream:
         from rich.text import Text  # noqa: PLC0415 - only where a person looks
 
         spans = [(text, STYLES[style]) for text, style in line]
-        self._rich().print(Text.assemble(*spans), soft_wrap=True)
+        self.rich().print(Text.assemble(*spans), soft_wrap=True)
 
-    def _rich(self) -> Console:
+    def rich(self) -> Console:
+        """Return the console of a colourful stream."""
         if self._console is None:
             from rich.console import Console  # noqa: PLC0415 - only where a person looks
 

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys bucket`: where Loki writes and as whom; makes user and bucket where asked to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from lokeys.adapters import disclosure
+from lokeys.cli.options import Command, options_of, route_arguments
+from lokeys.cli.output import Line
+from lokeys.cli.routes import route
+from lokeys.cli.session import Session, run_session
+from lokeys.core.model import RouteSpec, source_ref
+from lokeys.core.report import report
+from lokeys.core.sensitive import KeyPair
+from lokeys.errors import BadInput, NeedsHuman, Unreachable
+from lokeys.ports import RoutePorts
+
+FINDINGS = 3
+NEW_KEY_TAKES_S = 30
+
+
+@click.command("bucket", cls=Command)
+@route_arguments
+@click.option("--create", is_flag=True, help="Make the user and the bucket where they are missing.")
+@click.option("--reveal", is_flag=True, help="Show the secret key, too: only to a terminal.")
+@click.pass_context
+def command(
+    ctx: click.Context, name: str | None, file: str | None, create: bool, reveal: bool
+) -> int:
+    """Show endpoint, bucket, user and the source's present key id.
+
+    The secret key is shown with --reveal only, and to a terminal only.
+    """
+    options = options_of(ctx)
+    if reveal and options.output != "people":
+        raise click.UsageError("--reveal shows the secret key to people only", ctx)
+    return run_session(
+        options, lambda session: show(session, name, file, create=create, reveal=reveal)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What there is, and what of it was made just now."""
+
+    pair: KeyPair
+    exists: bool
+    made_user: bool = False
+    made_bucket: bool = False
+
+
+async def show(
+    session: Session, name: str | None, file: str | None, *, create: bool, reveal: bool
+) -> int:
+    """Report the bucket and its user; return the exit code."""
+    if reveal and not session.printer.interactive:
+        raise BadInput("the secret key is only shown to a terminal", hint="leave --reveal out")
+    chosen = await route(session, name, file)
+    ports = session.wire(chosen.spec)
+    if create:
+        async with session.hold(chosen.spec):
+            found = await _ensure(session, chosen.spec, ports)
+    else:
+        pair = await _pair(chosen.spec, ports)
+        found = _Found(pair=pair, exists=await ports.store.bucket_exists(pair))
+    _show(session, chosen.spec, found, reveal=reveal)
+    return 0 if found.exists else FINDINGS
+
+
+async def _ensure(session: Session, spec: RouteSpec, ports: RoutePorts) -> _Found:
+    """Make sure that user and bucket exist."""
+    made_user = await ports.source.ensure_user()
+    pair = await _pair(spec, ports, wait=session if made_user else None)
+    there = await ports.store.bucket_exists(pair)
+    if not there:
+        await ports.store.create_bucket(pair)
+    return _Found(pair=pair, exists=True, made_user=made_user, made_bucket=not there)
+
+
+async def _pair(spec: RouteSpec, ports: RoutePorts, *, wait: Session | None = None) -> KeyPair:
+    """Return the source's pair; of a user made just now, once it has one."""
+    for _ in range(NEW_KEY_TAKES_S if wait else 1):
+        reading = await ports.source.read()
+        facts = reading.state.pair if reading.state else None
+        if reading.pair is not None and facts is not None and not facts.blank:
+            return reading.pair
+        if wait:
+            await wait.sleep(1.0)
+    gap = next(iter(reading.gaps), None)
+    if gap is None:
+        raise NeedsHuman(f"{source_ref(spec)} offers no whole key pair")
+    said = f"{gap.ref}: {gap.why}" + (f": {gap.detail}" if gap.detail else "")
+    raise Unreachable(f"the source's key cannot be read: {said}")
+
+
+def _show(session: Session, spec: RouteSpec, found: _Found, *, reveal: bool) -> None:
+    user, key_id = source_ref(spec), disclosure.access_key_id(found.pair)
+    if session.options.output == "json":
+        document = report(
+            "BucketReport",
+            endpoint=spec.bucket.endpoint,
+            bucket=spec.bucket.name,
+            user=user.name,
+            accessKeyId=key_id,
+            exists=found.exists,
+        )
+        session.printer.json(document)
+        return
+    made_user = "  made just now" if found.made_user else ""
+    state = "" if found.exists else "  does not exist: make it with --create"
+    made_bucket = "  made just now" if found.made_bucket else state
+    rows = (
+        ("endpoint", spec.bucket.endpoint, ""),
+        ("bucket", spec.bucket.name, made_bucket),
+        ("user", str(user), made_user),
+        ("key id", key_id, ""),
+    )
+    session.printer.lines(_row(*row) for row in rows)
+    if reveal:
+        disclosure.show_secret(found.pair, label=f"  {'secret':<10}", to=session.printer.terminal)
+
+
+def _row(label: str, value: str, note: str) -> Line:
+    return ((f"  {label:<10}", "faint"), (value, "strong"), (note, "warning"))

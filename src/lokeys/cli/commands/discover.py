@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys discover`: follow a running Loki's key back, and print the resource for it."""
+
+from __future__ import annotations
+
+import click
+
+from lokeys.cli.options import ManifestCommand, options_of
+from lokeys.cli.routes import ref_of, what_exists
+from lokeys.cli.session import Session, run_session
+from lokeys.core.commented import commented_yaml
+from lokeys.core.storagecredential.render import render
+from lokeys.engine.discover import Discovered, Discoverer, LokiWorkload
+from lokeys.errors import BadInput, NotFound, NotReadable
+
+INCOMPLETE = 5
+
+
+@click.command("discover", cls=ManifestCommand)
+@click.argument("workload", required=False, metavar="[KIND/NAME]")
+@click.pass_context
+def command(ctx: click.Context, workload: str | None) -> int:
+    """Follow a running Loki's key back to its source, and print the StorageCredential for it.
+
+    Without KIND/NAME: every Loki of the namespace. What could not be told is marked CHANGE-ME.
+    Nothing secret is printed.
+    """
+    return run_session(options_of(ctx), lambda session: discover(session, workload))
+
+
+async def discover(session: Session, word: str | None) -> int:
+    """Print what can be told; return the exit code."""
+    discoverer = Discoverer(session.objects)
+    workloads = await _workloads(session, discoverer, word)
+    found = await discoverer.routes(workloads)
+    show(session, found)
+    for workload in workloads:
+        if workload.secret is None:
+            session.printer.talk(
+                (f"{workload.ref}: takes no key pair from a Secret, so none is followed", "warning")
+            )
+    for gap in dict.fromkeys(discoverer.gaps):
+        session.printer.talk((f"not read: {gap}", "warning"))
+    for each in found:
+        for path in each.blanks:
+            session.printer.talk((f"fill in {path}: {each.notes[path]}", "warning"))
+    told = bool(found) and not discoverer.gaps and not any(each.blanks for each in found)
+    return 0 if told else INCOMPLETE
+
+
+def show(session: Session, found: list[Discovered]) -> None:
+    """Print the manifests, with what is to be said about each field beside it."""
+    manifests = [(render(each.spec), each.notes) for each in found]
+    if session.options.output == "json":
+        items = [manifest for manifest, _ in manifests]
+        single = len(items) == 1
+        session.printer.json(
+            items[0] if single else {"apiVersion": "v1", "kind": "List", "items": items}
+        )
+        return
+    texts = [commented_yaml(manifest, notes) for manifest, notes in manifests]
+    if texts:
+        session.printer.text("\n---\n".join(texts))
+
+
+async def _workloads(
+    session: Session, discoverer: Discoverer, word: str | None
+) -> list[LokiWorkload]:
+    if word is None:
+        found = await discoverer.workloads(session.namespace)
+        if not found:
+            raise BadInput(
+                f"no Loki in namespace {session.namespace}",
+                hint="choose a namespace with -n, or name the workload: KIND/NAME",
+            )
+        return found
+    if "/" not in word:
+        raise BadInput(f"`{word}` names no object", hint=f"KIND/NAME, such as statefulset/{word}")
+    ref = ref_of(word, session.namespace)
+    try:
+        return [await discoverer.workload(ref)]
+    except NotFound as exc:
+        hint = await what_exists(session, ref)
+        raise BadInput(f"there is no {ref}", hint=hint) from exc
+    except NotReadable as exc:
+        raise BadInput(str(exc)) from exc

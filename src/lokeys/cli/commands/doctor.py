@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys doctor`: why can Loki not reach its storage?"""
+
+from __future__ import annotations
+
+import click
+
+from lokeys.cli import looking, screens
+from lokeys.cli.options import Command, options_of
+from lokeys.cli.routes import Route, covers, of_discovered, resources
+from lokeys.cli.session import Session, run_session
+from lokeys.core.report import diagnosis_report, exit_code
+from lokeys.engine.discover import Discoverer
+from lokeys.errors import BadInput
+
+
+@click.command("doctor", cls=Command)
+@click.option("-A", "--all-namespaces", is_flag=True, help="Look everywhere.")
+@click.option(
+    "--probe",
+    type=click.Choice(looking.PROBES),
+    default="read",
+    show_default=True,
+    help="How keys are tried at the store: not at all, by a list, or also by one object.",
+)
+@click.pass_context
+def command(ctx: click.Context, all_namespaces: bool, probe: str) -> int:
+    """Find out why Loki cannot reach its storage.
+
+    Looks at every StorageCredential of the namespace, and at every Loki that none of them covers.
+    """
+    options = options_of(ctx)
+    return run_session(
+        options, lambda session: examine(session, everywhere=all_namespaces, probe=probe)
+    )
+
+
+async def examine(session: Session, *, everywhere: bool, probe: str) -> int:
+    """Report what is wrong with the routes of a namespace, or of all; return the exit code."""
+    not_read: list[str] = []
+    namespace = None if everywhere else session.namespace
+    routes = await _routes(session, namespace, not_read)
+    looks = await looking.look_at_all(session, routes, probe=probe)
+    views = [looking.view_of(route, look) for route, look in zip(routes, looks, strict=True)]
+    findings = session.heeded(tuple(f for view in views for f in view.diagnosis.findings))
+    document = diagnosis_report(views, findings, not_read)
+    if session.options.output == "json":
+        session.printer.json(document)
+    else:
+        printer, width = session.printer, session.printer.width
+        for view, look in zip(views, looks, strict=True):
+            printer.lines(screens.route_lines(view, at=look.snapshot.at, width=width))
+        printer.lines(screens.findings_lines(findings, width=width))
+        printer.lines(screens.unread_lines(not_read, width=width))
+        printer.lines(
+            [screens.BLANK, screens.summary_line(findings, complete=document["complete"])]
+        )
+    return exit_code(findings, complete=document["complete"], fail_on=session.fail_on)
+
+
+async def _routes(session: Session, namespace: str | None, not_read: list[str]) -> list[Route]:
+    """Return the routes that resources describe, and those of Lokis that none covers."""
+    known = await resources(session, namespace, unusable=not_read)
+    discoverer = Discoverer(session.objects)
+    workloads = await discoverer.workloads(namespace)
+    bare = [w for w in workloads if not any(covers(route.spec, w) for route in known)]
+    found = await discoverer.routes(bare)
+    not_read += discoverer.gaps
+    for workload in bare:
+        if workload.secret is None:
+            not_read.append(f"{workload.ref}: takes no key pair from a Secret, so none is followed")
+    for each in found:
+        if not each.lookable:
+            names = ", ".join(w.name for w in each.spec.workloads)
+            not_read.append(
+                f"{names}: where it writes cannot be told; lokeys discover -n "
+                f"{each.spec.namespace} prints what can"
+            )
+    routes = [*known, *(of_discovered(each) for each in found if each.lookable)]
+    if not routes and not not_read:
+        where = f"in namespace {namespace}" if namespace else "in any namespace"
+        hint = "look everywhere with -A, or choose with -n" if namespace else "is this the cluster?"
+        raise BadInput(f"no StorageCredential and no Loki {where}", hint=hint)
+    return routes

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys explain`: what a finding means, why it matters, how to mend it."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+import click
+
+from lokeys.cli import screens
+from lokeys.cli.options import Command, options_of
+from lokeys.cli.output import Printer
+from lokeys.core.catalogue import RULES, explain
+from lokeys.core.report import explanation
+from lokeys.errors import BadInput
+
+
+@click.command("explain", cls=Command)
+@click.argument("word", metavar="CODE|CAUSE")
+@click.pass_context
+def command(ctx: click.Context, word: str) -> int:
+    """Say what a finding means, why it matters and how to mend it.
+
+    Takes a code (LK0401), a cause (vault_behind_source) or a condition's reason
+    (VaultBehindSource).
+    """
+    options = options_of(ctx)
+    rules = explain(word) or explain(_snake(word))
+    if not rules:
+        raise BadInput(f"there is no finding `{word}`", hint=_near(word))
+    printer = Printer(no_color=options.no_color)
+    if options.output == "json":
+        printer.json(explanation(rules))
+        return 0
+    for number, rule in enumerate(rules):
+        if number:
+            printer.lines([screens.BLANK])
+        printer.lines(screens.rule_lines(rule, width=printer.width))
+    return 0
+
+
+def _snake(word: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower()
+
+
+def _near(word: str) -> str:
+    names = [*RULES, *{rule.cause for rule in RULES.values() if rule.cause}]
+    near = [*get_close_matches(word.upper(), names), *get_close_matches(_snake(word), names)]
+    if near:
+        return f"did you mean {' or '.join(dict.fromkeys(near))}?"
+    return f"codes go from {min(RULES)} to {max(RULES)}"

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys heal`: mend one route, a step at a time, and prove it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import click
+
+from lokeys.cli import screens
+from lokeys.cli.options import Command, options_of, route_arguments
+from lokeys.cli.output import Progress
+from lokeys.cli.routes import Route, route
+from lokeys.cli.session import Session, run_session
+from lokeys.core.currency import Proof
+from lokeys.core.plan import Plan, Policy, Step
+from lokeys.core.plan.steps import plan_to_json
+from lokeys.core.report import StepView, heal_report, plan_report
+from lokeys.core.snapshot import Answer, Memory
+from lokeys.core.storagecredential.rules import duration
+from lokeys.engine.act import Hand
+from lokeys.engine.heal import Done, Ending, Healing, Listener, Patience, heal
+from lokeys.engine.look import Look, Lookout, Wishes
+from lokeys.errors import LokeysError, Unreachable
+
+FINDINGS, INCOMPLETE, TIMED_OUT = 3, 5, 124
+_EXIT_CODES = {
+    Ending.PROVED: 0,
+    Ending.ONE_STEP: 0,
+    Ending.STALLED: FINDINGS,
+    Ending.TIMED_OUT: TIMED_OUT,
+}
+_PROOFS = {
+    Proof.BY_LOKI: "proved by Loki's own storage requests",
+    Proof.BY_STORE_TEST: "proved by testing the key at the store",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the person wants of the healing."""
+
+    policy: Policy
+    timeout: timedelta
+    dry_run: bool = False
+    one_step: bool = False
+
+
+@click.command("heal", cls=Command)
+@route_arguments
+@click.option("--dry-run", is_flag=True, help="Print the plan and change nothing: 0 none, 3 some.")
+@click.option("--no-wait", is_flag=True, help="Return after the next step.")
+@click.option("--accept-loss", is_flag=True, help="Restart pods whose WAL is on no volume.")
+@click.option("--overwrite-foreign", is_flag=True, help="Replace a working key in the vault, too.")
+@click.option("--timeout", default="15m", show_default=True, help="How long to wait for proof.")
+@click.pass_context
+def command(  # noqa: PLR0913, PLR0917 - one argument an option
+    ctx: click.Context,
+    name: str | None,
+    file: str | None,
+    dry_run: bool,
+    no_wait: bool,
+    accept_loss: bool,
+    overwrite_foreign: bool,
+    timeout: str,
+) -> int:
+    """Mend one route, a step at a time, and prove it.
+
+    Every step tests before it trusts. Interrupted at any moment it leaves everything consistent;
+    run again it goes on from what is there.
+    """
+    try:
+        limit = duration(timeout)
+    except ValueError:
+        raise click.UsageError(
+            f"--timeout `{timeout}` is not a time such as 15m or 1h30m", ctx
+        ) from None
+    wish = Wish(
+        policy=Policy(accept_loss=accept_loss, overwrite_foreign=overwrite_foreign),
+        timeout=limit,
+        dry_run=dry_run,
+        one_step=no_wait,
+    )
+    return run_session(options_of(ctx), lambda session: mend(session, name, file, wish=wish))
+
+
+async def mend(session: Session, name: str | None, file: str | None, *, wish: Wish) -> int:
+    """Plan, or do and prove, what the route needs; return the exit code."""
+    chosen = await route(session, name, file)
+    began = session.clock()
+    lookout = Lookout(spec=chosen.spec, ports=session.wire(chosen.spec), clock=session.clock)
+    wishes = Wishes(eager=not wish.dry_run, logs=wish.dry_run, policy=wish.policy)
+    look = await lookout.look(chosen.memory, wishes=wishes, rivals=chosen.rivals)
+    if wish.dry_run:
+        return _show_plan(session, chosen, look)
+    healing = Healing(memory=look.memory, look=look)
+    if look.plan.settled:
+        healing.ending = Ending.PROVED
+    elif look.plan.stalled is not None and not look.plan.steps:
+        healing.ending = Ending.STALLED
+    else:
+        _insist_on_store(look)
+        await _carry_out(session, chosen, Hand(lookout, lambda: 0.0), healing, wish)
+    return _show_outcome(session, chosen, healing, took=session.clock() - began)
+
+
+def _insist_on_store(look: Look) -> None:
+    """Refuse at once where no key can be tested from here: waiting would not help."""
+    verdicts = look.snapshot.verdicts.values()
+    if verdicts and all(verdict.answer is Answer.UNREACHABLE for verdict in verdicts):
+        said = next(iter(verdicts)).detail or "no answer"
+        raise Unreachable(
+            f"the store cannot be reached from here, so no key can be tested and none is spread: "
+            f"{said}"
+        )
+
+
+async def _carry_out(
+    session: Session, chosen: Route, hand: Hand, healing: Healing, wish: Wish
+) -> None:
+    """Heal under the route's Lease; however it ends, say how far it came."""
+    spec = chosen.spec
+    with session.printer.progress() as progress:
+        watcher = _Watcher(progress)
+
+        async def remember(memory: Memory) -> None:
+            await session.remember(spec, memory)
+
+        try:
+            async with session.hold(spec) as remaining_s:
+                await heal(
+                    replace(hand, lease_remaining_s=remaining_s),
+                    healing,
+                    wishes=Wishes(eager=True, policy=wish.policy),
+                    patience=Patience(
+                        timeout=wish.timeout, sleep=session.sleep, one_step=wish.one_step
+                    ),
+                    listener=Listener(
+                        on_look=watcher.on_look,
+                        on_step=watcher.on_step,
+                        on_done=watcher.on_done,
+                        remember=remember if chosen.remembers else None,
+                    ),
+                )
+        except (asyncio.CancelledError, LokeysError):
+            _say_where_it_stopped(progress, healing, watcher.under_way)
+            raise
+
+
+class _Watcher:
+    """Tells a person how the healing goes."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.under_way: Step | None = None
+
+    def on_look(self, look: Look) -> None:
+        step = look.plan.next_step
+        if step is not None and step.passive:
+            self._progress.now(f"waiting for {step.target.path}: {step.why}")
+
+    def on_step(self, step: Step) -> None:
+        self.under_way = step
+        self._progress.now(screens.step_words(step), brief=True)
+
+    def on_done(self, done: Done) -> None:
+        self.under_way = None
+        self._progress.line(*_done_spans(done))
+
+
+def _done_spans(done: Done) -> tuple[tuple[str, str], ...]:
+    took = f"{done.took.total_seconds():5.1f}s"
+    words = screens.step_words(done.step)
+    if done.note:
+        return (("  ↻ ", "warning"), (words, ""), (f"  {took}  {done.note}", "faint"))
+    return (("  ✓ ", "good"), (words, ""), (f"  {took}", "faint"))
+
+
+def _say_where_it_stopped(progress: Progress, healing: Healing, under_way: Step | None) -> None:
+    done = [each for each in healing.done if not each.note]
+    said = ", ".join(screens.step_words(each.step) for each in done) or "none"
+    progress.line((f"stopped after {_count(len(done))}: {said}", "warning"))
+    if under_way is not None:
+        words = screens.step_words(under_way)
+        progress.line((f"under way was {words}: it has happened wholly or not at all", "warning"))
+    progress.line(("the Lease is given back; run it again, and it goes on from there", "faint"))
+
+
+def _count(number: int) -> str:
+    return f"{number} step{'' if number == 1 else 's'}"
+
+
+# --- reports ------------------------------------------------------------------------------------
+
+
+def _show_plan(session: Session, chosen: Route, look: Look) -> int:
+    findings = session.heeded(look.diagnosis.findings)
+    plan = look.plan
+    if session.options.output == "json":
+        session.printer.json(plan_report(chosen.spec.route, plan, findings))
+    else:
+        width = session.printer.width
+        session.printer.lines(screens.plan_lines(chosen.spec.route, plan, width=width))
+        for finding in findings:
+            session.printer.talk(*next(iter(screens.headline(finding, width=width))))
+        for gap in look.diagnosis.not_read:
+            session.printer.talk((f"not read: {gap}", "warning"))
+    if not plan.acts and plan.stalled is None and not look.diagnosis.complete:
+        return INCOMPLETE
+    return 0 if plan.settled else FINDINGS
+
+
+def _show_outcome(session: Session, chosen: Route, healing: Healing, *, took: timedelta) -> int:
+    look, ending = healing.look, healing.ending
+    if look is None or ending is None:
+        return FINDINGS
+    findings = session.heeded(look.diagnosis.findings)
+    if session.options.output == "json":
+        proof = healing.proof.value if healing.proof else None
+        session.printer.json(
+            heal_report(
+                chosen.spec.route,
+                _steps(healing.done, look.plan),
+                ending=ending.value,
+                proof=proof,
+                findings=findings,
+            )
+        )
+    else:
+        printer, width = session.printer, session.printer.width
+        printer.lines([_headline(chosen, healing, took=took)])
+        if ending is not Ending.PROVED:
+            printer.lines(screens.findings_lines(findings, width=width))
+    return _EXIT_CODES[ending]
+
+
+def _headline(chosen: Route, healing: Healing, *, took: timedelta) -> tuple[tuple[str, str], ...]:
+    name, look = chosen.spec.route, healing.look
+    done = [each for each in healing.done if not each.note]
+    proof = _PROOFS[healing.proof] if healing.proof else "not proved yet"
+    step = look.plan.next_step if look else None
+    next_words = f"next: {screens.step_words(step)}, {step.why}" if step else ""
+    match healing.ending:
+        case Ending.PROVED if not done:
+            return ((f"{name}: nothing to do, {proof}", "good"),)
+        case Ending.PROVED:
+            spent = screens.span_of(took)
+            return ((f"{name} is mended: {_count(len(done))} in {spent}, {proof}", "good"),)
+        case Ending.ONE_STEP:
+            return ((f"{name}: {_count(len(done))} done, {proof}; {next_words}", "strong"),)
+        case Ending.TIMED_OUT:
+            return ((f"{name}: time is up after {_count(len(done))}; {next_words}", "error"),)
+    reason = look.plan.reason if look else ""
+    cause = look.plan.stalled if look else ""
+    words = f"{name} needs a person after {_count(len(done))}: {reason or cause} ({cause})"
+    return ((words, "error"),)
+
+
+def _steps(done: Sequence[Done], plan: Plan) -> list[StepView]:
+    """Return the steps that were done, then those that were not."""
+    steps = tuple(each.step for each in done)
+    rows = plan_to_json(Plan(steps=steps))["steps"]
+    finished = [
+        StepView(step=row, done=not each.note, took_s=each.took.total_seconds(), note=each.note)
+        for row, each in zip(rows, done, strict=True)
+    ]
+    return finished + [StepView(step=row, done=False) for row in plan_to_json(plan)["steps"]]

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys status`: all routes, one line each, as the operator last saw them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from lokeys.adapters.cluster import at, mappings_at, text_at
+from lokeys.cli.options import Command, options_of
+from lokeys.cli.output import Line
+from lokeys.cli.routes import KIND
+from lokeys.cli.session import Session, run_session
+from lokeys.core.report import report
+from lokeys.errors import BadInput
+from lokeys.kube.replies import NoSuchKind
+
+CONDITIONS = ("Ready", "InSync", "Verified", "Stalled", "Rotating")
+
+
+@click.command("status", cls=Command)
+@click.option("-A", "--all-namespaces", is_flag=True, help="Of all namespaces.")
+@click.pass_context
+def command(ctx: click.Context, all_namespaces: bool) -> int:
+    """List all routes, one line each, as the operator last saw them."""
+    options = options_of(ctx)
+    everywhere = all_namespaces or options.namespace is None
+    return run_session(options, lambda session: listing(session, everywhere=everywhere))
+
+
+async def listing(session: Session, *, everywhere: bool) -> int:
+    """Report the state of all routes; return the exit code."""
+    try:
+        namespace = None if everywhere else session.namespace
+        found = await session.objects.list(KIND, namespace=namespace)
+    except NoSuchKind as exc:
+        raise BadInput(
+            "this cluster does not know StorageCredentials",
+            hint="lokeys doctor looks at a Loki without any",
+        ) from exc
+    rows = [_row(item) for item in sorted(found, key=_name)]
+    if session.options.output == "json":
+        session.printer.json(report("RouteList", routes=rows))
+        return 0
+    session.printer.lines(_lines(rows))
+    if not rows:
+        session.printer.talk(("no StorageCredential; lokeys discover prints one", ""))
+    return 0
+
+
+def _name(item: Mapping[str, Any]) -> tuple[str, str]:
+    return text_at(item, "metadata", "namespace"), text_at(item, "metadata", "name")
+
+
+def _row(item: Mapping[str, Any]) -> dict[str, Any]:
+    conditions = {text_at(c, "type"): c for c in mappings_at(item, "status", "conditions")}
+    ready, stalled = conditions.get("Ready", {}), conditions.get("Stalled", {})
+    return {
+        "owner": {
+            "kind": KIND,
+            "namespace": text_at(item, "metadata", "namespace"),
+            "name": text_at(item, "metadata", "name"),
+        },
+        "mode": text_at(item, "spec", "mode") or "Observe",
+        "conditions": {
+            name: text_at(conditions.get(name, {}), "status") or None for name in CONDITIONS
+        },
+        "reason": text_at(stalled, "reason")
+        if text_at(stalled, "status") == "True"
+        else text_at(ready, "reason"),
+        "since": text_at(ready, "lastTransitionTime") or None,
+        "nextStep": text_at(item, "status", "nextStep"),
+        "lastVerified": at(item, "status", "lastVerified", "time"),
+    }
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
+    names = [f"{row['owner']['namespace']}/{row['owner']['name']}" for row in rows]
+    room = max(map(len, names), default=0)
+    return [_line(f"{name:<{room}}", row) for name, row in zip(names, rows, strict=True)]
+
+
+def _line(name: str, row: Mapping[str, Any]) -> Line:
+    ready = row["conditions"]["Ready"]
+    if ready is None:
+        said, style = "never looked at: no operator runs, or it is new", "faint"
+    elif ready == "True":
+        said, style = "ready", "good"
+    elif row["conditions"]["Stalled"] == "True":
+        said, style = "needs a person", "error"
+    else:
+        said, style = ("not ready", "error") if ready == "False" else ("unknown", "warning")
+    reason = f"  {row['reason']}" if row["reason"] else ""
+    step = f"  next: {row['nextStep']}" if row["nextStep"] else ""
+    return (
+        (name, "strong"),
+        (f"  {row['mode']:<7}", "faint"),
+        (f"  {said}", style),
+        (reason, ""),
+        (step, "faint"),
+    )

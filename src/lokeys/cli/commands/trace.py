@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys trace`: one route, a line a hop."""
+
+from __future__ import annotations
+
+import click
+
+from lokeys.cli import looking, screens
+from lokeys.cli.options import Command, options_of, route_arguments
+from lokeys.cli.routes import route
+from lokeys.cli.session import Session, run_session
+from lokeys.core.report import exit_code, route_report
+
+
+@click.command("trace", cls=Command)
+@route_arguments
+@click.pass_context
+def command(ctx: click.Context, name: str | None, file: str | None) -> int:
+    """Walk one route from the source to the pods, a line a hop.
+
+    NAME is a StorageCredential, or KIND/NAME of a running Loki, such as statefulset/loki.
+    """
+    return run_session(options_of(ctx), lambda session: walk(session, name, file))
+
+
+async def walk(session: Session, name: str | None, file: str | None) -> int:
+    """Report one route; return the exit code."""
+    chosen = await route(session, name, file)
+    look = await looking.look_at(session, chosen)
+    view = looking.view_of(chosen, look)
+    findings = session.heeded(view.diagnosis.findings)
+    complete = view.diagnosis.complete
+    if session.options.output == "json":
+        session.printer.json(route_report(view, findings))
+    else:
+        printer, width = session.printer, session.printer.width
+        printer.lines(screens.route_lines(view, at=look.snapshot.at, width=width))
+        printer.lines([screens.BLANK])
+        for finding in findings:
+            printer.lines(screens.headline(finding, width=width))
+        if not findings:
+            printer.lines([screens.summary_line(findings, complete=complete)])
+        printer.lines(screens.unread_lines(view.diagnosis.not_read, width=width))
+        if findings:
+            namespace = chosen.spec.namespace
+            printer.talk((f"more: lokeys doctor -n {namespace}, lokeys explain CODE", "faint"))
+    return exit_code(findings, complete=complete, fail_on=session.fail_on)

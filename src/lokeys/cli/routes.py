@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what a person names to the route that is meant: a resource, a file, or a running Loki."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from lokeys.adapters.manifests import Located, route_spec, storage_credential
+from lokeys.cli.session import Session
+from lokeys.core.model import Ref, RouteSpec
+from lokeys.core.snapshot import Memory
+from lokeys.core.storagecredential.parse import Refused, parse
+from lokeys.core.storagecredential.status import memory_from_status
+from lokeys.engine.discover import Discovered, Discoverer, LokiWorkload
+from lokeys.errors import BadInput, LokeysError, NotFound, NotReadable
+from lokeys.kube.replies import NoSuchKind
+from lokeys.operator.routes import Claims
+
+KIND = "StorageCredential"
+_KINDS = {
+    "storagecredential": KIND,
+    "storagecredentials": KIND,
+    "scred": KIND,
+    "statefulset": "StatefulSet",
+    "statefulsets": "StatefulSet",
+    "sts": "StatefulSet",
+    "deployment": "Deployment",
+    "deployments": "Deployment",
+    "deploy": "Deployment",
+    "daemonset": "DaemonSet",
+    "daemonsets": "DaemonSet",
+    "ds": "DaemonSet",
+    "pod": "Pod",
+    "pods": "Pod",
+    "po": "Pod",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One route, what describes it, and what lokeys remembers of it."""
+
+    spec: RouteSpec
+    owner: Ref
+    memory: Memory = field(default_factory=Memory)
+    remembers: bool = False
+    """Whether the resource's status in the cluster keeps the memory."""
+    rivals: tuple[Ref, ...] = ()
+    fallback: RouteSpec | None = None
+    """What to look at instead where the source proves to be a wrong guess."""
+
+
+def ref_of(word: str, namespace: str) -> Ref:
+    """Return what `KIND/NAME` or a resource's bare name stands for. Raises BadInput."""
+    kind, slash, name = word.partition("/")
+    if not slash:
+        return Ref(KIND, word, namespace)
+    known = _KINDS.get(kind.lower())
+    if known is None or not name:
+        kinds = ", ".join(sorted({value.lower() for value in _KINDS.values()}))
+        raise BadInput(f"`{word}` names no object", hint=f"KIND/NAME, with one of: {kinds}")
+    return Ref(known, name, namespace)
+
+
+async def route(session: Session, word: str | None, file: str | None) -> Route:
+    """Return the one route that is meant. Raises BadInput saying which there are."""
+    if file is not None:
+        return from_file(session, word, file)
+    if word is None:
+        raise BadInput("no name given", hint="name a StorageCredential, or give a file with -f")
+    ref = ref_of(word, session.namespace)
+    if ref.kind == KIND:
+        return await from_cluster(session, ref)
+    return (await from_workload(session, ref))[0]
+
+
+def from_file(session: Session, word: str | None, file: str) -> Route:
+    """Return the route that a file describes."""
+    located = storage_credential(file, name=word.rpartition("/")[2] if word else None)
+    spec = route_spec(located, namespace=session.namespace)
+    return Route(spec=spec, owner=spec.ref)
+
+
+async def from_cluster(session: Session, ref: Ref) -> Route:
+    """Return the route that a resource in the cluster describes."""
+    try:
+        found = await session.objects.get(ref)
+    except NoSuchKind as exc:
+        raise BadInput(
+            f"there is no {ref}: this cluster does not know the kind",
+            hint=f"lokeys discover -n {ref.namespace} > route.yaml, then use -f route.yaml",
+        ) from exc
+    except NotFound as exc:
+        raise BadInput(f"there is no {ref}", hint=await what_exists(session, ref)) from exc
+    return of_resource(session, found, await _everywhere(session, [found]))
+
+
+def of_resource(
+    session: Session, found: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
+) -> Route:
+    """Return the route of a resource as the API server has it."""
+    metadata = found["metadata"]
+    place = f"{KIND} {metadata.get('namespace')}/{metadata['name']}"
+    spec = route_spec(Located(object=found, file=place, line=1), namespace=session.namespace)
+    return Route(
+        spec=spec,
+        owner=spec.ref,
+        # A fingerprint of this run alone cannot be compared with what the status remembers.
+        memory=memory_from_status(found.get("status")) if session.kept else Memory(),
+        remembers=session.kept,
+        rivals=_rivals(spec, others),
+    )
+
+
+async def from_workload(session: Session, ref: Ref) -> list[Route]:
+    """Return the route of a running Loki: the resource that covers it, else what can be told."""
+    discoverer = Discoverer(session.objects)
+    try:
+        workload = await discoverer.workload(ref)
+    except NotFound as exc:
+        raise BadInput(f"there is no {ref}", hint=await what_exists(session, ref)) from exc
+    except NotReadable as exc:
+        raise BadInput(str(exc)) from exc
+    covering = [r for r in await resources(session, ref.namespace) if covers(r.spec, workload)]
+    if covering:
+        return covering
+    if workload.secret is None:
+        raise BadInput(
+            f"{workload.ref} takes no key pair from a Secret",
+            hint="lokeys follows static keys that a container reads from one Secret",
+        )
+    found = await discoverer.route([workload])
+    if not found.lookable:
+        raise BadInput(
+            f"where {workload.ref} writes cannot be told from its configuration",
+            hint=f"lokeys discover -n {ref.namespace} > route.yaml, fill in what is marked, "
+            "then use -f route.yaml",
+        )
+    return [of_discovered(found)]
+
+
+def of_discovered(found: Discovered) -> Route:
+    """Return the route that was told from a running Loki."""
+    workload = found.spec.workloads[0]
+    owner = Ref(workload.kind, workload.name, found.spec.namespace)
+    alone = found.without_source().spec
+    if found.blanks:
+        return Route(spec=alone, owner=owner)
+    return Route(spec=found.spec, owner=owner, fallback=None if found.sure else alone)
+
+
+async def resources(
+    session: Session, namespace: str | None, *, unusable: list[str] | None = None
+) -> list[Route]:
+    """Return the routes of all resources; none where the kind is not installed.
+
+    What is wrong with a resource goes into `unusable`, where given, and is raised else.
+    """
+    try:
+        found = await session.objects.list(KIND, namespace=namespace)
+    except NoSuchKind:
+        return []
+    everywhere = found if namespace is None else await _everywhere(session, found)
+    routes = []
+    for item in found:
+        try:
+            routes.append(of_resource(session, item, everywhere))
+        except BadInput as exc:
+            if unusable is None:
+                raise
+            unusable.append(str(exc))
+    return routes
+
+
+def covers(spec: RouteSpec, workload: LokiWorkload) -> bool:
+    """Tell whether a route looks after this workload, by name or by the Secret that it reads."""
+    if spec.namespace != workload.ref.namespace:
+        return False
+    named = any((w.kind, w.name) == (workload.ref.kind, workload.ref.name) for w in spec.workloads)
+    return named or (workload.secret is not None and workload.secret.name == spec.secret.name)
+
+
+async def _everywhere(
+    session: Session, found: Sequence[Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]]:
+    """Return all resources that may be seen, to find two on one thing."""
+    try:
+        return await session.objects.list(KIND, namespace=None)
+    except LokeysError:
+        return found
+
+
+def _rivals(spec: RouteSpec, others: Sequence[Mapping[str, Any]]) -> tuple[Ref, ...]:
+    """Return the older resources that claim the same target, item or user."""
+    claims = Claims()
+    for other in others:
+        metadata = other["metadata"]
+        with suppress(Refused):
+            claims.put((metadata["namespace"], metadata["name"]), parse(other), other)
+    return claims.rivals((spec.namespace, spec.name))
+
+
+async def what_exists(session: Session, ref: Ref) -> str:
+    """Return a hint that names what there is, here or elsewhere."""
+    try:
+        found = await session.objects.list(ref.kind, namespace=None)
+    except LokeysError:
+        found = []
+    here = sorted(o["metadata"]["name"] for o in found if _namespace(o) == ref.namespace)
+    if here:
+        return f"in {ref.namespace} there is: {', '.join(here)}"
+    elsewhere = sorted(
+        f"{_namespace(o)}/{o['metadata']['name']}"
+        for o in found
+        if o["metadata"]["name"] == ref.name
+    )
+    if elsewhere:
+        return f"there is {', '.join(elsewhere)}: choose its namespace with -n"
+    if ref.kind == KIND:
+        return f"lokeys discover -n {ref.namespace} prints one for a running Loki"
+    return f"there is no {ref.kind} in {ref.namespace}"
+
+
+def _namespace(found: Mapping[str, Any]) -> str | None:
+    namespace: str | None = found["metadata"].get("namespace")
+    return namespace

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person sees of routes, findings and plans: lines, made of what the core knows.
+
+Nothing is said by colour alone. Commands are never wrapped: they are there to be pasted.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from lokeys.cli.output import Line, Span
+from lokeys.core.catalogue import RULES
+from lokeys.core.finding import Finding, Rule, Severity, Symptom
+from lokeys.core.model import Hop, Ref
+from lokeys.core.plan import Plan, Step
+from lokeys.core.report import Link, RouteView
+from lokeys.core.route import HopView, first_disagreement
+from lokeys.core.sensitive import short
+
+BLANK: Line = ()
+_LABEL = 10
+_NAME_AT = 29
+"""The column where a hop's object stands: what is compared stands before it, aligned."""
+_MARKS = {True: ("=", "good"), False: ("≠", "error"), None: ("?", "faint")}
+_DISAGREES = {
+    Hop.VAULT: "the vault does not hold the source's key: here it goes stale",
+    Hop.SECRET: "the Secret does not hold what is before it: here the key goes stale",
+    Hop.PODS: "this pod runs with another key than the Secret's: here it goes stale",
+    Hop.STORE: "the store does not accept the Secret's key",
+}
+
+
+# --- routes -------------------------------------------------------------------------------------
+
+
+def route_lines(route: RouteView, *, at: datetime, width: int) -> Iterator[Line]:
+    """Yield one route, a line a hop, the first disagreement marked in words."""
+    hops = route.diagnosis.hops
+    yield ((str(route.owner), "strong"),)
+    wrong = first_disagreement(hops)
+    for view in hops:
+        yield from _hop_lines(view, home=route.owner.namespace, at=at, width=width)
+        if view is wrong:
+            said = _DISAGREES.get(view.hop, "it disagrees")
+            yield ((f"{'':12}╰ {said}", "error"),)
+
+
+def _hop_lines(view: HopView, *, home: str | None, at: datetime, width: int) -> Iterator[Line]:
+    compared = view.hop not in (Hop.SOURCE, Hop.DELIVERY)
+    mark: Span = _MARKS[view.agrees] if compared else (" ", "")
+    shown = short(view.fingerprint) if view.fingerprint else ""
+    age = age_of(view.since, at) if view.since else ""
+    name = _name(view.ref, home)
+    line: Line = (
+        (f"  {view.hop.value:<10}", "faint"),
+        mark,
+        (f" {shown:<8}", "strong"),
+        (f" {age:>4}  ", "faint"),
+        (name, ""),
+    )
+    if len(view.detail) + len(name) + _NAME_AT + 2 <= width:
+        yield (*line, (f"  {view.detail}", "faint"))
+        return
+    yield line
+    for part in textwrap.wrap(view.detail, max(width - _NAME_AT, 30)):
+        yield ((f"{'':{_NAME_AT}}{part}", "faint"),)
+
+
+def _name(ref: Ref, home: str | None) -> str:
+    return f"{ref.kind} {ref.name}" if ref.namespace in (home, None) else str(ref)
+
+
+def age_of(moment: datetime, now: datetime) -> str:
+    """Return an age as people say it: `12d`, `3h`, `40m`, `5s`."""
+    return span_of(now - moment)
+
+
+def span_of(span: timedelta) -> str:
+    """Return a length of time in its largest unit that is not zero."""
+    seconds = max(int(span.total_seconds()), 0)
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * length or (unit == "m" and seconds >= 100):
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+# --- findings -----------------------------------------------------------------------------------
+
+
+def findings_lines(findings: Iterable[Finding], *, width: int) -> Iterator[Line]:
+    """Yield findings, the best explanation first, each with what to do."""
+    for finding in findings:
+        yield BLANK
+        yield from finding_lines(finding, width=width)
+
+
+def finding_lines(finding: Finding, *, width: int) -> Iterator[Line]:
+    """Yield one finding: what, where, why we think so, what it explains, what mends it."""
+    severity = finding.severity.value
+    yield (
+        (finding.code, "strong"),
+        (f" {severity}", severity),
+        (f" {finding.confidence.value}", "faint"),
+        (f"  {finding.title}", "strong"),
+    )
+    yield from _labelled("where", _places(finding), width=width)
+    yield from _labelled("what", [finding.message], width=width)
+    yield from _labelled("evidence", finding.evidence, width=width)
+    yield from _labelled("explains", map(_symptom, finding.symptoms), width=width)
+    for number, remedy in enumerate(finding.remedy):
+        label = "mend" if number == 0 else "or"
+        warning = " (loses something if misused)" if remedy.destructive else ""
+        text = remedy.text.removeprefix("or ").removeprefix("else ") if number else remedy.text
+        yield from _labelled(label, [text + warning], width=width)
+        if remedy.command:
+            yield ((" " * (_LABEL + 2), ""), (remedy.command, "command"))
+
+
+def _places(finding: Finding) -> Iterator[str]:
+    """Yield where it is, as far as the message does not say so itself."""
+    if finding.location:
+        yield f"{finding.location.file}:{finding.location.line or 1}"
+    named = str(finding.object or "")
+    if named not in finding.message:
+        yield named
+    if finding.field and finding.field not in finding.message:
+        yield finding.field
+
+
+def headline(finding: Finding, *, width: int) -> Iterator[Line]:
+    """Yield a finding in one line: its code, how bad, what."""
+    severity = finding.severity.value
+    title = textwrap.shorten(finding.title, max(width - 18, 30), placeholder="…")
+    yield ((finding.code, "strong"), (f" {severity}", severity), (f"  {title}", ""))
+
+
+def _symptom(symptom: Symptom) -> str:
+    rule = RULES.get(symptom.code)
+    times = ""
+    if symptom.first_seen and symptom.last_seen:
+        times = f", {symptom.first_seen:%H:%M:%S} to {symptom.last_seen:%H:%M:%S} UTC"
+    times_seen = f"{symptom.count} ×"  # noqa: RUF001 - as people write it
+    return f"{times_seen} {symptom.code} {rule.title if rule else ''}{times}"
+
+
+def _labelled(label: str, texts: Iterable[str], *, width: int) -> Iterator[Line]:
+    for text in texts:
+        for part in textwrap.wrap(text, max(width - _LABEL - 2, 30), break_on_hyphens=False):
+            yield ((f"  {label:<{_LABEL}}", "faint"), (part, ""))
+            label = ""
+
+
+def summary_line(findings: Sequence[Finding], *, complete: bool) -> Line:
+    """Return the last line of a report."""
+    counts = [
+        (sum(f.severity is severity for f in findings), severity.value) for severity in Severity
+    ]
+    words = ", ".join(
+        f"{count} {name}{'s' if count > 1 and name != 'info' else ''}"
+        for count, name in counts
+        if count
+    )
+    if words:
+        return ((words + ("" if complete else "; incomplete, see above"), "strong"),)
+    if not complete:
+        return (("incomplete: something could not be read, and nothing wrong was seen", "warning"),)
+    return (("nothing to report: every hop agrees and the store accepts the key", "good"),)
+
+
+def unread_lines(unread: Sequence[str], *, width: int) -> Iterator[Line]:
+    """Yield what could not be read."""
+    if unread:
+        yield BLANK
+        yield from _labelled("not read", unread, width=width)
+
+
+# --- plans and steps ----------------------------------------------------------------------------
+
+
+def plan_lines(route: str, plan: Plan, *, width: int) -> Iterator[Line]:
+    """Yield what `heal` would do."""
+    count = len(plan.steps)
+    if not count and plan.stalled is None:
+        yield ((f"{route}: nothing to do, everything is proved", "good"),)
+        return
+    yield ((f"{route}: {count} step{'s' if count != 1 else ''}", "strong"),)
+    for number, step in enumerate(plan.steps, 1):
+        yield BLANK
+        yield from _step_lines(number, step, width=width)
+    if plan.stalled:
+        yield BLANK
+        said = f"stops there: {plan.reason or plan.stalled} ({plan.stalled})"
+        yield from _labelled("", [said], width=width)
+        yield from _labelled("", [f"more: lokeys explain {plan.stalled}"], width=width)
+
+
+def _step_lines(number: int, step: Step, *, width: int) -> Iterator[Line]:
+    yield (
+        (f"{number:>3}  ", "faint"),
+        (step.action.value, "strong"),
+        (f"  {step.target}", ""),
+        ("  destructive" if step.destructive else "", "error"),
+    )
+    for label, text in (("why", step.why), ("changes", step.changes)):
+        for part in textwrap.wrap(text, max(width - 15, 30)):
+            yield ((f"     {label:<9}", "faint"), (part, ""))
+            label = ""  # noqa: PLW2901 - only the first line bears it
+
+
+def step_words(step: Step) -> str:
+    """Return a step in a few words, for progress."""
+    return f"{step.action.value} {step.target.path}"
+
+
+# --- links and explanations ---------------------------------------------------------------------
+
+
+def link_lines(links: Sequence[Link], *, width: int) -> Iterator[Line]:
+    """Yield the links of a probe."""
+    room = max((len(link.name) for link in links), default=0)
+    words = {True: ("ok  ", "good"), False: ("FAIL", "error"), None: ("-   ", "faint")}
+    for link in links:
+        cause = f" ({link.cause})" if link.cause else ""
+        parts = textwrap.wrap(link.detail + cause, max(width - room - 10, 30)) or [""]
+        yield ((f"  {link.name:<{room}}  ", ""), words[link.ok], (f"  {parts[0]}", "faint"))
+        for part in parts[1:]:
+            yield ((" " * (room + 10) + part, "faint"),)
+
+
+def rule_lines(rule: Rule, *, width: int) -> Iterator[Line]:
+    """Yield what a finding means, why it matters and what mends it."""
+    cause = f"  {rule.cause}" if rule.cause else ""
+    title = readable(rule.title)
+    severity = rule.severity.value
+    yield ((rule.code, "strong"), (f" {severity}", severity), (cause, "faint"))
+    yield (("  ", ""), (title, "strong"))
+    yield BLANK
+    yield from _labelled("means", [rule.meaning], width=width)
+    yield from _labelled("matters", [rule.why], width=width)
+    for number, remedy in enumerate(rule.remedy):
+        yield from _labelled("mend" if not number else "or", [readable(remedy.text)], width=width)
+        if remedy.command:
+            yield ((" " * (_LABEL + 2), ""), (readable(remedy.command), "command"))
+
+
+def readable(template: str) -> str:
+    """Return a template as people read it: `{name}` becomes NAME."""
+    opened = template.replace("{{", "\0").replace("}}", "\1")
+    words = opened.split("{")
+    said = words[0] + "".join(
+        f"{name.upper()}{rest}" for name, _, rest in (word.partition("}") for word in words[1:])
+    )
+    return said.replace("\0", "{").replace("\1", "}")

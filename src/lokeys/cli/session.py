@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of a command: the cluster it speaks to, as whom, and how its routes are reached."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from lokeys.adapters import fingerprints
+from lokeys.adapters.cluster import Cluster
+from lokeys.adapters.http import HttpClients
+from lokeys.adapters.objects import LiveObjects
+from lokeys.adapters.wiring import Access, wire
+from lokeys.cli.options import Options
+from lokeys.cli.output import Printer
+from lokeys.cli.reach import Mode, Reach
+from lokeys.clock import utc_now
+from lokeys.core.finding import Finding, Severity
+from lokeys.core.model import Ref, RouteSpec
+from lokeys.core.report import Ignore, heeded
+from lokeys.core.snapshot import Memory
+from lokeys.core.storagecredential.status import fitted, memory_to_status
+from lokeys.engine.act import RemainingLease
+from lokeys.errors import LeaseLost, NotFound, Waiting
+from lokeys.kube.client import Api, Limits
+from lokeys.kube.kubeconfig import ClusterConfig, load
+from lokeys.kube.lease import Lease, this_process
+from lokeys.kube.resources import STORAGE_CREDENTIAL
+from lokeys.ports import Clock, Objects, RoutePorts, Sleep
+
+LEASE_AWAITED_S = 3.0
+CALL_S = 15.0
+Hold = Callable[[RouteSpec], AbstractAsyncContextManager[RemainingLease]]
+Remember = Callable[[RouteSpec, Memory], Awaitable[None]]
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What a command works with. Everything that reaches outside is one of these fields."""
+
+    options: Options
+    printer: Printer
+    namespace: str
+    objects: Objects
+    wire: Callable[[RouteSpec], RoutePorts]
+    hold: Hold
+    remember: Remember
+    kept: bool
+    """Whether fingerprints outlive this run, so that what a status remembers can be compared."""
+    clock: Clock = utc_now
+    sleep: Sleep = asyncio.sleep
+
+    @property
+    def fail_on(self) -> Severity:
+        """Return from which severity up a finding is a failure."""
+        return Severity(self.options.fail_on)
+
+    def heeded(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """Return the findings that the person wants to hear of."""
+        return heeded(findings, [ignore_of(word) for word in self.options.ignore])
+
+
+def ignore_of(word: str) -> Ignore:
+    """Return what `CODE` or `CODE=KIND/NAMESPACE/NAME` ignores."""
+    code, _, place = word.partition("=")
+    if not place:
+        return Ignore(code=code)
+    kind, namespace, name = place.split("/", 2)
+    return Ignore(code=code, kind=kind, namespace=namespace or None, name=name)
+
+
+def run_session(options: Options, body: Callable[[Session], Awaitable[Answer]]) -> Answer:
+    """Run a command's body with a session on the chosen cluster. Ctrl-C cancels the body."""
+
+    async def main() -> Answer:
+        async with opened(options) as session:
+            return await body(session)
+
+    return asyncio.run(main())
+
+
+@asynccontextmanager
+async def opened(options: Options, printer: Printer | None = None) -> AsyncIterator[Session]:
+    """Open a session on the cluster that the options choose."""
+    config = cluster_config(options)
+    in_cluster = config.origin == "in-cluster"
+    mode = Mode(options.reach)
+    async with (
+        Api(config, limits=Limits(call_s=CALL_S)) as api,
+        Reach(api, mode=mode, in_cluster=in_cluster) as reach,
+        HttpClients(dial=reach.dial) as clients,
+    ):
+        # The first call: a dead server is told in words before anything is gathered.
+        await api.raw_get("/version")
+        fingerprinter = await fingerprints.load(api)
+        objects = LiveObjects(api)
+        cluster = Cluster(objects=objects, api=api, fingerprinter=fingerprinter, clock=utc_now)
+        access = Access(cluster=cluster, clients=clients, callers_rights=True)
+        yield Session(
+            options=options,
+            printer=printer or Printer(no_color=options.no_color),
+            namespace=config.namespace,
+            objects=objects,
+            wire=lambda spec: wire(spec, access),
+            hold=lambda spec: _hold(api, spec),
+            remember=_Status(api).remember,
+            kept=fingerprinter.kept,
+        )
+
+
+def cluster_config(options: Options) -> ClusterConfig:
+    """Return the cluster that the options choose. Raises BadInput."""
+    return load(kubeconfig=options.kubeconfig, context=options.context, namespace=options.namespace)
+
+
+@asynccontextmanager
+async def _hold(api: Api, spec: RouteSpec) -> AsyncIterator[RemainingLease]:
+    """Hold the route's Lease. Refuses, naming the holder, where another acts on the route."""
+    lease = Lease(api, name=f"lokeys-{spec.name}", namespace=spec.namespace, holder=this_process())
+    try:
+        await lease.acquire(timeout_s=LEASE_AWAITED_S)
+    except Waiting as exc:
+        raise LeaseLost(f"somebody else is acting on this route: {exc}") from exc
+    async with lease.hold():
+        yield lease.remaining_s
+
+
+class _Status:
+    """Keeps lokeys' memory in a resource's status; writes only what is new."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._written: dict[Ref, Mapping[str, Any]] = {}
+
+    async def remember(self, spec: RouteSpec, memory: Memory) -> None:
+        """Write what is to be remembered; a resource that went meanwhile forgets it."""
+        kept = fitted({"memory": memory_to_status(memory)})
+        if self._written.get(spec.ref) == kept:
+            return
+        place = {"namespace": spec.namespace, "subresource": "status"}
+        try:
+            found = await self._api.get(STORAGE_CREDENTIAL, spec.name, namespace=spec.namespace)
+            status = found.get("status")
+            if not status or status.get("memory") != kept["memory"]:
+                change = (
+                    {"op": "add", "path": "/status/memory", "value": kept["memory"]}
+                    if status
+                    else {"op": "add", "path": "/status", "value": kept}
+                )
+                await self._api.json_patch(STORAGE_CREDENTIAL, spec.name, [change], **place)
+        except NotFound:
+            return
+        self._written[spec.ref] = kept

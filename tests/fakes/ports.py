@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small world in memory, with the rules of the real one, behind every port of a route.
+
+    world = World(); world.rotate_source(); ports = world.ports(spec)
+
+The store takes a pair only while its user has it; External Secrets copies the item when forced; a
+pod reads the Secret when it starts and asks the store with what it read then. Time stands still
+until somebody sleeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lokeys.core.model import Bucket, Hop, OnePasswordVault, Ref, RouteSpec, source_ref
+from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
+from lokeys.core.snapshot import (
+    Answer,
+    DeliveryState,
+    Depth,
+    LogLine,
+    LokiMetrics,
+    PodState,
+    RookUser,
+    SecretState,
+    SourceState,
+    StoreVerdict,
+    Unreadable,
+    VaultState,
+    WorkloadState,
+)
+from lokeys.errors import Conflict, NotFound, Unreachable
+from lokeys.kube.replies import NoSuchKind
+from lokeys.ports import Fleet, Reading, RoutePorts
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def pair(name: str) -> KeyPair:
+    """Return the pair of this name; its secret can be looked for in outputs."""
+    return KeyPair(
+        access_key_id=Sensitive(f"AK{name.upper():0<18}"),
+        secret_access_key=Sensitive(f"canary-{name}-{'x' * 30}"),
+    )
+
+
+@dataclass(slots=True)
+class Pod:
+    """One running Loki: the pair that it read at its start, and what came of it."""
+
+    name: str
+    uid: str
+    started_at: datetime
+    holds: KeyPair
+    wal_persistent: bool = True
+    requests: int = 5
+
+
+@dataclass(slots=True)
+class World:
+    """Everything outside of lokeys. Each write is kept in `writes`, in order."""
+
+    now: datetime = NOON
+    fingerprinter: Fingerprinter = field(
+        default_factory=lambda: Fingerprinter(key=Sensitive(b"k" * 32), kept=True)
+    )
+    alive: list[KeyPair] = field(default_factory=lambda: [pair("one")])
+    source: KeyPair = field(default_factory=lambda: pair("one"))
+    item: KeyPair = field(default_factory=lambda: pair("one"))
+    item_version: int = 3
+    secret: KeyPair | None = field(default_factory=lambda: pair("one"))
+    secret_written_at: datetime = NOON - timedelta(days=12)
+    secret_version: int = 1
+    bucket_exists: bool = True
+    user_exists: bool = True
+    store_reachable: bool = True
+    eso_works: bool = True
+    pods: list[Pod] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
+    gaps: tuple[Unreadable, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Start one pod that is as old as the Secret."""
+        if not self.pods:
+            started = self.secret_written_at + timedelta(hours=1)
+            self.pods = [Pod("loki-0", "uid-loki-0", started, self.secret or pair("one"))]
+
+    def clock(self) -> datetime:
+        """Return the moment of this world."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+    def rotate_source(self) -> None:
+        """Replace the user's key at the store; only the source's Secret follows."""
+        self.alive, self.source = [pair("two")], pair("two")
+
+    def knows(self, held: KeyPair) -> bool:
+        """Tell whether the store takes this pair."""
+        return held in self.alive
+
+    def start(self, pod: Pod) -> None:
+        """Replace a pod: the new one reads the Secret as it is now."""
+        self.pods.remove(pod)
+        uid = f"{pod.uid}+"
+        holds = self.secret or pair("none")
+        self.pods.append(Pod(pod.name, uid, self.now, holds, pod.wal_persistent))
+
+    def ports(self, spec: RouteSpec) -> RoutePorts:
+        """Return every port of a route into this world."""
+        return RoutePorts(
+            source=_Source(self, spec),
+            vault=_Vault(self, spec) if spec.vault else None,
+            delivery=_Delivery(self, spec) if spec.external_secret else None,
+            secret=_Secret(self, spec),
+            workloads=_Workloads(self, spec),
+            store=_Store(self, spec.bucket),
+            loki=_Loki(self),
+            bucket=spec.bucket,
+        )
+
+
+@dataclass(slots=True)
+class _Source:
+    world: World
+    spec: RouteSpec
+
+    async def read(self) -> Reading[SourceState]:
+        ref = source_ref(self.spec)
+        mine = tuple(gap for gap in self.world.gaps if gap.hop is Hop.SOURCE)
+        if mine or not self.world.user_exists:
+            return Reading(gaps=mine)
+        held = self.world.source
+        state = SourceState(
+            ref=Ref("Secret", f"rook-ceph-object-user-storage-{ref.name}", ref.namespace),
+            owner=ref,
+            pair=self.world.fingerprinter.describe(held),
+            rook=RookUser(phase="Ready", generation=1, observed_generation=1),
+        )
+        return Reading(state=state, pair=held)
+
+    async def refresh(self) -> None:
+        self.world.writes.append("refresh source")
+        self.world.source = self.world.alive[0]
+
+    async def ensure_user(self) -> bool:
+        made = not self.world.user_exists
+        if made:
+            self.world.writes.append("create user")
+        self.world.user_exists = True
+        return made
+
+
+@dataclass(slots=True)
+class _Vault:
+    world: World
+    spec: RouteSpec
+
+    def _state(self) -> VaultState:
+        assert isinstance(self.spec.vault, OnePasswordVault)
+        return VaultState(
+            ref=Ref("OnePasswordItem", f"{self.spec.vault.vault}/{self.spec.vault.item}"),
+            pair=self.world.fingerprinter.describe(self.world.item),
+            version=self.world.item_version,
+            updated_at=NOON - timedelta(days=40),
+        )
+
+    async def read(self) -> Reading[VaultState]:
+        mine = tuple(gap for gap in self.world.gaps if gap.hop is Hop.VAULT)
+        return Reading(gaps=mine) if mine else Reading(state=self._state(), pair=self.world.item)
+
+    async def write(self, pair: KeyPair, *, over: Fingerprint) -> VaultState:
+        if self.world.fingerprinter.describe(self.world.item).pair != over:
+            raise Conflict("the item holds another pair by now")
+        self.world.writes.append("write vault")
+        self.world.item = pair
+        self.world.item_version += 1
+        return self._state()
+
+
+@dataclass(slots=True)
+class _Delivery:
+    world: World
+    spec: RouteSpec
+
+    async def read(self) -> Reading[DeliveryState]:
+        assert self.spec.external_secret is not None
+        name = self.spec.external_secret.name
+        return Reading(
+            state=DeliveryState(
+                ref=Ref("ExternalSecret", name, self.spec.namespace),
+                target=self.spec.secret.name,
+                ready=True,
+                reason="SecretSynced",
+                refreshed_at=self.world.now - timedelta(minutes=40),
+            )
+        )
+
+    async def force_sync(self) -> None:
+        self.world.writes.append("force sync")
+        if self.world.eso_works and self.world.secret != self.world.item:
+            self.world.secret = self.world.item
+            self.world.secret_written_at = self.world.now
+            self.world.secret_version += 1
+
+    async def revalidate_store(self) -> None:
+        self.world.writes.append("revalidate store")
+
+
+@dataclass(slots=True)
+class _Secret:
+    world: World
+    spec: RouteSpec
+
+    async def read(self) -> Reading[SecretState]:
+        held = self.world.secret
+        if held is None:
+            return Reading()
+        state = SecretState(
+            ref=self.spec.secret_ref,
+            uid="uid-secret",
+            resource_version=str(self.world.secret_version),
+            pair=self.world.fingerprinter.describe(held),
+            written_at=self.world.secret_written_at,
+            managed_by_eso=self.spec.external_secret is not None,
+        )
+        return Reading(state=state, pair=held)
+
+    async def spoil_data_hash(self, *, expected: SecretState) -> None:
+        self.world.writes.append(f"spoil data-hash of {expected.ref.name}")
+
+    async def delete(self, *, expected: SecretState) -> None:
+        self.world.writes.append(f"delete {expected.ref.name}")
+        self.world.secret = None
+
+    async def write(self, pair: KeyPair, *, expected: SecretState | None) -> None:
+        del expected
+        self.world.writes.append("write secret")
+        self.world.secret = pair
+        self.world.secret_written_at = self.world.now
+        self.world.secret_version += 1
+
+
+@dataclass(slots=True)
+class _Workloads:
+    world: World
+    spec: RouteSpec
+
+    async def read(self) -> Reading[Fleet]:
+        ref = Ref("StatefulSet", "loki", self.spec.namespace)
+        workload = WorkloadState(ref=ref, wanted=1, ready=1, ordered=True)
+        return Reading(
+            state=Fleet(
+                workloads=(workload,), pods=tuple(self._pod(p, ref) for p in self.world.pods)
+            )
+        )
+
+    def _pod(self, pod: Pod, workload: Ref) -> PodState:
+        return PodState(
+            ref=Ref("Pod", pod.name, self.spec.namespace),
+            uid=pod.uid,
+            workload=workload,
+            ready=True,
+            containers_ready="2/2",
+            created_at=pod.started_at,
+            started_at=pod.started_at,
+            wal_persistent=pod.wal_persistent,
+        )
+
+    async def evict(self, pod: PodState, *, grace: timedelta | None) -> None:
+        self.world.writes.append(f"evict {pod.ref.name}")
+        del grace
+        self._replace(pod)
+
+    async def delete(self, pod: PodState, *, grace: timedelta | None) -> None:
+        self.world.writes.append(f"delete {pod.ref.name}")
+        del grace
+        self._replace(pod)
+
+    def _replace(self, pod: PodState) -> None:
+        for mine in self.world.pods:
+            if mine.uid == pod.uid:
+                self.world.start(mine)
+                return
+        raise Conflict(f"{pod.ref} was replaced by somebody else")
+
+
+@dataclass(slots=True)
+class _Store:
+    world: World
+    bucket: Bucket
+
+    def _verdict(self, held: KeyPair, depth: Depth) -> StoreVerdict:
+        verdict = StoreVerdict(answer=Answer.ACCEPTED, depth=depth, at=self.world.now)
+        action = "put" if depth is Depth.FULL else "list"
+        if not self.world.store_reachable:
+            detail = "rgw.storage.svc:80: the host name does not resolve here"
+            return replace(verdict, answer=Answer.UNREACHABLE, detail=detail, action=action)
+        if not self.world.knows(held):
+            ids = [known.access_key_id for known in self.world.alive]
+            wrong = Answer.WRONG_SECRET if held.access_key_id in ids else Answer.UNKNOWN_KEY
+            return replace(verdict, answer=wrong, action=action)
+        if not self.world.bucket_exists:
+            return replace(verdict, answer=Answer.NO_BUCKET, action=action)
+        return verdict
+
+    async def try_list(self, pair: KeyPair) -> StoreVerdict:
+        return self._verdict(pair, Depth.LIST)
+
+    async def try_fully(self, pair: KeyPair) -> StoreVerdict:
+        return self._verdict(pair, Depth.FULL)
+
+    async def bucket_exists(self, pair: KeyPair) -> bool:
+        del pair
+        if not self.world.store_reachable:
+            raise Unreachable("rgw.storage.svc:80: the host name does not resolve here")
+        return self.world.bucket_exists
+
+    async def create_bucket(self, pair: KeyPair) -> None:
+        del pair
+        self.world.writes.append(f"create bucket {self.bucket.name}")
+        self.world.bucket_exists = True
+
+
+@dataclass(slots=True)
+class _Loki:
+    world: World
+
+    def _of(self, pod: PodState) -> Pod:
+        return next(mine for mine in self.world.pods if mine.uid == pod.uid)
+
+    async def metrics(self, pod: PodState) -> LokiMetrics | Unreadable:
+        mine = self._of(pod)
+        works = self.world.knows(mine.holds)
+        return LokiMetrics(
+            at=self.world.now,
+            accepted=mine.requests if works else 0,
+            refused=0 if works else mine.requests,
+            flush_failures=0 if works else mine.requests,
+            started_at=mine.started_at,
+        )
+
+    async def log(self, pod: PodState) -> tuple[LogLine, ...] | Unreadable:
+        if self.world.knows(self._of(pod).holds):
+            return ()
+        first, last = self.world.now - timedelta(minutes=9), self.world.now
+        return (LogLine(cause="access_key_unknown", count=12, first_at=first, last_at=last),)
+
+    async def flush(self, pod: PodState) -> None:
+        self.world.writes.append(f"flush {pod.ref.name}")
+
+
+class FakeObjects:
+    """An `Objects` on a dictionary. `kinds` are those whose CRD is installed."""
+
+    def __init__(self, *objects: Mapping[str, Any], kinds: frozenset[str] | None = None) -> None:
+        self.items = list(objects)
+        self.kinds = kinds
+
+    async def get(self, ref: Ref) -> Mapping[str, Any]:
+        """Return the object; raises NotFound."""
+        for item in await self.list(ref.kind, namespace=ref.namespace):
+            if item["metadata"]["name"] == ref.name:
+                return item
+        raise NotFound(f"{ref} does not exist")
+
+    async def list(
+        self, kind: str, *, namespace: str | None, labels: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return the objects of a kind; `namespace` None means all."""
+        assert labels is None, "no label is looked for here"
+        if self.kinds is not None and kind not in self.kinds:
+            raise NoSuchKind(f"the API server knows no {kind}")
+        return [
+            item
+            for item in self.items
+            if item["kind"] == kind and namespace in (None, item["metadata"].get("namespace"))
+        ]
