@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what, and why: the rights of the operator, and those of one route.
+
+    deploy/            every route's resource, no Secret but the operator's own fingerprint key
+    lokeys rbac NAME   one route: its Secrets by name, its workloads, what its mode may change
+
+A Secret is followed by a watch on its name alone, which RBAC can grant for that name. Other kinds
+are followed by namespace, so that many routes share few watches; their rights name no object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from lokeys.core.model import RouteSpec
+from lokeys.core.rbac.grants import RBAC, Account, Grant, doctor_grants, operator_grants
+from lokeys.core.rbac.route import Known, route_grants, unnamed
+
+__all__ = [
+    "WHY",
+    "Account",
+    "Grant",
+    "Known",
+    "doctor_grants",
+    "doctor_roles",
+    "operator_grants",
+    "operator_roles",
+    "route_grants",
+    "route_roles",
+    "unnamed",
+]
+
+WHY = "lokeys.dev/why"
+
+
+def route_roles(
+    spec: RouteSpec, *, account: Account | None = None, known: Known | None = None
+) -> list[dict[str, Any]]:
+    """Return the Roles of one route, one for each namespace it passes, and their bindings.
+
+    Each Role says in an annotation why it holds each rule, and what it lacks.
+    """
+    name = f"lokeys-{spec.namespace}.{spec.name}"
+    grants, notes = route_grants(spec, known=known), unnamed(spec, known=known)
+    return _roles(name, grants, account=account or Account(), notes=notes)
+
+
+def operator_roles(account: Account | None = None) -> list[dict[str, Any]]:
+    """Return what the operator may do before it knows any route."""
+    account = account or Account()
+    return _roles("lokeys-operator", operator_grants(account), account=account)
+
+
+def doctor_roles(account: Account, *, home: Account | None = None) -> list[dict[str, Any]]:
+    """Return what a doctor that runs by the clock may see; `home` is the operator's account."""
+    return _roles("lokeys-doctor", doctor_grants(home or Account()), account=account)
+
+
+def _roles(
+    name: str, grants: Iterable[Grant], *, account: Account, notes: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """Return a Role and its binding for each namespace of `grants`, the cluster's first."""
+    by_place: dict[str | None, list[Grant]] = {}
+    for grant in _merged(grants):
+        by_place.setdefault(grant.namespace, []).append(grant)
+    return [
+        made
+        for place in sorted(by_place, key=lambda namespace: namespace or "")
+        for made in _role_and_binding(name, place, by_place[place], account=account, notes=notes)
+    ]
+
+
+def _merged(grants: Iterable[Grant]) -> Iterator[Grant]:
+    """Yield each right once, with all its reasons."""
+    reasons: dict[Grant, list[str]] = {}
+    for grant in grants:
+        reasons.setdefault(replace(grant, why=""), []).append(grant.why)
+    for right, whys in reasons.items():
+        yield replace(right, why="; ".join(dict.fromkeys(whys)))
+
+
+def _role_and_binding(
+    name: str,
+    namespace: str | None,
+    grants: list[Grant],
+    *,
+    account: Account,
+    notes: tuple[str, ...],
+) -> Iterator[dict[str, Any]]:
+    kind = "Role" if namespace else "ClusterRole"
+    metadata: dict[str, Any] = {"name": name} | ({"namespace": namespace} if namespace else {})
+    labels = {"app.kubernetes.io/name": "lokeys"}
+    lines = [grant.sentence for grant in grants] + [f"not granted: {note}" for note in notes]
+    yield {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": kind,
+        "metadata": {**metadata, "labels": labels, "annotations": {WHY: "\n".join(lines) + "\n"}},
+        "rules": [grant.rule for grant in grants],
+    }
+    yield {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": f"{kind}Binding",
+        "metadata": {**metadata, "labels": labels},
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": name},
+        "subjects": [
+            {"kind": "ServiceAccount", "name": account.name, "namespace": account.namespace}
+        ],
+    }

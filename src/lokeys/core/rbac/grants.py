@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rights with their reasons: what the operator and the doctor hold before they know a route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+READ = ("get", "list", "watch")
+FOLLOW = ("list", "watch")
+
+CORE, APPS, POLICY = "", "apps", "policy"
+COORDINATION, RBAC = "coordination.k8s.io", "rbac.authorization.k8s.io"
+LOKEYS, ESO, ROOK, LOKI = "lokeys.dev", "external-secrets.io", "ceph.rook.io", "loki.grafana.com"
+
+FINGERPRINT_SECRET = "lokeys-fingerprint"
+LEADER_LEASE = "lokeys-operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One right and its reason. `namespace` None: in the whole cluster; `names`: these alone."""
+
+    namespace: str | None
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    why: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """Return the rule as RBAC writes it."""
+        rule = {"apiGroups": [self.group], "resources": [self.resource], "verbs": [*self.verbs]}
+        return rule | ({"resourceNames": [*self.names]} if self.names else {})
+
+    @property
+    def sentence(self) -> str:
+        """Return the right and its reason in one line."""
+        named = f" {', '.join(self.names)}" if self.names else ""
+        return f"{self.resource}{named} ({', '.join(self.verbs)}): {self.why}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The ServiceAccount that gets the rights."""
+
+    name: str = "lokeys"
+    namespace: str = "lokeys-system"
+
+
+def operator_grants(account: Account) -> tuple[Grant, ...]:
+    """Return the operator's own rights."""
+    home = account.namespace
+    return (
+        Grant(
+            namespace=None,
+            group=LOKEYS,
+            resource="storagecredentials",
+            verbs=READ,
+            why="follows every route's resource",
+        ),
+        Grant(
+            namespace=None,
+            group=LOKEYS,
+            resource="storagecredentials/status",
+            verbs=("patch",),
+            why="says what it saw, and remembers it there",
+        ),
+        *_everywhere(),
+        Grant(
+            namespace=None,
+            group=CORE,
+            resource="events",
+            verbs=("create",),
+            why="tells of changes on a route, in the route's namespace",
+        ),
+        *lease(home, LEADER_LEASE, "one of its replicas acts at a time"),
+        Grant(
+            namespace=home,
+            group=CORE,
+            resource="secrets",
+            verbs=("get",),
+            names=(FINGERPRINT_SECRET,),
+            why="reads the key of its fingerprints",
+        ),
+        Grant(
+            namespace=home,
+            group=CORE,
+            resource="secrets",
+            verbs=("create",),
+            why="makes that key at its first start, in its own namespace only; RBAC cannot limit "
+            "a create to a name",
+        ),
+    )
+
+
+def doctor_grants(home: Account) -> tuple[Grant, ...]:
+    """Return a doctor's own rights; those of each route come from `lokeys rbac`."""
+    return (
+        Grant(
+            namespace=None,
+            group=LOKEYS,
+            resource="storagecredentials",
+            verbs=("get", "list"),
+            why="finds the routes to look at",
+        ),
+        *(
+            Grant(
+                namespace=None,
+                group=each.group,
+                resource=each.resource,
+                verbs=("get", "list"),
+                why=each.why,
+            )
+            for each in _everywhere()
+        ),
+        Grant(
+            namespace=home.namespace,
+            group=CORE,
+            resource="secrets",
+            verbs=("get",),
+            names=(FINGERPRINT_SECRET,),
+            why="shows the same fingerprints as the operator",
+        ),
+    )
+
+
+def _everywhere() -> Iterator[Grant]:
+    yield Grant(
+        namespace=None,
+        group=ESO,
+        resource="externalsecrets",
+        verbs=READ,
+        why="one whose interval does not parse stops all of them, in whatever namespace it is",
+    )
+    yield Grant(
+        namespace=None,
+        group=ESO,
+        resource="clustersecretstores",
+        verbs=READ,
+        why="an ExternalSecret may read through one",
+    )
+
+
+def read_secret(namespace: str, name: str, why: str) -> Grant:
+    """Return the right to read and follow one Secret."""
+    return Grant(
+        namespace=namespace, group=CORE, resource="secrets", verbs=READ, names=(name,), why=why
+    )
+
+
+def events(namespace: str, why: str) -> Grant:
+    """Return the right to list the events of a namespace."""
+    return Grant(namespace=namespace, group=CORE, resource="events", verbs=("list",), why=why)
+
+
+def lease(namespace: str, name: str, why: str) -> Iterator[Grant]:
+    """Yield the rights that holding one Lease takes."""
+    yield Grant(
+        namespace=namespace,
+        group=COORDINATION,
+        resource="leases",
+        verbs=("get", "update"),
+        names=(name,),
+        why=why,
+    )
+    yield Grant(
+        namespace=namespace,
+        group=COORDINATION,
+        resource="leases",
+        verbs=("create",),
+        why="makes that Lease; RBAC cannot limit a create to a name",
+    )

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rights of one route, in its mode, and their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lokeys.core.model import (
+    AwsIamSource,
+    Mode,
+    OnePasswordVault,
+    PushSecretVault,
+    Ref,
+    RgwSource,
+    RookSource,
+    RouteSpec,
+)
+from lokeys.core.rbac.grants import (
+    APPS,
+    CORE,
+    ESO,
+    FOLLOW,
+    LOKI,
+    POLICY,
+    READ,
+    ROOK,
+    Grant,
+    events,
+    lease,
+    read_secret,
+)
+
+_WORKLOADS = {
+    "StatefulSet": ((APPS, "statefulsets"),),
+    "Deployment": ((APPS, "deployments"), (APPS, "replicasets")),
+    "DaemonSet": ((APPS, "daemonsets"),),
+    "LokiStack": (
+        (LOKI, "lokistacks"),
+        (APPS, "statefulsets"),
+        (APPS, "deployments"),
+        (APPS, "replicasets"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the resource does not say and a look at the cluster does.
+
+    `rook_store`: the CephObjectStore of the user. `key_secrets`: the Secrets that its `spec.keys`
+    names. `secret_store`: the SecretStore or ClusterSecretStore behind the ExternalSecret.
+    """
+
+    rook_store: str | None = None
+    key_secrets: tuple[str, ...] = ()
+    secret_store: Ref | None = None
+
+
+def route_grants(spec: RouteSpec, *, known: Known | None = None) -> tuple[Grant, ...]:
+    """Return the rights that one route needs in its mode, and no others."""
+    known = known or Known()
+    return (
+        *_source(spec, known),
+        *_vault(spec),
+        *_delivery(spec, known),
+        *_secret(spec),
+        *_workloads(spec),
+        *_acting(spec),
+    )
+
+
+def unnamed(spec: RouteSpec, *, known: Known | None = None) -> tuple[str, ...]:
+    """Return which rights are missing because nobody has said what the objects are called."""
+    known = known or Known()
+    missing = []
+    rook = spec.source if isinstance(spec.source, RookSource) else None
+    if rook and not known.key_secrets and not (rook.store or known.rook_store):
+        missing.append("the Secret that Rook generates: name the store in spec.source.rook.store")
+    if spec.external_secret and _heals(spec) and not known.secret_store:
+        missing.append("patch on the SecretStore: it is named once the ExternalSecret can be read")
+    return tuple(missing)
+
+
+def _heals(spec: RouteSpec) -> bool:
+    return spec.mode is not Mode.OBSERVE
+
+
+def _source(spec: RouteSpec, known: Known) -> Iterator[Grant]:
+    home, source = spec.namespace, spec.source
+    match source:
+        case RookSource():
+            yield from _rook(spec, source, known)
+            admin = source.admin.secret if source.admin else None
+        case RgwSource():
+            admin = source.admin.secret
+        case AwsIamSource():
+            admin = source.admin
+        case _:
+            admin = None
+            yield read_secret(source.namespace, source.secret.name, "the source of the key")
+    if admin:
+        yield read_secret(home, admin.name, "looks at the store's own list of keys with it")
+
+
+def _rook(spec: RouteSpec, source: RookSource, known: Known) -> Iterator[Grant]:
+    there, store = source.namespace, source.store or known.rook_store
+    for resource, why in (
+        (
+            "cephobjectstoreusers",
+            "the user whose key it is, and whether its owner allows the route",
+        ),
+        ("cephobjectstores", "whether its store is ready"),
+    ):
+        yield Grant(namespace=there, group=ROOK, resource=resource, verbs=READ, why=why)
+    if known.key_secrets:
+        for name in known.key_secrets:
+            yield read_secret(there, name, "spec.keys of the user names it")
+    elif store:
+        name = f"rook-ceph-object-user-{store}-{source.user}"
+        yield read_secret(there, name, "Rook writes the key into it")
+        if source.refresh and _heals(spec):
+            yield Grant(
+                namespace=there,
+                group=CORE,
+                resource="secrets",
+                verbs=("patch",),
+                names=(name,),
+                why="`refresh`: an added data key makes Rook read RGW again",
+            )
+    yield events(there, "why Rook could not reconcile the user")
+
+
+def _vault(spec: RouteSpec) -> Iterator[Grant]:
+    match spec.vault:
+        case OnePasswordVault(token=token):
+            yield read_secret(spec.namespace, token.name, "the token for 1Password Connect")
+        case PushSecretVault(name=name):
+            group, resource = ESO, "pushsecrets"
+            yield Grant(
+                namespace=spec.namespace,
+                group=group,
+                resource=resource,
+                verbs=READ,
+                why="writes the vault",
+            )
+            if _heals(spec):
+                yield Grant(
+                    namespace=spec.namespace,
+                    group=group,
+                    resource=resource,
+                    verbs=("patch",),
+                    names=(name,),
+                    why="a new annotation makes it push now",
+                )
+
+
+def _delivery(spec: RouteSpec, known: Known) -> Iterator[Grant]:
+    if spec.external_secret is None:
+        return
+    home, store = spec.namespace, known.secret_store
+    yield Grant(
+        namespace=home,
+        group=ESO,
+        resource="secretstores",
+        verbs=READ,
+        why="whether the ExternalSecret can read its vault",
+    )
+    yield events(home, "External Secrets says the cause of a failure in an event only")
+    if not _heals(spec):
+        return
+    yield Grant(
+        namespace=home,
+        group=ESO,
+        resource="externalsecrets",
+        verbs=("patch",),
+        names=(spec.external_secret.name,),
+        why="a new annotation forces a sync",
+    )
+    if store:
+        in_cluster = store.kind == "ClusterSecretStore"
+        yield Grant(
+            namespace=None if in_cluster else home,
+            group=ESO,
+            resource="clustersecretstores" if in_cluster else "secretstores",
+            verbs=("patch",),
+            names=(store.name,),
+            why="a new annotation makes External Secrets look at a mended store again",
+        )
+
+
+def _secret(spec: RouteSpec) -> Iterator[Grant]:
+    home, name = spec.namespace, spec.secret.name
+    yield read_secret(home, name, "what Loki reads")
+    if not _heals(spec):
+        return
+    own = spec.external_secret is None
+    recreate = spec.external_secret is not None and spec.external_secret.recreate
+    spoil = "a wrong data-hash makes External Secrets read again where a forced sync does not"
+    yield Grant(
+        namespace=home,
+        group=CORE,
+        resource="secrets",
+        verbs=("patch",),
+        names=(name,),
+        why="lokeys writes the pair into it" if own else spoil,
+    )
+    if recreate:
+        yield Grant(
+            namespace=home,
+            group=CORE,
+            resource="secrets",
+            verbs=("delete",),
+            names=(name,),
+            why="`recreate`: an immutable one whose key is dead is deleted, to be made anew",
+        )
+    if own:
+        yield Grant(
+            namespace=home,
+            group=CORE,
+            resource="secrets",
+            verbs=("create",),
+            why="lokeys makes that Secret if there is none; RBAC cannot limit a create to a name, "
+            "so this is any Secret's, but only where none of that name is yet",
+        )
+
+
+def _workloads(spec: RouteSpec) -> Iterator[Grant]:
+    if not spec.workloads:
+        return
+    home = spec.namespace
+    kinds = dict.fromkeys(
+        place for workload in spec.workloads for place in _WORKLOADS[workload.kind]
+    )
+    for group, resource in kinds:
+        verbs = FOLLOW if resource == "replicasets" else READ
+        why = "whose pods use the key, and whether they are being rolled"
+        yield Grant(namespace=home, group=group, resource=resource, verbs=verbs, why=why)
+    yield Grant(
+        namespace=home,
+        group=CORE,
+        resource="pods",
+        verbs=READ,
+        why="when each started, and how it is",
+    )
+    yield Grant(
+        namespace=home,
+        group=CORE,
+        resource="pods/log",
+        verbs=("get",),
+        why="what Loki says of its storage",
+    )
+    yield Grant(
+        namespace=home,
+        group=POLICY,
+        resource="poddisruptionbudgets",
+        verbs=FOLLOW,
+        why="whether a pod may be evicted",
+    )
+    if _heals(spec):
+        yield Grant(
+            namespace=home,
+            group=CORE,
+            resource="pods/eviction",
+            verbs=("create",),
+            why="replaces a pod that holds an old key, budgets honoured",
+        )
+        yield Grant(
+            namespace=home,
+            group=CORE,
+            resource="pods",
+            verbs=("delete",),
+            why="shortens the grace of a pod that hangs in its shutdown with a dead key"
+            + (
+                "; `force`: replaces one that a budget holds for five minutes"
+                if any(workload.force for workload in spec.workloads)
+                else ""
+            ),
+        )
+
+
+def _acting(spec: RouteSpec) -> Iterator[Grant]:
+    if _heals(spec):
+        yield from lease(
+            spec.namespace, f"lokeys-{spec.name}", "whoever acts on the route holds it"
+        )
