@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -42,10 +43,10 @@ async def _no_gap() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EsoSettings:
-    """How the stand-in behaves. `verify`: a CA file, where the API server speaks TLS."""
+    """How the stand-in behaves. `verify`: trust, where the API server speaks TLS."""
 
     token: str = ""
-    verify: str | bool = True
+    verify: ssl.SSLContext | bool = True
     store_every_s: float = 300
     gap: Gap = _no_gap
     clock: Callable[[], datetime] = utc_now

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 
 from lokeys.demo.parts.kube_kinds import Json, Kind, Refusal, invalid
+
+_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
 
 def admit(kind: Kind, old: Json | None, new: Json) -> None:
@@ -29,6 +32,8 @@ def _admit_secret(kind: Kind, old: Json | None, new: Json) -> None:
         new.setdefault("data", {})[key] = b64encode(text.encode()).decode()
     new.setdefault("type", "Opaque")
     for key, value in (new.get("data") or {}).items():
+        if not _DATA_KEY.fullmatch(key):
+            raise invalid(kind, name, f"data[{key}]: Invalid value: {key!r}: not a valid key")
         try:
             b64decode(value, validate=True)
         except (Base64Error, TypeError, ValueError) as error:
