@@ -391,6 +391,7 @@ class Api:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _send_once(self, call: _Call) -> bytes:
+        await self._connection.prepare()
         try:
             async with (
                 self._turn,  # waiting here costs nothing of the time that an answer may take

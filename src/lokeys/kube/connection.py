@@ -45,9 +45,14 @@ class Connection:
         self.extensions: dict[str, Any] = (
             {"sni_hostname": config.tls_server_name} if config.tls_server_name else {}
         )
-        auth = self._auth()
-        self.calls = self._client(transport or self._call_transport(), auth, _CALL_TIMEOUT)
-        self.watches = self._client(transport or self._watch_transport(), auth, _WATCH_TIMEOUT)
+        self._auth = self._authentication()
+        self.calls = self._client(transport or self._call_transport(), _CALL_TIMEOUT)
+        self.watches = self._client(transport or self._watch_transport(), _WATCH_TIMEOUT)
+
+    async def prepare(self) -> None:
+        """Have credentials: a plugin may wait for a person, longer than any call may take."""
+        if isinstance(self._auth, ExecAuth):
+            await self._auth.ready()
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -59,7 +64,7 @@ class Connection:
         """Return what carries watches now."""
         return self._renewables[-1].current
 
-    def _auth(self) -> httpx2.Auth | None:
+    def _authentication(self) -> httpx2.Auth | None:
         if self._config.exec_plugin:
             return ExecAuth(self._config, on_certificate=self._take_certificate)
         try:
@@ -71,13 +76,12 @@ class Connection:
     def _client(
         self,
         transport: httpx2.AsyncBaseTransport,
-        auth: httpx2.Auth | None,
         timeout: httpx2.Timeout,
     ) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
             base_url=self._config.server,
             transport=transport,
-            auth=auth,
+            auth=self._auth,
             timeout=timeout,
             headers=[
                 ("User-Agent", "lokeys"),

@@ -21,7 +21,8 @@ from lokeys.clock import utc_now
 from lokeys.errors import BadInput, Forbidden
 from lokeys.kube.kubeconfig import ClusterConfig
 
-PLUGIN_TIMEOUT_S = 60.0
+PLUGIN_TIMEOUT_S = 300.0
+"""A plugin may open a browser and wait for a person."""
 MAX_ANSWER_BYTES = 1024 * 1024
 EXPIRES_SOON = timedelta(seconds=10)
 
@@ -68,11 +69,11 @@ class ExecAuth(httpx2.Auth):
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Send with the present credentials; where they are refused, once more with fresh ones."""
-        seen = await self._current(unless=0 if self._expiring() else self._answers)
+        seen = await self.ready()
         self._dress(request)
         response = yield request
         if response.status_code == httpx2.codes.UNAUTHORIZED:
-            await self._current(unless=seen, refused=True)
+            await self.ready(refused=seen)
             self._dress(request)
             yield request
 
@@ -83,11 +84,14 @@ class ExecAuth(httpx2.Auth):
     def _expiring(self) -> bool:
         return self._expires is not None and self._expires - EXPIRES_SOON <= self._clock()
 
-    async def _current(self, *, unless: int, refused: bool = False) -> int:
-        """Ask the plugin, once for all who wait, and return the number of its answer."""
+    async def ready(self, *, refused: int | None = None) -> int:
+        """Have credentials, and return the number of the answer that they came with.
+
+        The plugin is asked once for all who wait. `refused` is the number of an answer whose
+        credentials were refused: where it is still the last one, the plugin is asked again.
+        """
         async with self._asking:
-            stale = refused and self._answers == unless
-            if not self._answers or self._expiring() or stale:
+            if not self._answers or self._expiring() or self._answers == refused:
                 self._take(await self._ask())
                 self._answers += 1
             return self._answers

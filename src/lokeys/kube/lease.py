@@ -29,6 +29,13 @@ from lokeys.kube.resources import LEASE
 
 RELEASE_TIMEOUT_S = 5.0
 
+_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def awake_and_asleep() -> float:
+    """Return a moment on a clock that goes on while a laptop sleeps; `time.monotonic` does not."""
+    return time.clock_gettime(_CLOCK)
+
 
 def this_process() -> str:
     """Return a holder's name that a person can follow: host, process, and a random tail."""
@@ -48,7 +55,7 @@ class Lease:
         duration_s: float = 15.0,
         renew_s: float | None = None,
         retry_s: float | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = awake_and_asleep,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.name = name
@@ -145,6 +152,7 @@ class Lease:
         await self.acquire(timeout_s=timeout_s)
         body = asyncio.current_task()
         assert body is not None  # noqa: S101 - a coroutine always runs in a task
+        cancelled_before = body.cancelling()
         renewal = asyncio.create_task(self._keep(), name=f"renew {self}")
         renewal.add_done_callback(lambda task: None if task.cancelled() else body.cancel())
         try:
@@ -155,7 +163,7 @@ class Lease:
                 await asyncio.wait([renewal])
         except asyncio.CancelledError:
             lost = None if renewal.cancelled() or not renewal.done() else renewal.exception()
-            if lost is None or body.uncancel() > 0:
+            if lost is None or body.uncancel() > cancelled_before:
                 raise
             raise lost from None
         finally:

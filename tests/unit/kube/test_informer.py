@@ -24,7 +24,7 @@ class _Server:
     """Answers lists and watches from what the test laid ready; counts and times what is asked."""
 
     def __init__(self) -> None:
-        self.lists: list[httpx2.Response | Exception] = []
+        self.lists: list[Any] = []
         self.watches: list[httpx2.Response | Exception | WatchStream] = []
         self.asked: list[tuple[str, float]] = []
         self.api = api(self._answer)
@@ -201,6 +201,25 @@ def test_retries_slow_down() -> None:
             await asyncio.sleep(200)
         gaps = [b - a for (_, a), (_, b) in zip(server.asked, server.asked[1:], strict=False)]
         assert gaps[:9] == pytest.approx([0.5, 1, 2, 4, 8, 16, 30, 30, 30])
+
+    run(main())
+
+
+def test_patience_begins_anew_after_a_good_watch() -> None:
+    """After a watch that lasted, the next failure is the first again."""
+
+    async def main() -> None:
+        server, watch = _Server(), WatchStream()
+        server.lists = [httpx2.ConnectError("down") for _ in range(6)] + [listing(5)]
+        server.watches = [watch]
+        async with _running(server) as (informer, _):
+            await informer.synced.wait()
+            await asyncio.sleep(100)
+            dropped = now()
+            watch.drop()
+            await asyncio.sleep(60)
+        assert server.asks()[-1] == "watch 5"
+        assert server.asked[-1][1] - dropped == pytest.approx(0.5)
 
     run(main())
 

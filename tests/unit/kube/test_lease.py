@@ -117,7 +117,7 @@ def test_never_two_holders() -> None:
                 await asyncio.sleep(10)
 
         tasks = [asyncio.create_task(contend(name)) for name in "abc"]
-        for turn in range(90):
+        for turn in range(36):
             store.down = {"abc"[turn % 3]} if turn % 2 else set()
             await asyncio.sleep(7 + turn % 5 * 5)
             assert not any(task.done() for task in tasks)
@@ -219,6 +219,28 @@ def test_outer_cancellation_passes_through() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert _spec(store)["holderIdentity"] == ""
+
+    run(main())
+
+
+def test_cancellation_beats_a_lost_lease() -> None:
+    """Where the lease is lost and the task is cancelled too, the task ends cancelled."""
+
+    async def main() -> None:
+        store = Store()
+
+        async def act() -> None:
+            async with _lease(store, "a").hold():
+                store.objects[PATH]["metadata"]["resourceVersion"] = "999"
+                _spec(store)["holderIdentity"] = "thief"
+                try:
+                    await asyncio.sleep(1000)
+                finally:
+                    task.cancel()
+
+        task = asyncio.create_task(act())
+        await asyncio.wait([task])
+        assert task.cancelled()
 
     run(main())
 
