@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from lokeys.cli.routes import Route
 from lokeys.cli.session import Session
+from lokeys.core.diagnosis import Diagnosis
+from lokeys.core.finding import Finding, Remedy
 from lokeys.core.model import RouteSpec
 from lokeys.core.report import RouteView
 from lokeys.engine.look import Look, Lookout, Wishes
@@ -17,28 +20,67 @@ PROBES = ("off", "read", "write")
 """Not at all; one signed list a key; put, get, list and delete of one object a key."""
 
 
-async def look_at(session: Session, route: Route, *, probe: str = "read") -> Look:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A look at one route, and what reports show of it."""
+
+    view: RouteView
+    look: Look
+
+
+async def look_at(session: Session, route: Route, *, probe: str = "read") -> Seen:
     """Return a look at one route; a guessed source that proves wrong is left out of it."""
     look = await _look(session, route.spec, route, probe)
+    doubt = route.doubt
     if route.fallback is not None and probe != "off" and not _source_fits(look):
-        return await _look(session, route.fallback, route, probe)
-    return look
+        source = look.diagnosis.hops[0].ref
+        look = await _look(session, route.fallback, route, probe)
+        doubt = f"{source} was guessed to be the source, and its key does not open the bucket"
+    diagnosis = _doubted(look.diagnosis, route, doubt)
+    said = tuple(addressed(finding, route) for finding in diagnosis.findings)
+    view = RouteView(owner=route.owner, diagnosis=replace(diagnosis, findings=said))
+    return Seen(view=view, look=look)
 
 
-async def look_at_all(session: Session, routes: Sequence[Route], *, probe: str) -> list[Look]:
+async def look_at_all(session: Session, routes: Sequence[Route], *, probe: str) -> list[Seen]:
     """Return a look at each route, a few at a time."""
     turn = asyncio.Semaphore(AT_A_TIME)
 
-    async def one(route: Route) -> Look:
+    async def one(route: Route) -> Seen:
         async with turn:
             return await look_at(session, route, probe=probe)
 
     return await asyncio.gather(*map(one, routes))
 
 
-def view_of(route: Route, look: Look) -> RouteView:
-    """Return what reports show of a look."""
-    return RouteView(owner=route.owner, diagnosis=look.diagnosis)
+def addressed(finding: Finding, route: Route) -> Finding:
+    """Return the finding with commands that name the route as it can be named here."""
+    plain = f"-n {route.spec.namespace} {route.spec.name}"
+    remedies: list[Remedy] = []
+    for remedy in finding.remedy:
+        command = remedy.command or ""
+        if command.startswith("lokeys ") and plain in command:
+            remedies += [] if route.written_down or remedies else [_write_down(route)]
+            remedy = replace(remedy, command=command.replace(plain, route.address))  # noqa: PLW2901
+        remedies.append(remedy)
+    return replace(finding, remedy=tuple(remedies))
+
+
+def _write_down(route: Route) -> Remedy:
+    file = route.address.rpartition(" ")[2]
+    workload = f"{route.owner.kind.lower()}/{route.owner.name}"
+    return Remedy(
+        text="write the route down, and read what stands beside it",
+        command=f"lokeys discover -n {route.spec.namespace} {workload} > {file}",
+    )
+
+
+def _doubted(diagnosis: Diagnosis, route: Route, doubt: str) -> Diagnosis:
+    """Return the diagnosis with what could not be told about the route itself."""
+    if not doubt:
+        return diagnosis
+    said = f"{route.owner}: {doubt}; its Secret is compared with nothing before it"
+    return replace(diagnosis, complete=False, not_read=(*diagnosis.not_read, said))
 
 
 async def _look(session: Session, spec: RouteSpec, route: Route, probe: str) -> Look:

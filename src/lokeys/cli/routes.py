@@ -14,7 +14,7 @@ from lokeys.core.model import Ref, RouteSpec
 from lokeys.core.snapshot import Memory
 from lokeys.core.storagecredential.parse import Refused, parse
 from lokeys.core.storagecredential.status import memory_from_status
-from lokeys.engine.discover import Discovered, Discoverer, LokiWorkload
+from lokeys.engine.discover import UNKNOWN, Discovered, Discoverer, LokiWorkload
 from lokeys.errors import BadInput, LokeysError, NotFound, NotReadable
 from lokeys.kube.replies import NoSuchKind
 from lokeys.operator.routes import Claims
@@ -51,6 +51,22 @@ class Route:
     rivals: tuple[Ref, ...] = ()
     fallback: RouteSpec | None = None
     """What to look at instead where the source proves to be a wrong guess."""
+    doubt: str = ""
+    """What could not be told of a route that nobody has written down."""
+    file: str | None = None
+
+    @property
+    def written_down(self) -> bool:
+        """Tell whether somebody has described the route, so that lokeys may act on it."""
+        return self.owner.kind == KIND
+
+    @property
+    def address(self) -> str:
+        """Return how the route is named on the command line, now or once it is written down."""
+        if self.file is None and self.written_down:
+            return f"-n {self.spec.namespace} {self.spec.name}"
+        namespace = "" if self.file is None else f" -n {self.spec.namespace}"
+        return f"{namespace} -f {self.file or f'{self.spec.name}.yaml'}".strip()
 
 
 def ref_of(word: str, namespace: str) -> Ref:
@@ -81,7 +97,7 @@ def from_file(session: Session, word: str | None, file: str) -> Route:
     """Return the route that a file describes."""
     located = storage_credential(file, name=word.rpartition("/")[2] if word else None)
     spec = route_spec(located, namespace=session.namespace)
-    return Route(spec=spec, owner=spec.ref)
+    return Route(spec=spec, owner=spec.ref, file=file)
 
 
 async def from_cluster(session: Session, ref: Ref) -> Route:
@@ -108,8 +124,7 @@ def of_resource(
     return Route(
         spec=spec,
         owner=spec.ref,
-        # A fingerprint of this run alone cannot be compared with what the status remembers.
-        memory=memory_from_status(found.get("status")) if session.kept else Memory(),
+        memory=memory_from_status(found.get("status"), key=session.fingerprint_key),
         remembers=session.kept,
         rivals=_rivals(spec, others),
     )
@@ -148,7 +163,8 @@ def of_discovered(found: Discovered) -> Route:
     owner = Ref(workload.kind, workload.name, found.spec.namespace)
     alone = found.without_source().spec
     if found.blanks:
-        return Route(spec=alone, owner=owner)
+        doubt = "; ".join(found.notes[path] for path in found.blanks)
+        return Route(spec=alone, owner=owner, doubt=doubt.replace(f"{UNKNOWN}: ", ""))
     return Route(spec=found.spec, owner=owner, fallback=None if found.sure else alone)
 
 

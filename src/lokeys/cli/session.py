@@ -49,8 +49,10 @@ class Session:
     wire: Callable[[RouteSpec], RoutePorts]
     hold: Hold
     remember: Remember
+    fingerprint_key: str
+    """The name of the fingerprints' key: what a status remembers under another means nothing."""
     kept: bool
-    """Whether fingerprints outlive this run, so that what a status remembers can be compared."""
+    """Whether fingerprints outlive this run, so that remembering them in a status makes sense."""
     clock: Clock = utc_now
     sleep: Sleep = asyncio.sleep
 
@@ -107,8 +109,9 @@ async def opened(options: Options, printer: Printer | None = None) -> AsyncItera
             objects=objects,
             wire=lambda spec: wire(spec, access),
             hold=lambda spec: _hold(api, spec),
-            remember=_Status(api).remember,
+            remember=_Status(api, fingerprinter.key_name).remember,
             kept=fingerprinter.kept,
+            fingerprint_key=fingerprinter.key_name,
         )
 
 
@@ -132,13 +135,14 @@ async def _hold(api: Api, spec: RouteSpec) -> AsyncIterator[RemainingLease]:
 class _Status:
     """Keeps lokeys' memory in a resource's status; writes only what is new."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, key: str) -> None:
         self._api = api
+        self._key = key
         self._written: dict[Ref, Mapping[str, Any]] = {}
 
     async def remember(self, spec: RouteSpec, memory: Memory) -> None:
         """Write what is to be remembered; a resource that went meanwhile forgets it."""
-        kept = fitted({"memory": memory_to_status(memory)})
+        kept = fitted({"memory": memory_to_status(memory, key=self._key)})
         if self._written.get(spec.ref) == kept:
             return
         place = {"namespace": spec.namespace, "subresource": "status"}

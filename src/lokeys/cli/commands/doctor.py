@@ -40,18 +40,18 @@ async def examine(session: Session, *, everywhere: bool, probe: str) -> int:
     not_read: list[str] = []
     namespace = None if everywhere else session.namespace
     routes = await _routes(session, namespace, not_read)
-    looks = await looking.look_at_all(session, routes, probe=probe)
-    views = [looking.view_of(route, look) for route, look in zip(routes, looks, strict=True)]
+    seen = await looking.look_at_all(session, routes, probe=probe)
+    views = [each.view for each in seen]
     findings = session.heeded(tuple(f for view in views for f in view.diagnosis.findings))
     document = diagnosis_report(views, findings, not_read)
     if session.options.output == "json":
         session.printer.json(document)
     else:
         printer, width = session.printer, session.printer.width
-        for view, look in zip(views, looks, strict=True):
-            printer.lines(screens.route_lines(view, at=look.snapshot.at, width=width))
+        for each in seen:
+            printer.lines(screens.route_lines(each.view, at=each.look.snapshot.at, width=width))
         printer.lines(screens.findings_lines(findings, width=width))
-        printer.lines(screens.unread_lines(not_read, width=width))
+        printer.lines(screens.unread_lines(document["notRead"], width=width))
         printer.lines(
             [screens.BLANK, screens.summary_line(findings, complete=document["complete"])]
         )

@@ -24,7 +24,7 @@ from lokeys.core.storagecredential.rules import duration
 from lokeys.engine.act import Hand
 from lokeys.engine.heal import Done, Ending, Healing, Listener, Patience, heal
 from lokeys.engine.look import Look, Lookout, Wishes
-from lokeys.errors import LokeysError, Unreachable
+from lokeys.errors import BadInput, LokeysError, Unreachable
 
 FINDINGS, INCOMPLETE, TIMED_OUT = 3, 5, 124
 _EXIT_CODES = {
@@ -90,6 +90,9 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
 async def mend(session: Session, name: str | None, file: str | None, *, wish: Wish) -> int:
     """Plan, or do and prove, what the route needs; return the exit code."""
     chosen = await route(session, name, file)
+    if not chosen.written_down:
+        hint = f"lokeys discover -n {chosen.spec.namespace} {name} > loki.yaml, read it, then -f it"
+        raise BadInput(f"no StorageCredential describes {chosen.owner}", hint=hint)
     began = session.clock()
     lookout = Lookout(spec=chosen.spec, ports=session.wire(chosen.spec), clock=session.clock)
     wishes = Wishes(eager=not wish.dry_run, logs=wish.dry_run, policy=wish.policy)

@@ -48,7 +48,7 @@ def credential(ctx: click.Context, name: str | None, file: str | None) -> int:
 async def probe(session: Session, name: str | None, file: str | None) -> int:
     """Report each link of a route; return the exit code."""
     chosen = await route(session, name, file)
-    look = await looking.look_at(session, chosen, probe="write")
+    look = (await looking.look_at(session, chosen, probe="write")).look
     links = list(links_of(look))
     if session.options.output == "json":
         session.printer.json(probe_report(chosen.spec.route, links))

@@ -26,15 +26,15 @@ def command(ctx: click.Context, name: str | None, file: str | None) -> int:
 async def walk(session: Session, name: str | None, file: str | None) -> int:
     """Report one route; return the exit code."""
     chosen = await route(session, name, file)
-    look = await looking.look_at(session, chosen)
-    view = looking.view_of(chosen, look)
+    seen = await looking.look_at(session, chosen)
+    view = seen.view
     findings = session.heeded(view.diagnosis.findings)
     complete = view.diagnosis.complete
     if session.options.output == "json":
         session.printer.json(route_report(view, findings))
     else:
         printer, width = session.printer, session.printer.width
-        printer.lines(screens.route_lines(view, at=look.snapshot.at, width=width))
+        printer.lines(screens.route_lines(view, at=seen.look.snapshot.at, width=width))
         printer.lines([screens.BLANK])
         for finding in findings:
             printer.lines(screens.headline(finding, width=width))
