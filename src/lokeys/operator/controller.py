@@ -22,7 +22,11 @@ from lokeys.core.finding import time_to_json
 from lokeys.core.model import Mode, RouteSpec
 from lokeys.core.snapshot import Memory
 from lokeys.core.storagecredential.parse import Refused, parse
-from lokeys.core.storagecredential.status import memory_from_status, memory_to_status
+from lokeys.core.storagecredential.status import (
+    fitted,
+    memory_from_status,
+    memory_to_status,
+)
 from lokeys.engine.act import Hand
 from lokeys.engine.heal import Done, Ending, Healing, Listener, Patience, heal
 from lokeys.engine.look import Look, Lookout, Wishes
@@ -212,15 +216,16 @@ class Controller:
         route.told = told
 
     def _kept(self, memory: Memory) -> dict[str, Any]:
-        return {**memory_to_status(memory), "key": self.fingerprint_key}
+        return memory_to_status(memory, key=self.fingerprint_key)
 
     async def _write_status(
         self, route: Route, manifest: Mapping[str, Any], now: Mapping[str, Any]
     ) -> None:
         """Write the status if it says anything new."""
-        if route.status != now:
-            await self._patch_status(manifest, _changes(route.status, now))
-            route.status = now
+        fitting = fitted(now)
+        if route.status != fitting:
+            await self._patch_status(manifest, _changes(route.status, fitting))
+            route.status = fitting
 
     async def _patch_status(self, manifest: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
         metadata = manifest["metadata"]
@@ -262,10 +267,7 @@ class Controller:
 
     def _recall(self, manifest: Mapping[str, Any]) -> Memory:
         """Return what the status remembers, if its fingerprints were made with our key."""
-        before = manifest.get("status") or {}
-        kept = before.get("memory") or {}
-        same_key = kept.get("key") == self.fingerprint_key
-        return memory_from_status(before) if same_key else Memory()
+        return memory_from_status(manifest.get("status"), key=self.fingerprint_key)
 
     def _drop(self, key: Key) -> None:
         route = self.routes.pop(key, None)

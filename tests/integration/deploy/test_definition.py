@@ -80,14 +80,14 @@ def test_a_status_is_kept_and_shown(defined: Kubernetes, namespace: str) -> None
         "findings": [finding] * 20,
         "nextStep": "write the vault " * 200,
         "pods": [{"name": f"loki-{n}", "current": True} for n in range(300)],
-        "memory": memory_to_status(memory),
+        "memory": memory_to_status(memory, key="k"),
         "lastVerified": {"time": "2026-01-01T00:00:00Z"},
     }
     written = defined.api.patch(
         f"{path(namespace, 'loki')}/status?fieldValidation=Strict", {"status": fitted(longest)}
     )
     assert written["status"] == fitted(longest)
-    assert memory_from_status(written["status"]) == memory
+    assert memory_from_status(written["status"], key="k") == memory
     head, row = defined.kubectl("get", "scred", "-n", namespace).splitlines()
     assert " ".join(head.split()) == "NAME MODE READY REASON BROKEN HOP VERIFIED AGE"
     assert row.split()[:5] == ["loki", "Heal", "False", "VaultBehindSource", "vault"]
@@ -119,7 +119,7 @@ def test_what_the_core_says_is_taken_whole(
     snapshot = look(**seen)
     diagnosis = diagnose(snapshot)
     said = status(snapshot, diagnosis, plan(snapshot, Policy()), before={}, generation=1)
-    kept = fitted({**said, "memory": {**memory_to_status(snapshot.memory), "key": "k"}})
+    kept = fitted({**said, "memory": memory_to_status(snapshot.memory, key="k")})
     assert set(kept) == {*said, "memory"}
     place = f"{path(namespace, 'loki')}/status?fieldValidation=Strict"
     assert defined.api.patch(place, {"status": kept})["status"] == kept

@@ -22,9 +22,10 @@ Value = TypeVar("Value")
 _FINGERPRINT = re.compile("[kr]:[0-9a-f]{64}")
 
 
-def memory_to_status(memory: Memory) -> dict[str, Any]:
-    """Return what goes under `status.memory`; empty when there is nothing to remember."""
+def memory_to_status(memory: Memory, *, key: str) -> dict[str, Any]:
+    """Return what goes under `status.memory`; `key` names the key of its fingerprints."""
     written = {
+        "key": key,
         "content": _content_to_status(memory.content) if memory.content else None,
         "sourceHeld": list(memory.source_held),
         "refused": list(memory.refused),
@@ -40,10 +41,13 @@ def memory_to_status(memory: Memory) -> dict[str, Any]:
     return {name: value for name, value in written.items() if value}
 
 
-def memory_from_status(status: object) -> Memory:
-    """Return what a status remembers; never raises."""
+def memory_from_status(status: object, *, key: str) -> Memory:
+    """Return what a status remembers; never raises.
+
+    What was written with fingerprints of another key means nothing here, and is forgotten.
+    """
     kept = status.get("memory") if isinstance(status, Mapping) else None
-    if not isinstance(kept, Mapping):
+    if not isinstance(kept, Mapping) or kept.get("key") != key:
         return Memory()
     return Memory(
         content=_content(kept.get("content")),

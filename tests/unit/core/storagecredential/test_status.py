@@ -63,8 +63,8 @@ def camel(name: str) -> str:
 @given(memories)
 def test_memory_survives_the_status(memory: Memory) -> None:
     """What is remembered is what was written, to the microsecond, and fits the schema."""
-    written = memory_to_status(memory)
-    assert memory_from_status({"memory": written}) == memory
+    written = memory_to_status(memory, key="k")
+    assert memory_from_status({"memory": written}, key="k") == memory
     assert fitted({"memory": written}) == {"memory": written}
 
 
@@ -81,15 +81,16 @@ def test_memory_survives_the_status(memory: Memory) -> None:
 )
 def test_a_status_made_by_hand_is_forgotten_not_feared(garbage: Any) -> None:
     """Whatever stands in a status, reading it gives a memory that can be written again."""
-    memory = memory_from_status({"memory": garbage})
-    assert memory_from_status({"memory": memory_to_status(memory)}) == memory
+    kept = {**garbage, "key": "k"} if isinstance(garbage, dict) else garbage
+    memory = memory_from_status({"memory": kept}, key="k")
+    assert memory_from_status({"memory": memory_to_status(memory, key="k")}, key="k") == memory
 
 
 @pytest.mark.parametrize("status", [None, [], "x", {}, {"memory": None}, {"memory": []}])
 def test_no_memory_is_an_empty_one(status: object) -> None:
     """A new resource has nothing to remember."""
-    assert memory_from_status(status) == Memory()
-    assert memory_to_status(Memory()) == {}
+    assert memory_from_status(status, key="k") == Memory()
+    assert memory_to_status(Memory(), key="k") == {"key": "k"}
 
 
 @pytest.mark.parametrize(
@@ -110,8 +111,11 @@ def test_content_without_its_facts_is_none(broken: dict[str, object]) -> None:
         "since": "2026-01-01T00:00:00Z",
         "exact": True,
     }
-    assert memory_from_status({"memory": {"content": content}}).content is not None
-    assert memory_from_status({"memory": {"content": content | broken}}).content is None
+    kept: dict[str, object] = {"key": "k", "content": content}
+    assert memory_from_status({"memory": kept}, key="k").content is not None
+    assert memory_from_status({"memory": kept}, key="another") == Memory()
+    kept["content"] = content | broken
+    assert memory_from_status({"memory": kept}, key="k").content is None
 
 
 @pytest.mark.parametrize(
