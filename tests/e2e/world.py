@@ -12,18 +12,18 @@ import contextlib
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
 
+from e2e import reader
 from lokeys.adapters.http import make_client
 from lokeys.clock import utc_now
 from lokeys.core.sensitive import KeyPair, Sensitive
@@ -31,7 +31,7 @@ from lokeys.demo.parts.connect import ConnectServer
 from lokeys.demo.parts.crds import rook_crds
 from lokeys.demo.parts.rook import Rook
 from lokeys.demo.parts.rook_rgw import RookRgw
-from lokeys.http_server import HttpServer
+from lokeys.http_server import Handler, HttpServer, Request, Response
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from parts.external_secrets import ExternalSecrets
@@ -43,6 +43,8 @@ from parts.rgw import Rgw
 
 Json = dict[str, Any]
 Answer = TypeVar("Answer")
+OnConnect = Callable[[Request, Handler], Awaitable[Response]]
+"""Answers a request to Connect, as a rule by the handler that it is given."""
 
 ITEM = "loki-s3-config"
 SECRET = "loki-s3-credentials"
@@ -94,11 +96,15 @@ class Homelab:
     name: str
     connect: ConnectServer = field(default_factory=ConnectServer)
     loki: Loki = field(init=False)
+    on_connect: OnConnect | None = None
+    secrets: set[str] = field(default_factory=set)
+    """Every secret that this homelab has had: none of them may be seen anywhere."""
 
     def __post_init__(self) -> None:
         self.storage = f"storage-{self.name}"
         self.monitoring = f"monitoring-{self.name}"
         self.user = f"loki-{self.name}"
+        self.key_secrets: tuple[str, ...] = ()
         self.bucket = f"bucket-{self.name}"
         self.store = "objects"
         self.generated = f"rook-ceph-object-user-{self.store}-{self.user}"
@@ -113,8 +119,17 @@ class Homelab:
 
     # --- building it -----------------------------------------------------------------------------
 
-    def build(self, *, loki: Loki | None = None, item: dict[str, str] | None = None) -> None:
-        """Make everything up to a Loki that writes with the user's key."""
+    def build(
+        self,
+        *,
+        loki: Loki | None = None,
+        item: dict[str, str] | None = None,
+        with_loki: bool = True,
+    ) -> None:
+        """Make everything up to a Loki that writes with the user's key.
+
+        Without a Loki its place is taken by a small process that starts at once and never writes.
+        """
         self.loki = loki or self.loki
         self.kubernetes.apply(*rook_crds())
         for namespace in (self.storage, self.monitoring):
@@ -125,14 +140,27 @@ class Homelab:
         self._make_vault(item)
         self._make_delivery()
         self.kubelet.take(self.monitoring)
-        self.kubernetes.apply(*self.loki.objects())
+        self.kubernetes.apply(*(self.loki.objects() if with_loki else [reader.stateful_set(self.monitoring, SECRET)]))
         self.wait_ready()
 
     def _serve_connect(self) -> None:
-        server = HttpServer(self.connect.handle)
-        self.loop.run(server.start())
-        self._stack.callback(lambda: self.loop.run(server.stop()))
-        self.connect_url = server.url
+        self._connect_server = HttpServer(self._answer_for_connect)
+        self.start_connect()
+        self._stack.callback(self.stop_connect)
+        self.connect_url = self._connect_server.url
+
+    async def _answer_for_connect(self, request: Request) -> Response:
+        if self.on_connect is not None:
+            return await self.on_connect(request, self.connect.handle)
+        return await self.connect.handle(request)
+
+    def start_connect(self) -> None:
+        """Start Connect on the port that it always had."""
+        self.loop.run(self._connect_server.start())
+
+    def stop_connect(self) -> None:
+        """Stop Connect: its port refuses connections, and whoever waits for an answer gets none."""
+        self.loop.run(self._connect_server.stop())
 
     def start_rook(self) -> None:
         """Start Rook, as its restart would: each user is reconciled once."""
@@ -450,44 +478,3 @@ class Homelab:
         path = folder / "route.yaml"
         path.write_text(json.dumps(manifest))
         return path
-
-
-@dataclass
-class Operator:
-    """`lokeys operator` as a process."""
-
-    home: Homelab
-    kubeconfig: Path
-    log: Path
-    namespace: str = "lokeys-system"
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> "Operator":
-        words = ("operator", "--system-namespace", self.namespace, "--port", "0", "-v")
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.home.command(*words, kubeconfig=self.kubeconfig), stdout=log, stderr=log
-            )
-        return self
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait(10)
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.kill()
-
-
-@contextlib.contextmanager
-def running(operator: Operator) -> Iterator[Operator]:
-    """Run an operator for as long as a test takes."""
-    try:
-        yield operator.start()
-    finally:
-        operator.stop()

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command block of the documents is run, in order, on a homelab named as they name it.
+
+A block is fenced with ```sh. `<!-- exits 3 -->` before it says which exit code it has.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from e2e.world import Homelab, Loop
+from lokeys.core.storagecredential.crd import crd
+from parts.build import program
+from parts.external_secrets import ExternalSecrets
+from parts.kubelet.node import Kubelet
+from parts.kubernetes import Kubernetes
+from parts.rgw import Rgw
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"(?:<!-- exits (\d+) -->\n)?```sh\n(.*?)```", re.DOTALL)
+GUIDES = ("docs/guides/incident.md", "docs/guides/operator.md")
+
+
+class Block(NamedTuple):
+    """A command block and the exit code that it should have."""
+
+    text: str
+    exits: int
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """Yield a page's command blocks."""
+    for code, text in BLOCK.findall((ROOT / page).read_text()):
+        yield Block(text, int(code or 0))
+
+
+@pytest.fixture(scope="module")
+def guided(
+    kubernetes: Kubernetes,
+    external_secrets: ExternalSecrets,
+    rgw: Rgw,
+    kubelet: Kubelet,
+    loop: Loop,
+) -> Iterator[Homelab]:
+    """Build the homelab of the guides, its key replaced at the source."""
+    home = Homelab(kubernetes, external_secrets, rgw, kubelet, loop, "")
+    kubernetes.apply(crd())
+    home.build()
+    home.push("before")
+    home.wait_written()
+    home.replace_key()
+    home.push("during")
+    home.wait_refused()
+    yield home
+    home.close()
+
+
+def test_the_guides_do_what_they_say(guided: Homelab, tmp_path: Path) -> None:
+    """Typed as printed, one guide after the other, each command ends as its guide says."""
+    kubectl = program("kubernetes", "kubectl")
+    assert kubectl is not None
+    path = os.pathsep.join((str(Path(sys.executable).parent), str(kubectl.parent), os.defpath))
+    environment = os.environ | {
+        "PATH": path,
+        "KUBECONFIG": str(guided.kubernetes.kubeconfig),
+        "NO_COLOR": "1",
+    }
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    for page in GUIDES:
+        for block in blocks(page):
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", block.text],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=180,
+            )
+            said = f"{page}: {block.text}{done.stdout}{done.stderr}"
+            assert done.returncode == block.exits, said
+    guided.wait_written()
+    assert guided.lines() == ["before", "during"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_make_has_what_the_pages_call(page: str) -> None:
+    """Each command of the front pages is a make target; CI runs test and check, a test the demo."""
+    called = [line for block in blocks(page) for line in block.text.splitlines()]
+    assert called
+    for line in called:
+        words = line.split()
+        assert words[0] == "make", line
+        subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True)
