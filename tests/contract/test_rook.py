@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Rook stand-in does what facts about the real one say, and the source port reads it.
+
+On the stand-ins, and on a real API server with a real RGW.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.clusters import Home, Place, RealPlace, StandInPlace, home, until
+from contract.serving import serve
+from contract.stores import RealStore, StandInStore, Store, fresh, pair_of
+from lokeys.adapters.rook import Reader, RookSourcePort
+from lokeys.adapters.s3 import S3Store
+from lokeys.clock import utc_now
+from lokeys.core.model import Bucket, RookSource
+from lokeys.core.snapshot import SourceState
+from lokeys.demo.parts.object_store import ObjectStore
+from lokeys.demo.parts.rook import CEPH_CLUSTER, FINALIZER, Rook
+from lokeys.demo.parts.rook_rgw import RookRgw
+from lokeys.kube.client import Object
+from lokeys.kube.resources import CEPH_OBJECT_STORE_USER as USER
+from lokeys.kube.resources import EVENT, SECRET
+from lokeys.ports import Reading
+
+QUIET_S = 0.5
+"""Long enough for a reconcile that should not happen."""
+
+
+@dataclass
+class Scene:
+    """A user in a cluster with Rook, and levers behind its back."""
+
+    home: Home
+    rgw: RookRgw
+    store: Store
+    rook: Rook
+    user: str = field(default_factory=lambda: fresh("user"))
+
+    @property
+    def generated(self) -> str:
+        return f"rook-ceph-object-user-main-{self.user}"
+
+    async def add_user(self, *key_secrets: str) -> None:
+        """Create the CephObjectStoreUser and wait until Rook has looked at it."""
+        spec: Object = {"store": "main"} | ({"keys": refs(*key_secrets)} if key_secrets else {})
+        await self.home.create(USER, self.user, spec=spec)
+        await until(self.is_ready, "Ready")
+
+    async def set_keys(self, *key_secrets: str) -> None:
+        """List these Secrets in spec.keys and wait until Rook has applied it."""
+        await self.home.patch(USER, self.user, spec={"keys": refs(*key_secrets) or None})
+        await until(self.is_ready, "Ready again")
+
+    async def is_ready(self) -> bool:
+        found = await self.found()
+        status = found.get("status") or {}
+        done = status.get("observedGeneration") == found["metadata"]["generation"]
+        return status.get("phase") == "Ready" and done
+
+    async def found(self) -> Object:
+        user = await self.home.get(USER, self.user)
+        assert user is not None
+        return user
+
+    async def live(self) -> dict[str, str]:
+        return await self.rgw.keys(self.user) or {}
+
+    async def live_ids(self) -> list[str]:
+        return list(await self.live())
+
+    async def generated_id(self) -> str | None:
+        return (await self.home.values(self.generated)).get("AccessKey")
+
+    async def edit_spec(self) -> None:
+        await self.home.patch(USER, self.user, spec={"displayName": fresh("name")})
+
+    async def read(self) -> Reading[SourceState]:
+        return await self.port().read()
+
+    def port(self, **spec: Any) -> RookSourcePort:
+        source = RookSource(user=self.user, namespace=self.home.namespace, **spec)
+        reader = Reader(namespace=self.home.namespace)
+        return RookSourcePort(self.home.cluster, source, reader=reader)
+
+    async def passes(self) -> int:
+        return self.rook.reconciles.get((self.home.namespace, self.user), 0)
+
+    async def settled(self) -> int:
+        """Wait until Rook has nothing more to do, and return how often it has looked."""
+        while True:
+            before = await self.passes()
+            await asyncio.sleep(QUIET_S)
+            if await self.passes() == before:
+                return before
+
+
+def refs(*names: str) -> list[Object]:
+    """Return entries of spec.keys."""
+    return [
+        {
+            "accessKeyRef": {"name": name, "key": "id"},
+            "secretKeyRef": {"name": name, "key": "key"},
+        }
+        for name in names
+    ]
+
+
+@pytest.fixture(params=["stand-ins", "Kubernetes and RGW"])
+def play(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Give a function that plays a test's story in a scene of its own."""
+
+    def run(place: Place, store: Store, story: Callable[[Scene], Awaitable[None]]) -> None:
+        async def whole() -> None:
+            async with scene(place, store) as given:
+                await story(given)
+
+        asyncio.run(whole())
+
+    if request.param == "stand-ins":
+        stand_in = ObjectStore()
+        with serve(stand_in.handle) as url:
+            store = StandInStore(url, stand_in)
+            yield lambda story: run(StandInPlace(tmp_path), store, story)
+        return
+    place = RealPlace(request.getfixturevalue("kubernetes"))
+    real = RealStore(request.getfixturevalue("rgw"), False)
+    yield lambda story: run(place, real, story)
+
+
+@asynccontextmanager
+async def scene(place: Place, store: Store) -> AsyncIterator[Scene]:
+    async with home(place) as found:
+        rgw = found.rgw(store)
+        async with Rook(found.api, rgw) as rook:
+            yield Scene(found, rgw, store, rook)
+
+
+Play = Callable[[Callable[[Scene], Awaitable[None]]], None]
+
+
+def test_a_new_user_gets_a_key_and_a_secret(play: Play) -> None:
+    """The Secret has RGW's key, and the port reads it as the source's pair."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        values = await scene.home.values(scene.generated)
+        assert {values["AccessKey"]: values["SecretKey"]} == await scene.live()
+        assert values["Endpoint"] == scene.store.endpoint
+        user = await scene.found()
+        assert user["metadata"]["finalizers"] == [FINALIZER]
+        assert user["status"]["info"] == {"secretName": scene.generated}
+        assert "keys" not in user["status"]
+        reading = await scene.read()
+        assert reading.pair == pair_of(values["AccessKey"], values["SecretKey"])
+        assert reading.state is not None
+        assert reading.state.rook is not None
+        assert reading.state.rook.applied
+        shown = repr(reading)
+        assert values["SecretKey"] not in shown
+        assert values["AccessKey"] not in shown
+
+    play(story)
+
+
+def test_it_never_looks_at_rgw_by_itself_and_then_deletes_all_but_the_smallest(play: Play) -> None:
+    """A key added behind it lives until a CephCluster is edited; the smallest id stays."""
+
+    async def story(scene: Scene) -> None:
+        await scene.home.create(CEPH_CLUSTER, "ceph", spec={"n": 1})
+        await scene.add_user()
+        old = await scene.generated_id()
+        await scene.rgw.add_key(scene.user, "00SMALLEST", "secret-of-the-smallest")
+        passes = await scene.settled()
+        assert await scene.live_ids() == ["00SMALLEST", old]
+        await scene.home.patch(CEPH_CLUSTER, "ceph", spec={"n": 2})
+
+        async def renewed() -> bool:
+            return await scene.generated_id() == "00SMALLEST"
+
+        await until(renewed, "the smallest id in the Secret")
+        assert await scene.live_ids() == ["00SMALLEST"]
+        assert await scene.passes() > passes
+
+    play(story)
+
+
+def test_a_restart_purges_extra_keys(play: Play) -> None:
+    """Rook's restart is such an unrelated moment."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        old = await scene.generated_id()
+        await scene.rgw.add_key(scene.user, "zz-largest", "secret-of-the-largest")
+        async with Rook(scene.home.api, scene.rgw):
+
+            async def purged() -> bool:
+                return await scene.live_ids() == [old]
+
+            await until(purged, "only the old key")
+
+    play(story)
+
+
+def test_what_others_do_to_the_secret(play: Play) -> None:
+    """Edited: overwritten. Deleted: back with the same key. Labels: lost, and no reason to look."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        values = await scene.home.values(scene.generated)
+        passes = await scene.settled()
+        await scene.home.patch(SECRET, scene.generated, metadata={"labels": {"theirs": "yes"}})
+        assert await scene.settled() == passes
+        await scene.home.put_secret(scene.generated, AccessKey="edited")
+
+        async def as_before() -> bool:
+            return await scene.home.values(scene.generated) == values
+
+        await until(as_before, "the old values")
+        found = await scene.home.get(SECRET, scene.generated)
+        assert found is not None
+        assert "theirs" not in found["metadata"]["labels"]
+        await scene.home.api.delete(SECRET, scene.generated, namespace=scene.home.namespace)
+        await until(as_before, "the old values once more")
+
+    play(story)
+
+
+def test_refresh_makes_it_read_rgw_again(play: Play) -> None:
+    """A key swapped at RGW behind Rook arrives in the Secret after the port's refresh."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        old = await scene.generated_id()
+        assert old is not None
+        await scene.rgw.add_key(scene.user, "SWAPPED", "secret-swapped-in")
+        await scene.rgw.remove_key(scene.user, old)
+        await scene.settled()
+        assert await scene.generated_id() == old
+        await scene.port().refresh()
+
+        async def swapped() -> bool:
+            return await scene.home.values(scene.generated) == {
+                "AccessKey": "SWAPPED",
+                "SecretKey": "secret-swapped-in",
+                "Endpoint": scene.store.endpoint,
+            }
+
+        await until(swapped, "the new key, and nothing of ours")
+
+    play(story)
+
+
+def test_without_any_key_it_panics_and_stays_ready(play: Play) -> None:
+    """The Secret keeps the dead key; only observedGeneration tells."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        old = await scene.generated_id()
+        assert old is not None
+        await scene.rgw.remove_key(scene.user, old)
+        passes = await scene.settled()
+        await scene.edit_spec()
+
+        async def looked() -> bool:
+            return await scene.passes() > passes
+
+        await until(looked, "one more pass")
+        assert await scene.settled() == passes + 1
+        reading = await scene.read()
+        assert reading.state is not None
+        assert reading.state.rook is not None
+        assert (reading.state.rook.phase, reading.state.rook.applied) == ("Ready", False)
+        assert await scene.generated_id() == old
+
+    play(story)
+
+
+async def adopt(scene: Scene) -> dict[str, str]:
+    """Keep the present key under spec.keys, and return it."""
+    await scene.add_user()
+    values = await scene.home.values(scene.generated)
+    await scene.home.put_secret("a", id=values["AccessKey"], key=values["SecretKey"])
+    await scene.set_keys("a")
+    return {values["AccessKey"]: values["SecretKey"]}
+
+
+def test_spec_keys_blank_the_generated_secret(play: Play) -> None:
+    """The adopted key lives, the referenced Secret is the source, status.keys proves it."""
+
+    async def story(scene: Scene) -> None:
+        old = await adopt(scene)
+        assert await scene.live() == old
+        assert await scene.generated_id() == ""
+        reading = await scene.read()
+        assert reading.state is not None
+        assert reading.state.rook is not None
+        assert reading.state.ref.name == "a"
+        assert reading.state.rook.uses_spec_keys
+        assert reading.state.rook.applied
+        assert reading.pair == pair_of(*next(iter(old.items())))
+
+    play(story)
+
+
+def test_adding_then_removing_rotates_without_a_gap(play: Play) -> None:
+    """[a] to [a, b] to [b]; while both are listed neither is the source's."""
+
+    async def story(scene: Scene) -> None:
+        old = await adopt(scene)
+        await scene.home.put_secret("b", id="BBB", key="secret-of-b")
+        await scene.set_keys("a", "b")
+        assert await scene.live() == old | {"BBB": "secret-of-b"}
+        both = await scene.read()
+        assert both.pair is None
+        assert both.gaps
+        await scene.set_keys("b")
+        assert await scene.live() == {"BBB": "secret-of-b"}
+        assert (await scene.read()).pair == pair_of("BBB", "secret-of-b")
+
+    play(story)
+
+
+def test_a_key_secret_that_changes_is_applied(play: Play) -> None:
+    """Any new version of a referenced Secret makes Rook look; until then it is not applied."""
+
+    async def story(scene: Scene) -> None:
+        await adopt(scene)
+        await scene.home.put_secret("a", id="CCC", key="secret-of-c")
+
+        async def applied() -> bool:
+            return await scene.live() == {"CCC": "secret-of-c"}
+
+        await until(applied, "the new key at RGW")
+
+        async def said() -> bool:
+            state = (await scene.read()).state
+            return bool(state and state.rook and state.rook.applied)
+
+        await until(said, "the new version in status.keys")
+
+    play(story)
+
+
+def test_pointing_spec_keys_at_the_generated_secret_destroys_all_keys(play: Play) -> None:
+    """And the phase is Ready."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        entry = {
+            "accessKeyRef": {"name": scene.generated, "key": "AccessKey"},
+            "secretKeyRef": {"name": scene.generated, "key": "SecretKey"},
+        }
+        await scene.home.patch(USER, scene.user, spec={"keys": [entry]})
+
+        async def gone() -> bool:
+            return not await scene.live()
+
+        await until(gone, "no key")
+        await until(scene.is_ready, "Ready all the same")
+        reading = await scene.read()
+        assert reading.state is not None
+        assert reading.state.rook is not None
+        assert reading.state.rook.reads_generated_secret
+        assert reading.pair is None
+
+    play(story)
+
+
+def test_a_missing_key_secret_fails_loudly_and_heals(play: Play) -> None:
+    """Keys at RGW stay as they were, the message names the Secret."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        before = await scene.live()
+        await scene.home.patch(USER, scene.user, spec={"keys": refs("later")})
+
+        async def failed() -> bool:
+            state = (await scene.read()).state
+            rook = state.rook if state else None
+            return bool(rook and rook.phase == "ReconcileFailed" and '"later"' in rook.message)
+
+        await until(failed, "ReconcileFailed")
+        assert await scene.live() == before
+        await scene.home.put_secret("later", id="LATER", key="secret-of-later")
+        await until(scene.is_ready, "Ready")
+        assert await scene.live() == {"LATER": "secret-of-later"}
+
+    play(story)
+
+
+def test_deletion_waits_while_the_user_owns_a_bucket(play: Play) -> None:
+    """The key keeps working; without a bucket the user, its key and its Secret go."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        pair = (await scene.read()).pair
+        assert pair is not None
+        bucket = Bucket(name=fresh("bucket"), endpoint=scene.store.endpoint)
+        s3 = S3Store(bucket, scene.home.client, utc_now)
+        await s3.create_bucket(pair)
+        await scene.home.api.delete(USER, scene.user, namespace=scene.home.namespace)
+
+        async def stuck() -> bool:
+            state = (await scene.read()).state
+            rook = state.rook if state else None
+            return bool(rook and rook.deleting and "BucketAlreadyExists" in rook.message)
+
+        await until(stuck, "a deletion that is refused")
+        assert (await s3.try_list(pair)).accepted
+
+        other = Scene(scene.home, scene.rgw, scene.store, scene.rook)
+        await other.add_user()
+        await scene.home.api.delete(USER, other.user, namespace=scene.home.namespace)
+
+        async def gone() -> bool:
+            return await scene.home.get(USER, other.user) is None
+
+        await until(gone, "the user without a bucket is gone")
+        assert await scene.rgw.keys(other.user) is None
+        assert await scene.home.get(SECRET, other.generated) is None
+
+    play(story)
+
+
+def test_no_secret_key_reaches_an_event(play: Play) -> None:
+    """What the stand-in says in the cluster names no value."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        values = await scene.home.values(scene.generated)
+        listing = await scene.home.api.list(EVENT, namespace=scene.home.namespace)
+        assert listing.items
+        assert values["SecretKey"] not in repr(listing.items)
+
+    play(story)
