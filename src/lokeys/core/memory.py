@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from lokeys.core.currency import Currency, currency
+from lokeys.core.currency import CLOCKS_AGREE_WITHIN, Currency, currency
 from lokeys.core.model import Hop
 from lokeys.core.sensitive import Fingerprint
 from lokeys.core.snapshot import Content, Memory, Snapshot
@@ -81,16 +81,23 @@ def _what_pods_hold(snapshot: Snapshot, known: Content) -> Fingerprint:
 
 
 def _pods_from_before(snapshot: Snapshot, written_at: datetime | None) -> tuple[str, ...]:
-    """Return the pods whose container surely or possibly started before the Secret was written.
+    """Return the pods whose container possibly started before the Secret was written.
 
-    A pod that came between the write and this look (lokeys may have been away) is not one of them.
+    A pod made between the write and this look (lokeys may have been away) is not one of them: both
+    those times are the API server's. When its container started, another machine's clock says.
     """
-    tolerance = timedelta(seconds=1)  # both times are whole seconds
+    tolerance = timedelta(seconds=1)  # the times are whole seconds
     return tuple(
         pod.uid
         for pod in snapshot.pods
         if pod.started_at is not None
-        and (written_at is None or pod.started_at <= written_at + tolerance)
+        and (
+            written_at is None
+            or (
+                pod.created_at <= written_at + tolerance
+                and pod.started_at <= written_at + CLOCKS_AGREE_WITHIN
+            )
+        )
     )
 
 
@@ -116,8 +123,11 @@ def _with(known: tuple[Fingerprint, ...], more: Iterable[Fingerprint]) -> tuple[
 
 
 def _forget_arrived(snapshot: Snapshot) -> Memory:
-    """Forget forced syncs once their content is there."""
-    memory, secret = snapshot.memory, snapshot.secret
-    if memory.forced_for is None or secret is None or secret.pair.pair != memory.forced_for:
+    """Forget forced syncs once their content is there, or no longer what the vault would give."""
+    memory, wanted = snapshot.memory, snapshot.memory.forced_for
+    arrived = snapshot.secret is not None and snapshot.secret.pair.pair == wanted
+    vault = snapshot.vault.pair if snapshot.vault else None
+    outdated = vault is not None and vault.pair != wanted
+    if wanted is None or not (arrived or outdated):
         return memory
     return replace(memory, forced_for=None, forced_count=0, forced_at=None)

@@ -20,6 +20,7 @@ BUDGET_MAY_BLOCK = timedelta(minutes=5)
 OTHERS_ROLL_WITHIN = timedelta(minutes=2)
 FLUSH_AGAIN_AFTER = timedelta(minutes=1)
 STARTS_WITHIN = timedelta(minutes=10)
+RESTARTS_OF_A_LOOP = 3
 
 _A_POD_TO_COME = "its controller is making a pod"
 
@@ -154,11 +155,13 @@ def _pause(snapshot: Snapshot, late: list[PodState]) -> Stop | None:
 
 
 def is_starting(pod: PodState, at: datetime) -> bool:
-    """Tell whether the pod may yet become ready: it is young, as pods that replay a WAL go.
+    """Tell whether the pod may yet become ready: it began not long ago, as replays of a WAL go.
 
-    One that is unready for longer has another trouble than its start, and holds nobody up.
+    One that is unready for longer, or again and again, has another trouble than its start.
     """
-    return not pod.ready and at - pod.created_at < STARTS_WITHIN
+    loops = pod.restarts > RESTARTS_OF_A_LOOP
+    began = pod.created_at if loops or pod.started_at is None else pod.started_at
+    return not pod.ready and at - began < STARTS_WITHIN
 
 
 def _why_wait_for(workload: WorkloadState, snapshot: Snapshot, late: list[PodState]) -> str:
