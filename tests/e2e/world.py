@@ -86,7 +86,10 @@ class Said:
 
 @dataclass
 class Homelab:
-    """The story's cluster. Namespaces and the RGW user carry the test's own name."""
+    """The story's cluster. Namespaces and the RGW user carry the test's own name.
+
+    Without a name they are called as in the guides.
+    """
 
     kubernetes: Kubernetes
     external_secrets: ExternalSecrets
@@ -101,11 +104,12 @@ class Homelab:
     """Every secret that this homelab has had: none of them may be seen anywhere."""
 
     def __post_init__(self) -> None:
-        self.storage = f"storage-{self.name}"
-        self.monitoring = f"monitoring-{self.name}"
-        self.user = f"loki-{self.name}"
+        tail = f"-{self.name}" if self.name else ""
+        self.storage = f"storage{tail}"
+        self.monitoring = f"monitoring{tail}"
+        self.user = f"loki{tail}"
         self.key_secrets: tuple[str, ...] = ()
-        self.bucket = f"bucket-{self.name}"
+        self.bucket = f"bucket{tail}"
         self.store = "objects"
         self.generated = f"rook-ceph-object-user-{self.store}-{self.user}"
         self.endpoint = f"http://{self.kubelet.relay(self.rgw.port)}"
