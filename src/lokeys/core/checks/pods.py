@@ -105,15 +105,20 @@ def pods_will_not_stop(snapshot: Snapshot) -> Iterator[Finding]:
 
 def rollout_is_blocked(snapshot: Snapshot) -> Iterator[Finding]:
     """A workload is rolling and waits for a pod of the old revision that cannot become ready."""
-    rolling = {workload.ref for workload in snapshot.workloads if workload.rolling}
-    for pod in snapshot.pods:
-        if pod.ready or pod.revision_current or pod.workload not in rolling:
-            continue
-        if storage_works(pod) is False:
+    for workload in snapshot.workloads:
+        broken = [
+            pod
+            for pod in snapshot.pods
+            if pod.workload == workload.ref
+            and not (pod.ready or pod.revision_current)
+            and storage_works(pod) is False
+        ]
+        if workload.rolling and broken:
+            words = [f"{pod.ref.name} is {pod.containers_ready or '0'} ready" for pod in broken]
             yield rules.ROLLOUT_BLOCKED.at(
-                pod.workload,
+                workload.ref,
                 route=snapshot.spec.route,
-                detail=f"{pod.ref.name} is {pod.containers_ready or '0'} ready",
+                detail=", ".join(words),
                 namespace=snapshot.spec.namespace,
                 name=snapshot.spec.name,
             )
