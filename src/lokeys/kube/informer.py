@@ -317,6 +317,8 @@ class InformerSet:
         for shared in self._shared.values():
             shared.task.cancel()
         self._shared.clear()
+        if isinstance(exc, Exception):
+            exc_type = exc = traceback = None  # the body's own error comes out as it is
         await self._tasks.__aexit__(exc_type, exc, traceback)
 
     def __len__(self) -> int:

@@ -19,6 +19,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import h2.config
 import h2.connection
@@ -31,6 +32,7 @@ CONNECTION_WINDOW = 16 * 1024 * 1024
 SILENCE_S = 30.0
 """A connection that is silent this long is asked for a sign of life, once."""
 READ_BYTES = 64 * 1024
+CLOSE_S = 1.0
 
 _NOT_FORWARDED = frozenset({b"host", b"connection", b"transfer-encoding"})
 
@@ -102,7 +104,11 @@ class MultiplexedTransport(httpx2.AsyncBaseTransport):
                     writer.close()
                     return None
                 connection = _Connection(reader, writer, silence_s=self._silence_s)
-                await connection.started.wait()
+                try:
+                    await connection.started.wait()
+                except BaseException:
+                    await connection.aclose()
+                    raise
                 return connection
         except TimeoutError as exc:
             raise httpx2.ConnectTimeout("timed out", request=request) from exc
@@ -176,6 +182,9 @@ class _Connection:
     async def aclose(self) -> None:
         self._task.cancel()
         await asyncio.wait([self._task])
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._writer.wait_closed()
 
     async def _read(self) -> None:
         failure: Exception = httpx2.ReadError("the connection was closed")
@@ -191,7 +200,7 @@ class _Connection:
             self.started.set()
             for stream in list(self._streams.values()):
                 stream.fail(failure)
-            self._writer.close()
+            self._writer.transport.abort()  # a close would wait for a peer that may be gone
 
     async def _next_bytes(self) -> bytes:
         """Return what comes next; a silent peer gets one ping and as long again."""

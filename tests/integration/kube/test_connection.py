@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,10 @@ async def _tls_server(folder: Path, seen: list[str], trusted: list[Path]) -> Asy
     context.verify_mode = ssl.CERT_REQUIRED
     for path in trusted:
         context.load_verify_locations(path)
+    accepted: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.append(writer)
         subject = writer.get_extra_info("peercert")["subject"]
         user = dict(pair for part in subject for pair in part)["commonName"]
         try:
@@ -68,6 +70,14 @@ async def _tls_server(folder: Path, seen: list[str], trusted: list[Path]) -> Asy
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        await _abort(accepted)
+
+
+async def _abort(writers: list[asyncio.StreamWriter]) -> None:
+    for writer in writers:
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 def _kubeconfig(folder: Path, server: str, **user: Any) -> str:
@@ -124,6 +134,7 @@ def test_calls_and_watches_pass_through_a_proxy(
 ) -> None:
     """What the kubeconfig names as proxy-url carries calls and watches."""
     tunnels: list[bytes] = []
+    writers: list[asyncio.StreamWriter] = []
 
     async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -140,6 +151,7 @@ def test_calls_and_watches_pass_through_a_proxy(
         tunnels.append(head.split(b" ")[1])
         host, _, port = tunnels[-1].decode().partition(":")
         up_reader, up_writer = await asyncio.open_connection(host, int(port))
+        writers.extend((writer, up_writer))
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         await asyncio.gather(pipe(reader, up_writer), pipe(up_reader, writer))
 
@@ -161,6 +173,7 @@ def test_calls_and_watches_pass_through_a_proxy(
             assert len(tunnels) == 2
         assert {tunnel.decode() for tunnel in tunnels} == {kubernetes.server.split("//")[1]}
         server.close()
+        await _abort(writers)
 
     asyncio.run(main())
 

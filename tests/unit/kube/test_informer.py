@@ -313,3 +313,18 @@ def test_troubles_are_told_by_scope() -> None:
             assert not informers.troubles()
 
     run(main())
+
+
+def test_error_of_the_body_comes_out_as_it_is() -> None:
+    """What the body of a set raises is not wrapped, and the informers end."""
+
+    async def main() -> None:
+        server = _Server()
+        with pytest.raises(KeyError):
+            async with InformerSet(server.api) as informers:
+                subscription = informers.subscribe(SCOPE, _Notes())
+                await subscription.informer.synced.wait()
+                raise KeyError
+        assert len(asyncio.all_tasks()) == 1
+
+    run(main())
