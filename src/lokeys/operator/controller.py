@@ -92,7 +92,7 @@ class Controller:
             self._drop(key)
             before = manifest.get("status") or {}
             now = _refused_status(manifest, refused, self.clock())
-            await self._patch_status(manifest, _changes(before, now))
+            await self._patch_status(manifest, changes(before, now))
             return None
         route = await self._route(key, spec, manifest)
         try:
@@ -224,7 +224,7 @@ class Controller:
         """Write the status if it says anything new."""
         fitting = fitted(now)
         if route.status != fitting:
-            await self._patch_status(manifest, _changes(route.status, fitting))
+            await self._patch_status(manifest, changes(route.status, fitting))
             route.status = fitting
 
     async def _patch_status(self, manifest: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
@@ -312,13 +312,13 @@ def _cause(before: Mapping[str, Any]) -> str:
     return next((f["cause"] for f in found if f.get("cause")), "")
 
 
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """Return the merge patch that makes `now` of `before`."""
     patch: dict[str, Any] = dict.fromkeys(before.keys() - now.keys())
     for name, value in now.items():
         old = before.get(name)
         if isinstance(value, Mapping) and isinstance(old, Mapping):
-            inner = _changes(old, value)
+            inner = changes(old, value)
             if inner:
                 patch[name] = inner
         elif value != old:

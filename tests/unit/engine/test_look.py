@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A look keeps to the stated budget, and asks at once where something has changed."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from builders import a_route
+from fakes.ports import World, pair
+from lokeys.core.snapshot import Memory
+from lokeys.engine.look import Look, Lookout, Wishes
+from unit.engine.counting import counted
+
+MINUTE = timedelta(minutes=1)
+
+
+class Route:
+    """A route that is looked at again and again."""
+
+    def __init__(self, world: World) -> None:
+        spec = a_route()
+        ports, self.calls = counted(world.ports(spec))
+        self.world = world
+        self.lookout = Lookout(spec=spec, ports=ports, clock=world.clock)
+        self.memory = Memory()
+
+    def look(self, *, eager: bool = False, logs: bool = False) -> Look:
+        """Look once."""
+        wishes = Wishes(eager=eager, logs=logs)
+        seen = asyncio.run(self.lookout.look(self.memory, wishes=wishes))
+        self.memory = seen.memory
+        return seen
+
+    def rest(self, how_long: timedelta, *, every: timedelta) -> Counter[str]:
+        """Look every so often; return what was asked meanwhile."""
+        self.calls.clear()
+        end = self.world.now + how_long
+        while self.world.now < end:
+            self.world.now += every
+            self.look()
+        return self.calls
+
+
+def test_a_route_at_rest_costs_what_the_design_says() -> None:
+    """In ten minutes: ten lists at the store, two item reads, twenty scrapes, no write."""
+    route = Route(World())
+    route.look()
+    asked = route.rest(10 * MINUTE, every=timedelta(seconds=30))
+    assert asked["store.try_list"] == 10
+    assert asked["vault.read"] == 2
+    assert asked["loki.metrics"] == 20
+    assert route.world.writes == []
+    assert not [
+        name for name in asked if name.rsplit(".", 1)[1] not in {"read", "try_list", "metrics"}
+    ]
+
+
+def test_looking_more_often_asks_outside_no_more_often() -> None:
+    """Events of the cluster bring looks; store, vault and Loki are asked at their own pace."""
+    route = Route(World())
+    route.look()
+    asked = route.rest(MINUTE, every=timedelta(seconds=1))
+    assert asked["store.try_list"] == 1
+    assert asked["vault.read"] == 0
+    assert asked["loki.metrics"] == 2
+
+
+def test_a_changed_source_asks_vault_and_store_at_once() -> None:
+    """A second after the change both pairs have been tried and the vault read again."""
+    route = Route(World())
+    route.look()
+    route.calls.clear()
+    route.world.rotate_source()
+    route.world.now += timedelta(seconds=2)
+    seen = route.look()
+    assert route.calls["vault.read"] == 1
+    assert route.calls["store.try_list"] == 2
+    assert seen.diagnosis.findings[0].cause == "vault_behind_source"
+
+
+def test_a_new_403_asks_the_store_again() -> None:
+    """A key that died behind everybody's back is noticed with Loki's first refused request."""
+    route = Route(World())
+    route.look()
+    route.calls.clear()
+    route.world.alive = []
+    route.world.now += timedelta(seconds=31)
+    seen = route.look()
+    assert route.calls["store.try_list"] == 1
+    assert seen.diagnosis.cause is not None
+    assert seen.diagnosis.cause.cause == "source_key_dead"
+
+
+def test_logs_are_read_only_in_trouble_or_on_demand() -> None:
+    """A healthy pod's log is nobody's business; a refused one's is evidence."""
+    route = Route(World())
+    route.look()
+    assert route.calls["loki.log"] == 0
+    route.look(logs=True)
+    assert route.calls["loki.log"] == 1
+    route.world.alive = []
+    route.world.now += MINUTE
+    seen = route.look()
+    assert route.calls["loki.log"] == 2
+    assert seen.snapshot.pods[0].log[0].cause == "access_key_unknown"
+
+
+def test_an_unproved_pod_is_asked_each_second_while_somebody_waits() -> None:
+    """Proof must not wait for the next scrape; a proved pod is left in peace."""
+    world = World()
+    world.pods[0].requests = 0
+    route = Route(world)
+    route.look(eager=True)
+    route.calls.clear()
+    for _ in range(3):
+        world.now += timedelta(seconds=1)
+        route.look(eager=True)
+    assert route.calls["loki.metrics"] == 3
+    world.pods[0].requests = 1
+    for _ in range(3):
+        world.now += timedelta(seconds=1)
+        route.look(eager=True)
+    assert route.calls["loki.metrics"] == 4
+
+
+def test_what_no_hop_holds_any_more_is_forgotten() -> None:
+    """Neither a pair nor the store's word on it outlives its last holder."""
+    world = World()
+    route = Route(world)
+    route.look()
+    world.alive = [pair("two")]
+    world.source = world.item = world.secret = pair("two")
+    world.now += MINUTE
+    route.look()
+    kept = world.fingerprinter.describe(pair("two")).pair
+    assert set(route.lookout.pairs) == {kept}
+    assert set(route.lookout.verdicts) == {kept}
+
+
+def test_no_probe_means_the_store_is_not_asked() -> None:
+    """`--probe off` keeps lokeys away from the store."""
+    world = World()
+    route = Route(world)
+    asyncio.run(route.lookout.look(Memory(), wishes=Wishes(probe=False)))
+    assert route.calls["store.try_list"] == 0
+
+
+@pytest.mark.parametrize("half", ["access_key_id", "secret_access_key"])
+def test_no_look_shows_a_value(half: str) -> None:
+    """Neither half of any pair is in the look's repr."""
+    world = World()
+    route = Route(world)
+    seen = route.look(logs=True)
+    assert getattr(world.source, half).reveal_text() not in repr(seen)
