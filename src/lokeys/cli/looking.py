@@ -55,23 +55,26 @@ async def look_at_all(session: Session, routes: Sequence[Route], *, probe: str) 
 
 def addressed(finding: Finding, route: Route) -> Finding:
     """Return the finding with commands that name the route as it can be named here."""
+    return replace(finding, remedy=tuple(_addressed(remedy, route) for remedy in finding.remedy))
+
+
+def _addressed(remedy: Remedy, route: Route) -> Remedy:
     plain = f"-n {route.spec.namespace} {route.spec.name}"
-    remedies: list[Remedy] = []
-    for remedy in finding.remedy:
-        command = remedy.command or ""
-        if command.startswith("lokeys ") and plain in command:
-            remedies += [] if route.written_down or remedies else [_write_down(route)]
-            remedy = replace(remedy, command=command.replace(plain, route.address))  # noqa: PLW2901
-        remedies.append(remedy)
-    return replace(finding, remedy=tuple(remedies))
-
-
-def _write_down(route: Route) -> Remedy:
-    file = route.address.rpartition(" ")[2]
+    command = remedy.command or ""
+    if not command.startswith("lokeys ") or plain not in command:
+        return remedy
+    command = command.replace(plain, route.address)
+    if route.written_down:
+        return replace(remedy, command=command)
+    # Nobody has described this route yet. Where something could not be told, `discover` exits 5
+    # and the second command does not run.
     workload = f"{route.owner.kind.lower()}/{route.owner.name}"
-    return Remedy(
-        text="write the route down, and read what stands beside it",
-        command=f"lokeys discover -n {route.spec.namespace} {workload} > {file}",
+    file = route.address.rpartition(" ")[2]
+    describe = f"lokeys discover -n {route.spec.namespace} {workload} > {file}"
+    return replace(
+        remedy,
+        text=f"write the route down; then {remedy.text}",
+        command=f"{describe} && {command}",
     )
 
 

@@ -20,7 +20,7 @@ def commented_yaml(manifest: Mapping[str, Any], notes: Mapping[str, str] | None 
     Made for Kubernetes: a list holds either scalars or mappings that are not empty.
     """
     notes = notes or {}
-    return "\n".join(_mapping(manifest, notes, "", 0))
+    return "".join(f"{line}\n" for line in _mapping(manifest, notes, "", 0))
 
 
 def _mapping(
@@ -28,24 +28,24 @@ def _mapping(
 ) -> Iterator[str]:
     indent = "  " * depth
     for name, item in value.items():
-        here = f"{path}.{name}" if path else name
+        key, here = _scalar(name), f"{path}.{name}" if path else name
         if here in notes:
             room = WIDTH - len(indent) - 2
             yield from (f"{indent}# {line}" for line in textwrap.wrap(notes[here], room))
         if isinstance(item, Mapping) and item:
-            yield f"{indent}{name}:"
+            yield f"{indent}{key}:"
             yield from _mapping(item, notes, here, depth + 1)
         elif isinstance(item, list) and item:
             if any(isinstance(each, Mapping) for each in item):
-                yield f"{indent}{name}:"
+                yield f"{indent}{key}:"
                 yield from _items(item, notes, here, depth)
             else:
-                yield f"{indent}{name}: [{', '.join(map(_scalar, item))}]"
-        elif isinstance(item, str) and item.rstrip("\n").count("\n"):
-            yield f"{indent}{name}: |{'' if item.endswith(chr(10)) else '-'}"
-            yield from (f"{indent}  {line}" for line in item.rstrip("\n").split("\n"))
+                yield f"{indent}{key}: [{', '.join(map(_scalar, item))}]"
+        elif _is_block(item):
+            yield f"{indent}{key}: |{'' if item.endswith(chr(10)) else '-'}"
+            yield from (f"{indent}  {line}" for line in item.removesuffix("\n").split("\n"))
         else:
-            yield f"{indent}{name}: {_scalar(item)}"
+            yield f"{indent}{key}: {_scalar(item)}"
 
 
 def _items(
@@ -59,6 +59,23 @@ def _items(
 
 
 def _scalar(value: Any) -> str:
-    """Return a value as YAML that reads back as itself; JSON's quotes where there is a doubt."""
-    plain = isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT
-    return str(value) if plain else json.dumps(value, ensure_ascii=False)
+    """Return a value as YAML that reads back as itself; in quotes where there is a doubt."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:
+        return value
+    return '"' + "".join(map(_escaped, value)) + '"'
+
+
+def _escaped(letter: str) -> str:
+    if letter in '"\\':
+        return f"\\{letter}"
+    return letter if letter.isprintable() else f"\\U{ord(letter):08X}"
+
+
+def _is_block(value: object) -> bool:
+    """Tell whether this is text of several plain lines, which reads best as it stands."""
+    if not isinstance(value, str) or "\n" not in value.rstrip("\n"):
+        return False
+    lines = value.removesuffix("\n").split("\n")
+    return all(line and line == line.strip() and line.isprintable() for line in lines)

@@ -279,7 +279,7 @@ def test_a_cluster_store_has_no_namespace() -> None:
 
 
 def test_all_variables_of_a_secret_count() -> None:
-    """envFrom with a prefix: the data key is the variable without the prefix."""
+    """With envFrom and a prefix: the data key is the variable without the prefix."""
     pod = loki_pod(
         env=[], envFrom=[{"secretRef": {"name": "loki-s3-credentials"}, "prefix": "LOKI_"}]
     )

@@ -60,7 +60,7 @@ def show(session: Session, found: list[Discovered]) -> None:
         return
     texts = [commented_yaml(manifest, notes) for manifest, notes in manifests]
     if texts:
-        session.printer.text("\n---\n".join(texts))
+        session.printer.text("---\n".join(texts).rstrip("\n"))
 
 
 async def _workloads(

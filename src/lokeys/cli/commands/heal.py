@@ -11,11 +11,13 @@ from datetime import timedelta
 import click
 
 from lokeys.cli import screens
+from lokeys.cli.looking import addressed
 from lokeys.cli.options import Command, options_of, route_arguments
 from lokeys.cli.output import Progress
 from lokeys.cli.routes import Route, route
 from lokeys.cli.session import Session, run_session
 from lokeys.core.currency import Proof
+from lokeys.core.finding import Finding
 from lokeys.core.plan import Plan, Policy, Step
 from lokeys.core.plan.steps import plan_to_json
 from lokeys.core.report import StepView, heal_report, plan_report
@@ -150,6 +152,8 @@ async def _carry_out(
                 )
         except (asyncio.CancelledError, LokeysError):
             _say_where_it_stopped(progress, healing, watcher.under_way)
+            if session.options.output == "json":
+                _print_report(session, chosen, healing, ending="interrupted")
             raise
 
 
@@ -200,7 +204,7 @@ def _count(number: int) -> str:
 
 
 def _show_plan(session: Session, chosen: Route, look: Look) -> int:
-    findings = session.heeded(look.diagnosis.findings)
+    findings = _findings(session, chosen, look)
     plan = look.plan
     if session.options.output == "json":
         session.printer.json(plan_report(chosen.spec.route, plan, findings))
@@ -220,24 +224,32 @@ def _show_outcome(session: Session, chosen: Route, healing: Healing, *, took: ti
     look, ending = healing.look, healing.ending
     if look is None or ending is None:
         return FINDINGS
-    findings = session.heeded(look.diagnosis.findings)
     if session.options.output == "json":
-        proof = healing.proof.value if healing.proof else None
-        session.printer.json(
-            heal_report(
-                chosen.spec.route,
-                _steps(healing.done, look.plan),
-                ending=ending.value,
-                proof=proof,
-                findings=findings,
-            )
-        )
+        _print_report(session, chosen, healing, ending=ending.value)
     else:
+        findings = _findings(session, chosen, look)
         printer, width = session.printer, session.printer.width
         printer.lines([_headline(chosen, healing, took=took)])
         if ending is not Ending.PROVED:
             printer.lines(screens.findings_lines(findings, width=width))
     return _EXIT_CODES[ending]
+
+
+def _findings(session: Session, chosen: Route, look: Look) -> tuple[Finding, ...]:
+    named = tuple(addressed(finding, chosen) for finding in look.diagnosis.findings)
+    return session.heeded(named)
+
+
+def _print_report(session: Session, chosen: Route, healing: Healing, *, ending: str) -> None:
+    look = healing.look
+    document = heal_report(
+        chosen.spec.route,
+        _steps(healing.done, look.plan if look else Plan()),
+        ending=ending,
+        proof=healing.proof.value if healing.proof else None,
+        findings=_findings(session, chosen, look) if look else (),
+    )
+    session.printer.json(document)
 
 
 def _headline(chosen: Route, healing: Healing, *, took: timedelta) -> tuple[tuple[str, str], ...]:

@@ -52,7 +52,7 @@ def show(printer: Printer, options: Options, roles: list[dict[str, Any]]) -> Non
     if options.output == "json":
         printer.json({"apiVersion": "v1", "kind": "List", "items": roles})
     else:
-        printer.text("\n---\n".join(map(commented_yaml, roles)))
+        printer.text("---\n".join(map(commented_yaml, roles)).rstrip("\n"))
 
 
 async def _known(session: Session, spec: RouteSpec) -> Known:

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A session of the command line on a world in memory, and what it printed."""
+
+import io
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from fakes.ports import FakeObjects, World
+from lokeys.cli.options import Options
+from lokeys.cli.output import Printer
+from lokeys.cli.session import Session
+from lokeys.core.model import RouteSpec
+from lokeys.core.snapshot import Memory
+from lokeys.engine.act import RemainingLease
+from lokeys.errors import LeaseLost
+
+STORAGE_CREDENTIAL: dict[str, Any] = {
+    "apiVersion": "lokeys.dev/v1alpha1",
+    "kind": "StorageCredential",
+    "metadata": {
+        "name": "loki",
+        "namespace": "monitoring",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    },
+    "spec": {
+        "mode": "Heal",
+        "source": {"rook": {"user": "loki", "namespace": "storage", "store": "storage"}},
+        "vault": {
+            "onePassword": {
+                "connect": {
+                    "url": "http://connect.external-secrets.svc:8080",
+                    "tokenSecretRef": {"name": "lokeys-connect"},
+                },
+                "vault": "homelab",
+                "item": "loki-s3-config",
+            }
+        },
+        "secret": {
+            "name": "loki-s3-credentials",
+            "externalSecret": {"name": "loki-s3-credentials"},
+        },
+        "bucket": {"name": "loki", "endpoint": "http://rook-ceph-rgw-storage.storage.svc:80"},
+        "workloads": [{"kind": "StatefulSet", "name": "loki"}],
+    },
+}
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+@dataclass
+class Desk:
+    """Where a person sits: the session, and what stands on the two streams."""
+
+    world: World
+    objects: FakeObjects = field(default_factory=lambda: FakeObjects(STORAGE_CREDENTIAL))
+    environ: Mapping[str, str] = field(default_factory=dict)
+    holder: str | None = None
+    out: io.StringIO = field(default_factory=io.StringIO)
+    err: io.StringIO = field(default_factory=io.StringIO)
+    held: list[str] = field(default_factory=list)
+    remembered: list[Memory] = field(default_factory=list)
+
+    def session(self, **options: Any) -> Session:
+        """Return a session with these options."""
+        chosen = Options(**options)
+        return Session(
+            options=chosen,
+            printer=Printer(
+                no_color=chosen.no_color, environ=self.environ, out=self.out, err=self.err
+            ),
+            namespace=chosen.namespace or "monitoring",
+            objects=self.objects,
+            wire=self.world.ports,
+            hold=self._hold,
+            remember=self._remember,
+            kept=True,
+            fingerprint_key="k:test",
+            clock=self.world.clock,
+            sleep=self.world.sleep,
+        )
+
+    @property
+    def printed(self) -> str:
+        """Return the data."""
+        return self.out.getvalue()
+
+    @property
+    def said(self) -> str:
+        """Return the talk."""
+        return self.err.getvalue()
+
+    @asynccontextmanager
+    async def _hold(self, spec: RouteSpec) -> AsyncIterator[RemainingLease]:
+        if self.holder is not None:
+            raise LeaseLost(f"somebody else is acting on this route: held by {self.holder}")
+        self.held.append(spec.name)
+        yield lambda: 60.0
+        self.held.append("given back")
+
+    async def _remember(self, spec: RouteSpec, memory: Memory) -> None:
+        del spec
+        self.remembered.append(memory)

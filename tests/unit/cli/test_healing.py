@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys heal`: what it writes, when it refuses, and what it says when it is stopped."""
+
+import asyncio
+import dataclasses
+import json
+from datetime import timedelta
+
+import pytest
+
+from fakes.ports import FakeObjects, World, pair
+from fakes.sessions import STORAGE_CREDENTIAL, Desk
+from lokeys.cli.commands import heal
+from lokeys.cli.commands.heal import Wish, mend
+from lokeys.core.plan import Policy
+from lokeys.errors import BadInput, LeaseLost, Unreachable
+
+WISH = Wish(policy=Policy(), timeout=timedelta(minutes=15))
+ALL = ["write vault", "force sync", "evict loki-0"]
+
+
+def stale(**words: object) -> World:
+    """Return a world whose source has a new key that nobody else knows."""
+    world = World(**words)  # type: ignore[arg-type]
+    world.rotate_source()
+    return world
+
+
+def healed(desk: Desk, wish: Wish = WISH, **options: str) -> int:
+    """Run `heal loki`."""
+    return asyncio.run(mend(desk.session(**options), "loki", None, wish=wish))
+
+
+def test_heal_carries_the_key_to_the_pod_and_gives_the_lease_back() -> None:
+    """One write a hop, in the key's direction, under the Lease; then the proof."""
+    desk = Desk(stale())
+    assert healed(desk) == 0
+    assert desk.world.writes == ALL
+    assert desk.held == ["loki", "given back"]
+    assert "proved by Loki's own storage requests" in desk.printed
+
+
+def test_what_is_learned_is_kept_in_the_status() -> None:
+    """A resource in the cluster keeps what lokeys remembers after each step."""
+    desk = Desk(stale())
+    healed(desk)
+    assert desk.remembered
+    assert desk.remembered[-1].content is not None
+
+
+def test_a_healthy_route_is_left_alone() -> None:
+    """Nothing to do: no Lease is taken, nothing is written, exit 0."""
+    desk = Desk(World())
+    assert healed(desk) == 0
+    assert (desk.world.writes, desk.held) == ([], [])
+    assert "nothing to do" in desk.printed
+
+
+@pytest.mark.parametrize(
+    ("world", "code"), [(World(), 0), (stale(), 3)], ids=["nothing to do", "a plan exists"]
+)
+def test_a_dry_run_changes_nothing(world: World, code: int) -> None:
+    """The plan is shown, nobody is asked for the Lease, nothing is written."""
+    desk = Desk(world)
+    assert healed(desk, dataclasses.replace(WISH, dry_run=True)) == code
+    assert (world.writes, desk.held, desk.remembered) == ([], [], [])
+
+
+def test_a_dry_run_where_nothing_can_be_tested_is_incomplete() -> None:
+    """All hops agree and the store cannot be asked: that is exit 5, not a plan."""
+    desk = Desk(World(store_reachable=False))
+    assert healed(desk, dataclasses.replace(WISH, dry_run=True)) == 5
+
+
+def test_no_wait_does_one_step_a_run() -> None:
+    """Each run does the next step, and several runs come to the end."""
+    world = stale()
+    for count in (1, 2, 3):
+        assert healed(Desk(world), dataclasses.replace(WISH, one_step=True)) == 0
+        assert world.writes == ALL[:count]
+
+
+def test_a_wal_that_would_be_lost_stops_the_healing() -> None:
+    """Lines in memory are nobody's but a person's to give up: exit 3, and how to."""
+    world = World(pods=[])
+    world.pods[0].wal_persistent = False
+    world.rotate_source()
+    desk = Desk(world)
+    assert healed(desk) == 3
+    assert "evict loki-0" not in world.writes
+    assert "--accept-loss" in desk.printed
+    accepted = dataclasses.replace(WISH, policy=Policy(accept_loss=True))
+    assert healed(Desk(world), accepted) == 0
+    assert "evict loki-0" in world.writes
+
+
+def test_a_working_foreign_key_is_not_overwritten_unasked() -> None:
+    """A key in the vault that the store takes and the source never had needs a person's word."""
+    world = World(item=pair("three"), source=pair("two"), alive=[pair("two"), pair("three")])
+    desk = Desk(world)
+    assert healed(desk) == 3
+    assert world.writes == []
+    asked = dataclasses.replace(WISH, policy=Policy(overwrite_foreign=True))
+    assert healed(Desk(world), asked) == 0
+
+
+def test_time_runs_out() -> None:
+    """What never comes is waited for until the time is up: exit 124, with what was awaited."""
+    desk = Desk(stale(eso_works=False))
+    code = healed(desk, dataclasses.replace(WISH, timeout=timedelta(seconds=5)))
+    assert code == 124
+    assert "time is up" in desk.printed
+
+
+def test_an_unreachable_store_stops_at_once() -> None:
+    """No key can be tested from here, so nothing is spread and nobody waits in vain."""
+    desk = Desk(stale(store_reachable=False))
+    with pytest.raises(Unreachable, match="cannot be reached from here"):
+        healed(desk)
+    assert desk.world.writes == []
+
+
+def test_another_holder_is_named_and_left_alone() -> None:
+    """Where somebody acts on the route already, nothing is written and they are named."""
+    desk = Desk(stale(), holder="lokeys-operator-7")
+    with pytest.raises(LeaseLost, match="lokeys-operator-7"):
+        healed(desk)
+    assert desk.world.writes == []
+
+
+def test_an_older_resource_on_the_same_thing_stops_the_healing() -> None:
+    """Of two resources that claim one Secret the younger stands still."""
+    older = {
+        **STORAGE_CREDENTIAL,
+        "metadata": {
+            "name": "first",
+            "namespace": "monitoring",
+            "creationTimestamp": "2025-01-01T00:00:00Z",
+        },
+    }
+    desk = Desk(stale(), objects=FakeObjects(STORAGE_CREDENTIAL, older))
+    assert healed(desk) == 3
+    assert desk.world.writes == []
+    assert "monitoring/first" in desk.printed
+
+
+def test_an_interruption_says_where_it_stopped() -> None:
+    """Cancelled in the middle, it names the steps that were done and gives the Lease back."""
+
+    class Impatient(World):
+        async def sleep(self, seconds: float) -> None:
+            del seconds
+            raise asyncio.CancelledError
+
+    world = Impatient(eso_works=False)
+    world.rotate_source()
+    desk = Desk(world)
+    with pytest.raises(asyncio.CancelledError):
+        healed(desk)
+    assert "stopped after 3 steps" in desk.said
+    assert "write-vault" in desk.said
+    assert "run it again" in desk.said
+
+
+def test_the_report_lists_what_was_done_and_what_was_not() -> None:
+    """A program sees each step, whether it was done and how long it took, and the proof."""
+    desk = Desk(stale())
+    assert healed(desk, output="json") == 0
+    document = json.loads(desk.printed)
+    assert [step["action"] for step in document["steps"]] == [
+        "test-key",
+        "write-vault",
+        "force-sync",
+        "replace-pod",
+    ]
+    assert all(step["done"] for step in document["steps"])
+    assert document["proof"] == "ProvedByLoki"
+    assert document["ending"] == "proved"
+
+
+def test_a_loki_that_nobody_described_is_not_healed() -> None:
+    """What was merely guessed is first written down by a person."""
+    desk = Desk(stale(), objects=FakeObjects(kinds=frozenset({"StatefulSet"})))
+    with pytest.raises(BadInput, match="there is no StatefulSet"):
+        asyncio.run(heal.mend(desk.session(), "statefulset/loki", None, wish=WISH))

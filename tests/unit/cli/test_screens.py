@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person and a program see of each report, kept whole."""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import yaml
+
+from fakes.ports import FakeObjects, World
+from fakes.sessions import STORAGE_CREDENTIAL, Desk, Terminal
+from lokeys.cli import screens
+from lokeys.cli.commands import bucket, doctor, heal, probe, rbac, status, trace
+from lokeys.cli.session import Session
+from lokeys.core.catalogue import RULES
+from lokeys.core.plan import Policy
+from lokeys.core.rbac import Account, Known, route_roles
+from lokeys.core.storagecredential.parse import parse
+from unit.cli.golden import assert_golden
+
+WISH = heal.Wish(policy=Policy(), timeout=timedelta(minutes=15))
+DRY = dataclasses.replace(WISH, dry_run=True)
+
+COMMANDS: dict[str, Callable[[Session], Coroutine[Any, Any, int]]] = {
+    "doctor": lambda session: doctor.examine(session, everywhere=False, probe="read"),
+    "trace": lambda session: trace.walk(session, "loki", None),
+    "plan": lambda session: heal.mend(session, "loki", None, wish=DRY),
+    "heal": lambda session: heal.mend(session, "loki", None, wish=WISH),
+    "probe": lambda session: probe.probe(session, "loki", None),
+    "bucket": lambda session: bucket.show(session, "loki", None, create=False, reveal=False),
+    "status": lambda session: status.listing(session, everywhere=True),
+}
+
+
+def stale() -> World:
+    """Return the world of the story: the source's key changed, nobody else heard of it."""
+    world = World()
+    world.rotate_source()
+    return world
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("output", ["people", "json"])
+def test_the_story_is_told_as_kept(command: str, output: str) -> None:
+    """Each command says of a stale vault exactly what was reviewed."""
+    desk = Desk(stale())
+    code = asyncio.run(COMMANDS[command](desk.session(output=output)))
+    suffix = "json" if output == "json" else "txt"
+    talk = f"--- stderr\n{desk.said}" if desk.said and output == "people" else ""
+    ending = f"--- exit {code}\n" if output == "people" else ""
+    assert_golden(f"{command}.{suffix}", desk.printed + talk + ending)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_secret_is_printed(command: str) -> None:
+    """Whatever is asked, no secret value stands on either stream."""
+    for output in ("people", "json"):
+        desk = Desk(stale())
+        asyncio.run(COMMANDS[command](desk.session(output=output)))
+        assert "canary" not in desk.printed + desk.said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_json_is_versioned(command: str) -> None:
+    """Every document for programs says what it is, in the contract's words."""
+    desk = Desk(stale())
+    asyncio.run(COMMANDS[command](desk.session(output="json")))
+    document = json.loads(desk.printed)
+    assert document["apiVersion"] == "lokeys.dev/v1"
+    assert document["kind"].endswith(("Report", "List", "Plan"))
+
+
+@pytest.mark.parametrize(
+    ("world", "code", "words"),
+    [
+        (World(), 0, "nothing to report"),
+        (World(store_reachable=False), 5, "incomplete"),
+        (World(bucket_exists=False), 3, "the bucket does not exist"),
+    ],
+    ids=["all is well", "the store is not reached from here", "the bucket is gone"],
+)
+def test_doctor_ends_as_the_contract_says(world: World, code: int, words: str) -> None:
+    """0 for nothing, 5 for a gap, 3 for a finding; and the words fit."""
+    desk = Desk(world)
+    assert asyncio.run(COMMANDS["doctor"](desk.session())) == code
+    assert words in desk.printed
+
+
+def test_what_is_not_reached_from_here_is_not_called_unreachable() -> None:
+    """A store that this machine cannot reach is LK1003, never Loki's endpoint_unreachable."""
+    desk = Desk(World(store_reachable=False))
+    asyncio.run(COMMANDS["doctor"](desk.session(output="json")))
+    codes = {finding["code"] for finding in json.loads(desk.printed)["findings"]}
+    assert "LK1003" in codes
+    assert "LK0812" not in codes
+
+
+def test_an_ignored_finding_is_not_said() -> None:
+    """--ignore leaves a finding out of the report and of the exit code."""
+    desk = Desk(stale())
+    session = desk.session(ignore=("LK0401",), output="json")
+    assert asyncio.run(COMMANDS["doctor"](session)) == 0
+    assert json.loads(desk.printed)["findings"] == []
+
+
+@pytest.mark.parametrize("output", ["people", "yaml", "json"])
+def test_rbac_prints_what_kubectl_takes(output: str) -> None:
+    """The Roles are YAML documents or one List, the same objects in each."""
+    desk = Desk(World())
+    assert (
+        asyncio.run(rbac.grant(desk.session(output=output), "loki", None, account=Account())) == 0
+    )
+    documents = list(yaml.safe_load_all(desk.printed))
+    items = documents[0]["items"] if output == "json" else documents
+    spec = parse(STORAGE_CREDENTIAL)
+    assert items == route_roles(spec, account=Account(), known=Known())
+    assert "left out" in desk.said
+
+
+def test_colour_is_for_terminals_alone() -> None:
+    """A terminal gets colour; NO_COLOR, --no-color, TERM=dumb and a pipe get none; words stay."""
+    plain = Desk(stale())
+    asyncio.run(COMMANDS["trace"](plain.session()))
+    for desk, options in (
+        (Desk(stale(), out=Terminal(), environ={"NO_COLOR": "1"}), {}),
+        (Desk(stale(), out=Terminal(), environ={"TERM": "dumb"}), {}),
+        (Desk(stale(), out=Terminal()), {"no_color": True}),
+    ):
+        asyncio.run(COMMANDS["trace"](desk.session(**options)))
+        assert "\x1b[" not in desk.printed
+        assert desk.printed == plain.printed
+
+
+def test_no_line_but_a_command_is_wider_than_the_terminal() -> None:
+    """At 80 columns text is wrapped; commands are not, for they are there to be pasted."""
+    desk = Desk(stale())
+    for name in ("doctor", "trace", "plan", "probe"):
+        asyncio.run(COMMANDS[name](desk.session()))
+    long = [line for line in desk.printed.splitlines() if len(line) > 80]
+    assert all("http://" in line or "lokeys " in line for line in long), long
+
+
+def test_status_tells_each_state_in_words() -> None:
+    """ready, not ready, needs a person and never looked at are different words."""
+    states = {
+        "fine": [("Ready", "True", "ProvedByLoki")],
+        "late": [("Ready", "False", "VaultBehindSource")],
+        "stuck": [("Ready", "False", "X"), ("Stalled", "True", "WalNotPersistent")],
+        "odd": [("Ready", "Unknown", "NotReadable")],
+    }
+    items = [
+        {
+            **STORAGE_CREDENTIAL,
+            "metadata": {"name": name, "namespace": "monitoring"},
+            "status": {
+                "conditions": [{"type": t, "status": s, "reason": r} for t, s, r in conditions]
+            },
+        }
+        for name, conditions in states.items()
+    ]
+    desk = Desk(World(), objects=FakeObjects(*items))
+    assert asyncio.run(status.listing(desk.session(), everywhere=True)) == 0
+    assert_golden("status-states.txt", desk.printed)
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_rule_explains_itself_without_braces(code: str) -> None:
+    """`explain` shows each rule with its placeholders written as words."""
+    rule = RULES[code]
+    lines = screens.rule_lines(rule, width=80)
+    said = "\n".join("".join(text for text, _ in line) for line in lines)
+    assert rule.code in said
+    assert "{name}" not in said
+    assert "{namespace}" not in said

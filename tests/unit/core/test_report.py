@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is left out of a report, which exit code it has, and manifests with comments."""
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lokeys.core.catalogue import RULES
+from lokeys.core.commented import commented_yaml
+from lokeys.core.finding import Finding, Severity
+from lokeys.core.model import Ref
+from lokeys.core.report import Ignore, StepView, exit_code, explanation, heal_report, heeded
+
+
+def finding(severity: Severity = Severity.ERROR, place: Ref | None = None) -> Finding:
+    """Return a finding."""
+    return Finding(code="LK0401", severity=severity, title="t", message="m", object=place)
+
+
+@pytest.mark.parametrize(
+    ("found", "complete", "fail_on", "code"),
+    [
+        ([], True, Severity.ERROR, 0),
+        ([], False, Severity.ERROR, 5),
+        ([Severity.ERROR], True, Severity.ERROR, 3),
+        ([Severity.ERROR], False, Severity.ERROR, 3),
+        ([Severity.WARNING], True, Severity.ERROR, 0),
+        ([Severity.WARNING], False, Severity.ERROR, 5),
+        ([Severity.WARNING], True, Severity.WARNING, 3),
+        ([Severity.INFO], True, Severity.WARNING, 0),
+        ([Severity.INFO], True, Severity.INFO, 3),
+    ],
+)
+def test_the_worst_decides_the_exit_code(
+    found: list[Severity], complete: bool, fail_on: Severity, code: int
+) -> None:
+    """A finding at the threshold beats a gap; a gap beats nothing."""
+    assert exit_code(map(finding, found), complete=complete, fail_on=fail_on) == code
+
+
+POD = Ref("Pod", "loki-0", "ns")
+
+
+@pytest.mark.parametrize(
+    ("rule", "place", "covered"),
+    [
+        (Ignore(code="LK0401"), None, True),
+        (Ignore(code="LK0401"), POD, True),
+        (Ignore(code="LK0402"), POD, False),
+        (Ignore(code="LK0401", kind="pod", namespace="ns", name="loki-0"), POD, True),
+        (Ignore(code="LK0401", kind="Pod", namespace="ns", name="loki-1"), POD, False),
+        (Ignore(code="LK0401", kind="Pod", namespace="ns", name="loki-0"), None, False),
+        (Ignore(code="LK0401", kind="Bucket", name="b"), Ref("Bucket", "b"), True),
+    ],
+    ids=[
+        "a code, no object",
+        "a code anywhere",
+        "another code",
+        "a code at this object, whatever the case",
+        "a code at another object",
+        "a code at an object, said of none",
+        "an object without a namespace",
+    ],
+)
+def test_a_finding_is_ignored_as_exactly_as_was_said(
+    rule: Ignore, place: Ref | None, covered: bool
+) -> None:
+    """A code alone covers all objects; with a place it covers that one."""
+    assert rule.covers(finding(place=place)) is covered
+    assert bool(heeded([finding(place=place)], [rule])) is not covered
+
+
+def test_the_same_finding_is_told_once() -> None:
+    """Two routes that see one fault make one finding of it."""
+    assert len(heeded([finding(), finding()], [])) == 1
+
+
+def test_explanations_carry_the_remedies() -> None:
+    """A program gets what a person reads."""
+    (rule,) = explanation([RULES["LK0401"]])["rules"]
+    assert rule["cause"] == "vault_behind_source"
+    assert rule["remedy"][0]["command"]
+
+
+def test_a_step_says_whether_it_was_done() -> None:
+    """What was planned and not done is told apart."""
+    views = [
+        StepView(step={"id": "a"}, done=True, took_s=1.5),
+        StepView(step={"id": "b"}, done=False),
+    ]
+    document = heal_report("ns/n", views, ending="stalled", proof=None, findings=[])
+    assert document["steps"] == [
+        {"id": "a", "done": True, "took": 1.5, "note": ""},
+        {"id": "b", "done": False, "took": None, "note": ""},
+    ]
+
+
+NAMES = st.text("anoyAN", min_size=1, max_size=4)  # `no`, `on` and `y` among them
+WORDS = st.text(" \n\t:#-'\"\\ay1é\u2028\U0001f600\x00", max_size=12)
+SCALARS = st.none() | st.booleans() | st.integers() | st.sampled_from(["yes", "1", "~"]) | WORDS
+BLOCKS = st.lists(st.sampled_from(["a: b", "# c", "- d", "e"]), min_size=2, max_size=3).map(
+    "\n".join
+)
+VALUES = st.recursive(
+    SCALARS | st.lists(SCALARS, max_size=3) | BLOCKS | BLOCKS.map("{}\n".format),
+    lambda inner: (
+        st.dictionaries(NAMES, inner, max_size=3)
+        | st.lists(st.dictionaries(NAMES, inner, min_size=1, max_size=2), max_size=2)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=3))
+def test_a_manifest_reads_back_as_it_was(manifest: dict[str, object]) -> None:
+    """Whatever stands in a manifest: YAML of it is the same manifest."""
+    assert (yaml.safe_load(commented_yaml(manifest)) or {}) == manifest
+
+
+def test_comments_stand_above_their_fields() -> None:
+    """A comment is wrapped, indented as its field, and no part of the data."""
+    manifest = {"spec": {"a": 1, "list": [{"b": 2}]}}
+    text = commented_yaml(manifest, {"spec.a": "word " * 40, "spec.list": "below"})
+    assert yaml.safe_load(text) == manifest
+    assert text.splitlines()[1].startswith("  # word")
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert "  # below\n  list:" in text
