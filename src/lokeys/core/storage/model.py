@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A LokiStack's object storage, resolved: facts of its Secret that are no secrets.
 
-`lokeys.core.storage` reads a Secret into one of these; `lokeys.core.loki` renders them. Secret values
-stay in the Secret: pods refer to its data keys.
+`lokeys.core.storage` reads a Secret into one of these; `lokeys.core.loki` renders them. Secret
+values stay in the Secret: pods refer to its data keys.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Sse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3:
-    """An S3 bucket, or several. `endpoint_host` is `host[:port]`, empty where AWS's default applies.
+    """An S3 bucket, or several. `endpoint_host` is `host[:port]`, empty for AWS's default.
 
     `sts_endpoint` is a URL (token mode on Ceph RGW or MinIO), empty for AWS's own.
     """
