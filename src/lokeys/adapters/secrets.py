@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +23,7 @@ from lokeys.adapters.cluster import (
 from lokeys.core.model import Hop, PairKeys, Ref, SecretRef
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.core.snapshot import SecretState
-from lokeys.errors import LokeysError, NeedsHuman
+from lokeys.errors import Conflict, LokeysError, NeedsHuman, NotFound
 from lokeys.kube.resources import SECRET
 from lokeys.ports import Reading
 
@@ -109,19 +111,21 @@ class KubernetesSecretPort:
         """Write a data-hash that cannot be right; only while the Secret is still `expected`."""
         spoilt = f"spoilt-by-lokeys-at-{self._cluster.clock().isoformat()}"
         metadata = _precondition(expected) | {"annotations": {_DATA_HASH: spoilt}}
-        await self._cluster.api.merge_patch(
-            SECRET, self._ref.name, {"metadata": metadata}, namespace=self._ref.namespace
-        )
+        with self._gone_is_conflict():
+            await self._cluster.api.merge_patch(
+                SECRET, self._ref.name, {"metadata": metadata}, namespace=self._ref.namespace
+            )
 
     async def delete(self, *, expected: SecretState) -> None:
         """Delete it; only while it is still `expected`."""
-        await self._cluster.api.delete(
-            SECRET,
-            self._ref.name,
-            namespace=self._ref.namespace,
-            uid=expected.uid,
-            resource_version=expected.resource_version,
-        )
+        with self._gone_is_conflict():
+            await self._cluster.api.delete(
+                SECRET,
+                self._ref.name,
+                namespace=self._ref.namespace,
+                uid=expected.uid,
+                resource_version=expected.resource_version,
+            )
 
     async def write(self, pair: KeyPair, *, expected: SecretState | None) -> None:
         """Write both keys in one apply; Conflict if it is no longer `expected`.
@@ -147,7 +151,16 @@ class KubernetesSecretPort:
         if expected.immutable:
             raise NeedsHuman(f"{self._ref} is immutable: delete it, then lokeys makes it anew")
         body = {"metadata": name | _precondition(expected), "data": data}
-        await self._cluster.api.apply(SECRET, body, field_manager=FIELD_MANAGER)
+        with self._gone_is_conflict():
+            await self._cluster.api.apply(SECRET, body, field_manager=FIELD_MANAGER)
+
+    @contextmanager
+    def _gone_is_conflict(self) -> Iterator[None]:
+        """Say of a Secret that was looked at and is gone what is said of one that has changed."""
+        try:
+            yield
+        except NotFound as error:
+            raise Conflict(f"{self._ref} is gone") from error
 
     def _refuse_what_must_not_travel(self, pair: KeyPair) -> None:
         flaws = sorted(self._cluster.fingerprinter.describe(pair).flaws)

@@ -30,7 +30,7 @@ SAID = {
     "access_key_unknown": (
         f"The AWS Access Key Id you provided {NOT_IN_RECORDS}",
         f"The access key ID you provided {NOT_IN_RECORDS}",
-        f"InvalidAccessKeyId: The AWS Access Key Id you provided {NOT_IN_RECORDS}\n\tstatus code: 403",
+        f"InvalidAccessKeyId: The AWS Access Key Id you provided {NOT_IN_RECORDS}\n\tstatus: 403",
         "InvalidAccessKeyId: \n\tstatus code: 403, request id: tx01, host id: default",
     ),
     "secret_key_mismatch": (

@@ -183,6 +183,8 @@ class Store:
         if old is None:
             if author.subresource:
                 raise not_found(kind, meta["name"])
+            if meta.get("resourceVersion") or meta.get("uid"):
+                raise conflict(kind, meta["name"], "the object it is meant for is gone")
             return self.create(body, author=author)
         new = kube_fields.apply(old, body, author=author, force=force)
         if "resourceVersion" in meta:
