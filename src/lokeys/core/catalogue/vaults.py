@@ -100,7 +100,7 @@ ITEM_NOT_FOUND = Rule(
     severity=Severity.ERROR,
     cause="op_item_not_found",
     title="the item is not found",
-    message="{place} does not exist in that vault{detail}",
+    message="{place} does not exist in that vault: {detail}",
     meaning="The title is wrong, or the item was archived, moved or deleted.",
     why="External Secrets keeps the old Secret and fails each refresh.",
     remedy=(Remedy(text="create the item, or correct `spec.vault.onePassword.item`"),),

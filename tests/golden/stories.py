@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a golden case: what differs from a healthy route, in the words of `builders`.
+
+    story: what happened, in a sentence
+    source: B                                  a pair's word, or a mapping of what differs
+    vault: {pair: A, version: 7}
+    store: {A: UNKNOWN_KEY, B: ACCEPTED}       what the store says of each pair
+    pods: {loki-0: {ready: false, refused: 41}}
+    memory: {content: {pair: B, since: -5m}}
+    unreadable: [{hop: SECRET, ref: Secret monitoring/loki, why: FORBIDDEN}]
+
+Enums go by their names, times as `-5m` before now, references as `Kind namespace/name`.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+import builders
+from builders import NOW, a_pair, a_pod, a_route, a_workload, look, said
+from lokeys.core.model import (
+    AwsIamSource,
+    ExternalSecretRef,
+    OnePasswordVault,
+    Ref,
+    RgwSource,
+    RookSource,
+    SecretSource,
+)
+from lokeys.core.sensitive import PairFacts
+from lokeys.core.snapshot import (
+    Answer,
+    DeliveryState,
+    LiveKey,
+    LokiMetrics,
+    Memory,
+    PodState,
+    SecretState,
+    Snapshot,
+    SourceState,
+    StoreVerdict,
+    VaultState,
+    WorkloadState,
+)
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SOURCES = {
+    "rook": RookSource,
+    "rgw": RgwSource,
+    "secret": SecretSource,
+    "awsIAM": AwsIamSource,
+}
+_HOPS: dict[str, tuple[type, Callable[..., Any]]] = {
+    "source": (SourceState, builders.a_source),
+    "vault": (VaultState, builders.a_vault),
+    "secret": (SecretState, builders.a_secret),
+    "delivery": (DeliveryState, builders.a_delivery),
+}
+
+
+def read_story(path: Path) -> tuple[str, Snapshot]:
+    """Return the sentence and the look that a case file tells."""
+    told = yaml.safe_load(path.read_text())
+    story = told.pop("story")
+    route = told.pop("route", {})
+    changes: dict[str, Any] = {"spec": a_route(**{k: _route(k, v) for k, v in route.items()})}
+    for name, (state, build) in _HOPS.items():
+        if name in told:
+            changes[name] = _hop(told.pop(name), state, build)
+    if "store" in told:
+        verdicts = {a_pair(word): _verdict(raw) for word, raw in told.pop("store").items()}
+        changes["verdicts"] = verdicts
+    if "pods" in told:
+        pods = told.pop("pods").items()
+        changes["pods"] = tuple(a_pod(name, **_known(PodState, raw or {})) for name, raw in pods)
+    if "workloads" in told:
+        rows = told.pop("workloads")
+        changes["workloads"] = tuple(a_workload(**_known(WorkloadState, row)) for row in rows)
+    if "memory" in told:
+        changes["memory"] = Memory(**_known(Memory, told.pop("memory")))
+    changes |= _known(Snapshot, told)
+    return story, look(**changes)
+
+
+def _hop(raw: Any, state: type, build: Callable[..., Any]) -> Any:
+    if raw is None or isinstance(raw, str):
+        return raw if raw is None else build(a_pair(raw))
+    return build(**_known(state, raw))
+
+
+def _verdict(raw: Any) -> StoreVerdict:
+    if isinstance(raw, str):
+        return said(Answer[raw])
+    return said(**_known(StoreVerdict, raw))
+
+
+def _route(name: str, raw: Any) -> Any:
+    if name == "source":
+        (kind, given) = next(iter(raw.items()))
+        return _value(_SOURCES[kind], given)
+    if name == "external_secret" and raw is not None:
+        return ExternalSecretRef(**raw)
+    return raw if name != "vault" or raw is None else _value(OnePasswordVault, raw)
+
+
+def _known(kind: type, raw: Mapping[str, Any]) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    if kind is PodState:
+        hints |= get_type_hints(LokiMetrics)
+    return {name: _value(hints[name], value) for name, value in raw.items()}
+
+
+def _value(hint: Any, raw: Any) -> Any:  # noqa: PLR0911 - one line a form
+    """Return what a YAML value means where `hint` is wanted."""
+    if get_origin(hint) in (Union, types.UnionType):
+        choices = [choice for choice in get_args(hint) if choice is not type(None)]
+        return None if raw is None else _value(choices[0], raw)
+    if get_origin(hint) is tuple and get_args(hint)[0] is LiveKey:
+        return builders.live(*map(a_pair, raw))
+    if get_origin(hint) is tuple:
+        return tuple(_value(get_args(hint)[0], item) for item in raw)
+    if isinstance(get_origin(hint), type) and issubclass(get_origin(hint), Mapping):
+        return {name: _value(get_args(hint)[1], item) for name, item in raw.items()}
+    if isinstance(hint, NewType):
+        return a_pair(raw).pair
+    if isinstance(hint, type):
+        return _plain(hint, raw)
+    return raw
+
+
+def _plain(hint: type, raw: Any) -> Any:  # noqa: PLR0911 - one line a type
+    if hint is PairFacts:
+        return a_pair(raw)
+    if hint is datetime:
+        return NOW - _duration(raw.removeprefix("-"))
+    if hint is timedelta:
+        return _duration(raw)
+    if hint is Ref:
+        kind, _, rest = raw.partition(" ")
+        namespace, _, name = rest.rpartition("/")
+        return Ref(kind, name, namespace or None)
+    if issubclass(hint, Enum):
+        return hint[raw]
+    if is_dataclass(hint) and isinstance(raw, Mapping):
+        return hint(**_known(hint, raw))
+    return raw
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d+)([smhd])", text)
+    if found is None:
+        raise ValueError(f"no duration: {text}")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every finding there is, in a case of its own, and nothing that no case shows."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from golden.cases import Case, cases
+from lokeys.core import catalogue
+from lokeys.core.catalogue import RULES, explain
+from lokeys.core.causes import CAUSES
+from lokeys.core.finding import Remedy, Rule, Severity
+
+SOURCES = Path(catalogue.__file__).parents[2]
+NOT_FROM_A_LOOK = {
+    "LK0813": "the admin API's answer, told by who asks it: lokeys probe and lokeys bucket",
+}
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.folder.name)
+def test_a_story_is_told_as_expected(case: Case) -> None:
+    """The finding's JSON, the order of all findings and the plan are as written."""
+    for name, text in case.said().items():
+        assert (case.folder / name).read_text() == text
+
+
+def test_every_code_has_a_case() -> None:
+    """A code without a case is either new, or told by somebody else for a reason."""
+    assert {case.code for case in cases()} == set(RULES) - set(NOT_FROM_A_LOOK)
+
+
+def test_codes_are_never_given_twice() -> None:
+    """As many codes as rules: an entry that takes another's code would hide it."""
+    assert len(RULES) == len(list(_rules()))
+
+
+def _rules() -> Iterator[Rule]:
+    modules = ("sources", "vaults", "delivery", "pods", "store", "reading")
+    for module in modules:
+        yield from (r for r in vars(getattr(catalogue, module)).values() if isinstance(r, Rule))
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+def test_an_entry_says_all_that_it_should(rule: Rule) -> None:
+    """Title, message, meaning and reason are there; an error comes with a remedy."""
+    assert re.fullmatch(r"LK\d{4}", rule.code)
+    assert all((rule.title, rule.message, rule.meaning, rule.why))
+    assert rule.remedy or rule.severity is not Severity.ERROR
+    assert rule.cause is None or rule.cause in CAUSES
+    assert explain(rule.code.lower()) == (rule,)
+    assert rule.cause is None or rule in explain(rule.cause.upper())
+
+
+def test_nobody_explains_what_there_is_not() -> None:
+    """A word that is neither code nor cause explains nothing."""
+    assert explain("LK9999") == ()
+
+
+def test_a_remedy_that_destroys_says_so() -> None:
+    """Commands that delete, lose or overwrite are marked."""
+    words = ("--accept-loss", "--overwrite-foreign", "delete pod", "--grace-period")
+    for rule in RULES.values():
+        for remedy in rule.remedy:
+            assert remedy.destructive == _destroys(remedy, words), (rule.code, remedy)
+
+
+def _destroys(remedy: Remedy, words: tuple[str, ...]) -> bool:
+    return remedy.command is not None and any(word in remedy.command for word in words)
+
+
+def test_every_cause_in_the_code_is_one_of_the_list() -> None:
+    """`cause="..."` anywhere in the source names a cause that there is."""
+    named = {
+        (path.name, keyword.value.value)
+        for path in SOURCES.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "cause"
+        and isinstance(keyword.value, ast.Constant)
+        and isinstance(keyword.value.value, str)
+    }
+    assert {cause for _, cause in named} <= set(CAUSES), named
+    assert len(named) > 20
