@@ -7,7 +7,8 @@ anything that the last looks read brings the route back into the queue, and what
 more is followed no more.
 
 Secrets are followed by name and metadata-only; their data is read when the version has changed.
-Other kinds are followed by namespace, so that many routes share few watches.
+ConfigMaps are followed by name too, as large as they may be; other kinds by namespace, so that many
+routes share few watches.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from lokeys.kube.selectors import matches
 
 FIRST_LIST_TAKES_S = 5.0
 """How long a read waits for a new informer before it asks the API server itself."""
+_FOLLOWED_ALONE = frozenset({"Secret", "ConfigMap"})
 KEPT_LOOKS = 3
 """What this many looks in a row did not read is followed no more."""
 
@@ -144,6 +146,7 @@ class _Followed:
 
 def _scope_of_one(ref: Ref) -> Scope:
     resource = resources_of(ref.kind)[0]
-    if ref.kind == "Secret":
-        return Scope.one(resource, ref.name, namespace=ref.namespace or "", metadata_only=True)
+    if ref.kind in _FOLLOWED_ALONE:
+        secret = ref.kind == "Secret"
+        return Scope.one(resource, ref.name, namespace=ref.namespace or "", metadata_only=secret)
     return Scope(resource=resource, namespace=ref.namespace if resource.namespaced else None)

@@ -252,6 +252,13 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
     )
     yield Grant(
         namespace=home,
+        group=CORE,
+        resource="configmaps",
+        verbs=READ,
+        why="Loki's configuration: where its write-ahead log is, and whether that outlives the pod",
+    )
+    yield Grant(
+        namespace=home,
         group=POLICY,
         resource="poddisruptionbudgets",
         verbs=FOLLOW,
