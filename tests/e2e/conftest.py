@@ -2,14 +2,14 @@
 """The whole world for the end-to-end tests; each test has a homelab of its own."""
 
 import itertools
-import json
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from e2e.world import Homelab, Loop, Operator
+from e2e.canary import assert_no_secret_shows
+from e2e.operators import Installation, Operator, wait_led
+from e2e.world import Homelab, Loop
 from lokeys.core.storagecredential.crd import crd
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet.node import Kubelet
@@ -27,9 +27,16 @@ def loop() -> Iterator[Loop]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+def defined(kubernetes: Kubernetes) -> Kubernetes:
+    """Run a control plane that knows StorageCredentials."""
+    kubernetes.apply(crd())
+    return kubernetes
+
+
 @pytest.fixture
 def homelab(
-    kubernetes: Kubernetes,
+    defined: Kubernetes,
     external_secrets: ExternalSecrets,
     rgw: Rgw,
     kubelet: Kubelet,
@@ -37,19 +44,32 @@ def homelab(
 ) -> Iterator[Homelab]:
     """Make a homelab that is not built yet: a test says how."""
     name = f"{os.getpid()}-{next(_numbers)}"
-    home = Homelab(kubernetes, external_secrets, rgw, kubelet, loop, name)
-    kubernetes.apply(crd())
+    home = Homelab(defined, external_secrets, rgw, kubelet, loop, name)
+    home.secrets.add(rgw.admin_secret_key)
     yield home
     home.close()
 
 
+@pytest.fixture(scope="module")
+def installation(
+    defined: Kubernetes, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """Install the operator: its account and roles, and no replica yet."""
+    made = Installation(defined, tmp_path_factory.mktemp("operator"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def operator(installation: Installation) -> Operator:
+    """Run one replica for all tests of a module."""
+    replica = installation.replica().start()
+    wait_led(replica)
+    return replica
+
+
 @pytest.fixture
-def operator(homelab: Homelab, tmp_path: Path) -> Callable[[], Operator]:
-    """Return a maker of operators for the homelab, as the admin."""
-    system = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lokeys-system"}}
-
-    def make() -> Operator:
-        homelab.kubernetes.apply(json.loads(json.dumps(system)))
-        return Operator(homelab, homelab.kubernetes.kubeconfig, tmp_path / "operator.log")
-
-    return make
+def home(homelab: Homelab, installation: Installation) -> Iterator[Homelab]:
+    """Make a homelab that an operator looks after; no secret of it may be seen afterwards."""
+    yield homelab
+    assert_no_secret_shows(homelab, installation)

@@ -38,7 +38,7 @@ from parts.external_secrets import ExternalSecrets
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.manifests import PORT, Loki
-from parts.process import wait_for
+from parts.process import PartError, wait_for
 from parts.rgw import Rgw
 
 Json = dict[str, Any]
@@ -129,10 +129,12 @@ class Homelab:
         loki: Loki | None = None,
         item: dict[str, str] | None = None,
         with_loki: bool = True,
+        **delivery: Any,
     ) -> None:
         """Make everything up to a Loki that writes with the user's key.
 
         Without a Loki its place is taken by a small process that starts at once and never writes.
+        `delivery` replaces parts of the ExternalSecret's spec.
         """
         self.loki = loki or self.loki
         self.kubernetes.apply(*rook_crds())
@@ -142,9 +144,11 @@ class Homelab:
         self.start_rook()
         self._make_user()
         self._make_vault(item)
-        self._make_delivery()
+        self._make_delivery(delivery)
         self.kubelet.take(self.monitoring)
-        self.kubernetes.apply(*(self.loki.objects() if with_loki else [reader.stateful_set(self.monitoring, SECRET)]))
+        self.kubernetes.apply(
+            *(self.loki.objects() if with_loki else [reader.stateful_set(self.monitoring, SECRET)])
+        )
         self.wait_ready()
 
     def _serve_connect(self) -> None:
@@ -217,6 +221,7 @@ class Homelab:
             self.vault_id, ITEM, [("note", "keep me"), *fields.items()]
         )
         self.token = self.connect.add_token()
+        self.secrets.add(self.token)
         self.apply(
             "v1",
             "Secret",
@@ -225,7 +230,7 @@ class Homelab:
             data={"token": base64.b64encode(self.token.encode()).decode()},
         )
 
-    def _make_delivery(self) -> None:
+    def _make_delivery(self, changes: Json) -> None:
         reference = {"connectTokenSecretRef": {"name": "onepassword-token", "key": "token"}}
         provider = {
             "connectHost": self.connect_url,
@@ -239,7 +244,7 @@ class Homelab:
             self.monitoring,
             spec={"provider": {"onepassword": provider}},
         )
-        self.apply_external_secret()
+        self.apply_external_secret(**changes)
         wait_for(lambda: self.pair_in(SECRET) == self.source_pair(), "the delivery", timeout_s=30)
 
     def apply_external_secret(self, **changes: Any) -> None:
@@ -317,6 +322,7 @@ class Homelab:
         with contextlib.suppress(Exception):
             self.stop_rook()
         self._stack.close()
+        self.kubernetes.api.delete(self._route_path)
         for namespace in (self.monitoring, self.storage):
             self.kubernetes.api.delete(f"/api/v1/namespaces/{namespace}")
 
@@ -326,6 +332,7 @@ class Homelab:
         """Return the pair in Rook's Secret."""
         found = self.pair_in(self.generated, self.storage)
         assert found is not None
+        self.secrets.add(found[1])
         return found
 
     def pair_in(self, name: str, namespace: str | None = None) -> tuple[str, str] | None:
@@ -346,7 +353,7 @@ class Homelab:
     def vault_pair(self) -> tuple[str, str]:
         """Return the pair in the item."""
         values = self.connect.values(self.vault_id, self.item_id)
-        return values["access_key"], values["secret_key"]
+        return values.get("access_key", ""), values.get("secret_key", "")
 
     def pod(self, name: str = "loki-0") -> Json:
         """Return a pod, empty if there is none."""
@@ -361,13 +368,30 @@ class Homelab:
             good = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
             return good and pod["metadata"]["uid"] != after
 
-        wait_for(ready, f"{name} is ready", timeout_s=timeout_s)
+        self._wait(ready, f"{name} is ready", timeout_s=timeout_s)
 
     def status(self) -> Json:
         """Return the resource's status."""
-        path = f"/apis/lokeys.dev/v1alpha1/namespaces/{self.monitoring}/storagecredentials/{ROUTE}"
-        status: Json = (self.kubernetes.api.find(path) or {}).get("status") or {}
+        status: Json = (self.kubernetes.api.find(self._route_path) or {}).get("status") or {}
         return status
+
+    @property
+    def _route_path(self) -> str:
+        kind = "storagecredentials"
+        return f"/apis/lokeys.dev/v1alpha1/namespaces/{self.monitoring}/{kind}/{ROUTE}"
+
+    def look_now(self) -> None:
+        """Ask the operator to look at the route now."""
+        asked = {"lokeys.dev/reconcile": secrets.token_hex(4)}
+        self.kubernetes.api.patch(self._route_path, {"metadata": {"annotations": asked}})
+
+    def causes(self) -> set[str]:
+        """Return the causes of all findings in the resource's status."""
+        return {found.get("cause", "") for found in self.status().get("findings", ())}
+
+    def wait_finding(self, cause: str, *, timeout_s: float = 40) -> None:
+        """Wait until the resource's status names a cause."""
+        self._wait(lambda: cause in self.causes(), f"{cause} is found", timeout_s=timeout_s)
 
     def condition(self, kind: str) -> Json:
         """Return one condition of the resource, empty if it is not there."""
@@ -384,11 +408,16 @@ class Homelab:
             fits = reason is None or found.get("reason") == reason
             return found.get("status") == status and fits
 
-        try:
-            wait_for(there, f"{kind} is {status} {reason or ''}", timeout_s=timeout_s)
-        except Exception as exc:
-            raise AssertionError(f"{exc}; the status is {json.dumps(self.status())}") from exc
+        self._wait(there, f"{kind} is {status} {reason or ''}", timeout_s=timeout_s)
         return self.condition(kind)
+
+    def _wait(self, condition: Callable[[], object], what: str, *, timeout_s: float) -> None:
+        """Wait; where it comes to nothing, show what the operator says of the route."""
+        try:
+            wait_for(condition, what, timeout_s=timeout_s)
+        except PartError as error:
+            said = json.dumps(self.status(), indent=1)
+            raise AssertionError(f"{error}; the status is {said}") from error
 
     # --- Loki ------------------------------------------------------------------------------------
 
@@ -440,10 +469,19 @@ class Homelab:
         """Replace the user's key behind Rook; return the new pair."""
         old = self.source_pair()
         key, secret = "N" + secrets.token_hex(9).upper() + "X", secrets.token_hex(20)
-        self.rgw.admin("key", "create", f"--uid={self.user}", f"--access-key={key}",
-                       f"--secret-key={secret}")  # fmt: skip
-        self.rgw.admin("key", "rm", f"--uid={self.user}", f"--access-key={old[0]}")
+        self.add_key_at_rgw(key, secret)
+        self.remove_key_at_rgw(old[0])
         return key, secret
+
+    def add_key_at_rgw(self, key: str, secret: str) -> None:
+        """Give the user one more key behind Rook."""
+        self.secrets.add(secret)
+        words = (f"--uid={self.user}", f"--access-key={key}", f"--secret-key={secret}")
+        self.rgw.admin("key", "create", *words)
+
+    def remove_key_at_rgw(self, key: str) -> None:
+        """Take a key from the user behind Rook."""
+        self.rgw.admin("key", "rm", f"--uid={self.user}", f"--access-key={key}")
 
     def touch_ceph_cluster(self) -> None:
         """Edit the CephCluster, which makes Rook reconcile every user."""
