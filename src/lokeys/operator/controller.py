@@ -116,7 +116,9 @@ class Controller:
         self.metrics.show(key, look)
         step = look.plan.next_step
         pause = min(step.look_again_s, LOOK_EVERY_S) if step and not look.plan.stalled else None
-        return (pause or LOOK_EVERY_S) * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
+        # Never sooner: a look that comes before an answer is too old would not ask again, and what
+        # only the next one notices comes a whole round later.
+        return (pause or LOOK_EVERY_S) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
 
     async def _look(self, key: Key, route: Route) -> Look:
         eager = route.told[0] not in {"", "True"}
