@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what is made from code: the CRD, the roles in deploy/, and tables in docs/reference/.
+"""Writes what is made from code: the CRD, the roles in deploy/, and much of docs/reference/.
 
     python scripts/generate.py           write them
     python scripts/generate.py --check   write nothing; exit 1 and say which are out of date
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from finding_pages import finding_pages
 
 from lokeys.core.metrics import METRICS
 from lokeys.core.model import Ref
@@ -184,6 +185,7 @@ def files() -> dict[Path, str]:
         ROOT / "deploy/rbac/operator.yaml": manifest(*operator_roles()),
         ROOT / "deploy/doctor-cronjob/rbac.yaml": manifest(*doctor_roles(doctor)),
     }
+    made |= finding_pages()
     known = parts()
     for name in ("storagecredential.md", "permissions.md", "metrics.md"):
         page = ROOT / "docs/reference" / name
@@ -203,6 +205,7 @@ def main(arguments: list[str]) -> int:
     for path, text in stale:
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
         if arguments != ["--check"]:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text)
     if stale and arguments == ["--check"]:
         sys.stdout.write("out of date: run python scripts/generate.py\n")

@@ -166,9 +166,9 @@ def _explanation(
     code: str, pod: PodState, snapshot: Snapshot, causes: tuple[Finding, ...]
 ) -> Finding | None:
     """Return the best error that explains a symptom of this pod."""
-    key = None
-    if not _key_is_fine(pod, snapshot):
-        key = next((f for f in causes if f.is_error and f.cause in KEY_CAUSES), None)
+    keys = [f for f in causes if f.is_error and f.cause in KEY_CAUSES]
+    own = [f for f in keys if f.object == pod.ref]
+    key = next(iter(own or keys), None) if own or not _key_is_fine(pod, snapshot) else None
     same = next((f for f in causes if f.is_error and f.code == code), None)
     forbids = next((f for f in causes if f.is_error and f.cause in _FORBIDDING), None)
     store = next((f for f in causes if f.is_error and f.hop is Hop.STORE), None)

@@ -71,7 +71,7 @@ WAL_NOT_PERSISTENT = Rule(
         Remedy(text="for the next time: put the WAL on a PersistentVolumeClaim"),
     ),
     hop=Hop.PODS,
-    rank=33,
+    rank=38,
 )
 EVICTION_BLOCKED_BY_BUDGET = Rule(
     code="LK0605",

@@ -236,7 +236,8 @@ def _open_cases(snapshot: Snapshot) -> Iterator[Step]:
             yield waiting(workload.ref, Hop.PODS, _A_POD_TO_COME, look_again_s=1.0)
     gap = snapshot.missing(Hop.PODS)
     if gap is not None and not snapshot.pods:
-        yield waiting(gap.ref, Hop.PODS, f"{gap.ref}: {gap.why}", look_again_s=15.0)
+        why = f"it cannot be read: {gap.why}"
+        yield waiting(gap.ref, Hop.PODS, why, look_again_s=15.0)
     for pod in snapshot.pods:
         if proof(pod, snapshot) is None:
             yield _next_proof(pod, snapshot)

@@ -31,7 +31,7 @@ def plan_secret(course: Course) -> Course | Stop:
     gap = snapshot.missing(Hop.SECRET)
     if secret is None and (gap is None or gap.why is not Why.NOT_FOUND):
         ref = snapshot.spec.secret_ref
-        why = f"{ref}: {gap.why if gap else 'was not read'}"
+        why = f"it cannot be read: {gap.why}" if gap else "it was not read"
         return Stop(steps=(waiting(ref, Hop.SECRET, why, look_again_s=15.0),))
     if snapshot.spec.external_secret is None:
         outcome: Step | Stop = _write(course, secret, pair)
@@ -84,7 +84,7 @@ def _refresh(course: Course, secret: SecretState | None, pair: PairFacts) -> Ste
     if delivery is None:
         gap = snapshot.missing(Hop.DELIVERY)
         if gap is not None and gap.why is not Why.NOT_FOUND:
-            why = f"{gap.ref}: {gap.why}"
+            why = f"it cannot be read: {gap.why}"
             return Stop(steps=(waiting(gap.ref, Hop.DELIVERY, why, look_again_s=15.0),))
         return Stop(cause="externalsecret_missing", reason="nothing delivers the Secret")
     blocked = _blocked(delivery)

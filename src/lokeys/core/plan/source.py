@@ -87,15 +87,17 @@ def _no_pair(snapshot: Snapshot, source: SourceState | None) -> Stop:
     gaps = gaps_of_source(snapshot)
     for gap in gaps:
         if gap.why is Why.NOT_ALLOWED:
-            return Stop(cause="source_not_allowed", reason=str(gap.ref))
+            reason = f"{gap.ref} does not allow namespace {snapshot.spec.namespace}"
+            return Stop(cause="source_not_allowed", reason=reason)
         if gap.why is Why.NOT_FOUND:
             return Stop(cause=cause_of_missing(gap), reason=f"{gap.ref} does not exist")
     if source is not None and (source.generated_blank or _reads_its_own_secret(source)):
-        return Stop(cause="rook_generated_secret_blank", reason=str(source.owner))
+        reason = f"{source.owner} sets spec.keys, so Rook blanks the Secret that is read here"
+        return Stop(cause="rook_generated_secret_blank", reason=reason)
     if source is not None and source.live_keys == ():
         return Stop(cause="source_has_no_key", reason=f"{source.owner} has no key at the store")
     target = gaps[0].ref if gaps else snapshot.spec.ref
-    detail = f"{target}: {gaps[0].why}" if gaps else "the source's pair cannot be told"
+    detail = f"it cannot be read: {gaps[0].why}" if gaps else "the source's pair cannot be told"
     return Stop(steps=(waiting(target, Hop.SOURCE, detail, look_again_s=15.0),))
 
 
