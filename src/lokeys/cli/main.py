@@ -18,7 +18,7 @@ import click
 
 from lokeys import __version__
 from lokeys.cli.options import common_options, options_of
-from lokeys.cli.output import Printer
+from lokeys.cli.output import Printer, ReaderLeft
 from lokeys.errors import (
     BadInput,
     Forbidden,
@@ -103,9 +103,9 @@ def _guarded(argv: list[str]) -> int:
         result = lokeys.main(argv, prog_name=_prog_name(sys.argv[0]), standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
+    except ReaderLeft:
         _silence(sys.stdout)
-        return 0  # whoever read had enough, as `head` does
+        return 0
     except click.ClickException as exc:
         _say(_lowered(exc.format_message()), _usage_hint(exc))
         return BAD_INPUT
@@ -140,7 +140,7 @@ def code_of(error: LokeysError) -> int:
 def _say(message: str, hint: str | None) -> None:
     try:
         Printer(no_color="--no-color" in sys.argv).error(message, hint)
-    except BrokenPipeError:
+    except ReaderLeft:
         _silence(sys.stderr)
 
 

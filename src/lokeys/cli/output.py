@@ -34,6 +34,10 @@ STYLES = {
 NARROW, WIDE = 80, 120
 
 
+class ReaderLeft(Exception):
+    """Whoever read the output has seen enough, as `head` does. click would call it a failure."""
+
+
 class Printer:
     """Prints for a person or for a pipe."""
 
@@ -149,6 +153,12 @@ class _Stream:
 
     def line(self, line: Line) -> None:
         """Print one line, never wrapped: a command must stay ready to paste."""
+        try:
+            self._print(line)
+        except BrokenPipeError as exc:
+            raise ReaderLeft from exc
+
+    def _print(self, line: Line) -> None:
         if not self.colourful:
             text = "".join(text for text, _ in line).rstrip()
             encoding = self.stream.encoding or "utf-8"

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runbook's story, told by `lokeys` as a person calls it: a process on a kubeconfig."""
+
+import asyncio
+import copy
+import json
+from pathlib import Path
+
+from integration.cli.story import Story, story
+from integration.demo.world import on_loop
+
+
+def everything(told: Story) -> object:
+    """Return all objects of the cluster and all items of the vault, as they are now."""
+    store, vaults = told.world.api.store, told.world.connect.vaults
+    kinds = ("Secret", "ConfigMap", "ExternalSecret", "StatefulSet", "StorageCredential", "Lease")
+    objects = {kind: store.select(kind) for kind in kinds}
+    uids = [pod["metadata"]["uid"] for pod in store.select("Pod")]
+    items = {id_: [item.now for item in vault.items.values()] for id_, vault in vaults.items()}
+    return copy.deepcopy((objects, uids, items))
+
+
+@on_loop
+async def test_the_table_of_the_runbook(tmp_path: Path) -> None:
+    """Doctor names the hop, the plan changes nothing, heal mends and proves it, doctor is quiet."""
+    async with story(tmp_path) as told:
+        assert (await told.lokeys("doctor")).code == 0
+        await told.outage()
+
+        found = await told.lokeys("doctor", "-o", "json")
+        assert found.code == 3
+        first = json.loads(found.out)["findings"][0]
+        assert (first["cause"], first["confidence"], first["hop"]) == (
+            "vault_behind_source",
+            "certain",
+            "vault",
+        )
+        assert {symptom["code"] for symptom in first["symptoms"]} >= {"LK0613", "LK0614", "LK0801"}
+
+        traced = await told.lokeys("trace", "loki")
+        assert "≠" in traced.out
+        assert "here it goes stale" in traced.out
+
+        before = everything(told)
+        planned = await told.lokeys("heal", "loki", "--dry-run", "-o", "json")
+        assert planned.code == 3
+        assert [step["action"] for step in json.loads(planned.out)["steps"]] == [
+            "test-key",
+            "write-vault",
+            "force-sync",
+            "replace-pod",
+            "prove",
+        ]
+        assert everything(told) == before
+
+        healed = await told.lokeys("heal", "loki")
+        assert healed.code == 0, healed.err
+        assert "proved by Loki's own storage requests" in healed.out
+        assert (await told.lokeys("heal", "loki", "--dry-run")).code == 0
+        assert (await told.lokeys("doctor", "-A")).code == 0
+
+
+@on_loop
+async def test_nothing_needs_to_be_installed(tmp_path: Path) -> None:
+    """Doctor without any resource; its own remedy, typed as it stands, mends the route."""
+    async with story(tmp_path, resource=False) as told:
+        await told.outage()
+        found = await told.lokeys("doctor", "-n", "monitoring", "-o", "json")
+        first = json.loads(found.out)["findings"][0]
+        assert first["cause"] == "vault_behind_source"
+        discover, _, heal = first["remedy"][0]["command"].partition(" && ")
+        assert discover == "lokeys discover -n monitoring statefulset/loki > loki.yaml"
+        assert heal == "lokeys heal -f loki.yaml"
+
+        shown = await told.lokeys("discover", "-n", "monitoring", "statefulset/loki")
+        assert shown.code == 0
+        file = tmp_path / "loki.yaml"
+        file.write_text(shown.out)
+        assert (await told.lokeys("heal", "-f", str(file))).code == 0
+        from_stdin = await told.lokeys("trace", "-f", "-", stdin=shown.out)
+        assert from_stdin.code == 0, from_stdin.err
+
+
+@on_loop
+async def test_the_bucket_and_the_key_id_are_shown(tmp_path: Path) -> None:
+    """The runbook's script: where, who, which key id; the secret key not into a pipe."""
+    async with story(tmp_path) as told:
+        shown = await told.lokeys("bucket", "loki", "-o", "json")
+        document = json.loads(shown.out)
+        assert document["kind"] == "BucketReport"
+        assert document["accessKeyId"] == told.world.key_id
+        assert document["exists"] is True
+        refused = await told.lokeys("bucket", "loki", "--reveal")
+        assert refused.code == 2
+        assert "only shown to a terminal" in refused.err
+
+        told.world.s3.buckets.clear()
+        assert (await told.lokeys("bucket", "loki")).code == 3
+        made = await told.lokeys("bucket", "loki", "--create")
+        assert made.code == 0
+        assert "made just now" in made.out
+        assert "loki" in told.world.s3.buckets
+
+
+@on_loop
+async def test_a_key_is_tested_link_by_link(tmp_path: Path) -> None:
+    """Four calls with each key; with a dead one the first of them fails, by name."""
+    async with story(tmp_path) as told:
+        fine = await told.lokeys("probe", "credential", "loki", "-o", "json")
+        assert fine.code == 0
+        assert all(link["ok"] for link in json.loads(fine.out)["links"])
+        told.rotate()
+        dead = await told.lokeys("probe", "credential", "loki", "-o", "json")
+        assert dead.code == 3
+        links = {link["name"]: link for link in json.loads(dead.out)["links"]}
+        assert links["store, Secret's key: put"]["cause"] == "access_key_unknown"
+        assert links["store, source's key: delete"]["ok"] is True
+
+
+@on_loop
+async def test_another_healer_is_left_alone(tmp_path: Path) -> None:
+    """Whoever holds the route's Lease is named; nothing is written."""
+    async with story(tmp_path) as told:
+        await told.outage()
+        lease = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": "lokeys-loki", "namespace": "monitoring"},
+            "spec": {
+                "holderIdentity": "operator-7",
+                "leaseDurationSeconds": 60,
+                "renewTime": "2026-01-01T00:00:00.000000Z",
+            },
+        }
+        told.world.api.add(lease)
+        before = everything(told)
+        refused = await told.lokeys("heal", "loki")
+        assert refused.code == 1
+        assert "operator-7" in refused.err
+        assert everything(told) == before
+
+
+@on_loop
+async def test_ctrl_c_leaves_everything_consistent(tmp_path: Path) -> None:
+    """Interrupted it says where it stopped and gives the Lease back: 130; later it goes on."""
+    async with story(tmp_path) as told:
+        await told.outage()
+        told.world.connect.lag_reads = 10_000  # the item is written, and reads do not show it
+        process = await told.start("heal", "loki")
+        assert process.stderr is not None
+        heard = ""
+        async with asyncio.timeout(20):
+            while "write-vault" not in heard:
+                heard += (await process.stderr.readline()).decode()
+        process.send_signal(2)
+        async with asyncio.timeout(15):
+            _, rest = await process.communicate()
+        said = heard + rest.decode()
+        assert process.returncode == 130, said
+        assert "stopped after" in said
+        assert "Traceback" not in said
+        lease = told.world.get("Lease", "lokeys-loki")
+        assert lease["spec"]["holderIdentity"] == ""
+
+        told.world.connect.lag_reads = 0
+        for item in told.world.connect.vaults[told.world.vault].items.values():
+            item.stale_reads = 0
+        assert (await told.lokeys("heal", "loki")).code == 0
+
+
+@on_loop
+async def test_a_reader_who_leaves_is_no_error(tmp_path: Path) -> None:
+    """`lokeys doctor | head -1` ends quietly."""
+    async with story(tmp_path) as told:
+        process = await told.start("rbac", "loki")
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout._transport.close()  # type: ignore[attr-defined]
+        err = (await process.stderr.read()).decode()
+        await process.wait()
+        assert "Traceback" not in err
+        assert "BrokenPipe" not in err
+        assert process.returncode == 0
+
+
+@on_loop
+async def test_the_memory_is_kept_only_under_a_kept_key(tmp_path: Path) -> None:
+    """Fingerprints of one run mean nothing later: they are not written into the status."""
+    async with story(tmp_path) as told:
+        await told.outage()
+        assert (await told.lokeys("heal", "loki")).code == 0
+        status = told.world.get("StorageCredential", "loki").get("status") or {}
+        assert "memory" not in status
