@@ -100,6 +100,7 @@ class Informer:
         "_store",
         "_trim",
         "scope",
+        "settled",
         "synced",
         "trouble",
     )
@@ -115,6 +116,8 @@ class Informer:
         self.scope = scope
         self.synced = asyncio.Event()
         """Set once the store has shown a whole list."""
+        self.settled = asyncio.Event()
+        """Set once that is so, or the first try has failed: waiting longer may be in vain."""
         self.trouble: Trouble | None = None
         """Set while the API server cannot be followed."""
         self._api = api
@@ -212,6 +215,7 @@ class Informer:
             self._put(key, obj)
         self._resource_version = listing.resource_version
         self.synced.set()
+        self.settled.set()
 
     def _take(self, event: WatchEvent) -> None:
         obj = event.object
@@ -238,6 +242,7 @@ class Informer:
         """Note that we are blind, and wait longer each time."""
         since = self.trouble.since if self.trouble else self._pace.now()
         self.trouble = Trouble(error=error, since=since)
+        self.settled.set()
         ceiling = min(
             self._pace.first_delay_s * 2 ** min(self._failures, 16), self._pace.max_delay_s
         )

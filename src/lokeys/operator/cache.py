@@ -99,10 +99,10 @@ class RouteObjects:
         else:
             followed.names.add(name)
         informer = followed.subscription.informer
-        if informer.trouble is None and not informer.synced.is_set():
+        if not informer.settled.is_set():
             try:
                 async with asyncio.timeout(FIRST_LIST_TAKES_S):
-                    await informer.synced.wait()
+                    await informer.settled.wait()
             except TimeoutError:
                 return None
         return None if informer.trouble else informer

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a route's first read of something waits for the informer that begins with it."""
+
+import asyncio
+
+import httpx2
+
+from lokeys.adapters.objects import LiveObjects
+from lokeys.core.model import Ref
+from lokeys.kube.informer import InformerSet
+from lokeys.operator.cache import FIRST_LIST_TAKES_S, RouteObjects
+from unit.kube.scripted import Answer, WatchStream, api, listing, status, thing
+from unit.kube.virtual_time import now, run
+
+POD = Ref("Pod", "loki-0", "ns")
+
+
+async def _read_takes_s(answer: Answer) -> float:
+    """Return how long the first read of POD takes."""
+    client = api(answer)
+    async with InformerSet(client) as informers:
+        objects = RouteObjects(informers, LiveObjects(client), on_change=lambda: None)
+        began = now()
+        found = await objects.get(POD)
+        assert found["metadata"]["name"] == "loki-0"
+        took = now() - began
+        objects.close()
+        return took
+
+
+def test_a_first_read_is_answered_by_the_first_list() -> None:
+    """As soon as the list is here, without a request of its own."""
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        await asyncio.sleep(0.1)
+        assert request.url.path.endswith("/pods")
+        watched = "watch" in request.url.params
+        return WatchStream().response() if watched else listing(7, thing("loki-0", 7))
+
+    assert run(_read_takes_s(answer)) < 0.15
+
+
+def test_a_first_read_does_not_wait_for_a_list_that_was_refused() -> None:
+    """The API server is asked itself, at once."""
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/pods"):
+            return status(403, reason="Forbidden", message="no right")
+        return httpx2.Response(200, json=thing("loki-0", 7))
+
+    assert run(_read_takes_s(answer)) < 0.1
+
+
+def test_a_first_read_waits_so_long_for_a_slow_list_and_no_longer() -> None:
+    """A list that does not come is not awaited for ever."""
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/pods"):
+            await asyncio.sleep(20)
+        return httpx2.Response(200, json=thing("loki-0", 7))
+
+    assert FIRST_LIST_TAKES_S <= run(_read_takes_s(answer)) < FIRST_LIST_TAKES_S + 1
