@@ -14,7 +14,8 @@ from pathlib import Path
 
 import httpx2
 
-from e2e.world import Homelab, Json
+from e2e.sight import Json
+from e2e.world import Homelab
 from lokeys.core.model import Ref
 from lokeys.core.rbac import Account, Known, operator_roles, route_roles
 from lokeys.core.storagecredential.parse import parse

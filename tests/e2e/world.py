@@ -15,15 +15,13 @@ import secrets
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx2
-
 from e2e import reader
+from e2e.sight import ROUTE, SECRET, Json, Pair, Sight
 from lokeys.adapters.http import make_client
 from lokeys.clock import utc_now
 from lokeys.core.sensitive import KeyPair, Sensitive
@@ -37,18 +35,15 @@ from lokeys.kube.kubeconfig import load
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
-from parts.manifests import PORT, Loki
-from parts.process import PartError, wait_for
+from parts.manifests import Loki
+from parts.process import wait_for
 from parts.rgw import Rgw
 
-Json = dict[str, Any]
 Answer = TypeVar("Answer")
 OnConnect = Callable[[Request, Handler], Awaitable[Response]]
 """Answers a request to Connect, as a rule by the handler that it is given."""
 
 ITEM = "loki-s3-config"
-SECRET = "loki-s3-credentials"
-ROUTE = "loki"
 
 
 class Loop:
@@ -85,7 +80,7 @@ class Said:
 
 
 @dataclass
-class Homelab:
+class Homelab(Sight):
     """The story's cluster. Namespaces and the RGW user carry the test's own name.
 
     Without a name they are called as in the guides.
@@ -181,7 +176,8 @@ class Homelab:
             secret_access_key=Sensitive(self.rgw.admin_secret_key),
         )
         self._rook_client = make_client()
-        rgw = RookRgw(self.rgw.endpoint, admin, self._rook_client, utc_now)
+        # Rook's Secret names the endpoint that Loki uses, too.
+        rgw = RookRgw(self.endpoint, admin, self._rook_client, utc_now)
         rook = Rook(self._rook_api, rgw)
         return await rook.__aenter__()
 
@@ -247,8 +243,8 @@ class Homelab:
         self.apply_external_secret(**changes)
         wait_for(lambda: self.pair_in(SECRET) == self.source_pair(), "the delivery", timeout_s=30)
 
-    def apply_external_secret(self, **changes: Any) -> None:
-        """Apply the route's ExternalSecret; `changes` replace parts of its spec."""
+    def apply_external_secret(self, name: str = SECRET, **changes: Any) -> None:
+        """Apply an ExternalSecret as the route's is; `changes` replace parts of its spec."""
         data = [
             {"secretKey": key, "remoteRef": {"key": ITEM, "property": label}}
             for key, label in (
@@ -262,7 +258,22 @@ class Homelab:
             "target": {"name": SECRET},
             "data": data,
         } | changes
-        self.apply("external-secrets.io/v1", "ExternalSecret", SECRET, self.monitoring, spec=spec)
+        self.apply("external-secrets.io/v1", "ExternalSecret", name, self.monitoring, spec=spec)
+
+    def delete_external_secret(self, name: str = SECRET) -> None:
+        """Delete an ExternalSecret, and wait until the Secret that it owns is gone, too."""
+        root = f"namespaces/{self.monitoring}"
+        api = self.kubernetes.api
+        spec = api.get(f"/apis/external-secrets.io/v1/{root}/externalsecrets/{name}")["spec"]
+        api.delete(f"/apis/external-secrets.io/v1/{root}/externalsecrets/{name}")
+        target = spec["target"]["name"]
+        wait_for(lambda: not self.owned_by(target, name), f"{target} is gone", timeout_s=20)
+
+    def owned_by(self, secret: str, external_secret: str) -> bool:
+        """Tell whether a Secret is there and belongs to this ExternalSecret."""
+        path = f"/api/v1/namespaces/{self.monitoring}/secrets/{secret}"
+        owners = (self.kubernetes.api.find(path) or {}).get("metadata", {}).get("ownerReferences")
+        return any(owner["name"] == external_secret for owner in owners or ())
 
     def apply(
         self,
@@ -323,149 +334,17 @@ class Homelab:
             self.stop_rook()
         self._stack.close()
         self.kubernetes.api.delete(self._route_path)
+        # The bucket would hold up its user's deletion, and Rook is gone.
+        users = f"/apis/ceph.rook.io/v1/namespaces/{self.storage}/cephobjectstoreusers"
+        if self.kubernetes.api.find(f"{users}/{self.user}"):
+            free = {"metadata": {"finalizers": []}}
+            self.kubernetes.api.patch(f"{users}/{self.user}", free)
         for namespace in (self.monitoring, self.storage):
             self.kubernetes.api.delete(f"/api/v1/namespaces/{namespace}")
 
-    # --- looking ---------------------------------------------------------------------------------
-
-    def source_pair(self) -> tuple[str, str]:
-        """Return the pair in Rook's Secret."""
-        found = self.pair_in(self.generated, self.storage)
-        assert found is not None
-        self.secrets.add(found[1])
-        return found
-
-    def pair_in(self, name: str, namespace: str | None = None) -> tuple[str, str] | None:
-        """Return the pair in a Secret, whatever its data keys are called."""
-        path = f"/api/v1/namespaces/{namespace or self.monitoring}/secrets/{name}"
-        data = (self.kubernetes.api.find(path) or {}).get("data") or {}
-        halves = [
-            base64.b64decode(data[key]).decode()
-            for names in (
-                ("AccessKey", "AWS_ACCESS_KEY_ID"),
-                ("SecretKey", "AWS_SECRET_ACCESS_KEY"),
-            )
-            for key in names
-            if key in data
-        ]
-        return (halves[0], halves[1]) if len(halves) == 2 else None
-
-    def vault_pair(self) -> tuple[str, str]:
-        """Return the pair in the item."""
-        values = self.connect.values(self.vault_id, self.item_id)
-        return values.get("access_key", ""), values.get("secret_key", "")
-
-    def pod(self, name: str = "loki-0") -> Json:
-        """Return a pod, empty if there is none."""
-        return self.kubernetes.api.find(f"/api/v1/namespaces/{self.monitoring}/pods/{name}") or {}
-
-    def wait_ready(self, *, after: str = "", name: str = "loki-0", timeout_s: float = 60) -> None:
-        """Wait until the pod is Ready, and not the one with uid `after`."""
-
-        def ready() -> bool:
-            pod = self.pod(name)
-            conditions = pod.get("status", {}).get("conditions", [])
-            good = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-            return good and pod["metadata"]["uid"] != after
-
-        self._wait(ready, f"{name} is ready", timeout_s=timeout_s)
-
-    def status(self) -> Json:
-        """Return the resource's status."""
-        status: Json = (self.kubernetes.api.find(self._route_path) or {}).get("status") or {}
-        return status
-
-    @property
-    def _route_path(self) -> str:
-        kind = "storagecredentials"
-        return f"/apis/lokeys.dev/v1alpha1/namespaces/{self.monitoring}/{kind}/{ROUTE}"
-
-    def look_now(self) -> None:
-        """Ask the operator to look at the route now."""
-        asked = {"lokeys.dev/reconcile": secrets.token_hex(4)}
-        self.kubernetes.api.patch(self._route_path, {"metadata": {"annotations": asked}})
-
-    def causes(self) -> set[str]:
-        """Return the causes of all findings in the resource's status."""
-        return {found.get("cause", "") for found in self.status().get("findings", ())}
-
-    def wait_finding(self, cause: str, *, timeout_s: float = 40) -> None:
-        """Wait until the resource's status names a cause."""
-        self._wait(lambda: cause in self.causes(), f"{cause} is found", timeout_s=timeout_s)
-
-    def condition(self, kind: str) -> Json:
-        """Return one condition of the resource, empty if it is not there."""
-        found = (c for c in self.status().get("conditions", ()) if c["type"] == kind)
-        return next(found, {})
-
-    def wait_condition(
-        self, kind: str, status: str, *, reason: str | None = None, timeout_s: float = 60
-    ) -> Json:
-        """Wait for a condition."""
-
-        def there() -> bool:
-            found = self.condition(kind)
-            fits = reason is None or found.get("reason") == reason
-            return found.get("status") == status and fits
-
-        self._wait(there, f"{kind} is {status} {reason or ''}", timeout_s=timeout_s)
-        return self.condition(kind)
-
-    def _wait(self, condition: Callable[[], object], what: str, *, timeout_s: float) -> None:
-        """Wait; where it comes to nothing, show what the operator says of the route."""
-        try:
-            wait_for(condition, what, timeout_s=timeout_s)
-        except PartError as error:
-            said = json.dumps(self.status(), indent=1)
-            raise AssertionError(f"{error}; the status is {said}") from error
-
-    # --- Loki ------------------------------------------------------------------------------------
-
-    def loki_url(self, name: str = "loki-0") -> str:
-        """Return where the pod's Loki is."""
-        return f"http://{self.pod(name)['status']['podIP']}:{PORT}"
-
-    def push(self, *lines: str) -> None:
-        """Push lines into Loki."""
-        values = [[str(time.time_ns() + number), line] for number, line in enumerate(lines)]
-        body = {"streams": [{"stream": {"app": "test"}, "values": values}]}
-        url = f"{self.loki_url()}/loki/api/v1/push"
-        httpx2.post(url, json=body, trust_env=False, timeout=10).raise_for_status()
-
-    def lines(self) -> list[str]:
-        """Return every line that Loki finds."""
-        url = f"{self.loki_url()}/loki/api/v1/query_range"
-        query: dict[str, Any] = {"query": '{app="test"}', "limit": 5000}
-        answer = httpx2.get(url, params=query, trust_env=False, timeout=10)
-        if not answer.is_success:
-            return []
-        found = answer.json()["data"]["result"]
-        return sorted(line for stream in found for _, line in stream["values"])
-
-    def metric(self, name: str, *words: str) -> float:
-        """Return the sum of a metric's rows that hold all words."""
-        text = httpx2.get(f"{self.loki_url()}/metrics", trust_env=False, timeout=10).text
-        rows = [row for row in text.splitlines() if row.startswith(name)]
-        return sum(float(row.split()[-1]) for row in rows if all(word in row for word in words))
-
-    def requests(self, code: int) -> float:
-        """Return how many storage requests of Loki were answered with `code`."""
-        if self.loki.legacy_client:
-            return self.metric("loki_s3_request_duration_seconds_count", f'status_code="{code}"')
-        name = "loki_objstore_bucket_transport_requests_total"
-        return self.metric(name, f'status_code="{code}"')
-
-    def wait_written(self) -> None:
-        """Wait until Loki has written something and nothing was refused since it started."""
-        wait_for(lambda: self.requests(200) > 0, "Loki writes", timeout_s=60)
-
-    def wait_refused(self) -> None:
-        """Wait until Loki's requests are refused."""
-        wait_for(lambda: self.requests(403) > 0, "Loki is refused", timeout_s=60)
-
     # --- what people do to it --------------------------------------------------------------------
 
-    def replace_key_at_rgw(self) -> tuple[str, str]:
+    def replace_key_at_rgw(self) -> Pair:
         """Replace the user's key behind Rook; return the new pair."""
         old = self.source_pair()
         key, secret = "N" + secrets.token_hex(9).upper() + "X", secrets.token_hex(20)
@@ -488,11 +367,18 @@ class Homelab:
         spec = {"comment": secrets.token_hex(4)}
         self.apply("ceph.rook.io/v1", "CephCluster", "ceph", self.storage, spec=spec)
 
-    def replace_key(self) -> tuple[str, str]:
+    def replace_key(self) -> Pair:
         """Replace the user's key and let Rook notice; return the new pair."""
         pair = self.replace_key_at_rgw()
         self.touch_ceph_cluster()
         wait_for(lambda: self.source_pair() == pair, "Rook writes the new key", timeout_s=20)
+        return pair
+
+    def break_it(self) -> Pair:
+        """Let the outage happen: the key is replaced, and Loki is refused; return the new pair."""
+        pair = self.replace_key()
+        self.push("during the outage")
+        self.wait_refused()
         return pair
 
     # --- lokeys ----------------------------------------------------------------------------------
