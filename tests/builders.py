@@ -2,11 +2,13 @@
 """Routes and looks at them, in a word: `a_snapshot()` is healthy and proved; say what differs.
 
 Pairs have letters. `a_pair("A")` is key A, `a_pair("B/A")` the id of B with the secret of A,
-`a_pair("A/-")` lacks its secret, `a_pair("A!")` has a newline at the end of its secret.
+`a_pair("A/-")` lacks its secret, `a_pair("A!")` has a newline at the end of its secret, and that of
+`a_pair("A=")` is encoded in base64.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +30,7 @@ from lokeys.core.model import (
     SecretRef,
     Workload,
 )
+from lokeys.core.plan import Plan
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, PairFacts, Sensitive
 from lokeys.core.snapshot import (
     Answer,
@@ -74,13 +77,11 @@ def secret_of(letter: str) -> str:
 
 def a_key_pair(word: str = "A") -> KeyPair:
     """Return the secret values that a word stands for."""
-    letters = word.rstrip("!")
-    key_id, _, secret = letters.partition("/")
-    end = "\n" if word.endswith("!") else ""
-    return KeyPair(
-        access_key_id=Sensitive(key_id_of(key_id)),
-        secret_access_key=Sensitive(secret_of(secret or key_id) + end),
-    )
+    key_id, _, letter = word.rstrip("!=").partition("/")
+    secret = secret_of(letter or key_id) + ("\n" if word.endswith("!") else "")
+    if word.endswith("="):
+        secret = b64encode(secret.encode()).decode()
+    return KeyPair(access_key_id=Sensitive(key_id_of(key_id)), secret_access_key=Sensitive(secret))
 
 
 def a_pair(word: str = "A") -> PairFacts:
@@ -260,6 +261,13 @@ def look(**changes: Any) -> Snapshot:
     """Return a look as the engine hands it to the core: what it adds to the memory is in it."""
     seen = a_snapshot(**changes)
     return replace(seen, memory=remember(seen))
+
+
+def said_by(made: Plan) -> str:
+    """Return a plan's first step, or why there is none."""
+    step = made.next_step
+    ending = f"stalled: {made.stalled}" if made.stalled else "settled"
+    return f"{step.action.value} {step.target.name}" if step else ending
 
 
 def canaries() -> Iterable[str]:
