@@ -11,6 +11,7 @@ from lokeys.core.snapshot import LogLine
 
 CURRENT = "failed to flush chunks: store put chunk: upload s3 object: {}"
 OLDER = "failed to flush chunks: store put chunk: {}"
+OLDER_NOW = "failed to flush chunks: store put chunk: operation error S3: PutObject, api error {}"
 STREAM = ', num_chunks: 1, labels: {app=\\"demo\\"}'
 
 
@@ -71,7 +72,11 @@ SAID = {
 @pytest.mark.parametrize(
     ("said", "cause"), [(said, cause) for cause, lines in SAID.items() for said in lines]
 )
-@pytest.mark.parametrize("around", [CURRENT, OLDER], ids=["current client", "older client"])
+@pytest.mark.parametrize(
+    "around",
+    [CURRENT, OLDER, OLDER_NOW],
+    ids=["current client", "older client", "older client of today"],
+)
 @pytest.mark.parametrize("spell", [logfmt, as_json], ids=["logfmt", "JSON"])
 def test_each_complaint_has_its_cause(spell: object, around: str, said: str, cause: str) -> None:
     """With and without the code, from both clients, in both formats."""
