@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 _TERM = re.compile(
@@ -25,25 +27,43 @@ def matches(obj: Mapping[str, Any], selector: str | None) -> bool:
     Raises ValueError for a selector that is none.
     """
     labels = obj.get("metadata", {}).get("labels") or {}
+    return all(term.fits(labels) for term in _terms(selector or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """One condition. `values` None: that the label is there, whatever it holds."""
+
+    key: str
+    values: frozenset[str] | None
+    negated: bool
+
+    def fits(self, labels: Mapping[str, str]) -> bool:
+        if self.values is None:
+            return (self.key in labels) != self.negated
+        return (labels.get(self.key) in self.values) != self.negated
+
+
+@functools.lru_cache(maxsize=4096)
+def _terms(selector: str) -> tuple[_Term, ...]:
+    """Return a selector's conditions; kept, for each is held against every object of a kind."""
+    terms: list[_Term] = []
     place = 0
-    text = selector or ""
-    while place < len(text):
-        term = _TERM.match(text, place)
-        if term is None or term.end() == place:
-            raise ValueError(f"not a label selector: {text[place:]!r}")
-        if not _fits(labels, term):
-            return False
-        place = term.end()
-    return True
+    while place < len(selector):
+        found = _TERM.match(selector, place)
+        if found is None or found.end() == place:
+            raise ValueError(f"not a label selector: {selector[place:]!r}")
+        terms.append(_term(found))
+        place = found.end()
+    return tuple(terms)
 
 
-def _fits(labels: Mapping[str, str], term: re.Match[str]) -> bool:
-    if term["absent"]:
-        return term["gone"] not in labels
-    held = labels.get(term["key"])
-    if term["set"]:
-        wanted = {value.strip() for value in term["values"].split(",")}
-        return (held in wanted) if term["set"] == "in" else (held not in wanted)
-    if term["operator"] is None:
-        return held is not None
-    return (held == term["value"]) != (term["operator"] == "!=")
+def _term(found: re.Match[str]) -> _Term:
+    if found["absent"]:
+        return _Term(found["gone"], None, negated=True)
+    if found["set"]:
+        values = frozenset(value.strip() for value in found["values"].split(","))
+        return _Term(found["key"], values, negated=found["set"] == "notin")
+    if found["operator"] is None:
+        return _Term(found["key"], None, negated=False)
+    return _Term(found["key"], frozenset({found["value"]}), negated=found["operator"] == "!=")
