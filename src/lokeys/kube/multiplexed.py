@@ -23,6 +23,7 @@ from contextlib import suppress
 
 import h2.config
 import h2.connection
+import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
@@ -167,14 +168,16 @@ class _Connection:
     def acknowledge(self, number: int, amount: int) -> None:
         """Let the server send as much again: a stream that nobody reads soon gets no more."""
         if not self.closed:
-            self._state.acknowledge_received_data(amount, number)
+            with suppress(h2.exceptions.ProtocolError):  # the server may have ended it meanwhile
+                self._state.acknowledge_received_data(amount, number)
             self.flush()
 
     def release(self, number: int) -> None:
         """Forget the stream, and tell the server where it has not ended by itself."""
         stream = self._streams.pop(number, None)
         if stream is not None and not stream.ended and not self.closed:
-            self._state.reset_stream(number, error_code=8)  # CANCEL
+            with suppress(h2.exceptions.ProtocolError):  # the server may have ended it meanwhile
+                self._state.reset_stream(number, error_code=h2.errors.ErrorCodes.CANCEL)
             self.flush()
         if self._leaving and not self._streams:
             self._writer.close()

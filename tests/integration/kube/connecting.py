@@ -8,6 +8,7 @@ from typing import Any
 
 from lokeys.kube.client import Api, Limits
 from lokeys.kube.kubeconfig import load
+from lokeys.kube.resources import POD, Resource
 from parts.kubernetes import Kubernetes
 
 
@@ -27,3 +28,17 @@ async def until(true: Callable[[], object], *, timeout_s: float = 30) -> None:
     async with asyncio.timeout(timeout_s):
         while not true():  # noqa: ASYNC110 - the event is in another process
             await asyncio.sleep(0.02)
+
+
+async def create_pod(api: Api, namespace: str, *, node: str | None = None) -> None:
+    """Create the pod `p` with an account of its own: the default one comes some time later."""
+    account = Resource("", "v1", "serviceaccounts", "ServiceAccount")
+    await api.create(account, {"metadata": {"name": "p", "namespace": namespace}})
+    spec: dict[str, Any] = {
+        "serviceAccountName": "p",
+        "containers": [{"name": "c", "image": "i"}],
+    }
+    metadata = {"name": "p", "namespace": namespace, "labels": {"app": "p"}}
+    await api.create(
+        POD, {"metadata": metadata, "spec": spec | ({"nodeName": node} if node else {})}
+    )

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import yaml
 
-from integration.kube.connecting import config_map, connect
+from integration.kube.connecting import config_map, connect, create_pod
 from lokeys.errors import BadInput, Conflict, Forbidden, NotFound, Unreachable
 from lokeys.kube.client import Api, EvictionBlocked, NoSuchKind
 from lokeys.kube.events import EventWriter
@@ -138,11 +138,7 @@ def test_budgets_block_evictions(kubernetes: Kubernetes, namespace: str) -> None
     """A disruption budget's refusal is known as such and quotes the budget."""
 
     async def main(api: Api) -> None:
-        pod: dict[str, Any] = {
-            "metadata": {"name": "p", "namespace": namespace, "labels": {"app": "p"}},
-            "spec": {"containers": [{"name": "c", "image": "i"}]},
-        }
-        await api.create(POD, pod)
+        await create_pod(api, namespace)
         ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
         await api.merge_patch(
             POD, "p", {"status": ready}, namespace=namespace, subresource="status"

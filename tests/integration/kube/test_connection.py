@@ -15,7 +15,7 @@ import yaml
 
 from integration.kube.connecting import config_map, connect, until
 from lokeys.kube.client import Api
-from lokeys.kube.informer import Informer, Pace, Scope
+from lokeys.kube.informer import InformerSet, Pace, Scope
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.resources import CONFIG_MAP
 from parts.kubernetes import Kubernetes
@@ -167,7 +167,8 @@ def test_calls_and_watches_pass_through_a_proxy(
             assert len(tunnels) == 1
             since = made["metadata"]["resourceVersion"]
             await api.delete(CONFIG_MAP, "a", namespace=namespace)
-            watch = api.watch(CONFIG_MAP, resource_version=since, namespace=namespace)
+            only = "metadata.name=a"
+            watch = api.watch(CONFIG_MAP, resource_version=since, namespace=namespace, fields=only)
             assert (await anext(watch)).type == "DELETED"
             await watch.aclose()
             assert len(tunnels) == 2
@@ -182,15 +183,13 @@ def test_graceful_goodbye_is_followed(kubernetes: Kubernetes, namespace: str) ->
     """A server that shuts down in order sends its watches away; they come back by themselves."""
 
     async def main() -> None:
-        async with connect(kubernetes) as api:
+        pace = Pace(first_delay_s=0.05, max_delay_s=0.5)
+        async with connect(kubernetes) as api, InformerSet(api, pace=pace) as informers:
             scope = Scope.one(CONFIG_MAP, "late", namespace=namespace)
-            informer = Informer(api, scope, pace=Pace(first_delay_s=0.05, max_delay_s=0.5))
-            task = asyncio.create_task(informer.run())
+            informer = informers.subscribe(scope, lambda _old, _new: None).informer
             await informer.synced.wait()
             await asyncio.to_thread(kubernetes.restart_api_server)
             await api.create(CONFIG_MAP, config_map("late", namespace))
             await until(lambda: len(informer) == 1)
-            task.cancel()
-            await asyncio.wait([task])
 
     asyncio.run(main())

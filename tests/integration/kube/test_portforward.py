@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from integration.kube.connecting import connect, until
+from integration.kube.connecting import connect, create_pod, until
 from lokeys.errors import Forbidden, NotFound, Unreachable
 from lokeys.kube.client import Api
 from lokeys.kube.portforward import forward
@@ -44,9 +44,7 @@ async def _pod(kubernetes: Kubernetes, namespace: str, folder: Path) -> AsyncIte
                 "daemonEndpoints": {"kubeletEndpoint": {"Port": server.port}},
             }
             await api.merge_patch(NODE, node, {"status": status}, subresource="status")
-            spec = {"nodeName": node, "containers": [{"name": "c", "image": "i"}]}
-            pod = {"metadata": {"name": "p", "namespace": namespace}, "spec": spec}
-            await api.create(POD, pod)
+            await create_pod(api, namespace, node=node)
             running = {"status": {"phase": "Running"}}
             await api.merge_patch(POD, "p", running, namespace=namespace, subresource="status")
             yield api

@@ -318,13 +318,15 @@ def test_troubles_are_told_by_scope() -> None:
 def test_error_of_the_body_comes_out_as_it_is() -> None:
     """What the body of a set raises is not wrapped, and the informers end."""
 
+    async def fail(server: _Server) -> None:
+        async with InformerSet(server.api) as informers:
+            subscription = informers.subscribe(SCOPE, _Notes())
+            await subscription.informer.synced.wait()
+            raise KeyError
+
     async def main() -> None:
-        server = _Server()
         with pytest.raises(KeyError):
-            async with InformerSet(server.api) as informers:
-                subscription = informers.subscribe(SCOPE, _Notes())
-                await subscription.informer.synced.wait()
-                raise KeyError
+            await fail(_Server())
         assert len(asyncio.all_tasks()) == 1
 
     run(main())
