@@ -6,6 +6,7 @@ The operator does the same with one step a reconcile; both use `Lookout` and `Ha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,6 +29,8 @@ class Ending(StrEnum):
     STALLED = "stalled"
     TIMED_OUT = "timed out"
     ONE_STEP = "one step done"
+    WAITING = "waiting for others"
+    CALLED_OFF = "called off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +69,17 @@ class Listener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to go on, and how to wait."""
+    """How long to go on, and how to wait.
+
+    `longest_wait_s`: what takes longer to pass is not waited for here. `wanted` is asked before
+    each step: whether the heal may still go on.
+    """
 
     timeout: timedelta
     sleep: Sleep
     one_step: bool = False
+    longest_wait_s: float = math.inf
+    wanted: Callable[[], bool] = lambda: True
 
 
 async def heal(
@@ -88,6 +97,8 @@ async def heal(
             healing.ending = Ending.PROVED if look.plan.settled else Ending.STALLED
         elif lookout.clock() >= deadline:
             healing.ending = Ending.TIMED_OUT
+        elif not patience.wanted():
+            healing.ending = Ending.CALLED_OFF
         elif step.passive:
             await _wait(step, healing, deadline, lookout.clock(), patience)
         else:
@@ -108,6 +119,8 @@ async def _wait(
         healing.ending = Ending.STALLED
     elif patience.one_step:
         healing.ending = Ending.ONE_STEP
+    elif step.look_again_s > patience.longest_wait_s:
+        healing.ending = Ending.WAITING
     else:
         await patience.sleep(min(step.look_again_s, max((deadline - now).total_seconds(), 0.05)))
 

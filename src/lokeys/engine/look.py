@@ -47,7 +47,8 @@ class Pace:
     store_after_403: timedelta = timedelta(seconds=5)
     store_after_change: timedelta = timedelta(seconds=1)
     vault: timedelta = timedelta(minutes=5)
-    vault_in_trouble: timedelta = timedelta(seconds=15)
+    vault_in_trouble: timedelta = timedelta(seconds=4)
+    vault_eager: timedelta = timedelta(seconds=15)
     loki: timedelta = timedelta(seconds=30)
     loki_unproved: timedelta = timedelta(seconds=1)
 
@@ -141,6 +142,13 @@ class Lookout:
         """Keep what the store said of a pair outside a look."""
         self.verdicts[pair] = verdict
 
+    def forget(self) -> None:
+        """Ask everything at the next look, whenever it was asked last."""
+        self.forget_vault()
+        self._metrics.clear()
+        self._logs.clear()
+        self._held = frozenset()
+
     def forget_vault(self) -> None:
         """Ask the vault at the next look, whenever it was asked last."""
         self._vault = None
@@ -168,7 +176,7 @@ class Lookout:
             state = known.answer.state
             agrees = state is not None and state.pair is not None and state.pair == offered
             limit = self.pace.vault if agrees else self.pace.vault_in_trouble
-            if now - known.at < (min(limit, self.pace.vault_in_trouble) if wishes.eager else limit):
+            if now - known.at < (min(limit, self.pace.vault_eager) if wishes.eager else limit):
                 return known.answer
         answer = await self.ports.vault.read()
         self._vault = _Asked(at=now, answer=answer, about=neighbours)

@@ -28,7 +28,7 @@ from lokeys.core.storagecredential.status import (
     memory_to_status,
 )
 from lokeys.engine.act import Hand
-from lokeys.engine.heal import Done, Ending, Healing, Listener, Patience, heal
+from lokeys.engine.heal import Done, Healing, Listener, Patience, heal
 from lokeys.engine.look import Look, Lookout, Wishes
 from lokeys.errors import Conflict, LeaseLost, NotFound, Waiting
 from lokeys.kube.client import Api
@@ -44,7 +44,11 @@ from lokeys.ports import Clock, RoutePorts
 PAUSED = "lokeys.dev/paused"
 RECONCILE = "lokeys.dev/reconcile"
 LOOK_EVERY_S = 30.0
+LOOK_SOON_S = 4.0
+"""After a change for the worse: whoever is mending it should not have to wait long."""
 HEAL_AT_MOST = timedelta(minutes=10)
+LONGEST_WAIT_S = 2.0
+"""What takes longer than this to pass is not waited for under the route's Lease."""
 LEASE_AWAITED_S = 1.0
 HISTORY = 10
 
@@ -105,20 +109,17 @@ class Controller:
         asked = _asked_anew(manifest)
         if asked:
             route.memory = replace(route.memory, forced_for=None, forced_count=0, forced_at=None)
-            route.lookout.forget_vault()
+            route.lookout.forget()
         look = await self._look(key, route)
         step = look.plan.next_step
-        healing: Healing | None = None
         if route.spec.mode is not Mode.OBSERVE and step is not None and not step.passive:
-            healing = await self._heal(route, manifest)
+            await self._heal(key, route, manifest)
             look = await self._look(key, route)
-        await self._tell(route, manifest, look, healing)
+        await self._tell(route, manifest, look)
         self.metrics.show(key, look)
-        step = look.plan.next_step
-        pause = min(step.look_again_s, LOOK_EVERY_S) if step and not look.plan.stalled else None
         # Never sooner: a look that comes before an answer is too old would not ask again, and what
         # only the next one notices comes a whole round later.
-        return (pause or LOOK_EVERY_S) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
+        return _pause_s(route, look) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
 
     async def _look(self, key: Key, route: Route) -> Look:
         eager = route.told[0] not in {"", "True"}
@@ -129,8 +130,8 @@ class Controller:
         route.memory = look.memory
         return look
 
-    async def _heal(self, route: Route, manifest: Mapping[str, Any]) -> Healing | None:
-        """Heal under the route's Lease; None if somebody else holds it."""
+    async def _heal(self, key: Key, route: Route, manifest: Mapping[str, Any]) -> None:
+        """Heal under the route's Lease, unless somebody else holds it; tell of each look."""
         lease = Lease(
             self.api,
             name=f"lokeys-{route.spec.name}",
@@ -140,16 +141,18 @@ class Controller:
         healing = Healing(memory=route.memory)
 
         async def remember(memory: Memory) -> None:
-            if memory != route.memory:
-                route.memory = memory
-                now = {**route.status, "memory": self._kept(memory)}
-                await self._write_status(route, manifest, now)
+            route.memory = memory
+            if healing.look is not None:
+                await self._write_status(
+                    route, manifest, self._status(route, manifest, healing.look)
+                )
 
-        def done(what: Done) -> None:
-            note = f": {what.note}" if what.note else ""
-            _log.info("%s: %s%s", route.spec.route, what.step.id, note)
-            self.metrics.done(what)
-
+        patience = Patience(
+            timeout=HEAL_AT_MOST,
+            sleep=route.sleep,
+            longest_wait_s=LONGEST_WAIT_S,
+            wanted=lambda: _same_wish(manifest, self.resources.get(*key)),
+        )
         route.objects.bypass = True
         try:
             async with lease.hold(timeout_s=LEASE_AWAITED_S):
@@ -157,28 +160,54 @@ class Controller:
                     Hand(route.lookout, lease.remaining_s),
                     healing,
                     wishes=Wishes(eager=True),
-                    patience=Patience(timeout=HEAL_AT_MOST, sleep=route.sleep),
-                    listener=Listener(remember=remember, on_done=done),
+                    patience=patience,
+                    listener=Listener(
+                        remember=remember, on_done=lambda done: self._done(route, healing, done)
+                    ),
                 )
         except Waiting as held:
             _log.info("%s: %s", route.spec.route, held)
-            return None
         except LeaseLost as lost:
             _log.warning("%s: %s", route.spec.route, lost)
         finally:
             route.objects.bypass = False
             route.memory = healing.memory
-        return healing
+
+    def _done(self, route: Route, healing: Healing, done: Done) -> None:
+        """Note a step: in the log, the metrics, and the history of this incident."""
+        note = f": {done.note}" if done.note else ""
+        _log.info("%s: %s%s", route.spec.route, done.step.id, note)
+        self.metrics.done(done)
+        if route.incident is None:
+            cause = healing.look.diagnosis.cause if healing.look else None
+            route.incident = {
+                "time": time_to_json(self.clock()),
+                "cause": (cause.cause if cause else None) or "",
+                "steps": [],
+            }
+        route.incident = {**route.incident, "steps": [*route.incident["steps"], done.step.id]}
 
     # --- telling ---------------------------------------------------------------------------------
 
-    async def _tell(
-        self,
-        route: Route,
-        manifest: Mapping[str, Any],
-        look: Look,
-        healing: Healing | None,
-    ) -> None:
+    async def _tell(self, route: Route, manifest: Mapping[str, Any], look: Look) -> None:
+        """Write the status, and an event where the route's state has changed."""
+        now = self._status(route, manifest, look)
+        await self._write_status(route, manifest, now)
+        ready = next(c for c in now["conditions"] if c["type"] == "Ready")
+        told = (ready["status"], ready["reason"])
+        route.pause_s = LOOK_SOON_S if told != route.told else min(2 * route.pause_s, LOOK_EVERY_S)
+        if told != route.told and ready["status"] == "False":
+            await self.events.write(
+                dict(manifest), reason=ready["reason"], message=ready["message"], warning=True
+            )
+        if route.incident is not None and ready["status"] == "True":
+            actions = (step.partition(":")[0] for step in route.incident["steps"])
+            message = f"{ready['reason']} after: {', '.join(actions)}"
+            await self.events.write(dict(manifest), reason="Healed", message=message)
+            route.incident = None
+        route.told = told
+
+    def _status(self, route: Route, manifest: Mapping[str, Any], look: Look) -> dict[str, Any]:
         before = route.status
         now = status(
             look.snapshot,
@@ -188,34 +217,12 @@ class Controller:
             generation=route.generation,
         )
         now["memory"] = self._kept(route.memory)
-        if healing is not None and healing.done:
-            now["history"] = _history(before, healing, look)
+        if route.incident is not None:
+            now["history"] = _history(before, route.incident)
         asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
         if asked:
             now["lastHandled"] = {**before.get("lastHandled", {}), "reconcile": asked}
-        await self._write_status(route, manifest, now)
-        await self._event(route, manifest, now, healing)
-
-    async def _event(
-        self,
-        route: Route,
-        manifest: Mapping[str, Any],
-        now: Mapping[str, Any],
-        healing: Healing | None,
-    ) -> None:
-        """Write an event when the route's state changed, and one when a healing is proved."""
-        ready = next(c for c in now["conditions"] if c["type"] == "Ready")
-        told = (ready["status"], ready["reason"])
-        if told != route.told and ready["status"] == "False":
-            await self.events.write(
-                dict(manifest), reason=ready["reason"], message=ready["message"], warning=True
-            )
-        if healing is not None and healing.ending is Ending.PROVED and healing.done:
-            steps = ", ".join(done.step.action.value for done in healing.done)
-            await self.events.write(
-                dict(manifest), reason="Healed", message=f"{ready['reason']} after: {steps}"
-            )
-        route.told = told
+        return now
 
     def _kept(self, memory: Memory) -> dict[str, Any]:
         return memory_to_status(memory, key=self.fingerprint_key)
@@ -300,18 +307,27 @@ def _told_before(manifest: Mapping[str, Any]) -> tuple[str, str]:
     return ready.get("status", ""), ready.get("reason", "")
 
 
-def _history(before: Mapping[str, Any], healing: Healing, look: Look) -> list[dict[str, Any]]:
-    entry = {
-        "time": time_to_json(look.snapshot.at),
-        "cause": _cause(before),
-        "steps": [done.step.id for done in healing.done],
-    }
-    return [entry, *(before.get("history") or ())][:HISTORY]
+def _history(before: Mapping[str, Any], incident: Mapping[str, Any]) -> list[dict[str, Any]]:
+    others = [row for row in before.get("history") or () if row["time"] != incident["time"]]
+    return [dict(incident), *others][:HISTORY]
 
 
-def _cause(before: Mapping[str, Any]) -> str:
-    found = before.get("findings") or ()
-    return next((f["cause"] for f in found if f.get("cause")), "")
+def _same_wish(then: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
+    """Tell whether the resource still asks for what a heal was begun for."""
+    if now is None or now["metadata"].get("deletionTimestamp"):
+        return False
+    paused = now["metadata"].get("labels", {}).get(PAUSED) == "true"
+    return not paused and now["metadata"]["generation"] == then["metadata"]["generation"]
+
+
+def _pause_s(route: Route, look: Look) -> float:
+    """Return when to look again: soon where something has just gone wrong, then less and less."""
+    if route.told[0] == "True":
+        return LOOK_EVERY_S
+    step = look.plan.next_step
+    if step is None or look.plan.stalled is not None:
+        return route.pause_s
+    return min(step.look_again_s, route.pause_s)
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,10 @@ class Route:
     """Set when something that the route reads has changed; wakes a healing that waits."""
     told: tuple[str, str] = ("", "")
     """The Ready condition's status and reason that the last event was about."""
+    pause_s: float = 0.0
+    """Until the next look, as long as the state stays what it is."""
+    incident: dict[str, Any] | None = None
+    """What was done since the route was last Ready, as the history will show it."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait for news, at most so long."""

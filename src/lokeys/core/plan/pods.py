@@ -19,6 +19,8 @@ SHORT_GRACE = timedelta(seconds=2)
 BUDGET_MAY_BLOCK = timedelta(minutes=5)
 OTHERS_ROLL_WITHIN = timedelta(minutes=2)
 FLUSH_AGAIN_AFTER = timedelta(minutes=1)
+FLUSH_TAKES = timedelta(seconds=20)
+TRAFFIC_COMES_S = 5.0
 STARTS_WITHIN = timedelta(minutes=10)
 RESTARTS_OF_A_LOOP = 3
 
@@ -258,12 +260,13 @@ def _next_proof(pod: PodState, snapshot: Snapshot) -> Step:
     ):
         return _flush(pod)
     if works is False:
-        why = "its storage requests were refused since it started"
-    elif not pod.ready:
-        why = "it is not ready yet"
-    else:
-        why = "it has not asked the storage for anything since it started"
-    return waiting(pod.ref, Hop.PODS, why, look_again_s=1.0)
+        return waiting(pod.ref, Hop.PODS, "its storage requests were refused since it started")
+    if not pod.ready:
+        return waiting(pod.ref, Hop.PODS, "it is not ready yet", look_again_s=1.0)
+    # Traffic comes when it comes; what we have just asked to flush answers at once.
+    why = "it has not asked the storage for anything since it started"
+    soon = asked is not None and snapshot.at - asked < FLUSH_TAKES
+    return waiting(pod.ref, Hop.PODS, why, look_again_s=1.0 if soon else TRAFFIC_COMES_S)
 
 
 def _flush(pod: PodState) -> Step:
