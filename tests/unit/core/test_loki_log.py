@@ -148,6 +148,7 @@ def test_a_line_that_is_no_record_is_judged_whole() -> None:
 def test_complaints_are_counted_with_their_times() -> None:
     """Of each cause: how often, from when to when; the most frequent first."""
     lines = [
+        'ts=2026-11-22T00:00:00Z level=info msg="flushing stream"',
         'ts=2026-11-22T01:00:00Z level=error msg=x err="NoSuchBucket"',
         'ts=2026-11-22T02:00:00.123456789Z level=error msg=x err="InvalidAccessKeyId"',
         'ts=2026-11-22T03:00:00+01:00 level=error msg=x err="InvalidAccessKeyId"',
