@@ -117,8 +117,8 @@ class Reach:
         if ipaddress.ip_address(address).is_global:
             return None
         for pod in (await self._api.list(POD, fields=f"status.podIP={address}")).items:
-            metadata = pod["metadata"]
-            if pod.get("status", {}).get("podIP") == address:
+            metadata, status = pod["metadata"], pod.get("status") or {}
+            if status.get("podIP") == address and status.get("phase") == "Running":
                 return _Pod(namespace=metadata["namespace"], name=metadata["name"], port=port)
         return None
 

@@ -69,6 +69,8 @@ def _hop_lines(view: HopView, *, home: str | None, at: datetime, width: int) -> 
 
 
 def _name(ref: Ref, home: str | None) -> str:
+    if ref.kind == "Bucket":
+        return f"Bucket {ref.name.rpartition('://')[2]}"  # so that a Service's name fits the line
     return f"{ref.kind} {ref.name}" if ref.namespace in (home, None) else str(ref)
 
 

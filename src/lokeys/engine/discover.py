@@ -10,7 +10,7 @@ the encoding in which Kubernetes hands it out, and nothing of it is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +34,14 @@ from lokeys.core.model import (
 )
 from lokeys.engine import loki_config
 from lokeys.engine.loki_config import Environment, Storage
+from lokeys.engine.loki_workload import (
+    controller_of,
+    loki_container,
+    pair_of,
+    port_of,
+    template_of,
+    volume_sources,
+)
 from lokeys.errors import LokeysError, NotFound, NotReadable
 from lokeys.ports import Objects
 
@@ -42,8 +50,6 @@ UNKNOWN = "CHANGE-ME"
 
 WORKLOAD_KINDS = ("StatefulSet", "Deployment", "DaemonSet")
 ROOK_KEYS = PairKeys(access_key_id="AccessKey", secret_access_key="SecretKey")
-_NOT_LOKI = ("canary", "gateway", "nginx", "promtail", "memcached", "sidecar", "operator", "helm")
-_USUAL = PairKeys(access_key_id="AWS_ACCESS_KEY_ID", secret_access_key="AWS_SECRET_ACCESS_KEY")
 
 Json = Mapping[str, Any]
 
@@ -108,18 +114,18 @@ class Discoverer:
             await self._loki(kind, item)
             for kind in WORKLOAD_KINDS
             for item in await self._list(kind, namespace=namespace)
-            if _container(item) is not None
+            if loki_container(item) is not None
         ]
 
     async def workload(self, ref: Ref) -> LokiWorkload:
         """Return one workload, or the one that owns a pod. Raises NotFound, NotReadable."""
         item = await self.objects.get(ref)
         if ref.kind in ("Pod", "ReplicaSet"):
-            owner = _controller(item)
+            owner = controller_of(item)
             if owner is None:
                 raise NotReadable(f"{ref} belongs to no workload")
             return await self.workload(Ref(owner["kind"], owner["name"], ref.namespace))
-        if _container(item) is None:
+        if loki_container(item) is None:
             raise NotReadable(f"{ref} runs no Loki: none of its containers is one")
         return await self._loki(ref.kind, item)
 
@@ -164,17 +170,17 @@ class Discoverer:
     async def _loki(self, kind: str, item: Json) -> LokiWorkload:
         metadata = item["metadata"]
         namespace = metadata.get("namespace")
-        container = _container(item) or {}
-        template = _template(item)
+        container = loki_container(item) or {}
+        template = template_of(item)
         environment = await self._environment(container, namespace)
         texts = await self._configuration(template, container, namespace)
         storage = loki_config.storage_of(texts, environment)
         return LokiWorkload(
             ref=Ref(kind, metadata["name"], namespace),
             container=str(container.get("name")),
-            secret=_pair_of(environment, storage),
+            secret=pair_of(environment, storage),
             storage=storage,
-            port=_port(container),
+            port=port_of(container),
         )
 
     async def _environment(self, container: Json, namespace: str | None) -> Environment:
@@ -211,7 +217,7 @@ class Discoverer:
         for volume in template.get("volumes") or ():
             if volume.get("name") not in mounted:
                 continue
-            for ref in _volume_sources(volume, namespace):
+            for ref in volume_sources(volume, namespace):
                 held = await self._get(ref)
                 texts += loki_config.texts_of(held or {})
         return texts
@@ -231,7 +237,7 @@ class Discoverer:
                 "no ExternalSecret makes it: in modes Heal and Rotate lokeys writes it itself"
             )
             return None, None
-        owner = _controller(held or {})
+        owner = controller_of(held or {})
         chosen = next((e for e in found if owner and e["metadata"]["name"] == owner["name"]), None)
         external = chosen or found[0]
         if len(found) > 1:
@@ -365,11 +371,13 @@ def _likeliest(
     there = [c for c in users if host and urlsplit(c.endpoint).hostname == host]
     if len(there) == 1:
         return there[0], "the only user of the store that Loki writes to"
-    if len(users) == 1 and not host:
+    if len(users) == 1:
         return users[0], "the only user there is"
     pool = there or users
     words = {workload.ref.name, storage.bucket, "loki"}
-    named = [c for c in pool if c.source.user in words]
+    named = [c for c in pool if c.source.user in words] or [
+        c for c in pool if "loki" in c.source.user
+    ]
     if len(named) == 1:
         others = ", ".join(sorted(f"{c.source.namespace}/{c.source.user}" for c in pool))
         return named[0], f"guessed by its name among {others}"
@@ -445,55 +453,6 @@ def _store_ref(external: Json, namespace: str) -> Ref | None:
 def _target(external: Json) -> str:
     target = (external.get("spec") or {}).get("target") or {}
     return str(target.get("name") or external["metadata"]["name"])
-
-
-def _pair_of(environment: Environment, storage: Storage) -> SecretRef | None:
-    """Return the Secret and the data keys that the pair's two variables come from."""
-    names = storage.variables or _USUAL
-    key_id = environment.secrets.get(names.access_key_id)
-    secret = environment.secrets.get(names.secret_access_key)
-    if key_id is None or secret is None or key_id[0] != secret[0]:
-        return None
-    keys = PairKeys(access_key_id=key_id[1], secret_access_key=secret[1])
-    return SecretRef(name=key_id[0], keys=keys)
-
-
-def _template(item: Json) -> Json:
-    spec: Json = ((item.get("spec") or {}).get("template") or {}).get("spec") or {}
-    return spec
-
-
-def _container(item: Json) -> Json | None:
-    """Return the container that runs Loki, by its image or by its name."""
-    containers = _template(item).get("containers") or ()
-    by_image = [c for c in containers if _is_loki_image(str(c.get("image", "")))]
-    return next(iter(by_image), None) or next((c for c in containers if c["name"] == "loki"), None)
-
-
-def _is_loki_image(image: str) -> bool:
-    name = image.rpartition("/")[2].partition("@")[0].partition(":")[0].lower()
-    return "loki" in name and not any(word in name for word in _NOT_LOKI)
-
-
-def _port(container: Json) -> int:
-    ports = container.get("ports") or ()
-    named = (p["containerPort"] for p in ports if str(p.get("name", "")).startswith("http"))
-    return int(next(named, 3100))
-
-
-def _volume_sources(volume: Json, namespace: str | None) -> Iterable[Ref]:
-    sources = [volume, *((volume.get("projected") or {}).get("sources") or ())]
-    for source in sources:
-        if name := (source.get("configMap") or {}).get("name"):
-            yield Ref("ConfigMap", name, namespace)
-        secret = source.get("secret") or {}
-        if name := secret.get("secretName") or secret.get("name"):
-            yield Ref("Secret", name, namespace)
-
-
-def _controller(item: Json) -> Json | None:
-    owners = (item.get("metadata") or {}).get("ownerReferences") or ()
-    return next((owner for owner in owners if owner.get("controller")), None)
 
 
 def _route_name(workload: str) -> str:

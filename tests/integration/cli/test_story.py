@@ -4,6 +4,7 @@
 import asyncio
 import copy
 import json
+from base64 import b64encode
 from pathlib import Path
 
 from integration.cli.story import Story, story
@@ -189,5 +190,13 @@ async def test_the_memory_is_kept_only_under_a_kept_key(tmp_path: Path) -> None:
     async with story(tmp_path) as told:
         await told.outage()
         assert (await told.lokeys("heal", "loki")).code == 0
-        status = told.world.get("StorageCredential", "loki").get("status") or {}
-        assert "memory" not in status
+        assert "memory" not in (told.world.get("StorageCredential", "loki").get("status") or {})
+
+        key = {"key": b64encode(b"k" * 32).decode()}
+        place = {"name": "lokeys-fingerprint", "namespace": "lokeys-system"}
+        told.world.api.add({"apiVersion": "v1", "kind": "Secret", "metadata": place, "data": key})
+        await told.outage()
+        assert (await told.lokeys("heal", "loki")).code == 0
+        memory = told.world.get("StorageCredential", "loki")["status"]["memory"]
+        assert memory["content"]["pair"].startswith("k:")
+        assert "k:" in (await told.lokeys("trace", "loki")).out

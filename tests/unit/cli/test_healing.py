@@ -12,8 +12,10 @@ from fakes.ports import FakeObjects, World, pair
 from fakes.sessions import STORAGE_CREDENTIAL, Desk
 from lokeys.cli.commands import heal
 from lokeys.cli.commands.heal import Wish, mend
+from lokeys.core.model import Hop, Ref
 from lokeys.core.plan import Policy
-from lokeys.errors import BadInput, LeaseLost, Unreachable
+from lokeys.core.snapshot import Unreadable, Why
+from lokeys.errors import BadInput, Forbidden, LeaseLost, Unreachable
 
 WISH = Wish(policy=Policy(), timeout=timedelta(minutes=15))
 ALL = ["write vault", "force sync", "evict loki-0"]
@@ -116,6 +118,16 @@ def test_an_unreachable_store_stops_at_once() -> None:
     """No key can be tested from here, so nothing is spread and nobody waits in vain."""
     desk = Desk(stale(store_reachable=False))
     with pytest.raises(Unreachable, match="cannot be reached from here"):
+        healed(desk)
+    assert desk.world.writes == []
+
+
+def test_a_missing_right_stops_at_once() -> None:
+    """What may not be read will not come by waiting: the object is named, nothing is written."""
+    ref = Ref("CephObjectStoreUser", "loki", "storage")
+    gap = Unreadable(hop=Hop.SOURCE, ref=ref, why=Why.FORBIDDEN, detail="cannot get it")
+    desk = Desk(World(gaps=(gap,), secret=pair("zero")))
+    with pytest.raises(Forbidden, match="CephObjectStoreUser storage/loki cannot be read"):
         healed(desk)
     assert desk.world.writes == []
 

@@ -21,12 +21,12 @@ from lokeys.core.finding import Finding
 from lokeys.core.plan import Plan, Policy, Step
 from lokeys.core.plan.steps import plan_to_json
 from lokeys.core.report import StepView, heal_report, plan_report
-from lokeys.core.snapshot import Answer, Memory
+from lokeys.core.snapshot import Answer, Memory, Why
 from lokeys.core.storagecredential.rules import duration
 from lokeys.engine.act import Hand
 from lokeys.engine.heal import Done, Ending, Healing, Listener, Patience, heal
 from lokeys.engine.look import Look, Lookout, Wishes
-from lokeys.errors import BadInput, LokeysError, Unreachable
+from lokeys.errors import BadInput, Forbidden, LokeysError, Unreachable
 
 FINDINGS, INCOMPLETE, TIMED_OUT = 3, 5, 124
 _EXIT_CODES = {
@@ -108,6 +108,7 @@ async def mend(session: Session, name: str | None, file: str | None, *, wish: Wi
         healing.ending = Ending.STALLED
     else:
         _insist_on_store(look)
+        _insist_on_rights(look)
         await _carry_out(session, chosen, Hand(lookout, lambda: 0.0), healing, wish)
     return _show_outcome(session, chosen, healing, took=session.clock() - began)
 
@@ -121,6 +122,15 @@ def _insist_on_store(look: Look) -> None:
             f"the store cannot be reached from here, so no key can be tested and none is spread: "
             f"{said}"
         )
+
+
+def _insist_on_rights(look: Look) -> None:
+    """Refuse at once where the next step waits for what we may not, or cannot, read."""
+    step = look.plan.next_step
+    gap = look.snapshot.missing(step.hop) if step is not None and step.passive else None
+    if gap is not None and gap.why in (Why.FORBIDDEN, Why.NOT_SUPPORTED):
+        said = gap.detail or gap.why
+        raise Forbidden(f"{gap.ref} cannot be read, so waiting would not help: {said}")
 
 
 async def _carry_out(
