@@ -98,7 +98,7 @@ def _guarded(argv: list[str]) -> int:
     """Return the exit code; every error becomes a sentence."""
     traceback = argv.count("-v") + 2 * argv.count("-vv") >= 2
     # `kubectl stop`, a closing terminal: they end lokeys as Ctrl-C does, with the lease given back.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
     try:
         result = lokeys.main(argv, prog_name=_prog_name(sys.argv[0]), standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
@@ -114,6 +114,13 @@ def _guarded(argv: list[str]) -> int:
             raise
         return _told(exc)
     return result if isinstance(result, int) else 0
+
+
+def _as_ctrl_c(*_: object) -> None:
+    # A shell's background job is born deaf to SIGINT, and may be told to end all the same.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.raise_signal(signal.SIGINT)
 
 
 def _told(exc: BaseException) -> int:

@@ -63,6 +63,8 @@ class StoredObject:
 
     body: bytes
     modified_at: datetime
+    signer: str
+    """The id of the key that signed the put."""
 
     @property
     def etag(self) -> str:
@@ -150,31 +152,36 @@ class ObjectStore:
     def _answer(self, request: Request) -> Response:
         admin = request.path.startswith("/admin/") and self.fault is not Fault.MISROUTED
         try:
-            user = self._authenticate(request)
+            key_id = self._authenticate(request)
+            user = self._active_owner_of(key_id)
             if admin:
                 return rgw_admin.answer(self, request, user)
-            return self._answer_s3(request, user)
+            return self._answer_s3(request, user, key_id)
         except Refused as refused:
             shape = rgw_admin.error if admin else error
             return shape(refused.code, refused.status)
 
-    def _authenticate(self, request: Request) -> User | None:
+    def _authenticate(self, request: Request) -> str:
+        """Return the id of the key that signed the request, "" for an anonymous one."""
+
         def secret_of(key_id: str) -> str | None:
             owner = self.owner_of(key_id)
             return owner.keys[key_id] if owner else None
 
         try:
-            key_id = sigv4.signer_of(request, secret_of=secret_of, now=self.now())
+            return sigv4.signer_of(request, secret_of=secret_of, now=self.now()) or ""
         except Refused as refused:
             if self.sts_first and refused.code in {"InvalidAccessKeyId", "SignatureDoesNotMatch"}:
                 raise Refused("AccessDenied") from None
             raise
-        user = self.owner_of(key_id) if key_id is not None else None
+
+    def _active_owner_of(self, key_id: str) -> User | None:
+        user = self.owner_of(key_id)
         if user is not None and user.suspended:
             raise Refused("UserSuspended")
         return user
 
-    def _answer_s3(self, request: Request, user: User | None) -> Response:
+    def _answer_s3(self, request: Request, user: User | None, key_id: str) -> Response:
         name, _, key = request.path.lstrip("/").partition("/")
         if not name:
             return self._list_buckets(user)
@@ -188,7 +195,7 @@ class ObjectStore:
         routes: dict[str, Callable[[], Response]] = {
             "GET": lambda: _get(bucket, name, key) if key else _list(bucket, name, request),
             "HEAD": lambda: _get(bucket, name, key) if key else Response(),
-            "PUT": lambda: self._put(request, bucket, key, user),
+            "PUT": lambda: self._put(request, bucket, key, key_id),
             "DELETE": lambda: self._delete(bucket, name, key),
         }
         route = routes.get(request.method)
@@ -216,15 +223,16 @@ class ObjectStore:
         there = self.buckets.setdefault(name, StoredBucket(owner=user.uid, created_at=self.now()))
         return Response() if there.owner == user.uid else error("BucketAlreadyExists", 409)
 
-    def _put(self, request: Request, bucket: StoredBucket, key: str, user: User) -> Response:
+    def _put(self, request: Request, bucket: StoredBucket, key: str, key_id: str) -> Response:
         body = sigv4.payload_of(request)
         digest = b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
         if request.headers.get("content-md5", digest) != digest:
             return error("BadDigest", 400)
-        held = sum(len(b.objects) for b in self.buckets.values() if b.owner == user.uid)
-        if user.max_objects is not None and held >= user.max_objects:
+        limit = self.users[bucket.owner].max_objects
+        held = sum(len(b.objects) for b in self.buckets.values() if b.owner == bucket.owner)
+        if limit is not None and held >= limit:
             return error("QuotaExceeded", 403)
-        bucket.objects[key] = StoredObject(body=body, modified_at=self.now())
+        bucket.objects[key] = StoredObject(body=body, modified_at=self.now(), signer=key_id)
         return Response(headers={"etag": bucket.objects[key].etag})
 
     def _delete(self, bucket: StoredBucket, name: str, key: str) -> Response:
