@@ -82,6 +82,7 @@ _SIDE_EFFECTS = frozenset(
         pod_rules.RESTARTS.code,
     }
 )
+_COUNTED = _SIDE_EFFECTS | {pod_rules.REQUESTS_REFUSED.code}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +151,8 @@ def _fold(causes: tuple[Finding, ...], snapshot: Snapshot) -> Iterator[Finding]:
     left: list[Finding] = []
     for pod in snapshot.pods:
         alone: list[Finding] = []
-        for symptom in _merged(list(_symptoms(pod))):
+        logged_first = sorted(_merged(list(_symptoms(pod))), key=lambda s: s.code in _COUNTED)
+        for symptom in logged_first:
             taker = _explanation(symptom.code, pod, snapshot, causes)
             taker = taker or next((f for f in alone if _tells_more(f, symptom)), None)
             if taker is not None:

@@ -404,6 +404,7 @@ def test_remembering_twice_is_remembering_once(seen: Snapshot) -> None:
     assert remember(again) == seen.memory
 
 
+@settings(deadline=None, max_examples=30)
 @given(pods=st.integers(1, 3), hours=st.integers(0, 999))
 def test_what_is_equal_and_proved_needs_nothing(pods: int, hours: int) -> None:
     """R11: an empty plan, no finding, at any time."""

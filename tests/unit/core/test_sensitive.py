@@ -9,7 +9,7 @@ import pickle
 from base64 import b64encode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import FINGERPRINTER, a_key_pair, a_pair
@@ -66,6 +66,7 @@ def test_equality_is_of_values() -> None:
     assert a_key_pair("A") != "A"
 
 
+@settings(deadline=None)
 @given(one=st.tuples(st.binary(), st.binary()), other=st.tuples(st.binary(), st.binary()))
 def test_fingerprints_are_equal_exactly_where_pairs_are(
     one: tuple[bytes, bytes], other: tuple[bytes, bytes]
