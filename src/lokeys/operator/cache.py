@@ -135,13 +135,27 @@ class _Followed:
             return
         if not self.subscription.informer.synced.is_set():
             return
-        labels_fit = any(matches(obj, selector) for selector in self.selectors)
-        if labels_fit or obj["metadata"]["name"] in self.names:
+        if obj["metadata"]["name"] in self.names or self._is_chosen(old, new, obj):
             self._on_change()
+
+    def _is_chosen(self, old: Object | None, new: Object | None, obj: Object) -> bool:
+        """Tell whether a list that the route reads has changed in a way that can concern it.
+
+        Of a list of everything (all ExternalSecrets, all budgets) only specs matter: a thousand
+        neighbours that report their hourly refresh are no news.
+        """
+        if None in self.selectors and (old is None or new is None or _spec_moved(old, new)):
+            return True
+        return any(matches(obj, selector) for selector in self.selectors if selector is not None)
 
     def close(self) -> None:
         """Hear of nothing more."""
         self.subscription.close()
+
+
+def _spec_moved(old: Object, new: Object) -> bool:
+    before, after = old["metadata"].get("generation"), new["metadata"].get("generation")
+    return before is None or before != after
 
 
 def _scope_of_one(ref: Ref) -> Scope:
