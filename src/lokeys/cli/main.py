@@ -97,8 +97,10 @@ def run(argv: Sequence[str] | None = None) -> None:
 def _guarded(argv: list[str]) -> int:
     """Return the exit code; every error becomes a sentence."""
     traceback = argv.count("-v") + 2 * argv.count("-vv") >= 2
-    # `kubectl stop`, a closing terminal: they end lokeys as Ctrl-C does, with the lease given back.
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    # A stopped job, a closing terminal: they end lokeys as Ctrl-C does, with the lease given back.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(ending, _as_ctrl_c)
     try:
         result = lokeys.main(argv, prog_name=_prog_name(sys.argv[0]), standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
