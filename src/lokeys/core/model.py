@@ -253,5 +253,5 @@ def source_ref(spec: RouteSpec) -> Ref:
             return Ref("RGWUser", uid)
         case AwsIamSource(user_name=user_name):
             return Ref("IAMUser", user_name)
-        case SecretSource(secret=secret, namespace=namespace):
-            return Ref("Secret", secret.name, namespace)
+        case plain:
+            return Ref("Secret", plain.secret.name, plain.namespace)

@@ -42,7 +42,7 @@ GUESSED = content(B, since=CHANGED, exact=False)
 FROM_BEFORE, JUST_BEFORE = CHANGED - timedelta(hours=1), CHANGED - timedelta(seconds=20)
 JUST_AFTER, AFTER = CHANGED + timedelta(seconds=20), CHANGED + timedelta(minutes=2)
 IDLE: dict[str, Any] = {"accepted": 0}
-REFUSED = {"accepted": 0, "refused": 3}
+REFUSED: dict[str, Any] = {"accepted": 0, "refused": 3}
 COMPLAINS = {"accepted": 0, "log": (LogLine(cause="access_key_unknown", count=1),)}
 
 C_, B_, U_ = Currency.CURRENT, Currency.BEHIND, Currency.UNKNOWN
@@ -243,7 +243,7 @@ def said_of(seen: Snapshot) -> dict[str, tuple[str, str]]:
 
 
 STALE: dict[str, Any] = {"source": B, "verdicts": {A: DEAD, B: WORKS}}
-READER = {"wal_persistent": None, "accepted": 0}
+READER: dict[str, Any] = {"wal_persistent": None, "accepted": 0}
 NO_PODS = {"pods": (), "workloads": (a_workload(wanted=0),)}
 CONDITIONS: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
     "all is well": (

@@ -335,6 +335,14 @@ def test_a_route_without_vault_and_workloads_is_short() -> None:
     assert vault_ref(pushed) == Ref("PushSecret", "push", "monitoring")
 
 
+def test_a_pod_at_risk_is_told_without_its_metrics() -> None:
+    """What is in its memory is said where it can be read, and the risk in any case."""
+    for metrics, lines in ((a_pod().metrics, 1), (None, 0)):
+        seen = look(**mended(pods=(a_pod(wal_persistent=False, metrics=metrics),)))
+        risk = next(f for f in diagnose(seen).findings if f.cause == "wal_not_persistent")
+        assert len(risk.evidence) == lines
+
+
 def test_a_trusted_key_reads_as_an_accepted_one() -> None:
     """How deep the test went is no news."""
     assert diagnose(look(verdicts={A: TRUSTED})) == diagnose(look())

@@ -384,3 +384,9 @@ def test_a_plan_names_what_is_at_risk_before_it_begins() -> None:
     assert made.acts
     assert plan(seen, Policy(accept_loss=True)).stalled is None
     assert not plan(look(), Policy()).acts
+
+
+def test_a_route_without_pods_is_proved_all_the_same() -> None:
+    """Where nobody is to be replaced, the plan still ends with the proof."""
+    seen = look(**AT_SECRET, pods=(), workloads=(a_workload(wanted=0),))
+    assert [step.action.value for step in plan(seen, Policy()).steps] == ["force-sync", "prove"]
