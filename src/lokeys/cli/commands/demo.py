@@ -25,6 +25,7 @@ from lokeys.demo import story
 from lokeys.demo.manifests import MONITORING
 
 PAUSE_S = 2.0
+INTERRUPTED = 130
 _MARK, _NAME = 6, 14
 
 
@@ -51,8 +52,8 @@ def command(ctx: click.Context, fast: bool, behind_rook: bool) -> int:
         with _no_proxies():
             ending = asyncio.run(story.play(stage, behind_rook=behind_rook))
     except KeyboardInterrupt:
-        printer.talk(("interrupted: everything is stopped, and nothing stays", ""))
-        raise
+        printer.talk(("\ninterrupted: everything is stopped, and nothing stays", ""))
+        return INTERRUPTED
     if as_json:
         printer.json(ending.document)
     for missing in ending.missing:
