@@ -6,15 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from lokeys.adapters.manifests import Located, route_spec, storage_credential
-from lokeys.cli.session import Session
+from lokeys.cli.session import Session, opens_bucket
 from lokeys.core.model import Ref, RouteSpec
 from lokeys.core.snapshot import Memory
 from lokeys.core.storagecredential.parse import Refused, parse
 from lokeys.core.storagecredential.status import memory_from_status
-from lokeys.engine.discover import UNKNOWN, Discovered, Discoverer, LokiWorkload
+from lokeys.engine.discover import UNKNOWN, Discovered, Discoverer, LokiWorkload, settled
 from lokeys.errors import BadInput, LokeysError, NotFound, NotReadable
 from lokeys.kube.replies import NoSuchKind
 from lokeys.operator.routes import Claims
@@ -147,7 +148,7 @@ async def from_workload(session: Session, ref: Ref) -> list[Route]:
             f"{workload.ref} takes no key pair from a Secret",
             hint="lokeys follows static keys that a container reads from one Secret",
         )
-    found = await discoverer.route([workload])
+    found = await settled(await discoverer.route([workload]), partial(opens_bucket, session))
     if not found.lookable:
         raise BadInput(
             f"where {workload.ref} writes cannot be told from its configuration",

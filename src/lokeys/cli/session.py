@@ -66,6 +66,13 @@ class Session:
         return heeded(findings, [ignore_of(word) for word in self.options.ignore])
 
 
+async def opens_bucket(session: Session, spec: RouteSpec) -> bool:
+    """Tell whether the key of the route's source may list the route's bucket."""
+    ports = session.wire(spec)
+    reading = await ports.source.read()
+    return reading.pair is not None and (await ports.store.try_list(reading.pair)).accepted
+
+
 def ignore_of(word: str) -> Ignore:
     """Return what `CODE` or `CODE=KIND/NAMESPACE/NAME` ignores."""
     code, _, place = word.partition("=")

@@ -10,7 +10,7 @@ the encoding in which Kubernetes hands it out, and nothing of it is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +49,8 @@ UNKNOWN = "CHANGE-ME"
 """Stands where something must be filled in; no object can have this name."""
 
 WORKLOAD_KINDS = ("StatefulSet", "Deployment", "DaemonSet")
+CANDIDATES = 50
+"""More users than this are not tried at the store."""
 ROOK_KEYS = PairKeys(access_key_id="AccessKey", secret_access_key="SecretKey")
 
 Json = Mapping[str, Any]
@@ -64,6 +66,8 @@ class Discovered:
     spec: RouteSpec
     notes: Mapping[str, str] = field(default_factory=dict)
     sure: bool = True
+    candidates: tuple[RookSource, ...] = ()
+    """Users whose key this may be, where the key id itself does not tell."""
 
     @property
     def blanks(self) -> tuple[str, ...]:
@@ -101,12 +105,36 @@ class LokiWorkload:
         )
 
 
+Opens = Callable[[RouteSpec], Awaitable[bool]]
+"""Tells whether the key of a route's source may use the route's bucket."""
+
+
+async def settled(found: Discovered, opens: Opens) -> Discovered:
+    """Return the route with its source settled at the store, where exactly one candidate fits.
+
+    A key that changed at its source is no longer the one that Loki reads, but it still opens the
+    bucket that Loki writes to, and a stranger's key does not.
+    """
+    if found.sure or not found.lookable:
+        return found
+    specs = [replace(found.spec, source=source) for source in found.candidates[:CANDIDATES]]
+    fitting = [spec for spec in specs if await opens(spec)]
+    if len(fitting) != 1:
+        return found
+    notes = {path: note for path, note in found.notes.items() if not path.startswith("spec.source")}
+    notes["spec.source.rook.user"] = (
+        "its key opens Loki's bucket, and no other user's does; the key that Loki reads is another"
+    )
+    return replace(found, spec=fitting[0], notes=notes, sure=True)
+
+
 @dataclass(slots=True)
 class Discoverer:
     """Reads a cluster once; what cannot be read becomes a note, never an error."""
 
     objects: Objects
     gaps: list[str] = field(default_factory=list)
+    _users: list[_Candidate] | None = None
 
     async def workloads(self, namespace: str | None) -> list[LokiWorkload]:
         """Return the workloads that look like Loki; `namespace` None means all."""
@@ -163,7 +191,8 @@ class Discoverer:
             workloads=tuple(w.as_workload for w in group),
         )
         notes["spec.mode"] = "Observe changes nothing; Heal mends by itself"
-        return Discovered(spec=spec, notes=notes, sure=sure)
+        known = () if sure else tuple(c.source for c in await self._candidates())
+        return Discovered(spec=spec, notes=notes, sure=sure, candidates=known)
 
     # --- Loki ------------------------------------------------------------------------------------
 
@@ -296,10 +325,7 @@ class Discoverer:
         notes: dict[str, str],
     ) -> tuple[Source, bool, str]:
         """Return the source, whether it is sure, and the endpoint that Rook names."""
-        users = [
-            await self._candidate(user)
-            for user in await self._list("CephObjectStoreUser", namespace=None)
-        ]
+        users = await self._candidates()
         key_id = ((held or {}).get("data") or {}).get(secret.keys.access_key_id)
         same = [c for c in users if key_id and c.key_id == key_id]
         if same:
@@ -321,6 +347,13 @@ class Discoverer:
         blank = SecretRef(name=UNKNOWN, keys=secret.keys)
         namespace = workload.ref.namespace or "default"
         return SecretSource(secret=blank, namespace=namespace), False, ""
+
+    async def _candidates(self) -> list[_Candidate]:
+        """Return every user of Rook that can be seen; read once."""
+        if self._users is None:
+            found = await self._list("CephObjectStoreUser", namespace=None)
+            self._users = [await self._candidate(user) for user in found]
+        return self._users
 
     async def _candidate(self, user: Json) -> _Candidate:
         metadata, spec = user["metadata"], user.get("spec") or {}

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from builders import a_route
 from fakes.ports import FakeObjects
 from lokeys.core.commented import commented_yaml
-from lokeys.core.model import OnePasswordVault, PairKeys, Ref, RookSource, SecretSource
+from lokeys.core.model import OnePasswordVault, PairKeys, Ref, RookSource, RouteSpec, SecretSource
 from lokeys.core.storagecredential.parse import parse
 from lokeys.core.storagecredential.render import render
-from lokeys.engine.discover import UNKNOWN, Discovered, Discoverer
+from lokeys.engine.discover import UNKNOWN, Discovered, Discoverer, settled
 from lokeys.errors import Forbidden, NotFound, NotReadable
 
 Json = dict[str, Any]
@@ -358,3 +359,46 @@ def test_what_may_not_be_read_is_a_gap() -> None:
     found, gaps = asyncio.run(main())
     assert gaps == ["cannot list CephObjectStoreUser"]
     assert found[0].blanks == ("spec.source",)
+
+
+USERS = tuple(RookSource(user=name, namespace="storage") for name in ("thanos", "logs", "velero"))
+
+
+def guessed(*, sure: bool = False) -> Discovered:
+    """Return a route whose source could be any of three users."""
+    spec = a_route(source=USERS[0])
+    return Discovered(spec=spec, notes={"spec.source": "?"}, sure=sure, candidates=USERS)
+
+
+@pytest.mark.parametrize(
+    ("fitting", "user"),
+    [
+        pytest.param({"logs"}, "logs", id="the one whose key opens the bucket is the source"),
+        pytest.param({"logs", "velero"}, None, id="of two that fit neither is chosen"),
+        pytest.param(set(), None, id="where none fits the question stays open"),
+    ],
+)
+def test_the_store_tells_whose_key_it_was(fitting: set[str], user: str | None) -> None:
+    """After a change no key id is equal any more; the bucket still opens to its user alone."""
+
+    async def opens(spec: RouteSpec) -> bool:
+        assert isinstance(spec.source, RookSource)
+        return spec.source.user in fitting
+
+    found = asyncio.run(settled(guessed(), opens))
+    assert found.sure is (user is not None)
+    if user is not None:
+        assert isinstance(found.spec.source, RookSource)
+        assert found.spec.source.user == user
+        assert "opens Loki's bucket" in found.notes["spec.source.rook.user"]
+    else:
+        assert found == guessed()
+
+
+def test_a_source_that_is_sure_is_not_tried() -> None:
+    """Where the key id told already, the store is not asked."""
+
+    async def opens(spec: RouteSpec) -> bool:
+        raise AssertionError(spec)
+
+    assert asyncio.run(settled(guessed(sure=True), opens)) == guessed(sure=True)

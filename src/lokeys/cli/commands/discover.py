@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from lokeys.cli.options import ManifestCommand, options_of
 from lokeys.cli.routes import ref_of, what_exists
-from lokeys.cli.session import Session, run_session
+from lokeys.cli.session import Session, opens_bucket, run_session
 from lokeys.core.commented import commented_yaml
 from lokeys.core.storagecredential.render import render
-from lokeys.engine.discover import Discovered, Discoverer, LokiWorkload
+from lokeys.engine.discover import Discovered, Discoverer, LokiWorkload, settled
 from lokeys.errors import BadInput, NotFound, NotReadable
 
 INCOMPLETE = 5
@@ -32,7 +34,8 @@ async def discover(session: Session, word: str | None) -> int:
     """Print what can be told; return the exit code."""
     discoverer = Discoverer(session.objects)
     workloads = await _workloads(session, discoverer, word)
-    found = await discoverer.routes(workloads)
+    opens = partial(opens_bucket, session)
+    found = [await settled(each, opens) for each in await discoverer.routes(workloads)]
     show(session, found)
     for workload in workloads:
         if workload.secret is None:

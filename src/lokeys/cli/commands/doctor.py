@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from lokeys.cli import looking, screens
 from lokeys.cli.options import Command, options_of
 from lokeys.cli.routes import Route, covers, of_discovered, resources
-from lokeys.cli.session import Session, run_session
+from lokeys.cli.session import Session, opens_bucket, run_session
 from lokeys.core.report import diagnosis_report, exit_code
-from lokeys.engine.discover import Discoverer
+from lokeys.engine.discover import Discoverer, settled
 from lokeys.errors import BadInput
 
 
@@ -39,7 +41,7 @@ async def examine(session: Session, *, everywhere: bool, probe: str) -> int:
     """Report what is wrong with the routes of a namespace, or of all; return the exit code."""
     not_read: list[str] = []
     namespace = None if everywhere else session.namespace
-    routes = await _routes(session, namespace, not_read)
+    routes = await _routes(session, namespace, not_read, probe=probe != "off")
     seen = await looking.look_at_all(session, routes, probe=probe)
     views = [each.view for each in seen]
     findings = session.heeded(tuple(f for view in views for f in view.diagnosis.findings))
@@ -58,13 +60,17 @@ async def examine(session: Session, *, everywhere: bool, probe: str) -> int:
     return exit_code(findings, complete=document["complete"], fail_on=session.fail_on)
 
 
-async def _routes(session: Session, namespace: str | None, not_read: list[str]) -> list[Route]:
+async def _routes(
+    session: Session, namespace: str | None, not_read: list[str], *, probe: bool
+) -> list[Route]:
     """Return the routes that resources describe, and those of Lokis that none covers."""
     known = await resources(session, namespace, unusable=not_read)
     discoverer = Discoverer(session.objects)
     workloads = await discoverer.workloads(namespace)
     bare = [w for w in workloads if not any(covers(route.spec, w) for route in known)]
     found = await discoverer.routes(bare)
+    if probe:
+        found = [await settled(each, partial(opens_bucket, session)) for each in found]
     not_read += discoverer.gaps
     for workload in bare:
         if workload.secret is None:
