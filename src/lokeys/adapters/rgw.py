@@ -194,7 +194,7 @@ class RgwSourcePort:
         try:
             user = await (await self._admin()).user(self._uid)
         except LokeysError as error:
-            why, detail = _why(error), str(error)
+            why, detail = why_unreadable(error), str(error)
             return Reading(
                 gaps=(Unreadable(hop=Hop.SOURCE, ref=self._ref, why=why, detail=detail),)
             )
@@ -292,8 +292,11 @@ def _not_admin(reply: Reply, where: str) -> LokeysError:
     return NotReadable(f"{where} answers {reply.status}, but not as RGW's admin API")
 
 
-def _why(error: LokeysError) -> Why:
+def why_unreadable(error: LokeysError) -> Why:
+    """Return why the admin API could not be read, as data."""
     match error:
+        case Misrouted():
+            return Why.MISROUTED
         case NotFound():
             return Why.NOT_FOUND
         case Forbidden():

@@ -30,7 +30,7 @@ from lokeys.adapters.cluster import (
     text_at,
     unreadable,
 )
-from lokeys.adapters.rgw import RgwAdmin, live_keys
+from lokeys.adapters.rgw import RgwAdmin, live_keys, why_unreadable
 from lokeys.adapters.secrets import pair_of, value_of
 from lokeys.core import model
 from lokeys.core.model import Hop, PairKeys, Ref, RookSource, SecretSource
@@ -241,7 +241,8 @@ class RookSourcePort:
                 user = await (await self._look()).user(self._ref.name)
             except LokeysError as error:
                 ref = Ref("RGWUser", self._ref.name)
-                held.gaps.append(unreadable(error, hop=Hop.SOURCE, ref=ref))
+                gap = unreadable(error, hop=Hop.SOURCE, ref=ref)
+                held.gaps.append(replace(gap, why=why_unreadable(error)))
             else:
                 keys = live_keys(user, self._cluster.fingerprinter)
                 state = replace(state, live_keys=keys, suspended=user.suspended)

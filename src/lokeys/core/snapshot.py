@@ -26,6 +26,7 @@ class Why(StrEnum):
     NOT_ALLOWED = "its owner has not allowed this namespace"
     NOT_SUPPORTED = "cannot be read from here"
     GARBLED = "its answer makes no sense"
+    MISROUTED = "the admin path is taken for a bucket"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

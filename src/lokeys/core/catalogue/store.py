@@ -132,13 +132,16 @@ ENDPOINT_UNREACHABLE = _rule(
     fix="check the endpoint, its Service and NetworkPolicies from Loki's namespace",
     rank=1,
 )
-RGW_MISROUTE = _rule(
-    "LK0813",
-    "rgw_dns_name_misroute",
-    "RGW reads the admin path as a bucket",
+RGW_MISROUTE = Rule(
+    code="LK0813",
+    severity=Severity.WARNING,
+    cause="rgw_dns_name_misroute",
+    title="RGW reads the admin path as a bucket",
+    message="{place} could not be read: {detail}",
     meaning="`rgw_dns_name` does not match the host, so /admin is taken for a bucket name.",
-    why="The admin API answers as S3 does, and users cannot be read.",
-    fix="use a host that matches rgw_dns_name for the admin endpoint",
+    why="The admin API answers as S3 does, and RGW's own list of keys cannot be seen.",
+    remedy=(Remedy(text="use a host that rgw_dns_name covers for the admin endpoint"),),
+    hop=Hop.SOURCE,
     rank=45,
 )
 STORE_UNSPECIFIC = Rule(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from lokeys.core.catalogue import reading as rules
+from lokeys.core.catalogue import store as store_rules
 from lokeys.core.checks.source import gaps_of_source
 from lokeys.core.checks.store import bucket_ref
 from lokeys.core.finding import Finding, Rule
@@ -19,6 +20,7 @@ RULE_OF_REASON: Mapping[Why, Rule] = {
     Why.UNREACHABLE: rules.UNREACHABLE_FROM_HERE,
     Why.NOT_SUPPORTED: rules.CANNOT_BE_READ,
     Why.GARBLED: rules.GARBLED,
+    Why.MISROUTED: store_rules.RGW_MISROUTE,
 }
 
 
