@@ -27,7 +27,7 @@ from lokeys.kube.multiplexed import MultiplexedTransport
 
 CALLS_AT_A_TIME = 16
 
-_CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=4)
+_CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=CALLS_AT_A_TIME)
 _KEPT_TRANSPORTS = 2
 _CALL_TIMEOUT = httpx2.Timeout(connect=5.0, read=30.0, write=10.0, pool=30.0)
 _WATCH_TIMEOUT = httpx2.Timeout(connect=5.0, read=None, write=10.0, pool=None)

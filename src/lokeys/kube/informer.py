@@ -140,10 +140,10 @@ class Informer:
     def __len__(self) -> int:
         return len(self._store)
 
-    def add_handler(self, on_change: OnChange) -> None:
-        """Call `on_change` for what is known already, and for each change from now on."""
+    def add_handler(self, on_change: OnChange, *, replay: bool = True) -> None:
+        """Call `on_change` for each change from now on, and first for what is known already."""
         self._handlers.append(on_change)
-        for obj in self.items():
+        for obj in self.items() if replay else ():
             on_change(None, obj)
 
     def remove_handler(self, on_change: OnChange) -> None:
@@ -329,15 +329,15 @@ class InformerSet:
     def __len__(self) -> int:
         return len(self._shared)
 
-    def subscribe(self, scope: Scope, on_change: OnChange) -> Subscription:
-        """Follow `scope`, beginning now where nobody does yet."""
+    def subscribe(self, scope: Scope, on_change: OnChange, *, replay: bool = True) -> Subscription:
+        """Follow `scope`, beginning now where nobody does yet; `replay` as in `add_handler`."""
         shared = self._shared.get(scope)
         if shared is None:
             informer = Informer(self._api, scope, trim=self._trim, pace=self._pace)
             task = self._tasks.create_task(informer.run(), name=f"informer {scope}")
             shared = self._shared[scope] = _Shared(informer, task)
         shared.readers += 1
-        shared.informer.add_handler(on_change)
+        shared.informer.add_handler(on_change, replay=replay)
         return Subscription(shared.informer, close=lambda: self._leave(scope, on_change))
 
     def troubles(self) -> dict[Scope, Trouble]:

@@ -92,7 +92,9 @@ class RouteObjects:
         followed = self._followed.get(scope)
         if followed is None:
             followed = self._followed[scope] = _Followed(self._on_change)
-            followed.subscription = self._informers.subscribe(scope, followed.changed)
+            followed.subscription = self._informers.subscribe(
+                scope, followed.changed, replay=False
+            )
         followed.read_at = self._looks
         if name is None:
             followed.selectors.add(labels)
@@ -131,9 +133,7 @@ class _Followed:
     def changed(self, old: Object | None, new: Object | None) -> None:
         """Bring the route back if the object is one that it reads; a first list is no change."""
         obj = new or old
-        if obj is None or not hasattr(self, "subscription"):
-            return
-        if not self.subscription.informer.synced.is_set():
+        if obj is None or not self.subscription.informer.synced.is_set():
             return
         if obj["metadata"]["name"] in self.names or self._is_chosen(old, new, obj):
             self._on_change()
