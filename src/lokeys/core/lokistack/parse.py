@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A LokiStack manifest read: the stack, or every fault of its form. Takes any JSON, never raises.
+
+What needs the Secret (storage type, credential mode) or the time (schemas in force) is judged by
+`lokeys.core.storage` and `lokeys.core.lokistack.schemas`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lokeys.core.catalogue import lokistacks
+from lokeys.core.finding import Finding, Rule
+from lokeys.core.lokistack.fields import DOCUMENT, SIZES, TEMPLATE_NAMES, calendar_date
+from lokeys.core.lokistack.model import (
+    API_VERSION,
+    DEFAULT_CA_KEY,
+    KIND,
+    CaRef,
+    Component,
+    Limits,
+    LokiStack,
+    Placement,
+    Proxy,
+    Retention,
+    RetentionStream,
+    Schema,
+    SchemaVersion,
+    Size,
+    TenancyMode,
+    Tenants,
+    Zone,
+)
+from lokeys.core.lokistack.schemas import DEFAULT
+from lokeys.core.lokistack.shapes import Checker, Fault, FaultKind, found
+from lokeys.core.model import Ref
+
+_NO_EFFECT = "does not act on it"
+_NO_SUCH = "knows no such field"
+_SPEC_SCHEMAS = "spec.storage.schemas"
+Parsed = tuple[LokiStack | None, tuple[Finding, ...]]
+
+
+def parse(manifest: object, *, namespace: str = "default") -> Parsed:
+    """Return the stack, and what is to be said of its form; no stack where that has errors.
+
+    `namespace` is for a manifest that names none.
+    """
+    reader = _Reader()
+    fields = reader.checked(manifest, DOCUMENT, "") or {}
+    metadata = fields.get("metadata", {})
+    ref = Ref(KIND, metadata.get("name", ""), metadata.get("namespace", namespace))
+    reader.identity(manifest)
+    stack = _stack(fields, ref, reader) if isinstance(fields.get("spec"), dict) else None
+    findings = tuple(reader.findings(ref))
+    if any(finding.is_error for finding in findings):
+        return None, findings
+    return stack, findings
+
+
+class _Reader(Checker):
+    """The checker, with what a table of fields cannot say."""
+
+    def identity(self, manifest: object) -> None:
+        """Say so where this is no LokiStack of the version that lokeys knows."""
+        if not isinstance(manifest, Mapping):
+            return
+        for name, expected in (("apiVersion", API_VERSION), ("kind", KIND)):
+            if manifest.get(name) != expected:
+                self.bad(name, manifest.get(name), f"`{expected}`")
+
+    def bad(self, path: str, value: object, expected: str) -> None:
+        """Note a value that its field cannot hold."""
+        self._bad(path, value, expected)
+
+    def findings(self, ref: Ref) -> Iterable[Finding]:
+        """Return the faults as findings."""
+        return (_finding(fault, ref) for fault in self.faults)
+
+
+def _finding(fault: Fault, ref: Ref) -> Finding:
+    words: dict[str, Any] = {
+        "name": ref.name or "NAME",
+        "namespace": ref.namespace,
+        "found": fault.found,
+        "expected": fault.expected,
+    }
+    match fault.kind:
+        case FaultKind.BAD:
+            rule = _rule_of(fault.path)
+        case FaultKind.MISSING:
+            rule = lokistacks.MISSING_FIELD
+        case FaultKind.NOT_ACTED_ON:
+            rule, words["detail"] = lokistacks.UNSUPPORTED_FIELD, _NO_EFFECT
+        case FaultKind.UNKNOWN_FIELD:
+            rule, words["detail"] = lokistacks.UNSUPPORTED_FIELD, _NO_SUCH
+    return rule.at(ref, route=f"{ref.namespace}/{ref.name}", field=fault.path, **words)
+
+
+def _rule_of(path: str) -> Rule:
+    if path == "spec.size":
+        return lokistacks.UNKNOWN_SIZE
+    if path.startswith(_SPEC_SCHEMAS) and path.endswith("].effectiveDate"):
+        return lokistacks.BAD_DATE
+    return lokistacks.BAD_TYPE
+
+
+def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | None:
+    """Return the stack of checked fields; None where a required one is missing."""
+    spec, metadata = fields["spec"], fields.get("metadata", {})
+    storage = spec.get("storage", {})
+    secret = storage.get("secret", {})
+    size = _size(spec, reader)
+    schemas = _schemas(storage, reader)
+    applied = _listed(fields.get("status", {}).get("storage", {}).get("schemas", ()))
+    needed = (size, spec.get("storageClassName"), secret.get("name"), secret.get("type"))
+    replication, ring = _replication(spec, reader), spec.get("hashRing", {}).get("memberlist", {})
+    if size is None or not all(needed):
+        return None
+    limits, template = spec.get("limits", {}), spec.get("template", {})
+    proxy, tenants = spec.get("proxy"), spec.get("tenants")
+    tls = storage.get("tls")
+    return LokiStack(
+        name=ref.name,
+        namespace=ref.namespace or "",
+        uid=metadata.get("uid", ""),
+        labels=metadata.get("labels", {}),
+        annotations=metadata.get("annotations", {}),
+        managed=spec.get("managementState", "Managed") == "Managed",
+        size=size,
+        schemas=schemas,
+        applied_schemas=applied,
+        storage_secret_name=secret["name"],
+        storage_type=secret["type"],
+        credential_mode=secret.get("credentialMode") or None,
+        ca=_ca(tls) if tls else None,
+        storage_class_name=spec["storageClassName"],
+        replication_factor=replication.get("factor", spec.get("replicationFactor")),
+        zones=_zones(replication),
+        pod_ip_in_ring=ring.get("instanceAddrType") == "podIP",
+        ipv6=ring.get("enableIPv6", False),
+        proxy=_proxy(proxy) if proxy else None,
+        rules_enabled=spec.get("rules", {}).get("enabled", False),
+        limits=_limits(limits.get("global", {})),
+        tenant_limits={name: _limits(each) for name, each in limits.get("tenants", {}).items()},
+        placements=dict(_placements(template)),
+        requests_as_limits=template.get("useRequestsAsLimits", False),
+        tenants=_tenants(tenants) if tenants and "mode" in tenants else None,
+        restrict_network=spec.get("networkPolicies", {}).get("ruleSet") == "RestrictIngressEgress",
+    )
+
+
+def _size(spec: Mapping[str, Any], reader: _Reader) -> Size | None:
+    word = spec.get("size")
+    if word in SIZES:
+        return Size(word)
+    if word is not None:
+        reader.bad("spec.size", word, ", ".join(SIZES))
+    return None
+
+
+def _schemas(storage: Mapping[str, Any], reader: _Reader) -> tuple[Schema, ...]:
+    listed: Sequence[Mapping[str, str]] | None = storage.get("schemas")
+    if listed is None:
+        return DEFAULT
+    for place, entry in enumerate(listed):
+        day = entry.get("effectiveDate")
+        if day is not None and calendar_date(day) is None:
+            reader.bad(f"{_SPEC_SCHEMAS}[{place}].effectiveDate", day, "a date")
+    return _listed(listed)
+
+
+def _listed(entries: Iterable[Mapping[str, str]]) -> tuple[Schema, ...]:
+    """Return the schemas of a list, those without version or date left out."""
+    dated = (
+        (entry["version"], calendar_date(entry["effectiveDate"]))
+        for entry in entries
+        if {"version", "effectiveDate"} <= entry.keys()
+    )
+    return tuple(
+        Schema(version=SchemaVersion(version), effective_date=day) for version, day in dated if day
+    )
+
+
+def _replication(spec: Mapping[str, Any], reader: _Reader) -> Mapping[str, Any]:
+    replication: Mapping[str, Any] = spec.get("replication", {})
+    if "factor" in replication and "replicationFactor" in spec:
+        value = spec["replicationFactor"]
+        reader.bad("spec.replicationFactor", value, "absent beside `spec.replication.factor`")
+    return replication
+
+
+def _zones(replication: Mapping[str, Any]) -> tuple[Zone, ...]:
+    return tuple(
+        Zone(topology_key=zone["topologyKey"], max_skew=zone.get("maxSkew", 1))
+        for zone in replication.get("zones", ())
+        if "topologyKey" in zone
+    )
+
+
+def _ca(tls: Mapping[str, Any]) -> CaRef | None:
+    name = tls.get("caName")
+    return CaRef(name=name, key=tls.get("caKey", DEFAULT_CA_KEY)) if name else None
+
+
+def _proxy(proxy: Mapping[str, str]) -> Proxy:
+    return Proxy(
+        http=proxy.get("httpProxy", ""),
+        https=proxy.get("httpsProxy", ""),
+        no_proxy=proxy.get("noProxy", ""),
+    )
+
+
+def _limits(limits: Mapping[str, Any]) -> Limits:
+    queries = dict(limits.get("queries", {}))
+    timeout, blocked = queries.pop("queryTimeout", None), queries.pop("blocked", ())
+    retention = limits.get("retention", {})
+    return Limits(
+        ingestion=limits.get("ingestion", {}),
+        queries=queries,
+        query_timeout=timeout,
+        retention=_retention(retention) if "days" in retention else None,
+        otlp=limits.get("otlp", {}),
+        blocked=tuple(blocked),
+    )
+
+
+def _retention(retention: Mapping[str, Any]) -> Retention:
+    return Retention(
+        days=retention["days"],
+        streams=tuple(
+            RetentionStream(
+                selector=stream["selector"],
+                days=stream["days"],
+                priority=stream.get("priority", 1),
+            )
+            for stream in retention.get("streams", ())
+            if {"selector", "days"} <= stream.keys()
+        ),
+    )
+
+
+def _placements(template: Mapping[str, Any]) -> Iterable[tuple[Component, Placement]]:
+    for name, component in TEMPLATE_NAMES.items():
+        words = template.get(name)
+        if words:
+            yield (
+                component,
+                Placement(
+                    replicas=words.get("replicas"),
+                    node_selector=words.get("nodeSelector", {}),
+                    tolerations=tuple(words.get("tolerations", ())),
+                    pod_anti_affinity=words.get("podAntiAffinity"),
+                ),
+            )
+
+
+def _tenants(tenants: Mapping[str, Any]) -> Tenants:
+    authorization = tenants.get("authorization", {})
+    read = Tenants(
+        mode=TenancyMode(tenants["mode"]),
+        authentication=tuple(tenants.get("authentication", ())),
+        roles=tuple(authorization.get("roles", ())),
+        role_bindings=tuple(authorization.get("roleBindings", ())),
+        opa_url=authorization.get("opa", {}).get("url", ""),
+    )
+    return replace(
+        read,
+        admin_groups=tuple(tenants.get("openshift", {}).get("adminGroups", ())),
+        default_tenant=tenants.get("passthrough", {}).get("defaultTenant", ""),
+        disable_ingress=tenants.get("disableIngress", False),
+    )
+
+
+__all__ = ["Parsed", "found", "parse"]
