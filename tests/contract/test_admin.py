@@ -194,7 +194,7 @@ def test_a_source_that_is_not_there_is_a_gap(store: Store) -> None:
 @pytest.mark.parametrize(
     ("fault", "error", "why"),
     [
-        (Fault.MISROUTED, Misrouted, Why.GARBLED),
+        (Fault.MISROUTED, Misrouted, Why.MISROUTED),
         (Fault.HTML, NotReadable, Why.GARBLED),
         (Fault.ERROR_500, Transient, Why.UNREACHABLE),
         (Fault.CLOSE, Unreachable, Why.UNREACHABLE),
