@@ -276,14 +276,14 @@ _TENANTS = Fields(
 SCHEMA = Fields(
     fields={
         "version": Text(choices=tuple(SchemaVersion)),
-        "effectiveDate": Text(says="a date such as 2024-10-01"),
+        "effectiveDate": Text(accepts=calendar_date, says="a date such as 2024-10-01"),
     },
     required=("version", "effectiveDate"),
 )
 SPEC = Fields(
     fields={
         "managementState": Text(choices=("Managed", "Unmanaged")),
-        "size": Text(),
+        "size": Text(choices=tuple(Size)),
         "storage": Fields(
             fields={
                 "schemas": ListOf(item=SCHEMA),
@@ -363,4 +363,3 @@ DOCUMENT = Fields(
     },
     required=("metadata", "spec"),
 )
-SIZES = tuple(Size)

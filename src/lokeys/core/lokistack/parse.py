@@ -7,13 +7,13 @@ What needs the Secret (storage type, credential mode) or the time (schemas in fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from lokeys.core.catalogue import lokistacks
 from lokeys.core.finding import Finding, Rule
-from lokeys.core.lokistack.fields import DOCUMENT, SIZES, TEMPLATE_NAMES, calendar_date
+from lokeys.core.lokistack.fields import DOCUMENT, TEMPLATE_NAMES, calendar_date
 from lokeys.core.lokistack.model import (
     API_VERSION,
     DEFAULT_CA_KEY,
@@ -34,12 +34,11 @@ from lokeys.core.lokistack.model import (
     Zone,
 )
 from lokeys.core.lokistack.schemas import DEFAULT
-from lokeys.core.lokistack.shapes import Checker, Fault, FaultKind, found
+from lokeys.core.lokistack.shapes import Checker, Fault, FaultKind
 from lokeys.core.model import Ref
 
 _NO_EFFECT = "does not act on it"
 _NO_SUCH = "knows no such field"
-_SPEC_SCHEMAS = "spec.storage.schemas"
 Parsed = tuple[LokiStack | None, tuple[Finding, ...]]
 
 
@@ -96,13 +95,15 @@ def _finding(fault: Fault, ref: Ref) -> Finding:
             rule, words["detail"] = lokistacks.UNSUPPORTED_FIELD, _NO_EFFECT
         case FaultKind.UNKNOWN_FIELD:
             rule, words["detail"] = lokistacks.UNSUPPORTED_FIELD, _NO_SUCH
-    return rule.at(ref, route=f"{ref.namespace}/{ref.name}", field=fault.path, **words)
+    return rule.at(
+        ref, route=f"{ref.namespace}/{ref.name}", field=fault.path or "the manifest", **words
+    )
 
 
 def _rule_of(path: str) -> Rule:
     if path == "spec.size":
         return lokistacks.UNKNOWN_SIZE
-    if path.startswith(_SPEC_SCHEMAS) and path.endswith("].effectiveDate"):
+    if path.startswith("spec.storage.schemas[") and path.endswith("].effectiveDate"):
         return lokistacks.BAD_DATE
     return lokistacks.BAD_TYPE
 
@@ -112,12 +113,15 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
     spec, metadata = fields["spec"], fields.get("metadata", {})
     storage = spec.get("storage", {})
     secret = storage.get("secret", {})
-    size = _size(spec, reader)
-    schemas = _schemas(storage, reader)
-    applied = _listed(fields.get("status", {}).get("storage", {}).get("schemas", ()))
-    needed = (size, spec.get("storageClassName"), secret.get("name"), secret.get("type"))
+    applied = fields.get("status", {}).get("storage", {}).get("schemas", ())
+    needed = (
+        spec.get("size"),
+        spec.get("storageClassName"),
+        secret.get("name"),
+        secret.get("type"),
+    )
     replication, ring = _replication(spec, reader), spec.get("hashRing", {}).get("memberlist", {})
-    if size is None or not all(needed):
+    if not all(needed):
         return None
     limits, template = spec.get("limits", {}), spec.get("template", {})
     proxy, tenants = spec.get("proxy"), spec.get("tenants")
@@ -129,9 +133,9 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         labels=metadata.get("labels", {}),
         annotations=metadata.get("annotations", {}),
         managed=spec.get("managementState", "Managed") == "Managed",
-        size=size,
-        schemas=schemas,
-        applied_schemas=applied,
+        size=Size(spec["size"]),
+        schemas=_listed(storage["schemas"]) if "schemas" in storage else DEFAULT,
+        applied_schemas=_listed(applied),
         storage_secret_name=secret["name"],
         storage_type=secret["type"],
         credential_mode=secret.get("credentialMode") or None,
@@ -150,26 +154,6 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         tenants=_tenants(tenants) if tenants and "mode" in tenants else None,
         restrict_network=spec.get("networkPolicies", {}).get("ruleSet") == "RestrictIngressEgress",
     )
-
-
-def _size(spec: Mapping[str, Any], reader: _Reader) -> Size | None:
-    word = spec.get("size")
-    if word in SIZES:
-        return Size(word)
-    if word is not None:
-        reader.bad("spec.size", word, ", ".join(SIZES))
-    return None
-
-
-def _schemas(storage: Mapping[str, Any], reader: _Reader) -> tuple[Schema, ...]:
-    listed: Sequence[Mapping[str, str]] | None = storage.get("schemas")
-    if listed is None:
-        return DEFAULT
-    for place, entry in enumerate(listed):
-        day = entry.get("effectiveDate")
-        if day is not None and calendar_date(day) is None:
-            reader.bad(f"{_SPEC_SCHEMAS}[{place}].effectiveDate", day, "a date")
-    return _listed(listed)
 
 
 def _listed(entries: Iterable[Mapping[str, str]]) -> tuple[Schema, ...]:
@@ -272,6 +256,3 @@ def _tenants(tenants: Mapping[str, Any]) -> Tenants:
         default_tenant=tenants.get("passthrough", {}).get("defaultTenant", ""),
         disable_ingress=tenants.get("disableIngress", False),
     )
-
-
-__all__ = ["Parsed", "found", "parse"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from lokeys.core.catalogue import lokistacks
 from lokeys.core.finding import Finding, Rule
@@ -82,7 +83,8 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=UTC)
 
 
-def _at(rule: Rule, stack: Ref, path: str, **words: object) -> Finding:
+def _at(rule: Rule, stack: Ref, path: str, **words: Any) -> Finding:
     route = f"{stack.namespace}/{stack.name}"
-    names = {"name": stack.name, "namespace": stack.namespace}
-    return rule.at(stack, route=route, field=path, **names, **words)
+    return rule.at(
+        stack, route=route, field=path, name=stack.name, namespace=stack.namespace, **words
+    )
