@@ -137,6 +137,18 @@ class Installation:
         self.allow(home, manifest)
         self.kubernetes.apply(manifest)
 
+    def calls(self, home: Homelab, verb: str, resource: str) -> list[Json]:
+        """Return the requests of a kind that the operator made in Loki's namespace, and did."""
+
+        def fits(event: Json) -> bool:
+            seen = event.get("objectRef", {})
+            path = "/".join(filter(None, (seen.get("resource"), seen.get("subresource"))))
+            done = event.get("responseStatus", {}).get("code", 0) < 300
+            here = seen.get("namespace") == home.monitoring
+            return bool(here and done and (event["verb"], path) == (verb, resource))
+
+        return [event for event in self.kubernetes.audit_events(self.user) if fits(event)]
+
     def close(self) -> None:
         """Stop what still runs."""
         for replica in self.replicas:

@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pod in Loki's place that starts at once: it holds a key pair, serves metrics, writes nothing.
+"""A pod in Loki's place that starts at once, reads from the storage, and never writes.
 
-Run as `python reader.py PORT -target=querier`; `/pair` shows a hash of what it started with.
+Run as `python reader.py PORT BUCKET_URL -target=querier`. It asks the storage when it starts and
+whenever it is asked for its metrics; `/pair` shows a hash of the key pair that it started with.
 """
 
+import base64
+import collections
+import contextlib
 import hashlib
+import hmac
 import os
 import sys
+import urllib.error
+import urllib.request
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 PORT = 3100
-METRICS = "loki_ingester_memory_chunks 0\n"
+REQUESTS = "loki_objstore_bucket_transport_requests_total"
+answers: collections.Counter[int] = collections.Counter()
 
 
 def digest(key_id: str, secret: str) -> str:
@@ -20,13 +29,30 @@ def digest(key_id: str, secret: str) -> str:
     return hashlib.sha256(f"{key_id}\0{secret}".encode()).hexdigest()
 
 
-def stateful_set(namespace: str, secret: str) -> dict[str, Any]:
+def ask(url: str, key_id: str, secret: str) -> None:
+    """List the bucket with the pair, and count the answer."""
+    date = formatdate(usegmt=True)
+    path = url.partition("://")[2].partition("/")[2]
+    text = f"GET\n\n\n{date}\n/{path}"
+    signature = base64.b64encode(hmac.digest(secret.encode(), text.encode(), "sha1")).decode()
+    headers = {"Date": date, "Authorization": f"AWS {key_id}:{signature}"}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with contextlib.suppress(OSError):
+        try:
+            with opener.open(urllib.request.Request(url, headers=headers), timeout=5) as answer:
+                answers[answer.status] += 1
+        except urllib.error.HTTPError as error:
+            answers[error.code] += 1
+            error.close()
+
+
+def stateful_set(namespace: str, secret: str, bucket_url: str) -> dict[str, Any]:
     """Return a StatefulSet `loki` of one such pod."""
     container = {
         "name": "loki",
         "image": "reader",
         "command": [sys.executable, str(Path(__file__))],
-        "args": [str(PORT), "-target=querier"],
+        "args": [str(PORT), bucket_url, "-target=querier"],
         "envFrom": [{"secretRef": {"name": secret}}],
         "ports": [{"name": "http-metrics", "containerPort": PORT}],
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
@@ -44,18 +70,29 @@ def stateful_set(namespace: str, secret: str) -> dict[str, Any]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as a Loki that has no work."""
+    """Answers as a Loki that only reads."""
 
     def do_GET(self) -> None:
-        pair = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
-        body = (digest(*pair) if self.path == "/pair" else METRICS).encode()
+        if self.path == "/pair":
+            self._say(digest(*pair()))
+            return
+        ask(sys.argv[2], *pair())
+        rows = [f'{REQUESTS}{{status_code="{code}"}} {n}\n' for code, n in answers.items()]
+        self._say("loki_ingester_memory_chunks 0\n" + "".join(rows))
+
+    def _say(self, text: str) -> None:
         self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(text)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(text.encode())
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
+
+
+def pair() -> tuple[str, str]:
+    """Return the pair that it started with."""
+    return os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ class Homelab(Sight):
     connect: ConnectServer = field(default_factory=ConnectServer)
     loki: Loki = field(init=False)
     on_connect: OnConnect | None = None
-    secrets: set[str] = field(default_factory=set)
+    secrets: set[str] = field(default_factory=set, repr=False)
     """Every secret that this homelab has had: none of them may be seen anywhere."""
 
     def __post_init__(self) -> None:
@@ -128,7 +128,7 @@ class Homelab(Sight):
     ) -> None:
         """Make everything up to a Loki that writes with the user's key.
 
-        Without a Loki its place is taken by a small process that starts at once and never writes.
+        Without a Loki its place is taken by a small process that starts at once and only reads.
         `delivery` replaces parts of the ExternalSecret's spec.
         """
         self.loki = loki or self.loki
@@ -141,9 +141,9 @@ class Homelab(Sight):
         self._make_vault(item)
         self._make_delivery(delivery)
         self.kubelet.take(self.monitoring)
-        self.kubernetes.apply(
-            *(self.loki.objects() if with_loki else [reader.stateful_set(self.monitoring, SECRET)])
-        )
+        url = f"{self.endpoint}/{self.bucket}"
+        stand_in = [reader.stateful_set(self.monitoring, SECRET, url)]
+        self.kubernetes.apply(*(self.loki.objects() if with_loki else stand_in))
         self.wait_ready()
 
     def _serve_connect(self) -> None:
@@ -336,8 +336,8 @@ class Homelab(Sight):
         self.kubernetes.api.delete(self._route_path)
         # The bucket would hold up its user's deletion, and Rook is gone.
         users = f"/apis/ceph.rook.io/v1/namespaces/{self.storage}/cephobjectstoreusers"
-        if self.kubernetes.api.find(f"{users}/{self.user}"):
-            free = {"metadata": {"finalizers": []}}
+        if self.kubernetes.api.delete(f"{users}/{self.user}"):
+            free: Json = {"metadata": {"finalizers": []}}
             self.kubernetes.api.patch(f"{users}/{self.user}", free)
         for namespace in (self.monitoring, self.storage):
             self.kubernetes.api.delete(f"/api/v1/namespaces/{namespace}")

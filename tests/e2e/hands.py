@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people do to a homelab by hand, and where a test looks more closely."""
+
+import base64
+import secrets
+
+from e2e.sight import SECRET, Pair
+from e2e.world import ITEM, Homelab
+from lokeys.http_server import Request
+from parts.process import wait_for
+
+STORE = "onepassword"
+OWN_TOKEN = "own-token"
+ADMIN = "rgw-admin"
+ESO = "external-secrets.io/v1"
+ROOK_KEYS = ("AccessKey", "SecretKey")
+
+
+def encoded(values: dict[str, str]) -> dict[str, str]:
+    """Return a Secret's data."""
+    return {key: base64.b64encode(text.encode()).decode() for key, text in values.items()}
+
+
+def make_secret(home: Homelab, name: str, values: dict[str, str], *, storage: bool = False) -> None:
+    """Make or change a Secret beside Loki, or beside the store's user."""
+    namespace = home.storage if storage else home.monitoring
+    home.apply("v1", "Secret", name, namespace, data=encoded(values))
+
+
+def make_admin_secret(home: Homelab) -> str:
+    """Make the Secret with the pair of RGW's admin; return its name."""
+    rgw = home.rgw
+    pair = {"accessKey": rgw.admin_access_key, "secretKey": rgw.admin_secret_key}
+    make_secret(home, ADMIN, pair)
+    return ADMIN
+
+
+def user_path(home: Homelab) -> str:
+    """Return where the CephObjectStoreUser is."""
+    root = f"/apis/ceph.rook.io/v1/namespaces/{home.storage}"
+    return f"{root}/cephobjectstoreusers/{home.user}"
+
+
+def make_key_secret(home: Homelab, name: str, pair: Pair) -> None:
+    """Make a Secret that `spec.keys` can name."""
+    home.secrets.add(pair[1])
+    home.key_secrets = (*home.key_secrets, name)
+    make_secret(home, name, dict(zip(ROOK_KEYS, pair, strict=True)), storage=True)
+
+
+def use_keys(home: Homelab, *names: str) -> None:
+    """Set the user's `spec.keys`, and wait until Rook has applied them."""
+    parts = zip(("accessKeyRef", "secretKeyRef"), ROOK_KEYS, strict=True)
+    halves = tuple(parts)
+    keys = [{ref: {"name": name, "key": key} for ref, key in halves} for name in names]
+    made = home.kubernetes.api.patch(user_path(home), {"spec": {"keys": keys}})
+    generation = made["metadata"]["generation"]
+
+    def applied() -> bool:
+        status = home.kubernetes.api.get(user_path(home)).get("status", {})
+        return bool(status.get("observedGeneration") == generation)
+
+    wait_for(applied, "Rook applies the keys", timeout_s=20)
+
+
+def is_blank(home: Homelab) -> bool:
+    """Tell whether Rook's generated Secret is blank."""
+    return home.pair_in(home.generated, home.storage) == ("", "")
+
+
+def secret_uid(home: Homelab) -> str:
+    """Return the uid of the Secret that Loki reads."""
+    path = f"/api/v1/namespaces/{home.monitoring}/secrets/{SECRET}"
+    uid: str = home.kubernetes.api.get(path)["metadata"]["uid"]
+    return uid
+
+
+def touch(home: Homelab, kind: str, name: str) -> None:
+    """Annotate an object of External Secrets, so that it is looked at now."""
+    path = f"/apis/{ESO}/namespaces/{home.monitoring}/{kind}/{name}"
+    annotations = {"touched": secrets.token_hex(4)}
+    home.kubernetes.api.patch(path, {"metadata": {"annotations": annotations}})
+
+
+def sync(home: Homelab) -> None:
+    """Make External Secrets deliver what the vault holds."""
+    touch(home, "externalsecrets", SECRET)
+    wait_for(lambda: home.pair_in(SECRET) == home.vault_pair(), "a delivery", timeout_s=20)
+
+
+def give_store_a_token(home: Homelab, token: str) -> None:
+    """Give External Secrets' store a token Secret of its own, and let it look."""
+    set_store_token(home, token)
+    path = f"/apis/{ESO}/namespaces/{home.monitoring}/secretstores/{STORE}"
+    reference = {"connectTokenSecretRef": {"name": OWN_TOKEN, "key": "token"}}
+    auth = {"secretRef": reference}
+    home.kubernetes.api.patch(path, {"spec": {"provider": {"onepassword": {"auth": auth}}}})
+
+    def refused() -> bool:
+        conditions = home.kubernetes.api.get(path).get("status", {}).get("conditions", [])
+        return any(one["type"] == "Ready" and one["status"] == "False" for one in conditions)
+
+    touch(home, "secretstores", STORE)
+    wait_for(refused, "the store is not ready", timeout_s=20)
+
+
+def set_store_token(home: Homelab, token: str) -> None:
+    """Change the store's own token, which nobody notices."""
+    make_secret(home, OWN_TOKEN, {"token": token})
+
+
+def deliver_by_hand(home: Homelab, pair: Pair) -> None:
+    """Let External Secrets read from a store that lokeys cannot read, which holds this pair."""
+    data = [
+        {"key": f"{ITEM}/{label}", "value": value}
+        for label, value in zip(("access_key", "secret_key"), pair, strict=True)
+    ]
+    fake = {"provider": {"fake": {"data": data}}}
+    home.apply(ESO, "SecretStore", "out-of-reach", home.monitoring, spec=fake)
+    entries = [
+        {"secretKey": key, "remoteRef": {"key": f"{ITEM}/{label}"}}
+        for key, label in (
+            ("AWS_ACCESS_KEY_ID", "access_key"),
+            ("AWS_SECRET_ACCESS_KEY", "secret_key"),
+        )
+    ]
+    reference = {"name": "out-of-reach", "kind": "SecretStore"}
+    home.apply_external_secret(secretStoreRef=reference, data=entries)
+    touch(home, "externalsecrets", SECRET)
+    wait_for(lambda: home.pair_in(SECRET) == pair, "the delivery", timeout_s=20)
+
+
+def of_external_secrets(request: Request) -> bool:
+    """Tell whether a request to Connect came from External Secrets."""
+    return "connect-sdk-go" in request.headers.get("user-agent", "")

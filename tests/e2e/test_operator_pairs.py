@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pairs that are torn, foreign, or brought by a hand: no pod starts on what is not the source's."""
+
+import pytest
+
+from e2e import hands
+from e2e.operators import Installation
+from e2e.sight import SECRET
+from e2e.world import Homelab
+from lokeys.http_server import Handler, Request, Response
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+@pytest.mark.parametrize("field", ["access_key", "secret_key"])
+def test_half_a_pair_in_the_vault_is_named_and_made_whole(
+    home: Homelab, installation: Installation, field: str
+) -> None:
+    """External Secrets has delivered it: vault and Secret are mended, the pod is left alone."""
+    home.build(with_loki=False)
+    pair, pod = home.source_pair(), home.pod()["metadata"]["uid"]
+    home.connect.edit(home.vault_id, home.item_id, **{field: "half-of-another-pair"})
+    hands.sync(home)
+    installation.follow(home, mode="Observe")
+    home.wait_finding("vault_pair_torn")
+    assert home.pair_in(SECRET) == home.vault_pair() != pair
+    installation.follow(home)
+    home.wait_healed(pair)
+    assert home.pod()["metadata"]["uid"] == pod
+
+
+def test_a_torn_read_is_forced_again_and_starts_no_pod(
+    home: Homelab, installation: Installation
+) -> None:
+    """External Secrets gets the old id and the new secret: the pod waits for the whole pair."""
+    home.build(with_loki=False)
+    installation.follow(home)
+    home.wait_condition("Ready", "True")
+    old, seen_in_secret = home.source_pair(), set()
+    torn: list[str] = []
+
+    async def one_stale_read(request: Request, answer: Handler) -> Response:
+        """Show External Secrets the old item once, after it was changed."""
+        seen_in_secret.add(home.pair_in(SECRET))
+        reads_item = request.path.endswith(home.item_id) and request.method == "GET"
+        changed = home.vault_pair() != old
+        if reads_item and changed and not torn and hands.of_external_secrets(request):
+            torn.append(request.path)
+            now = home.vault_pair()
+            home.connect.edit(home.vault_id, home.item_id, access_key=old[0], secret_key=old[1])
+            response = await answer(request)
+            home.connect.edit(home.vault_id, home.item_id, access_key=now[0], secret_key=now[1])
+            return response
+        return await answer(request)
+
+    home.on_connect = one_stale_read
+    pair = home.replace_key()
+    home.wait_healed(pair)
+    assert torn, "no read was stale"
+    assert (old[0], pair[1]) in seen_in_secret, "the Secret was never torn"
+    assert home.held_by_pod(pair)
+    assert len(installation.calls(home, "create", "pods/eviction")) == 1
+
+
+def test_a_working_key_that_a_person_put_into_the_vault_stays(
+    home: Homelab, installation: Installation
+) -> None:
+    """It is named, nothing is written, and the pod goes on with the key that it has."""
+    home.build(with_loki=False)
+    installation.follow(home)
+    home.wait_condition("Ready", "True")
+    pair, pod = home.source_pair(), home.pod()["metadata"]["uid"]
+    own = ("ZOWNKEY0123456789ABC", "w" * 40)
+    home.add_key_at_rgw(*own)
+    home.connect.edit(home.vault_id, home.item_id, access_key=own[0], secret_key=own[1])
+    home.wait_looked_again()
+    home.wait_finding("foreign_key_in_vault")
+    home.wait_condition("Stalled", "True", reason="ForeignKeyInVault")
+    home.wait_looked_again()
+    assert home.vault_pair() == own
+    assert home.pair_in(SECRET) == pair
+    assert home.pod()["metadata"]["uid"] == pod
+
+
+def test_a_vault_out_of_reach_is_a_step_by_hand(home: Homelab, installation: Installation) -> None:
+    """It says what to copy, and goes on by itself when the content arrives in the Secret."""
+    home.build(with_loki=False)
+    hands.deliver_by_hand(home, home.source_pair())
+    installation.follow(home, vault={"pushSecret": {"name": "by-hand"}})
+    home.wait_condition("Ready", "True")
+    pod = home.pod()["metadata"]["uid"]
+    pair = home.replace_key()
+    home.wait_finding("secret_behind_source")
+    assert home.status()["nextStep"].startswith("manual")
+    home.wait_looked_again()
+    assert home.pod()["metadata"]["uid"] == pod
+    hands.deliver_by_hand(home, pair)
+    home.wait_condition("InSync", "True")
+    home.wait_condition("Ready", "True")
+    assert home.held_by_pod(pair)
