@@ -179,7 +179,8 @@ class Lookout:
             if now - known.at < (min(limit, self.pace.vault_eager) if wishes.eager else limit):
                 return known.answer
         answer = await self.ports.vault.read()
-        self._vault = _Asked(at=now, answer=answer, about=neighbours)
+        # The time of the answer: one that took ten seconds to fail is not asked again at once.
+        self._vault = _Asked(at=self.clock(), answer=answer, about=neighbours)
         return answer
 
     async def _ask_store(self, pairs: Mapping[Fingerprint, KeyPair], *, again: bool) -> None:
@@ -248,7 +249,7 @@ class Lookout:
             if now - known.at < limit:
                 return answer
         answer = await self.ports.loki.metrics(pod)
-        self._metrics[pod.uid] = _Asked(at=now, answer=answer, about=pod.started_at)
+        self._metrics[pod.uid] = _Asked(at=self.clock(), answer=answer, about=pod.started_at)
         return answer
 
     async def _ask_log(self, pod: PodState) -> tuple[LogLine, ...] | Unreadable:
@@ -257,7 +258,7 @@ class Lookout:
         if known is not None and fresh and now - known.at < self.pace.loki:
             return known.answer
         answer = await self.ports.loki.log(pod)
-        self._logs[pod.uid] = _Asked(at=now, answer=answer, about=pod.started_at)
+        self._logs[pod.uid] = _Asked(at=self.clock(), answer=answer, about=pod.started_at)
         return answer
 
 
