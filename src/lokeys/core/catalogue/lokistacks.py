@@ -38,10 +38,10 @@ UNKNOWN_SIZE = Rule(
     cause=None,
     fault="unknown_size",
     title="there is no such size",
-    message="`spec.size` is {found}; the sizes are {expected}",
+    message="`spec.size` is {found}; it must be {expected}",
     meaning="A stack's size decides replicas, resources and limits, and comes from a fixed list.",
     why="Without a size there is nothing to deploy.",
-    remedy=(Remedy(text="choose one of {expected}", command=_EDIT),),
+    remedy=(Remedy(text="choose {expected}", command=_EDIT),),
     rank=20,
 )
 NO_SCHEMAS = Rule(
