@@ -38,11 +38,12 @@ class SseType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sse:
-    """Server-side encryption of an S3 bucket; the context's value is read from the Secret."""
+    """Server-side encryption of an S3 bucket; the pods read the context from the Secret."""
 
     type: SseType
     kms_key_id: str = ""
     has_kms_encryption_context: bool = False
+    kms_encryption_context: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,538 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LK01xx: what is wrong with the Secret, or the CA, that a LokiStack's storage names.
+
+`{found}` tells the form of a value, never the value.
+"""
+
+from __future__ import annotations
+
+from lokeys.core.finding import Remedy, Rule, Severity
+
+_PATCH = "kubectl -n {namespace} patch secret {name} --type merge "
+SET_FIELD = Remedy(
+    text="set `{field}`",
+    command=_PATCH + '-p \'{{"stringData":{{"{field}":"VALUE"}}}}\'',
+)
+SET_SECRET_FIELD = Remedy(
+    text="set `{field}`; the value is typed, so that no command line holds it",
+    command='read -rs VALUE; printf \'{{"stringData":{{"{field}":"%s"}}}}\' "$VALUE" | '
+    + _PATCH
+    + "--patch-file /dev/stdin",
+)
+SET_FILE_FIELD = Remedy(
+    text="set `{field}` from a file",
+    command="kubectl -n {namespace} patch secret {name} --type json -p "
+    '"[{{\\"op\\":\\"add\\",\\"path\\":\\"/data/{field}\\",\\"value\\":\\"$(base64 -w0 key.json)'
+    '\\"}}]"',
+)
+REMOVE_FIELD = Remedy(
+    text="remove `{field}`",
+    command="kubectl -n {namespace} patch secret {name} --type json "
+    '-p \'[{{"op":"remove","path":"/data/{field}"}}]\'',
+)
+USE_STATIC_KEYS = Remedy(
+    text="or keep the static keys: say `credentialMode: static`",
+    command="kubectl -n {namespace} patch lokistack {stack} --type merge "
+    '-p \'{{"spec":{{"storage":{{"secret":{{"credentialMode":"static"}}}}}}}}\'',
+)
+_SET_MODE = Remedy(
+    text="set spec.storage.secret.credentialMode to one of its values, or leave it out",
+    command="kubectl -n {namespace} patch lokistack {stack} --type merge "
+    '-p \'{{"spec":{{"storage":{{"secret":{{"credentialMode":"static"}}}}}}}}\'',
+)
+_SET_TYPE = Remedy(
+    text="set spec.storage.secret.type to azure, gcs, s3, swift or alibabacloud",
+    command="kubectl -n {namespace} patch lokistack {stack} --type merge "
+    '-p \'{{"spec":{{"storage":{{"secret":{{"type":"s3"}}}}}}}}\'',
+)
+
+MISSING_STORAGE_SECRET = Rule(
+    code="LK0101",
+    severity=Severity.ERROR,
+    cause=None,
+    title="the storage Secret is not there",
+    message="{stack_ref} takes its storage from {place}, which {where}",
+    meaning="spec.storage.secret.name points at a Secret that is not among the objects given, and "
+    "no ExternalSecret there makes it.",
+    why="Without it no Loki pod that reaches the storage can start.",
+    remedy=(
+        Remedy(
+            text="hand in its manifest, too; what the cluster has can be looked at with",
+            command="kubectl -n {namespace} get secret {name}",
+        ),
+        Remedy(text="or say --secrets optional where Secrets are kept elsewhere"),
+    ),
+    fault="missing_storage_secret",
+    rank=10,
+)
+MISSING_MANAGED_SECRET = Rule(
+    code="LK0102",
+    severity=Severity.ERROR,
+    cause=None,
+    title="the managed credentials are not there",
+    message="{stack_ref} is in mode token-cco, and {place} {where}",
+    meaning="In token-cco the Cloud Credential Operator answers the stack's CredentialsRequest "
+    "with a Secret named after the stack.",
+    why="The pods mount it: until it is there, they cannot start.",
+    remedy=(
+        Remedy(
+            text="see what the Cloud Credential Operator says of the request",
+            command="kubectl -n {namespace} describe credentialsrequest {stack}",
+        ),
+        Remedy(text="or say --secrets optional where Secrets are kept elsewhere"),
+    ),
+    fault="missing_managed_secret",
+    rank=40,
+)
+MISSING_FIELD = Rule(
+    code="LK0103",
+    severity=Severity.ERROR,
+    cause=None,
+    title="a required key is missing",
+    message="{place}: `{field}` {found}; {type} in mode {mode} needs it: {expected}{hint}",
+    meaning="A data key that this store needs in this mode is absent or empty.",
+    why="Pods that refer to a key that is absent do not start; with an empty one the store "
+    "refuses them.",
+    remedy=(SET_FIELD,),
+    fault="missing_field",
+    rank=20,
+)
+FIELD_NOT_ALLOWED = Rule(
+    code="LK0104",
+    severity=Severity.ERROR,
+    cause=None,
+    title="a key contradicts the mode",
+    message="{place}: `{field}` has no place in mode {mode} of {type}: {hint}",
+    meaning="The key belongs to another way of authenticating than the one in use.",
+    why="Which of the two was meant cannot be told; Loki would use the mode's own.",
+    remedy=(REMOVE_FIELD,),
+    fault="field_not_allowed",
+    rank=30,
+)
+UNKNOWN_FIELD = Rule(
+    code="LK0105",
+    severity=Severity.WARNING,
+    cause=None,
+    title="nothing reads this key",
+    message="{place}: nothing reads `{field}` for {type} in mode {mode}{hint}",
+    meaning="The Secret holds a data key that neither this store nor this mode knows.",
+    why="A misspelt key is as good as none, and is not complained of anywhere else.",
+    remedy=(REMOVE_FIELD,),
+    fault="unknown_field",
+    rank=60,
+)
+FOREIGN_FIELD = Rule(
+    code="LK0106",
+    severity=Severity.WARNING,
+    cause=None,
+    title="a key of another provider",
+    message="{place}: `{field}` is a key of {others}, the stack's type is {type}",
+    meaning="The Secret was perhaps made for another store, or the stack's type is wrong.",
+    why="Nothing reads it; and if the type is wrong, nothing else will fit either.",
+    remedy=(REMOVE_FIELD,),
+    fault="foreign_field",
+    rank=61,
+)
+BAD_ENDPOINT = Rule(
+    code="LK0107",
+    severity=Severity.ERROR,
+    cause=None,
+    title="the endpoint is no usable address",
+    message="{place}: `{field}` is {found}; expected {expected}{hint}",
+    meaning="An endpoint is a URL of scheme, host and perhaps a port. At AWS the host also tells "
+    "service, region and partition.",
+    why="Loki would ask another host, or none; the bucket's name goes elsewhere.",
+    remedy=(SET_FIELD,),
+    fault="bad_endpoint",
+    rank=21,
+)
+REGION_MISMATCH = Rule(
+    code="LK0108",
+    severity=Severity.ERROR,
+    cause=None,
+    title="region and endpoint, or region and role, contradict each other",
+    message="{place}: `{field}` {found}; expected {expected}{hint}",
+    meaning="Host, region and role's ARN each name where the bucket lives; they do not agree.",
+    why="Requests are signed for the region: a store elsewhere refuses the signature.",
+    remedy=(SET_FIELD,),
+    fault="region_mismatch",
+    rank=22,
+)
+BAD_BOOL = Rule(
+    code="LK0109",
+    severity=Severity.ERROR,
+    cause=None,
+    title="neither true nor false",
+    message="{place}: `{field}` is {found}; expected `true` or `false`",
+    meaning="The key is a switch, and is spelt exactly `true` or `false`.",
+    why="Other words would be taken for false, or refused.",
+    remedy=(
+        Remedy(
+            text="set `{field}`", command=_PATCH + '-p \'{{"stringData":{{"{field}":"true"}}}}\''
+        ),
+    ),
+    fault="bad_bool",
+    rank=25,
+)
+UNKNOWN_SSE = Rule(
+    code="LK0110",
+    severity=Severity.ERROR,
+    cause=None,
+    title="no such server-side encryption",
+    message="{place}: `{field}` is {found}; expected `SSE-S3` or `SSE-KMS`",
+    meaning="Loki knows two kinds of server-side encryption, spelt exactly so.",
+    why="Loki does not start with another word.",
+    remedy=(
+        Remedy(
+            text="set `{field}`", command=_PATCH + '-p \'{{"stringData":{{"{field}":"SSE-S3"}}}}\''
+        ),
+    ),
+    fault="unknown_sse",
+    rank=25,
+)
+BAD_ENVIRONMENT = Rule(
+    code="LK0111",
+    severity=Severity.ERROR,
+    cause=None,
+    title="no such Azure cloud",
+    message="{place}: `{field}` is {found}; expected one of {expected}{hint}",
+    meaning="`environment` names the Azure cloud that the storage account is in.",
+    why="It decides on the host of the account and on where tokens come from.",
+    remedy=(
+        Remedy(
+            text="set `{field}`",
+            command=_PATCH + '-p \'{{"stringData":{{"{field}":"AzureGlobal"}}}}\'',
+        ),
+    ),
+    fault="bad_environment",
+    rank=24,
+)
+BAD_ENDPOINT_SUFFIX = Rule(
+    code="LK0112",
+    severity=Severity.ERROR,
+    cause=None,
+    title="the endpoint suffix is not one of an Azure cloud",
+    message="{place}: `{field}` is {found}; expected {expected}{hint}",
+    meaning="`endpoint_suffix` follows the account's name in its host, and belongs to one cloud.",
+    why="Loki would ask a host that does not exist, or one of another cloud.",
+    remedy=(SET_FIELD,),
+    fault="bad_endpoint_suffix",
+    rank=24,
+)
+BAD_ROLE_ARN = Rule(
+    code="LK0113",
+    severity=Severity.ERROR,
+    cause=None,
+    title="not the ARN of a role",
+    message="{place}: `{field}` is {found}; expected {expected}{hint}",
+    meaning="A role is named by partition, account and path: arn:aws:iam::123456789012:role/loki.",
+    why="The token exchange fails, and Loki reaches nothing.",
+    remedy=(
+        SET_FIELD,
+        Remedy(
+            text="AWS tells it",
+            command="aws iam get-role --role-name ROLE --query Role.Arn --output text",
+        ),
+    ),
+    fault="bad_role_arn",
+    rank=23,
+)
+BAD_GUID = Rule(
+    code="LK0114",
+    severity=Severity.ERROR,
+    cause=None,
+    title="not a GUID",
+    message="{place}: `{field}` is {found}; expected a GUID, as in "
+    "00000000-0000-0000-0000-000000000000",
+    meaning="Azure names clients, tenants and subscriptions by GUIDs.",
+    why="Azure refuses the exchange of a token for anything else.",
+    remedy=(
+        SET_FIELD,
+        Remedy(
+            text="Azure tells them",
+            command="az identity show --name IDENTITY --resource-group GROUP "
+            "--query '{{clientId:clientId,tenantId:tenantId}}'",
+        ),
+    ),
+    fault="bad_guid",
+    rank=23,
+)
+BAD_AUDIENCE = Rule(
+    code="LK0115",
+    severity=Severity.ERROR,
+    cause=None,
+    title="the audience is not one that the provider expects",
+    message="{place}: `{field}` is {found}; expected {expected}{hint}",
+    meaning="In key.json `audience` names the workload identity provider; the key `audience` "
+    "beside it becomes the token's `aud`. Google takes the provider's name as `aud` unless the "
+    "provider lists other audiences.",
+    why="A token for another audience is refused.",
+    remedy=(SET_FIELD,),
+    fault="bad_audience",
+    rank=26,
+)
+BAD_BASE64 = Rule(
+    code="LK0116",
+    severity=Severity.ERROR,
+    cause=None,
+    title="not base64",
+    message="{place}: `{field}` is not base64: {found}",
+    meaning="Values under `data` are base64, those under `stringData` are plain. Azure's account "
+    "key is base64 by itself.",
+    why="The API server refuses the manifest, or Azure's client refuses the key.",
+    remedy=(SET_SECRET_FIELD,),
+    fault="bad_base64",
+    rank=15,
+)
+BAD_JSON = Rule(
+    code="LK0117",
+    severity=Severity.ERROR,
+    cause=None,
+    title="the JSON is not what this mode reads",
+    message="{place}: `{field}` {found}; expected {expected}{hint}",
+    meaning="key.json is a service account's key in mode static, and a configuration of type "
+    "external_account in mode token.",
+    why="Google's client fails at start.",
+    remedy=(SET_FILE_FIELD,),
+    fault="bad_json",
+    rank=23,
+)
+WRONG_CREDENTIAL_SOURCE = Rule(
+    code="LK0118",
+    severity=Severity.ERROR,
+    cause=None,
+    title="key.json reads its token elsewhere",
+    message="{place}: credential_source.file in `{field}` is {found}; the token is mounted at "
+    "{expected}",
+    meaning="credential_source tells Google's client where the pod's token lies; it is mounted at "
+    "one fixed path.",
+    why="The file is not there, and no exchange takes place.",
+    remedy=(
+        Remedy(
+            text="make key.json anew, with the right path",
+            command="gcloud iam workload-identity-pools create-cred-config PROVIDER "
+            "--service-account=EMAIL "
+            "--credential-source-file=/var/run/secrets/storage/serviceaccount/token "
+            "--credential-source-type=text --output-file=key.json",
+        ),
+        SET_FILE_FIELD,
+    ),
+    fault="wrong_credential_source",
+    rank=24,
+)
+MANAGED_NO_OVERRIDE = Rule(
+    code="LK0119",
+    severity=Severity.ERROR,
+    cause=None,
+    title="an Azure identity beside the managed one",
+    message="{place}: `{field}` has no place in mode token-cco: the identity comes from the Cloud "
+    "Credential Operator",
+    meaning="In token-cco the operator's environment tells client, tenant and subscription.",
+    why="Which of the two identities was meant cannot be told.",
+    remedy=(REMOVE_FIELD, USE_STATIC_KEYS),
+    fault="managed_no_override",
+    rank=30,
+)
+INVALID_CREDENTIALS_FILE = Rule(
+    code="LK0120",
+    severity=Severity.ERROR,
+    cause=None,
+    title="a credentials file beside the managed one",
+    message="{place}: `{field}` has no place in mode token-cco: the configuration comes from the "
+    "Cloud Credential Operator",
+    meaning="In token-cco the managed Secret holds Google's configuration.",
+    why="Which of the two was meant cannot be told.",
+    remedy=(REMOVE_FIELD, USE_STATIC_KEYS),
+    fault="invalid_credentials_file",
+    rank=30,
+)
+INVISIBLE_CHARACTERS = Rule(
+    code="LK0121",
+    severity=Severity.ERROR,
+    cause=None,
+    title="characters that nobody sees",
+    message="{place}: the value of `{field}` {found}",
+    meaning="`echo` adds a newline, a copy from a web page an odd space; base64 hides both.",
+    why="They travel with the value: a signature made with them is refused.",
+    remedy=(SET_SECRET_FIELD,),
+    fault="invisible_characters",
+    rank=16,
+)
+DOUBLE_BASE64 = Rule(
+    code="LK0122",
+    severity=Severity.ERROR,
+    cause=None,
+    title="base64 of base64",
+    message="{place}: the value of `{field}` is itself base64 of {found}",
+    meaning="The value was encoded by hand, and once more: under `stringData` it is plain text, "
+    "under `data` encoded once.",
+    why="The store is shown the encoded form, and refuses it.",
+    remedy=(SET_SECRET_FIELD,),
+    fault="double_base64",
+    rank=17,
+)
+SWAPPED_PAIR = Rule(
+    code="LK0123",
+    severity=Severity.ERROR,
+    cause=None,
+    title="key id and secret key are swapped",
+    message="{place}: `{field}` looks like a secret key, and `{other}` like a key id",
+    meaning="Key ids are short and of capitals and digits, secret keys long and of any letters.",
+    why="The store does not know such an id; and an id is logged, a secret must not be.",
+    remedy=(
+        SET_SECRET_FIELD,
+        Remedy(text="then replace the key: as an id it may have been logged"),
+    ),
+    fault="swapped_pair",
+    rank=18,
+)
+SEVERAL_BUCKETS = Rule(
+    code="LK0124",
+    severity=Severity.WARNING,
+    cause=None,
+    title="several buckets",
+    message="{place}: `{field}` names {count} buckets; Loki's current client takes one, so its "
+    "older client is used, which spreads over them",
+    meaning="`bucketnames` is a list of names with commas between.",
+    why="The older client has other settings and metrics, and Loki will drop it one day.",
+    remedy=(Remedy(text="name one bucket, if the others hold nothing that is still read"),),
+    fault="several_buckets",
+    rank=70,
+)
+MISSING_CA_CONFIGMAP = Rule(
+    code="LK0125",
+    severity=Severity.ERROR,
+    cause=None,
+    title="the CA's ConfigMap is not there",
+    message="{stack_ref} trusts the CA in {place}, which is not among the objects given",
+    meaning="spec.storage.tls.caName points at a ConfigMap that is not there.",
+    why="The pods mount it: without it they do not start.",
+    remedy=(
+        Remedy(
+            text="make it of the CA's file",
+            command="kubectl -n {namespace} create configmap {name} --from-file={key}=ca.crt",
+        ),
+    ),
+    fault="missing_ca_configmap",
+    rank=11,
+)
+BAD_CA_CONFIGMAP = Rule(
+    code="LK0126",
+    severity=Severity.ERROR,
+    cause=None,
+    title="no usable CA in the ConfigMap",
+    message="{place}: `{field}` {found}; expected {expected}",
+    meaning="The key holds one certificate or more in PEM, valid today, and nothing secret.",
+    why="Without a valid CA every TLS connection to the store fails; and anybody may read a "
+    "ConfigMap.",
+    remedy=(
+        Remedy(
+            text="make it anew of the CA's file",
+            command="kubectl -n {namespace} create configmap {name} --from-file={field}=ca.crt "
+            "--dry-run=client -o yaml | kubectl apply -f -",
+        ),
+    ),
+    fault="bad_ca_configmap",
+    rank=19,
+)
+UNKNOWN_TYPE = Rule(
+    code="LK0127",
+    severity=Severity.ERROR,
+    cause=None,
+    title="no such kind of storage",
+    message="{place}: {field} is {found}; expected one of {expected}{hint}",
+    meaning="spec.storage.secret.type names the provider.",
+    why="What the Secret must hold cannot be told.",
+    remedy=(_SET_TYPE,),
+    fault="unknown_type",
+    rank=5,
+)
+UNKNOWN_MODE = Rule(
+    code="LK0128",
+    severity=Severity.ERROR,
+    cause=None,
+    title="no such credential mode",
+    message="{place}: {field} is {found}; expected one of {expected}{hint}",
+    meaning="spec.storage.secret.credentialMode is static, token or token-cco; left out, it is "
+    "inferred.",
+    why="The API server refuses it; how the pods authenticate cannot be told.",
+    remedy=(_SET_MODE,),
+    fault="unknown_mode",
+    rank=6,
+)
+MODE_NOT_SUPPORTED = Rule(
+    code="LK0129",
+    severity=Severity.ERROR,
+    cause=None,
+    title="this store has no such mode",
+    message="{place}: {type} knows static keys only, {field} is `{mode}`",
+    meaning="Short-lived tokens exist for s3, azure and gcs.",
+    why="The pods would be given no credentials at all.",
+    remedy=(_SET_MODE,),
+    fault="mode_not_supported",
+    rank=7,
+)
+MODE_NOT_AVAILABLE = Rule(
+    code="LK0130",
+    severity=Severity.ERROR,
+    cause=None,
+    title="token-cco without credentials of the cloud",
+    message="{place}: {field} is `token-cco`, and the operator's environment has no credentials "
+    "for {type}: {expected}",
+    meaning="token-cco works on OpenShift, where the operator was installed with the cloud's "
+    "identity.",
+    why="No CredentialsRequest can be made, so the pods get no credentials.",
+    remedy=(
+        _SET_MODE,
+        Remedy(text="where the operator has them: say --token-cco, or --operator-env FILE"),
+    ),
+    fault="mode_not_available",
+    rank=8,
+)
+BAD_BUCKET_NAME = Rule(
+    code="LK0131",
+    severity=Severity.ERROR,
+    cause=None,
+    title="no name of a bucket",
+    message="{place}: `{field}` holds {found}; expected {expected}",
+    meaning="A bucket is named by letters, digits, `.`, `_` and `-`: no URL, no path.",
+    why="The store has no such bucket; every request fails.",
+    remedy=(SET_FIELD,),
+    fault="bad_bucket_name",
+    rank=24,
+)
+DUPLICATE_OBJECT = Rule(
+    code="LK0132",
+    severity=Severity.WARNING,
+    cause=None,
+    title="the same object twice, with different contents",
+    message="{place} stands in the input {count} times, and not always the same",
+    meaning="Which of them ends up in the cluster depends on the order in which they are applied.",
+    why="What is said here is true of one of them only.",
+    remedy=(Remedy(text="leave out those that are not meant"),),
+    fault="duplicate_object",
+    rank=62,
+)
+BAD_DATA = Rule(
+    code="LK0133",
+    severity=Severity.ERROR,
+    cause=None,
+    title="no data that the API server would take",
+    message="{place}: {field} is {found}; expected {expected}",
+    meaning="`data` and `stringData` are mappings of names to texts; Kubernetes takes no others.",
+    why="The API server refuses the object.",
+    remedy=(Remedy(text="put the value in quotes, as a text of its own"),),
+    fault="bad_type",
+    rank=14,
+)
+BAD_STORAGE_CREDENTIAL = Rule(
+    code="LK0134",
+    severity=Severity.ERROR,
+    cause=None,
+    title="a StorageCredential that the API server would refuse",
+    message="{place}: {problem}",
+    meaning="A field is missing, unknown, or holds what it cannot.",
+    why="The resource cannot be created, so nobody keeps this key right.",
+    remedy=(Remedy(text="docs/reference/storagecredential.md says what each field is"),),
+    rank=12,
+)

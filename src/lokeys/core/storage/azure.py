@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading a Secret for Azure's blobs, in each of its clouds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lokeys.core.catalogue import storage_secrets as rules
+from lokeys.core.storage.model import Azure, CredentialMode
+from lokeys.core.storage.reader import Reader, form, one_of
+from lokeys.core.storage.values import is_base64, is_guid
+
+
+@dataclass(frozen=True, slots=True)
+class _Cloud:
+    suffix: str
+    authority: str = ""
+
+
+CLOUDS = {
+    "AzureGlobal": _Cloud("blob.core.windows.net"),
+    "AzurePublicCloud": _Cloud("blob.core.windows.net"),
+    "AzureChinaCloud": _Cloud("blob.core.chinacloudapi.cn", "https://login.chinacloudapi.cn/"),
+    "AzureGermanCloud": _Cloud("blob.core.cloudapi.de", "https://login.microsoftonline.de/"),
+    "AzureUSGovernment": _Cloud("blob.core.usgovcloudapi.net", "https://login.microsoftonline.us/"),
+}
+_IDENTITY = ("client_id", "tenant_id", "subscription_id")
+
+
+def read_azure(reader: Reader) -> Azure:
+    """Return what the Secret says; what it says wrong is among the reader's findings."""
+    environment, suffix = reader.value("environment"), reader.value("endpoint_suffix")
+    cloud = _cloud(reader, environment, suffix)
+    token = reader.mode is CredentialMode.TOKEN
+    if token:
+        for key in _IDENTITY:
+            if reader.value(key) and not is_guid(reader.value(key)):
+                reader.tell(rules.BAD_GUID, key, found=form(reader.value(key)))
+    account_key = reader.value("account_key")
+    if reader.mode is CredentialMode.STATIC and account_key and not is_base64(account_key):
+        reader.tell(rules.BAD_BASE64, "account_key", found=form(account_key))
+    identity = {key: reader.value(key) if token else "" for key in _IDENTITY}
+    return Azure(
+        mode=reader.mode,
+        container=reader.name("container", dollar=True),
+        account_name=reader.name("account_name"),
+        environment=environment,
+        endpoint_suffix=suffix or (cloud.suffix if cloud else ""),
+        authority_host=cloud.authority if cloud else "",
+        audience="" if reader.mode is CredentialMode.STATIC else reader.value("audience"),
+        **identity,
+    )
+
+
+def _cloud(reader: Reader, environment: str, suffix: str) -> _Cloud | None:
+    """Return the cloud that environment and suffix agree on."""
+    if not environment and not suffix:
+        known = reader.unusable | reader.secret.spoilt
+        if not (known & {"environment", "endpoint_suffix"}) and not reader.secret.may_have(
+            "endpoint_suffix"
+        ):
+            reader.missing("environment", why="; or `endpoint_suffix`: they tell Azure's cloud")
+        return None
+    named = CLOUDS.get(environment)
+    if environment and named is None:
+        reader.tell(
+            rules.BAD_ENVIRONMENT,
+            "environment",
+            found=form(environment),
+            expected=", ".join(CLOUDS),
+            hint=one_of(environment, tuple(CLOUDS)),
+        )
+    by_suffix = next((cloud for cloud in CLOUDS.values() if cloud.suffix == suffix), None)
+    if suffix and by_suffix is None:
+        suffixes = dict.fromkeys(cloud.suffix for cloud in CLOUDS.values())
+        near = [each for each in suffixes if suffix.strip(".").lower() in (each, each[5:])]
+        reader.tell(
+            rules.BAD_ENDPOINT_SUFFIX,
+            "endpoint_suffix",
+            found=form(suffix),
+            expected=f"one of {', '.join(suffixes)}",
+            hint=f"; `{near[0]}` was meant" if near else "",
+        )
+    elif by_suffix and named and named.suffix != suffix:
+        reader.tell(
+            rules.BAD_ENDPOINT_SUFFIX,
+            "endpoint_suffix",
+            found=f"`{suffix}`, of another cloud",
+            expected=f"`{named.suffix}`, as `environment` is {environment}",
+        )
+    return named or by_suffix

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One Secret under examination: what every store's check does, and the findings so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lokeys.core.catalogue import storage_secrets as rules
+from lokeys.core.finding import Finding, Remedy, Rule, Severity
+from lokeys.core.model import Ref
+from lokeys.core.storage.addresses import NoUrl, Url, url
+from lokeys.core.storage.fields import (
+    EXPECTED,
+    SECRET_KEYS,
+    Keys,
+    meant_by,
+    modes_of,
+    providers_of,
+)
+from lokeys.core.storage.model import CredentialMode, StorageType
+from lokeys.core.storage.secret_data import SecretData
+from lokeys.core.storage.telling import form, shown, tell
+from lokeys.core.storage.values import encoded_twice, swapped, unseen, unseen_in_json
+
+_NO_SPACES = SECRET_KEYS - {"username", "password"}
+_FORBIDDEN = {
+    (StorageType.S3, CredentialMode.TOKEN_CCO, "role_arn"): "the role is the operator's own",
+    (StorageType.AZURE, CredentialMode.STATIC, "audience"): "no token is made, so it has no "
+    "audience",
+}
+_MANAGED = frozenset({"account_key", "client_id", "tenant_id", "subscription_id"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Reader:
+    """Reads one Secret for one stack; collects every finding."""
+
+    stack: Ref
+    secret: SecretData
+    type: StorageType
+    mode: CredentialMode
+    keys: Keys
+    findings: list[Finding] = field(default_factory=list)
+    unusable: set[str] = field(default_factory=set)
+
+    def tell(
+        self,
+        rule: Rule,
+        key: str,
+        *,
+        severity: Severity | None = None,
+        remedy: tuple[Remedy, ...] | None = None,
+        **words: Any,
+    ) -> None:
+        """Add a finding about a key. Words that a rule may use and nobody gave are empty."""
+        known = {"type": self.type.value, "mode": self.mode.value, "hint": "", **words}
+        if remedy is None and key in SECRET_KEYS and rules.SET_FIELD in rule.remedy:
+            remedy = (rules.SET_SECRET_FIELD, *rule.remedy[1:])
+        if remedy is None and key == "key.json" and rule.remedy[0] != rules.REMOVE_FIELD:
+            file = (rules.SET_FIELD, rules.SET_SECRET_FIELD)
+            remedy = tuple(rules.SET_FILE_FIELD if each in file else each for each in rule.remedy)
+        if self.secret.made_by:
+            known["hint"] += f" ({self.secret.made_by} makes this Secret: mend it there)"
+        finding = tell(
+            rule, self.secret.ref, stack=self.stack, field=key, words=known, remedy=remedy
+        )
+        self.findings.append(replace(finding, severity=severity) if severity else finding)
+
+    def value(self, key: str) -> str:
+        """Return a key's text; empty where there is none, or none that can be judged further."""
+        return "" if key in self.unusable or key in self.secret.spoilt else self.secret.text(key)
+
+    def missing(self, key: str, *, why: str = "") -> None:
+        """Tell that a required key is not there."""
+        if self.secret.may_have(key):
+            return
+        near = [
+            other
+            for other in sorted(self.secret.keys - self.keys.known)
+            if meant_by(other, self.keys) == key
+        ]
+        hint = f"; `{shown(near[0])}` is there: was that meant?" if near else ""
+        found = "is empty" if key in self.secret.keys else "is missing"
+        self.tell(rules.MISSING_FIELD, key, found=found, expected=EXPECTED[key], hint=why + hint)
+
+    def url(self, key: str, *, with_path: bool = False, scheme: str | None = None) -> Url | None:
+        """Return the URL at a key, or None having told why it is none."""
+        text = self.value(key)
+        if not text:
+            return None
+        try:
+            return url(text, with_path=with_path, scheme=scheme)
+        except NoUrl as problem:
+            expected = "`https://` and a host, with a port or not"
+            self.tell(rules.BAD_ENDPOINT, key, found=str(problem), expected=expected)
+            return None
+
+    def name(self, key: str, *, dollar: bool = False) -> str:
+        """Return a bucket's name, having told where it can be none."""
+        text = self.value(key)
+        if text and not _is_name(text.removeprefix("$") if dollar else text):
+            self.bad_name(key)
+        return text
+
+    def bad_name(self, key: str) -> None:
+        """Tell that what stands there names no bucket."""
+        found = "what is no name"
+        expected = "a name of letters, digits, `.`, `_` and `-`"
+        self.tell(rules.BAD_BUCKET_NAME, key, found=found, expected=expected)
+
+    def look_at_keys(self) -> None:
+        """Tell which keys are missing, unknown, foreign or forbidden."""
+        for key in self.keys.required:
+            self.missing(key)
+        for key in sorted(self.secret.keys - self.keys.known):
+            self._stranger(key)
+
+    def _stranger(self, key: str) -> None:
+        forbidden = _FORBIDDEN.get((self.type, self.mode, key))
+        if forbidden:
+            if self.secret.has(key):
+                self.tell(rules.FIELD_NOT_ALLOWED, key, hint=forbidden)
+            return
+        if self.mode is CredentialMode.TOKEN_CCO and self._override(key):
+            return
+        meant = meant_by(key, self.keys)
+        others = providers_of(key, but=self.type)
+        if meant and not self.secret.has(meant):
+            self.tell(rules.UNKNOWN_FIELD, key, hint=f": `{meant}` was probably meant")
+        elif others:
+            self.tell(rules.FOREIGN_FIELD, key, others=" and ".join(others))
+        else:
+            self._unread(key, meant)
+
+    def _override(self, key: str) -> bool:
+        """Tell of an identity beside the managed one, if this is one."""
+        if self.type is StorageType.AZURE and key in _MANAGED:
+            self.tell(rules.MANAGED_NO_OVERRIDE, key)
+            return True
+        if self.type is StorageType.GCS and key == "key.json":
+            self.tell(rules.INVALID_CREDENTIALS_FILE, key)
+            return True
+        return False
+
+    def _unread(self, key: str, meant: str | None) -> None:
+        modes = modes_of(key, self.type)
+        remedy: tuple[Remedy, ...] | None = None
+        hint = f": `{meant}`, which is there, was perhaps meant" if meant else ""
+        if modes:
+            hint = f": it is read in mode {' and '.join(modes)}"
+            if key in SECRET_KEYS:
+                hint += "; to use it, say `credentialMode: static`"
+                remedy = (rules.USE_STATIC_KEYS, rules.REMOVE_FIELD)
+        self.tell(rules.UNKNOWN_FIELD, key, hint=hint, remedy=remedy)
+
+    def look_at_forms(self) -> None:
+        """Tell of unseen characters, double base64 and swapped halves in the keys that are read."""
+        for key in sorted(self.keys.known & frozenset(self.secret.values or {})):
+            self._form(key, self.secret.raw(key))
+        secret_key = "secret_access_key" if "secret_access_key" in self.keys.known else ""
+        secret_key = secret_key or "access_key_secret"
+        if swapped(self.value("access_key_id"), self.value(secret_key)):
+            self.tell(rules.SWAPPED_PAIR, "access_key_id", other=secret_key)
+
+    def _form(self, key: str, raw: bytes) -> None:
+        problem = (
+            unseen_in_json(raw)
+            if key == "key.json"
+            else unseen(raw, spaces=key not in _NO_SPACES or key == "account_key")
+        )
+        if problem:
+            harmless = key == "account_key" and "newline" in problem
+            severity = Severity.WARNING if harmless else None
+            remedy = None if key in SECRET_KEYS else (rules.SET_FIELD,)
+            if key == "key.json":
+                remedy = (rules.SET_FILE_FIELD,)
+            self.tell(
+                rules.INVISIBLE_CHARACTERS, key, found=problem, severity=severity, remedy=remedy
+            )
+            if "UTF-8" in problem:
+                self.unusable.add(key)
+                return
+        twice = encoded_twice(key, self.secret.text(key))
+        if twice:
+            remedy = None if key in SECRET_KEYS or key == "key.json" else (rules.SET_FIELD,)
+            self.tell(rules.DOUBLE_BASE64, key, found=twice, remedy=remedy)
+            self.unusable.add(key)
+
+
+def _is_name(text: str) -> bool:
+    return text.isascii() and text.replace(".", "").replace("_", "").replace("-", "").isalnum()
+
+
+def one_of(value: str, allowed: tuple[str, ...]) -> str:
+    """Return a hint at what was meant by a word outside its list, or what it looks like."""
+    same = [word for word in allowed if word.lower() == value.strip().lower()]
+    return f"; `{same[0]}` was meant: capitals count" if same else ""
+
+
+__all__ = ["Reader", "form", "one_of"]

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading a Secret for S3: AWS in all its partitions, Ceph RGW, MinIO and their like."""
+
+from __future__ import annotations
+
+from lokeys.core.catalogue import storage_secrets as rules
+from lokeys.core.finding import Severity
+from lokeys.core.storage import addresses
+from lokeys.core.storage.addresses import NoAwsEndpoint, Url
+from lokeys.core.storage.mode import json_object
+from lokeys.core.storage.model import S3, CredentialMode, Sse, SseType
+from lokeys.core.storage.reader import Reader, form, one_of
+
+_TRUE, _FALSE = "true", "false"
+
+
+def read_s3(reader: Reader) -> S3:
+    """Return what the Secret says; what it says wrong is among the reader's findings."""
+    token = reader.mode is CredentialMode.TOKEN
+    with_endpoint = reader.mode is not CredentialMode.TOKEN_CCO
+    endpoint = reader.url("endpoint") if with_endpoint else None
+    sts = reader.url("sts_endpoint", with_path=True) if token else None
+    region = reader.value("region")
+    _region(reader, endpoint, region=region)
+    if token:
+        _role(reader, region=region, elsewhere=_is_elsewhere(endpoint) or _is_elsewhere(sts))
+    if sts is None and endpoint is not None and token and _is_elsewhere(endpoint):
+        sts = endpoint  # RGW and MinIO answer both at one address
+    return S3(
+        mode=reader.mode,
+        buckets=_buckets(reader),
+        endpoint_host=endpoint.authority if endpoint else "",
+        insecure=endpoint is not None and not endpoint.secure,
+        region=region,
+        force_path_style=_switch(reader, "forcepathstyle"),
+        audience="" if reader.mode is CredentialMode.STATIC else reader.value("audience"),
+        role_arn=reader.value("role_arn") if token else "",
+        sts_endpoint=str(sts) if sts else "",
+        sse=_sse(reader),
+    )
+
+
+def _is_elsewhere(endpoint: Url | None) -> bool:
+    """Tell whether an endpoint is not AWS's."""
+    return endpoint is not None and not addresses.is_aws(endpoint.host)
+
+
+def _buckets(reader: Reader) -> tuple[str, ...]:
+    text = reader.value("bucketnames")
+    names = tuple(filter(None, (part.strip() for part in text.split(","))))
+    if any(not _is_bucket(name) for name in names):
+        reader.bad_name("bucketnames")
+    elif len(names) > 1 or text.strip(",") != text:
+        if "".join(text.split()) != text:
+            found = "holds blanks beside its commas; lokeys passes over them"
+            reader.tell(
+                rules.INVISIBLE_CHARACTERS,
+                "bucketnames",
+                found=found,
+                severity=Severity.WARNING,
+                remedy=(rules.SET_FIELD,),
+            )
+        if len(names) > 1:
+            reader.tell(rules.SEVERAL_BUCKETS, "bucketnames", count=len(names))
+    if text and not names:
+        reader.bad_name("bucketnames")
+    return tuple(dict.fromkeys(names))
+
+
+def _is_bucket(name: str) -> bool:
+    return name.isascii() and name.replace(".", "").replace("_", "").replace("-", "").isalnum()
+
+
+def _region(reader: Reader, endpoint: Url | None, *, region: str) -> None:
+    """Compare the region with the endpoint's host, where AWS serves it."""
+    if endpoint is not None and addresses.is_aws(endpoint.host):
+        _aws_endpoint(reader, endpoint, region=region)
+    elif reader.mode is CredentialMode.STATIC or reader.value("endpoint"):
+        return  # a store of one's own names its region as it likes
+    elif region and not addresses.is_region(region):
+        _no_region(reader)
+
+
+def _aws_endpoint(reader: Reader, endpoint: Url, *, region: str) -> None:
+    domain = addresses.domain_of(region) if addresses.is_region(region) else "amazonaws.com"
+    shown = region if addresses.is_region(region) else "REGION"
+    expected = f"`https://s3.{shown}.{domain}`"
+    if not endpoint.secure:
+        found = "http:// to AWS"
+        reader.tell(rules.BAD_ENDPOINT, "endpoint", found=found, expected=expected)
+    try:
+        served = addresses.aws_region_of(endpoint.host)
+    except NoAwsEndpoint as problem:
+        reader.tell(rules.BAD_ENDPOINT, "endpoint", found=str(problem), expected=expected)
+        served = ""
+    if not region:
+        if "region" not in reader.keys.required and "region" not in reader.unusable:
+            reader.missing("region", why="; at AWS requests are signed for it")
+    elif not addresses.is_region(region):
+        _no_region(reader)
+    elif served and served != region:
+        found, expected = f"says {region}", f"{served}, which the endpoint's host serves"
+        reader.tell(rules.REGION_MISMATCH, "region", found=found, expected=expected)
+
+
+def _no_region(reader: Reader) -> None:
+    found, expected = "is no region of AWS", "a name such as eu-west-1"
+    reader.tell(rules.REGION_MISMATCH, "region", found=found, expected=expected)
+
+
+def _role(reader: Reader, *, region: str, elsewhere: bool) -> None:
+    """Check the role's ARN: at AWS by partition and account, elsewhere its form."""
+    text = reader.value("role_arn")
+    if not text:
+        return
+    role = addresses.role_arn(text)
+    expected = "`arn:aws:iam::ACCOUNT:role/NAME`"
+    if role is None:
+        hint = ""
+        if ":user/" in text or ":policy/" in text or ":assumed-role/" in text:
+            hint = "; it names something else than a role"
+        reader.tell(rules.BAD_ROLE_ARN, "role_arn", found=form(text), expected=expected, hint=hint)
+    elif elsewhere:
+        return
+    elif not role.is_aws:
+        found, expected = (
+            "an ARN of no partition of AWS",
+            "arn:aws:, arn:aws-cn: or arn:aws-us-gov:",
+        )
+        reader.tell(rules.BAD_ROLE_ARN, "role_arn", found=found, expected=expected)
+    elif not role.has_account_id:
+        found, expected = "an ARN whose account is no account id", "an account id of twelve digits"
+        reader.tell(rules.BAD_ROLE_ARN, "role_arn", found=found, expected=expected)
+    elif addresses.is_region(region) and addresses.partition_of(region) != role.partition:
+        partition = addresses.partition_of(region)
+        found = f"is a role of partition {role.partition}"
+        expected = f"one of {partition}, where {region} is"
+        reader.tell(rules.REGION_MISMATCH, "role_arn", found=found, expected=expected)
+
+
+def _switch(reader: Reader, key: str) -> bool:
+    text = reader.value(key)
+    if text and text not in (_TRUE, _FALSE):
+        reader.tell(rules.BAD_BOOL, key, found=form(text))
+    return text == _TRUE
+
+
+def _sse(reader: Reader) -> Sse | None:
+    word = reader.value("sse_type")
+    kms_key, context = reader.value("sse_kms_key_id"), reader.value("sse_kms_encryption_context")
+    if word and word not in set(SseType):
+        hint = one_of(word, tuple(SseType))
+        reader.tell(rules.UNKNOWN_SSE, "sse_type", found=f"{form(word)}{hint}")
+        return None
+    if word == SseType.KMS:
+        reader.missing("sse_kms_key_id", why="; SSE-KMS encrypts with it")
+        if context:
+            _context(reader, context)
+        return Sse(
+            type=SseType.KMS,
+            kms_key_id=kms_key,
+            has_kms_encryption_context=bool(context),
+            kms_encryption_context=context,
+        )
+    for key, text in (("sse_kms_key_id", kms_key), ("sse_kms_encryption_context", context)):
+        if text:
+            reader.tell(rules.UNKNOWN_FIELD, key, hint=": it needs `sse_type` SSE-KMS")
+    return Sse(type=SseType.S3) if word else None
+
+
+def _context(reader: Reader, context: str) -> None:
+    found = json_object(context.encode())
+    if found is None or not all(isinstance(value, str) for value in found.values()):
+        reader.tell(
+            rules.BAD_JSON,
+            "sse_kms_encryption_context",
+            found="is no JSON object of texts",
+            expected='an object such as {"key": "value"}',
+            remedy=(rules.SET_FIELD,),
+        )

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Secret's data, out of its manifest; or only the names of it, out of an ExternalSecret.
+
+The one place of the core that looks at values: what leaves `lokeys.core.storage` is their form.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lokeys.core.catalogue import storage_secrets as rules
+from lokeys.core.finding import Finding
+from lokeys.core.model import Ref
+from lokeys.core.sensitive import Sensitive
+from lokeys.core.storage.telling import form, tell
+from lokeys.core.storagecredential.validate import form as form_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretData:
+    """What is known of a Secret. `values` is None where only key names are (an ExternalSecret).
+
+    `complete` tells whether `keys` are all there will be; `spoilt` are keys whose value could not
+    be decoded, which has been told already.
+    """
+
+    ref: Ref
+    values: Mapping[str, Sensitive] | None = None
+    keys: frozenset[str] = frozenset()
+    complete: bool = True
+    spoilt: frozenset[str] = frozenset()
+    made_by: Ref | None = None
+
+    def has(self, key: str) -> bool:
+        """Tell whether the key is there, and is more than white space as far as can be seen."""
+        if key in self.spoilt:
+            return True
+        if self.values is None:
+            return key in self.keys
+        value = self.values.get(key)
+        return value is not None and bool(value.reveal().strip())
+
+    def may_have(self, key: str) -> bool:
+        """Tell whether the key is there, or may be."""
+        return self.has(key) or not self.complete
+
+    def raw(self, key: str) -> bytes:
+        """Return a value's bytes; none where it is absent or unknown."""
+        value = (self.values or {}).get(key)
+        return value.reveal() if value else b""
+
+    def text(self, key: str) -> str:
+        """Return a value without what stands around it unseen; empty where absent or unknown."""
+        return self.raw(key).decode(errors="replace").strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """A Secret's manifest, read."""
+
+    data: SecretData
+    findings: tuple[Finding, ...] = field(default=())
+
+
+def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded:
+    """Return the data of a Secret; what `stringData` says wins, as at the API server."""
+    values: dict[str, Sensitive] = {}
+    findings: list[Finding] = []
+    spoilt: set[str] = set()
+    for part in ("data", "stringData"):
+        for key, value in _entries(manifest.get(part), part, ref, stack, findings):
+            if not isinstance(value, str):
+                words = {"found": form_of(value), "expected": "a text"}
+                name = f"{part}.{key}"
+                findings.append(tell(rules.BAD_DATA, ref, stack=stack, field=name, words=words))
+                spoilt.add(key)
+                continue
+            decoded = _bytes(value) if part == "data" else value.encode(errors="surrogatepass")
+            if decoded is None:
+                words = {"found": form(value)}
+                findings.append(tell(rules.BAD_BASE64, ref, stack=stack, field=key, words=words))
+                spoilt.add(key)
+            else:
+                values[key] = Sensitive(decoded)
+                spoilt.discard(key)
+    keys = frozenset(values) | spoilt
+    data = SecretData(ref=ref, values=values, keys=keys, spoilt=frozenset(spoilt))
+    return Decoded(data=data, findings=tuple(findings))
+
+
+def _entries(
+    part: object, name: str, ref: Ref, stack: Ref, findings: list[Finding]
+) -> Iterator[tuple[str, Any]]:
+    if isinstance(part, Mapping):
+        yield from ((str(key), value) for key, value in part.items() if value is not None)
+    elif part is not None:
+        words = {"found": form_of(part), "expected": "a mapping of names to texts"}
+        findings.append(tell(rules.BAD_DATA, ref, stack=stack, field=name, words=words))
+
+
+def _bytes(value: str) -> bytes | None:
+    """Return what base64 stands for, as Go's decoder reads it: line breaks are no fault."""
+    try:
+        return b64decode(value.replace("\n", "").replace("\r", "").encode(), validate=True)
+    except (Base64Error, ValueError):
+        return None
+
+
+def external_secret_data(manifest: Mapping[str, Any], *, ref: Ref) -> SecretData:
+    """Return what an ExternalSecret says of the Secret that it makes: the names of its keys."""
+    spec = _mapping(manifest.get("spec"))
+    template = _mapping(_mapping(spec.get("target")).get("template"))
+    templated = _mapping(template.get("data"))
+    entries = spec.get("data")
+    listed = [
+        entry["secretKey"]
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, Mapping) and isinstance(entry.get("secretKey"), str)
+    ]
+    replaced = bool(templated) and template.get("mergePolicy") != "Merge"
+    keys = frozenset(map(str, templated)) | (frozenset() if replaced else frozenset(listed))
+    unknown = bool(template.get("templateFrom")) or (bool(spec.get("dataFrom")) and not replaced)
+    metadata = _mapping(manifest.get("metadata"))
+    made_by = Ref("ExternalSecret", str(metadata.get("name")), ref.namespace)
+    return SecretData(ref=ref, keys=keys, complete=not unknown, made_by=made_by)
+
+
+def target_name(manifest: Mapping[str, Any]) -> str | None:
+    """Return the name of the Secret that an ExternalSecret makes."""
+    target = _mapping(_mapping(manifest.get("spec")).get("target"))
+    name = target.get("name") or _mapping(manifest.get("metadata")).get("name")
+    return name if isinstance(name, str) else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How findings about storage speak: of the form of values, and with commands that can be pasted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from lokeys.core.finding import Finding, Remedy, Rule
+from lokeys.core.model import Ref
+
+SHOWN = 63
+_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+
+
+def tell(
+    rule: Rule,
+    place: Ref,
+    *,
+    stack: Ref,
+    field: str | None = None,
+    words: Mapping[str, Any] | None = None,
+    remedy: tuple[Remedy, ...] | None = None,
+) -> Finding:
+    """Return a finding of `rule` at `place`; no command is given that a strange name would twist.
+
+    `remedy` replaces the rule's own; its texts are templates, too.
+    """
+    known: dict[str, Any] = {
+        "namespace": place.namespace or stack.namespace or "default",
+        "name": place.name,
+    }
+    known["stack"] = stack.name
+    clean = all(_NAME.fullmatch(name) for name in known.values())
+    in_object = place.kind in ("Secret", "ConfigMap") and field is not None
+    if in_object and not _DATA_KEY.fullmatch(str(field)):
+        clean = False
+    if remedy is not None:
+        rule = replace(rule, remedy=remedy)
+    known |= words or {}
+    named = shown(field) if field is not None else None
+    route = f"{stack.namespace}/{stack.name}"
+    finding = rule.at(place, route=route, field=named, **known)
+    if clean:
+        return finding
+    plain = tuple(replace(each, command=None) for each in finding.remedy)
+    return replace(finding, remedy=plain)
+
+
+def shown(name: object) -> str:
+    """Return a name as it may be printed: short, and nothing in it that a terminal obeys."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in str(name)[: SHOWN + 1])
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def form(value: str) -> str:
+    """Return what a text looks like, without the text."""
+    if not value:
+        return "empty"
+    return "one character" if len(value) == 1 else f"a text of {len(value)} characters"

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with the form of a value, whatever it means: unseen characters, base64 twice."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from base64 import b64decode
+from binascii import Error as Base64Error
+
+_BOM = "\ufeff"
+_JSON = re.compile(r"\s*\{")
+_PRINTABLE = re.compile(r"[\x20-\x7e]+")
+_SHORT_FORMS = {
+    "endpoint": r"https?://\S+",
+    "sts_endpoint": r"https?://\S+",
+    "auth_url": r"https?://\S+",
+    "role_arn": r"arn:\S+",
+    "region": r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}",
+    "forcepathstyle": r"true|false",
+    "sse_type": r"SSE-(S3|KMS)",
+    "environment": r"Azure\w+",
+    "endpoint_suffix": r"blob\.[a-z.]+",
+    "audience": r"(https?://|//|api://|sts\.)\S+",
+    "account_key": r"[A-Za-z0-9+/]{40,}={0,2}",
+    "access_key_id": r"[A-Za-z0-9]{16,128}",
+    "key.json": r"\s*\{.*",
+}
+_NAME = r"[a-z0-9][a-z0-9._-]{2,}"
+_GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_NAMES = ("bucketnames", "bucketname", "bucket", "container", "container_name", "account_name")
+_FORMS = {
+    **_SHORT_FORMS,
+    **dict.fromkeys(_NAMES, _NAME),
+    **dict.fromkeys(("client_id", "tenant_id", "subscription_id"), _GUID),
+}
+_WHAT = {"key.json": "a JSON object", "account_key": "an account key", "access_key_id": "a key id"}
+_LONG_ENOUGH = 24
+
+
+def unseen(value: bytes, *, spaces: bool = True) -> str | None:
+    """Return what of a value nobody sees, in words; `spaces` tells whether inner ones are fine."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return "is not UTF-8 text"
+    if not text.strip():
+        return None  # that it is empty is told as such
+    if text.startswith(_BOM):
+        return "begins with a byte order mark"
+    if text.rstrip("\r\n") != text:
+        return "ends in a newline" if text.rstrip("\r\n") == text.rstrip() else "ends in blanks"
+    if text != text.strip():
+        return "begins or ends with white space"
+    strange = next((letter for letter in text if _strange(letter)), None)
+    if strange is not None:
+        name = unicodedata.name(strange, "").lower()
+        return f"holds {f'a {name}' if name else 'a control character'}"
+    return "holds white space" if not spaces and re.search(r"\s", text) else None
+
+
+def unseen_in_json(value: bytes) -> str | None:
+    """Return what of a JSON text its reader stumbles over; white space around it is none."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return "is not UTF-8 text"
+    return "begins with a byte order mark" if text.startswith(_BOM) else None
+
+
+def _strange(letter: str) -> bool:
+    return unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp", "Co", "Cn", "Cs") or (
+        unicodedata.category(letter) == "Zs" and letter != " "
+    )
+
+
+def encoded_twice(key: str, value: str) -> str | None:
+    """Return of what a value is base64 that should be plain, in words; None where it is not."""
+    decoded = _decoded(value)
+    if decoded is None:
+        return None
+    wanted = _FORMS.get(key)
+    if wanted is None:
+        long = len(value) >= _LONG_ENOUGH and _PRINTABLE.fullmatch(decoded)
+        return "a plain text" if long else None
+    if key in _NAMES and not any(letter.isupper() for letter in value):
+        return None  # a bucket's name in small letters is what it says it is
+    if re.fullmatch(wanted, decoded, re.DOTALL):
+        return _WHAT.get(key, "what it should be")
+    return None
+
+
+def _decoded(value: str) -> str | None:
+    text = value.replace("\n", "").replace("\r", "")
+    if not text or len(text) % 4:
+        return None
+    try:
+        return b64decode(text.encode(), validate=True).decode().strip()
+    except (Base64Error, ValueError):
+        return None
+
+
+_KEY_ID = re.compile("[A-Z0-9]{12,24}")
+_SECRET_KEY = re.compile("[A-Za-z0-9/+=]{30,}")
+
+
+def swapped(key_id: str, secret: str) -> bool:
+    """Tell whether the halves of a pair stand in each other's place."""
+    return _SECRET_KEY.fullmatch(key_id) is not None and _KEY_ID.fullmatch(secret) is not None
+
+
+def is_base64(value: str) -> bool:
+    """Tell whether this is base64 of anything."""
+    try:
+        return bool(b64decode("".join(value.split()).encode(), validate=True))
+    except (Base64Error, ValueError):
+        return False
+
+
+_GUID_FORM = re.compile(_GUID)
+
+
+def is_guid(value: str) -> bool:
+    """Tell whether this is a GUID."""
+    return _GUID_FORM.fullmatch(value) is not None
