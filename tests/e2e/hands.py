@@ -75,6 +75,12 @@ def secret_uid(home: Homelab) -> str:
     return uid
 
 
+def edit_vault(home: Homelab, pair: Pair) -> None:
+    """Put a pair into the item, as one edit."""
+    key, secret = pair
+    home.connect.edit(home.vault_id, home.item_id, access_key=key, secret_key=secret)
+
+
 def touch(home: Homelab, kind: str, name: str) -> None:
     """Annotate an object of External Secrets, so that it is looked at now."""
     path = f"/apis/{ESO}/namespaces/{home.monitoring}/{kind}/{name}"
@@ -132,4 +138,4 @@ def deliver_by_hand(home: Homelab, pair: Pair) -> None:
 
 def of_external_secrets(request: Request) -> bool:
     """Tell whether a request to Connect came from External Secrets."""
-    return "connect-sdk-go" in request.headers.get("user-agent", "")
+    return request.headers.get("user-agent") == "external-secrets"

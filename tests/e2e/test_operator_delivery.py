@@ -30,7 +30,7 @@ def test_where_a_forced_sync_does_nothing_a_wrong_hash_does(
     home.wait_condition("Ready", "True")
     pair = home.replace_key()
     home.wait_finding("vault_behind_source")
-    home.connect.edit(home.vault_id, home.item_id, access_key=pair[0], secret_key=pair[1])
+    hands.edit_vault(home, pair)
     home.wait_looked_again()
     home.wait_finding("secret_cannot_refresh")
     installation.follow(home)
