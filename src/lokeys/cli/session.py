@@ -31,7 +31,8 @@ from lokeys.kube.lease import Lease, this_process
 from lokeys.kube.resources import STORAGE_CREDENTIAL
 from lokeys.ports import Clock, Objects, RoutePorts, Sleep
 
-LEASE_AWAITED_S = 3.0
+LEASE_AWAITED_S = 20.0
+"""Longer than a lease lasts: who holds it renews it meanwhile, or is dead and is followed."""
 CALL_S = 15.0
 Hold = Callable[[RouteSpec], AbstractAsyncContextManager[RemainingLease]]
 Remember = Callable[[RouteSpec, Memory], Awaitable[None]]
@@ -132,7 +133,7 @@ async def _hold(api: Api, spec: RouteSpec) -> AsyncIterator[RemainingLease]:
     """Hold the route's Lease. Refuses, naming the holder, where another acts on the route."""
     lease = Lease(api, name=f"lokeys-{spec.name}", namespace=spec.namespace, holder=this_process())
     try:
-        await lease.acquire(timeout_s=LEASE_AWAITED_S)
+        await lease.acquire(timeout_s=LEASE_AWAITED_S, from_the_dead_only=True)
     except Waiting as exc:
         raise LeaseLost(f"somebody else is acting on this route: {exc}") from exc
     async with lease.hold():

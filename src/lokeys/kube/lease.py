@@ -69,6 +69,7 @@ class Lease:
         self._now = now
         self._seen: Object | None = None
         self._seen_at = 0.0
+        self._seen_to_live = False
         self._held_until: float | None = None
 
     def __str__(self) -> str:
@@ -88,10 +89,13 @@ class Lease:
         """Return how long we certainly still hold it: start a call only if it ends sooner."""
         return max(0.0, (self._held_until or 0.0) - self._clock()) if self._held_until else 0.0
 
-    async def acquire(self, *, timeout_s: float | None = None) -> Self:
+    async def acquire(
+        self, *, timeout_s: float | None = None, from_the_dead_only: bool = False
+    ) -> Self:
         """Wait until the lease is ours, through all stumbles of the API server.
 
-        After `timeout_s` it raises `Waiting` naming the holder, or the API server's last stumble.
+        After `timeout_s` it raises `Waiting` naming the holder, or the API server's last stumble;
+        with `from_the_dead_only` as soon as the holder is seen to renew.
         """
         trouble: Transient | None = None
         try:
@@ -101,14 +105,19 @@ class Lease:
                         if await self.try_acquire():
                             return self
                         trouble = None
+                        if from_the_dead_only and self._seen_to_live:
+                            raise self._taken()
                     except Transient as exc:
                         trouble = exc
                     await asyncio.sleep(self._patience_s())
         except TimeoutError:
             if trouble:
                 raise trouble from None
-            holder = self.holder_seen or "nobody"
-            raise Waiting(f"{self} is held by {holder}", retry_after_s=self.retry_s) from None
+            raise self._taken() from None
+
+    def _taken(self) -> Waiting:
+        holder = self.holder_seen or "nobody"
+        return Waiting(f"{self} is held by {holder}", retry_after_s=self.retry_s)
 
     async def try_acquire(self) -> bool:
         """Take the lease where it is free, expired or ours; tell whether we hold it."""
@@ -196,6 +205,7 @@ class Lease:
             self._seen = None
             return
         if self._seen is None or _version(found) != _version(self._seen):
+            self._seen_to_live = self._seen is not None
             self._seen, self._seen_at = found, self._clock()
 
     def _free(self) -> bool:

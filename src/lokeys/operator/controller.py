@@ -65,11 +65,11 @@ class Controller:
     resources: Informer
     make_ports: MakePorts
     make_objects: Callable[[Key], RouteObjects]
+    make_lease: Callable[[RouteSpec], Lease]
     requeue: Callable[[Key, float], None]
     events: EventWriter
     metrics: Metrics
     clock: Clock
-    identity: str
     fingerprint_key: str
     """The name of the fingerprints' key: what was remembered under another one means nothing."""
 
@@ -132,12 +132,6 @@ class Controller:
 
     async def _heal(self, key: Key, route: Route, manifest: Mapping[str, Any]) -> None:
         """Heal under the route's Lease, unless somebody else holds it; tell of each look."""
-        lease = Lease(
-            self.api,
-            name=f"lokeys-{route.spec.name}",
-            namespace=route.spec.namespace,
-            holder=self.identity,
-        )
         healing = Healing(memory=route.memory)
 
         async def remember(memory: Memory) -> None:
@@ -155,9 +149,9 @@ class Controller:
         )
         route.objects.bypass = True
         try:
-            async with lease.hold(timeout_s=LEASE_AWAITED_S):
+            async with route.lease.hold(timeout_s=LEASE_AWAITED_S):
                 await heal(
-                    Hand(route.lookout, lease.remaining_s),
+                    Hand(route.lookout, route.lease.remaining_s),
                     healing,
                     wishes=Wishes(eager=True),
                     patience=patience,
@@ -267,6 +261,7 @@ class Controller:
                 spec=spec, ports=await self.make_ports(spec, objects), clock=self.clock
             ),
             objects=objects,
+            lease=known.lease if known else self.make_lease(spec),
             memory=known.memory if known else self._recall(manifest),
             status=known.status if known else manifest.get("status") or {},
             told=known.told if known else _told_before(manifest),

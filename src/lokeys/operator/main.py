@@ -126,16 +126,21 @@ class _Operator:
             def make_objects(key: Key) -> RouteObjects:
                 return RouteObjects(self._informers, live, on_change=lambda: self._hop_changed(key))
 
+            def make_lease(spec: RouteSpec) -> Lease:
+                name = f"lokeys-{spec.name}"
+                holder = self._identity
+                return Lease(self._api, name=name, namespace=spec.namespace, holder=holder)
+
             self._controller = Controller(
                 api=self._api,
                 resources=self._resources,
                 make_ports=make_ports,
                 make_objects=make_objects,
+                make_lease=make_lease,
                 requeue=self._queue.add_after,
                 events=EventWriter(self._api, instance=self._identity),
                 metrics=self.metrics,
                 clock=utc_now,
-                identity=self._identity,
                 fingerprint_key=fingerprinter.key_name,
             )
             async with asyncio.TaskGroup() as group:

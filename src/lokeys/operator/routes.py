@@ -11,6 +11,7 @@ from typing import Any
 from lokeys.core.model import OnePasswordVault, Ref, RookSource, RouteSpec
 from lokeys.core.snapshot import Memory
 from lokeys.engine.look import Lookout
+from lokeys.kube.lease import Lease
 from lokeys.operator.cache import RouteObjects
 
 Key = tuple[str, str]
@@ -25,6 +26,8 @@ class Route:
     generation: int
     lookout: Lookout
     objects: RouteObjects
+    lease: Lease
+    """Kept from heal to heal: only who has watched a dead holder knows how long it is silent."""
     memory: Memory
     status: Mapping[str, Any]
     """The resource's status as we last wrote it, or found it."""

@@ -115,6 +115,8 @@ class Store:
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.writes: list[tuple[str, str]] = []
+        self.patches: list[dict[str, Any]] = []
+        """Merge patches, which are answered and go nowhere."""
         self.down: set[str] = set()
         """User agents that get no answer."""
         self._version = 0
@@ -136,6 +138,9 @@ class Store:
             found = self.objects.get(path)
             return httpx2.Response(200, json=found) if found else _missing(path)
         body = json.loads(request.content)
+        if request.method == "PATCH":
+            self.patches.append(body)
+            return httpx2.Response(200, json=body)
         if request.method == "POST":
             path = f"{path}/{body['metadata']['name']}"
             if path in self.objects:

@@ -277,3 +277,21 @@ def test_holder_names_are_unique() -> None:
     """Two holders of one process are told apart, and a person can follow the name."""
     assert this_process() != this_process()
     assert len(this_process().split("/")) == 3
+
+
+def test_living_holder_is_soon_told_from_a_dead_one() -> None:
+    """Who waits for the dead only is refused at the next renewal, and follows who is dead."""
+
+    async def main() -> None:
+        store = Store()
+        async with _lease(store, "a").hold() as living:
+            asked = now()
+            with pytest.raises(Waiting, match="held by a"):
+                await _lease(store, "b").acquire(timeout_s=20, from_the_dead_only=True)
+            assert now() - asked <= living.renew_s + living.retry_s + 0.1
+        await _lease(store, "killed").acquire()
+        killed = now()
+        await _lease(store, "b").acquire(timeout_s=20, from_the_dead_only=True)
+        assert 15 <= now() - killed <= 18
+
+    run(main())

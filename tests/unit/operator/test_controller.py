@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One route in the controller's hands: taken over from the dead, never mixed with a namesake."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from builders import a_route
+from fakes.ports import NOON, World
+from lokeys.core.model import Mode, RouteSpec
+from lokeys.core.storagecredential.render import render
+from lokeys.kube.events import EventWriter
+from lokeys.kube.lease import Lease
+from lokeys.operator.controller import Controller
+from lokeys.operator.metrics import Metrics
+from lokeys.operator.routes import Key
+from unit.kube.scripted import Store
+from unit.kube.virtual_time import now, run
+
+KEY: Key = ("monitoring", "loki")
+
+
+class _NoObjects:
+    """A route's objects, which these ports do not ask."""
+
+    bypass = False
+
+    def end_of_look(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Desk:
+    """A controller on a world in memory; `resource` is what its informer shows."""
+
+    world: World = field(default_factory=World)
+    store: Store = field(default_factory=Store)
+    resource: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Write the resource down and open the controller."""
+        self.resource = a_resource("uid-1")
+        api = self.store.client()
+        self.controller = Controller(
+            api=api,
+            resources=cast("Any", self),
+            make_ports=self._ports,
+            make_objects=lambda _: cast("Any", _NoObjects()),
+            make_lease=lambda spec: self.lease(spec.name, "operator"),
+            requeue=lambda _key, _delay_s: None,
+            events=EventWriter(api),
+            metrics=Metrics(clock=self.clock, queue_length=lambda: 0),
+            clock=self.clock,
+            fingerprint_key="k:test",
+        )
+
+    def get(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return the resource, as the informer does."""
+        return self.resource if (namespace, name) == KEY else None
+
+    def clock(self) -> datetime:
+        """Return the world's time, which goes with the loop's."""
+        self.world.now = NOON + timedelta(seconds=now())
+        return self.world.now
+
+    def lease(self, name: str, holder: str) -> Lease:
+        """Return the route's Lease in this holder's eyes."""
+        api, namespace = self.store.client(holder), KEY[0]
+        return Lease(api, name=f"lokeys-{name}", namespace=namespace, holder=holder, clock=now)
+
+    async def _ports(self, spec: RouteSpec, _objects: object) -> Any:
+        return self.world.ports(spec)
+
+
+def a_resource(uid: str, **spec: Any) -> dict[str, Any]:
+    """Return the route's resource as the API server shows it."""
+    made = render(a_route(mode=Mode.HEAL))
+    place = {"namespace": KEY[0], "name": KEY[1], "uid": uid, "generation": 1}
+    return {**made, "metadata": place, "spec": {**made["spec"], **spec}}
+
+
+def test_a_heal_goes_on_where_its_healer_was_killed() -> None:
+    """The dead one's Lease is taken over once it has been silent for its duration, not before."""
+
+    async def main() -> None:
+        desk = Desk()
+        desk.world.rotate_source()
+        await desk.lease("loki", "killed").acquire()
+        killed = now()
+        while not desk.world.writes:
+            again_s = await desk.controller.reconcile(KEY)
+            assert again_s is not None
+            assert now() - killed < 60
+            if not desk.world.writes:
+                await asyncio.sleep(again_s)
+        assert now() - killed >= 15
+
+    run(main())
