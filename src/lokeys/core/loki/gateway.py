@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway: who may read and write which tenant's lines, in front of Loki.
+
+On OpenShift a second container asks the cluster itself; its account may review tokens and access,
+and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lokeys.core.loki import names
+from lokeys.core.loki.limits import longest_query_s
+from lokeys.core.loki.pods import (
+    CONTAINER_SECURITY,
+    Manifest,
+    Plan,
+    placement,
+    probe,
+    resources,
+    security,
+)
+from lokeys.core.loki.services import service
+from lokeys.core.loki.sizes import replicas
+from lokeys.core.lokistack.model import Component, LokiStack, TenancyMode, Tenants
+from lokeys.core.yaml_text import to_yaml
+
+FOLDER = "/etc/lokistack-gateway"
+_GATEWAY = Component.GATEWAY
+_READ_MORE_S, _WRITE_MORE_S = 30, 120
+_OPENSHIFT_TENANTS = {
+    TenancyMode.OPENSHIFT_LOGGING: ("application", "infrastructure", "audit"),
+    TenancyMode.OPENSHIFT_NETWORK: ("network",),
+}
+_MATCHERS = {
+    TenancyMode.OPENSHIFT_LOGGING: "kubernetes_namespace_name",
+    TenancyMode.OPENSHIFT_NETWORK: "SrcK8S_Namespace,DstK8S_Namespace",
+}
+
+
+def asked_for(stack: LokiStack) -> bool:
+    """Tell whether the tenancy mode asks for this gateway; passthrough is another program's."""
+    return stack.tenants is not None and stack.tenants.mode is not TenancyMode.PASSTHROUGH
+
+
+def gateway_objects(plan: Plan) -> Iterator[Manifest]:
+    """Yield the gateway's objects, where the stack's tenancy asks for one."""
+    stack, tenants = plan.stack, plan.stack.tenants
+    if tenants is None or not asked_for(stack):
+        return
+    name = names.name(stack, _GATEWAY)
+    labels = names.component_labels(stack, _GATEWAY)
+    yield {
+        "apiVersion": "v1",
+        "data": {
+            "rbac.yaml": to_yaml(_access(tenants)),
+            "tenants.yaml": to_yaml({"tenants": list(_tenants(stack, tenants))}),
+        },
+        "kind": "ConfigMap",
+        "metadata": names.metadata(stack, name, labels),
+    }
+    yield {
+        "apiVersion": "v1",
+        "automountServiceAccountToken": tenants.mode.on_openshift,
+        "kind": "ServiceAccount",
+        "metadata": names.metadata(stack, name, labels),
+    }
+    yield service(stack, f"{name}-http", labels, labels, list(_service_ports(tenants)))
+    yield _deployment(plan, tenants)
+    if not tenants.disable_ingress:
+        yield _route(stack) if tenants.mode.on_openshift else _ingress(stack)
+    if tenants.mode.on_openshift:
+        yield from _reviewer(stack)
+
+
+def _access(tenants: Tenants) -> dict[str, Any]:
+    return {
+        "roleBindings": [dict(sorted(each.items())) for each in tenants.role_bindings],
+        "roles": [dict(sorted(each.items())) for each in tenants.roles],
+    }
+
+
+def _tenants(stack: LokiStack, tenants: Tenants) -> Iterator[dict[str, Any]]:
+    for name in _OPENSHIFT_TENANTS.get(tenants.mode, ()):
+        yield {
+            "id": name,
+            "name": name,
+            "opa": {"url": f"http://localhost:{names.OPA_PORT}/v1/data/lokistack/allow"},
+            "openshift": {"serviceAccount": names.name(stack, _GATEWAY)},
+        }
+    for tenant in tenants.authentication:
+        entry: dict[str, Any] = {"id": tenant.get("tenantId"), "name": tenant.get("tenantName")}
+        if tenants.opa_url:
+            entry["opa"] = {"url": tenants.opa_url}
+        yield entry
+
+
+def _service_ports(tenants: Tenants) -> Iterator[Manifest]:
+    ports = {"public": names.GATEWAY_PORT, "metrics": names.GATEWAY_STATUS_PORT}
+    if tenants.mode.on_openshift:
+        ports["opa-metrics"] = names.OPA_STATUS_PORT
+    for name, number in ports.items():
+        yield {"name": name, "port": number, "protocol": "TCP", "targetPort": name}
+
+
+def _deployment(plan: Plan, tenants: Tenants) -> Manifest:
+    stack = plan.stack
+    labels = names.component_labels(stack, _GATEWAY)
+    chosen = placement(stack, _GATEWAY)
+    containers = [_gateway(plan)]
+    if tenants.mode.on_openshift:
+        containers.append(_opa(plan, tenants))
+    pod: Manifest = {
+        "automountServiceAccountToken": tenants.mode.on_openshift,
+        "containers": containers,
+        "nodeSelector": {"kubernetes.io/os": "linux", **chosen.node_selector},
+        "securityContext": {**security(plan), "runAsUser": 65534}
+        if not plan.options.environment.openshift
+        else security(plan),
+        "serviceAccountName": names.service_account(stack, _GATEWAY),
+        "volumes": [
+            {
+                "configMap": {"defaultMode": 0o644, "name": names.name(stack, _GATEWAY)},
+                "name": "access",
+            }
+        ],
+    }
+    if chosen.tolerations:
+        pod["tolerations"] = [dict(each) for each in chosen.tolerations]
+    if chosen.pod_anti_affinity is not None:
+        pod["affinity"] = {"podAntiAffinity": dict(chosen.pod_anti_affinity)}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": names.metadata(stack, names.name(stack, _GATEWAY), labels),
+        "spec": {
+            "replicas": replicas(stack, _GATEWAY),
+            "revisionHistoryLimit": 10,
+            "selector": {"matchLabels": labels},
+            "strategy": {"type": "RollingUpdate"},
+            "template": {
+                "metadata": {
+                    "annotations": {names.CONFIG_HASH: plan.config_hash},
+                    "labels": labels,
+                    "name": names.name(stack, _GATEWAY),
+                },
+                "spec": dict(sorted(pod.items())),
+            },
+        },
+    }
+
+
+def _gateway(plan: Plan) -> Manifest:
+    stack = plan.stack
+    reader = names.http_url(stack, Component.QUERY_FRONTEND)
+    longest_s = longest_query_s(stack)
+    arguments = {
+        "log.level": "warn",
+        "logs.read.endpoint": reader,
+        "logs.tail.endpoint": reader,
+        "logs.write.endpoint": names.http_url(stack, Component.DISTRIBUTOR),
+        "logs.write-timeout": f"{round(longest_s + 60)}s",
+        "rbac.config": f"{FOLDER}/rbac.yaml",
+        "server.read-timeout": f"{round(longest_s / 10 + _READ_MORE_S)}s",
+        "server.write-timeout": f"{round(longest_s + 60 + _WRITE_MORE_S)}s",
+        "tenants.config": f"{FOLDER}/tenants.yaml",
+        "web.healthchecks.url": f"http://localhost:{names.GATEWAY_PORT}",
+        "web.internal.listen": f"0.0.0.0:{names.GATEWAY_STATUS_PORT}",
+        "web.listen": f"0.0.0.0:{names.GATEWAY_PORT}",
+    }
+    if stack.rules_enabled:
+        arguments["logs.rules.endpoint"] = names.http_url(stack, Component.RULER)
+    port = names.GATEWAY_STATUS_PORT
+    return {
+        "args": [f"--{name}={value}" for name, value in sorted(arguments.items())],
+        "image": plan.options.images.gateway,
+        "imagePullPolicy": "IfNotPresent",
+        "livenessProbe": probe("/live", period_s=30, timeout_s=2, tries=10, port=port),
+        "name": "gateway",
+        "ports": [_port("public", names.GATEWAY_PORT), _port("metrics", port)],
+        "readinessProbe": probe("/ready", period_s=5, timeout_s=1, tries=12, port=port),
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": [{"mountPath": FOLDER, "name": "access", "readOnly": True}],
+        **resources(stack, _GATEWAY),
+    }
+
+
+def _opa(plan: Plan, tenants: Tenants) -> Manifest:
+    mode, port = tenants.mode, names.OPA_STATUS_PORT
+    arguments = [
+        "--log.level=warn",
+        f"--opa.matcher={_MATCHERS[mode]}",
+        "--opa.package=lokistack",
+        *(f"--openshift.mappings={name}=loki.grafana.com" for name in _OPENSHIFT_TENANTS[mode]),
+        f"--web.healthchecks.url=http://localhost:{names.OPA_PORT}",
+        f"--web.internal.listen=:{port}",
+        f"--web.listen=:{names.OPA_PORT}",
+    ]
+    if tenants.admin_groups:
+        arguments.append(f"--opa.admin-groups={','.join(tenants.admin_groups)}")
+    return {
+        "args": arguments,
+        "image": plan.options.images.opa,
+        "imagePullPolicy": "IfNotPresent",
+        "livenessProbe": probe("/live", period_s=30, timeout_s=2, tries=10, port=port),
+        "name": "opa",
+        "ports": [_port("public-opa", names.OPA_PORT), _port("opa-metrics", port)],
+        "readinessProbe": probe("/ready", period_s=5, timeout_s=1, tries=12, port=port),
+        "securityContext": CONTAINER_SECURITY,
+    }
+
+
+def _port(name: str, number: int) -> Manifest:
+    return {"containerPort": number, "name": name, "protocol": "TCP"}
+
+
+def _ingress(stack: LokiStack) -> Manifest:
+    backend = {
+        "service": {"name": names.name(stack, _GATEWAY, "-http"), "port": {"name": "public"}}
+    }
+    path = {"backend": backend, "path": "/api/logs/v1", "pathType": "Prefix"}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": names.metadata(stack, stack.name, names.component_labels(stack, _GATEWAY)),
+        "spec": {"rules": [{"http": {"paths": [path]}}]},
+    }
+
+
+def _route(stack: LokiStack) -> Manifest:
+    return {
+        "apiVersion": "route.openshift.io/v1",
+        "kind": "Route",
+        "metadata": names.metadata(stack, stack.name, names.component_labels(stack, _GATEWAY)),
+        "spec": {
+            "port": {"targetPort": "public"},
+            "tls": {"insecureEdgeTerminationPolicy": "Redirect", "termination": "edge"},
+            "to": {"kind": "Service", "name": names.name(stack, _GATEWAY, "-http"), "weight": 100},
+            "wildcardPolicy": "None",
+        },
+    }
+
+
+def _reviewer(stack: LokiStack) -> Iterator[Manifest]:
+    """Yield the right to ask whose a token is, and what its owner may do."""
+    name = f"{stack.namespace}-{names.name(stack, _GATEWAY)}"
+    metadata = {"labels": names.component_labels(stack, _GATEWAY), "name": name}
+    reviews = (
+        ("authentication.k8s.io", "tokenreviews"),
+        ("authorization.k8s.io", "subjectaccessreviews"),
+    )
+    yield {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": metadata,
+        "rules": [
+            {"apiGroups": [group], "resources": [resource], "verbs": ["create"]}
+            for group, resource in reviews
+        ],
+    }
+    account = names.service_account(stack, _GATEWAY)
+    yield {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": metadata,
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": name,
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": stack.namespace}],
+    }

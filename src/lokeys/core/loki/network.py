@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NetworkPolicies, where the stack asks for them: nothing in or out but what Loki needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
+
+from lokeys.core.loki import gateway, names
+from lokeys.core.loki.pods import Manifest
+from lokeys.core.loki.store import mode_of
+from lokeys.core.lokistack.model import Component, LokiStack
+from lokeys.core.storage.model import S3, CredentialMode, Storage, Swift
+
+HTTPS_PORT, PLAIN_PORT = 443, 80
+API_PORTS = (HTTPS_PORT, 6443)
+DNS_PORTS = (53, 5353)
+
+
+def network_policies(stack: LokiStack, storage: Storage) -> Iterator[Manifest]:
+    """Yield the policies of a stack that restricts its traffic."""
+    if not stack.restrict_network:
+        return
+    ours = {"matchLabels": names.labels(stack)}
+    yield _policy(stack, "default-deny", ours, {"policyTypes": ["Egress", "Ingress"]})
+    within = _tcp((names.HTTP_PORT, names.GRPC_PORT, names.GOSSIP_PORT))
+    peers = [{"podSelector": ours}]
+    yield _policy(
+        stack,
+        "within",
+        ours,
+        {
+            "egress": [{"ports": within, "to": peers}],
+            "ingress": [{"from": peers, "ports": within}],
+            "policyTypes": ["Egress", "Ingress"],
+        },
+    )
+    dns = [{"port": port, "protocol": word} for port in DNS_PORTS for word in ("TCP", "UDP")]
+    yield _egress(stack, "dns", ours, dns)
+    ports = _tcp(egress_ports(stack, storage))
+    yield _egress(stack, "object-storage", _components(names.WITH_STORAGE), ports)
+    yield from _doors(stack)
+
+
+def egress_ports(stack: LokiStack, storage: Storage) -> tuple[int, ...]:
+    """Return the ports on which the store, its token service and the proxy are reached."""
+    ports = {HTTPS_PORT}
+    match storage:
+        case S3():
+            ports = {_port(storage.endpoint_host, insecure=storage.insecure)}
+            if mode_of(storage) is not CredentialMode.STATIC:
+                ports.add(_url_port(storage.sts_endpoint) if storage.sts_endpoint else HTTPS_PORT)
+        case Swift():
+            # The catalogue of services may name any other port; https is the likely one.
+            ports.add(_url_port(storage.auth_url))
+    if stack.proxy:
+        ports |= {_url_port(url) for url in (stack.proxy.http, stack.proxy.https) if url}
+    return tuple(sorted(ports))
+
+
+def _doors(stack: LokiStack) -> Iterator[Manifest]:
+    """Yield who may come in: to the gateway where there is one, else to Loki itself."""
+    if not gateway.asked_for(stack):
+        every = {"matchLabels": {**names.labels(stack), names.GOSSIP_LABEL: "true"}}
+        yield _ingress(stack, "clients", every, (names.HTTP_PORT,))
+        return
+    tenants = stack.tenants
+    pods = _components((Component.GATEWAY,))
+    ports = [names.GATEWAY_PORT, names.GATEWAY_STATUS_PORT]
+    if tenants and tenants.mode.on_openshift:
+        ports.append(names.OPA_STATUS_PORT)
+        yield _egress(stack, "gateway-reviews", pods, _tcp(API_PORTS))
+    yield _ingress(stack, "gateway", pods, ports)
+
+
+def _components(components: Iterable[Component]) -> Manifest:
+    words = ["lokistack-gateway" if c is Component.GATEWAY else c.value for c in components]
+    return {
+        "matchExpressions": [
+            {"key": names.COMPONENT_LABEL, "operator": "In", "values": sorted(words)}
+        ]
+    }
+
+
+def _policy(stack: LokiStack, suffix: str, pods: Manifest, spec: Manifest) -> Manifest:
+    selector = {**pods, "matchLabels": pods.get("matchLabels", names.labels(stack))}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": names.metadata(stack, f"{stack.name}-{suffix}", names.labels(stack)),
+        "spec": dict(sorted({**spec, "podSelector": selector}.items())),
+    }
+
+
+def _egress(stack: LokiStack, suffix: str, pods: Manifest, ports: list[Manifest]) -> Manifest:
+    spec = {"egress": [{"ports": ports}], "policyTypes": ["Egress"]}
+    return _policy(stack, suffix, pods, spec)
+
+
+def _ingress(stack: LokiStack, suffix: str, pods: Manifest, ports: Iterable[int]) -> Manifest:
+    spec = {"ingress": [{"ports": _tcp(ports)}], "policyTypes": ["Ingress"]}
+    return _policy(stack, suffix, pods, spec)
+
+
+def _tcp(ports: Iterable[int]) -> list[Manifest]:
+    return [{"port": port, "protocol": "TCP"} for port in ports]
+
+
+def _port(host: str, *, insecure: bool) -> int:
+    return _url_port(f"{'http' if insecure else 'https'}://{host}")
+
+
+def _url_port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (PLAIN_PORT if parts.scheme == "http" else HTTPS_PORT)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rendering needs to know beside the stack and its storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lokeys.core.storage.model import CloudEnvironment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """The container images; the operator takes them from its environment (RELATED_IMAGE_…)."""
+
+    loki: str = "docker.io/grafana/loki:3.7.3"
+    gateway: str = "quay.io/observatorium/api:latest"
+    opa: str = "quay.io/observatorium/opa-openshift:latest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderOptions:
+    """`now` decides which schema is in force. The hashes are keyed, and empty where not known."""
+
+    now: datetime
+    images: Images = Images()
+    environment: CloudEnvironment = field(default_factory=CloudEnvironment)
+    store_hash: str = ""
+    managed_hash: str = ""
