@@ -51,6 +51,25 @@ def homelab(
 
 
 @pytest.fixture(scope="module")
+def outage(
+    defined: Kubernetes,
+    external_secrets: ExternalSecrets,
+    rgw: Rgw,
+    kubelet: Kubelet,
+    loop: Loop,
+) -> Iterator[Homelab]:
+    """Make a homelab whose key was replaced and whose Loki is refused, for tests that look."""
+    made = Homelab(defined, external_secrets, rgw, kubelet, loop, f"{os.getpid()}-{next(_numbers)}")
+    made.secrets.add(rgw.admin_secret_key)
+    try:
+        made.build()
+        made.break_it()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
 def installation(
     defined: Kubernetes, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:

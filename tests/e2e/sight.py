@@ -85,6 +85,10 @@ class Sight:
         url = f"{self.loki_url()}/pair"
         return httpx2.get(url, trust_env=False, timeout=5).text == digest(*pair)
 
+    def scrapes(self) -> int:
+        """Return how often the pod in Loki's place was asked for its metrics."""
+        return int(httpx2.get(f"{self.loki_url()}/scrapes", trust_env=False, timeout=5).text)
+
     # --- what the operator says ------------------------------------------------------------------
 
     def status(self) -> Json:

@@ -76,7 +76,7 @@ def pod_state(pod: Json, *, workload: Ref, container: str) -> PodState | None:
         created_at=created_at,
         started_at=moment_at(status, "state", "running", "startedAt"),
         unready_since=unready_since,
-        restarts=number_at(status, "restartCount"),
+        restarts=sum(number_at(each, "restartCount") for each in statuses),
         waiting_reason=_waiting_reason(pod, status),
         deleting_since=_deleting_since(pod),
         grace=_grace(pod),

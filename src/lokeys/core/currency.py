@@ -22,6 +22,9 @@ from lokeys.core.snapshot import Content, PodState, Snapshot
 CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
 """Two machines' clocks, and whole seconds in timestamps, may be this far apart."""
 
+WHOLE_SECONDS = timedelta(seconds=1)
+"""Two times of one clock, each cut to its second, are in order when they are further apart."""
+
 REFUSED_KEY_CAUSES = frozenset(
     {"access_key_unknown", "secret_key_mismatch", "s3_access_denied_policy"}
 )
@@ -68,7 +71,9 @@ def currency(pod: PodState, snapshot: Snapshot) -> Currency:
     if pod.started_at > content.since + CLOCKS_AGREE_WITHIN:
         return Currency.CURRENT
     if not content.exact:
-        return _by_storage(pod, snapshot)
+        # The API server's clock says both; when a container started is the kubelet's word.
+        made_after = pod.created_at > content.since + WHOLE_SECONDS
+        return Currency.CURRENT if made_after else _by_storage(pod, snapshot)
     if pod.uid not in content.old_pods:
         return Currency.CURRENT
     if pod.started_at < content.since - CLOCKS_AGREE_WITHIN:

@@ -304,7 +304,7 @@ class PodState:
     created_at: datetime
     started_at: datetime | None = None  # of the Loki container's present run
     unready_since: datetime | None = None
-    restarts: int = 0
+    restarts: int = 0  # of all its containers
     waiting_reason: str = ""  # CrashLoopBackOff and the like
     probe_failures: int = 0
     deleting_since: datetime | None = None

@@ -17,7 +17,7 @@ from lokeys.core.currency import Proof
 from lokeys.core.plan import Action, Step
 from lokeys.core.snapshot import Memory
 from lokeys.engine.act import Hand
-from lokeys.engine.look import Look, Wishes
+from lokeys.engine.look import Look, Lookout, Wishes
 from lokeys.errors import Conflict, Transient, Waiting
 from lokeys.ports import Sleep
 
@@ -89,8 +89,7 @@ async def heal(
     lookout = hand.lookout
     deadline = lookout.clock() + patience.timeout
     while healing.ending is None:
-        look = await lookout.look(healing.memory, wishes=wishes)
-        healing.look, healing.memory = look, look.memory
+        look = await _look(lookout, healing, wishes)
         listener.on_look(look)
         step = look.plan.next_step
         if step is None:
@@ -106,9 +105,16 @@ async def heal(
             # A test is no step of its own: its verdict is known to this run alone.
             if patience.one_step and step.action is not Action.TEST_KEY:
                 healing.ending = Ending.ONE_STEP
+                await _look(lookout, healing, wishes)
         if listener.remember is not None:
             await listener.remember(healing.memory)
     return healing
+
+
+async def _look(lookout: Lookout, healing: Healing, wishes: Wishes) -> Look:
+    look = await lookout.look(healing.memory, wishes=wishes)
+    healing.look, healing.memory = look, look.memory
+    return look
 
 
 async def _wait(

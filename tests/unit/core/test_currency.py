@@ -76,6 +76,12 @@ CURRENCY: dict[str, tuple[Any, Any, dict[str, Any], Currency]] = {
     "unseen change, refused": (GUESSED, FROM_BEFORE, REFUSED, B_),
     "unseen change, its log complains": (GUESSED, FROM_BEFORE, COMPLAINS, B_),
     "unseen change, not a word": (GUESSED, FROM_BEFORE, IDLE, U_),
+    "unseen change, not a word, and made just after it": (
+        GUESSED,
+        JUST_AFTER,
+        {"created_at": JUST_AFTER, **IDLE},
+        C_,
+    ),
 }
 
 
