@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys render`: the objects that the operator would apply for a LokiStack. No cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lokeys.adapters.manifests import Located, read
+from lokeys.cli import screens
+from lokeys.cli.operator_environment import cloud_environment, environment_options
+from lokeys.cli.options import ManifestCommand, Options, options_of
+from lokeys.cli.output import Printer
+from lokeys.clock import utc_now
+from lokeys.core.catalogue.storage_secrets import MISSING_MANAGED_SECRET
+from lokeys.core.finding import Finding
+from lokeys.core.loki.hashes import secret_hash, store_hash
+from lokeys.core.loki.options import RenderOptions
+from lokeys.core.loki.render import Group, only, render
+from lokeys.core.loki.store import MANAGED_SUFFIX
+from lokeys.core.model import Ref
+from lokeys.core.report import ignore_of
+from lokeys.core.sensitive import Fingerprinter, Sensitive
+from lokeys.core.storage.model import CloudEnvironment
+from lokeys.core.storage.secret_data import secret_data
+from lokeys.core.validation.objects import Objects
+from lokeys.core.validation.stacks import StackView
+from lokeys.core.validation.validate import Validation, validate
+from lokeys.core.yaml_text import documents
+from lokeys.errors import BadInput
+
+INVALID = 3
+KEY_BYTES = 32
+MAX_KEY_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What was handed in, and what it is rendered against."""
+
+    validation: Validation
+    objects: Objects
+    environment: CloudEnvironment
+    now: datetime
+    fingerprinter: Fingerprinter | None = None
+
+
+@click.command("render", cls=ManifestCommand)
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    required=True,
+    metavar="PATH",
+    help="A file, a folder, or `-` for stdin. Repeatable.",
+)
+@click.argument("more", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--only",
+    "groups",
+    multiple=True,
+    type=click.Choice([group.value for group in Group]),
+    help="Print only these objects. Repeatable.",
+)
+@click.option(
+    "--fingerprint-key",
+    metavar="FILE",
+    help="The key of the Secret lokeys-fingerprint: adds the annotations that roll the pods.",
+)
+@environment_options
+@click.pass_context
+def command(  # noqa: PLR0913 - click hands over one argument an option
+    ctx: click.Context,
+    files: tuple[str, ...],
+    more: tuple[str, ...],
+    *,
+    groups: tuple[str, ...],
+    fingerprint_key: str | None,
+    openshift: bool,
+    token_cco: bool,
+    operator_env: str | None,
+) -> int:
+    """Print the Kubernetes objects of each LokiStack, with Loki's configuration among them.
+
+    Takes LokiStacks with their Secrets and CA ConfigMaps. Prints YAML documents, or with `-o json`
+    one List; nothing if anything is wrong with the input. No value of a Secret is printed.
+    """
+    options = options_of(ctx)
+    paths = dict.fromkeys((*files, *more))
+    located = [item for path in paths for item in read(path)]
+    environment = cloud_environment(
+        openshift=openshift, token_cco=token_cco, operator_env=operator_env
+    )
+    given = _given(located, options, environment, fingerprint_key)
+    if not given.validation.stacks:
+        raise BadInput("no LokiStack in here", place=", ".join(paths))
+    printer = Printer(no_color=options.no_color)
+    faults = tuple(in_the_way(given.validation))
+    if faults:
+        _refuse(printer, faults)
+        return INVALID
+    found = tuple(_rendered(given, printer))
+    show(printer, options, only(found, map(Group, groups)))
+    return 0
+
+
+def _given(
+    located: Sequence[Located],
+    options: Options,
+    environment: CloudEnvironment,
+    key_file: str | None,
+) -> Given:
+    namespace, now = options.namespace or "default", utc_now()
+    return Given(
+        validation=validate(
+            located,
+            now=now,
+            namespace=namespace,
+            environment=environment,
+            ignored=[ignore_of(word) for word in options.ignore],
+        ),
+        objects=Objects(located, namespace=namespace),
+        environment=environment,
+        now=now,
+        fingerprinter=_fingerprinter(key_file) if key_file else None,
+    )
+
+
+def in_the_way(validation: Validation) -> Iterator[Finding | str]:
+    """Yield why nothing can be rendered.
+
+    Credentials that the cluster's cloud has yet to hand out are not: what asks for them is rendered
+    here.
+    """
+    views = validation.stacks
+    for finding in (*validation.findings, *(each for view in views for each in view.findings)):
+        if finding.is_error and finding.code != MISSING_MANAGED_SECRET.code:
+            yield finding
+    for view in views:
+        if view.ok and view.storage is None:
+            yield f"{view.ref}: the values of its Secret are needed, an ExternalSecret has none"
+
+
+def _refuse(printer: Printer, faults: Sequence[Finding | str]) -> None:
+    for fault in faults:
+        if isinstance(fault, str):
+            printer.error(fault)
+            continue
+        for line in screens.finding_lines(fault, width=printer.width):
+            printer.talk(*line)
+    printer.error("nothing is rendered", "lokeys validate says all of it, with its place")
+
+
+def _rendered(given: Given, printer: Printer) -> Iterator[dict[str, Any]]:
+    done: set[Ref] = set()
+    for view in given.validation.stacks:
+        if view.stack is None or view.storage is None or view.ref in done:
+            continue
+        done.add(view.ref)
+        if not view.stack.managed:
+            printer.talk((f"{view.ref} is Unmanaged: nothing is rendered for it", "warning"))
+            continue
+        yield from render(view.stack, view.storage, options=_options(view, given))
+
+
+def _options(view: StackView, given: Given) -> RenderOptions:
+    fingerprinter = given.fingerprinter
+    if fingerprinter is None or view.secret is None or view.stack is None:
+        return RenderOptions(now=given.now, environment=given.environment)
+    ca = view.stack.ca
+    placed = given.objects.get(Ref("ConfigMap", ca.name, view.ref.namespace)) if ca else None
+    managed_ref = Ref("Secret", f"{view.stack.name}{MANAGED_SUFFIX}", view.ref.namespace)
+    managed = given.objects.get(managed_ref)
+    hashed = ""
+    if managed is not None:
+        data = secret_data(managed.object, ref=managed_ref, stack=view.ref).data
+        hashed = secret_hash(data, fingerprinter)
+    return RenderOptions(
+        now=given.now,
+        environment=given.environment,
+        store_hash=store_hash(view.secret, placed.object if placed else None, fingerprinter),
+        managed_hash=hashed,
+    )
+
+
+def _fingerprinter(path: str) -> Fingerprinter:
+    try:
+        with Path(path).open("rb") as file:
+            key = file.read(MAX_KEY_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise BadInput(f"cannot read it: {reason}", place=path) from error
+    if not KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
+        raise BadInput(
+            f"no key of {KEY_BYTES} bytes or more",
+            place=path,
+            hint="kubectl get secret lokeys-fingerprint -n lokeys-system "
+            "-o jsonpath='{.data.key}' | base64 -d > FILE",
+        )
+    return Fingerprinter(key=Sensitive(key), kept=True)
+
+
+def show(printer: Printer, options: Options, found: Sequence[dict[str, Any]]) -> None:
+    """Print the objects: YAML documents, or one List."""
+    if options.output != "json":
+        printer.text(documents(found).rstrip("\n"))
+        return
+    import msgspec  # noqa: PLC0415 - not needed for YAML
+
+    listed = msgspec.json.encode({"apiVersion": "v1", "kind": "List", "items": found})
+    printer.text(msgspec.json.format(listed, indent=2).decode())
