@@ -16,10 +16,9 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
-import yaml
-
 from lokeys.adapters.cluster import Json, at, mappings_at, text_at
 from lokeys.adapters.secrets import value_of
+from lokeys.bounded_yaml import built
 from lokeys.core.model import Ref
 from lokeys.errors import LokeysError
 
@@ -48,7 +47,6 @@ _READING_COMPONENTS = frozenset(
 # Where WALs lie by the image's and the chart's defaults, when the configuration cannot be read.
 _LIKELY = (PurePosixPath("/loki/wal"), PurePosixPath("/var/loki/wal"))
 _MAX_CONFIG = 1 << 18
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _VARIABLE = re.compile(r"\$\{?\w")
 
 Get = Callable[[Ref], Awaitable[Mapping[str, Any]]]
@@ -200,8 +198,5 @@ def _projections(volume: Json) -> Iterator[tuple[str, str, list[Json]]]:
 def _parsed(text: str) -> Mapping[str, Any] | None:
     if len(text) > _MAX_CONFIG:
         return None
-    try:
-        found = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, in C where there is one
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return None
+    found = built(text)
     return found if isinstance(found, Mapping) else None

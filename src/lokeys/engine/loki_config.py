@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
+from lokeys.bounded_yaml import built
 from lokeys.core.model import PairKeys
 
 MAX_BYTES = 1 << 20
@@ -89,10 +88,7 @@ def template_variable(text: str) -> str:
 def _sections(text: str) -> Iterator[Json]:
     if len(text) > MAX_BYTES:
         return
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return
+    document = built(text)
     for path in _PATHS:
         section = document
         for name in path:
@@ -106,9 +102,10 @@ def _storage(section: Json, environment: Environment) -> Storage:
         value = next((section[name] for name in names if section.get(name)), "")
         return _expanded(str(value), environment)
 
-    url = urlsplit(said("s3"))
-    bucket = said("bucket_name", "bucketnames") or url.path.strip("/")
-    endpoint = said("endpoint") or (f"{url.hostname}{_port(url.port)}" if url.hostname else "")
+    # `s3://id:secret@host/bucket`: secrets hold slashes, so all up to the last `@` is passed over.
+    host, _, path = said("s3").rpartition("@")[2].rpartition("://")[2].partition("/")
+    bucket = said("bucket_name", "bucketnames") or path.strip("/")
+    endpoint = said("endpoint") or host
     insecure = str(section.get("insecure", "")).lower() == "true"
     style = str(section.get("s3forcepathstyle", section.get("bucket_lookup_type", ""))).lower()
     return Storage(
@@ -124,16 +121,14 @@ def _url(endpoint: str, *, insecure: bool) -> str:
     """Return the endpoint as a URL without whatever else stood in it."""
     if not endpoint:
         return ""
-    parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
-    scheme = parts.scheme or ("http" if insecure else "https")
     try:
-        return f"{scheme}://{parts.hostname}{_port(parts.port)}" if parts.hostname else ""
+        parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
+        host, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
     except ValueError:
         return ""
-
-
-def _port(port: int | None) -> str:
-    return f":{port}" if port else ""
+    scheme = parts.scheme or ("http" if insecure else "https")
+    where = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{where}{port}" if host else ""
 
 
 def _variables(section: Json) -> PairKeys | None:
