@@ -59,6 +59,10 @@ def test_the_section_is_found_in_each_place(path: tuple[str, ...]) -> None:
         ({"endpoint": ""}, ""),
         ({"endpoint": "rgw:not-a-port"}, ""),
         ({"endpoint": "", "s3": "s3://key:word@rgw:80/loki"}, "http://rgw:80"),
+        ({"endpoint": "", "s3": "s3://key:wo/r@d/+@rgw:80/loki"}, "http://rgw:80"),
+        ({"endpoint": "", "s3": "s3://key:word@[::1/loki"}, ""),
+        ({"endpoint": "[fd00::1]:8080"}, "http://[fd00::1]:8080"),
+        ({"endpoint": "http://[fd00::1"}, ""),
     ],
     ids=[
         "a URL",
@@ -67,6 +71,10 @@ def test_the_section_is_found_in_each_place(path: tuple[str, ...]) -> None:
         "nothing",
         "no port",
         "the older URL form",
+        "the older URL form, its secret with all that secrets may hold",
+        "the older URL form, broken",
+        "an IPv6 address",
+        "an IPv6 address, broken",
     ],
 )
 def test_the_endpoint_is_a_url_without_anything_secret(
@@ -80,6 +88,7 @@ def test_the_bucket_may_stand_in_the_url_or_in_a_list() -> None:
     """The first of several, or the path of the older URL."""
     assert s3(bucketnames="one, two").bucket == "one"
     assert s3(bucketnames=None, s3="s3://k:w@rgw/three").bucket == "three"
+    assert s3(bucketnames=None, s3="s3://k:w/o@rd@rgw/three").bucket == "three"
     assert s3(bucketnames=None, bucket_name="four").bucket == "four"
 
 
@@ -107,8 +116,8 @@ def test_virtual_host_style_is_seen(style: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "just words", "a: [", "- 1", "common: 5", "x" * (2 << 20)],
-    ids=["nothing", "words", "cut off", "a list", "a number", "two megabytes"],
+    ["", "just words", "a: [", "- 1", "common: 5", "x" * (2 << 20), "a: !!int ''"],
+    ids=["nothing", "words", "cut off", "a list", "a number", "two megabytes", "a tag"],
 )
 def test_what_is_no_configuration_says_nothing(text: str) -> None:
     """Garbage is no error here: the blanks are marked instead."""
