@@ -46,12 +46,17 @@ _UNIT_US = {
     "h": 3_600_000_000,
 }
 _PART = r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)"
+_LONGEST_DURATION = 100  # of anyone's; longer ones are no times, and take long to refuse
 _DURATION = re.compile(rf"([+-]?)((?:{_PART})+|0)")
 
 
-@lru_cache(maxsize=1024)
 def go_duration(text: str) -> timedelta | None:
     """Return what Go's parser reads in `text`, None where it refuses it (`1d`, `5`, nothing)."""
+    return _go_duration(text) if len(text) <= _LONGEST_DURATION else None
+
+
+@lru_cache(maxsize=1024)
+def _go_duration(text: str) -> timedelta | None:
     match = _DURATION.fullmatch(text)
     if match is None:
         return None

@@ -79,6 +79,7 @@ def port(where: Any) -> ExternalSecretPort:
         ("1H", None),
         (".", None),
         ("99999999999999h", None),
+        ("1" * 500_000, None),
     ],
 )
 def test_durations_are_read_as_go_does(text: str, seconds: float | None) -> None:
