@@ -261,6 +261,10 @@ RELOADER = "reloader.stakater.com"
             {f"secret.{RELOADER}/reload": "loki-.*"}, Roller.RELOADER, id="this Secret by pattern"
         ),
         pytest.param({f"secret.{RELOADER}/reload": "loki"}, None, id="another Secret"),
+        pytest.param(
+            {f"secret.{RELOADER}/reload": "^loki.s\\d$"}, Roller.RELOADER, id="maybe this"
+        ),
+        pytest.param({f"secret.{RELOADER}/reload": "loki\\..*"}, None, id="others by pattern"),
         pytest.param({f"configmap.{RELOADER}/reload": "loki-s3"}, None, id="a ConfigMap"),
         pytest.param({f"{RELOADER}/auto": "false"}, None, id="switched off"),
         pytest.param(
@@ -273,6 +277,13 @@ RELOADER = "reloader.stakater.com"
 def test_who_else_replaces_pods(annotations: Json, roller: Roller | None) -> None:
     """Only who acts on this Secret is waited for."""
     assert roller_of(workload(metadata={"annotations": annotations}), "loki-s3") is roller
+
+
+def test_an_annotation_cannot_stop_the_operator() -> None:
+    """An expression that Python would try for years is not tried: it may mean this Secret."""
+    annotations = {f"secret.{RELOADER}/reload": "(a|a)*b"}
+    found = roller_of(workload(metadata={"annotations": annotations}), "a" * 200)
+    assert found is Roller.RELOADER
 
 
 def test_a_lokistacks_operator_rolls_its_own() -> None:
