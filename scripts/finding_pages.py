@@ -18,6 +18,8 @@ MADE = (
 )
 
 _GROUPS = {
+    "LK01": "Storage Secrets and CAs",
+    "LK02": "LokiStacks and schemas",
     "LK03": "Sources: Rook, RGW, any Secret",
     "LK04": "Vaults: 1Password",
     "LK05": "External Secrets and the Secret",
@@ -49,6 +51,8 @@ def _page(rule: Rule) -> Iterator[str]:
     yield f"# {rule.code}: {_title(rule)}\n"
     yield MADE
     yield f"- Severity: {rule.severity.value}"
+    if rule.fault:
+        yield f"- Fault: `{rule.fault}`"
     if rule.cause:
         yield f"- Cause: `{rule.cause}`. {CAUSES[rule.cause]}"
     if rule.hop:
@@ -89,9 +93,11 @@ def _list() -> Iterator[str]:
     yield MADE
     yield "Every finding has a code that is never reused. `lokeys explain CODE` says the same."
     for prefix, name in _GROUPS.items():
-        yield f"\n## {name}\n\n| Code | Severity | Cause | Finding |\n| --- | --- | --- | --- |"
+        yield f"\n## {name}\n\n| Code | Severity | Cause or fault | Finding |"
+        yield "| --- | --- | --- | --- |"
         for code, rule in RULES.items():
             if code.startswith(prefix):
-                cause = f"`{rule.cause}`" if rule.cause else ""
+                word = rule.cause or rule.fault
+                cause = f"`{word}`" if word else ""
                 yield f"| [{code}]({code}.md) | {rule.severity.value} | {cause} | {_title(rule)} |"
     yield ""

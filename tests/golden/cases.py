@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The golden cases: a folder a story, and what lokeys says of it, as JSON and as people read it.
 
+A case of a route has its story in `case.yaml` (`golden.stories`). One of manifests has them in
+`input.yaml`, and in `case.yaml` the story and how `validate` is called.
+
 PYTHONPATH=tests python -m golden.cases      write what is said now; read the diff before trust
 """
 
@@ -8,15 +11,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import yaml
+
+from builders import NOW
 from golden.stories import read_story
+from lokeys.adapters.manifests import read
+from lokeys.cli.operator_environment import cloud_environment
 from lokeys.core.diagnosis import diagnose
 from lokeys.core.finding import Finding, finding_to_json
 from lokeys.core.plan import Plan, Policy, plan
+from lokeys.core.validation.validate import validate
 
 HERE = Path(__file__).parent
+INPUT = "input.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +42,31 @@ class Case:
 
     def said(self) -> dict[str, str]:
         """Return what must stand in the expected files now."""
-        story, seen = read_story(self.folder / "case.yaml")
-        found = diagnose(seen).findings
+        if (self.folder / INPUT).exists():
+            story, found = self._validated()
+            lines = _validation_lines(found)
+        else:
+            story, seen = read_story(self.folder / "case.yaml")
+            found = diagnose(seen).findings
+            lines = _lines(found, plan(seen, Policy()))
         about = next(finding for finding in found if self._tells(finding))
         return {
             "expected.json": json.dumps(finding_to_json(about), indent=2, ensure_ascii=False)
             + "\n",
-            "expected.txt": "\n".join((story, "", *_lines(found, plan(seen, Policy())))) + "\n",
+            "expected.txt": "\n".join((story, "", *lines)) + "\n",
         }
+
+    def _validated(self) -> tuple[str, tuple[Finding, ...]]:
+        told = yaml.safe_load((self.folder / "case.yaml").read_text())
+        given = [replace(item, file=INPUT) for item in read(str(self.folder / INPUT))]
+        around = cloud_environment(
+            openshift=told.get("openshift", False),
+            token_cco=told.get("tokenCco", False),
+            operator_env=None,
+        )
+        optional = told.get("secretsOptional", False)
+        found = validate(given, now=NOW, environment=around, secrets_optional=optional)
+        return told["story"], found.all_findings
 
     def _tells(self, finding: Finding) -> bool:
         return self.code in {finding.code, *(symptom.code for symptom in finding.symptoms)}
@@ -48,6 +75,19 @@ class Case:
 def cases() -> list[Case]:
     """Return all cases, by name."""
     return [Case(folder=path.parent) for path in sorted(HERE.glob("*/case.yaml"))]
+
+
+def _validation_lines(found: tuple[Finding, ...]) -> Iterator[str]:
+    for finding in found:
+        fault = f" {finding.fault}" if finding.fault else ""
+        yield f"{finding.severity.value} {finding.code}{fault}"
+        if finding.location:
+            yield f"  {finding.location.file}:{finding.location.line}"
+        yield f"  {finding.message}"
+        for remedy in finding.remedy:
+            yield f"  - {remedy.text}"
+            if remedy.command:
+                yield f"    {remedy.command}"
 
 
 def _lines(found: tuple[Finding, ...], steps: Plan) -> Iterator[str]:

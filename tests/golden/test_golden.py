@@ -37,7 +37,10 @@ def test_codes_are_never_given_twice() -> None:
 
 
 def _rules() -> Iterator[Rule]:
-    modules = ("sources", "vaults", "delivery", "pods", "store", "reading")
+    modules = (
+        *("storage_secrets", "lokistacks"),
+        *("sources", "vaults", "delivery", "pods", "store", "reading"),
+    )
     for module in modules:
         yield from (r for r in vars(getattr(catalogue, module)).values() if isinstance(r, Rule))
 

@@ -8,28 +8,79 @@ refused, not overwritten; tags that would make other things than data are refuse
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import yaml
 
+from lokeys.bounded_yaml import TooMuch, weigh
 from lokeys.core.model import RouteSpec
 from lokeys.core.storagecredential.parse import Refused, parse
 from lokeys.core.storagecredential.schema import KIND
 from lokeys.errors import BadInput
 
 MAX_BYTES = 10 * 1024 * 1024
-MAX_DEPTH = 64
 MAX_NODES = 1_000_000
 """Of a whole file, each alias counted as what it stands for."""
 
-MAX_FILES = 1000
+MAX_FILES = 10_000
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 STDIN = "-"
-_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
-_NO_TAGS = "a manifest is plain data: remove the `!` and what follows it"
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+@dataclass(slots=True)
+class Text:
+    """A file's text, read once more where somebody asks in which line a field stands."""
+
+    content: str = field(repr=False)
+    _nodes: list[yaml.Node] | None = field(default=None, repr=False)
+
+    def position_of(self, trail: Sequence[int], path: Sequence[str | int]) -> tuple[int, int]:
+        """Return line and column of the deepest thing on the way to `path`."""
+        if self._nodes is None:
+            composed = yaml.compose_all(self.content, Loader=_Loader)
+            self._nodes = [node for node in composed if not _is_nothing(node)]
+        document, *items = trail
+        mark_at = node = self._nodes[document]
+        for item in items:
+            mark_at = node = _items_of(node)[item]
+        for token in path:
+            found = _found(node, token)
+            if found is None:
+                break
+            mark_at, node = found
+        return mark_at.start_mark.line + 1, mark_at.start_mark.column + 1
+
+
+def _is_nothing(node: yaml.Node | None) -> bool:
+    return node is None or node.tag == "tag:yaml.org,2002:null"
+
+
+def _items_of(node: yaml.Node) -> list[yaml.Node]:
+    found = _found(node, "items")
+    return list(found[1].value) if found else []
+
+
+def _found(node: yaml.Node, token: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """Return the node that marks an entry, and the entry's own."""
+    if isinstance(node, yaml.SequenceNode):
+        inside = isinstance(token, int) and token < len(node.value)
+        return (node.value[token], node.value[token]) if inside else None
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    for key, value in node.value:
+        if key.value == token and key.tag != _MERGE:
+            return key, value
+    merged = (
+        part
+        for key, value in node.value
+        if key.tag == _MERGE
+        for part in (value.value if isinstance(value, yaml.SequenceNode) else [value])
+    )
+    return next((found for part in merged if (found := _found(part, token))), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +90,15 @@ class Located:
     object: Mapping[str, Any]
     file: str
     line: int
+    text: Text | None = field(default=None, repr=False, compare=False)
+    trail: tuple[int, ...] = ()
+    """Which document of the file, and which item of its lists."""
+
+    def position_of(self, path: Sequence[str | int]) -> tuple[int, int]:
+        """Return line and column of what stands at `path`, or of the nearest thing around it."""
+        if self.text is None:
+            return self.line, 1
+        return self.text.position_of(self.trail, path)
 
     @property
     def place(self) -> str:
@@ -153,9 +213,11 @@ def _objects(content: bytes, *, file: str, strict: bool) -> Iterator[Located]:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadInput("not UTF-8 text", place=f"{file}:{line}", hint="save it as UTF-8") from None
     count = 0
+    source = Text(text)
     for document, line in _documents(text, file=file):
+        whole = Located(object=document, file=file, line=line, text=source, trail=(count,))
         count += 1
-        yield from _flattened(document, file=file, line=line, strict=strict)
+        yield from _flattened(whole, strict=strict)
     if not count and strict:
         raise BadInput("empty", place=file, hint="a manifest begins with apiVersion and kind")
 
@@ -163,7 +225,7 @@ def _objects(content: bytes, *, file: str, strict: bool) -> Iterator[Located]:
 def _documents(text: str, *, file: str) -> Iterator[tuple[Any, int]]:
     """Yield what the documents say; empty ones, as between two `---`, are passed over."""
     try:
-        _weigh(text, file=file)
+        weigh(text, max_values=MAX_NODES)
         loader = _Loader(text)
         try:
             while loader.check_node():
@@ -173,57 +235,31 @@ def _documents(text: str, *, file: str) -> Iterator[tuple[Any, int]]:
                     yield value, node.start_mark.line + 1
         finally:
             loader.dispose()
+    except TooMuch as error:
+        raise BadInput(str(error), place=f"{file}:{error.line}", hint=error.hint) from None
     except yaml.YAMLError as error:
         raise _unreadable(error, text=text, file=file) from None
     except ValueError:  # a number that Python will not read, such as one of 5,000 digits
         raise BadInput("a value makes no sense", place=file, hint="put it in quotes") from None
 
 
-def _flattened(document: Any, *, file: str, line: int, strict: bool) -> Iterator[Located]:
+def _flattened(whole: Located, *, strict: bool) -> Iterator[Located]:
+    document: Any = whole.object
     if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
         if strict:
             raise BadInput(
                 "not a Kubernetes object",
-                place=f"{file}:{line}",
+                place=whole.place,
                 hint="a manifest begins with apiVersion and kind",
             )
         return
     items = document.get("items")
     if document["kind"].endswith("List") and isinstance(items, list):
-        for item in items:
-            yield from _flattened(item, file=file, line=line, strict=strict)
+        for number, item in enumerate(items):
+            part = replace(whole, object=item, trail=(*whole.trail, number))
+            yield from _flattened(part, strict=strict)
     else:
-        yield Located(object=document, file=file, line=line)
-
-
-def _weigh(text: str, *, file: str) -> None:
-    """Refuse what is too deep or, its aliases written out, too much; before anything is built."""
-    sizes: dict[str, int] = {}
-    open_nodes: list[tuple[str, int]] = []
-    total = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        anchor = getattr(event, "anchor", None) or ""
-        place = f"{file}:{event.start_mark.line + 1 if event.start_mark else 1}"
-        if isinstance(event, yaml.AliasEvent):
-            if anchor not in sizes:  # unknown, or of a node that is not complete: a circle
-                raise BadInput(f"alias `{anchor[:63]}` stands for nothing", place=place)
-            total += sizes[anchor]
-        elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, before = open_nodes.pop()
-            sizes[anchor] = total - before + 1
-        elif isinstance(event, yaml.NodeEvent):
-            if getattr(event, "tag", None) not in _TAGS:
-                raise BadInput("a tag that says how to build a value", place=place, hint=_NO_TAGS)
-            total += 1
-            sizes[anchor] = 1
-            if isinstance(event, yaml.CollectionStartEvent):
-                sizes.pop(anchor)
-                open_nodes.append((anchor, total))
-        if len(open_nodes) > MAX_DEPTH:
-            raise BadInput(f"nested deeper than {MAX_DEPTH}", place=place)
-        if total > MAX_NODES:
-            problem = f"more than {MAX_NODES} values, its aliases written out"
-            raise BadInput(problem, place=place, hint="write out what is meant, without aliases")
+        yield whole
 
 
 def _unreadable(error: yaml.YAMLError, *, text: str, file: str) -> BadInput:
@@ -246,7 +282,7 @@ class _Loader(yaml.CSafeLoader):
         seen: dict[str, int] = {}
         for key, _ in node.value:
             line = key.start_mark.line + 1
-            if key.tag == "tag:yaml.org,2002:merge":
+            if key.tag == _MERGE:
                 continue
             if key.tag != "tag:yaml.org,2002:str":
                 raise _refusal("a key is not text: put it in quotes", key)

@@ -28,6 +28,8 @@ from lokeys.errors import (
 )
 
 COMMANDS = {
+    "validate": "find every fault of the storage credentials in manifests; asks no cluster",
+    "render": "print the Kubernetes objects of a LokiStack; asks no cluster",
     "doctor": "find out why Loki cannot reach its storage",
     "discover": "follow a running Loki's key back, and print the resource for it",
     "trace": "walk one route from the source to the pods, a line a hop",

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-OUTPUTS = ("people", "json", "yaml")
+OUTPUTS = ("people", "json", "yaml", "sarif", "junit")
 REACHES = ("auto", "direct", "forward")
 SEVERITIES = ("error", "warning", "info")
 _IGNORE = re.compile(r"LK[0-9]{4}(=[A-Za-z]+/[^/\s]*/[^/\s]+)?")

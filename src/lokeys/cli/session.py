@@ -20,7 +20,7 @@ from lokeys.cli.reach import Mode, Reach
 from lokeys.clock import utc_now
 from lokeys.core.finding import Finding, Severity
 from lokeys.core.model import Ref, RouteSpec
-from lokeys.core.report import Ignore, heeded
+from lokeys.core.report import heeded, ignore_of
 from lokeys.core.snapshot import Memory
 from lokeys.core.storagecredential.status import fitted, memory_to_status
 from lokeys.engine.act import RemainingLease
@@ -72,15 +72,6 @@ async def opens_bucket(session: Session, spec: RouteSpec) -> bool:
     ports = session.wire(spec)
     reading = await ports.source.read()
     return reading.pair is not None and (await ports.store.try_list(reading.pair)).accepted
-
-
-def ignore_of(word: str) -> Ignore:
-    """Return what `CODE` or `CODE=KIND/NAMESPACE/NAME` ignores."""
-    code, _, place = word.partition("=")
-    if not place:
-        return Ignore(code=code)
-    kind, namespace, name = place.split("/", 2)
-    return Ignore(code=code, kind=kind, namespace=namespace or None, name=name)
 
 
 def run_session(options: Options, body: Callable[[Session], Awaitable[Answer]]) -> Answer:

@@ -74,6 +74,15 @@ class Link:
     cause: str | None = None
 
 
+def ignore_of(word: str) -> Ignore:
+    """Return what `CODE` or `CODE=KIND/NAMESPACE/NAME` ignores."""
+    code, _, place = word.partition("=")
+    if not place:
+        return Ignore(code=code)
+    kind, namespace, name = place.split("/", 2)
+    return Ignore(code=code, kind=kind, namespace=namespace or None, name=name)
+
+
 def heeded(findings: Iterable[Finding], ignored: Sequence[Ignore]) -> tuple[Finding, ...]:
     """Return the findings that are not ignored, best explanation first, none twice."""
     by_id = {f.id: f for f in findings if not any(rule.covers(f) for rule in ignored)}

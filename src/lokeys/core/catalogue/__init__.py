@@ -1,18 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every finding there is. Codes are never reused; each has a docs page and a golden case.
 
-LK03xx sources · LK04xx vaults · LK05xx External Secrets and the Secret · LK06xx pods and rollout
+LK01xx storage Secrets · LK02xx LokiStacks and schemas · LK03xx sources · LK04xx vaults
+LK05xx External Secrets and the Secret · LK06xx pods and rollout
 LK08xx the store's answers · LK10xx what could not be read
 """
 
 from __future__ import annotations
 
-from lokeys.core.catalogue import delivery, pods, reading, sources, store, vaults
+from lokeys.core.catalogue import (
+    delivery,
+    lokistacks,
+    pods,
+    reading,
+    sources,
+    storage_secrets,
+    store,
+    vaults,
+)
 from lokeys.core.finding import Rule
 
 
 def _rules() -> dict[str, Rule]:
-    modules = (sources, vaults, delivery, pods, store, reading)
+    modules = (
+        *(storage_secrets, lokistacks),
+        *(sources, vaults, delivery, pods, store, reading),
+    )
     rules = [
         value for module in modules for value in vars(module).values() if isinstance(value, Rule)
     ]

@@ -30,8 +30,13 @@ REMOVE_FIELD = Remedy(
     command="kubectl -n {namespace} patch secret {name} --type json "
     '-p \'[{{"op":"remove","path":"/data/{field}"}}]\'',
 )
+RENAME_FIELD = Remedy(
+    text="rename `{wrong}` to `{meant}`",
+    command="kubectl -n {namespace} patch secret {name} --type json "
+    '-p \'[{{"op":"move","from":"/data/{wrong}","path":"/data/{meant}"}}]\'',
+)
 USE_STATIC_KEYS = Remedy(
-    text="or keep the static keys: say `credentialMode: static`",
+    text="keep the static keys: say `credentialMode: static`",
     command="kubectl -n {namespace} patch lokistack {stack} --type merge "
     '-p \'{{"spec":{{"storage":{{"secret":{{"credentialMode":"static"}}}}}}}}\'',
 )

@@ -110,7 +110,7 @@ def _provider(reader: Reader, audience: object) -> str:
     if isinstance(audience, str) and _PROVIDER.fullmatch(audience):
         return audience
     found = form(audience) if isinstance(audience, str) else "missing"
-    found = f"a key.json whose `audience` is {found}"
+    found = f"a file whose `audience` is {found}"
     expected = f"{_PROVIDER_FORM}providers/PROVIDER"
     reader.tell(rules.BAD_AUDIENCE, KEY, found=found, expected=expected)
     return ""

@@ -80,9 +80,13 @@ class Reader:
             for other in sorted(self.secret.keys - self.keys.known)
             if meant_by(other, self.keys) == key
         ]
-        hint = f"; `{shown(near[0])}` is there: was that meant?" if near else ""
         found = "is empty" if key in self.secret.keys else "is missing"
-        self.tell(rules.MISSING_FIELD, key, found=found, expected=EXPECTED[key], hint=why + hint)
+        words = {"found": found, "expected": EXPECTED[key], "hint": why}
+        if near:
+            words |= {"wrong": shown(near[0]), "meant": key}
+            words["hint"] += f"; `{words['wrong']}` is there: was that meant?"
+        remedy = (rules.RENAME_FIELD,) if near else None
+        self.tell(rules.MISSING_FIELD, key, remedy=remedy, **words)
 
     def url(self, key: str, *, with_path: bool = False, scheme: str | None = None) -> Url | None:
         """Return the URL at a key, or None having told why it is none."""
@@ -127,7 +131,9 @@ class Reader:
         meant = meant_by(key, self.keys)
         others = providers_of(key, but=self.type)
         if meant and not self.secret.has(meant):
-            self.tell(rules.UNKNOWN_FIELD, key, hint=f": `{meant}` was probably meant")
+            hint = f": `{meant}` was probably meant"
+            words = {"hint": hint, "wrong": shown(key), "meant": meant}
+            self.tell(rules.UNKNOWN_FIELD, key, remedy=(rules.RENAME_FIELD,), **words)
         elif others:
             self.tell(rules.FOREIGN_FIELD, key, others=" and ".join(others))
         else:
@@ -195,7 +201,7 @@ def _is_name(text: str) -> bool:
 def one_of(value: str, allowed: tuple[str, ...]) -> str:
     """Return a hint at what was meant by a word outside its list, or what it looks like."""
     same = [word for word in allowed if word.lower() == value.strip().lower()]
-    return f"; `{same[0]}` was meant: capitals count" if same else ""
+    return f"; `{same[0]}` was meant, spelt exactly so" if same else ""
 
 
 __all__ = ["Reader", "form", "one_of"]

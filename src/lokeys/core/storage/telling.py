@@ -16,7 +16,7 @@ _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
 
-def tell(
+def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
     rule: Rule,
     place: Ref,
     *,

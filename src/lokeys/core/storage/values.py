@@ -22,7 +22,7 @@ _SHORT_FORMS = {
     "environment": r"Azure\w+",
     "endpoint_suffix": r"blob\.[a-z.]+",
     "audience": r"(https?://|//|api://|sts\.)\S+",
-    "account_key": r"[A-Za-z0-9+/]{40,}={0,2}",
+    "account_key": r"[A-Za-z0-9+/]{80,}={0,2}",
     "access_key_id": r"[A-Za-z0-9]{16,128}",
     "key.json": r"\s*\{.*",
 }

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys validate`: manifests in, every fault of the storage credentials out. No cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from lokeys import __version__
+from lokeys.adapters.manifests import Located, read
+from lokeys.cli import screens
+from lokeys.cli.operator_environment import cloud_environment, environment_options
+from lokeys.cli.options import Command, Options, options_of
+from lokeys.cli.output import Line, Printer
+from lokeys.clock import utc_now
+from lokeys.core.finding import Finding, Severity
+from lokeys.core.report import exit_code, ignore_of
+from lokeys.core.validation.validate import Validation, validate
+from lokeys.errors import BadInput
+
+
+class ValidateCommand(Command):
+    """Knows the formats of CI, too."""
+
+    formats = ("people", "json", "sarif", "junit")
+
+
+@click.command("validate", cls=ValidateCommand)
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    required=True,
+    metavar="PATH",
+    help="A file, a folder, or `-` for stdin. Repeatable.",
+)
+@click.argument("more", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--secrets",
+    type=click.Choice(("required", "optional")),
+    default="required",
+    show_default=True,
+    help="Whether a Secret that is not among the manifests is an error or a warning.",
+)
+@environment_options
+@click.pass_context
+def command(  # noqa: PLR0913 - click hands over one argument an option
+    ctx: click.Context,
+    files: tuple[str, ...],
+    more: tuple[str, ...],
+    *,
+    secrets: str,
+    openshift: bool,
+    token_cco: bool,
+    operator_env: str | None,
+) -> int:
+    """Find every fault of the storage credentials in manifests.
+
+    Takes LokiStacks with their Secrets (or the ExternalSecrets that make them) and CA ConfigMaps,
+    and StorageCredentials; all else is passed over. Asks no cluster and no store.
+    """
+    options = options_of(ctx)
+    environment = cloud_environment(
+        openshift=openshift, token_cco=token_cco, operator_env=operator_env
+    )
+    validation = validate(
+        given((*files, *more)),
+        now=utc_now(),
+        namespace=options.namespace or "default",
+        environment=environment,
+        secrets_optional=secrets == "optional",
+        ignored=[ignore_of(word) for word in options.ignore],
+    )
+    if not (validation.stacks or validation.credentials):
+        raise BadInput(
+            "no LokiStack and no StorageCredential in here",
+            place=", ".join((*files, *more)),
+            hint="a Secret is judged with the LokiStack that names it: hand in both",
+        )
+    show(Printer(no_color=options.no_color), options, validation)
+    fail_on = Severity(options.fail_on)
+    return exit_code(validation.all_findings, complete=True, fail_on=fail_on)
+
+
+def given(paths: Sequence[str]) -> list[Located]:
+    """Return the objects of all paths; a path that is named twice is read once."""
+    return [located for path in dict.fromkeys(paths) for located in read(path)]
+
+
+def show(printer: Printer, options: Options, validation: Validation) -> None:
+    """Print the report in the chosen form."""
+    match options.output:
+        case "json":
+            from lokeys.core.validation.report import validation_report  # noqa: PLC0415
+
+            printer.json(validation_report(validation))
+        case "sarif":
+            from lokeys.core.validation.sarif import sarif  # noqa: PLC0415
+
+            printer.json(sarif(validation.all_findings, version=__version__))
+        case "junit":
+            from lokeys.core.validation.junit import junit  # noqa: PLC0415
+
+            printer.text(junit(validation, fail_on=Severity(options.fail_on)))
+        case _:
+            printer.lines(people_lines(validation, width=printer.width))
+
+
+def people_lines(validation: Validation, *, width: int) -> Iterator[Line]:
+    """Yield what a person reads: a stack at a time, its faults, and a sum at the end."""
+    for stack in validation.stacks:
+        mode = stack.mode.value if stack.mode else "mode not known"
+        storage = f"{stack.storage_type or 'storage not known'}, {mode}"
+        yield from _group(str(stack.ref), storage, stack.findings, width=width)
+    for credential in validation.credentials:
+        yield from _group(str(credential.ref), "", credential.findings, width=width)
+    if validation.findings:
+        yield from _group("shared objects", "", validation.findings, width=width)
+    findings = validation.all_findings
+    if findings:
+        yield screens.summary_line(findings, complete=True)
+    else:
+        yield (("nothing to report: no fault in what was handed in", "good"),)
+
+
+def _group(title: str, detail: str, findings: Sequence[Finding], *, width: int) -> Iterator[Line]:
+    good = "" if findings else "  nothing to report"
+    yield (
+        (title, "strong"),
+        (f"  {detail}" if detail else "", "faint"),
+        (good, "good"),
+    )
+    for finding in findings:
+        yield screens.BLANK
+        yield from screens.finding_lines(finding, width=width)
+    yield screens.BLANK

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's environment, as `validate` and `render` are told it; never the caller's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lokeys.core.storage.model import CloudEnvironment
+from lokeys.errors import BadInput
+
+_FIELDS = {
+    "ROLEARN": "aws_role_arn",
+    "CLIENTID": "azure_client_id",
+    "TENANTID": "azure_tenant_id",
+    "SUBSCRIPTIONID": "azure_subscription_id",
+    "REGION": "azure_region",
+    "PROJECT_NUMBER": "gcp_project_number",
+    "POOL_ID": "gcp_pool_id",
+    "PROVIDER_ID": "gcp_provider_id",
+    "SERVICE_ACCOUNT_EMAIL": "gcp_service_account_email",
+}
+_EXAMPLE = {
+    "aws_role_arn": "arn:aws:iam::000000000000:role/ROLEARN",
+    "azure_client_id": "00000000-0000-0000-0000-000000000001",
+    "azure_tenant_id": "00000000-0000-0000-0000-000000000002",
+    "azure_subscription_id": "00000000-0000-0000-0000-000000000003",
+    "gcp_project_number": "000000000000",
+    "gcp_pool_id": "pool-id",
+    "gcp_provider_id": "provider-id",
+    "gcp_service_account_email": "service-account@project.iam.gserviceaccount.com",
+}
+MAX_BYTES = 64 * 1024
+
+
+def environment_options(command: Any) -> Any:
+    """Give a command --openshift, --token-cco and --operator-env."""
+    options = (
+        click.option("--openshift", is_flag=True, help="As if the operator ran on OpenShift."),
+        click.option(
+            "--token-cco",
+            is_flag=True,
+            help="As if it also had the credentials of the cloud that fits a stack's type.",
+        ),
+        click.option(
+            "--operator-env",
+            metavar="FILE",
+            help="The operator's variables, a NAME=VALUE a line, such as ROLEARN=arn:aws:…",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def cloud_environment(
+    *, openshift: bool, token_cco: bool, operator_env: str | None
+) -> CloudEnvironment:
+    """Return what the options say. Raises BadInput."""
+    known = _EXAMPLE if token_cco else {}
+    exact = _read(operator_env) if operator_env is not None else {}
+    return CloudEnvironment(openshift=openshift or token_cco, **{**known, **exact})
+
+
+def _read(path: str) -> dict[str, str]:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise BadInput(f"cannot read it: {reason}", place=path) from error
+    if len(content) > MAX_BYTES:
+        raise BadInput("too large for a list of variables", place=path)
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise BadInput("not UTF-8 text", place=path, hint="save it as UTF-8") from None
+    found: dict[str, str] = {}
+    for number, line in enumerate(map(str.strip, lines), start=1):
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.removeprefix("export ").partition("=")
+        if not equals:
+            raise BadInput("not NAME=VALUE", place=f"{path}:{number}")
+        if name.strip() in _FIELDS:  # the operator has other variables, too
+            found[_FIELDS[name.strip()]] = _unquoted(value.strip())
+    return found
+
+
+def _unquoted(value: str) -> str:
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1] if quoted else value

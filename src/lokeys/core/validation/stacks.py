@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One LokiStack with its Secret, its CA and its managed credentials: every fault of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from lokeys.core.catalogue import lokistacks
+from lokeys.core.catalogue import storage_secrets as rules
+from lokeys.core.finding import Finding, Rule, Severity
+from lokeys.core.lokistack.fields import calendar_date
+from lokeys.core.lokistack.model import DEFAULT_CA_KEY, LokiStack, Schema, SchemaVersion
+from lokeys.core.lokistack.parse import parse
+from lokeys.core.lokistack.schemas import schema_findings
+from lokeys.core.model import Ref
+from lokeys.core.storage.ca import read_ca
+from lokeys.core.storage.model import CloudEnvironment, CredentialMode, Storage
+from lokeys.core.storage.read import read_storage
+from lokeys.core.storage.secret_data import SecretData, external_secret_data, secret_data
+from lokeys.core.storage.telling import tell
+from lokeys.core.validation.objects import Objects, Placed
+
+_NOT_GIVEN = "is not among the objects given"
+_WITH_CA = frozenset({"s3", "swift"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a stack is judged against: the other objects, the operator, the time."""
+
+    objects: Objects
+    now: datetime
+    environment: CloudEnvironment
+    secrets_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackView:
+    """One stack and what is wrong with it. `storage` and `stack` are None where that forbids it."""
+
+    ref: Ref
+    stack: LokiStack | None
+    storage_type: str | None
+    secret_name: str | None
+    mode: CredentialMode | None
+    storage: Storage | None
+    findings: tuple[Finding, ...]
+    placed: Placed
+    secret: SecretData | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether nothing is an error."""
+        return not any(finding.is_error for finding in self.findings)
+
+
+def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
+    """Return a stack with all its faults: those of the Secret, too, where the spec has some."""
+    stack, said = parse(placed.object, namespace=ref.namespace or "")
+    findings = [*said, *_twice(ref, around)]
+    storage = _at(placed.object, "spec", "storage")
+    findings += _schemas(ref, placed.object, stack, now=around.now)
+    kind, name = _text(storage, "secret", "type"), _text(storage, "secret", "name")
+    secret: SecretData | None = None
+    managed: SecretData | None = None
+    if name:
+        secret = _secret(Ref("Secret", name, ref.namespace), ref, around, findings)
+    managed_ref = Ref("Secret", f"{ref.name}-managed-credentials", ref.namespace)
+    if around.objects.get(managed_ref):
+        managed = _secret(managed_ref, ref, around, findings)
+    mode: CredentialMode | None = None
+    resolved: Storage | None = None
+    if kind is not None:
+        reading = read_storage(
+            ref,
+            kind,
+            _text(storage, "secret", "credentialMode"),
+            secret=secret,
+            managed=managed,
+            environment=around.environment,
+        )
+        mode, resolved = reading.mode, reading.storage
+        findings += reading.findings
+        if mode is CredentialMode.TOKEN_CCO and managed is None:
+            findings.append(_absent(rules.MISSING_MANAGED_SECRET, managed_ref, ref, around))
+    findings += _ca(ref, storage, kind, around)
+    return StackView(
+        ref=ref,
+        stack=stack,
+        storage_type=kind,
+        secret_name=name,
+        mode=mode,
+        storage=resolved,
+        findings=tuple(findings),
+        placed=placed,
+        secret=secret,
+    )
+
+
+def _twice(ref: Ref, around: Around) -> Iterator[Finding]:
+    count = around.objects.count(ref)
+    if count > 1:
+        detail = "" if around.objects.differ(ref) else ", with the same contents"
+        yield tell(lokistacks.DUPLICATE_STACK, ref, stack=ref, words={"detail": detail})
+
+
+def _schemas(
+    ref: Ref, manifest: Mapping[str, Any], stack: LokiStack | None, *, now: datetime
+) -> Iterator[Finding]:
+    """Yield the faults of the schemas; where the spec has other faults, of those that are sound."""
+    if stack is not None:
+        yield from schema_findings(ref, stack.schemas, applied=stack.applied_schemas, now=now)
+        return
+    listed = _at(manifest, "spec", "storage").get("schemas")
+    if listed is None:
+        return
+    sound = _sound_schemas(listed)
+    applied = _sound_schemas(_at(manifest, "status", "storage").get("schemas"))
+    if isinstance(listed, list) and len(sound) == len(listed):
+        yield from schema_findings(ref, sound, applied=applied, now=now)
+
+
+def _sound_schemas(listed: object) -> tuple[Schema, ...]:
+    found = []
+    for entry in listed if isinstance(listed, list) else ():
+        match entry:
+            case {"version": str(version), "effectiveDate": str(day)}:
+                effective: date | None = calendar_date(day)
+                if version in set(SchemaVersion) and effective is not None:
+                    schema = Schema(version=SchemaVersion(version), effective_date=effective)
+                    found.append(schema)
+    return tuple(found)
+
+
+def _secret(wanted: Ref, stack: Ref, around: Around, findings: list[Finding]) -> SecretData | None:
+    """Return what is known of a Secret; adds what is to be said of its form or its absence."""
+    placed = around.objects.get(wanted)
+    if placed is not None:
+        decoded = secret_data(placed.object, ref=wanted, stack=stack)
+        findings += decoded.findings
+        return decoded.data
+    maker = around.objects.maker_of(wanted)
+    if maker is not None:
+        return external_secret_data(maker.object, ref=wanted)
+    findings.append(_absent(rules.MISSING_STORAGE_SECRET, wanted, stack, around))
+    return None
+
+
+def _absent(rule: Rule, wanted: Ref, stack: Ref, around: Around) -> Finding:
+    words = {"stack_ref": str(stack), "where": _NOT_GIVEN}
+    finding = tell(rule, wanted, stack=stack, words=words)
+    severity = Severity.WARNING if around.secrets_optional else finding.severity
+    return replace(finding, severity=severity)
+
+
+def _ca(
+    ref: Ref, storage: Mapping[str, Any], kind: str | None, around: Around
+) -> tuple[Finding, ...]:
+    name = _text(storage, "tls", "caName")
+    if not name:
+        return ()
+    if kind is not None and kind not in _WITH_CA:
+        words = {"detail": f"takes no CA for {kind[:20]}"}
+        field = "spec.storage.tls"
+        return (tell(lokistacks.UNSUPPORTED_FIELD, ref, stack=ref, field=field, words=words),)
+    wanted = Ref("ConfigMap", name, ref.namespace)
+    placed = around.objects.get(wanted)
+    key = _text(storage, "tls", "caKey") or DEFAULT_CA_KEY
+    config_map = placed.object if placed else None
+    return read_ca(ref, wanted, key=key, config_map=config_map, now=around.now)
+
+
+def _at(value: object, *names: str) -> Mapping[str, Any]:
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object, *names: str) -> str | None:
+    *parents, last = names
+    found = _at(value, *parents).get(last)
+    return found if isinstance(found, str) and found else None

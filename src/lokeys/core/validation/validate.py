@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All stacks and StorageCredentials of an input, judged; every finding with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from lokeys.core.catalogue import storage_secrets as rules
+from lokeys.core.finding import Finding
+from lokeys.core.lokistack.model import KIND as LOKISTACK
+from lokeys.core.model import Ref
+from lokeys.core.report import Ignore, heeded
+from lokeys.core.storage.model import CloudEnvironment
+from lokeys.core.storage.telling import tell
+from lokeys.core.storagecredential.schema import KIND as STORAGE_CREDENTIAL
+from lokeys.core.storagecredential.validate import Fault, faults
+from lokeys.core.validation.objects import Objects, Placed, location_of
+from lokeys.core.validation.stacks import Around, StackView, view_stack
+
+_FAULTS = {
+    "missing": "missing_field",
+    "unknown field": "unknown_field",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialView:
+    """One StorageCredential and what is wrong with it."""
+
+    ref: Ref
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether nothing is an error."""
+        return not any(finding.is_error for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What an input comes to. `findings` are of what no single stack or credential owns."""
+
+    stacks: tuple[StackView, ...]
+    credentials: tuple[CredentialView, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def views(self) -> tuple[StackView | CredentialView, ...]:
+        """Return the stacks, then the credentials."""
+        return (*self.stacks, *self.credentials)
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Return every finding."""
+        return (*self.findings, *(finding for view in self.views for finding in view.findings))
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether nothing is an error."""
+        return not any(finding.is_error for finding in self.all_findings)
+
+
+def validate(  # noqa: PLR0913 - the input and what it is judged against
+    given: Sequence[Placed],
+    *,
+    now: datetime,
+    namespace: str = "default",
+    environment: CloudEnvironment | None = None,
+    secrets_optional: bool = False,
+    ignored: Sequence[Ignore] = (),
+) -> Validation:
+    """Return all faults of the stacks and StorageCredentials among the objects.
+
+    The order of the objects changes nothing but the places that are named.
+    """
+    objects = Objects(given, namespace=namespace)
+    around = Around(
+        objects=objects,
+        now=now,
+        environment=environment or CloudEnvironment(),
+        secrets_optional=secrets_optional,
+    )
+    views = [view_stack(ref, placed, around) for ref, placed in objects.of_kind(LOKISTACK)]
+    credentials = [
+        CredentialView(ref=ref, findings=_credential(ref, placed, ignored))
+        for ref, placed in objects.of_kind(STORAGE_CREDENTIAL)
+    ]
+    return Validation(
+        stacks=tuple(
+            replace(view, findings=_placed(view.findings, view, objects, ignored)) for view in views
+        ),
+        credentials=tuple(credentials),
+        findings=_shared(views, objects, ignored),
+    )
+
+
+def _credential(ref: Ref, placed: Placed, ignored: Sequence[Ignore]) -> tuple[Finding, ...]:
+    found = (_credential_finding(ref, placed, fault) for fault in faults(placed.object))
+    return heeded(found, ignored)
+
+
+def _credential_finding(ref: Ref, placed: Placed, fault: Fault) -> Finding:
+    path = fault.path or None
+    finding = tell(
+        rules.BAD_STORAGE_CREDENTIAL, ref, stack=ref, field=path, words={"problem": str(fault)}
+    )
+    location = location_of(placed, path)
+    return replace(finding, fault=_FAULTS.get(fault.problem, "bad_type"), location=location)
+
+
+def _placed(
+    findings: Iterable[Finding], view: StackView, objects: Objects, ignored: Sequence[Ignore]
+) -> tuple[Finding, ...]:
+    """Return findings with their places: in the object's own file, or else in the stack's."""
+    return heeded((_with_place(finding, view, objects) for finding in findings), ignored)
+
+
+def _with_place(finding: Finding, view: StackView, objects: Objects) -> Finding:
+    place, field = view.placed, finding.field
+    if finding.object is not None and finding.object != view.ref:
+        own = objects.get(finding.object) or objects.maker_of(finding.object)
+        place, field = (own, field) if own else (place, _pointer_to(finding.object))
+    return replace(finding, location=location_of(place, field))
+
+
+def _pointer_to(ref: Ref) -> str:
+    """Return the field of a stack that names an object which is not there."""
+    return "spec.storage.tls.caName" if ref.kind == "ConfigMap" else "spec.storage.secret.name"
+
+
+def _shared(
+    views: Iterable[StackView], objects: Objects, ignored: Sequence[Ignore]
+) -> tuple[Finding, ...]:
+    """Return what is wrong with objects that stacks share."""
+    named = {
+        finding.object
+        for view in views
+        for finding in view.findings
+        if finding.object is not None and finding.object.kind == "ConfigMap"
+    } | {view.secret.ref for view in views if view.secret is not None}
+    found = []
+    for ref in sorted(named):
+        placed = objects.get(ref)
+        if placed is not None and objects.count(ref) > 1 and objects.differ(ref):
+            words = {"count": objects.count(ref)}
+            finding = tell(rules.DUPLICATE_OBJECT, ref, stack=ref, words=words)
+            found.append(replace(finding, route=None, location=location_of(placed, None)))
+    return heeded(found, ignored)
