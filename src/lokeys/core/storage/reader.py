@@ -81,12 +81,17 @@ class Reader:
             if meant_by(other, self.keys) == key
         ]
         found = "is empty" if key in self.secret.keys else "is missing"
-        words = {"found": found, "expected": EXPECTED[key], "hint": why}
-        if near:
-            words |= {"wrong": shown(near[0]), "meant": key}
-            words["hint"] += f"; `{words['wrong']}` is there: was that meant?"
-        remedy = (rules.RENAME_FIELD,) if near else None
-        self.tell(rules.MISSING_FIELD, key, remedy=remedy, **words)
+        wrong = shown(near[0]) if near else ""
+        self.tell(
+            rules.MISSING_FIELD,
+            key,
+            remedy=(rules.RENAME_FIELD,) if near else None,
+            found=found,
+            expected=EXPECTED[key],
+            hint=why + (f"; `{wrong}` is there: was that meant?" if near else ""),
+            wrong=wrong,
+            meant=key,
+        )
 
     def url(self, key: str, *, with_path: bool = False, scheme: str | None = None) -> Url | None:
         """Return the URL at a key, or None having told why it is none."""
@@ -132,8 +137,9 @@ class Reader:
         others = providers_of(key, but=self.type)
         if meant and not self.secret.has(meant):
             hint = f": `{meant}` was probably meant"
-            words = {"hint": hint, "wrong": shown(key), "meant": meant}
-            self.tell(rules.UNKNOWN_FIELD, key, remedy=(rules.RENAME_FIELD,), **words)
+            remedy = (rules.RENAME_FIELD,)
+            wrong = shown(key)
+            self.tell(rules.UNKNOWN_FIELD, key, remedy=remedy, hint=hint, wrong=wrong, meant=meant)
         elif others:
             self.tell(rules.FOREIGN_FIELD, key, others=" and ".join(others))
         else:
