@@ -246,8 +246,11 @@ class Controller:
     # --- routes ----------------------------------------------------------------------------------
 
     async def _route(self, key: Key, spec: RouteSpec, manifest: Mapping[str, Any]) -> Route:
+        uid, generation = manifest["metadata"]["uid"], manifest["metadata"]["generation"]
         known = self.routes.get(key)
-        generation = manifest["metadata"]["generation"]
+        if known is not None and known.uid != uid:  # a namesake, made before we saw the other go
+            self._drop(key)
+            known = None
         if known is not None and known.spec == spec:
             known.generation = generation
             return known
@@ -255,6 +258,7 @@ class Controller:
         for neighbour in self.claims.put(key, spec, manifest):
             self.requeue(neighbour, 0.0)
         route = Route(
+            uid=uid,
             spec=spec,
             generation=generation,
             lookout=Lookout(
@@ -312,7 +316,8 @@ def _same_wish(then: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
     if now is None or now["metadata"].get("deletionTimestamp"):
         return False
     paused = now["metadata"].get("labels", {}).get(PAUSED) == "true"
-    return not paused and now["metadata"]["generation"] == then["metadata"]["generation"]
+    same = all(now["metadata"][part] == then["metadata"][part] for part in ("uid", "generation"))
+    return same and not paused
 
 
 def _pause_s(route: Route, look: Look) -> float:

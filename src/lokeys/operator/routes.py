@@ -22,6 +22,7 @@ Key = tuple[str, str]
 class Route:
     """One route between two reconciles."""
 
+    uid: str
     spec: RouteSpec
     generation: int
     lookout: Lookout

@@ -38,6 +38,8 @@ class Desk:
     world: World = field(default_factory=World)
     store: Store = field(default_factory=Store)
     resource: dict[str, Any] | None = None
+    successor: dict[str, Any] | None = None
+    """What somebody puts in the resource's place as soon as anything is written."""
 
     def __post_init__(self) -> None:
         """Write the resource down and open the controller."""
@@ -58,6 +60,8 @@ class Desk:
 
     def get(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return the resource, as the informer does."""
+        if self.world.writes and self.successor is not None:
+            self.resource = self.successor
         return self.resource if (namespace, name) == KEY else None
 
     def clock(self) -> datetime:
@@ -96,5 +100,38 @@ def test_a_heal_goes_on_where_its_healer_was_killed() -> None:
             if not desk.world.writes:
                 await asyncio.sleep(again_s)
         assert now() - killed >= 15
+
+    run(main())
+
+
+def test_a_resource_made_anew_is_told_everything() -> None:
+    """One of the same name and the same words has a status of its own, and hears all of it."""
+
+    async def main() -> None:
+        desk = Desk()
+        await desk.controller.reconcile(KEY)
+        desk.store.patches.clear()
+        await desk.controller.reconcile(KEY)
+        assert desk.store.patches == []
+        desk.resource = a_resource("uid-2")
+        await desk.controller.reconcile(KEY)
+        told = desk.store.patches[0]
+        assert told["metadata"] == {"uid": "uid-2"}
+        assert {each["type"] for each in told["status"]["conditions"]} >= {"Ready", "InSync"}
+
+    run(main())
+
+
+def test_a_heal_ends_when_its_resource_is_made_anew() -> None:
+    """What the namesake allows is another matter: nothing more is done in the old one's name."""
+
+    async def main() -> None:
+        desk = Desk()
+        desk.world.rotate_source()
+        desk.successor = a_resource("uid-2", mode="Observe")
+        await desk.controller.reconcile(KEY)
+        assert desk.world.writes == ["write vault"]
+        await desk.controller.reconcile(KEY)
+        assert desk.world.writes == ["write vault"]
 
     run(main())
