@@ -9,15 +9,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from lokeys.cli.output import Line, Span
 from lokeys.core.catalogue import RULES
 from lokeys.core.finding import Finding, Rule, Severity, Symptom
 from lokeys.core.model import Hop, Ref
-from lokeys.core.plan import Plan, Step
 from lokeys.core.report import Link, RouteView
-from lokeys.core.route import HopView, first_disagreement
 from lokeys.core.sensitive import short
+
+if TYPE_CHECKING:  # what judges manifests alone starts without routes and plans
+    from lokeys.core.plan import Plan, Step
+    from lokeys.core.route import HopView
 
 BLANK: Line = ()
 _LABEL = 10
@@ -37,6 +40,8 @@ _DISAGREES = {
 
 def route_lines(route: RouteView, *, at: datetime, width: int) -> Iterator[Line]:
     """Yield one route, a line a hop, the first disagreement marked in words."""
+    from lokeys.core.route import first_disagreement  # noqa: PLC0415
+
     hops = route.diagnosis.hops
     yield ((str(route.owner), "strong"),)
     wrong = first_disagreement(hops)

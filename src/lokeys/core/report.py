@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lokeys.core.diagnosis import Diagnosis
 from lokeys.core.finding import (
     Finding,
     Rule,
@@ -18,9 +17,10 @@ from lokeys.core.finding import (
     ref_to_json,
 )
 from lokeys.core.model import Ref
-from lokeys.core.plan import Plan
-from lokeys.core.plan.steps import plan_to_json
-from lokeys.core.route import hop_to_json
+
+if TYPE_CHECKING:  # what judges manifests alone starts without routes and plans
+    from lokeys.core.diagnosis import Diagnosis
+    from lokeys.core.plan import Plan
 
 API_VERSION = "lokeys.dev/v1"
 
@@ -123,6 +123,8 @@ def route_report(route: RouteView, findings: Sequence[Finding]) -> dict[str, Any
 
 def plan_report(route: str, plan: Plan, findings: Sequence[Finding]) -> dict[str, Any]:
     """Return the report of `heal --dry-run`."""
+    from lokeys.core.plan.steps import plan_to_json  # noqa: PLC0415
+
     return report(
         "Plan",
         route=route,
@@ -193,6 +195,8 @@ def report(kind: str, **fields: Any) -> dict[str, Any]:
 
 
 def _route(route: RouteView) -> dict[str, Any]:
+    from lokeys.core.route import hop_to_json  # noqa: PLC0415
+
     return {
         "kind": "static",
         "owner": ref_to_json(route.owner),
