@@ -30,7 +30,7 @@ from lokeys.core.storagecredential.status import (
 from lokeys.engine.act import Hand
 from lokeys.engine.heal import Done, Healing, Listener, Patience, heal
 from lokeys.engine.look import Look, Lookout, Wishes
-from lokeys.errors import Conflict, LeaseLost, NotFound, Waiting
+from lokeys.errors import BadInput, Conflict, LeaseLost, NotFound, Waiting
 from lokeys.kube.client import Api
 from lokeys.kube.events import EventWriter
 from lokeys.kube.informer import Informer
@@ -91,14 +91,13 @@ class Controller:
             self._drop(key)
             return None
         try:
-            spec = parse(manifest)
-        except Refused as refused:
+            route = await self._route(key, parse(manifest), manifest)
+        except (Refused, BadInput) as refused:
             self._drop(key)
             before = manifest.get("status") or {}
             now = _refused_status(manifest, refused, self.clock())
             await self._patch_status(manifest, changes(before, now))
             return None
-        route = await self._route(key, spec, manifest)
         try:
             return await self._reconcile(key, route, manifest)
         finally:
@@ -344,7 +343,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]
     return patch
 
 
-def _refused_status(manifest: Mapping[str, Any], refused: Refused, now: datetime) -> dict[str, Any]:
+def _refused_status(manifest: Mapping[str, Any], refused: Exception, now: datetime) -> dict[str, Any]:
     """Return the status of a resource that makes no route."""
     before = manifest.get("status") or {}
     generation = manifest["metadata"]["generation"]

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from builders import a_route
 from fakes.ports import NOON, World
+from lokeys.adapters.http import tls_context
 from lokeys.core.model import Mode, RouteSpec
 from lokeys.core.storagecredential.render import render
 from lokeys.kube.events import EventWriter
@@ -75,6 +76,7 @@ class Desk:
         return Lease(api, name=f"lokeys-{name}", namespace=namespace, holder=holder, clock=now)
 
     async def _ports(self, spec: RouteSpec, _objects: object) -> Any:
+        tls_context(spec.bucket.ca_bundle)  # as the real ones do
         return self.world.ports(spec)
 
 
@@ -133,5 +135,24 @@ def test_a_heal_ends_when_its_resource_is_made_anew() -> None:
         assert desk.world.writes == ["write vault"]
         await desk.controller.reconcile(KEY)
         assert desk.world.writes == ["write vault"]
+
+    run(main())
+
+
+def test_a_ca_bundle_that_is_none_is_told() -> None:
+    """A fault that only opening the route shows stands in the status like any other."""
+
+    async def main() -> None:
+        desk = Desk()
+        await desk.controller.reconcile(KEY)
+        assert desk.resource is not None
+        broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
+        bucket = {"name": "loki", "endpoint": "https://rgw.test", "caBundle": broken}
+        desk.resource = a_resource("uid-1", bucket=bucket)
+        desk.resource["metadata"]["generation"] = 2
+        assert await desk.controller.reconcile(KEY) is None
+        ready = desk.store.patches[-1]["status"]["conditions"][0]
+        assert (ready["status"], ready["reason"]) == ("False", "InvalidSpec")
+        assert "CA bundle" in ready["message"]
 
     run(main())
