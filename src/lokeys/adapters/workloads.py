@@ -326,7 +326,7 @@ def _is_current(pod: Json, workload: Json, *, current: bool) -> bool:
 
 
 def _budget_of(pod: Json, budgets: list[Json]) -> Budget | None:
-    """Return the tightest disruption budget that covers the pod."""
+    """Return the tightest disruption budget that covers the pod; several together allow nothing."""
     covering = [
         Budget(
             ref=Ref(
@@ -339,7 +339,10 @@ def _budget_of(pod: Json, budgets: list[Json]) -> Budget | None:
         for each in budgets
         if _covers(each, pod)
     ]
-    return min(covering, key=lambda budget: budget.disruptions_allowed, default=None)
+    tightest = min(covering, key=lambda budget: budget.disruptions_allowed, default=None)
+    if tightest is not None and len(covering) > 1:  # the API server refuses such evictions
+        return replace(tightest, disruptions_allowed=0)
+    return tightest
 
 
 def _covers(budget: Json, pod: Json) -> bool:

@@ -185,7 +185,9 @@ def _budget_message(body: bytes) -> str | None:
     for cause in (status.get("details") or {}).get("causes") or ():
         if cause.get("reason") == "DisruptionBudget":
             return str(cause.get("message") or status.get("message"))[:MAX_MESSAGE]
-    return None
+    said = str(status.get("message") or "")
+    # No patience helps here: it is an internal error (500) that comes every time.
+    return said[:MAX_MESSAGE] if "more than one PodDisruptionBudget" in said else None
 
 
 def _said(status: dict[str, Any], *, target: Target) -> str:

@@ -245,6 +245,22 @@ def test_which_budget_covers_a_pod(selector: Json | None, covered: bool) -> None
         assert found.disruptions_allowed == 1
 
 
+def test_several_budgets_on_one_pod_allow_nothing() -> None:
+    """The API server answers every such eviction with an error, whatever each one allows."""
+    budgets = [
+        {
+            "kind": "PodDisruptionBudget",
+            "metadata": {"name": name, "namespace": "ns"},
+            "spec": {"selector": {}},
+            "status": {"disruptionsAllowed": 1},
+        }
+        for name in ("all", "loki")
+    ]
+    found = one_pod(pod(), *budgets).budget
+    assert found is not None
+    assert found.disruptions_allowed == 0
+
+
 RELOADER = "reloader.stakater.com"
 
 

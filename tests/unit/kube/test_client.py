@@ -320,6 +320,19 @@ def test_budget_is_told_from_rate_limit() -> None:
     run(main())
 
 
+def test_several_budgets_block_an_eviction() -> None:
+    """The API server calls it an internal error; it is one that no repetition mends."""
+    message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does"
+    client, asked = answers(status(500, reason="InternalError", message=message))
+
+    async def main() -> None:
+        with pytest.raises(EvictionBlocked, match="more than one PodDisruptionBudget"):
+            await client.evict("a", namespace="ns")
+        assert len(asked) == 1
+
+    run(main())
+
+
 def test_log_is_cut() -> None:
     """A log is no longer than asked for, and undecodable bytes do no harm."""
     client, _ = answers(httpx2.Response(200, content=b"\xff" + b"x" * 900))
