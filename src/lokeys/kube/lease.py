@@ -43,7 +43,7 @@ def this_process() -> str:
 
 
 class Lease:
-    """One holder's view of one Lease."""
+    """One holder's view of one Lease. `ended` tells of a holder that is known to be no more."""
 
     def __init__(  # noqa: PLR0913 - a lease is its names, its times and its two clocks
         self,
@@ -55,6 +55,7 @@ class Lease:
         duration_s: float = 15.0,
         renew_s: float | None = None,
         retry_s: float | None = None,
+        ended: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = awake_and_asleep,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -65,8 +66,11 @@ class Lease:
         self.renew_s = renew_s or duration_s / 5
         self.retry_s = retry_s or duration_s / 7.5
         self._api = api
+        self._ended = ended
         self._clock = clock
         self._now = now
+        self._predecessor: str | None = None
+        self._taken_at = 0.0
         self._seen: Object | None = None
         self._seen_at = 0.0
         self._seen_to_live = False
@@ -125,10 +129,21 @@ class Lease:
             await self._look()
             if self._seen is not None and not self._free():
                 return False
+            before = self.holder_seen
             await self._write()
         except Conflict:
             return False  # somebody was quicker: look again later
+        if before != self.holder:
+            self._predecessor, self._taken_at = before, self._clock()
         return True
+
+    def outlived(self, holder: str) -> bool:
+        """Tell whether that holder had this lease before us, and can act under no other any more.
+
+        Its other leases were renewed at the same pace: they end a renewal later than this one did.
+        """
+        settled = self._clock() - self._taken_at >= self.renew_s
+        return self.held and settled and holder == self._predecessor
 
     async def renew(self) -> None:
         """Hold the lease for another duration. Raises `LeaseLost` where another has it."""
@@ -209,7 +224,10 @@ class Lease:
             self._seen, self._seen_at = found, self._clock()
 
     def _free(self) -> bool:
-        return self.holder_seen in (None, self.holder) or self._expires_in_s() <= 0
+        holder = self.holder_seen
+        if holder is None or holder == self.holder or self._ended(holder):
+            return True
+        return self._expires_in_s() <= 0
 
     def _expires_in_s(self) -> float:
         declared = _spec(self._seen).get("leaseDurationSeconds") or self.duration_s

@@ -129,7 +129,14 @@ class _Operator:
             def make_lease(spec: RouteSpec) -> Lease:
                 name = f"lokeys-{spec.name}"
                 holder = self._identity
-                return Lease(self._api, name=name, namespace=spec.namespace, holder=holder)
+                # The leader before us may have been killed in a heal: its Leases died with it.
+                return Lease(
+                    self._api,
+                    name=name,
+                    namespace=spec.namespace,
+                    holder=holder,
+                    ended=lease.outlived,
+                )
 
             self._controller = Controller(
                 api=self._api,

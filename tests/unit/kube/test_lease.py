@@ -295,3 +295,29 @@ def test_living_holder_is_soon_told_from_a_dead_one() -> None:
         assert 15 <= now() - killed <= 18
 
     run(main())
+
+
+def test_a_dead_predecessors_other_leases_are_free_a_renewal_later() -> None:
+    """Who took over its first Lease need not wait for the second to run out once more."""
+
+    async def main() -> None:
+        leading, route = Store(), Store()
+        await _lease(leading, "a").acquire()
+        await _lease(route, "a").acquire()
+        leader = _lease(leading, "b")
+        await leader.acquire()
+        assert not leader.outlived("a")
+        mine = Lease(
+            route.client("b"),
+            name="route",
+            namespace="ns",
+            holder="b",
+            ended=leader.outlived,
+            clock=now,
+        )
+        taken_at = now()
+        await mine.acquire()
+        assert 3 <= now() - taken_at < 6
+        assert not leader.outlived("c")
+
+    run(main())
