@@ -47,8 +47,9 @@ LOOK_EVERY_S = 30.0
 LOOK_SOON_S = 4.0
 """After a change for the worse: whoever is mending it should not have to wait long."""
 HEAL_AT_MOST = timedelta(minutes=10)
-LONGEST_WAIT_S = 2.0
-"""What takes longer than this to pass is not waited for under the route's Lease."""
+LONGEST_WAIT_S = 0.5
+"""What takes longer than this to pass is not waited for in a heal: a pod takes its time to start,
+the watches tell when it has, and a hundred such waits would hold up every other route."""
 LEASE_AWAITED_S = 1.0
 HISTORY = 10
 
@@ -112,8 +113,8 @@ class Controller:
         look = await self._look(key, route)
         step = look.plan.next_step
         if route.spec.mode is not Mode.OBSERVE and step is not None and not step.passive:
-            await self._heal(key, route, manifest)
-            look = await self._look(key, route)
+            # A look from the watches may be a moment older than what the heal has just seen.
+            look = await self._heal(key, route, manifest) or await self._look(key, route)
         await self._tell(route, manifest, look)
         self.metrics.show(key, look)
         # Never sooner: a look that comes before an answer is too old would not ask again, and what
@@ -129,8 +130,8 @@ class Controller:
         route.memory = look.memory
         return look
 
-    async def _heal(self, key: Key, route: Route, manifest: Mapping[str, Any]) -> None:
-        """Heal under the route's Lease, unless somebody else holds it; tell of each look."""
+    async def _heal(self, key: Key, route: Route, manifest: Mapping[str, Any]) -> Look | None:
+        """Heal under the route's Lease, unless somebody else holds it; return the last look."""
         healing = Healing(memory=route.memory)
 
         async def remember(memory: Memory) -> None:
@@ -165,6 +166,7 @@ class Controller:
         finally:
             route.objects.bypass = False
             route.memory = healing.memory
+        return healing.look
 
     def _done(self, route: Route, healing: Healing, done: Done) -> None:
         """Note a step: in the log, the metrics, and the history of this incident."""
@@ -343,7 +345,9 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]
     return patch
 
 
-def _refused_status(manifest: Mapping[str, Any], refused: Exception, now: datetime) -> dict[str, Any]:
+def _refused_status(
+    manifest: Mapping[str, Any], refused: Exception, now: datetime
+) -> dict[str, Any]:
     """Return the status of a resource that makes no route."""
     before = manifest.get("status") or {}
     generation = manifest["metadata"]["generation"]
