@@ -176,7 +176,9 @@ class Lookout:
             state = known.answer.state
             agrees = state is not None and state.pair is not None and state.pair == offered
             limit = self.pace.vault if agrees else self.pace.vault_in_trouble
-            if now - known.at < (min(limit, self.pace.vault_eager) if wishes.eager else limit):
+            if _is_fresh(
+                known.at, now, min(limit, self.pace.vault_eager) if wishes.eager else limit
+            ):
                 return known.answer
         answer = await self.ports.vault.read()
         # The time of the answer: one that took ten seconds to fail is not asked again at once.
@@ -192,7 +194,7 @@ class Lookout:
         due = [
             (name, pair)
             for name, pair in pairs.items()
-            if (known := self.verdicts.get(name)) is None or now - known.at >= limit
+            if (known := self.verdicts.get(name)) is None or not _is_fresh(known.at, now, limit)
         ]
         answers = await asyncio.gather(*(self.ports.store.try_list(pair) for _, pair in due))
         for (name, _), verdict in zip(due, answers, strict=True):
@@ -246,7 +248,7 @@ class Lookout:
             )
             if wishes.eager and not settled:
                 limit = self.pace.loki_unproved
-            if now - known.at < limit:
+            if _is_fresh(known.at, now, limit):
                 return answer
         answer = await self.ports.loki.metrics(pod)
         self._metrics[pod.uid] = _Asked(at=self.clock(), answer=answer, about=pod.started_at)
@@ -255,11 +257,16 @@ class Lookout:
     async def _ask_log(self, pod: PodState) -> tuple[LogLine, ...] | Unreadable:
         known, now = self._logs.get(pod.uid), self.clock()
         fresh = known is not None and known.about == pod.started_at
-        if known is not None and fresh and now - known.at < self.pace.loki:
+        if known is not None and fresh and _is_fresh(known.at, now, self.pace.loki):
             return known.answer
         answer = await self.ports.loki.log(pod)
         self._logs[pod.uid] = _Asked(at=self.clock(), answer=answer, about=pod.started_at)
         return answer
+
+
+def _is_fresh(at: datetime, now: datetime, limit: timedelta) -> bool:
+    """Tell whether an answer is young enough; one from the future shows a wrong clock."""
+    return timedelta(0) <= now - at < limit
 
 
 def judge(snapshot: Snapshot, policy: Policy) -> Look:

@@ -67,6 +67,18 @@ def test_looking_more_often_asks_outside_no_more_often() -> None:
     assert asked["loki.metrics"] == 2
 
 
+def test_a_clock_that_was_set_back_makes_nobody_blind() -> None:
+    """Answers from a future that was none are asked for again at once, not an hour later."""
+    route = Route(World())
+    route.look()
+    route.calls.clear()
+    route.world.now -= 60 * MINUTE
+    route.look()
+    assert route.calls["store.try_list"] == 1
+    assert route.calls["vault.read"] == 1
+    assert route.calls["loki.metrics"] == 1
+
+
 def test_a_changed_source_asks_vault_and_store_at_once() -> None:
     """A second after the change both pairs have been tried and the vault read again."""
     route = Route(World())
