@@ -278,3 +278,9 @@ def test_a_doctor_only_reads() -> None:
     assert {verb for grant in doctor_grants(Account()) for verb in grant.verbs} == {"get", "list"}
     kinds = [item["kind"] for item in doctor_roles(Account(name="lokeys-doctor"))]
     assert kinds == ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
+
+
+def test_why_a_pod_is_not_ready_may_be_read_without_an_external_secret() -> None:
+    """Failing probes stand in events only, whoever delivers the Secret."""
+    bare = {"base": MINIMAL, "spec__workloads": [{"kind": "StatefulSet", "name": "loki"}]}
+    assert rights(grants(**bare), "events") == {("list", "*")}
