@@ -282,5 +282,5 @@ def test_a_doctor_only_reads() -> None:
 
 def test_why_a_pod_is_not_ready_may_be_read_without_an_external_secret() -> None:
     """Failing probes stand in events only, whoever delivers the Secret."""
-    bare = {"base": MINIMAL, "spec__workloads": [{"kind": "StatefulSet", "name": "loki"}]}
-    assert rights(grants(**bare), "events") == {("list", "*")}
+    found = grants(base=MINIMAL, spec__workloads=[{"kind": "StatefulSet", "name": "loki"}])
+    assert rights(found, "events") == {("list", "*")}
