@@ -258,7 +258,6 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
         why="Loki's configuration: where its write-ahead log is, and whether that outlives the pod",
     )
     yield events(home, "why a pod is not ready: its probes fail in events only")
-    yield events(home, "which pods fail their probes")
     yield Grant(
         namespace=home,
         group=POLICY,
