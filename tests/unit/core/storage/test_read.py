@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said of a storage Secret: nothing of a sound one, every fault of another."""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from lokeys.core.storage.model import S3, Azure, CloudEnvironment, Gcs
+from lokeys.core.storage.read import read_storage
+from unit.core.storage.secrets import (
+    ACCOUNT,
+    EVERYWHERE,
+    EXTERNAL,
+    GUID,
+    IMPERSONATE,
+    KEY_ID,
+    KEY_SECRET,
+    POOL,
+    PROVIDER,
+    SOUND,
+    STACK,
+    data_of,
+    from_external_secret,
+    judged,
+    told,
+)
+
+Changes = Mapping[str, str | bytes | None]
+RGW = "http://rgw.storage:7480"
+KMS = {"sse_type": "SSE-KMS", "sse_kms_key_id": "k"}
+
+
+@pytest.mark.parametrize("what", SOUND)
+def test_a_sound_secret_is_not_complained_of(what: str) -> None:
+    """Nothing is said, the mode is inferred, and the storage is there."""
+    reading = judged(what)
+    assert reading.findings == ()
+    assert reading.mode == what.split()[1]
+    assert reading.storage is not None
+
+
+@pytest.mark.parametrize("what", SOUND)
+def test_each_required_key_is_missed(what: str) -> None:
+    """A key that is taken away or blank is named, whatever else is there."""
+    optional = {"s3 static": {"region"}}.get(what, set())
+    mode = what.split()[1]
+    for key in set(SOUND[what]) - optional:
+        for blank in (None, "", " \n"):
+            faults = told(judged(what, {key: blank}, mode=mode))
+            assert ("missing_field", key) in faults, (what, key)
+
+
+def key_json(base: Mapping[str, Any], **changes: object) -> Changes:
+    """Return a change of key.json."""
+    return {"key.json": json.dumps({**base, **changes})}
+
+
+@pytest.mark.parametrize(
+    ("what", "changes", "expected"),
+    [
+        ("s3 static", {"endpoint": "minio:9000"}, {("bad_endpoint", "endpoint")}),
+        ("s3 static", {"endpoint": "ftp://minio"}, {("bad_endpoint", "endpoint")}),
+        ("s3 static", {"endpoint": "https://"}, {("bad_endpoint", "endpoint")}),
+        ("s3 static", {"endpoint": "https://a:b@minio"}, {("bad_endpoint", "endpoint")}),
+        ("s3 static", {"endpoint": "https://minio/loki"}, {("bad_endpoint", "endpoint")}),
+        ("s3 static", {"endpoint": "https://minio:0"}, {("bad_endpoint", "endpoint")}),
+        ("s3 static", {"endpoint": "https://minio:99999"}, {("bad_endpoint", "endpoint")}),
+        ("s3 static", {"endpoint": "https://minio?x=1"}, {("bad_endpoint", "endpoint")}),
+        ("s3 static", {"endpoint": "https://-minio"}, {("bad_endpoint", "endpoint")}),
+        ("s3 static", {"endpoint": "https://minio:9000/"}, set()),
+        ("s3 static", {"endpoint": "https://[fd00::1]:9000"}, set()),
+        ("s3 static", {"endpoint": RGW, "region": None}, set()),
+        ("s3 static", {"endpoint": RGW, "region": "anything"}, set()),
+        ("s3 static", {"region": None}, {("missing_field", "region")}),
+        ("s3 static", {"region": "Europe"}, {("region_mismatch", "region")}),
+        ("s3 static", {"region": "eu-west-2"}, {("region_mismatch", "region")}),
+        (
+            "s3 static",
+            {"endpoint": "http://s3.eu-west-1.amazonaws.com"},
+            {("bad_endpoint", "endpoint")},
+        ),
+        (
+            "s3 static",
+            {"endpoint": "https://ec2.eu-west-1.amazonaws.com", "region": "x"},
+            {("bad_endpoint", "endpoint"), ("region_mismatch", "region")},
+        ),
+        ("s3 static", {"forcepathstyle": "true"}, set()),
+        ("s3 static", {"forcepathstyle": "True"}, {("bad_bool", "forcepathstyle")}),
+        ("s3 static", {"sse_type": "SSE-S3"}, set()),
+        ("s3 static", {"sse_type": "AES256"}, {("unknown_sse", "sse_type")}),
+        ("s3 static", {"sse_type": "SSE-KMS"}, {("missing_field", "sse_kms_key_id")}),
+        ("s3 static", KMS, set()),
+        ("s3 static", {**KMS, "sse_kms_encryption_context": '{"a": "b"}'}, set()),
+        (
+            "s3 static",
+            {**KMS, "sse_kms_encryption_context": '{"a": 1}'},
+            {("bad_json", "sse_kms_encryption_context")},
+        ),
+        (
+            "s3 static",
+            {**KMS, "sse_kms_encryption_context": "a=b"},
+            {("bad_json", "sse_kms_encryption_context")},
+        ),
+        ("s3 static", {"sse_kms_key_id": "k"}, {("unknown_field", "sse_kms_key_id")}),
+        ("s3 static", {"bucketnames": "a,b"}, {("several_buckets", "bucketnames")}),
+        (
+            "s3 static",
+            {"bucketnames": "a, b"},
+            {("several_buckets", "bucketnames"), ("invisible_characters", "bucketnames")},
+        ),
+        ("s3 static", {"bucketnames": "a,"}, set()),
+        ("s3 static", {"bucketnames": ","}, {("bad_bucket_name", "bucketnames")}),
+        ("s3 static", {"bucketnames": "s3://loki"}, {("bad_bucket_name", "bucketnames")}),
+        (
+            "s3 static",
+            {"access_key_id": KEY_SECRET, "access_key_secret": KEY_ID},
+            {("swapped_pair", "access_key_id")},
+        ),
+        (
+            "s3 static",
+            {"access_key_id": f"{KEY_ID}\n"},
+            {("invisible_characters", "access_key_id")},
+        ),
+        (
+            "s3 static",
+            {"access_key_secret": f"{KEY_SECRET[:20]} {KEY_SECRET[20:]}"},
+            {("invisible_characters", "access_key_secret")},
+        ),
+        ("s3 static", {"region": b"\xff\xfe"}, {("invisible_characters", "region")}),
+        (
+            "s3 static",
+            {"access_key_id": b64encode(KEY_ID.encode()).decode()},
+            {("double_base64", "access_key_id")},
+        ),
+        ("s3 static", {"account_name": "x"}, {("foreign_field", "account_name")}),
+        ("s3 static", {"colour": "x"}, {("unknown_field", "colour")}),
+        ("s3 static", {"bucket_name": "x"}, {("unknown_field", "bucket_name")}),
+        ("s3 static", {"role_arn": None, "sts_endpoint": RGW}, {("unknown_field", "sts_endpoint")}),
+        ("s3 token", {"region": "somewhere"}, {("region_mismatch", "region")}),
+        ("s3 token", {"region": "cn-north-1"}, {("region_mismatch", "role_arn")}),
+        ("s3 token", {"role_arn": "loki"}, {("bad_role_arn", "role_arn")}),
+        (
+            "s3 token",
+            {"role_arn": "arn:aws:iam::123456789012:user/loki"},
+            {("bad_role_arn", "role_arn")},
+        ),
+        ("s3 token", {"role_arn": "arn:aws:iam::1:role/loki"}, {("bad_role_arn", "role_arn")}),
+        (
+            "s3 token",
+            {"role_arn": "arn:ours:iam::123456789012:role/x"},
+            {("bad_role_arn", "role_arn")},
+        ),
+        (
+            "s3 token",
+            {"role_arn": "arn:aws:iam:::role/loki", "endpoint": RGW, "region": "default"},
+            set(),
+        ),
+        (
+            "s3 token",
+            {"role_arn": "arn:aws:iam:::role/loki", "sts_endpoint": f"{RGW}/sts"},
+            set(),
+        ),
+        ("s3 token", {"access_key_id": KEY_ID}, {("unknown_field", "access_key_id")}),
+        ("s3 token-cco", {"role_arn": "arn"}, {("field_not_allowed", "role_arn")}),
+        ("s3 token-cco", {"role_arn": ""}, set()),
+        ("s3 token-cco", {"endpoint": RGW}, {("unknown_field", "endpoint")}),
+        ("azure static", {"environment": "azureglobal"}, {("bad_environment", "environment")}),
+        ("azure static", {"environment": None}, {("missing_field", "environment")}),
+        ("azure static", {"environment": b"\xff"}, {("invisible_characters", "environment")}),
+        (
+            "azure static",
+            {"environment": None, "endpoint_suffix": "blob.core.windows.net"},
+            set(),
+        ),
+        (
+            "azure static",
+            {"endpoint_suffix": "core.windows.net"},
+            {("bad_endpoint_suffix", "endpoint_suffix")},
+        ),
+        (
+            "azure static",
+            {"endpoint_suffix": "example.com"},
+            {("bad_endpoint_suffix", "endpoint_suffix")},
+        ),
+        (
+            "azure static",
+            {"endpoint_suffix": "blob.core.cloudapi.de"},
+            {("bad_endpoint_suffix", "endpoint_suffix")},
+        ),
+        ("azure static", {"account_key": "no key!"}, {("bad_base64", "account_key")}),
+        (
+            "azure static",
+            {"account_key": SOUND["azure static"]["account_key"] + "\n"},
+            {("invisible_characters", "account_key")},
+        ),
+        (
+            "azure static",
+            {"account_key": b64encode(SOUND["azure static"]["account_key"].encode()).decode()},
+            {("double_base64", "account_key")},
+        ),
+        ("azure static", {"container": "$logs"}, set()),
+        ("azure static", {"container": "a/b"}, {("bad_bucket_name", "container")}),
+        ("azure static", {"audience": "x"}, {("field_not_allowed", "audience")}),
+        ("azure token", {"tenant_id": "contoso"}, {("bad_guid", "tenant_id")}),
+        ("azure token", {"account_key": "x"}, {("unknown_field", "account_key")}),
+        ("azure token-cco", {"client_id": f"{GUID}0"}, {("managed_no_override", "client_id")}),
+        ("gcs static", {"key.json": "{"}, {("bad_json", "key.json")}),
+        ("gcs static", {"key.json": "[" * 100_000}, {("bad_json", "key.json")}),
+        ("gcs static", {"key.json": b"\xff{}"}, {("invisible_characters", "key.json")}),
+        ("gcs static", key_json(ACCOUNT, type=None), {("bad_json", "key.json")}),
+        ("gcs static", key_json(ACCOUNT, type="authorized_user"), {("bad_json", "key.json")}),
+        ("gcs static", key_json(ACCOUNT, type="x"), {("bad_json", "key.json")}),
+        ("gcs static", key_json(ACCOUNT, client_email=""), {("bad_json", "key.json")}),
+        ("gcs static", key_json(ACCOUNT, private_key=None), {("bad_json", "key.json")}),
+        ("gcs static", key_json(ACCOUNT, private_key="x"), {("bad_json", "key.json")}),
+        (
+            "gcs static",
+            key_json(ACCOUNT, private_key=ACCOUNT["private_key"].replace("\n", "\\n")),
+            {("bad_json", "key.json")},
+        ),
+        (
+            "gcs static",
+            {"key.json": "\ufeff" + json.dumps(ACCOUNT)},
+            {("invisible_characters", "key.json")},
+        ),
+        (
+            "gcs static",
+            {"key.json": b64encode(json.dumps(ACCOUNT).encode()).decode()},
+            {("double_base64", "key.json")},
+        ),
+        ("gcs token", key_json(EXTERNAL, audience=POOL), {("bad_audience", "key.json")}),
+        ("gcs token", key_json(EXTERNAL, audience=None), {("bad_audience", "key.json")}),
+        ("gcs token", key_json(EXTERNAL, token_url=None), {("bad_json", "key.json")}),
+        ("gcs token", key_json(EXTERNAL, token_url="https://[x"), {("bad_json", "key.json")}),
+        (
+            "gcs token",
+            key_json(EXTERNAL, token_url="https://sts.googleapis.com/token"),
+            {("bad_json", "key.json")},
+        ),
+        ("gcs token", key_json(EXTERNAL, subject_token_type=1), {("bad_json", "key.json")}),
+        (
+            "gcs token",
+            key_json(EXTERNAL, credential_source={"file": "/x"}),
+            {("wrong_credential_source", "key.json")},
+        ),
+        (
+            "gcs token",
+            key_json(EXTERNAL, credential_source="x"),
+            {("wrong_credential_source", "key.json")},
+        ),
+        (
+            "gcs token",
+            key_json(
+                EXTERNAL,
+                credential_source={**EXTERNAL["credential_source"], "format": {"type": "json"}},
+            ),
+            {("bad_json", "key.json")},
+        ),
+        (
+            "gcs token",
+            key_json(EXTERNAL, service_account_impersonation_url=IMPERSONATE),
+            {("bad_json", "key.json")},
+        ),
+        (
+            "gcs token",
+            key_json(EXTERNAL, service_account_impersonation_url=7),
+            {("bad_json", "key.json")},
+        ),
+        ("gcs token", key_json(EXTERNAL, service_account_impersonation_url=None), set()),
+        ("gcs token-cco", {"key.json": "{}"}, {("invalid_credentials_file", "key.json")}),
+        ("gcs token-cco", {"colour": "x"}, {("unknown_field", "colour")}),
+        ("swift static", {"auth_url": "keystone"}, {("bad_endpoint", "auth_url")}),
+        ("swift static", {"role_arn": "x"}, {("foreign_field", "role_arn")}),
+        ("alibabacloud static", {"endpoint": "https://oss/x"}, {("bad_endpoint", "endpoint")}),
+        ("alibabacloud static", {"endpoint": "https://oss.example.com"}, set()),
+    ],
+)
+def test_each_fault_is_named(what: str, changes: Changes, expected: set[tuple[str, str]]) -> None:
+    """A changed Secret has this fault at this key, and no other."""
+    assert told(judged(what, changes, mode=what.split()[1])) == expected
+
+
+def test_all_faults_are_told_at_once() -> None:
+    """One fault hides no other."""
+    changes = {"bucketnames": None, "endpoint": "x", "forcepathstyle": "x", "sse_type": "x"}
+    assert len(told(judged("s3 static", changes))) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"audience": f"https:{PROVIDER}"}, 0),
+        ({"audience": "openshift"}, 1),
+    ],
+    ids=["the other form of the name", "another name"],
+)
+def test_an_audience_of_its_own_is_worth_a_word(changes: Changes, expected: int) -> None:
+    """The provider may list other audiences: that is no error."""
+    reading = judged("gcs token", changes)
+    assert len(reading.findings) == expected
+    assert reading.storage is not None
+
+
+def test_what_is_read_is_what_was_said() -> None:
+    """The storage of a token on one's own store, in a cloud of its own, and of Google's."""
+    rgw = judged("s3 token", {"endpoint": RGW, "role_arn": "arn:aws:iam:::role/loki"}).storage
+    assert isinstance(rgw, S3)
+    assert (rgw.endpoint_host, rgw.insecure, rgw.sts_endpoint) == ("rgw.storage:7480", True, RGW)
+    china = {"environment": "AzureChinaCloud"}
+    azure = judged("azure token", china).storage
+    assert isinstance(azure, Azure)
+    assert azure.endpoint_suffix == "blob.core.chinacloudapi.cn"
+    assert azure.authority_host == "https://login.chinacloudapi.cn/"
+    gcs = judged("gcs token").storage
+    assert isinstance(gcs, Gcs)
+    assert gcs.provider == PROVIDER
+    assert gcs.service_account_email == "loki@my-project.iam.gserviceaccount.com"
+
+
+def test_a_swapped_pair_of_alibaba_is_seen() -> None:
+    """Its secret half has another name."""
+    changes = {"access_key_id": KEY_SECRET, "secret_access_key": KEY_ID}
+    assert told(judged("alibabacloud static", changes)) == {("swapped_pair", "access_key_id")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "environment", "expected"),
+    [
+        ("s5", None, None, {"unknown_type"}),
+        ("S3", "Token", None, {"unknown_type", "unknown_mode"}),
+        ("s3", "token_cco", None, {"unknown_mode"}),
+        ("swift", "token", None, {"mode_not_supported"}),
+        ("swift", "token-cco", EVERYWHERE, {"mode_not_supported"}),
+        ("swift", None, EVERYWHERE, set()),
+        ("s3", "token-cco", None, {"mode_not_available"}),
+        ("s3", "token-cco", CloudEnvironment(openshift=True), {"mode_not_available"}),
+        ("s3", "token-cco", CloudEnvironment(aws_role_arn="x"), {"mode_not_available"}),
+        ("gcs", "token-cco", EVERYWHERE, set()),
+    ],
+)
+def test_type_and_mode_are_judged_without_a_secret(
+    kind: str, mode: str | None, environment: CloudEnvironment | None, expected: set[str]
+) -> None:
+    """What the spec says is wrong or right before any Secret is seen."""
+    reading = read_storage(STACK, kind, mode, secret=None, environment=environment)
+    assert {finding.fault for finding in reading.findings} == expected
+    assert reading.storage is None
+
+
+def test_a_mode_that_there_is_not_hides_no_fault() -> None:
+    """The Secret is read as the mode that it looks like."""
+    reading = judged("s3 static", {"access_key_id": None}, mode="fast")
+    assert reading.mode is None
+    assert told(reading) >= {("missing_field", "access_key_id")}
+
+
+def test_static_keys_that_became_token_cco_are_pointed_at_static() -> None:
+    """The way back is named, as a command."""
+    reading = judged("s3 static", environment=EVERYWHERE)
+    assert reading.mode == "token-cco"
+    commands = [each.command or "" for f in reading.findings for each in f.remedy]
+    assert any('"credentialMode":"static"' in command for command in commands)
+
+
+@pytest.mark.parametrize("kind", ["s3", "azure", "gcs", "swift"])
+def test_the_managed_secret_is_looked_at(kind: str) -> None:
+    """What the Cloud Credential Operator should have put there is missed."""
+    what = f"{kind} token-cco" if kind != "swift" else "swift static"
+    empty = data_of({})
+    missing = [
+        finding
+        for finding in judged(what, managed=empty, mode=what.split()[1]).findings
+        if finding.fault == "missing_field"
+    ]
+    assert len(missing) == {"s3": 1, "azure": 3, "gcs": 1, "swift": 0}[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "mode", "expected"),
+    [
+        ("s3", "bucketnames region role_arn", "token", set()),
+        ("s3", "bucketnames role_arn", "token", {"missing_field"}),
+        ("azure", "container account_name account_key", "static", {"missing_field"}),
+        ("azure", "container account_name account_key environment", "static", set()),
+        ("gcs", "bucketname key.json", None, set()),
+    ],
+)
+def test_an_external_secret_is_judged_by_its_names(
+    kind: str, keys: str, mode: str | None, expected: set[str]
+) -> None:
+    """Missing keys are missed, values are not guessed at, and it says where to mend it."""
+    spec = {"data": [{"secretKey": key} for key in keys.split()]}
+    reading = read_storage(STACK, kind, None, secret=from_external_secret(spec))
+    assert {finding.fault for finding in reading.findings} == expected
+    assert reading.mode == mode
+    assert all("ExternalSecret logging/es makes" in f.message for f in reading.findings)
+    assert reading.storage is None
+
+
+def test_an_external_secret_that_takes_all_is_not_missed_anything() -> None:
+    """What `dataFrom` will bring is not known, so neither is the mode."""
+    secret = from_external_secret({"dataFrom": [{"extract": {"key": "loki"}}]})
+    for kind in ("s3", "azure"):
+        reading = read_storage(STACK, kind, None, secret=secret)
+        assert (reading.findings, reading.mode) == ((), None)
+        said = read_storage(STACK, kind, "static", secret=secret)
+        assert (said.findings, said.mode) == ((), "static")
+
+
+def test_a_name_that_a_shell_would_obey_gets_no_command() -> None:
+    """A key called `$(reboot)` is told of, without a command to paste."""
+    values: dict[str, str | bytes] = {**SOUND["s3 static"], "$(reboot)'": "x", "a\x1b[31m" * 20: ""}
+    reading = read_storage(STACK, "s3", None, secret=data_of(values))
+    assert len(reading.findings) == 2
+    for finding in reading.findings:
+        assert all(each.command is None for each in finding.remedy)
+        assert "\x1b" not in finding.message
+        assert len(finding.field or "") <= 64
