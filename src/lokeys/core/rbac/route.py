@@ -257,7 +257,6 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
         verbs=READ,
         why="Loki's configuration: where its write-ahead log is, and whether that outlives the pod",
     )
-    yield events(home, "why a pod is not ready: its probes fail in events only")
     yield Grant(
         namespace=home,
         group=POLICY,
