@@ -257,6 +257,7 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
         verbs=READ,
         why="Loki's configuration: where its write-ahead log is, and whether that outlives the pod",
     )
+    yield events(home, "which pods fail their probes")
     yield Grant(
         namespace=home,
         group=POLICY,
