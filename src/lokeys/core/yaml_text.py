@@ -25,7 +25,7 @@ class Block(str):
 
 def to_yaml(value: Mapping[str, Any]) -> str:
     """Return one object as a YAML document, ending in a newline."""
-    lines: list[str] = []
+    lines = [] if value else ["{}"]
     _mapping(value, "", lines)
     lines.append("")
     return "\n".join(lines)

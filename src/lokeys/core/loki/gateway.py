@@ -16,6 +16,8 @@ from lokeys.core.loki.pods import (
     CONTAINER_SECURITY,
     Manifest,
     Plan,
+    in_order,
+    node_selector,
     placement,
     probe,
     resources,
@@ -76,8 +78,8 @@ def gateway_objects(plan: Plan) -> Iterator[Manifest]:
 
 def _access(tenants: Tenants) -> dict[str, Any]:
     return {
-        "roleBindings": [dict(sorted(each.items())) for each in tenants.role_bindings],
-        "roles": [dict(sorted(each.items())) for each in tenants.roles],
+        "roleBindings": [in_order(dict(each)) for each in tenants.role_bindings],
+        "roles": [in_order(dict(each)) for each in tenants.roles],
     }
 
 
@@ -114,10 +116,8 @@ def _deployment(plan: Plan, tenants: Tenants) -> Manifest:
     pod: Manifest = {
         "automountServiceAccountToken": tenants.mode.on_openshift,
         "containers": containers,
-        "nodeSelector": {"kubernetes.io/os": "linux", **chosen.node_selector},
-        "securityContext": {**security(plan), "runAsUser": 65534}
-        if not plan.options.environment.openshift
-        else security(plan),
+        "nodeSelector": node_selector(chosen),
+        "securityContext": security(plan),
         "serviceAccountName": names.service_account(stack, _GATEWAY),
         "volumes": [
             {
@@ -145,7 +145,7 @@ def _deployment(plan: Plan, tenants: Tenants) -> Manifest:
                     "labels": labels,
                     "name": names.name(stack, _GATEWAY),
                 },
-                "spec": dict(sorted(pod.items())),
+                "spec": in_order(pod),
             },
         },
     }
@@ -172,18 +172,20 @@ def _gateway(plan: Plan) -> Manifest:
     if stack.rules_enabled:
         arguments["logs.rules.endpoint"] = names.http_url(stack, Component.RULER)
     port = names.GATEWAY_STATUS_PORT
-    return {
-        "args": [f"--{name}={value}" for name, value in sorted(arguments.items())],
-        "image": plan.options.images.gateway,
-        "imagePullPolicy": "IfNotPresent",
-        "livenessProbe": probe("/live", period_s=30, timeout_s=2, tries=10, port=port),
-        "name": "gateway",
-        "ports": [_port("public", names.GATEWAY_PORT), _port("metrics", port)],
-        "readinessProbe": probe("/ready", period_s=5, timeout_s=1, tries=12, port=port),
-        "securityContext": CONTAINER_SECURITY,
-        "volumeMounts": [{"mountPath": FOLDER, "name": "access", "readOnly": True}],
-        **resources(stack, _GATEWAY),
-    }
+    return in_order(
+        {
+            "args": [f"--{name}={value}" for name, value in sorted(arguments.items())],
+            "image": plan.options.images.gateway,
+            "imagePullPolicy": "IfNotPresent",
+            "livenessProbe": probe("/live", period_s=30, timeout_s=2, tries=10, port=port),
+            "name": "gateway",
+            "ports": [_port("public", names.GATEWAY_PORT), _port("metrics", port)],
+            "readinessProbe": probe("/ready", period_s=5, timeout_s=1, tries=12, port=port),
+            "securityContext": CONTAINER_SECURITY,
+            "volumeMounts": [{"mountPath": FOLDER, "name": "access", "readOnly": True}],
+            **resources(stack, _GATEWAY),
+        }
+    )
 
 
 def _opa(plan: Plan, tenants: Tenants) -> Manifest:

@@ -71,15 +71,17 @@ def pod_template(plan: Plan, component: Component) -> Manifest:
             "labels": dict(sorted(labels.items())),
             "name": names.name(stack, component),
         },
-        "spec": {
-            "affinity": {"podAntiAffinity": _apart(stack, component)},
-            "automountServiceAccountToken": False,
-            "containers": [_container(plan, component)],
-            **_where(stack, component),
-            "securityContext": security(plan),
-            "serviceAccountName": names.service_account(stack, component),
-            "volumes": sorted(_volumes(plan, component), key=_by_name),
-        },
+        "spec": in_order(
+            {
+                "affinity": {"podAntiAffinity": _apart(stack, component)},
+                "automountServiceAccountToken": False,
+                "containers": [_container(plan, component)],
+                **_where(stack, component),
+                "securityContext": security(plan),
+                "serviceAccountName": names.service_account(stack, component),
+                "volumes": sorted(_volumes(plan, component), key=_by_name),
+            }
+        ),
     }
 
 
@@ -122,7 +124,7 @@ def _apart(stack: LokiStack, component: Component) -> Manifest:
 def _where(stack: LokiStack, component: Component) -> Manifest:
     """Return on which nodes the pods may stand."""
     chosen = placement(stack, component)
-    where: Manifest = {"nodeSelector": {"kubernetes.io/os": "linux", **chosen.node_selector}}
+    where: Manifest = {"nodeSelector": node_selector(chosen)}
     if chosen.tolerations:
         where["tolerations"] = [dict(each) for each in chosen.tolerations]
     if stack.zones:
@@ -137,6 +139,16 @@ def _where(stack: LokiStack, component: Component) -> Manifest:
             for zone in stack.zones
         ]
     return where
+
+
+def node_selector(chosen: Placement) -> dict[str, str]:
+    """Return which nodes will do: those that run Linux, and the user's choice."""
+    return dict(sorted({"kubernetes.io/os": "linux", **chosen.node_selector}.items()))
+
+
+def in_order(manifest: Manifest) -> Manifest:
+    """Return a mapping with its names sorted."""
+    return dict(sorted(manifest.items()))
 
 
 def _container(plan: Plan, component: Component) -> Manifest:
@@ -154,16 +166,15 @@ def _container(plan: Plan, component: Component) -> Manifest:
         "livenessProbe": probe("/loki/api/v1/status/buildinfo", period_s=30, timeout_s=2, tries=10),
         "name": f"loki-{component.value}",
         "ports": list(_ports(component)),
-        "readinessProbe": {
-            **probe("/ready", period_s=10, timeout_s=1, tries=3),
-            "initialDelaySeconds": 15,
-        },
+        "readinessProbe": in_order(
+            {**probe("/ready", period_s=10, timeout_s=1, tries=3), "initialDelaySeconds": 15}
+        ),
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": sorted(_mounts(plan, component), key=_by_name),
     }
     if not container["env"]:
         del container["env"]
-    return container | resources(stack, component)
+    return in_order(container | resources(stack, component))
 
 
 def resources(stack: LokiStack, component: Component) -> Manifest:

@@ -98,7 +98,7 @@ def _object_store(stack: LokiStack, storage: Storage) -> dict[str, Any]:
         case Gcs():
             return {"gcs": {"bucket_name": literal(storage.bucket)}}
         case Swift():
-            return {"swift": dict(_swift(stack, storage))}
+            return {"swift": dict(sorted(_swift(stack, storage)))}
         case AlibabaCloud():
             return {
                 "alibaba": {

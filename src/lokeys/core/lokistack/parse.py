@@ -121,7 +121,7 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         secret.get("type"),
     )
     replication, ring = _replication(spec, reader), spec.get("hashRing", {}).get("memberlist", {})
-    if not all(needed):
+    if None in needed:
         return None
     limits, template = spec.get("limits", {}), spec.get("template", {})
     proxy, tenants = spec.get("proxy"), spec.get("tenants")

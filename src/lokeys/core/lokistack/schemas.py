@@ -59,7 +59,7 @@ def _history(
     wanted = _by_date(schemas)
     before = _by_date(applied)
     for day, version in sorted(before.items()):
-        if _midnight(day) - NOTICE > now:
+        if not _in_force(day, now):
             continue
         if day not in wanted:
             yield _at(
@@ -68,15 +68,22 @@ def _history(
         elif wanted[day] is not version:
             words = {"date": day, "version": wanted[day].value, "applied": version.value}
             yield _at(lokistacks.RETROACTIVELY_CHANGED, stack, _FIELD, **words)
-    earliest = (now + NOTICE).date() + timedelta(days=1)
+    earliest = (now + NOTICE).date()
+    if _in_force(earliest, now):
+        earliest += timedelta(days=1)
     for day, version in sorted(wanted.items()):
-        if day not in before and _midnight(day) - NOTICE <= now:
+        if day not in before and _in_force(day, now):
             words = {"date": day, "version": version.value, "earliest": earliest}
             yield _at(lokistacks.RETROACTIVELY_ADDED, stack, _FIELD, **words)
 
 
 def _by_date(schemas: Iterable[Schema]) -> Mapping[date, SchemaVersion]:
     return {schema.effective_date: schema.version for schema in schemas}
+
+
+def _in_force(day: date, now: datetime) -> bool:
+    """Tell whether a schema has begun, or will before the notice is over."""
+    return _midnight(day) - now < NOTICE
 
 
 def _midnight(day: date) -> datetime:

@@ -144,7 +144,7 @@ class Checker:
             self._bad(path, value, "an object")
             return None
         kept: dict[str, Any] = {}
-        for name, item in value.items():
+        for name, item in _by_name(value):
             if item is None:
                 continue
             below = shape.fields.get(name)
@@ -168,7 +168,7 @@ class Checker:
     def _pairs(
         self, value: Mapping[str, Any], shape: MapOf, path: str
     ) -> Iterator[tuple[str, Any]]:
-        for name, item in value.items():
+        for name, item in _by_name(value):
             fitting = self.checked(item, shape.item, _below(path, name))
             if fitting is not None:
                 yield name, fitting
@@ -206,6 +206,11 @@ def found(value: Any) -> str:
         case Mapping():
             return "an object"
     return "an empty list" if not value else "a list"
+
+
+def _by_name(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the entries in an order that is not the document's, so that its order is no matter."""
+    return sorted(value.items(), key=lambda entry: str(entry[0]))
 
 
 def _range(shape: Integer) -> str:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The YAML writer: whatever is written reads back as itself."""
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lokeys.core.yaml_text import Block, documents, to_yaml
+
+_TRICKY = (
+    *("yes", "No", "null", "~", "1e3", "0x1f", "1_000", "12:30", "2024-10-01", "=", "<<", ".inf"),
+    *("- a", "a: b", "a #b", "|", ">", "${A}", "\ufeff"),
+    *("a\n", "a\n\n", "\na", " a\nb", "a\n b\n", "a\tb\nc"),
+)
+_LETTERS = st.characters(exclude_categories=["Cs"])
+TEXTS = st.text(_LETTERS, max_size=20) | st.sampled_from(_TRICKY)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(0, 1e9) | TEXTS
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=4))
+def test_what_is_written_reads_back(value: dict[str, Any]) -> None:
+    """Any JSON object survives, whatever its texts look like."""
+    assert yaml.load(to_yaml(value), Loader=yaml.CSafeLoader) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param("plain-1.2/x:y", "plain-1.2/x:y", id="a plain word needs no quotes"),
+        pytest.param("1234", '"1234"', id="digits are quoted"),
+        pytest.param("yes", '"yes"', id="what YAML takes for a truth value is quoted"),
+        pytest.param("", '""', id="nothing is quoted"),
+        pytest.param("a\nb\n", "|\n  a\n  b", id="lines are a block"),
+        pytest.param(Block("${A}"), "|-\n  ${A}", id="a block stays a block on one line"),
+        pytest.param({}, "{}", id="an empty object"),
+        pytest.param((), "[]", id="an empty list"),
+        pytest.param(None, "null", id="nothing at all"),
+    ],
+)
+def test_a_value_is_written_as_people_write_it(value: Any, text: str) -> None:
+    """Quotes only where they are needed."""
+    assert to_yaml({"a": value}) == f"a: {text}\n"
+
+
+def test_documents_are_set_apart() -> None:
+    """Each object begins a document."""
+    assert documents([{"a": 1}, {"b": [{"c": True, "d": [[1]]}, "e"]}]) == (
+        "---\na: 1\n---\nb:\n- c: true\n  d:\n  - - 1\n- e\n"
+    )
