@@ -20,6 +20,7 @@ from typing import Any
 from lokeys.core.conditions import status
 from lokeys.core.finding import time_to_json
 from lokeys.core.model import Mode, RouteSpec
+from lokeys.core.plan import Action, Plan
 from lokeys.core.snapshot import Memory
 from lokeys.core.storagecredential.parse import Refused, parse
 from lokeys.core.storagecredential.status import (
@@ -30,7 +31,16 @@ from lokeys.core.storagecredential.status import (
 from lokeys.engine.act import Hand
 from lokeys.engine.heal import Done, Healing, Listener, Patience, heal
 from lokeys.engine.look import Look, Lookout, Wishes
-from lokeys.errors import BadInput, Conflict, LeaseLost, NotFound, Waiting
+from lokeys.errors import (
+    BadInput,
+    Conflict,
+    LeaseLost,
+    LokeysError,
+    NeedsHuman,
+    NotFound,
+    NotReadable,
+    Waiting,
+)
 from lokeys.kube.client import Api
 from lokeys.kube.events import EventWriter
 from lokeys.kube.informer import Informer
@@ -163,10 +173,23 @@ class Controller:
             _log.info("%s: %s", route.spec.route, held)
         except LeaseLost as lost:
             _log.warning("%s: %s", route.spec.route, lost)
+        except (NeedsHuman, NotReadable, BadInput) as refusal:
+            _log.warning("%s: %s", route.spec.route, refusal)
+            return self._stalled(healing.look or await self._look(key, route), refusal)
         finally:
             route.objects.bypass = False
             route.memory = healing.memory
         return healing.look
+
+    def _stalled(self, look: Look, refusal: LokeysError) -> Look:
+        """Return the look at a route whose next step was refused: only a person can go on."""
+        step = look.plan.next_step
+        if step is None:
+            return look
+        self.metrics.failed(step.action.value)
+        found = look.diagnosis.cause
+        cause = "op_write_rejected" if step.action is Action.WRITE_VAULT else found and found.cause
+        return replace(look, plan=Plan(stalled=cause or "step_refused", reason=str(refusal)))
 
     def _done(self, route: Route, healing: Healing, done: Done) -> None:
         """Note a step: in the log, the metrics, and the history of this incident."""

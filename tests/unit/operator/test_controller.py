@@ -2,7 +2,8 @@
 """One route in the controller's hands: taken over from the dead, never mixed with a namesake."""
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -11,11 +12,13 @@ from fakes.ports import NOON, World
 from lokeys.adapters.http import tls_context
 from lokeys.core.model import Mode, RouteSpec
 from lokeys.core.storagecredential.render import render
+from lokeys.errors import NeedsHuman
 from lokeys.kube.events import EventWriter
 from lokeys.kube.lease import Lease
 from lokeys.operator.controller import Controller
 from lokeys.operator.metrics import Metrics
 from lokeys.operator.routes import Key
+from lokeys.ports import RoutePorts
 from unit.kube.scripted import Store
 from unit.kube.virtual_time import now, run
 
@@ -39,6 +42,7 @@ class Desk:
     world: World = field(default_factory=World)
     store: Store = field(default_factory=Store)
     resource: dict[str, Any] | None = None
+    wrap: Callable[[RoutePorts], RoutePorts] = lambda ports: ports
     successor: dict[str, Any] | None = None
     """What somebody puts in the resource's place as soon as anything is written."""
 
@@ -77,7 +81,7 @@ class Desk:
 
     async def _ports(self, spec: RouteSpec, _objects: object) -> Any:
         tls_context(spec.bucket.ca_bundle)  # as the real ones do
-        return self.world.ports(spec)
+        return self.wrap(self.world.ports(spec))
 
 
 def a_resource(uid: str, **spec: Any) -> dict[str, Any]:
@@ -154,5 +158,29 @@ def test_a_ca_bundle_that_is_none_is_told() -> None:
         ready = desk.store.patches[-1]["status"]["conditions"][0]
         assert (ready["status"], ready["reason"]) == ("False", "InvalidSpec")
         assert "CA bundle" in ready["message"]
+
+    run(main())
+
+
+def test_a_step_that_is_refused_is_told() -> None:
+    """A vault that may not be written stalls the route, and the status says what to change."""
+
+    class _ReadOnly:
+        def __init__(self, vault: Any) -> None:
+            self.read = vault.read
+
+        async def write(self, *_: object, **__: object) -> None:
+            raise NeedsHuman("give the token write access")
+
+    async def main() -> None:
+        desk = Desk(wrap=lambda ports: replace(ports, vault=cast("Any", _ReadOnly(ports.vault))))
+        desk.world.rotate_source()
+        again_s = await desk.controller.reconcile(KEY)
+        assert again_s is not None
+        conditions = {each["type"]: each for each in desk.store.patches[-1]["status"]["conditions"]}
+        assert conditions["Ready"]["reason"] == "VaultBehindSource"
+        assert conditions["Stalled"]["status"] == "True"
+        assert conditions["Stalled"]["reason"] == "OpWriteRejected"
+        assert "give the token write access" in conditions["Stalled"]["message"]
 
     run(main())
