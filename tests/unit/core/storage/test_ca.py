@@ -73,6 +73,13 @@ def test_an_unusable_ca_is_told(data: object, said: str) -> None:
     assert said in message
 
 
+def test_a_config_map_that_is_not_there_is_told() -> None:
+    """With the command that makes it."""
+    (finding,) = read_ca(STACK, CA, key="ca.crt", config_map=None, now=NOW)
+    assert finding.fault == "missing_ca_configmap"
+    assert "--from-file=ca.crt=" in (finding.remedy[0].command or "")
+
+
 def test_a_ca_that_is_not_yet_valid_is_told() -> None:
     """The day on which it begins is named."""
     (message,) = told({"ca.crt": TO_2060}, now=datetime(2019, 1, 1, tzinfo=UTC))

@@ -63,6 +63,7 @@ def test_base64_of_what_belongs_there_is_seen(key: str, plain: str) -> None:
     ("key", "value"),
     [
         ("bucketnames", "lokilogs"),
+        ("bucketnames", "aidbaidb"),
         ("password", "shortpwd"),
         ("access_key_secret", twice("x")),
         ("access_key_id", twice("two words in it, longer")),
