@@ -79,8 +79,12 @@ def _other(item: Any) -> str:
             return "true" if item else "false"
         case Mapping():
             return "{}"
-        case int() | float():
+        case int():
             return str(item)
+        case float():
+            # Without its point YAML takes 1e-06 for text.
+            shown = repr(item)
+            return shown if "." in shown else shown.replace("e", ".0e")
     return "[]"
 
 

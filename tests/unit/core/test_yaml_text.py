@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lokeys.core.yaml_text import Block, documents, to_yaml
@@ -25,6 +25,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(TEXTS, VALUES, max_size=4))
 def test_what_is_written_reads_back(value: dict[str, Any]) -> None:
     """Any JSON object survives, whatever its texts look like."""

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from lokeys.core.loki import names
 from lokeys.core.loki.names import TOKEN_FILE
 from lokeys.core.loki.pods import Manifest
-from lokeys.core.loki.store import MANAGED_SUFFIX, mode_of
+from lokeys.core.loki.store import MANAGED_SUFFIX
 from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.storage.model import (
     S3,
@@ -38,7 +39,7 @@ def credentials_request(
     stack: LokiStack, storage: Storage, environment: CloudEnvironment
 ) -> Iterator[Manifest]:
     """Yield the request, where the stack takes its credentials from the cluster's cloud."""
-    if mode_of(storage) is not CredentialMode.TOKEN_CCO:
+    if not isinstance(storage, S3 | Azure | Gcs) or storage.mode is not CredentialMode.TOKEN_CCO:
         return
     secret = {"name": f"{stack.name}{MANAGED_SUFFIX}", "namespace": stack.namespace}
     yield {
@@ -54,7 +55,7 @@ def credentials_request(
     }
 
 
-def _provider(storage: Storage, environment: CloudEnvironment) -> Manifest:
+def _provider(storage: S3 | Azure | Gcs, environment: CloudEnvironment) -> Manifest:
     match storage:
         case S3():
             return _aws(storage, environment)
@@ -77,7 +78,8 @@ def _provider(storage: Storage, environment: CloudEnvironment) -> Manifest:
                 "predefinedRoles": ["roles/iam.workloadIdentityUser", "roles/storage.objectAdmin"],
                 "serviceAccountEmail": environment.gcp_service_account_email,
             }
-    raise AssertionError("swift and alibabacloud are static only")
+        case other:
+            assert_never(other)
 
 
 def gcp_provider(environment: CloudEnvironment) -> str:

@@ -23,6 +23,7 @@ from lokeys.core.storage.model import (
     Azure,
     CredentialMode,
     Gcs,
+    Sse,
     SseType,
     Storage,
     Swift,
@@ -130,7 +131,7 @@ def _s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
     if storage.mode is CredentialMode.STATIC:
         yield "secret_access_key", from_environment("AWS_ACCESS_KEY_SECRET")
     if storage.sse:
-        yield "sse", dict(_sse(storage))
+        yield "sse", dict(_sse(storage.sse))
 
 
 def _older_s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
@@ -151,7 +152,7 @@ def _older_s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
     if storage.mode is CredentialMode.STATIC:
         yield "secret_access_key", from_environment("AWS_ACCESS_KEY_SECRET")
     if storage.sse:
-        yield "sse", dict(_sse(storage))
+        yield "sse", dict(_sse(storage.sse))
 
 
 def _aws_host(region: str) -> str:
@@ -159,10 +160,7 @@ def _aws_host(region: str) -> str:
     return f"s3.{region}.{suffix}"
 
 
-def _sse(storage: S3) -> Iterator[tuple[str, Any]]:
-    sse = storage.sse
-    if sse is None:
-        return
+def _sse(sse: Sse) -> Iterator[tuple[str, Any]]:
     if sse.type is SseType.KMS and sse.has_kms_encryption_context:
         yield "kms_encryption_context", from_environment(SSE_CONTEXT)
     if sse.type is SseType.KMS and sse.kms_key_id:
@@ -237,7 +235,7 @@ def _s3_environment(stack: LokiStack, storage: S3) -> Iterator[Env]:
             yield _value("AWS_REGION", storage.region)
             if storage.sts_endpoint:
                 yield _value("AWS_ENDPOINT_URL_STS", storage.sts_endpoint)
-        case CredentialMode.TOKEN_CCO:
+        case _:
             yield _value("AWS_SHARED_CREDENTIALS_FILE", f"{MANAGED_FOLDER}/credentials")
             yield _value("AWS_SDK_LOAD_CONFIG", "true")
             yield _value("AWS_REGION", storage.region)

@@ -74,6 +74,10 @@ class _Reader(Checker):
         """Note a value that its field cannot hold."""
         self._bad(path, value, expected)
 
+    def not_acted_on(self, path: str) -> None:
+        """Note a value that nothing comes of."""
+        self._fault(FaultKind.NOT_ACTED_ON, path)
+
     def findings(self, ref: Ref) -> Iterable[Finding]:
         """Return the faults as findings."""
         return (_finding(fault, ref) for fault in self.faults)
@@ -91,10 +95,9 @@ def _finding(fault: Fault, ref: Ref) -> Finding:
             rule = _rule_of(fault.path)
         case FaultKind.MISSING:
             rule = lokistacks.MISSING_FIELD
-        case FaultKind.NOT_ACTED_ON:
-            rule, words["detail"] = lokistacks.UNSUPPORTED_FIELD, _NO_EFFECT
-        case FaultKind.UNKNOWN_FIELD:
-            rule, words["detail"] = lokistacks.UNSUPPORTED_FIELD, _NO_SUCH
+        case kind:
+            rule = lokistacks.UNSUPPORTED_FIELD
+            words["detail"] = _NO_SUCH if kind is FaultKind.UNKNOWN_FIELD else _NO_EFFECT
     return rule.at(
         ref, route=f"{ref.namespace}/{ref.name}", field=fault.path or "the manifest", **words
     )
@@ -125,6 +128,8 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         return None
     limits, template = spec.get("limits", {}), spec.get("template", {})
     proxy, tenants = spec.get("proxy"), spec.get("tenants")
+    if tenants and tenants.get("mode") == TenancyMode.PASSTHROUGH:
+        reader.not_acted_on("spec.tenants.mode")  # its gateway is another program
     tls = storage.get("tls")
     return LokiStack(
         name=ref.name,

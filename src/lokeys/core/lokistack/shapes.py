@@ -69,7 +69,6 @@ class ListOf:
     """A list of like values."""
 
     item: Shape
-    least: int = 0
     acted_on: bool = True
 
 
@@ -177,8 +176,6 @@ class Checker:
         if not isinstance(value, list | tuple):
             self._bad(path, value, "a list")
             return None
-        if len(value) < shape.least:
-            self._bad(path, value, f"a list of at least {shape.least}")
         each = (
             self.checked(item, shape.item, f"{path}[{place}]") for place, item in enumerate(value)
         )

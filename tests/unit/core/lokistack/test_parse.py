@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lokeys.core.lokistack.fields import calendar_date, duration_s
@@ -70,10 +70,12 @@ def test_any_json_anywhere_is_a_finding_at_most(value: Any) -> None:
             )
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=9,
     )
 )
 def test_any_document_can_be_read(value: Any) -> None:
@@ -173,6 +175,24 @@ def test_a_namespace_is_taken_from_outside_where_the_manifest_has_none() -> None
             {"x": 1},
             [("unsupported_field", "spec.limits.tenants[a b].x")],
             id="a field that nobody knows",
+        ),
+        pytest.param(
+            ("spec", "tenants", "mode"),
+            "passthrough",
+            [("unsupported_field", "spec.tenants.mode")],
+            id="a gateway that is another program",
+        ),
+        pytest.param(
+            ("spec", "template", "gateway", "tolerations", 0, "tolerationSeconds"),
+            2**63,
+            [("bad_type", "spec.template.gateway.tolerations[0].tolerationSeconds")],
+            id="a number too large",
+        ),
+        pytest.param(
+            ("spec", "limits", "global", "retention", "streams", 0, "priority"),
+            "1",
+            [("bad_type", "spec.limits.global.retention.streams[0].priority")],
+            id="a number in quotes",
         ),
         pytest.param(
             ("spec", "rules", "selector"),

@@ -4,7 +4,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lokeys.core.lokistack.model import Schema, SchemaVersion
@@ -95,6 +95,7 @@ LISTS = st.dictionaries(DAYS, st.sampled_from(SchemaVersion), max_size=5).map(
 )
 
 
+@settings(deadline=None)
 @given(LISTS, LISTS, st.integers(0, 47))
 def test_what_is_applied_is_accepted_again(
     wanted: tuple[Schema, ...], applied: tuple[Schema, ...], hours: int
