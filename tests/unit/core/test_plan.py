@@ -348,6 +348,14 @@ SECRETS = {
         {**STALE, **DIRECT, **GONE},
         f"write-secret {ES}",
     ),
+    "what External Secrets writes is not written beside it": (
+        {**STALE, **DIRECT, "secret": a_secret(A, managed_by_eso=True)},
+        "stalled: two_writers",
+    ),
+    "what a controller owns is not written beside it": (
+        {**STALE, **DIRECT, "secret": a_secret(A, owner=Ref("SealedSecret", "s3", "monitoring"))},
+        "stalled: two_writers",
+    ),
     "what is immutable cannot be written": (
         {**STALE, **DIRECT, "secret": a_secret(A, immutable=True)},
         "stalled: secret_cannot_refresh",

@@ -44,6 +44,11 @@ def plan_secret(course: Course) -> Course | Stop:
 
 def _write(course: Course, secret: SecretState | None, pair: PairFacts) -> Step | Stop:
     snapshot = course.snapshot
+    if secret is not None and (secret.managed_by_eso or secret.owner is not None):
+        # It would be written back, and the pods restarted each time.
+        writer = secret.owner or "External Secrets"
+        reason = f"{writer} writes {secret.ref}; the route names no ExternalSecret that delivers it"
+        return Stop(cause="two_writers", reason=reason)
     if secret is not None and secret.immutable:
         return Stop(cause="secret_cannot_refresh", reason=f"{secret.ref} is immutable")
     if secret is not None:
