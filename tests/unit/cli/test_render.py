@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys render`: objects on stdout, or nothing and why."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from lokeys.cli.main import lokeys
+from lokeys.errors import BadInput
+from manifests.lokistack import CANARY, Choice
+
+
+def written(folder: Path, *objects: dict[str, Any]) -> str:
+    """Return a file with the objects."""
+    file = folder / "stack.json"
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    return str(file)
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(lokeys, ["render", *args], standalone_mode=False)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> str:
+    choice = Choice()
+    return written(tmp_path, choice.manifest, choice.secret)
+
+
+def test_yaml_and_json_print_the_same_objects(stack: str) -> None:
+    """YAML documents, or one List."""
+    as_yaml, as_json = run("-f", stack), run("-f", stack, "-o", "json")
+    assert (as_yaml.return_value, as_json.return_value) == (0, 0)
+    listed = json.loads(as_json.stdout)
+    assert (listed["apiVersion"], listed["kind"]) == ("v1", "List")
+    assert list(yaml.safe_load_all(as_yaml.stdout)) == listed["items"]
+    assert as_yaml.stderr == ""
+
+
+def test_some_groups_can_be_printed_alone(stack: str) -> None:
+    """`--only`, as often as one likes."""
+    found = run("-f", stack, "--only", "loki-config", "--only", "accounts").stdout
+    kinds = {each["kind"] for each in yaml.safe_load_all(found)}
+    assert kinds == {"ConfigMap", "ServiceAccount"}
+
+
+@pytest.mark.parametrize("output", ["yaml", "json", "people"])
+def test_a_fault_of_the_input_prints_nothing(tmp_path: Path, output: str) -> None:
+    """Exit code 3, and the fault on stderr; no value of the Secret anywhere."""
+    choice = Choice()
+    secret = choice.secret
+    secret["stringData"]["endpoint"] = "ftp://nowhere"
+    done = run("-f", written(tmp_path, choice.manifest, secret), "-o", output)
+    assert done.return_value == 3
+    assert done.stdout == ""
+    assert "LK0107" in done.stderr
+    assert CANARY not in done.stderr
+
+
+def test_without_the_secret_nothing_is_printed(tmp_path: Path) -> None:
+    """Nor with an ExternalSecret in its place, which has no values."""
+    choice = Choice()
+    alone = run("-f", written(tmp_path, choice.manifest))
+    assert (alone.return_value, alone.stdout) == (3, "")
+    keys = ("bucketnames", "endpoint", "access_key_id", "access_key_secret")
+    external = {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": choice.secret["metadata"],
+        "spec": {"data": [{"secretKey": key, "remoteRef": {"key": key}} for key in keys]},
+    }
+    done = run("-f", written(tmp_path, choice.manifest, external))
+    assert (done.return_value, done.stdout) == (3, "")
+    assert "an ExternalSecret has none" in done.stderr
+
+
+def test_the_clouds_request_comes_before_its_secret(tmp_path: Path) -> None:
+    """What the cloud has yet to hand out is asked for by what is printed."""
+    choice = Choice(store="s3-cco")
+    file = written(tmp_path, choice.manifest, choice.secret)
+    done = run("-f", file, "--token-cco", "--only", "credentials")
+    assert done.return_value == 0
+    assert yaml.safe_load(done.stdout)["kind"] == "CredentialsRequest"
+
+
+def test_hashes_are_printed_for_who_has_the_key(tmp_path: Path, stack: str) -> None:
+    """With the same key the same hash; without one, none."""
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 32)
+    assert "object-store-hash" not in run("-f", stack).stdout
+    first, second = (run("-f", stack, "--fingerprint-key", str(key)).stdout for _ in range(2))
+    assert first == second
+    assert first.count("loki.grafana.com/object-store-hash: k:") == 4
+
+
+def test_hashes_cover_the_ca_and_the_managed_secret(tmp_path: Path) -> None:
+    """Each has its part in what rolls the pods."""
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 32)
+    choice = Choice(store="s3-cco")
+    managed = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "my-stack-managed-credentials", "namespace": "logging"},
+        "stringData": {"credentials": "[default]\nrole_arn = a\n"},
+    }
+    file = written(tmp_path, choice.manifest, choice.secret, managed)
+    done = run("-f", file, "--token-cco", "--fingerprint-key", str(key))
+    assert done.stdout.count("loki.grafana.com/token-cco-auth-hash: k:") == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(b"short", "no key of 32 bytes", id="too short"),
+        pytest.param(b"k" * 5000, "no key of 32 bytes", id="no key at all"),
+        pytest.param(None, "cannot read it", id="not there"),
+    ],
+)
+def test_a_key_that_is_none_is_refused(
+    tmp_path: Path, stack: str, content: bytes | None, said: str
+) -> None:
+    """With what is wrong with it."""
+    key = tmp_path / "key"
+    if content is not None:
+        key.write_bytes(content)
+    done = run("-f", stack, "--fingerprint-key", str(key))
+    assert isinstance(done.exception, BadInput)
+    assert said in str(done.exception)
+
+
+def test_files_without_a_stack_are_no_input(tmp_path: Path) -> None:
+    """There is nothing to print."""
+    done = run("-f", written(tmp_path, Choice().secret))
+    assert isinstance(done.exception, BadInput)
+
+
+def test_an_unmanaged_stack_is_left_alone(tmp_path: Path) -> None:
+    """As the operator leaves it; and the person is told."""
+    choice = Choice()
+    manifest = choice.manifest
+    manifest["spec"]["managementState"] = "Unmanaged"
+    done = run("-f", written(tmp_path, manifest, choice.secret))
+    assert (done.return_value, done.stdout.strip()) == (0, "")
+    assert "Unmanaged" in done.stderr
+
+
+def test_a_stack_given_twice_is_printed_once(tmp_path: Path) -> None:
+    """Two objects of one name would not be two objects."""
+    choice = Choice()
+    once = run("-f", written(tmp_path, choice.manifest, choice.secret)).stdout
+    twice = run("-f", written(tmp_path, choice.manifest, choice.manifest, choice.secret)).stdout
+    assert once == twice
