@@ -77,6 +77,14 @@ class RouteObjects:
             if self._looks - followed.read_at > KEPT_LOOKS:
                 followed.close()
                 del self._followed[scope]
+        for ref in self.kept_secrets:
+            if _scope_of_one(ref) not in self._followed:
+                del self._secrets[ref]
+
+    @property
+    def kept_secrets(self) -> set[Ref]:
+        """Return the Secrets whose values are kept for the next look."""
+        return set(self._secrets)
 
     def close(self) -> None:
         """Follow nothing any more, and forget every Secret."""
@@ -92,9 +100,7 @@ class RouteObjects:
         followed = self._followed.get(scope)
         if followed is None:
             followed = self._followed[scope] = _Followed(self._on_change)
-            followed.subscription = self._informers.subscribe(
-                scope, followed.changed, replay=False
-            )
+            followed.subscription = self._informers.subscribe(scope, followed.changed, replay=False)
         followed.read_at = self._looks
         if name is None:
             followed.selectors.add(labels)

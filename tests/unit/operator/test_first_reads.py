@@ -8,7 +8,7 @@ import httpx2
 from lokeys.adapters.objects import LiveObjects
 from lokeys.core.model import Ref
 from lokeys.kube.informer import InformerSet
-from lokeys.operator.cache import FIRST_LIST_TAKES_S, RouteObjects
+from lokeys.operator.cache import FIRST_LIST_TAKES_S, KEPT_LOOKS, RouteObjects
 from unit.kube.scripted import Answer, WatchStream, api, listing, status, thing
 from unit.kube.virtual_time import now, run
 
@@ -60,3 +60,27 @@ def test_a_first_read_waits_so_long_for_a_slow_list_and_no_longer() -> None:
         return httpx2.Response(200, json=thing("loki-0", 7))
 
     assert FIRST_LIST_TAKES_S <= run(_read_takes_s(answer)) < FIRST_LIST_TAKES_S + 1
+
+
+def test_a_secret_that_no_look_reads_any_more_is_forgotten() -> None:
+    """Its value does not stay in memory for as long as its route lives."""
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        if "watch" in request.url.params:
+            return WatchStream().response()
+        secret = thing("old", 7, data={"k": "dg=="})
+        listed = request.url.path.endswith("/secrets")
+        return listing(7, secret) if listed else httpx2.Response(200, json=secret)
+
+    async def main() -> None:
+        client = api(answer)
+        async with InformerSet(client) as informers:
+            objects = RouteObjects(informers, LiveObjects(client), on_change=lambda: None)
+            await objects.get(Ref("Secret", "old", "ns"))
+            assert objects.kept_secrets == {Ref("Secret", "old", "ns")}
+            for _ in range(KEPT_LOOKS + 1):
+                objects.end_of_look()
+            assert objects.kept_secrets == set()
+            objects.close()
+
+    run(main())
