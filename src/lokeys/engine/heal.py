@@ -101,14 +101,20 @@ async def heal(
         elif step.passive:
             await _wait(step, healing, deadline, lookout.clock(), patience)
         else:
+            # What the step rests on must outlive us: whoever goes on would take it for news.
+            await _remember(healing, listener)
             await _do(step, hand, healing, listener, patience)
             # A test is no step of its own: its verdict is known to this run alone.
             if patience.one_step and step.action is not Action.TEST_KEY:
                 healing.ending = Ending.ONE_STEP
                 await _look(lookout, healing, wishes)
-        if listener.remember is not None:
-            await listener.remember(healing.memory)
+        await _remember(healing, listener)
     return healing
+
+
+async def _remember(healing: Healing, listener: Listener) -> None:
+    if listener.remember is not None:
+        await listener.remember(healing.memory)
 
 
 async def _look(lookout: Lookout, healing: Healing, wishes: Wishes) -> Look:
