@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from lokeys.adapters.manifests import Located, read
-from lokeys.cli import screens
 from lokeys.cli.operator_environment import cloud_environment, environment_options
 from lokeys.cli.options import ManifestCommand, Options, options_of
 from lokeys.cli.output import Printer
@@ -148,6 +147,8 @@ def in_the_way(validation: Validation) -> Iterator[Finding | str]:
 
 
 def _refuse(printer: Printer, faults: Sequence[Finding | str]) -> None:
+    from lokeys.cli import screens  # noqa: PLC0415 - not needed where all is well
+
     for fault in faults:
         if isinstance(fault, str):
             printer.error(fault)
