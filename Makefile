@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest -q
 
-.PHONY: help setup demo unit test check bench parts lock clean
+.PHONY: help setup demo unit test stacks check bench parts lock clean
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -28,6 +28,9 @@ unit: setup ## the quick tests: seconds, no socket
 
 test: parts ## all tests on the real parts, which it builds or installs first
 	@$(TESTS)
+
+stacks: parts ## put every combination of a LokiStack before the real Loki: hours
+	@LOKEYS_ALL_STACKS=1 $(TESTS) tests/integration/lokistack
 
 check: setup ## format, lint, types, layers, quick tests, the core's coverage
 	@$(BIN)/ruff format --check --quiet
