@@ -81,6 +81,12 @@ def edit_vault(home: Homelab, pair: Pair) -> None:
     home.connect.edit(home.vault_id, home.item_id, access_key=key, secret_key=secret)
 
 
+def item_version(home: Homelab) -> int:
+    """Return the item's version, which each write moves by one."""
+    version: int = home.connect.vaults[home.vault_id].items[home.item_id].now["version"]
+    return version
+
+
 def touch(home: Homelab, kind: str, name: str) -> None:
     """Annotate an object of External Secrets, so that it is looked at now."""
     path = f"/apis/{ESO}/namespaces/{home.monitoring}/{kind}/{name}"

@@ -137,6 +137,10 @@ class Installation:
         self.allow(home, manifest)
         self.kubernetes.apply(manifest)
 
+    def audit(self) -> list[Json]:
+        """Return every request that the operator has made, of which an answer was begun."""
+        return self.kubernetes.audit_events(self.user)
+
     def calls(self, home: Homelab, verb: str, resource: str) -> list[Json]:
         """Return the requests of a kind that the operator made in Loki's namespace, and did."""
 
@@ -147,7 +151,7 @@ class Installation:
             here = seen.get("namespace") == home.monitoring
             return bool(here and done and (event["verb"], path) == (verb, resource))
 
-        return [event for event in self.kubernetes.audit_events(self.user) if fits(event)]
+        return [event for event in self.audit() if fits(event)]
 
     def close(self) -> None:
         """Stop what still runs."""

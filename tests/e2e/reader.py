@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pod in Loki's place that starts at once, reads from the storage, and never writes.
 
-Run as `python reader.py PORT BUCKET_URL -target=querier`. It asks the storage when it starts and
-whenever it is asked for its metrics; `/pair` shows a hash of the key pair that it started with.
+Run as `python reader.py PORT BUCKET_URL -target=querier`. It asks the storage once for
+each time that it is asked for its metrics; `/scrapes` says how often that was, `/pair` shows a hash
+of the key pair that it started with.
 """
 
 import base64
@@ -75,6 +76,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/pair":
             self._say(digest(*pair()))
+            return
+        if self.path == "/scrapes":
+            self._say(str(answers.total()))
             return
         ask(sys.argv[2], *pair())
         rows = [f'{REQUESTS}{{status_code="{code}"}} {n}\n' for code, n in answers.items()]

@@ -128,3 +128,24 @@ def test_a_write_without_a_test_is_refused() -> None:
     with pytest.raises(NeedsHuman):
         asyncio.run(hand.act(write, look))
     assert world.writes == []
+
+
+def test_what_a_step_rests_on_is_written_down_before_the_step() -> None:
+    """When the pod is evicted, the memory of the content that it must have is kept already."""
+    world = World()
+    first = healed(world)
+    world.rotate_source()
+    world.now += timedelta(minutes=2)
+    kept: list[tuple[int, Memory]] = []
+
+    async def remember(memory: Memory) -> None:
+        kept.append((len(world.writes), memory))
+
+    healing = Healing(memory=first.memory)
+    patience = Patience(timeout=timedelta(minutes=5), sleep=world.sleep)
+    listener = Listener(remember=remember)
+    wishes = Wishes(eager=True)
+    asyncio.run(heal(hand_of(world), healing, wishes=wishes, patience=patience, listener=listener))
+    evicted = world.writes.index("evict loki-0")
+    before = [memory.content for done, memory in kept if done == evicted]
+    assert before[-1] == healing.memory.content

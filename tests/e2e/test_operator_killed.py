@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The leader is killed in the middle of a heal, at every outside call that changes something.
+
+A call is lost on its way, or done and its answer lost: the other replica finishes all the same.
+"""
+
+import dataclasses
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from e2e import hands
+from e2e.operators import Installation, Operator
+from e2e.proxy import Proxy, kubeconfig_through
+from e2e.world import Homelab, Loop
+from lokeys.http_server import Handler, Hangup, Request, Response
+from parts.kubernetes import Kubernetes
+from parts.process import wait_for
+from parts.rgw import Rgw
+
+LEASE_S = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A call of a heal, by method and path; `after`: it arrives, and its answer does not."""
+
+    method: str
+    path: str
+    after: bool = False
+
+
+CALLS = {
+    "the test of the key": Call(method="PUT", path=r"/bucket-.*"),
+    "the write to the vault": Call(method="PATCH", path=r"/v1/vaults/.*/items/.*"),
+    "the forced sync": Call(method="PATCH", path=r".*/externalsecrets/[^/]+"),
+    "the eviction": Call(method="POST", path=r".*/pods/loki-0/eviction"),
+}
+MOMENTS = {f"before {name}": call for name, call in CALLS.items()} | {
+    f"after {name}": dataclasses.replace(call, after=True) for name, call in CALLS.items()
+}
+
+
+@dataclass
+class Killer:
+    """Kills a replica at a call, before it arrives or before its answer does."""
+
+    victim: Operator
+    call: Call
+    struck_at: float = 0.0
+
+    async def __call__(self, request: Request, answer: Handler) -> Response:
+        fits = request.method == self.call.method and re.fullmatch(self.call.path, request.path)
+        if self.struck_at or not fits:
+            return await answer(request)
+        self.struck_at = time.monotonic()
+        if self.call.after:
+            await answer(request)
+        self.victim.kill()
+        raise Hangup
+
+
+@dataclass
+class Replicas:
+    """Two replicas: one leads, the other stands by; a dead one is replaced by a third."""
+
+    installation: Installation
+    kubernetes: Kubernetes
+    api: Proxy
+
+    def two(self) -> tuple[Operator, Operator]:
+        """Return the leader and the one that stands by."""
+        alive = [replica for replica in self.installation.replicas if replica.running]
+        while len(alive) < 2:
+            alive.append(self._start())
+        wait_for(lambda: any(replica.leads for replica in alive), "one leads", timeout_s=30)
+        alive.sort(key=lambda replica: not replica.leads)
+        return alive[0], alive[1]
+
+    def _start(self) -> Operator:
+        own = self.kubernetes.user_kubeconfig(self.installation.namespace, "lokeys")
+        config = kubeconfig_through(self.api, self.kubernetes, own)
+        replica = self.installation.replica(kubeconfig=config).start()
+        wait_for(lambda: "pages on" in replica.said, "a replica is up", timeout_s=30)
+        return replica
+
+
+@pytest.fixture(scope="module")
+def replicas(installation: Installation, kubernetes: Kubernetes, loop: Loop) -> Iterator[Replicas]:
+    """Run replicas that reach the API server by a proxy."""
+    api = Proxy(loop, kubernetes.server, ca_file=kubernetes.ca_file)
+    yield Replicas(installation, kubernetes, api)
+    for replica in installation.replicas:
+        replica.stop()
+    api.close()
+
+
+@pytest.fixture
+def store(loop: Loop, rgw: Rgw) -> Iterator[Proxy]:
+    """Put a proxy in front of RGW."""
+    proxy = Proxy(loop, rgw.endpoint)
+    yield proxy
+    proxy.close()
+
+
+@pytest.mark.parametrize("call", MOMENTS.values(), ids=MOMENTS)
+def test_the_other_replica_finishes_and_nothing_is_done_twice(
+    home: Homelab,
+    installation: Installation,
+    replicas: Replicas,
+    store: Proxy,
+    call: Call,
+) -> None:
+    """One new version in the vault, one eviction, at most three forced syncs, and soon."""
+    home.build(with_loki=False)
+    leader, heir = replicas.two()
+    bucket = home.route()["spec"]["bucket"] | {"endpoint": store.url}
+    installation.follow(home, bucket=bucket)
+    home.wait_condition("Ready", "True")
+    version = hands.item_version(home)
+    killer = Killer(leader, call)
+    home.on_connect = replicas.api.on_request = store.on_request = killer
+    pair = home.replace_key()
+    wait_for(lambda: heir.leads, "the other leads", timeout_s=LEASE_S + 10)
+    home.wait_healed(pair)
+    took_s = time.monotonic() - killer.struck_at
+    assert home.held_by_pod(pair)
+    assert hands.item_version(home) == version + 1
+    assert len(installation.calls(home, "create", "pods/eviction")) == 1
+    assert len(installation.calls(home, "patch", "externalsecrets")) <= 3
+    assert took_s < LEASE_S + 15
