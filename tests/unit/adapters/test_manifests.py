@@ -195,7 +195,7 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
     """A home directory given by mistake is not read."""
     for number in range(manifests.MAX_FILES + 1):
         (tmp_path / f"{number}.yaml").touch()
-    with pytest.raises(BadInput, match="more than 1000"):
+    with pytest.raises(BadInput, match="more than 5000"):
         manifests.read(str(tmp_path))
 
 
@@ -255,3 +255,49 @@ def test_a_sound_credential_becomes_a_route() -> None:
     """The namespace is the caller's where the file names none."""
     bare = {**MINIMAL, "metadata": {"name": "copied"}}
     assert manifests.route_spec(choose(bare), namespace="logs").route == "logs/copied"
+
+
+LINES = """\
+kind: Secret
+stringData: &base
+  a: x
+---
+---
+kind: List
+items:
+- kind: Secret
+  stringData: {<<: &more {b: x}, c: x}
+- {kind: LokiStack, spec: {storage: {schemas: [{version: v11},
+   {version: v13}]}}}
+- kind: Secret
+  stringData: {<<: [{d: x}, {e: x}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "path", "expected"),
+    [
+        (0, ("stringData", "a"), (3, 3)),
+        (0, ("stringData", "b"), (2, 1)),
+        (0, ("kind", "deeper"), (1, 1)),
+        (0, (), (1, 1)),
+        (1, ("stringData", "c"), (9, 34)),
+        (1, ("stringData", "b"), (9, 27)),
+        (2, ("spec", "storage", "schemas", 1, "version"), (11, 5)),
+        (2, ("spec", "storage", "schemas", 2), (10, 38)),
+        (2, ("spec", "storage", "schemas", "x"), (10, 38)),
+        (3, ("stringData", "e"), (13, 30)),
+        (3, (), (12, 3)),
+    ],
+)
+def test_a_field_is_found_in_its_line(
+    number: int, path: tuple[str | int, ...], expected: tuple[int, int]
+) -> None:
+    """In any document, in lists of objects, through merge keys; else the nearest thing around."""
+    assert read(LINES)[number].position_of(path) == expected
+
+
+def test_an_object_from_elsewhere_has_one_line() -> None:
+    """What never stood in a text is found where it is said to be."""
+    located = manifests.Located(object={}, file="the cluster", line=1)
+    assert located.position_of(("spec",)) == (1, 1)
