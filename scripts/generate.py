@@ -31,6 +31,7 @@ from lokeys.core.rbac import (
     operator_roles,
     route_grants,
 )
+from lokeys.core.storage.fields import KEYS
 from lokeys.core.storagecredential.crd import crd
 from lokeys.core.storagecredential.fields import Schema
 from lokeys.core.storagecredential.parse import parse
@@ -151,6 +152,17 @@ def metrics() -> str:
     return "\n".join(rows)
 
 
+def storage_keys() -> str:
+    """Return a table of the data keys that each store reads in each mode."""
+    rows = ["| Type | Mode | Required | Optional |", "| --- | --- | --- | --- |"]
+    for (kind, mode), keys in KEYS.items():
+        required, optional = (
+            ", ".join(f"`{key}`" for key in names) for names in (keys.required, keys.optional)
+        )
+        rows.append(f"| {kind.value} | {mode.value} | {required} | {optional} |")
+    return "\n".join(rows)
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
@@ -174,6 +186,7 @@ def parts() -> dict[str, str]:
         "doctor-rights": rights(doctor_grants(Account())),
         "route-rights": rights(_example()),
         "metrics": metrics(),
+        "storage-keys": storage_keys(),
     }
 
 
@@ -187,7 +200,7 @@ def files() -> dict[Path, str]:
     }
     made |= finding_pages()
     known = parts()
-    for name in ("storagecredential.md", "permissions.md", "metrics.md"):
+    for name in ("storagecredential.md", "permissions.md", "metrics.md", "validate.md"):
         page = ROOT / "docs/reference" / name
         made[page] = _PART.sub(
             lambda part: f"{part[1]}{known[part[2]]}\n{part[3]}", page.read_text()

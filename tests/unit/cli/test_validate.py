@@ -2,6 +2,7 @@
 """`lokeys validate` as it is called: forms, thresholds, exit codes, the operator's environment."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lokeys.errors import BadInput
 from unit.core.storage.secrets import KEY_SECRET, SOUND
 from unit.core.validation.manifests import Object, as_list, as_yaml, secret, stack
 
+PAGE = Path(__file__).parents[3] / "docs/reference/validate.md"
 BAD = {**SOUND["s3 static"], "forcepathstyle": "x", "access_key_secret": f"{KEY_SECRET}\n"}
 
 
@@ -156,6 +158,14 @@ def test_the_formatting_changes_nothing(tmp_path: Path) -> None:
     for name, text in texts.items():
         (tmp_path / name).write_bytes(text)
         assert _findings("-f", str(tmp_path / name)) == usual, name
+
+
+def test_the_pages_example_is_sound(tmp_path: Path) -> None:
+    """What the reference page shows can be copied."""
+    found = re.search("```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert found
+    (tmp_path / "a.yaml").write_text(found[1])
+    assert run("-f", str(tmp_path / "a.yaml"), "--fail-on", "info")[0] == 0
 
 
 def test_a_thousand_stacks_in_one_run(tmp_path: Path) -> None:
