@@ -145,6 +145,7 @@ async def _carry_out(
             await session.remember(spec, memory)
 
         try:
+            progress.now("waiting for the route's Lease", brief=True)
             async with session.hold(spec) as remaining_s:
                 await heal(
                     replace(hand, lease_remaining_s=remaining_s),
