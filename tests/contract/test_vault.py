@@ -111,6 +111,30 @@ def home() -> Iterator[Home]:
 # --- reading ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("outside", [True, False], ids=["outside the cluster", "in the cluster"])
+def test_a_name_that_only_the_cluster_knows(*, outside: bool) -> None:
+    """From outside it says nothing of Connect; in the cluster it is Connect's own fault."""
+
+    async def run() -> Reading[VaultState]:
+        async with HttpClients() as clients:
+            home = Home("http://connect.nowhere.invalid", ConnectServer())
+            connect = Connect(
+                home.url, token=home.current_token, client=clients.trusting(None), sleep=home.sleep
+            )
+            port = OnePasswordPort(
+                home.spec(),
+                connect,
+                fingerprinter=FINGERPRINTER,
+                sleep=home.sleep,
+                outside=outside,
+            )
+            return await port.read()
+
+    reading = asyncio.run(run())
+    assert [gap.why for gap in reading.gaps] == ([Why.UNREACHABLE] if outside else [])
+    assert (reading.state and reading.state.fault) == (None if outside else VaultFault.UNREACHABLE)
+
+
 @pytest.mark.parametrize("by_id", [True, False], ids=["by ids", "by names"])
 def test_the_pair_is_read(home: Home, *, by_id: bool) -> None:
     """Vault and item are found by id or by name, and the two fields are the pair."""

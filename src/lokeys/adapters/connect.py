@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
-from lokeys.adapters.http import Bounds, NoAnswer, Reply, TooLong, bounded_request
+from lokeys.adapters.http import Bounds, NoAnswer, Reason, Reply, TooLong, bounded_request
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.snapshot import VaultFault
 from lokeys.errors import LokeysError
@@ -35,12 +35,22 @@ Token = Callable[[], Awaitable[Sensitive]]
 
 
 class ConnectError(LokeysError):
-    """Connect did not do what it was asked. `status` 0: there was no (complete) answer."""
+    """Connect did not do what it was asked. `status` 0: there was no (complete) answer.
+
+    `reason` says why there was none.
+    """
 
     def __init__(
-        self, message: str, *, fault: VaultFault, status: int = 0, retry_after_s: float = 1.0
+        self,
+        message: str,
+        *,
+        fault: VaultFault,
+        status: int = 0,
+        retry_after_s: float = 1.0,
+        reason: Reason | None = None,
     ) -> None:
         super().__init__(message)
+        self.reason = reason
         self.fault = fault
         self.status = status
         self.retry_after_s = retry_after_s
@@ -167,7 +177,7 @@ class Connect:
         try:
             return await bounded_request(self._client, request, bounds=_BOUNDS)
         except NoAnswer as error:
-            failure = ConnectError(str(error), fault=VaultFault.UNREACHABLE)
+            failure = ConnectError(str(error), fault=VaultFault.UNREACHABLE, reason=error.reason)
         except TooLong as error:
             failure = ConnectError(str(error), fault=VaultFault.NOT_CONNECT)
         raise failure

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lokeys.adapters.connect import Change, Connect, ConnectError, Field, Item, is_id
+from lokeys.adapters.http import Reason
 from lokeys.core.model import Hop, OnePasswordVault, Ref
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, PairFacts, Sensitive
 from lokeys.core.snapshot import Unreadable, VaultFault, VaultState, Why
@@ -56,8 +57,16 @@ class _Held:
         )
 
 
+NO_WAY = frozenset({Reason.DNS, Reason.NO_ROUTE})
+"""No way leads there: outside the cluster that says something of the place, not of Connect."""
+
+
 class OnePasswordPort:
-    """A `VaultPort` on one item. A fault is part of the state; gaps are for the token's Secret."""
+    """A `VaultPort` on one item.
+
+    A fault is part of the state; gaps are for the token's Secret, and for a Connect to which no way
+    leads from `outside` the cluster.
+    """
 
     def __init__(
         self,
@@ -66,7 +75,9 @@ class OnePasswordPort:
         *,
         fingerprinter: Fingerprinter,
         sleep: Sleep,
+        outside: bool = False,
     ) -> None:
+        self._outside = outside
         self._vault = vault
         self._connect = connect
         self._fingerprinter = fingerprinter
@@ -80,13 +91,17 @@ class OnePasswordPort:
             _, item = await self._find()
             held = self._held(item)
         except ConnectError as error:
+            if self._outside and error.reason in NO_WAY:
+                return Reading(gaps=(self._gap(Why.UNREACHABLE, error),))
             labels = error.labels if isinstance(error, _FieldFault) else ()
             state = VaultState(ref=self.ref, fault=error.fault, detail=str(error), fields=labels)
             return Reading(state=state)
         except LokeysError as error:  # the token's Secret could not be read
-            gap = Unreadable(hop=Hop.VAULT, ref=self.ref, why=_why(error), detail=str(error))
-            return Reading(gaps=(gap,))
+            return Reading(gaps=(self._gap(_why(error), error),))
         return Reading(state=self._state(held), pair=held.pair)
+
+    def _gap(self, why: Why, error: LokeysError) -> Unreadable:
+        return Unreadable(hop=Hop.VAULT, ref=self.ref, why=why, detail=str(error))
 
     async def write(self, pair: KeyPair, *, over: Fingerprint) -> VaultState:
         """Put `pair` into both fields with one PATCH, and return what a read-back showed."""

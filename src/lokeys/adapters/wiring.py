@@ -37,11 +37,13 @@ class Access:
     """The cluster and the world around it, as this process may reach them.
 
     `callers_rights`: a person asks, whose own rights decide about sources in other namespaces.
+    `outside`: this process does not run in the cluster.
     """
 
     cluster: Cluster
     clients: HttpClients
     callers_rights: bool = False
+    outside: bool = False
 
 
 def wire(spec: RouteSpec, access: Access) -> RoutePorts:
@@ -99,7 +101,11 @@ def _vault(spec: RouteSpec, access: Access) -> VaultPort | None:
         sleep=asyncio.sleep,
     )
     return OnePasswordPort(
-        spec.vault, connect, fingerprinter=access.cluster.fingerprinter, sleep=asyncio.sleep
+        spec.vault,
+        connect,
+        fingerprinter=access.cluster.fingerprinter,
+        sleep=asyncio.sleep,
+        outside=access.outside,
     )
 
 

@@ -100,7 +100,9 @@ async def opened(options: Options, printer: Printer | None = None) -> AsyncItera
         fingerprinter = await fingerprints.load(api)
         objects = LiveObjects(api)
         cluster = Cluster(objects=objects, api=api, fingerprinter=fingerprinter, clock=utc_now)
-        access = Access(cluster=cluster, clients=clients, callers_rights=True)
+        access = Access(
+            cluster=cluster, clients=clients, callers_rights=True, outside=not in_cluster
+        )
         yield Session(
             options=options,
             printer=printer or Printer(no_color=options.no_color),

@@ -58,7 +58,7 @@ def operator_grants(account: Account) -> tuple[Grant, ...]:
             namespace=None,
             group=LOKEYS,
             resource="storagecredentials",
-            verbs=READ,
+            verbs=FOLLOW,
             why="follows every route's resource",
         ),
         Grant(

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Least privilege, by the audit log: nothing is forbidden, and nothing is granted in vain.
+
+Two replicas run as the account that deploy/ ships, with what `lokeys rbac` prints for each route.
+They heal one route after the other, each of which needs other rights.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from e2e import hands
+from e2e.operators import Operator
+from e2e.rights import Right, forbidden, granted, used
+from e2e.sight import SECRET
+from e2e.world import Homelab, Loop
+from parts.external_secrets import ExternalSecrets
+from parts.kubelet.node import Kubelet
+from parts.kubernetes import Kubernetes
+from parts.process import wait_for
+from parts.rgw import Rgw
+
+ROOT = Path(__file__).parents[2]
+SYSTEM = "lokeys-system"
+ACCOUNT = {"kind": "ServiceAccount", "name": "lokeys", "namespace": SYSTEM}
+USER = f"system:serviceaccount:{SYSTEM}:lokeys"
+
+RARE: dict[str, str] = {}
+"""Rights that these scenarios do not come to need, and why they are granted all the same."""
+
+
+@dataclass
+class Book:
+    """What was granted, used and refused in all scenarios, as if of one homelab."""
+
+    granted: set[Right] = field(default_factory=set)
+    used: set[Right] = field(default_factory=set)
+    refused: set[Right] = field(default_factory=set)
+
+    def note(self, kubernetes: Kubernetes, namespaces: tuple[str, ...], name: str) -> None:
+        """Add what has happened in some namespaces, and to the cluster."""
+        events = [
+            event
+            for event in kubernetes.audit_events(USER)
+            if event.get("objectRef", {}).get("namespace", "") in ("", *namespaces)
+        ]
+        for into, rights in (
+            (self.granted, granted(kubernetes, ACCOUNT, namespaces)),
+            (self.used, used(events)),
+            (self.refused, forbidden(events)),
+        ):
+            into |= {right.said(name) for right in rights}
+
+    @property
+    def in_vain(self) -> set[Right]:
+        """What was granted and never used."""
+        return {r for r in self.granted if not any(r.covers(use) for use in self.used)}
+
+
+Follow = Callable[..., None]
+Scenario = Callable[[Homelab, Follow], None]
+
+
+def the_story(home: Homelab, follow: Follow) -> None:
+    """The vault is written, a sync forced, the pod replaced, Loki asked to flush."""
+    home.build()
+    home.push("before")
+    home.wait_written()
+    follow(home)
+    home.wait_condition("Ready", "True")
+    home.push("during")
+    home.wait_healed(home.replace_key(), timeout_s=90)
+
+
+def a_pod_that_hangs(home: Homelab, follow: Follow) -> None:
+    """A pod with a dead key was deleted by somebody: its grace is shortened."""
+    home.build()
+    home.push("before")
+    home.wait_written()
+    follow(home, mode="Observe")
+    home.wait_condition("Ready", "True")
+    pair = home.break_it()
+    home.kubernetes.kubectl("delete", "pod", "loki-0", "-n", home.monitoring, "--wait=false")
+    follow(home)
+    home.wait_healed(pair, timeout_s=60)
+
+
+def behind_rook(home: Homelab, follow: Follow) -> None:
+    """Rook is made to read RGW again, and RGW's own list of keys is looked at."""
+    home.build(with_loki=False)
+    admin = {"endpoint": home.rgw.endpoint, "secretRef": {"name": hands.make_admin_secret(home)}}
+    rook = {"user": home.user, "namespace": home.storage, "refresh": True, "admin": admin}
+    follow(home, source={"rook": rook})
+    home.wait_condition("Ready", "True")
+    home.wait_healed(home.replace_key_at_rgw(), timeout_s=120)
+
+
+def keys_of_its_own(home: Homelab, follow: Follow) -> None:
+    """The Secrets that `spec.keys` names are the source."""
+    home.build(with_loki=False)
+    first, second = home.source_pair(), ("NEWKEY0123456789ABCD", "s" * 40)
+    hands.make_key_secret(home, "key-one", first)
+    hands.make_key_secret(home, "key-two", second)
+    hands.use_keys(home, "key-one", "key-two")
+    wait_for(lambda: hands.is_blank(home), "a blank Secret")
+    follow(home)
+    home.wait_looked_again()
+    hands.use_keys(home, "key-two")
+    wait_for(lambda: home.pair_in(SECRET) == second, "the second key arrives", timeout_s=60)
+    home.wait_condition("Ready", "True")
+
+
+def created_once(home: Homelab, follow: Follow) -> None:
+    """A wrong hash makes External Secrets read afresh."""
+    home.build(with_loki=False, refreshPolicy="CreatedOnce")
+    follow(home)
+    home.wait_condition("Ready", "True")
+    home.wait_healed(home.replace_key())
+
+
+def immutable(home: Homelab, follow: Follow) -> None:
+    """An immutable Secret is deleted, to be made anew."""
+    home.build(with_loki=False, target={"name": SECRET, "immutable": True})
+    secret = home.route()["spec"]["secret"]
+    allowed = secret | {"externalSecret": {"name": SECRET, "recreate": True}}
+    pair = home.replace_key()
+    follow(home, secret=allowed)
+    home.wait_healed(pair)
+
+
+def a_mended_store(home: Homelab, follow: Follow) -> None:
+    """External Secrets is made to look at its store again."""
+    home.build(with_loki=False)
+    hands.give_store_a_token(home, "nonsense")
+    follow(home)
+    home.wait_finding("eso_store_not_ready")
+    hands.set_store_token(home, home.token)
+    home.wait_looked_again()
+    home.wait_healed(home.replace_key())
+
+
+def a_mended_store_for_all(home: Homelab, follow: Follow) -> None:
+    """The same with a ClusterSecretStore, which is told of in a role of the whole cluster."""
+    home.build(with_loki=False)
+    hands.set_store_token(home, "nonsense")
+    token = {"name": hands.OWN_TOKEN, "key": "token", "namespace": home.monitoring}
+    provider = {
+        "connectHost": home.connect_url,
+        "vaults": {"homelab": 1},
+        "auth": {"secretRef": {"connectTokenSecretRef": token}},
+    }
+    name = f"store-{home.name}"
+    spec = {"provider": {"onepassword": provider}}
+    home.apply(hands.ESO, "ClusterSecretStore", name, None, spec=spec)
+    home.apply_external_secret(secretStoreRef={"name": name, "kind": "ClusterSecretStore"})
+    follow(home)
+    home.wait_finding("eso_store_not_ready")
+    hands.set_store_token(home, home.token)
+    home.wait_looked_again()
+    home.wait_healed(home.replace_key())
+
+
+def no_external_secret(home: Homelab, follow: Follow) -> None:
+    """The operator writes the Secret itself, from a Secret elsewhere; there is no vault."""
+    home.build(with_loki=False)
+    hands.make_secret(home, "pair", dict(zip(hands.ROOK_KEYS, home.source_pair(), strict=True)),
+                      storage=True)  # fmt: skip
+    allowed = {"metadata": {"annotations": {"lokeys.dev/allowed-namespaces": home.monitoring}}}
+    home.kubernetes.api.patch(f"/api/v1/namespaces/{home.storage}/secrets/pair", allowed)
+    home.delete_external_secret()
+    spec = home.route()["spec"]
+    secret = {key: spec["secret"][key] for key in ("name", "keys")}
+    keys = {"accessKeyId": "AccessKey", "secretAccessKey": "SecretKey"}
+    source = {"secret": {"name": "pair", "namespace": home.storage, "keys": keys}}
+    follow(home, secret=secret, source=source, vault=None)
+    wait_for(lambda: home.pair_in(SECRET) == home.source_pair(), "lokeys makes it", timeout_s=30)
+    pair = home.replace_key()
+    hands.make_secret(home, "pair", dict(zip(hands.ROOK_KEYS, pair, strict=True)), storage=True)
+    wait_for(lambda: home.pair_in(SECRET) == pair, "lokeys writes it", timeout_s=60)
+    home.wait_condition("Ready", "True")
+
+
+def other_workloads(home: Homelab, follow: Follow) -> None:
+    """A Deployment's and a DaemonSet's pods are replaced, too."""
+    home.build(with_loki=False)
+    path = f"/apis/apps/v1/namespaces/{home.monitoring}/statefulsets/loki"
+    pod = home.kubernetes.api.get(path)["spec"]["template"]["spec"]
+    names = {"Deployment": "read", "DaemonSet": "each"}
+    for kind, name in names.items():
+        labels = {"app": name}
+        template = {"metadata": {"labels": labels}, "spec": pod}
+        spec = {"selector": {"matchLabels": labels}, "template": template}
+        home.apply("apps/v1", kind, name, home.monitoring, spec=spec)
+    workloads = [{"kind": kind, "name": name} for kind, name in names.items()]
+    follow(home, workloads=[*home.route()["spec"]["workloads"], *workloads])
+    home.wait_condition("Ready", "True")
+    home.wait_healed(home.replace_key())
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    the_story,
+    a_pod_that_hangs,
+    behind_rook,
+    keys_of_its_own,
+    created_once,
+    immutable,
+    a_mended_store,
+    a_mended_store_for_all,
+    no_external_secret,
+    other_workloads,
+)
+
+
+@pytest.fixture(scope="module")
+def replicas(
+    defined: Kubernetes, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Operator]]:
+    """Install what deploy/ ships, but for the Deployment, whose two replicas run here."""
+    shipped = yaml.safe_load_all(defined.kubectl("kustomize", str(ROOT / "deploy")))
+    defined.apply(
+        *(each for each in shipped if each["kind"] not in ("Deployment", "NetworkPolicy"))
+    )
+    folder = tmp_path_factory.mktemp("replicas")
+    made = []
+    for number in range(2):
+        log = folder / f"{number}.log"
+        log.touch()
+        made.append(Operator(defined.user_kubeconfig(SYSTEM, "lokeys"), log, SYSTEM))
+    try:
+        for replica in made:
+            replica.start()
+        wait_for(lambda: any(replica.leads for replica in made), "one of them leads")
+        yield made
+    finally:
+        for replica in made:
+            replica.stop()
+        defined.api.delete(f"/api/v1/namespaces/{SYSTEM}")
+
+
+@pytest.fixture(scope="module")
+def make_home(
+    defined: Kubernetes, external_secrets: ExternalSecrets, rgw: Rgw, kubelet: Kubelet, loop: Loop
+) -> Callable[[str], Homelab]:
+    """Make homelabs that are not built yet."""
+    return lambda name: Homelab(defined, external_secrets, rgw, kubelet, loop, name)
+
+
+@pytest.fixture(scope="module")
+def book(
+    make_home: Callable[[str], Homelab],
+    defined: Kubernetes,
+    replicas: list[Operator],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Book:
+    """Play all scenarios, one homelab at a time, and keep book."""
+    kept, folder = Book(), tmp_path_factory.mktemp("routes")
+    assert len(replicas) == 2
+
+    def follow(home: Homelab, **changes: object) -> None:
+        manifest = home.route(**changes)
+        manifest["spec"] = {key: value for key, value in manifest["spec"].items() if value}
+        file = str(home.file(folder, manifest))
+        roles = home.lokeys("rbac", "-f", file, "--service-account", f"{SYSTEM}/lokeys")
+        assert roles.code == 0, roles.err
+        defined.kubectl("apply", "-f", "-", stdin=roles.out)
+        defined.apply(manifest)
+
+    for scenario in SCENARIOS:
+        name = f"{os.getpid()}-{scenario.__name__.replace('_', '-')}"
+        home = make_home(name)
+        with contextlib.closing(home):
+            scenario(home, follow)
+            kept.note(defined, (home.monitoring, home.storage), name)
+        for kind in ("clusterrolebinding", "clusterrole", "clustersecretstore"):
+            names = (f"lokeys-{home.monitoring}.loki", f"store-{name}")
+            defined.kubectl("delete", kind, *names, "--ignore-not-found")
+    kept.note(defined, (SYSTEM,), "")
+    return kept
+
+
+def test_nothing_that_the_operator_asks_for_is_forbidden(book: Book) -> None:
+    """The shipped roles and those that `lokeys rbac` prints are enough."""
+    assert sorted(map(str, book.refused)) == []
+
+
+def test_nothing_is_granted_in_vain(book: Book) -> None:
+    """Each verb on each named thing was used at least once, or stands in RARE with its reason."""
+    found = sorted(str(right) for right in book.in_vain)
+    assert found == sorted(RARE), "\n".join(found)
