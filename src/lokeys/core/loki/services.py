@@ -23,7 +23,10 @@ def services(stack: LokiStack) -> Iterator[Manifest]:
     ring = [_port("gossip-ring", names.GOSSIP_PORT)]
     labels = names.labels(stack)
     selector = {**labels, names.GOSSIP_LABEL: "true"}
-    yield _headless(service(stack, names.gossip_service(stack), labels, selector, ring))
+    gossip = _headless(service(stack, names.gossip_service(stack), labels, selector, ring))
+    # Pods must find each other before they can be ready: a ring of none never begins.
+    gossip["spec"] = dict(sorted({**gossip["spec"], "publishNotReadyAddresses": True}.items()))
+    yield gossip
 
 
 def service(
