@@ -135,7 +135,8 @@ def test_heal_does_each_step_once_and_proves_it(quick: Homelab, tmp_path: Path) 
 
 def test_no_wait_returns_after_each_step(quick: Homelab, tmp_path: Path) -> None:
     """Each call does one step and says the next; called again and again they heal the route."""
-    file, pair, said = route_of(quick, tmp_path), quick.source_pair(), []
+    file, pair = route_of(quick, tmp_path), quick.source_pair()
+    said: list[str] = []
     first = run(quick, "heal", "-f", file, "--no-wait")
     assert (first.code, quick.vault_pair()) == (0, pair)
     assert quick.pair_in(quick.loki.secret) != pair
