@@ -168,6 +168,7 @@ def test_the_pages_example_is_sound(tmp_path: Path) -> None:
     assert run("-f", str(tmp_path / "a.yaml"), "--fail-on", "info")[0] == 0
 
 
+@pytest.mark.timeout(60)
 def test_a_thousand_stacks_in_one_run(tmp_path: Path) -> None:
     """A folder of files, each with a stack and its Secret."""
     for number in range(1000):

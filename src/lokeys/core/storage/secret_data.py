@@ -16,7 +16,7 @@ from lokeys.core.catalogue import storage_secrets as rules
 from lokeys.core.finding import Finding
 from lokeys.core.model import Ref
 from lokeys.core.sensitive import Sensitive
-from lokeys.core.storage.telling import form, tell
+from lokeys.core.storage.telling import form, printable, tell
 from lokeys.core.storagecredential.validate import form as form_of
 
 
@@ -125,7 +125,7 @@ def external_secret_data(manifest: Mapping[str, Any], *, ref: Ref) -> SecretData
     keys = frozenset(map(str, templated)) | (frozenset() if replaced else frozenset(listed))
     unknown = bool(template.get("templateFrom")) or (bool(spec.get("dataFrom")) and not replaced)
     metadata = _mapping(manifest.get("metadata"))
-    made_by = Ref("ExternalSecret", str(metadata.get("name")), ref.namespace)
+    made_by = Ref("ExternalSecret", printable(str(metadata.get("name"))), ref.namespace)
     return SecretData(ref=ref, keys=keys, complete=not unknown, made_by=made_by)
 
 

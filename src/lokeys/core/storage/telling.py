@@ -12,6 +12,7 @@ from lokeys.core.finding import Finding, Remedy, Rule
 from lokeys.core.model import Ref
 
 SHOWN = 63
+MAX_NAME = 253
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
@@ -52,8 +53,13 @@ def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
 
 def shown(name: object) -> str:
     """Return a name as it may be printed: short, and nothing in it that a terminal obeys."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in str(name)[: SHOWN + 1])
+    text = printable(str(name)[: SHOWN + 1])
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def printable(name: str) -> str:
+    """Return an object's name without what a terminal obeys; a name that may be is unchanged."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:MAX_NAME])
 
 
 def form(value: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from lokeys.core.finding import Location
 from lokeys.core.model import Ref
 from lokeys.core.storage.secret_data import target_name
+from lokeys.core.storage.telling import printable
 
 _TOKEN = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 Path = tuple[str | int, ...]
@@ -51,7 +52,9 @@ class Objects:
             self._all.setdefault(ref, []).append(placed)
             made = target_name(placed.object) if ref.kind == "ExternalSecret" else None
             if made:
-                self._makers.setdefault(Ref("Secret", made, ref.namespace), []).append(placed)
+                self._makers.setdefault(Ref("Secret", printable(made), ref.namespace), []).append(
+                    placed
+                )
 
     def ref_of(self, placed: Placed) -> Ref:
         """Return an object's name; what it does not say is empty."""
@@ -60,8 +63,8 @@ class Objects:
         name, namespace = said.get("name"), said.get("namespace")
         return Ref(
             str(placed.object.get("kind")),
-            name if isinstance(name, str) else "",
-            namespace if isinstance(namespace, str) and namespace else self._namespace,
+            printable(name) if isinstance(name, str) else "",
+            printable(namespace) if isinstance(namespace, str) and namespace else self._namespace,
         )
 
     def of_kind(self, kind: str) -> Iterator[tuple[Ref, Placed]]:

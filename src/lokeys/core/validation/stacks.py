@@ -20,7 +20,7 @@ from lokeys.core.storage.ca import read_ca
 from lokeys.core.storage.model import CloudEnvironment, CredentialMode, Storage
 from lokeys.core.storage.read import read_storage
 from lokeys.core.storage.secret_data import SecretData, external_secret_data, secret_data
-from lokeys.core.storage.telling import tell
+from lokeys.core.storage.telling import printable, tell
 from lokeys.core.validation.objects import Objects, Placed
 
 _NOT_GIVEN = "is not among the objects given"
@@ -67,7 +67,7 @@ def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
     secret: SecretData | None = None
     managed: SecretData | None = None
     if name:
-        secret = _secret(Ref("Secret", name, ref.namespace), ref, around, findings)
+        secret = _secret(Ref("Secret", printable(name), ref.namespace), ref, around, findings)
     managed_ref = Ref("Secret", f"{ref.name}-managed-credentials", ref.namespace)
     if around.objects.get(managed_ref):
         managed = _secret(managed_ref, ref, around, findings)
@@ -166,7 +166,7 @@ def _ca(
         words = {"detail": f"takes no CA for {kind[:20]}"}
         field = "spec.storage.tls"
         return (tell(lokistacks.UNSUPPORTED_FIELD, ref, stack=ref, field=field, words=words),)
-    wanted = Ref("ConfigMap", name, ref.namespace)
+    wanted = Ref("ConfigMap", printable(name), ref.namespace)
     placed = around.objects.get(wanted)
     key = _text(storage, "tls", "caKey") or DEFAULT_CA_KEY
     config_map = placed.object if placed else None

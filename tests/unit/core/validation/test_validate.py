@@ -187,6 +187,18 @@ def test_the_order_of_the_input_changes_nothing(objects: list[Object]) -> None:
     assert list(map(_said, shuffled.all_findings)) == list(map(_said, usual.all_findings))
 
 
+def test_a_terminal_is_given_nothing_to_obey() -> None:
+    """Names with escapes in them are shown without, wherever they stand."""
+    named = {"name": "x\x1b[31m", "namespace": "y\x1b[31m"}
+    objects = [stack(secret={"name": "s\x1b[31m", "type": "s3"}, tls={"caName": "c\x1b[31m"})]
+    objects += [{**each, "metadata": named} for each in (objects[0], external_secret("a\x1b"))]
+    validation = judge(*objects, {"kind": "StorageCredential", "metadata": named})
+    for view in validation.views:
+        assert "\x1b" not in str(view.ref)
+    for finding in validation.all_findings:
+        assert "\x1b" not in f"{finding.object} {finding.field} {finding.message}"
+
+
 SCALARS: tuple[object, ...] = (None, True, 0, -1.5, "", "text", [], {}, [[]], [None], {"a": {}})
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5)),
