@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -104,8 +104,8 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     if faults:
         _refuse(printer, faults)
         return INVALID
-    found = tuple(_rendered(given, printer))
-    show(printer, options, only(found, map(Group, groups)))
+    wanted = [Group(group) for group in groups]
+    show(printer, options, (only(found, wanted) for found in _rendered(given, printer)))
     return 0
 
 
@@ -158,7 +158,8 @@ def _refuse(printer: Printer, faults: Sequence[Finding | str]) -> None:
     printer.error("nothing is rendered", "lokeys validate says all of it, with its place")
 
 
-def _rendered(given: Given, printer: Printer) -> Iterator[dict[str, Any]]:
+def _rendered(given: Given, printer: Printer) -> Iterator[tuple[dict[str, Any], ...]]:
+    """Yield each stack's objects."""
     done: set[Ref] = set()
     for view in given.validation.stacks:
         if view.stack is None or view.storage is None or view.ref in done:
@@ -167,7 +168,7 @@ def _rendered(given: Given, printer: Printer) -> Iterator[dict[str, Any]]:
         if not view.stack.managed:
             printer.talk((f"{view.ref} is Unmanaged: nothing is rendered for it", "warning"))
             continue
-        yield from render(view.stack, view.storage, options=_options(view, given))
+        yield render(view.stack, view.storage, options=_options(view, given))
 
 
 def _options(view: StackView, given: Given) -> RenderOptions:
@@ -207,12 +208,19 @@ def _fingerprinter(path: str) -> Fingerprinter:
     return Fingerprinter(key=Sensitive(key), kept=True)
 
 
-def show(printer: Printer, options: Options, found: Sequence[dict[str, Any]]) -> None:
-    """Print the objects: YAML documents, or one List."""
+def show(printer: Printer, options: Options, stacks: Iterable[tuple[dict[str, Any], ...]]) -> None:
+    """Print the objects, a stack at a time: YAML documents, or one List with an object a line."""
     if options.output != "json":
-        printer.text(documents(found).rstrip("\n"))
+        for found in filter(None, stacks):
+            printer.text(documents(found).rstrip("\n"))
         return
     import msgspec  # noqa: PLC0415 - not needed for YAML
 
-    listed = msgspec.json.encode({"apiVersion": "v1", "kind": "List", "items": found})
-    printer.text(msgspec.json.format(listed, indent=2).decode())
+    encode = msgspec.json.Encoder().encode
+    printer.text('{"apiVersion": "v1", "kind": "List", "items": [')
+    before = ""
+    for found in filter(None, stacks):
+        lines = ",\n".join(encode(each).decode() for each in found)
+        printer.text(f"{before}{lines}")
+        before = ","
+    printer.text("]}")
