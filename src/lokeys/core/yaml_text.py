@@ -37,12 +37,25 @@ def documents(values: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _mapping(value: Mapping[str, Any], indent: str, lines: list[str]) -> None:
+    # Exact types first: they are nearly all there is, and asking for a Mapping takes longer than
+    # writing one.
     for key, item in value.items():
-        _entry(f"{indent}{_text(key)}:", item, indent, lines)
+        head = f"{indent}{_text(key)}:"
+        kind = type(item)
+        if kind is str and "\n" not in item:
+            lines.append(f"{head} {_text(item)}")
+        elif kind is dict and item:
+            lines.append(head)
+            _mapping(item, indent + "  ", lines)
+        elif kind is list and item:
+            lines.append(head)
+            _sequence(item, indent, lines)
+        else:
+            _entry(head, item, indent, lines)
 
 
 def _entry(head: str, item: Any, indent: str, lines: list[str]) -> None:
-    """Write what stands behind `head`, which is a key with its colon."""
+    """Write what stands behind `head`, which is a key with its colon, or a dash."""
     if isinstance(item, str):
         lines.append(f"{head} {_written(item, indent)}")
     elif isinstance(item, Mapping) and item:
@@ -58,17 +71,15 @@ def _entry(head: str, item: Any, indent: str, lines: list[str]) -> None:
 def _sequence(value: Sequence[Any], indent: str, lines: list[str]) -> None:
     below = indent + "  "
     for item in value:
-        if isinstance(item, str):
-            lines.append(f"{indent}- {_written(item, indent)}")
-        elif isinstance(item, Mapping | Sequence) and item:
-            first = len(lines)
-            if isinstance(item, Mapping):
-                _mapping(item, below, lines)
-            else:
-                _sequence(item, below, lines)
-            lines[first] = f"{indent}- {lines[first][len(below) :]}"
+        if isinstance(item, str) or not item or not isinstance(item, Mapping | Sequence):
+            _entry(f"{indent}-", item, indent, lines)
+            continue
+        first = len(lines)
+        if isinstance(item, Mapping):
+            _mapping(item, below, lines)
         else:
-            lines.append(f"{indent}- {_other(item)}")
+            _sequence(item, below, lines)
+        lines[first] = f"{indent}- {lines[first][len(below) :]}"
 
 
 def _other(item: Any) -> str:
