@@ -185,6 +185,21 @@ PROOF = {
         {"pods": (a_pod(accepted=0),), "route": {"prove": Prove.FLUSH}},
         "flush loki-0",
     ),
+    "an unready pod that has replayed its WAL": (
+        {"pods": (a_pod(ready=False, accepted=0),), "route": {"prove": Prove.FLUSH}},
+        "flush loki-0",
+    ),
+    "an unready pod with nothing to flush yet": (
+        {
+            "pods": (a_pod(ready=False, accepted=0, chunks_in_memory=0),),
+            "route": {"prove": Prove.FLUSH},
+        },
+        "await loki-0",
+    ),
+    "an unready pod that cannot be asked yet": (
+        {"pods": (a_pod(ready=False, metrics=None),), "route": {"prove": Prove.FLUSH}},
+        "await loki-0",
+    ),
     "a pod that was asked to flush a moment ago": (
         {
             "pods": (a_pod(accepted=0),),

@@ -253,7 +253,7 @@ def _next_proof(pod: PodState, snapshot: Snapshot) -> Step:
     may_ask = asked is None or snapshot.at - asked >= FLUSH_AGAIN_AFTER
     if (
         snapshot.spec.prove is Prove.FLUSH
-        and pod.ready
+        and (pod.ready or _holds_chunks(pod))
         and pod.writes
         and works is None
         and may_ask
@@ -267,6 +267,14 @@ def _next_proof(pod: PodState, snapshot: Snapshot) -> Step:
     why = "it has not asked the storage for anything since it started"
     soon = asked is not None and snapshot.at - asked < FLUSH_TAKES
     return waiting(pod.ref, Hop.PODS, why, look_again_s=1.0 if soon else TRAFFIC_COMES_S)
+
+
+def _holds_chunks(pod: PodState) -> bool:
+    """Tell whether a Loki has something to flush, which it does long before it calls itself ready.
+
+    `min_ready_duration` alone keeps it unready for 15 s.
+    """
+    return pod.metrics is not None and pod.metrics.chunks_in_memory > 0
 
 
 def _flush(pod: PodState) -> Step:
