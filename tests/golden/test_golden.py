@@ -38,7 +38,7 @@ def test_codes_are_never_given_twice() -> None:
 
 def _rules() -> Iterator[Rule]:
     modules = (
-        *("storage_secrets", "lokistacks"),
+        *("storage_secrets", "storage_objects", "lokistacks"),
         *("sources", "vaults", "delivery", "pods", "store", "reading"),
     )
     for module in modules:

@@ -16,7 +16,7 @@ from lokeys.cli.operator_environment import cloud_environment, environment_optio
 from lokeys.cli.options import ManifestCommand, Options, options_of
 from lokeys.cli.output import Printer
 from lokeys.clock import utc_now
-from lokeys.core.catalogue.storage_secrets import MISSING_MANAGED_SECRET
+from lokeys.core.catalogue.storage_objects import MISSING_MANAGED_SECRET
 from lokeys.core.finding import Finding
 from lokeys.core.loki.hashes import secret_hash, store_hash
 from lokeys.core.loki.options import RenderOptions

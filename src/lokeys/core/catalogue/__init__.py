@@ -14,6 +14,7 @@ from lokeys.core.catalogue import (
     pods,
     reading,
     sources,
+    storage_objects,
     storage_secrets,
     store,
     vaults,
@@ -23,7 +24,7 @@ from lokeys.core.finding import Rule
 
 def _rules() -> dict[str, Rule]:
     modules = (
-        *(storage_secrets, lokistacks),
+        *(storage_secrets, storage_objects, lokistacks),
         *(sources, vaults, delivery, pods, store, reading),
     )
     rules = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from lokeys.core.catalogue import storage_secrets as rules
+from lokeys.core.catalogue import storage_objects as rules
 from lokeys.core.finding import Finding
 from lokeys.core.model import Ref
 from lokeys.core.storage.certificates import NoCertificate, validities

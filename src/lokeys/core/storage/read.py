@@ -145,7 +145,7 @@ def _managed(stack: Ref, managed: SecretData, kind: StorageType) -> list[Finding
                     "hint": "",
                 },
             ),
-            remedy=rules.MISSING_MANAGED_SECRET.remedy[:0],
+            remedy=(),
         )
         for key in _MANAGED_KEYS.get(kind, ())
         if not managed.has(key)

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from lokeys.core.catalogue import lokistacks
-from lokeys.core.catalogue import storage_secrets as rules
+from lokeys.core.catalogue import storage_objects as rules
 from lokeys.core.finding import Finding, Rule, Severity
 from lokeys.core.lokistack.fields import calendar_date
 from lokeys.core.lokistack.model import DEFAULT_CA_KEY, LokiStack, Schema, SchemaVersion

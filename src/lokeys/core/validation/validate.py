@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lokeys.core.catalogue import storage_secrets as rules
+from lokeys.core.catalogue import storage_objects as rules
 from lokeys.core.finding import Finding
 from lokeys.core.lokistack.model import KIND as LOKISTACK
 from lokeys.core.model import Ref
