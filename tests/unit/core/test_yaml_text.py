@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The YAML writer: whatever is written reads back as itself."""
 
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -49,6 +50,12 @@ def test_what_is_written_reads_back(value: dict[str, Any]) -> None:
 def test_a_value_is_written_as_people_write_it(value: Any, text: str) -> None:
     """Quotes only where they are needed."""
     assert to_yaml({"a": value}) == f"a: {text}\n"
+
+
+def test_other_mappings_and_sequences_are_written_alike() -> None:
+    """Whatever the core holds its data in."""
+    value = {"a": MappingProxyType({"b": ("c", MappingProxyType({"d": 1}))})}
+    assert to_yaml(value) == "a:\n  b:\n  - c\n  - d: 1\n"
 
 
 def test_documents_are_set_apart() -> None:
