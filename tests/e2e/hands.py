@@ -145,3 +145,46 @@ def deliver_by_hand(home: Homelab, pair: Pair) -> None:
 def of_external_secrets(request: Request) -> bool:
     """Tell whether a request to Connect came from External Secrets."""
     return request.headers.get("user-agent") == "external-secrets"
+
+
+def is_ready(home: Homelab) -> bool:
+    """Tell whether the pod is Ready."""
+    conditions = home.pod().get("status", {}).get("conditions", [])
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def roll(home: Homelab) -> None:
+    """Change the StatefulSet's template, and wait until its controller has begun to roll."""
+    path = f"/apis/apps/v1/namespaces/{home.monitoring}/statefulsets/loki"
+    annotations = {"rolled": secrets.token_hex(4)}
+    template = {"metadata": {"annotations": annotations}}
+    home.kubernetes.api.patch(path, {"spec": {"template": template}})
+
+    def rolling() -> bool:
+        status = home.kubernetes.api.get(path)["status"]
+        return bool(status["updateRevision"] != status["currentRevision"])
+
+    wait_for(rolling, "the rollout has begun", timeout_s=20)
+
+
+def budget_path(home: Homelab) -> str:
+    """Return where the disruption budget is."""
+    root = f"/apis/policy/v1/namespaces/{home.monitoring}"
+    return f"{root}/poddisruptionbudgets/loki"
+
+
+def allow_no_eviction(home: Homelab) -> None:
+    """Make a disruption budget that needs every pod, and wait until it is in force."""
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "loki"}}}
+    home.apply("policy/v1", "PodDisruptionBudget", "loki", home.monitoring, spec=spec)
+
+    def in_force() -> bool:
+        status = home.kubernetes.api.get(budget_path(home)).get("status", {})
+        return bool(status.get("observedGeneration") and status["currentHealthy"] == 1)
+
+    wait_for(in_force, "the budget is in force", timeout_s=20)
+
+
+def allow_evictions(home: Homelab) -> None:
+    """Remove the disruption budget."""
+    home.kubernetes.api.delete(budget_path(home))
