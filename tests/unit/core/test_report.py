@@ -10,7 +10,15 @@ from lokeys.core.catalogue import RULES
 from lokeys.core.commented import commented_yaml
 from lokeys.core.finding import Finding, Severity
 from lokeys.core.model import Ref
-from lokeys.core.report import Ignore, StepView, exit_code, explanation, heal_report, heeded
+from lokeys.core.report import (
+    Ignore,
+    StepView,
+    exit_code,
+    explanation,
+    heal_report,
+    heeded,
+    ignore_of,
+)
 
 
 def finding(severity: Severity = Severity.ERROR, place: Ref | None = None) -> Finding:
@@ -126,3 +134,17 @@ def test_comments_stand_above_their_fields() -> None:
     assert text.splitlines()[1].startswith("  # word")
     assert all(len(line) <= 100 for line in text.splitlines())
     assert "  # below\n  list:" in text
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("LK0401", Ignore(code="LK0401")),
+        ("LK0401=Pod/ns/a", Ignore(code="LK0401", kind="Pod", namespace="ns", name="a")),
+        ("LK0401=Node//a", Ignore(code="LK0401", kind="Node", name="a")),
+    ],
+    ids=["everywhere", "at one object", "at one without a namespace"],
+)
+def test_what_to_ignore_is_read_from_a_word(word: str, expected: Ignore) -> None:
+    """A code, alone or at one object."""
+    assert ignore_of(word) == expected
