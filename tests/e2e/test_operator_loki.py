@@ -107,13 +107,16 @@ def test_lines_that_only_the_pod_has_are_not_risked(
     home.wait_looked_again()
     assert home.pair_in(SECRET) == home.vault_pair() == pair
     assert home.pod()["metadata"]["uid"] == old
+    home.wait_refused()
     found = home.lokeys("doctor", "-o", "json").json()["findings"]
     evidence = next(f["evidence"] for f in found if f["cause"] == "wal_not_persistent")
     assert "chunks in memory" in evidence[0]
-    said = home.lokeys("heal", ROUTE, "--accept-loss")
+    said = home.lokeys("heal", ROUTE, "--accept-loss", "--no-wait")
     assert said.code == 0, said.err
     home.wait_ready(after=old)
+    after = lines(home, "after")
     home.wait_healed(pair)
+    assert set(after) <= set(home.lines())
 
 
 def test_a_budget_that_allows_no_eviction_is_waited_for(
