@@ -3,8 +3,10 @@
 
 One `RouteObjects` a route serves its adapters' reads from informers, and starts an informer for
 whatever is read the first time. So nobody has to list by hand what a route depends on: a change of
-anything that the last looks read brings the route back into the queue, and what no look reads any
-more is followed no more.
+anything that the last looks read by name or by labels brings the route back into the queue, and
+what no look reads any more is followed no more. A kind that is listed whole (all ExternalSecrets,
+all disruption budgets) is the background: each of a thousand objects changes now and then, and if
+that woke a thousand routes they would never rest. The next look sees it.
 
 Secrets are followed by name and metadata-only; their data is read when the version has changed.
 ConfigMaps are followed by name too, as large as they may be; other kinds by namespace, so that many
@@ -102,10 +104,10 @@ class RouteObjects:
             followed = self._followed[scope] = _Followed(self._on_change)
             followed.subscription = self._informers.subscribe(scope, followed.changed, replay=False)
         followed.read_at = self._looks
-        if name is None:
-            followed.selectors.add(labels)
-        else:
+        if name is not None:
             followed.names.add(name)
+        elif labels is not None:
+            followed.selectors.add(labels)
         informer = followed.subscription.informer
         if not informer.settled.is_set():
             try:
@@ -133,7 +135,7 @@ class _Followed:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self.read_at = 0
         self.names: set[str] = set()
-        self.selectors: set[str | None] = set()
+        self.selectors: set[str] = set()
         self._on_change = on_change
 
     def changed(self, old: Object | None, new: Object | None) -> None:
