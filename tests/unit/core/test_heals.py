@@ -32,7 +32,7 @@ from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import Budget, Memory, RefreshPolicy, StoreState
 from unit.core.world import SPREADING, World, WorldPod
 
-LOOKS = 300
+LOOKS = 700  # a pod may take its whole grace of 300 s, a look a second, more than once
 BY_SPOILING = (
     a_delivery(refresh_policy=RefreshPolicy.CREATED_ONCE),
     a_delivery(refresh_interval=timedelta(0), refresh_interval_text="0"),

@@ -36,7 +36,8 @@ def gaps_of_source(snapshot: Snapshot) -> tuple[Unreadable, ...]:
     """Return why the source's pair is not known; empty if it is (then a gap is of less weight)."""
     if snapshot.source is not None and snapshot.source.pair is not None:
         return ()
-    return tuple(gap for gap in snapshot.unreadable if gap.hop is Hop.SOURCE)
+    mine = (gap for gap in snapshot.unreadable if gap.hop is Hop.SOURCE)
+    return tuple({(gap.ref, gap.why): gap for gap in mine}.values())
 
 
 def cause_of_missing(gap: Unreadable) -> str:
