@@ -82,12 +82,20 @@ class Sight:
 
     def held_by_pod(self, pair: Pair) -> bool:
         """Tell whether the pod in Loki's place started with this pair."""
-        url = f"{self.loki_url()}/pair"
-        return httpx2.get(url, trust_env=False, timeout=5).text == digest(*pair)
+        return self._asked("pair") == digest(*pair)
 
     def scrapes(self) -> int:
         """Return how often the pod in Loki's place was asked for its metrics."""
-        return int(httpx2.get(f"{self.loki_url()}/scrapes", trust_env=False, timeout=5).text)
+        return int(self._asked("scrapes"))
+
+    def _asked(self, page: str) -> str:
+        """Return a page of the pod in Loki's place, which takes a moment to listen."""
+        for _ in range(50):
+            try:
+                return httpx2.get(f"{self.loki_url()}/{page}", trust_env=False, timeout=5).text
+            except httpx2.TransportError:
+                time.sleep(0.2)
+        raise PartError(f"the pod in Loki's place does not answer /{page}")
 
     # --- what the operator says ------------------------------------------------------------------
 

@@ -206,8 +206,10 @@ class Homelab(Sight):
             spec=spec,
         )
         wait_for(lambda: self.pair_in(self.generated, self.storage), "Rook's Secret", timeout_s=20)
-        pair = self.source_pair()
-        assert self.rgw.request(pair, "PUT", f"/{self.bucket}").is_success
+        wait_for(self._make_bucket, "the bucket", timeout_s=20)
+
+    def _make_bucket(self) -> bool:
+        return self.rgw.request(self.source_pair(), "PUT", f"/{self.bucket}").is_success
 
     def _make_vault(self, item: dict[str, str] | None) -> None:
         key, secret = self.source_pair()

@@ -120,7 +120,8 @@ def test_never_two_holders() -> None:
         for turn in range(60):
             store.down = {"abc"[turn % 3]} if turn % 2 else set()
             await asyncio.sleep(7 + turn % 5 * 5)
-            assert not any(task.done() for task in tasks)
+            for task in tasks:
+                assert not task.done(), task.exception()
         assert set(entered) == set("abc")
         assert lost
         for task in tasks:
