@@ -2,6 +2,7 @@
 """The delivery port and the Secret port on External Secrets, real and stood in for."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
