@@ -115,11 +115,6 @@ def test_the_route_of_the_runbook_gets_what_it_needs() -> None:
             {("delete", "loki-s3-credentials")},
         ),
         (
-            {"spec__vault": {"pushSecret": {"name": "p"}}},
-            "pushsecrets",
-            {("patch", "p"), ("watch", "*")},
-        ),
-        (
             {"spec__workloads": [{"kind": "Deployment", "name": "l"}]},
             "replicasets",
             {("list", "*")},
@@ -130,7 +125,6 @@ def test_the_route_of_the_runbook_gets_what_it_needs() -> None:
     ids=[
         "lokeys writes the Secret",
         "recreate",
-        "a PushSecret",
         "a Deployment",
         "a DaemonSet",
         "a LokiStack",
@@ -170,10 +164,9 @@ def test_what_no_field_asks_for_is_not_granted(
             {"rgw": {"endpoint": "https://r", "uid": "u", "adminSecretRef": {"name": "adm"}}},
             {"adm"},
         ),
-        ({"awsIAM": {"userName": "u", "adminSecretRef": {"name": "adm"}}}, {"adm"}),
-        ({"awsIAM": {"userName": "u"}}, set()),
+        ({"awsIAM": {"userName": "u", "adminSecretRef": {"name": "adm"}}}, set()),
     ],
-    ids=["RGW", "IAM", "IAM by the pod's own identity"],
+    ids=["RGW", "IAM, which is not asked yet"],
 )
 def test_a_source_brings_its_admin_secret(source: dict[str, Any], secrets: set[str]) -> None:
     """The admin's Secret is read, and where there is none nothing is."""

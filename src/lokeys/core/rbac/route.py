@@ -10,11 +10,11 @@ from lokeys.core.model import (
     AwsIamSource,
     Mode,
     OnePasswordVault,
-    PushSecretVault,
     Ref,
     RgwSource,
     RookSource,
     RouteSpec,
+    SecretSource,
 )
 from lokeys.core.rbac.grants import (
     APPS,
@@ -87,18 +87,19 @@ def _heals(spec: RouteSpec) -> bool:
 
 
 def _source(spec: RouteSpec, known: Known) -> Iterator[Grant]:
+    """Yield what the source takes; AWS IAM is not asked yet, so nothing."""
     home, source = spec.namespace, spec.source
+    admin = None
     match source:
         case RookSource():
             yield from _rook(spec, source, known)
             admin = source.admin.secret if source.admin else None
         case RgwSource():
             admin = source.admin.secret
-        case AwsIamSource():
-            admin = source.admin
-        case _:
-            admin = None
+        case SecretSource():
             yield read_secret(source.namespace, source.secret.name, "the source of the key")
+        case AwsIamSource():
+            return
     if admin:
         yield read_secret(home, admin.name, "looks at the store's own list of keys with it")
 
@@ -132,27 +133,9 @@ def _rook(spec: RouteSpec, source: RookSource, known: Known) -> Iterator[Grant]:
 
 
 def _vault(spec: RouteSpec) -> Iterator[Grant]:
-    match spec.vault:
-        case OnePasswordVault(token=token):
-            yield read_secret(spec.namespace, token.name, "the token for 1Password Connect")
-        case PushSecretVault(name=name):
-            group, resource = ESO, "pushsecrets"
-            yield Grant(
-                namespace=spec.namespace,
-                group=group,
-                resource=resource,
-                verbs=READ,
-                why="writes the vault",
-            )
-            if _heals(spec):
-                yield Grant(
-                    namespace=spec.namespace,
-                    group=group,
-                    resource=resource,
-                    verbs=("patch",),
-                    names=(name,),
-                    why="a new annotation makes it push now",
-                )
+    """Yield what the vault takes; a PushSecret is not read yet, so nothing."""
+    if isinstance(spec.vault, OnePasswordVault):
+        yield read_secret(spec.namespace, spec.vault.token.name, "the token for 1Password Connect")
 
 
 def _delivery(spec: RouteSpec, known: Known) -> Iterator[Grant]:
