@@ -162,7 +162,7 @@ def test_a_routes_roles_open_its_secrets_by_name_and_no_other(agent: Api, namesp
         ("GET", f"{secrets}?fieldSelector=metadata.name%3Danother"),
         ("POST", secrets),
         ("DELETE", f"{secrets}/loki-s3-credentials"),
-        ("GET", f"/api/v1/namespaces/{namespace}/configmaps"),
+        ("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts"),
     ):
         with pytest.raises(ApiError, match="403"):
             agent.call(method, path, {"metadata": {"name": "loki-s3-credentials"}})

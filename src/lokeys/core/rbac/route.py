@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lokeys.core.model import (
-    AwsIamSource,
     Mode,
     OnePasswordVault,
     Ref,
@@ -98,8 +97,6 @@ def _source(spec: RouteSpec, known: Known) -> Iterator[Grant]:
             admin = source.admin.secret
         case SecretSource():
             yield read_secret(source.namespace, source.secret.name, "the source of the key")
-        case AwsIamSource():
-            return
     if admin:
         yield read_secret(home, admin.name, "looks at the store's own list of keys with it")
 
