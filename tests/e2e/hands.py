@@ -4,7 +4,7 @@
 import base64
 import secrets
 
-from e2e.sight import SECRET, Pair
+from e2e.sight import SECRET, Json, Pair
 from e2e.world import ITEM, Homelab
 from lokeys.http_server import Request
 from parts.process import wait_for
@@ -145,6 +145,13 @@ def deliver_by_hand(home: Homelab, pair: Pair) -> None:
 def of_external_secrets(request: Request) -> bool:
     """Tell whether a request to Connect came from External Secrets."""
     return request.headers.get("user-agent") == "external-secrets"
+
+
+def events(home: Homelab, *, reason: str) -> list[Json]:
+    """Return the events of a reason in Loki's namespace."""
+    root = f"/api/v1/namespaces/{home.monitoring}/events"
+    found: list[Json] = home.kubernetes.api.get(f"{root}?fieldSelector=reason={reason}")["items"]
+    return found
 
 
 def is_ready(home: Homelab) -> bool:

