@@ -29,15 +29,9 @@ class ExternalSecrets:
 
     def start(self) -> None:
         """Apply the CRDs, start the controllers and wait until they are alive."""
-        folder = _folder()
-        files = [path for path in (folder / "crds").iterdir() if _kind(path) in KINDS]
-        arguments = [word for path in files for word in ("-f", str(path))]
-        # Server-side, because the CRDs are too large for kubectl's annotation.
-        self._kubernetes.kubectl("apply", "--server-side", *arguments)
-        wait = ["wait", "--for=condition=Established", "--timeout=30s"]
-        self._kubernetes.kubectl(*wait, *arguments)
+        apply_crds(self._kubernetes)
         argv = [
-            folder / "external-secrets",
+            _folder() / "external-secrets",
             "--enable-cluster-external-secret-reconciler=false",
             "--enable-cluster-push-secret-reconciler=false",
             f"--metrics-addr=127.0.0.1:{self.metrics_port}",
@@ -65,6 +59,16 @@ class ExternalSecrets:
         except httpx2.TransportError:
             return False
         return answer.is_success
+
+
+def apply_crds(kubernetes: Kubernetes) -> None:
+    """Make the kinds known, and wait until they are served."""
+    files = [path for path in (_folder() / "crds").iterdir() if _kind(path) in KINDS]
+    arguments = [word for path in files for word in ("-f", str(path))]
+    # Server-side, because the CRDs are too large for kubectl's annotation.
+    kubernetes.kubectl("apply", "--server-side", *arguments)
+    wait = ["wait", "--for=condition=Established", "--timeout=30s"]
+    kubernetes.kubectl(*wait, *arguments)
 
 
 def _kind(crd: Path) -> str:
