@@ -71,7 +71,7 @@ class MultiplexedTransport(httpx2.AsyncBaseTransport):
             return await self._fallback.handle_async_request(request)
         try:
             return await stream.response()
-        except BaseException:
+        except BaseException:  # cancelled too: a stream that nobody reads would stay open
             await stream.aclose()
             raise
 
@@ -107,7 +107,7 @@ class MultiplexedTransport(httpx2.AsyncBaseTransport):
                 connection = _Connection(reader, writer, silence_s=self._silence_s)
                 try:
                     await connection.started.wait()
-                except BaseException:
+                except BaseException:  # cancelled too: its socket and reader would stay behind
                     await connection.aclose()
                     raise
                 return connection

@@ -2,7 +2,6 @@
 """The API server stand-in over HTTP: watches, forms, faults, evictions, logs."""
 
 import json
-import shutil
 import subprocess
 from asyncio import to_thread
 from collections.abc import AsyncGenerator
@@ -17,6 +16,8 @@ from integration.demo.world import NAMESPACE, World, budget, named, on_loop, unt
 from lokeys.demo.parts.kube_faults import Fault
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.loki_log import LogRow
+from parts.build import program
+from parts.plugin import need, not_built
 
 ROOT = f"/api/v1/namespaces/{NAMESPACE}"
 SECRETS = f"{ROOT}/secrets"
@@ -276,15 +277,21 @@ async def test_a_token_is_asked_for_where_one_is_set(tmp_path: Path) -> None:
         assert "t0ken" in cluster.api.write_kubeconfig(tmp_path / "config").read_text()
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl here")
 @on_loop
-async def test_kubectl_reads_what_is_there(tmp_path: Path) -> None:
+async def test_kubectl_reads_what_is_there(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """A plain `kubectl get` draws its table, and prints objects as YAML."""
+    need(pytestconfig, "kubernetes", not_built("kubernetes", "kubectl"))
     async with world(tmp_path) as cluster:
         config = cluster.api.write_kubeconfig(tmp_path / "config", namespace=NAMESPACE)
         route = named("StorageCredential", "loki", api="lokeys.dev/v1alpha1", spec={"mode": "Heal"})
         cluster.api.add(route)
-        command = ["kubectl", "--kubeconfig", str(config), f"--cache-dir={tmp_path}", "get"]
+        command = [
+            str(program("kubernetes", "kubectl")),
+            "--kubeconfig",
+            str(config),
+            f"--cache-dir={tmp_path}",
+            "get",
+        ]
 
         async def kubectl(*words: str) -> str:
             done = await to_thread(
