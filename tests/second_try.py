@@ -6,6 +6,7 @@ passes at the second try is named, so that nobody can overlook it.
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,9 @@ def main() -> int:
     print(f"\ntrying {len(failed)} failed test(s) once more, alone:", *failed, sep="\n  ")
     sys.stdout.flush()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", *failed]
-    return subprocess.run(command, check=False).returncode
+    # The first run's options speak of plug-ins that this one goes without.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    return subprocess.run(command, check=False, env=environment).returncode
 
 
 if __name__ == "__main__":

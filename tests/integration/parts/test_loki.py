@@ -118,7 +118,10 @@ def test_a_dead_key_fails_flushes_and_the_wal_keeps_the_lines(running: Running) 
     running.push("lost and found")
     wait_for(lambda: running.metric("loki_ingester_chunks_flush_failures_total"), "a flush fails")
     assert running.metric("loki_objstore_bucket_transport_requests_total", 'status_code="403"')
-    assert "does not exist in our records" in running.kubelet.logs(user, "loki-0", "loki")
+    wait_for(
+        lambda: "does not exist in our records" in running.kubelet.logs(user, "loki-0", "loki"),
+        "Loki says why",
+    )
     assert running.pod()["metadata"]["uid"] == uid
     running.wait_ready()
     made = running.rgw.admin("key", "create", f"--uid={user}", "--gen-access-key")["keys"][0]

@@ -17,12 +17,12 @@ PLUGIN = ["-p", "parts.plugin", "-p", "no:cacheprovider", "-p", "no:randomly", "
 
 
 def run(folder: Path, test: str, **environment: str) -> "subprocess.Popen[str]":
-    """Start pytest with the plugin alone on one test file."""
+    """Start pytest with the plugin alone on one test file, and none of this run's own options."""
     (folder / "test_it.py").write_text(textwrap.dedent(test))
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", *PLUGIN, "test_it.py"],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(TESTS), "CI": "", **environment},
+        env=os.environ | {"PYTHONPATH": str(TESTS), "PYTEST_ADDOPTS": "", "CI": "", **environment},
         stdout=subprocess.PIPE,
         text=True,
     )
