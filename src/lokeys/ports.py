@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
+from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.model import Bucket, Ref
 from lokeys.core.sensitive import Fingerprint, KeyPair
 from lokeys.core.snapshot import (
@@ -28,6 +29,9 @@ from lokeys.core.snapshot import (
     VaultState,
     WorkloadState,
 )
+from lokeys.core.storage.model import Storage
+from lokeys.core.storage.secret_data import SecretData
+from lokeys.core.trust.verification import Verification
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105 - it reads better than State_co
 
@@ -166,6 +170,20 @@ class LokiPort(Protocol):
 
     async def flush(self, pod: PodState) -> None:
         """Ask its ingester to flush, so that proof need not wait for traffic."""
+        ...
+
+
+class CredentialVerifier(Protocol):
+    """Tries a LokiStack's credentials as its pods would, before anybody trusts them."""
+
+    async def verify(
+        self, stack: LokiStack, storage: Storage, secret: SecretData, *, account: str
+    ) -> Verification:
+        """Try the way of one service account to the bucket, link by link.
+
+        All modes and stores. `secret` is the stack's storage Secret as it is to be tried, spread
+        or not; `account` is `<stack>` or `<stack>-ruler`. Never raises for what a link shows.
+        """
         ...
 
 
