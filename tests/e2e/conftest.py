@@ -50,6 +50,20 @@ def homelab(
     home.close()
 
 
+@pytest.fixture
+def neighbour(
+    defined: Kubernetes,
+    external_secrets: ExternalSecrets,
+    rgw: Rgw,
+    kubelet: Kubelet,
+    loop: Loop,
+) -> Iterator[Homelab]:
+    """Make one more homelab that is not built yet, beside the test's own."""
+    made = Homelab(defined, external_secrets, rgw, kubelet, loop, f"{os.getpid()}-{next(_numbers)}")
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="module")
 def outage(
     defined: Kubernetes,

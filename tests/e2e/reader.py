@@ -2,8 +2,8 @@
 """A pod in Loki's place that starts at once, reads from the storage, and never writes.
 
 Run as `python reader.py PORT BUCKET_URL -target=querier`. It asks the storage once for
-each time that it is asked for its metrics; `/scrapes` says how often that was, `/pair` shows a hash
-of the key pair that it started with.
+each time that it is asked for its metrics, and never where BUCKET_URL is empty; `/scrapes` says how
+often that was, `/pair` shows a hash of the key pair that it started with.
 """
 
 import base64
@@ -80,7 +80,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/scrapes":
             self._say(str(answers.total()))
             return
-        ask(sys.argv[2], *pair())
+        if sys.argv[2]:
+            ask(sys.argv[2], *pair())
         rows = [f'{REQUESTS}{{status_code="{code}"}} {n}\n' for code, n in answers.items()]
         self._say("loki_ingester_memory_chunks 0\n" + "".join(rows))
 

@@ -124,11 +124,13 @@ class Homelab(Sight):
         loki: Loki | None = None,
         item: dict[str, str] | None = None,
         with_loki: bool = True,
+        idle: bool = False,
         **delivery: Any,
     ) -> None:
         """Make everything up to a Loki that writes with the user's key.
 
-        Without a Loki its place is taken by a small process that starts at once and only reads.
+        Without a Loki its place is taken by a small process that starts at once and only reads; an
+        `idle` one asks the storage for nothing.
         `delivery` replaces parts of the ExternalSecret's spec.
         """
         self.loki = loki or self.loki
@@ -142,7 +144,7 @@ class Homelab(Sight):
         self._make_vault(item)
         self._make_delivery(delivery)
         self.kubelet.take(self.monitoring)
-        url = f"{self.endpoint}/{self.bucket}"
+        url = "" if idle else f"{self.endpoint}/{self.bucket}"
         stand_in = [reader.stateful_set(self.monitoring, SECRET, url)]
         self.kubernetes.apply(*(self.loki.objects() if with_loki else stand_in))
         self.wait_ready()

@@ -57,6 +57,8 @@ class Pod:
     holds: KeyPair
     wal_persistent: bool = True
     requests: int = 5
+    asks: bool = True
+    """Whether it asks the store for anything now: one that does not meets no 403."""
 
 
 @dataclass(slots=True)
@@ -336,7 +338,7 @@ class _Loki:
 
     async def metrics(self, pod: PodState) -> LokiMetrics | Unreadable:
         mine = self._of(pod)
-        works = self.world.knows(mine.holds)
+        works = self.world.knows(mine.holds) or not mine.asks
         return LokiMetrics(
             at=self.world.now,
             accepted=mine.requests if works else 0,

@@ -54,6 +54,7 @@ from lokeys.ports import Clock, RoutePorts
 PAUSED = "lokeys.dev/paused"
 RECONCILE = "lokeys.dev/reconcile"
 LOOK_EVERY_S = 30.0
+TIMER_MAY_BE_EARLY_S = 0.05
 LOOK_SOON_S = 4.0
 """After a change for the worse: whoever is mending it should not have to wait long."""
 HEAL_AT_MOST = timedelta(minutes=10)
@@ -127,9 +128,7 @@ class Controller:
             look = await self._heal(key, route, manifest) or await self._look(key, route)
         await self._tell(route, manifest, look)
         self.metrics.show(key, look)
-        # Never sooner: a look that comes before an answer is too old would not ask again, and what
-        # only the next one notices comes a whole round later.
-        return _pause_s(route, look) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
+        return _pause_s(route, look)
 
     async def _look(self, key: Key, route: Route) -> Look:
         eager = route.told[0] not in {"", "True"}
@@ -345,13 +344,24 @@ def _same_wish(then: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
 
 
 def _pause_s(route: Route, look: Look) -> float:
-    """Return when to look again: soon where something has just gone wrong, then less and less."""
+    """Return when to look again: when the next answer is too old, and sooner in trouble.
+
+    Never before: a look that finds every answer young enough asks nothing, and what only the next
+    one notices comes a whole round later.
+    """
+    store_due_s = max(route.lookout.store_due_in().total_seconds(), 0.0)
+    return min(_round_s(route, look), store_due_s) + TIMER_MAY_BE_EARLY_S
+
+
+def _round_s(route: Route, look: Look) -> float:
+    """Return the pause by the route's state: where something has gone wrong soon, then less so."""
     if route.told[0] == "True":
         return LOOK_EVERY_S
     step = look.plan.next_step
-    if step is None or look.plan.stalled is not None:
-        return route.pause_s
-    return min(step.look_again_s, route.pause_s)
+    again_s = route.pause_s
+    if step is not None and look.plan.stalled is None:
+        again_s = min(step.look_again_s, again_s)
+    return again_s * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

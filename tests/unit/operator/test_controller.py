@@ -2,10 +2,14 @@
 """One route in the controller's hands: taken over from the dead, never mixed with a namesake."""
 
 import asyncio
+import itertools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
+
+import pytest
 
 from builders import a_route
 from fakes.ports import NOON, World
@@ -19,6 +23,7 @@ from lokeys.operator.controller import Controller
 from lokeys.operator.metrics import Metrics
 from lokeys.operator.routes import Key
 from lokeys.ports import RoutePorts
+from unit.engine.counting import counted
 from unit.kube.scripted import Store
 from unit.kube.virtual_time import now, run
 
@@ -45,6 +50,10 @@ class Desk:
     wrap: Callable[[RoutePorts], RoutePorts] = lambda ports: ports
     successor: dict[str, Any] | None = None
     """What somebody puts in the resource's place as soon as anything is written."""
+    calls: Counter[str] = field(default_factory=Counter)
+    lists: list[float] = field(default_factory=list)
+    """When the store was asked for a list, as far as `rest` saw it."""
+    _due: float = 0.0
 
     def __post_init__(self) -> None:
         """Write the resource down and open the controller."""
@@ -79,9 +88,30 @@ class Desk:
         api, namespace = self.store.client(holder), KEY[0]
         return Lease(api, name=f"lokeys-{name}", namespace=namespace, holder=holder, clock=now)
 
+    async def rest(self, *, until: Callable[[], bool]) -> None:
+        """Reconcile whenever the controller wants to, and never else, until something is so."""
+        while not until():
+            if now() < self._due:
+                await asyncio.sleep(min(self._due - now(), 0.1))
+                continue
+            asked = self.calls["store.try_list"]
+            again_s = await self.controller.reconcile(KEY)
+            assert again_s is not None
+            self._due = now() + again_s
+            if self.calls["store.try_list"] > asked:
+                self.lists.append(now())
+
+    def ready(self) -> tuple[str, str]:
+        """Return status and reason of Ready, as it was told last."""
+        told = (patch["status"].get("conditions") for patch in reversed(self.store.patches))
+        ready = next(conditions for conditions in told if conditions)[0]
+        return ready["status"], ready["reason"]
+
     async def _ports(self, spec: RouteSpec, _objects: object) -> Any:
         tls_context(spec.bucket.ca_bundle)  # as the real ones do
-        return self.wrap(self.world.ports(spec))
+        ports, calls = counted(self.world.ports(spec))
+        self.calls = calls
+        return self.wrap(ports)
 
 
 def a_resource(uid: str, **spec: Any) -> dict[str, Any]:
@@ -106,6 +136,46 @@ def test_a_heal_goes_on_where_its_healer_was_killed() -> None:
             if not desk.world.writes:
                 await asyncio.sleep(again_s)
         assert now() - killed >= 15
+
+    run(main())
+
+
+@pytest.mark.parametrize("after_s", [0.1, 0.5, 20.0, 29.9, 40.0, 58.8])
+def test_a_key_that_dies_behind_everybody_is_told_within_a_minute(after_s: float) -> None:
+    """No Loki asks, no hop changes: the store's next list is early enough, and the only one."""
+
+    async def main() -> None:
+        desk = Desk()
+        desk.world.pods[0].asks = False
+        await desk.rest(until=lambda: len(desk.lists) == 3)
+        paces = [later - earlier for earlier, later in itertools.pairwise(desk.lists)]
+        assert paces == pytest.approx([59, 59], abs=0.2)
+        await desk.rest(until=lambda: now() - desk.lists[-1] >= after_s)
+        died = now()
+        desk.world.alive = []
+        await desk.rest(until=lambda: desk.ready() == ("False", "SourceKeyDead"))
+        assert now() - died <= 60
+        assert len(desk.lists) == 4
+
+    run(main())
+
+
+def test_a_minute_at_rest_takes_two_looks() -> None:
+    """Store and metrics are asked together, whatever look has come between."""
+
+    async def main() -> None:
+        desk = Desk()
+        began = now()
+        await desk.rest(until=lambda: now() - began >= 100)
+        await desk.controller.reconcile(KEY)
+        await desk.rest(until=lambda: now() - began >= 200)
+        before, began = desk.calls.copy(), now()
+        await desk.rest(until=lambda: now() - began >= 10 * 59)
+        asked = desk.calls - before
+        assert asked["store.try_list"] == 10
+        assert asked["loki.metrics"] <= 21
+        assert asked["source.read"] <= 21
+        assert desk.world.writes == []
 
     run(main())
 
