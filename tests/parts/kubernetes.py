@@ -17,6 +17,7 @@ import httpx2
 
 from parts.api import Api, ApiError
 from parts.build import program
+from parts.issuer import KEYS, Issuer
 from parts.process import Folder, PartError, Process, free_ports, wait_for
 
 HOST = "127.0.0.1"
@@ -41,19 +42,18 @@ AUDIT_POLICY = {
 class Kubernetes:
     """The control plane; `start()` takes 3 s, `stop()` removes every trace.
 
-    `issuer` is the issuer of service account tokens. An http URL turns the API server's own
-    discovery endpoints off.
+    `issuer` stands for its service account tokens outside: on this host's loopback.
     """
 
-    def __init__(self, *, issuer: str = "https://kubernetes.default.svc") -> None:
-        self.issuer = issuer
+    def __init__(self) -> None:
         self._folder = Folder("kube")
         self.folder = self._folder.path
         self.audit_log = self.folder / "audit.log"
         self.ca_file = self.folder / "serving.crt"
         self.kubeconfig = self.folder / "kubeconfig"
         self.signing_key = self.folder / "sa.key"
-        self.port, self._etcd_port, self._peer_port, self._manager_port = free_ports(4)
+        self.port, self._etcd_port, self._peer_port, self._manager_port, issuer_port = free_ports(5)
+        self.issuer = Issuer(issuer_port)
         # Sets the addresses of this cluster's pods apart from those of another test run.
         self.number = secrets.randbelow(256)
         self.server = f"https://{HOST}:{self.port}"
@@ -82,6 +82,8 @@ class Kubernetes:
 
     def start(self) -> None:
         self._write_files()
+        key = self.folder / "serving.key"
+        self.issuer.start(signing_key=self.signing_key, certificate=self.ca_file, key=key)
         self._start_etcd()
         self.start_api_server()
         self._start_manager()
@@ -94,6 +96,7 @@ class Kubernetes:
             self._api.close()
         for process in self._processes():
             process.stop()
+        self.issuer.close()
         self._folder.remove()
 
     def _processes(self) -> list[Process]:
@@ -197,7 +200,8 @@ class Kubernetes:
             f"--secure-port={self.port}",
             f"--tls-cert-file={self.ca_file}",
             f"--tls-private-key-file={self.folder / 'serving.key'}",
-            f"--service-account-issuer={self.issuer}",
+            f"--service-account-issuer={self.issuer.url}",
+            f"--service-account-jwks-uri={self.issuer.url}{KEYS}",
             "--api-audiences=https://kubernetes.default.svc",
             f"--service-account-key-file={self.signing_key}",
             f"--service-account-signing-key-file={self.signing_key}",

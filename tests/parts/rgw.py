@@ -79,6 +79,8 @@ rgw usage log flush threshold = 1
 rgw s3 auth use sts = true
 rgw s3 auth order = {auth_order}
 rgw sts key = abcdefghijklmnop
+rgw sts min session duration = 1
+rgw verify ssl = false
 """
 
 

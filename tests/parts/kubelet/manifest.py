@@ -214,6 +214,10 @@ class Volumes:
             if "secret" in volume or "configMap" in volume:
                 self._write(volume, self._paths[volume["name"]])
 
+    def path(self, name: str) -> Path | None:
+        """Return the folder of a volume, once it has been made."""
+        return self._paths.get(name)
+
     def mounts(self, container: Json) -> list[tuple[str, str]]:
         """Return what the container mounts: a path of this host, a path of its own."""
         result = []

@@ -8,6 +8,7 @@ layer of its own. The API server reaches their logs and ports through `parts.kub
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import httpx2
 
@@ -105,8 +106,13 @@ class Kubelet:
         found = self._find(namespace, pod)
         return found.network.address if found and found.network else None
 
+    def volume(self, namespace: str, pod: str, volume: str) -> Path | None:
+        """Return the folder of this host that a pod's volume is, once it has been made."""
+        found = self._find(namespace, pod)
+        return found.volume(volume) if found else None
+
     def _service(self, name: str, namespace: str) -> list[str] | None:
-        """Return the addresses of the running pods behind a Service."""
+        """Return the addresses behind a Service: of its ready pods, of all where it says so."""
         path = f"/api/v1/namespaces/{namespace}/services/{name}"
         try:
             service = self._node.api.find(path)
@@ -115,10 +121,12 @@ class Kubelet:
         if service is None:
             return None
         wanted = service["spec"].get("selector", {}).items()
+        unready_too = service["spec"].get("publishNotReadyAddresses", False)
         return [
             pod.network.address
             for pod in list(self._pods.values())
             if pod.alive and pod.namespace == namespace and pod.network and wanted <= pod.labels
+            if unready_too or pod.ready
         ]
 
     def _find(self, namespace: str, name: str) -> Pod | None:

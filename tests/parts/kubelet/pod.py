@@ -72,6 +72,16 @@ class Pod:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
+    @property
+    def ready(self) -> bool:
+        """Whether Services lead here: every container is ready, and nobody has told it to end."""
+        containers = list(self.containers.values())
+        return self._grace is None and all(container.ready for container in containers)
+
+    def volume(self, name: str) -> Path | None:
+        """Return the folder that a volume is on this host, once it has been made."""
+        return self._volumes.path(name)
+
     def start(self) -> None:
         self._thread.start()
 
