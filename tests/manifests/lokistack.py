@@ -101,7 +101,9 @@ STORES = {
             **_ROLE,
         },
     ),
-    "s3-cco": Store(type="s3", mode="token-cco", data={"bucketnames": "a", "region": "eu-west-1"}),
+    "s3-cco": Store(
+        type="s3", mode="token-cco", data={"bucketnames": "logs", "region": "eu-west-1"}
+    ),
     "azure": Store(
         type="azure",
         mode="static",

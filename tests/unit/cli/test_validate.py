@@ -53,7 +53,7 @@ def test_faults_are_exit_3_in_every_form(tmp_path: Path) -> None:
 
 def test_the_threshold_decides(tmp_path: Path) -> None:
     """--fail-on warning fails where only warnings are."""
-    several = secret({**SOUND["s3 static"], "bucketnames": "a,b"})
+    several = secret({**SOUND["s3 static"], "bucketnames": "one,two"})
     path = file(tmp_path, stack(), several)
     assert run("-f", path)[0] == 0
     assert run("-f", path, "--fail-on", "warning")[0] == 3

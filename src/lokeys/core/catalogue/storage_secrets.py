@@ -426,7 +426,8 @@ BAD_BUCKET_NAME = Rule(
     cause=None,
     title="no name of a bucket",
     message="{place}: `{field}` holds {found}; expected {expected}",
-    meaning="A bucket is named by letters, digits, `.`, `_` and `-`: no URL, no path.",
+    meaning="A bucket is named by letters, digits, `.`, `_` and `-`, three to 63 of them at S3: no "
+    "URL, no path.",
     why="The store has no such bucket; every request fails.",
     remedy=(SET_FIELD,),
     fault="bad_bucket_name",

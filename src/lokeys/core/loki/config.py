@@ -85,7 +85,7 @@ def loki_config(stack: LokiStack, storage: Storage, *, now: datetime) -> dict[st
         "tracing": {"enabled": False},
     }
     if stack.rules_enabled:
-        config["ruler"] = _ruler()
+        config |= _ruler(current_client=config["storage_config"]["use_thanos_objstore"])
     return dict(sorted(config.items()))
 
 
@@ -195,14 +195,22 @@ def _querier(stack: LokiStack) -> dict[str, Any]:
     return dict(sorted(config.items()))
 
 
-def _ruler() -> dict[str, Any]:
-    return {
+def _ruler(*, current_client: bool) -> dict[str, Any]:
+    """Return what the ruler does, and where its rules are.
+
+    With its current clients Loki looks at `ruler_storage` and passes over `ruler.storage`; with
+    its older ones it is the other way round.
+    """
+    rules = {"local": {"directory": RULES_FOLDER}}
+    ruler: dict[str, Any] = {
         "enable_api": True,
         "enable_sharding": True,
         "rule_path": DATA_FOLDER,
-        "storage": {"local": {"directory": RULES_FOLDER}, "type": "local"},
         "wal": {"dir": WAL_FOLDER, "max_age": "4h", "min_age": "5m", "truncate_frequency": "60m"},
     }
+    if current_client:
+        return {"ruler": ruler, "ruler_storage": {"backend": "local", **rules}}
+    return {"ruler": dict(sorted({**ruler, "storage": {**rules, "type": "local"}}.items()))}
 
 
 def _period(schema: Schema, stack: LokiStack) -> dict[str, Any]:

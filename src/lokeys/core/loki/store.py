@@ -223,6 +223,9 @@ def _environment(stack: LokiStack, storage: Storage) -> Iterator[Env]:
 
 def _s3_environment(stack: LokiStack, storage: S3) -> Iterator[Env]:
     keys: dict[str, str] = {}
+    if stack.ca and storage.mode is not CredentialMode.STATIC:
+        # Tokens are exchanged by a client of AWS's SDK, which does not see Loki's own setting.
+        yield _value("AWS_CA_BUNDLE", f"{CA_FOLDER}/{stack.ca.key}")
     match storage.mode:
         case CredentialMode.STATIC:
             keys = {

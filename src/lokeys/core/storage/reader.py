@@ -29,6 +29,9 @@ _FORBIDDEN = {
     (StorageType.AZURE, CredentialMode.STATIC, "audience"): "no token is made, so it has no "
     "audience",
 }
+_SHORTEST_NAME = 3
+"""Of buckets, containers and storage accounts, in every cloud."""
+
 _MANAGED = frozenset({"account_key", "client_id", "tenant_id", "subscription_id"})
 
 
@@ -115,7 +118,7 @@ class Reader:
     def bad_name(self, key: str) -> None:
         """Tell that what stands there names no bucket."""
         found = "what is no name"
-        expected = "a name of letters, digits, `.`, `_` and `-`"
+        expected = "a name of letters, digits, `.`, `_` and `-`, at least three of them"
         self.tell(rules.BAD_BUCKET_NAME, key, found=found, expected=expected)
 
     def look_at_keys(self) -> None:
@@ -201,6 +204,8 @@ class Reader:
 
 
 def _is_name(text: str) -> bool:
+    if len(text) < _SHORTEST_NAME:
+        return False
     return text.isascii() and text.replace(".", "").replace("_", "").replace("-", "").isalnum()
 
 

@@ -12,6 +12,8 @@ from lokeys.core.storage.model import S3, CredentialMode, Sse, SseType
 from lokeys.core.storage.reader import Reader, form, one_of
 
 _TRUE, _FALSE = "true", "false"
+_SHORTEST, _LONGEST = 3, 63
+"""Of a bucket's name; S3 has no others, and Loki's client asks for no others."""
 
 
 def read_s3(reader: Reader) -> S3:
@@ -26,9 +28,12 @@ def read_s3(reader: Reader) -> S3:
         _role(reader, region=region, elsewhere=_is_elsewhere(endpoint) or _is_elsewhere(sts))
     if sts is None and endpoint is not None and token and _is_elsewhere(endpoint):
         sts = endpoint  # RGW and MinIO answer both at one address
+    buckets = _buckets(reader)
+    if endpoint is not None and _is_elsewhere(endpoint):
+        _taken_for_the_bucket(reader, endpoint, buckets)
     return S3(
         mode=reader.mode,
-        buckets=_buckets(reader),
+        buckets=buckets,
         endpoint_host=endpoint.authority if endpoint else "",
         insecure=endpoint is not None and not endpoint.secure,
         region=region,
@@ -67,7 +72,18 @@ def _buckets(reader: Reader) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _taken_for_the_bucket(reader: Reader, endpoint: Url, buckets: tuple[str, ...]) -> None:
+    """Tell of a host that Loki refuses, as it takes it for that of the bucket alone."""
+    first, *rest = endpoint.authority.split(".")
+    if rest and buckets == (first,):
+        found = "a host that begins with the bucket's name, which Loki refuses"
+        expected = "the store's own host; or another bucket, where that is the store's own"
+        reader.tell(rules.BAD_ENDPOINT, "endpoint", found=found, expected=expected)
+
+
 def _is_bucket(name: str) -> bool:
+    if not _SHORTEST <= len(name) <= _LONGEST:
+        return False
     return name.isascii() and name.replace(".", "").replace("_", "").replace("-", "").isalnum()
 
 

@@ -13,7 +13,7 @@ import yaml
 from lokeys.core.loki.render import Group, RenderOptions, only, render
 from lokeys.core.lokistack.parse import parse
 from lokeys.core.yaml_text import documents
-from manifests.lokistack import NOW, STORES, Choice, pairwise
+from manifests.lokistack import NOW, STORES, TENANCIES, Choice, pairwise
 
 CHOICES = pairwise()
 SAMPLE = [Choice(store=store, tenancy="static", extra="everything") for store in STORES]
@@ -289,6 +289,18 @@ def test_several_buckets_take_the_older_client() -> None:
     assert storage["aws"]["s3forcepathstyle"] is True
 
 
+@pytest.mark.parametrize("tenancy", TENANCIES)
+def test_the_ruler_reads_its_rules_where_loki_looks_for_them(tenancy: str | None) -> None:
+    """Which of its two settings Loki heeds depends on the client, and on no tenancy."""
+    current = config(Choice(tenancy=tenancy, extra="rules"))
+    assert current["ruler_storage"] == {"backend": "local", "local": {"directory": "/tmp/rules"}}
+    assert "storage" not in current["ruler"]
+    older = config(Choice(store="s3-buckets", tenancy=tenancy, extra="rules"))
+    assert older["ruler"]["storage"] == {"type": "local", "local": {"directory": "/tmp/rules"}}
+    assert "ruler_storage" not in older
+    assert "ruler_storage" not in config(Choice(tenancy=tenancy))
+
+
 def test_azure_clouds_have_their_suffixes() -> None:
     """US Government's blobs are elsewhere."""
     azure = config(Choice(store="azure-token"))["storage_config"]["object_store"]["azure"]
@@ -478,8 +490,8 @@ def test_the_request_is_for_the_bucket_alone() -> None:
     """Not for everybody's."""
     spec = named(Choice(store="s3-cco"), "CredentialsRequest", "my-stack")["spec"]["providerSpec"]
     assert {each["resource"] for each in spec["statementEntries"]} == {
-        "arn:aws:s3:::a",
-        "arn:aws:s3:::a/*",
+        "arn:aws:s3:::logs",
+        "arn:aws:s3:::logs/*",
     }
 
 

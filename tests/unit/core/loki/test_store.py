@@ -146,6 +146,14 @@ def test_the_older_client_is_told(storage: S3, expected: dict[str, Any]) -> None
     assert "http_config" not in store_config(stack(), several)["aws"]
 
 
+@pytest.mark.parametrize(("mode", "told"), [(STATIC, False), (TOKEN, True), (CCO, True)])
+def test_who_exchanges_tokens_trusts_the_stores_ca(mode: CredentialMode, told: bool) -> None:
+    """The exchange has a client of its own: without the CA every request would be anonymous."""
+    found = {each["name"]: each.get("value") for each in environment(with_ca(), s3(mode))}
+    assert (found.get("AWS_CA_BUNDLE") == "/etc/storage/ca/a.crt") is told
+    assert "AWS_CA_BUNDLE" not in {each["name"] for each in environment(stack(), s3(mode))}
+
+
 def test_the_encryption_context_comes_from_the_secret_in_every_mode() -> None:
     """It may hold what is nobody's business."""
     names = [entry["name"] for entry in environment(stack(), s3(TOKEN, region="a", sse=KMS))]

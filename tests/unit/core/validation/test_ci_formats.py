@@ -18,7 +18,7 @@ def judge(*objects: Object) -> Validation:
 
 def test_sarif_tells_each_finding_once() -> None:
     """A Secret's fault is one result, though two stacks share the Secret; its rule stands above."""
-    bad = secret({**SOUND["s3 static"], "forcepathstyle": "x", "bucketnames": "a,b"})
+    bad = secret({**SOUND["s3 static"], "forcepathstyle": "x", "bucketnames": "first,second"})
     document = sarif(judge(stack("a"), stack("b"), bad).all_findings, version="1.2.3")
     (run,) = document["runs"]
     driver = run["tool"]["driver"]
@@ -49,7 +49,7 @@ def test_sarif_of_what_has_no_place() -> None:
 
 def test_junit_counts_what_fails() -> None:
     """A suite a stack; below the threshold a finding is a case that passes."""
-    bad = secret({**SOUND["s3 static"], "forcepathstyle": "x", "bucketnames": "a,b"})
+    bad = secret({**SOUND["s3 static"], "forcepathstyle": "x", "bucketnames": "first,second"})
     twin = secret()
     good = stack("b", secret={"name": "other", "type": "s3"})
     validation = judge(stack("a"), good, bad, twin, secret(name="other"))
