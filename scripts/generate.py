@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 from finding_pages import finding_pages
 
+from lokeys.core.lokistack.crd import crd as lokistack_crd
 from lokeys.core.metrics import METRICS
 from lokeys.core.model import Ref
 from lokeys.core.rbac import (
@@ -195,6 +196,7 @@ def files() -> dict[Path, str]:
     doctor = Account(name="lokeys-doctor")
     made = {
         ROOT / "deploy/crd/storagecredentials.yaml": manifest(crd()),
+        ROOT / "deploy/crd/lokistack/lokistacks.yaml": manifest(lokistack_crd()),
         ROOT / "deploy/rbac/operator.yaml": manifest(*operator_roles()),
         ROOT / "deploy/doctor-cronjob/rbac.yaml": manifest(*doctor_roles(doctor)),
     }
