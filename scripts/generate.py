@@ -20,17 +20,23 @@ import yaml
 from finding_pages import finding_pages
 
 from lokeys.core.lokistack.crd import crd as lokistack_crd
+from lokeys.core.lokistack.model import API_VERSION
+from lokeys.core.lokistack.parse import parse as parse_stack
 from lokeys.core.metrics import METRICS
 from lokeys.core.model import Ref
 from lokeys.core.rbac import (
     Account,
     Grant,
     Known,
+    StackWish,
+    all_stacks_grants,
+    all_stacks_roles,
     doctor_grants,
     doctor_roles,
     operator_grants,
     operator_roles,
     route_grants,
+    stack_grants,
 )
 from lokeys.core.storage.fields import KEYS
 from lokeys.core.storagecredential.crd import crd
@@ -177,6 +183,25 @@ def _example() -> list[Grant]:
     return list(route_grants(spec, known=Known(secret_store=store)))
 
 
+def _stack_example() -> tuple[Grant, ...]:
+    """Return the rights of a plain stack, and of one that may try its tokens."""
+    stack, faults = parse_stack(
+        {
+            "apiVersion": API_VERSION,
+            "kind": "LokiStack",
+            "metadata": {"name": "my-stack", "namespace": "logging"},
+            "spec": {
+                "size": "1x.small",
+                "storageClassName": "fast",
+                "storage": {"secret": {"name": "loki-bucket", "type": "s3"}},
+            },
+        }
+    )
+    if stack is None:
+        raise ValueError(faults)
+    return stack_grants(stack, StackWish(tokens=True))
+
+
 def parts() -> dict[str, str]:
     """Return the generated parts of pages, by their names."""
     return {
@@ -186,6 +211,8 @@ def parts() -> dict[str, str]:
         "operator-rights": rights(operator_grants(Account())),
         "doctor-rights": rights(doctor_grants(Account())),
         "route-rights": rights(_example()),
+        "stack-rights": rights(_stack_example()),
+        "all-stacks-rights": rights(all_stacks_grants(StackWish())),
         "metrics": metrics(),
         "storage-keys": storage_keys(),
     }
@@ -198,6 +225,7 @@ def files() -> dict[Path, str]:
         ROOT / "deploy/crd/storagecredentials.yaml": manifest(crd()),
         ROOT / "deploy/crd/lokistack/lokistacks.yaml": manifest(lokistack_crd()),
         ROOT / "deploy/rbac/operator.yaml": manifest(*operator_roles()),
+        ROOT / "deploy/rbac/all-stacks/roles.yaml": manifest(*all_stacks_roles()),
         ROOT / "deploy/doctor-cronjob/rbac.yaml": manifest(*doctor_roles(doctor)),
     }
     made |= finding_pages()

@@ -32,7 +32,10 @@ USER = f"system:serviceaccount:{SYSTEM}:lokeys"
 
 pytestmark = pytest.mark.timeout(600)
 
-RARE: dict[str, str] = {}
+RARE: dict[str, str] = {
+    f"{verb} lokistacks{part}.loki.grafana.com in the cluster": "no LokiStack is among these"
+    for verb, part in (("list", ""), ("watch", ""), ("patch", "/status"))
+}
 """Rights that these scenarios do not come to need, and why they are granted all the same."""
 
 

@@ -139,7 +139,7 @@ def storage_credential(
 ) -> Located:
     """Return the one StorageCredential of `path`, or the one of that name."""
     found = storage_credentials(path, stdin=stdin)
-    chosen = [item for item in found if name in (None, _name_of(item))]
+    chosen = [item for item in found if name in (None, name_of(item))]
     if len(chosen) == 1:
         return chosen[0]
     listed = ", ".join(f"{item.title} ({item.place})" for item in found)
@@ -167,7 +167,8 @@ def route_spec(located: Located, *, namespace: str = "default") -> RouteSpec:
         ) from None
 
 
-def _name_of(located: Located) -> object:
+def name_of(located: Located) -> object:
+    """Return what an object says it is called; None where it says nothing."""
     metadata = located.object.get("metadata")
     return metadata.get("name") if isinstance(metadata, Mapping) else None
 

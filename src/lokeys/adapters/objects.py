@@ -38,6 +38,7 @@ _KINDS = (
     resources.CEPH_OBJECT_STORE_USER,
     resources.CEPH_OBJECT_STORE,
     resources.STORAGE_CREDENTIAL,
+    resources.LOKI_STACK,
 )
 
 

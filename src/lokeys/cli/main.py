@@ -36,7 +36,7 @@ COMMANDS = {
     "heal": "mend one route step by step, and prove it",
     "bucket": "make sure that user and bucket exist; show where and who",
     "probe": "test a route's key, link by link",
-    "rbac": "print the Roles that the operator needs for one route",
+    "rbac": "print the Roles that the operator needs for one route or stack",
     "status": "all routes, one line each",
     "explain": "what a finding means, why it matters, how to mend it",
     "operator": "run the controller",

@@ -82,3 +82,4 @@ CEPH_OBJECT_STORE_USER = Resource(
 )
 CEPH_OBJECT_STORE = Resource("ceph.rook.io", "v1", "cephobjectstores", "CephObjectStore")
 STORAGE_CREDENTIAL = Resource("lokeys.dev", "v1alpha1", "storagecredentials", "StorageCredential")
+LOKI_STACK = Resource("loki.grafana.com", "v1", "lokistacks", "LokiStack")

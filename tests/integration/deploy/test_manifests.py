@@ -17,8 +17,17 @@ from parts.api import Api, ApiError
 from parts.kubernetes import Kubernetes
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = [".", "crd", "crd/lokistack", "rbac", "operator", "doctor-cronjob", "monitoring"]
-SERVED = ["crd/lokistack", "rbac", "operator", "doctor-cronjob"]
+FOLDERS = [
+    ".",
+    "crd",
+    "crd/lokistack",
+    "rbac/all-stacks",
+    "rbac",
+    "operator",
+    "doctor-cronjob",
+    "monitoring",
+]
+SERVED = ["crd/lokistack", "rbac/all-stacks", "rbac", "operator", "doctor-cronjob"]
 
 
 def build(kubernetes: Kubernetes, folder: str) -> list[dict[str, Any]]:

@@ -1,39 +1,126 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys rbac`: the Roles that the operator needs for one route, and nothing more."""
+"""`lokeys rbac`: the Roles that the operator needs for one route or stack, and nothing more."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from lokeys.adapters.cluster import at, mappings_at, text_at
 from lokeys.adapters.external_secrets import store_ref_of
-from lokeys.cli.options import ManifestCommand, Options, options_of, route_arguments
+from lokeys.cli.options import ManifestCommand, Options, options_of
 from lokeys.cli.output import Printer
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
+from lokeys.cli.stacks import stack_from_cluster, stack_from_file
 from lokeys.core.commented import commented_yaml
 from lokeys.core.model import Ref, RookSource, RouteSpec
-from lokeys.core.rbac import Account, Known, route_roles, unnamed
+from lokeys.core.rbac import (
+    Account,
+    Known,
+    StackWish,
+    all_stacks_roles,
+    route_roles,
+    stack_roles,
+    unnamed,
+)
 from lokeys.errors import LokeysError
+
+STACK = "stack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What `lokeys rbac stack` was asked for."""
+
+    name: str | None
+    file: str | None
+    every: bool
+    wish: StackWish
 
 
 @click.command("rbac", cls=ManifestCommand)
-@route_arguments
+@click.argument("names", nargs=-1, metavar="[stack] [NAME]")
+@click.option("-f", "--file", metavar="FILE", help="Take the resource from a file; `-` is stdin.")
 @click.option(
     "--service-account", default="lokeys-system/lokeys", show_default=True, metavar="NS/NAME"
 )
+@click.option("--all", "every", is_flag=True, help="stack: for every stack of the cluster.")
+@click.option("--secrets", is_flag=True, help="stack --all: any Secret may be read, too.")
+@click.option("--tokens", is_flag=True, help="stack: the operator may try its tokens itself.")
+@click.option("--openshift", is_flag=True, help="stack: the cluster is OpenShift.")
 @click.pass_context
-def command(ctx: click.Context, name: str | None, file: str | None, service_account: str) -> int:
-    """Print the Roles and RoleBindings of one route, ready for `kubectl apply -f -`."""
-    namespace, slash, account_name = service_account.partition("/")
-    if not (namespace and slash and account_name):
+def command(  # noqa: PLR0913 - click hands over one argument an option
+    ctx: click.Context,
+    names: tuple[str, ...],
+    file: str | None,
+    service_account: str,
+    *,
+    every: bool,
+    secrets: bool,
+    tokens: bool,
+    openshift: bool,
+) -> int:
+    """Print the Roles and RoleBindings of one route, ready for `kubectl apply -f -`.
+
+    With `stack` before the name, those of a LokiStack.
+    """
+    account, options = _account(ctx, service_account), options_of(ctx)
+    of_stack = names[:1] == (STACK,) and (len(names) > 1 or file is not None or every)
+    if len(names) > (2 if of_stack else 1):
+        raise click.UsageError("one name at a time", ctx)
+    wish = StackWish(openshift=openshift, tokens=tokens, secrets=secrets)
+    if not of_stack:
+        if wish != StackWish() or every:
+            raise click.UsageError("these options are for `lokeys rbac stack`", ctx)
+        name = names[0] if names else None
+        return run_session(options, lambda session: grant(session, name, file, account=account))
+    name = names[1] if len(names) > 1 else None
+    asked = Asked(name=name, file=file, every=every, wish=wish)
+    _sensible(ctx, asked)
+    return _grant_stack(options, asked, account)
+
+
+def _account(ctx: click.Context, word: str) -> Account:
+    namespace, slash, name = word.partition("/")
+    if not (namespace and slash and name):
         raise click.UsageError("--service-account is NAMESPACE/NAME", ctx)
-    account = Account(name=account_name, namespace=namespace)
-    options = options_of(ctx)
-    return run_session(options, lambda session: grant(session, name, file, account=account))
+    return Account(name=name, namespace=namespace)
+
+
+def _sensible(ctx: click.Context, asked: Asked) -> None:
+    """Refuse what contradicts itself, or would grant the tokens of any account."""
+    if asked.every and (asked.name or asked.file):
+        raise click.UsageError("--all is for every stack: name none", ctx)
+    if asked.every and asked.wish.tokens:
+        raise click.UsageError("--tokens is granted to one stack at a time, never to all", ctx)
+    if asked.wish.secrets and not asked.every:
+        raise click.UsageError("--secrets goes with --all: one stack's Secrets are named", ctx)
+
+
+def _grant_stack(options: Options, asked: Asked, account: Account) -> int:
+    """Print the rights of one stack, or of all; asks the cluster only for a stack that it has."""
+    if not asked.every and asked.file is None:
+
+        async def named(session: Session) -> int:
+            stack = await stack_from_cluster(session, asked.name or "")
+            roles = stack_roles(stack, wish=asked.wish, account=account)
+            show(session.printer, session.options, roles)
+            return 0
+
+        return run_session(options, named)
+    if asked.file is None:
+        roles = all_stacks_roles(wish=asked.wish, account=account)
+    else:
+        stack = stack_from_file(
+            asked.file, name=asked.name, namespace=options.namespace or "default"
+        )
+        roles = stack_roles(stack, wish=asked.wish, account=account)
+    show(Printer(no_color=options.no_color), options, roles)
+    return 0
 
 
 async def grant(session: Session, name: str | None, file: str | None, *, account: Account) -> int:

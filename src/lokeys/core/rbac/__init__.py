@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may do what, and why: the rights of the operator, and those of one route.
 
-    deploy/            every route's resource, no Secret but the operator's own fingerprint key
-    lokeys rbac NAME   one route: its Secrets by name, its workloads, what its mode may change
+    deploy/                  every route's and stack's resource, no Secret but the operator's own
+                             fingerprint key
+    lokeys rbac NAME         one route: its Secrets by name, its workloads, what its mode may change
+    lokeys rbac stack NAME   one LokiStack: its Secrets and all its objects by name
 
 A Secret is followed by a watch on its name alone, which RBAC can grant for that name. Other kinds
 are followed by namespace, so that many routes share few watches; their rights name no object.
@@ -14,21 +16,28 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.model import RouteSpec
 from lokeys.core.rbac.grants import RBAC, Account, Grant, doctor_grants, operator_grants
 from lokeys.core.rbac.route import Known, route_grants, unnamed
+from lokeys.core.rbac.stack import StackWish, all_stacks_grants, stack_grants
 
 __all__ = [
     "WHY",
     "Account",
     "Grant",
     "Known",
+    "StackWish",
+    "all_stacks_grants",
+    "all_stacks_roles",
     "doctor_grants",
     "doctor_roles",
     "operator_grants",
     "operator_roles",
     "route_grants",
     "route_roles",
+    "stack_grants",
+    "stack_roles",
     "unnamed",
 ]
 
@@ -45,6 +54,25 @@ def route_roles(
     name = f"lokeys-{spec.namespace}.{spec.name}"
     grants, notes = route_grants(spec, known=known), unnamed(spec, known=known)
     return _roles(name, grants, account=account or Account(), notes=notes)
+
+
+def stack_roles(
+    stack: LokiStack, *, wish: StackWish | None = None, account: Account | None = None
+) -> list[dict[str, Any]]:
+    """Return what operating one stack takes: a Role, and its binding."""
+    name = f"lokeys-stack-{stack.namespace}.{stack.name}"
+    grants = stack_grants(stack, wish or StackWish())
+    return _roles(name, grants, account=account or Account())
+
+
+def all_stacks_roles(
+    *, wish: StackWish | None = None, account: Account | None = None
+) -> list[dict[str, Any]]:
+    """Return what operating every stack of the cluster takes: a ClusterRole, and its binding."""
+    wish = wish or StackWish()
+    notes = () if wish.secrets else ("the stacks' Secrets: lokeys rbac stack NAME, for each",)
+    grants = all_stacks_grants(wish)
+    return _roles("lokeys-all-stacks", grants, account=account or Account(), notes=notes)
 
 
 def operator_roles(account: Account | None = None) -> list[dict[str, Any]]:

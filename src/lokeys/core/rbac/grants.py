@@ -68,13 +68,27 @@ def operator_grants(account: Account) -> tuple[Grant, ...]:
             verbs=("patch",),
             why="says what it saw, and remembers it there",
         ),
+        Grant(
+            namespace=None,
+            group=LOKI,
+            resource="lokistacks",
+            verbs=FOLLOW,
+            why="finds the stacks that are labelled for it",
+        ),
+        Grant(
+            namespace=None,
+            group=LOKI,
+            resource="lokistacks/status",
+            verbs=("patch",),
+            why="says how a stack is, and why",
+        ),
         *_everywhere(),
         Grant(
             namespace=None,
             group=CORE,
             resource="events",
             verbs=("create",),
-            why="tells of changes on a route, in the route's namespace",
+            why="tells of changes on a route or stack, in its namespace",
         ),
         *lease(home, LEADER_LEASE, "one of its replicas acts at a time"),
         Grant(

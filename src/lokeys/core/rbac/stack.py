@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rights of operated LokiStacks: of one, by the names of its objects, or of all.
+
+A write is for names: server-side apply says the name of what it makes, so that RBAC can limit even
+`create` to it. The names are those of all objects that rendering can make for a stack of this name,
+whatever its spec says: turning on rules or a gateway needs no new Role.
+
+Nothing here is `escalate` or `bind`. The only roles that rendering makes, those of a gateway on
+OpenShift, hold the right to review tokens and access; whoever hands it out must hold it, so it is
+granted where such a gateway is asked for, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from lokeys.core.loki.options import RenderOptions
+from lokeys.core.loki.render import render
+from lokeys.core.loki.store import MANAGED_SUFFIX
+from lokeys.core.lokistack.model import LokiStack, TenancyMode, Tenants
+from lokeys.core.rbac.grants import APPS, CORE, FOLLOW, POLICY, RBAC, READ, Grant, read_secret
+from lokeys.core.storage.model import S3, CloudEnvironment, CredentialMode
+
+NETWORKING, OPENSHIFT_ROUTES = "networking.k8s.io", "route.openshift.io"
+CLOUD_CREDENTIALS = "cloudcredential.openshift.io"
+CHANGE = ("create", "patch", "delete")
+
+_PLACES = {
+    "ConfigMap": (CORE, "configmaps", "Loki's configuration"),
+    "Service": (CORE, "services", "how Loki's pods and its clients find them"),
+    "ServiceAccount": (CORE, "serviceaccounts", "as whom the pods run"),
+    "Deployment": (APPS, "deployments", "Loki's workloads, and how their rollouts go"),
+    "StatefulSet": (APPS, "statefulsets", "Loki's workloads, and how their rollouts go"),
+    "PodDisruptionBudget": (POLICY, "poddisruptionbudgets", "one pod of a component at a time"),
+    "NetworkPolicy": (NETWORKING, "networkpolicies", "what may reach Loki, where the stack asks"),
+    "Ingress": (NETWORKING, "ingresses", "the way to the gateway, where the stack asks for one"),
+}
+_ON_OPENSHIFT = {
+    "Route": (OPENSHIFT_ROUTES, "routes", "the way to the gateway on OpenShift"),
+    "CredentialsRequest": (
+        CLOUD_CREDENTIALS,
+        "credentialsrequests",
+        "asks the cluster for credentials of its cloud",
+    ),
+}
+_CLUSTER_ROLES = {
+    "ClusterRole": (RBAC, "clusterroles", "what the gateway may do on OpenShift"),
+    "ClusterRoleBinding": (RBAC, "clusterrolebindings", "what the gateway may do on OpenShift"),
+}
+_REVIEWS = (
+    ("authentication.k8s.io", "tokenreviews"),
+    ("authorization.k8s.io", "subjectaccessreviews"),
+)
+_GROUPS = {**_PLACES, **_ON_OPENSHIFT, **_CLUSTER_ROLES}
+_ANY_STORAGE = S3(mode=CredentialMode.STATIC, buckets=("any",), endpoint_host="any")
+_ANY_CLOUD = CloudEnvironment(openshift=True, aws_role_arn="any")
+_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackWish:
+    """What is to be granted beside the least.
+
+    `openshift`: the cluster is OpenShift. `tokens`: the operator may try the stack's tokens itself.
+    `secrets`: for all stacks, any Secret may be read.
+    """
+
+    openshift: bool = False
+    tokens: bool = False
+    secrets: bool = False
+
+
+def stack_grants(stack: LokiStack, wish: StackWish) -> tuple[Grant, ...]:
+    """Return the rights that operating one stack takes, and no others."""
+    home, made = stack.namespace, object_names(stack)
+    if _reviews(stack) or stack.credential_mode == CredentialMode.TOKEN_CCO:
+        wish = replace(wish, openshift=True)
+    return (
+        *_secrets(stack, wish),
+        *_kinds(wish, home, made),
+        *_pods(home),
+        *(_tokens(stack) if wish.tokens else ()),
+        *(_reviewing(made) if _reviews(stack) else ()),
+    )
+
+
+def all_stacks_grants(wish: StackWish) -> tuple[Grant, ...]:
+    """Return the rights that operating every stack of the cluster takes; tokens are never in it."""
+    any_secret = Grant(
+        namespace=None,
+        group=CORE,
+        resource="secrets",
+        verbs=READ,
+        why="a stack's storage Secret may have any name in any namespace",
+    )
+    return (
+        *([any_secret] if wish.secrets else ()),
+        *_kinds(wish, None, {}),
+        *_pods(None),
+        *(_reviewing({}) if wish.openshift else ()),
+    )
+
+
+def object_names(stack: LokiStack) -> dict[str, tuple[str, ...]]:
+    """Return the names of all objects that a stack of this name can have, by kind."""
+    found: dict[str, set[str]] = {}
+    for tenancy in (None, TenancyMode.STATIC, TenancyMode.OPENSHIFT_LOGGING):
+        for mode in (CredentialMode.STATIC, CredentialMode.TOKEN_CCO):
+            variant = replace(
+                stack,
+                rules_enabled=True,
+                restrict_network=True,
+                tenants=Tenants(mode=tenancy) if tenancy else None,
+            )
+            options = RenderOptions(now=_ANY_TIME, environment=_ANY_CLOUD)
+            for each in render(variant, replace(_ANY_STORAGE, mode=mode), options=options):
+                found.setdefault(each["kind"], set()).add(each["metadata"]["name"])
+    return {kind: tuple(sorted(names)) for kind, names in sorted(found.items())}
+
+
+def _reviews(stack: LokiStack) -> bool:
+    return stack.tenants is not None and stack.tenants.mode.on_openshift
+
+
+def _secrets(stack: LokiStack, wish: StackWish) -> Iterator[Grant]:
+    home = stack.namespace
+    yield read_secret(home, stack.storage_secret_name, "where the storage is, and its credentials")
+    if wish.openshift:
+        name = f"{stack.name}{MANAGED_SUFFIX}"
+        yield read_secret(home, name, "what the cluster's cloud hands out")
+
+
+def _kinds(wish: StackWish, home: str | None, made: dict[str, tuple[str, ...]]) -> Iterator[Grant]:
+    kinds = {**_PLACES, **(_ON_OPENSHIFT if wish.openshift else {})}
+    for kind, (group, resource, why) in kinds.items():
+        follows = f"{why}: what others change of it is seen"
+        yield Grant(namespace=home, group=group, resource=resource, verbs=READ, why=follows)
+        yield Grant(
+            namespace=home,
+            group=group,
+            resource=resource,
+            verbs=CHANGE,
+            names=made.get(kind, ()),
+            why=why,
+        )
+
+
+def _pods(home: str | None) -> Iterator[Grant]:
+    yield Grant(
+        namespace=home, group=CORE, resource="pods", verbs=FOLLOW, why="how Loki's pods are"
+    )
+    yield Grant(
+        namespace=home,
+        group=CORE,
+        resource="pods",
+        verbs=("delete",),
+        why="replaces a pod that waits for a workload that waits for it",
+    )
+
+
+def _tokens(stack: LokiStack) -> Iterator[Grant]:
+    yield Grant(
+        namespace=stack.namespace,
+        group=CORE,
+        resource="serviceaccounts/token",
+        verbs=("create",),
+        names=stack.service_accounts,
+        why="tries whether the provider takes the tokens of Loki's accounts, for its audience only",
+    )
+
+
+def _reviewing(made: dict[str, tuple[str, ...]]) -> Iterator[Grant]:
+    for kind, (group, resource, why) in _CLUSTER_ROLES.items():
+        yield Grant(namespace=None, group=group, resource=resource, verbs=FOLLOW, why=why)
+        yield Grant(
+            namespace=None,
+            group=group,
+            resource=resource,
+            verbs=CHANGE,
+            names=made.get(kind, ()),
+            why=why,
+        )
+    for group, resource in _REVIEWS:
+        yield Grant(
+            namespace=None,
+            group=group,
+            resource=resource,
+            verbs=("create",),
+            why="hands it to the gateway: nobody may hand out what they do not hold",
+        )
