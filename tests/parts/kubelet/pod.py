@@ -176,6 +176,7 @@ class Pod:
         resolver.write_text(f"nameserver {self._node.network.address}\n{search}\noptions ndots:5\n")
         sandbox = {
             "network": self.network.name,
+            "host": self.pod_name,
             "folder": str(folder),
             "mounts": [*self._volumes.mounts(container), (str(resolver), "/etc/resolv.conf")],
             "argv": [expand(word, variables) for word in (*words, *container.get("args", []))],

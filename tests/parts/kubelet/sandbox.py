@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Becomes a container: `python -I sandbox.py SPEC`, as root, in the container's environment.
 
-It enters a network namespace, covers the host's files with a layer of its own, binds the volumes
-over it and turns into the container's command. SPEC is a JSON file:
-{"network": NAME, "folder": empty folder, "mounts": [[from, to], …], "argv": […], "directory": DIR}
+It enters a network namespace, takes the pod's name as its host name, covers the host's files with
+a layer of its own, binds the volumes over it and turns into the container's command. SPEC is a JSON
+file: {"network": NAME, "host": NAME, "folder": empty folder, "mounts": [[from, to], …],
+"argv": […], "directory": DIR}
 """
 
 import ctypes
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
-NEW_NETWORK, NEW_MOUNTS = 0x40000000, 0x00020000
+NEW_NETWORK, NEW_MOUNTS, NEW_NAMES = 0x40000000, 0x00020000, 0x04000000
 BIND, RECURSIVE, PRIVATE = 0x1000, 0x4000, 0x40000
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -72,7 +74,8 @@ def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text())
     network = os.open(f"/run/netns/{spec['network']}", os.O_RDONLY | os.O_CLOEXEC)
     check(libc.setns(network, NEW_NETWORK), spec["network"])
-    check(libc.unshare(NEW_MOUNTS), "mounts")
+    check(libc.unshare(NEW_MOUNTS | NEW_NAMES), "mounts and names")
+    socket.sethostname(spec["host"])
     mount("none", "/", "", RECURSIVE | PRIVATE)
     root = layer(Path(spec["folder"]))
     for source, target in sorted(spec["mounts"], key=lambda pair: len(pair[1])):

@@ -19,14 +19,16 @@ def services(stack: LokiStack) -> Iterator[Manifest]:
         yield service(stack, names.name(stack, component, "-http"), labels, selector, http)
         grpc = [_port("grpclb", names.GRPC_PORT)]
         name = names.name(stack, component, "-grpc")
-        yield _headless(service(stack, name, labels, selector, grpc))
+        headless = _headless(service(stack, name, labels, selector, grpc))
+        # A query frontend is ready only once a querier has found it.
+        found = component is Component.QUERY_FRONTEND
+        yield _for_unready(headless) if found else headless
     ring = [_port("gossip-ring", names.GOSSIP_PORT)]
     labels = names.labels(stack)
     selector = {**labels, names.GOSSIP_LABEL: "true"}
     gossip = _headless(service(stack, names.gossip_service(stack), labels, selector, ring))
     # Pods must find each other before they can be ready: a ring of none never begins.
-    gossip["spec"] = dict(sorted({**gossip["spec"], "publishNotReadyAddresses": True}.items()))
-    yield gossip
+    yield _for_unready(gossip)
 
 
 def service(
@@ -72,6 +74,11 @@ def config_map(stack: LokiStack, *, config: str, runtime: str) -> Manifest:
 
 def _headless(manifest: Manifest) -> Manifest:
     return {**manifest, "spec": {"clusterIP": "None", **manifest["spec"]}}
+
+
+def _for_unready(manifest: Manifest) -> Manifest:
+    spec = {**manifest["spec"], "publishNotReadyAddresses": True}
+    return {**manifest, "spec": dict(sorted(spec.items()))}
 
 
 def _port(name: str, number: int) -> Manifest:

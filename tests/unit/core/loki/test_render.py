@@ -280,6 +280,17 @@ def test_loki_is_told_where_the_bucket_is(store: str, expected: dict[str, Any]) 
     assert ("secret_access_key" in s3) == (STORES[store].mode == "static")
 
 
+def test_pods_that_need_each_other_to_be_ready_find_each_other_before() -> None:
+    """A ring of none never begins, and a query frontend is ready once a querier has found it."""
+    services = only(objects(Choice(extra="rules")), [Group.SERVICES])
+    early = {
+        each["metadata"]["name"]
+        for each in services
+        if each["spec"].get("publishNotReadyAddresses")
+    }
+    assert early == {"my-stack-gossip-ring", "my-stack-query-frontend-grpc"}
+
+
 def test_several_buckets_take_the_older_client() -> None:
     """The current one knows one bucket."""
     storage = config(Choice(store="s3-buckets"))["storage_config"]
