@@ -15,10 +15,12 @@ from lokeys.core.loki.render import render
 from lokeys.core.rbac import Account, StackWish, stack_roles
 from manifests.lokistack import NAMESPACE, NOW, Choice
 from parts.api import Api, ApiError
+from parts.cloud_credentials import define
 from parts.kubernetes import Kubernetes
 
 WISH = StackWish(tokens=True)
-TENANCIES = [None, "static", "openshift-logging"]
+PLAIN, OPENSHIFT = Choice(extra="everything"), Choice(tenancy="openshift-logging", extra="rules")
+STACKS = [PLAIN, Choice(tenancy="static", extra="everything"), OPENSHIFT, Choice(store="s3-cco")]
 ADMIN = {
     "apiGroup": "rbac.authorization.k8s.io",
     "kind": "ClusterRole",
@@ -58,9 +60,11 @@ def agent(
     kubernetes: Kubernetes, namespace: str, request: pytest.FixtureRequest
 ) -> Iterator[Agent]:
     """Give a service account the Roles of one stack, and nothing else."""
-    choice = Choice(extra="everything", tenancy=request.param)
+    define(kubernetes)
+    choice: Choice = request.param
     stack, storage = choice.read()
-    rendered = render(stack, storage, options=RenderOptions(now=NOW))
+    options = RenderOptions(now=NOW, environment=choice.environment)
+    rendered = render(stack, storage, options=options)
     objects = [_moved(each, namespace) for each in rendered if each["kind"] not in FOREIGN]
     account = Account(name="lokeys", namespace=namespace)
     made = stack_roles(stack, wish=WISH, account=account)
@@ -91,7 +95,7 @@ def _moved(item: dict[str, Any], namespace: str) -> dict[str, Any]:
     return moved
 
 
-@pytest.mark.parametrize("agent", TENANCIES, indirect=True, ids=str)
+@pytest.mark.parametrize("agent", STACKS, indirect=True, ids=str)
 def test_the_roles_make_a_whole_stack_and_take_it_away(agent: Agent) -> None:
     """Every object that rendering makes is applied anew, applied again, followed and deleted."""
     for word in ("serverside-applied", "serverside-applied"):
@@ -101,7 +105,7 @@ def test_the_roles_make_a_whole_stack_and_take_it_away(agent: Agent) -> None:
     assert gone.count("deleted") == len(agent.objects), gone
 
 
-@pytest.mark.parametrize("agent", [None], indirect=True, ids=str)
+@pytest.mark.parametrize("agent", [PLAIN], indirect=True, ids=str)
 def test_what_is_not_the_stacks_is_out_of_reach(agent: Agent) -> None:
     """Another name, another Secret, another account's token, a pod of its own: all forbidden."""
     others = [
@@ -127,7 +131,7 @@ def test_what_is_not_the_stacks_is_out_of_reach(agent: Agent) -> None:
             agent.api.call(method, path, body)
 
 
-@pytest.mark.parametrize("agent", [None], indirect=True, ids=str)
+@pytest.mark.parametrize("agent", [PLAIN], indirect=True, ids=str)
 def test_tokens_are_for_the_two_accounts(agent: Agent) -> None:
     """Both accounts that reach the store can be tried, once they are there."""
     agent.apply(*(item for item in agent.objects if item["kind"] == "ServiceAccount"))
@@ -137,7 +141,7 @@ def test_tokens_are_for_the_two_accounts(agent: Agent) -> None:
         assert answer["status"]["token"]
 
 
-@pytest.mark.parametrize("agent", ["openshift-logging"], indirect=True, ids=str)
+@pytest.mark.parametrize("agent", [OPENSHIFT], indirect=True, ids=str)
 def test_the_gateways_role_cannot_be_made_more_of(agent: Agent) -> None:
     """The operator cannot put a right into the gateway's ClusterRole that it does not hold."""
     (role,) = (item for item in agent.objects if item["kind"] == "ClusterRole")
