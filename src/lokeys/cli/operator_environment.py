@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's environment, as `validate` and `render` are told it; never the caller's own."""
+"""The operator's environment: its own, or as `validate` and `render` are told it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from lokeys.core.loki.options import Images
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.errors import BadInput
 
@@ -21,6 +23,11 @@ _FIELDS = {
     "POOL_ID": "gcp_pool_id",
     "PROVIDER_ID": "gcp_provider_id",
     "SERVICE_ACCOUNT_EMAIL": "gcp_service_account_email",
+}
+_IMAGES = {
+    "RELATED_IMAGE_LOKI": "loki",
+    "RELATED_IMAGE_GATEWAY": "gateway",
+    "RELATED_IMAGE_OPA": "opa",
 }
 _EXAMPLE = {
     "aws_role_arn": "arn:aws:iam::000000000000:role/ROLEARN",
@@ -62,6 +69,18 @@ def cloud_environment(
     known = _EXAMPLE if token_cco else {}
     exact = _read(operator_env) if operator_env is not None else {}
     return CloudEnvironment(openshift=openshift or token_cco, **{**known, **exact})
+
+
+def from_environment(variables: Mapping[str, str], *, openshift: bool) -> CloudEnvironment:
+    """Return what the operator's own environment says; an empty variable says nothing."""
+    found = {field: variables.get(name, "") for name, field in _FIELDS.items()}
+    return CloudEnvironment(openshift=openshift, **found)
+
+
+def images_from(variables: Mapping[str, str]) -> Images:
+    """Return the images that the operator's own environment names, the usual ones for the rest."""
+    named = {field: variables.get(name, "") for name, field in _IMAGES.items()}
+    return Images(**{field: image for field, image in named.items() if image})
 
 
 def _read(path: str) -> dict[str, str]:

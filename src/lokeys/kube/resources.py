@@ -37,6 +37,7 @@ EVENT = Resource("", "v1", "events", "Event")
 NAMESPACE = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 NODE = Resource("", "v1", "nodes", "Node", namespaced=False)
 SERVICE = Resource("", "v1", "services", "Service")
+SERVICE_ACCOUNT = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
 PERSISTENT_VOLUME_CLAIM = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 STATEFUL_SET = Resource("apps", "v1", "statefulsets", "StatefulSet")
@@ -45,10 +46,18 @@ DAEMON_SET = Resource("apps", "v1", "daemonsets", "DaemonSet")
 REPLICA_SET = Resource("apps", "v1", "replicasets", "ReplicaSet")
 CONTROLLER_REVISION = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 POD_DISRUPTION_BUDGET = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
+NETWORK_POLICY = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
+INGRESS = Resource("networking.k8s.io", "v1", "ingresses", "Ingress")
 LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 EVENTS_V1 = Resource("events.k8s.io", "v1", "events", "Event")
 ROLE = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role")
 ROLE_BINDING = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
+CLUSTER_ROLE = Resource(
+    "rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False
+)
+CLUSTER_ROLE_BINDING = Resource(
+    "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
+)
 CRD = Resource(
     "apiextensions.k8s.io",
     "v1",
@@ -83,3 +92,7 @@ CEPH_OBJECT_STORE_USER = Resource(
 CEPH_OBJECT_STORE = Resource("ceph.rook.io", "v1", "cephobjectstores", "CephObjectStore")
 STORAGE_CREDENTIAL = Resource("lokeys.dev", "v1alpha1", "storagecredentials", "StorageCredential")
 LOKI_STACK = Resource("loki.grafana.com", "v1", "lokistacks", "LokiStack")
+ROUTE = Resource("route.openshift.io", "v1", "routes", "Route")
+CREDENTIALS_REQUEST = Resource(
+    "cloudcredential.openshift.io", "v1", "credentialsrequests", "CredentialsRequest"
+)

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lokeys.adapters import fingerprints
@@ -31,6 +31,8 @@ from lokeys.operator.controller import Controller, concerns_us
 from lokeys.operator.metrics import Metrics
 from lokeys.operator.pages import Pages
 from lokeys.operator.routes import Key
+from lokeys.operator.stack_operator import Choice, StackOperator, StackWiring
+from lokeys.operator.stacks import Settings as StackSettings
 from lokeys.ports import RoutePorts
 
 WORKERS = 16
@@ -48,6 +50,8 @@ class Settings:
     system_namespace: str = fingerprints.SYSTEM_NAMESPACE
     host: str = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside the pod
     port: int = 8080
+    lokistacks: Choice = Choice.LABELLED
+    stacks: StackSettings = field(default_factory=StackSettings)
 
 
 async def run(settings: Settings) -> None:
@@ -57,10 +61,20 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Api(settings.config) as api, HttpClients() as clients, InformerSet(api) as informers:
-        operator = _Operator(settings, api, clients, informers)
+        wiring = StackWiring(
+            api=api,
+            informers=informers,
+            clock=utc_now,
+            identity=this_process(),
+            namespace=settings.namespace,
+            choice=settings.lokistacks,
+            settings=settings.stacks,
+        )
+        stacks = StackOperator(wiring)
+        operator = _Operator(settings, api, clients, informers, stacks)
         pages = Pages(operator.metrics, ready=operator.ready)
         listen = Listen(host=settings.host, port=settings.port)
-        async with HttpServer(pages.answer, listen) as server:
+        async with stacks, HttpServer(pages.answer, listen) as server:
             _log.info("pages on %s", server.url)
             await _until(stop, operator.serve())
 
@@ -83,12 +97,18 @@ class _Operator:
     """One replica."""
 
     def __init__(
-        self, settings: Settings, api: Api, clients: HttpClients, informers: InformerSet
+        self,
+        settings: Settings,
+        api: Api,
+        clients: HttpClients,
+        informers: InformerSet,
+        stacks: StackOperator,
     ) -> None:
         self._settings = settings
         self._api = api
         self._clients = clients
         self._informers = informers
+        self._stacks = stacks
         self._queue: WorkQueue[Key] = WorkQueue(first_delay_s=1.0, max_delay_s=60.0)
         self.metrics = Metrics(clock=utc_now, queue_length=lambda: len(self._queue))
         self._identity = this_process()
@@ -97,10 +117,10 @@ class _Operator:
         self._controller: Controller | None = None
 
     def ready(self) -> bool:
-        """Tell whether the StorageCredentials are known and can be followed."""
+        """Tell whether StorageCredentials and LokiStacks are known and can be followed."""
         synced = self._resources.synced.is_set() and self._resources.trouble is None
         self.metrics.synced(synced=synced)
-        return synced
+        return synced and self._stacks.ready
 
     async def serve(self) -> None:
         """Wait for the Lease, then look after all routes while it is held."""
@@ -153,6 +173,7 @@ class _Operator:
             async with asyncio.TaskGroup() as group:
                 for _ in range(WORKERS):
                     group.create_task(self._work(self._controller))
+                group.create_task(self._stacks.serve(fingerprinter))
 
     async def _fingerprinter(self) -> Any:
         """Return the kept fingerprinter; ask again while the API server stumbles."""

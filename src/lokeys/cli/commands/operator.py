@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 
 import click
 
+from lokeys.cli.operator_environment import from_environment, images_from
 from lokeys.cli.options import common_options, options_of
 from lokeys.kube.kubeconfig import load
 from lokeys.operator.main import Settings, run
+from lokeys.operator.stack_operator import Choice
+from lokeys.operator.stacks import Settings as StackSettings
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -25,9 +29,35 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 )
 @click.option("--port", default=8080, show_default=True, help="Of /healthz, /readyz, /metrics.")
 @click.option("--host", default="0.0.0.0", show_default=True, help="Where those pages listen.")  # noqa: S104 - probes come from outside the pod
+@click.option(
+    "--lokistacks",
+    default="labelled",
+    show_default=True,
+    type=click.Choice(["all", "labelled", "none"]),
+    help='Which LokiStacks to operate; labelled: those with lokeys.dev/managed: "true".',
+)
+@click.option(
+    "--openshift", is_flag=True, help="The cluster is OpenShift, with the variables of its cloud."
+)
+@click.option(
+    "--verify-every",
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often the credentials of LokiStacks are tried.",
+)
 @click.pass_context
-def command(ctx: click.Context, system_namespace: str, port: int, host: str) -> int:
-    """Look after every StorageCredential until told to stop.
+def command(  # noqa: PLR0913 - click hands over one argument an option
+    ctx: click.Context,
+    *,
+    system_namespace: str,
+    port: int,
+    host: str,
+    lokistacks: str,
+    openshift: bool,
+    verify_every: float,
+) -> int:
+    """Look after every StorageCredential, and LokiStacks, until told to stop.
 
     With -n only those of one namespace. Two or more replicas share a Lease; one of them acts.
     """
@@ -42,6 +72,12 @@ def command(ctx: click.Context, system_namespace: str, port: int, host: str) -> 
         system_namespace=system_namespace,
         host=host,
         port=port,
+        lokistacks=Choice(lokistacks),
+        stacks=StackSettings(
+            environment=from_environment(os.environ, openshift=openshift),
+            images=images_from(os.environ),
+            verify_every_s=verify_every,
+        ),
     )
     asyncio.run(run(settings))
     return 0

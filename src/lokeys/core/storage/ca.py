@@ -16,17 +16,18 @@ from lokeys.core.storage.telling import tell
 _CERTIFICATES = "certificates in PEM, from -----BEGIN CERTIFICATE----- on"
 
 
-def read_ca(
+def read_ca(  # noqa: PLR0913 - what a CA is judged by, all named at the call
     stack: Ref,
     ref: Ref,
     *,
     key: str,
     config_map: Mapping[str, Any] | None,
     now: datetime,
+    absent: str = "is not among the objects given",
 ) -> tuple[Finding, ...]:
     """Return what is wrong with the CA at `key` of the ConfigMap `ref`; None where it is absent."""
     if config_map is None:
-        words = {"stack_ref": str(stack), "key": key}
+        words = {"stack_ref": str(stack), "key": key, "where": absent}
         return (tell(rules.MISSING_CA_CONFIGMAP, ref, stack=stack, words=words),)
     return tuple(
         tell(

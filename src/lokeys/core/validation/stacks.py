@@ -35,6 +35,8 @@ class Around:
     now: datetime
     environment: CloudEnvironment
     secrets_optional: bool = False
+    absent: str = _NOT_GIVEN
+    """What is said of an object that is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,7 @@ def _secret(wanted: Ref, stack: Ref, around: Around, findings: list[Finding]) ->
 
 
 def _absent(rule: Rule, wanted: Ref, stack: Ref, around: Around) -> Finding:
-    words = {"stack_ref": str(stack), "where": _NOT_GIVEN}
+    words = {"stack_ref": str(stack), "where": around.absent}
     finding = tell(rule, wanted, stack=stack, words=words)
     severity = Severity.WARNING if around.secrets_optional else finding.severity
     return replace(finding, severity=severity)
@@ -170,7 +172,9 @@ def _ca(
     placed = around.objects.get(wanted)
     key = _text(storage, "tls", "caKey") or DEFAULT_CA_KEY
     config_map = placed.object if placed else None
-    return read_ca(ref, wanted, key=key, config_map=config_map, now=around.now)
+    return read_ca(
+        ref, wanted, key=key, config_map=config_map, now=around.now, absent=around.absent
+    )
 
 
 def _at(value: object, *names: str) -> Mapping[str, Any]:

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A changed credential is looked at before it is spread.
+
+the Secret's hash ≠ the hash that pods wear ─▶ tried ─┬─ reaches the bucket ──▶ all, in order
+                                                     ├─ nobody may try it ───▶ one, then all
+                                                     └─ refused or broken ───▶ none
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum, auto
+
+from lokeys.core.catalogue import operation, storage_objects
+from lokeys.core.finding import Finding
+from lokeys.core.loki import names
+from lokeys.core.model import Ref
+from lokeys.core.operate.live import Live
+from lokeys.core.operate.snapshot import StackSnapshot
+from lokeys.core.storage.model import S3, CredentialMode
+from lokeys.core.storage.telling import tell
+
+_FORMER_CONFIG = "-config"
+
+
+class Standing(Enum):
+    """May the credentials as they are now reach pods that run with others?"""
+
+    SPREAD = auto()
+    HELD = auto()
+    """Not yet, or never: they are being tried, were refused, or what goes with them is missing."""
+
+
+def standing(snapshot: StackSnapshot) -> Standing:
+    """Return whether pods may be given the credentials as they are now."""
+    if awaits_managed(snapshot):
+        return Standing.HELD
+    if not changed(snapshot):
+        return Standing.SPREAD
+    trial = snapshot.trial
+    return Standing.HELD if trial is None or trial.broken else Standing.SPREAD
+
+
+def changed(snapshot: StackSnapshot) -> bool:
+    """Tell whether some pods wear other hashes of credentials than they would be given."""
+    return any(
+        each.workload.marks.get(names.STORE_HASH, "") != snapshot.store_hash
+        or each.workload.marks.get(names.MANAGED_HASH, "") != _managed_hash(snapshot)
+        for each in _with_credentials(snapshot.objects)
+        if each.workload is not None
+    )
+
+
+def awaits_managed(snapshot: StackSnapshot) -> bool:
+    """Tell whether the cluster's cloud has yet to hand out the credentials."""
+    return any(f.code == storage_objects.MISSING_MANAGED_SECRET.code for f in snapshot.findings)
+
+
+def refusals(snapshot: StackSnapshot) -> Iterator[Finding]:
+    """Yield that the credentials do not reach the bucket, if that is known."""
+    trial, view = snapshot.trial, snapshot.view
+    if trial is None or not trial.broken or view.secret is None:
+        return
+    # A credential that pods run with already may fail for a moment; one that was never spread
+    # must not be.
+    unsure = not trial.refused and not changed(snapshot)
+    for each in trial.verifications:
+        link = each.first_broken
+        if link is None or unsure:
+            continue
+        kept = "the pods keep what they have" if changed(snapshot) else "the pods run with them"
+        what = f"{each.account}: {link.name.value}: {link.detail or link.cause or 'broken'}"
+        words = {"detail": what, "kept": kept}
+        yield tell(operation.CREDENTIALS_REFUSED, view.secret.ref, stack=snapshot.ref, words=words)
+        return
+
+
+def moved_stores(snapshot: StackSnapshot) -> Iterator[Finding]:
+    """Yield that taking over a running stack would move its storage elsewhere."""
+    storage, secret = snapshot.view.storage, snapshot.view.secret
+    if not isinstance(storage, S3) or storage.mode is CredentialMode.STATIC or secret is None:
+        return
+    host = storage.endpoint_host
+    if not host or host == f"s3.{storage.region}.amazonaws.com":
+        return
+    config = Ref("ConfigMap", f"{snapshot.ref.name}{_FORMER_CONFIG}", snapshot.ref.namespace)
+    live = snapshot.objects.get(config)
+    if live is not None and live.content is None:
+        words = {"host": host}
+        yield tell(
+            operation.ENDPOINT_WOULD_MOVE_THE_STORE,
+            secret.ref,
+            stack=snapshot.ref,
+            field="endpoint",
+            words=words,
+        )
+
+
+def _managed_hash(snapshot: StackSnapshot) -> str:
+    cco = snapshot.view.mode is CredentialMode.TOKEN_CCO
+    return snapshot.managed_hash if cco else ""
+
+
+def _with_credentials(objects: Mapping[Ref, Live]) -> Iterator[Live]:
+    return (
+        each
+        for each in objects.values()
+        if each.workload is not None and each.workload.marks.get(names.STORE_HASH)
+    )

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a stack's objects should be: what `render` prints, with an owner, each with its digest.
+
+A digest is over what the API server keeps as ours. So a live object needs no write while the digest
+of the part that we own is the intent's, whatever others have added beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lokeys.core.loki import names
+from lokeys.core.loki.options import RenderOptions
+from lokeys.core.loki.pods import Manifest
+from lokeys.core.loki.render import render
+from lokeys.core.lokistack.model import API_VERSION, KIND, Component, LokiStack
+from lokeys.core.model import Ref
+from lokeys.core.storage.model import Storage
+
+MANAGER = "lokeys"
+"""The one field manager with which objects of stacks are applied."""
+OWNER_UID = "lokeys.dev/owner-uid"
+OWNER = "lokeys.dev/owner"
+"""Objects without a namespace cannot refer to an owner that has one: they name it so."""
+MARKS = (names.CONFIG_HASH, names.STORE_HASH, names.MANAGED_HASH)
+_FIXED = {
+    "Deployment": ("selector",),
+    "StatefulSet": ("podManagementPolicy", "selector", "serviceName", "volumeClaimTemplates"),
+}
+_COMPONENTS = {component.value: component for component in Component} | {
+    "lokistack-gateway": Component.GATEWAY
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One object as it should be."""
+
+    ref: Ref
+    manifest: Manifest
+    digest: str
+    component: Component | None = None
+    """Whose workload it is; None for everything but workloads."""
+    template: str | None = None
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """Return the hashes that its pods shall wear."""
+        return marks_of(self.manifest)
+
+    @property
+    def fixed(self) -> Mapping[str, Any]:
+        """Return the fields that cannot be changed once it is there."""
+        return fixed_of(self.manifest)
+
+    def with_marks(self, marks: Mapping[str, str]) -> Intent:
+        """Return the same with its pods wearing these hashes, and no other."""
+        spec = self.manifest["spec"]
+        metadata = spec["template"]["metadata"]
+        others = {k: v for k, v in metadata["annotations"].items() if k not in MARKS}
+        template = spec["template"] | {"metadata": metadata | {"annotations": {**others, **marks}}}
+        return intent_of(self.manifest | {"spec": spec | {"template": template}})
+
+    def with_fixed(self, fixed: Mapping[str, Any]) -> Intent:
+        """Return the same with the fields that cannot be changed as they are."""
+        return intent_of(self.manifest | {"spec": {**self.manifest["spec"], **fixed}})
+
+
+def intents_of(stack: LokiStack, storage: Storage, *, options: RenderOptions) -> tuple[Intent, ...]:
+    """Return all objects of a stack, each with its owner."""
+    return tuple(intent_of(_owned(each, stack)) for each in render(stack, storage, options=options))
+
+
+def intent_of(manifest: Manifest) -> Intent:
+    """Return a manifest as an intent."""
+    metadata = manifest["metadata"]
+    intent = Intent(
+        ref=Ref(manifest["kind"], metadata["name"], metadata.get("namespace")),
+        manifest=manifest,
+        digest=digest(_kept(manifest)),
+    )
+    if manifest["kind"] not in _FIXED:
+        return intent
+    word = metadata["labels"][names.COMPONENT_LABEL]
+    template = digest(manifest["spec"]["template"])
+    return replace(intent, component=_COMPONENTS[word], template=template)
+
+
+def digest(content: object) -> str:
+    """Return a digest of plain data that does not hang on the order of names."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def marks_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hashes that a workload's pods wear."""
+    template = (manifest.get("spec") or {}).get("template") or {}
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    return {name: annotations[name] for name in MARKS if name in annotations}
+
+
+def fixed_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a workload that the API server lets nobody change."""
+    spec = manifest.get("spec") or {}
+    return {name: spec[name] for name in _FIXED.get(manifest["kind"], ()) if name in spec}
+
+
+def differing(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which of the fixed fields differ in what matters: claims by name and spec."""
+    return tuple(
+        name for name in sorted(wanted) if _essence(wanted[name]) != _essence(live.get(name))
+    )
+
+
+def _essence(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [(claim["metadata"]["name"], claim["spec"]) for claim in value]
+
+
+def _owned(manifest: Manifest, stack: LokiStack) -> Manifest:
+    metadata = manifest["metadata"]
+    if "namespace" not in metadata:
+        annotations = {OWNER: stack.route, OWNER_UID: stack.uid}
+        return manifest | {"metadata": metadata | {"annotations": annotations}}
+    owner = {
+        "apiVersion": API_VERSION,
+        "controller": True,
+        "kind": KIND,
+        "name": stack.name,
+        "uid": stack.uid,
+    }
+    return manifest | {"metadata": metadata | {"ownerReferences": [owner]}}
+
+
+def _kept(manifest: Manifest) -> Manifest:
+    """Return what `managedFields` speaks of: an object's identity is nobody's field."""
+    metadata = {k: v for k, v in manifest["metadata"].items() if k not in ("name", "namespace")}
+    kept = {k: v for k, v in manifest.items() if k not in ("apiVersion", "kind", "metadata")}
+    return kept | {"metadata": metadata}

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stack's objects and pods as they stand in the cluster, as far as decisions hang on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from lokeys.core.model import Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """How far a workload's controller has come."""
+
+    generation: int = 0
+    observed: int = 0
+    wanted: int = 0
+    current: int = 0
+    """All pods that the controller counts, of whatever template."""
+    updated: int = 0
+    ready: int = 0
+    revision: str = ""
+    """What pods of the present template are labelled with; StatefulSets only."""
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether every pod is of the present template and ready, and none is too many."""
+        counts = {self.current, self.updated, self.ready}
+        return self.observed >= self.generation and counts == {self.wanted}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A live Deployment or StatefulSet."""
+
+    rollout: Rollout = Rollout()
+    template: str | None = None
+    """The digest of the pod template as far as we own it."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """The hashes that its pods wear: those of configuration and credentials."""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """The fields that the API server lets nobody change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """A live object of a stack."""
+
+    ref: Ref
+    uid: str
+    version: str
+    owners: frozenset[str] = frozenset()
+    """The uids of its owners, by reference or, where it has no namespace, by annotation."""
+    content: str | None = None
+    """The digest of what we have applied and still own; None if we never applied anything."""
+    terminating: bool = False
+    workload: Workload | None = None
+
+
+class PodState(StrEnum):
+    """What the status says of a pod."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    READY = "Ready"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """One pod of a stack. `reason` tells why its container waits."""
+
+    name: str
+    uid: str
+    component: str
+    state: PodState
+    reason: str = ""
+    revision: str = ""
+    address: str = ""
+    unready_since: datetime | None = None
+    terminating: bool = False

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that one decision about a stack is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from lokeys.core.finding import Finding
+from lokeys.core.loki.options import Images, RenderOptions
+from lokeys.core.model import Ref
+from lokeys.core.operate.live import Live, Pod
+from lokeys.core.storage.model import CloudEnvironment
+from lokeys.core.trust.verification import Verification
+from lokeys.core.validation.stacks import StackView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What became of trying a stack's credentials, as they are in the Secret now."""
+
+    verifications: tuple[Verification, ...] = ()
+    """One an account; none where there was nobody to try them."""
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether the provider or the store said no to one of the accounts."""
+        return any(each.refused for each in self.verifications)
+
+    @property
+    def broken(self) -> bool:
+        """Tell whether the way of one of the accounts is known not to reach the bucket."""
+        return any(each.verified is False for each in self.verifications)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSnapshot:
+    """One stack, what it names, and what of it is in the cluster."""
+
+    view: StackView
+    uid: str
+    generation: int
+    now: datetime
+    status: Mapping[str, Any] = field(default_factory=dict)
+    """The stack's status as we last wrote it, or found it."""
+    objects: Mapping[Ref, Live] = field(default_factory=dict)
+    pods: tuple[Pod, ...] = ()
+    store_hash: str = ""
+    managed_hash: str = ""
+    trial: Trial | None = None
+    """None while the credentials as they are now are still to be tried."""
+    unreadable: tuple[Finding, ...] = ()
+    """What we may not read, or cannot: nothing is decided without it."""
+    environment: CloudEnvironment = field(default_factory=CloudEnvironment)
+    images: Images = field(default_factory=Images)
+
+    @property
+    def ref(self) -> Ref:
+        """Return the stack's reference."""
+        return self.view.ref
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return all that is to be said of the stack and of what it names."""
+        return (*self.unreadable, *self.view.findings)
+
+    @property
+    def options(self) -> RenderOptions:
+        """Return what rendering needs."""
+        return RenderOptions(
+            now=self.now,
+            images=self.images,
+            environment=self.environment,
+            store_hash=self.store_hash,
+            managed_hash=self.managed_hash,
+        )

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stack's status: what is applied, whose pods are where, and one main condition.
+
+    Degraded   a fault of the spec, the Secret or the cluster: somebody must change something
+    Failed     a pod has failed
+    Pending    pods are to come, or not ready yet
+    Ready      every pod of every component is of its present template and ready
+
+Of these four one is True. Beside it stand warnings, and CredentialsVerified. Times move only when
+what they stand next to changes: a status that says the same is equal, and not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lokeys.core.catalogue import lokistacks, operation, storage_objects
+from lokeys.core.finding import Finding, Severity, ranked, time_to_json
+from lokeys.core.loki import names
+from lokeys.core.loki.network import egress_ports
+from lokeys.core.loki.sizes import replicas, replication_factor
+from lokeys.core.lokistack.fields import TEMPLATE_NAMES
+from lokeys.core.lokistack.model import Component, LokiStack, SchemaVersion
+from lokeys.core.lokistack.schemas import in_order
+from lokeys.core.operate.course import Course, forbidding
+from lokeys.core.operate.live import Pod, PodState
+from lokeys.core.operate.snapshot import StackSnapshot
+from lokeys.core.trust.verification import ConditionWords, condition_words
+
+MAIN = ("Degraded", "Failed", "Pending", "Ready")
+WARNING, VERIFIED = "Warning", "CredentialsVerified"
+SHOWN_MESSAGE = 4096
+SHOWN_PODS = 20
+_REASONS = {
+    storage_objects.MISSING_STORAGE_SECRET.code: "MissingObjectStorageSecret",
+    storage_objects.MISSING_MANAGED_SECRET.code: "MissingTokenCCOAuthenticationSecret",
+    storage_objects.MISSING_CA_CONFIGMAP.code: "MissingObjectStorageCAConfigMap",
+    storage_objects.BAD_CA_CONFIGMAP.code: "InvalidObjectStorageCAConfigMap",
+    operation.IMMUTABLE_FIELD.code: "ImmutableField",
+    operation.CREDENTIALS_REFUSED.code: "CredentialsRefused",
+    operation.ENDPOINT_WOULD_MOVE_THE_STORE.code: "InvalidObjectStorageSecret",
+    operation.NOT_APPLIED.code: "ObjectNotApplied",
+    operation.STORAGE_SECRET_UNREADABLE.code: "ObjectStorageSecretUnreadable",
+}
+_SCHEMAS = frozenset(
+    rule.code
+    for rule in (
+        lokistacks.NO_SCHEMAS,
+        lokistacks.DATES_NOT_UNIQUE,
+        lokistacks.BAD_DATE,
+        lokistacks.MISSING_VALID_START_DATE,
+        lokistacks.RETROACTIVELY_ADDED,
+        lokistacks.RETROACTIVELY_REMOVED,
+        lokistacks.RETROACTIVELY_CHANGED,
+    )
+)
+_FIELDS = (
+    ("spec.tenants", "InvalidTenantsConfiguration"),
+    ("spec.replication", "InvalidReplicationConfiguration"),
+    ("spec.limits", "InvalidLimits"),
+    ("spec.storage.schemas", "InvalidObjectStorageSchema"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The main condition, for events and columns."""
+
+    type: str
+    reason: str
+    message: str
+
+
+def status_of(
+    snapshot: StackSnapshot, course: Course, *, problems: Sequence[Finding] = ()
+) -> dict[str, Any]:
+    """Return the status that says what is; equal to the snapshot's where nothing is new.
+
+    `problems` are what the API server refused when the course was followed.
+    """
+    before = snapshot.status
+    stack = snapshot.view.stack
+    told = main_condition(snapshot, course, problems)
+    said: dict[str, Any] = {
+        "conditions": _conditions(snapshot, told),
+        "components": _components(snapshot, stack) or before.get("components") or {},
+        "storage": _storage(snapshot, course),
+    }
+    network = _network(snapshot, course) or before.get("networkPolicyStatus")
+    if network:
+        said["networkPolicyStatus"] = network
+    return {**before, **said}
+
+
+def main_condition(
+    snapshot: StackSnapshot, course: Course, problems: Sequence[Finding] = ()
+) -> Told:
+    """Return the one of the four that holds."""
+    faults = _faults(snapshot, course, problems)
+    if faults:
+        text = "; ".join(f"{each.message} ({each.code})" for each in faults)
+        return Told(type="Degraded", reason=_reason(faults[0]), message=text[:SHOWN_MESSAGE])
+    failed = [pod for pod in snapshot.pods if pod.state is PodState.FAILED]
+    if failed:
+        return Told(type="Failed", reason="FailedComponents", message=f"failed: {_named(failed)}")
+    pending = _pending(snapshot, course)
+    if pending:
+        return Told(type="Pending", reason="PendingComponents", message=pending)
+    return Told(type="Ready", reason="ReadyComponents", message="all components are ready")
+
+
+def told_before(status: Mapping[str, Any]) -> Told | None:
+    """Return the main condition that a status shows."""
+    for each in status.get("conditions") or ():
+        if each.get("type") in MAIN and each.get("status") == "True":
+            return Told(
+                type=each["type"], reason=each.get("reason", ""), message=each.get("message", "")
+            )
+    return None
+
+
+def _faults(
+    snapshot: StackSnapshot, course: Course, problems: Sequence[Finding]
+) -> tuple[Finding, ...]:
+    errors = (each for each in snapshot.findings if each.is_error)
+    every = (*forbidding(snapshot), *errors, *course.findings, *problems)
+    return ranked(dict.fromkeys(every))
+
+
+def _reason(finding: Finding) -> str:
+    if finding.code in _REASONS:
+        return _REASONS[finding.code]
+    if finding.code in _SCHEMAS:
+        return "InvalidObjectStorageSchema"
+    if finding.code.startswith("LK02"):
+        field = finding.field or ""
+        return next((word for path, word in _FIELDS if field.startswith(path)), "InvalidSpec")
+    return "InvalidObjectStorageSecret"
+
+
+def _pending(snapshot: StackSnapshot, course: Course) -> str:
+    """Return what is awaited; nothing where all is there."""
+    waiting = [pod for pod in snapshot.pods if pod.state in (PodState.PENDING, PodState.RUNNING)]
+    words = []
+    if course.try_credentials:
+        words.append("the changed credentials are being tried")
+    if course.awaited is not None:
+        behind = ", ".join(each.value for each in course.waiting)
+        after = f", then {behind}" if behind else ""
+        words.append(f"awaiting {course.awaited.value}{after}")
+    elif course.waiting:
+        words.append(f"to be rolled: {', '.join(each.value for each in course.waiting)}")
+    if waiting:
+        words.append(f"not ready: {_named(waiting)}")
+    return "; ".join(words)
+
+
+def _named(pods: Sequence[Pod]) -> str:
+    shown = [f"{pod.name} ({pod.reason})" if pod.reason else pod.name for pod in pods[:SHOWN_PODS]]
+    more = len(pods) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _components(snapshot: StackSnapshot, stack: LokiStack | None) -> dict[str, Any]:
+    """Return each component's pods by state."""
+    if stack is None:
+        return {}
+    gateway = any(pod.component == _label(Component.GATEWAY) for pod in snapshot.pods)
+    wanted = {*names.components(stack), *([Component.GATEWAY] if gateway else [])}
+    return {
+        word: _by_state(snapshot.pods, _label(component))
+        for word, component in TEMPLATE_NAMES.items()
+        if component in wanted
+    }
+
+
+def _label(component: Component) -> str:
+    return "lokistack-gateway" if component is Component.GATEWAY else component.value
+
+
+def _by_state(pods: Iterable[Pod], label: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for pod in sorted(pods, key=lambda each: each.name):
+        if pod.component == label:
+            found.setdefault(pod.state.value, []).append(pod.name)
+    return found
+
+
+def _storage(snapshot: StackSnapshot, course: Course) -> dict[str, Any]:
+    """Return the mode, kept where it cannot be told, and the schemas that are applied."""
+    before = snapshot.status.get("storage") or {}
+    stack, mode = snapshot.view.stack, snapshot.view.mode
+    said = dict(before)
+    if mode is not None and not any(each.is_error for each in snapshot.unreadable):
+        said["credentialMode"] = mode.value
+    if stack is not None and course.configured:
+        said["schemas"] = [
+            {"version": each.version.value, "effectiveDate": each.effective_date.isoformat()}
+            for each in in_order(stack.schemas)
+        ]
+    return said
+
+
+def _network(snapshot: StackSnapshot, course: Course) -> dict[str, Any] | None:
+    stack, storage = snapshot.view.stack, snapshot.view.storage
+    if stack is None or storage is None:
+        return None
+    if not course.restricted:
+        return {"ruleSet": "None"} if snapshot.status.get("networkPolicyStatus") else None
+    ports = list(egress_ports(stack, storage))
+    return {"ruleSet": "RestrictIngressEgress", "objectStorageAllowedEgressPorts": ports}
+
+
+def _conditions(snapshot: StackSnapshot, told: Told) -> list[dict[str, Any]]:
+    """Return the main condition, those that held before it, warnings, and the trial's word."""
+    before = snapshot.status.get("conditions") or ()
+    known = {each.get("type"): each for each in before if each.get("type") != WARNING}
+    said = []
+    for kind in MAIN:
+        if kind == told.type:
+            said.append(_condition(snapshot, kind, "True", told.reason, told.message, known))
+        elif kind in known:
+            old = known[kind]
+            words = str(old.get("reason") or kind), str(old.get("message") or "")
+            said.append(_condition(snapshot, kind, "False", *words, known))
+    for reason, message in _warnings(snapshot):
+        same = (e for e in before if (e.get("type"), e.get("reason")) == (WARNING, reason))
+        old = {WARNING: each for each in same}  # noqa: B035 - at most one
+        said.append(_condition(snapshot, WARNING, "True", reason, message, old))
+    trial = snapshot.trial
+    words_now = condition_words(
+        trial.verifications if trial else (), previous=_words(known.get(VERIFIED))
+    )
+    said.append(
+        _condition(snapshot, VERIFIED, words_now.status, words_now.reason, words_now.message, known)
+    )
+    return said
+
+
+def _words(condition: Mapping[str, Any] | None) -> ConditionWords | None:
+    if condition is None:
+        return None
+    return ConditionWords(
+        status=str(condition.get("status")),
+        reason=str(condition.get("reason")),
+        message=str(condition.get("message") or ""),
+    )
+
+
+def _condition(  # noqa: PLR0913, PLR0917 - a condition has as many parts
+    snapshot: StackSnapshot,
+    kind: str,
+    value: str,
+    reason: str,
+    message: str,
+    known: Mapping[Any, Mapping[str, Any]],
+) -> dict[str, Any]:
+    old = known.get(kind, {})
+    since = old.get("lastTransitionTime") if old.get("status") == value else None
+    return {
+        "type": kind,
+        "status": value,
+        "reason": reason,
+        "message": message[:SHOWN_MESSAGE],
+        "observedGeneration": snapshot.generation,
+        "lastTransitionTime": since or _text(snapshot.now),
+    }
+
+
+def _text(moment: datetime) -> str:
+    return str(time_to_json(moment))
+
+
+def _warnings(snapshot: StackSnapshot) -> Iterator[tuple[str, str]]:
+    """Yield what is no fault and should be known, by reason."""
+    stack = snapshot.view.stack
+    if stack is not None:
+        if in_order(stack.schemas) and in_order(stack.schemas)[-1].version is not SchemaVersion.V13:
+            yield "StorageNeedsSchemaUpdate", "the newest schema is older than v13: add one"
+        wanted, factor = replicas(stack, Component.INGESTER), replication_factor(stack)
+        if wanted <= factor:
+            yield (
+                "InsufficientIngesterReplicas",
+                f"{wanted} ingester pods for a replication factor of {factor}: none may be missing",
+            )
+    unsupported = lokistacks.UNSUPPORTED_FIELD.code
+    for reason, found in (
+        ("UnsupportedField", [f for f in snapshot.findings if f.code == unsupported]),
+        (
+            "StorageWarning",
+            [f for f in snapshot.findings if f.severity is Severity.WARNING],
+        ),
+    ):
+        if found:
+            text = "; ".join(f"{each.message} ({each.code})" for each in ranked(found))
+            yield reason, text[:SHOWN_MESSAGE]

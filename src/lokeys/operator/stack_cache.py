@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The objects and pods of all stacks, found by stack; one watch a kind for all of them.
+
+What we have just written stands here before its watch has shown it: a decision taken in between
+would write it again. Such an entry waits to be confirmed, and is forgotten where it never is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from lokeys.adapters.stack_objects import KINDS, LABELS, OPTIONAL, SEEN, STACK
+from lokeys.core.model import Ref
+from lokeys.core.operate.live import Live, Pod
+from lokeys.kube.client import Object
+from lokeys.kube.informer import Informer, InformerSet, Scope
+from lokeys.kube.resources import POD, Resource
+
+StackKey = tuple[str, str]
+"""Namespace and name of a LokiStack."""
+
+CONFIRMED_WITHIN_S = 30.0
+
+
+class StackObjects:
+    """What stacks are made of, as far as it is known."""
+
+    def __init__(
+        self,
+        informers: InformerSet,
+        *,
+        namespace: str | None,
+        on_change: Callable[[StackKey], None],
+    ) -> None:
+        self._informers = informers
+        self._namespace = namespace
+        self._on_change = on_change
+        self._followed: dict[str, Informer] = {}
+        self._objects: dict[StackKey, dict[Ref, Live]] = {}
+        self._pods: dict[StackKey, dict[str, Pod]] = {}
+        self._ahead: dict[StackKey, dict[Ref, float]] = {}
+        self._otherwise: dict[Ref, tuple[str | None, str]] = {}
+
+    def follow(self, kinds: Mapping[str, Resource]) -> None:
+        """Follow objects of some kinds from now on."""
+        for kind, resource in kinds.items():
+            if kind not in self._followed:
+                scope = Scope(
+                    resource=resource,
+                    namespace=self._namespace if resource.namespaced else None,
+                    labels=LABELS,
+                )
+                changed = self._pod_changed if resource == POD else self._changed
+                self._followed[kind] = self._informers.subscribe(scope, changed).informer
+
+    def follow_usual(self) -> None:
+        """Follow what every cluster knows."""
+        usual = {kind: each for kind, each in KINDS.items() if kind not in OPTIONAL}
+        self.follow({**usual, POD.kind: POD})
+
+    def follows(self, kind: str) -> bool:
+        """Tell whether objects of this kind would be seen."""
+        return kind in self._followed
+
+    @property
+    def synced(self) -> bool:
+        """Tell whether all that is followed has been seen whole."""
+        return all(informer.synced.is_set() for informer in self._followed.values())
+
+    @property
+    def blind(self) -> Iterator[str]:
+        """Yield why something cannot be followed now."""
+        for informer in self._followed.values():
+            if informer.trouble is not None:
+                yield f"{informer.scope}: {informer.trouble.error}"
+
+    async def wait(self) -> None:
+        """Wait until all that is followed has been seen whole."""
+        for informer in tuple(self._followed.values()):
+            await informer.synced.wait()
+
+    def of(self, key: StackKey) -> Mapping[Ref, Live]:
+        """Return the objects of one stack."""
+        return self._objects.get(key, {})
+
+    def pods_of(self, key: StackKey) -> tuple[Pod, ...]:
+        """Return the pods of one stack, by name."""
+        return tuple(pod for _, pod in sorted(self._pods.get(key, {}).items()))
+
+    def wrote(self, key: StackKey, live: Live, *, intended: str) -> None:
+        """Note what a write has made of an object, unless its watch was quicker.
+
+        An object that the API server keeps otherwise than it was applied (an empty value left out)
+        is as `intended` for as long as it stays as it is: else it would be written for ever.
+        """
+        if live.content != intended:
+            self._otherwise[live.ref] = live.content, intended
+        else:
+            self._otherwise.pop(live.ref, None)
+        live = self._as_intended(live)
+        known = self._objects.setdefault(key, {})
+        seen = known.get(live.ref)
+        if seen is None or _number(seen) < _number(live):
+            known[live.ref] = live
+            self._ahead.setdefault(key, {})[live.ref] = _now_s()
+
+    def deleted(self, key: StackKey, live: Live) -> None:
+        """Note that a deletion of an object has begun."""
+        known = self._objects.get(key, {})
+        if live.ref in known:
+            known[live.ref] = replace(known[live.ref], terminating=True)
+
+    def confirm_s(self, key: StackKey) -> float | None:
+        """Forget what no watch has confirmed in time; return when to look again."""
+        waiting = self._ahead.get(key, {})
+        now = _now_s()
+        for ref, since in tuple(waiting.items()):
+            if now - since >= CONFIRMED_WITHIN_S:
+                del waiting[ref]
+                self._objects.get(key, {}).pop(ref, None)
+        if not waiting:
+            self._ahead.pop(key, None)
+            return None
+        return min(waiting.values()) + CONFIRMED_WITHIN_S - now
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        shown = new or old
+        if shown is None:
+            return
+        key, live = shown[STACK], self._as_intended(shown[SEEN])
+        if old is not None and old[STACK] != key:
+            self._forget(old[STACK], live.ref)
+        if new is None:
+            self._otherwise.pop(live.ref, None)
+            self._forget(key, live.ref)
+            return
+        known = self._objects.setdefault(key, {})
+        before = known.get(live.ref)
+        if before is not None and live.ref in self._ahead.get(key, {}):
+            if _number(live) < _number(before):
+                return
+            del self._ahead[key][live.ref]
+        known[live.ref] = live
+        if before is None or replace(before, version=live.version) != live:
+            self._on_change(key)
+
+    def _as_intended(self, live: Live) -> Live:
+        kept, intended = self._otherwise.get(live.ref, (None, ""))
+        return replace(live, content=intended) if intended and live.content == kept else live
+
+    def _forget(self, key: StackKey, ref: Ref) -> None:
+        known = self._objects.get(key, {})
+        known.pop(ref, None)
+        self._ahead.get(key, {}).pop(ref, None)
+        if not known:
+            self._objects.pop(key, None)
+        self._on_change(key)
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        shown = new or old
+        if shown is None:
+            return
+        key, pod = shown[STACK], shown[SEEN]
+        pods = self._pods.setdefault(key, {})
+        before = pods.get(pod.name)
+        if new is None:
+            pods.pop(pod.name, None)
+            if not pods:
+                del self._pods[key]
+        else:
+            pods[pod.name] = pod
+        if new is None or before != pod:
+            self._on_change(key)
+
+
+def _number(live: Live) -> int:
+    return int(live.version)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The half of the operator that operates LokiStacks: it begins when the cluster knows the kind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from lokeys.adapters.objects import LiveObjects
+from lokeys.adapters.stack_objects import KINDS, OPTIONAL, StackWriter, trimmed
+from lokeys.core.sensitive import Fingerprinter
+from lokeys.errors import LokeysError, Transient
+from lokeys.kube.client import Api, Object
+from lokeys.kube.events import EventWriter
+from lokeys.kube.informer import Informer, InformerSet, Scope, Subscription
+from lokeys.kube.queue import ShutDown, WorkQueue
+from lokeys.kube.resources import CRD, LOKI_STACK
+from lokeys.operator.cache import RouteObjects
+from lokeys.operator.controller import concerns_us
+from lokeys.operator.stack_cache import StackKey, StackObjects
+from lokeys.operator.stacks import Settings, StackController
+from lokeys.ports import Clock, CredentialVerifier
+
+MANAGED_LABEL = "lokeys.dev/managed=true"
+WORKERS = 16
+_DEFINITION = f"{LOKI_STACK.plural}.{LOKI_STACK.group}"
+_KINDS_ASKED_EVERY_S = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+class Choice(StrEnum):
+    """Which LokiStacks are ours: those that say so, all, or none."""
+
+    LABELLED = "labelled"
+    ALL = "all"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackWiring:
+    """What the process gives to the operation of stacks."""
+
+    api: Api
+    informers: InformerSet
+    """For what stacks name: whole objects, shared with the routes."""
+    clock: Clock
+    identity: str
+    namespace: str | None = None
+    choice: Choice = Choice.LABELLED
+    settings: Settings = field(default_factory=Settings)
+
+
+class StackOperator:
+    """Follows the LokiStacks of the cluster; the leader among the replicas also serves them."""
+
+    def __init__(self, wiring: StackWiring) -> None:
+        self._wiring = wiring
+        self._queue: WorkQueue[StackKey] = WorkQueue(first_delay_s=0.5, max_delay_s=60.0)
+        self._own = InformerSet(wiring.api, trim=trimmed)
+        self._objects = StackObjects(
+            self._own, namespace=wiring.namespace, on_change=self._queue.add
+        )
+        self._defined = asyncio.Event()
+        self._definition: Subscription | None = None
+        self._stacks: Informer | None = None
+        self._asked_at = float("-inf")
+
+    async def __aenter__(self) -> Self:
+        await self._own.__aenter__()
+        if self._wiring.choice is not Choice.NONE:
+            scope = Scope(resource=CRD, fields=f"metadata.name={_DEFINITION}", metadata_only=True)
+            self._definition = self._wiring.informers.subscribe(scope, self._definition_changed)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._own.__aexit__(exc_type, exc, traceback)
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether the stacks are known and can be followed, where there can be any."""
+        if self._definition is None:
+            return True
+        if not self._defined.is_set():
+            return self._definition.informer.settled.is_set()
+        followed = self._stacks is not None and self._stacks.synced.is_set()
+        return followed and self._objects.synced and not any(self._objects.blind)
+
+    async def serve(
+        self, fingerprinter: Fingerprinter, *, verifier: CredentialVerifier | None = None
+    ) -> None:
+        """Look after all stacks, as soon as there can be any, until cancelled."""
+        if self._definition is None:
+            return
+        await self._definition.informer.settled.wait()
+        if self._definition.informer.trouble is not None:
+            _log.warning(
+                "whether there are LokiStacks cannot be seen: %s",
+                self._definition.informer.trouble.error,
+            )
+        await self._defined.wait()
+        await self._synced()
+        controller = self._controller(fingerprinter, verifier)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(WORKERS):
+                    group.create_task(self._work(controller))
+        finally:
+            controller.close()
+
+    def _definition_changed(self, _old: Object | None, new: Object | None) -> None:
+        """Begin when the kind is there. Where it goes again, its watch says so and waits."""
+        if new is None or self._defined.is_set():
+            return
+        wiring = self._wiring
+        labels = MANAGED_LABEL if wiring.choice is Choice.LABELLED else None
+        scope = Scope(resource=LOKI_STACK, namespace=wiring.namespace, labels=labels)
+        self._stacks = wiring.informers.subscribe(scope, self._stack_changed).informer
+        self._objects.follow_usual()
+        self._defined.set()
+        _log.info("LokiStacks are looked after (%s)", wiring.choice.value)
+
+    def _stack_changed(self, old: Object | None, new: Object | None) -> None:
+        if concerns_us(old, new):
+            metadata = (new or old or {})["metadata"]
+            self._queue.add((metadata["namespace"], metadata["name"]))
+
+    async def _synced(self) -> None:
+        """Wait until all that is there has been seen: what is not seen would be written anew."""
+        assert self._stacks is not None  # noqa: S101 - set before _defined
+        await self._stacks.synced.wait()
+        while True:
+            try:
+                await self._follow_known(OPTIONAL)
+                break
+            except Transient as exc:
+                _log.warning("the kinds that the cluster knows cannot be read: %s", exc)
+                await asyncio.sleep(2.0)
+        waiting = asyncio.ensure_future(self._objects.wait())
+        try:
+            while not (await asyncio.wait({waiting}, timeout=15.0))[0]:
+                for why in self._objects.blind:
+                    _log.warning("cannot be followed: %s", why)
+        finally:
+            waiting.cancel()
+
+    async def _follow_known(self, kinds: Iterable[str]) -> None:
+        """Follow those of some kinds that the cluster knows, once it has been asked."""
+        missing = {kind for kind in kinds if not self._objects.follows(kind)}
+        now = asyncio.get_running_loop().time()
+        if not missing or now - self._asked_at < _KINDS_ASKED_EVERY_S:
+            return
+        self._asked_at = now
+        known = await self._groups()
+        found = {kind: KINDS[kind] for kind in missing if KINDS[kind].group in known}
+        self._objects.follow(found)
+        if found:
+            await self._objects.wait()
+
+    async def _groups(self) -> frozenset[str]:
+        answer = msgspec.json.decode(await self._wiring.api.raw_get("/apis"))
+        return frozenset(group["name"] for group in answer.get("groups") or ())
+
+    def _controller(
+        self, fingerprinter: Fingerprinter, verifier: CredentialVerifier | None
+    ) -> StackController:
+        wiring = self._wiring
+        assert self._stacks is not None  # noqa: S101 - set before _defined
+        live = LiveObjects(wiring.api)
+
+        def make_reads(key: StackKey) -> RouteObjects:
+            return RouteObjects(wiring.informers, live, on_change=lambda: self._queue.add(key))
+
+        return StackController(
+            api=wiring.api,
+            stacks=self._stacks,
+            objects=self._objects,
+            writer=StackWriter(wiring.api),
+            make_reads=make_reads,
+            requeue=self._queue.add_after,
+            ensure_kinds=self._follow_known,
+            events=EventWriter(wiring.api, instance=wiring.identity),
+            fingerprinter=fingerprinter,
+            clock=wiring.clock,
+            verifier=verifier,
+            settings=wiring.settings,
+        )
+
+    async def _work(self, controller: StackController) -> None:
+        while True:
+            try:
+                key = await self._queue.get()
+            except ShutDown:
+                return
+            try:
+                again_s = await controller.reconcile(key)
+            except LokeysError as exc:
+                delay_s = self._queue.add_rate_limited(key)
+                _log.warning("LokiStack %s/%s: %s; again in %.1f s", *key, exc, delay_s)
+            except Exception as exc:  # noqa: BLE001 - one stack's surprise must not end the others
+                self._queue.add_rate_limited(key)
+                bare = RuntimeError("its words are left out").with_traceback(exc.__traceback__)
+                name = type(exc).__name__
+                _log.error("LokiStack %s/%s: unexpected %s", *key, name, exc_info=bare)
+            else:
+                self._queue.forget(key)
+                if again_s is not None:
+                    self._queue.add_after(key, again_s)
+            finally:
+                self._queue.done(key)

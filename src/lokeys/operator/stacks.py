@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reconciler of LokiStacks. Level-triggered: a key comes, everything is looked at again.
+
+    event of the stack, its Secret, its CA, an object or a pod ─▶ queue ─▶ snapshot ─▶ decide
+                                                     status, event ◀── write ◀────────────┘
+
+Reading costs the API server nothing: all objects are followed. A Secret is read when it has
+changed. What is written is what differs, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from lokeys.adapters.stack_objects import OPTIONAL, StackWriter
+from lokeys.core.catalogue import operation
+from lokeys.core.finding import Finding
+from lokeys.core.loki.options import Images
+from lokeys.core.model import Ref
+from lokeys.core.operate.course import Course, decide, plan
+from lokeys.core.operate.intents import Intent
+from lokeys.core.operate.snapshot import StackSnapshot, Trial
+from lokeys.core.operate.status import Told, main_condition, status_of, told_before
+from lokeys.core.sensitive import Fingerprinter
+from lokeys.core.storage.model import CloudEnvironment
+from lokeys.core.storage.telling import tell
+from lokeys.core.trust.verification import Verification
+from lokeys.errors import (
+    BadInput,
+    Conflict,
+    LokeysError,
+    NeedsHuman,
+    NotFound,
+    NotReadable,
+)
+from lokeys.kube.client import Api
+from lokeys.kube.events import EventWriter
+from lokeys.kube.informer import Informer
+from lokeys.kube.resources import LOKI_STACK
+from lokeys.operator.cache import RouteObjects
+from lokeys.operator.controller import changes
+from lokeys.operator.stack_cache import StackKey, StackObjects
+from lokeys.operator.stack_reading import Reader
+from lokeys.ports import Clock, CredentialVerifier
+
+RETRY_S = 30.0
+LOOK_EVERY_S = 3600.0
+TRIAL_S = 60.0
+TRIALS_AT_A_TIME = 8
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class StackState:
+    """What is remembered of one stack between two reconciles."""
+
+    uid: str
+    reads: RouteObjects
+    status: Mapping[str, Any]
+    """As we last wrote it, or found it."""
+    told: Told | None
+    """The main condition that the last event was about."""
+    trial_of: str = ""
+    """Of which credentials `trial` is."""
+    trial: Trial | None = None
+    tried_at: datetime | None = None
+    trying: asyncio.Task[None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How stacks are operated."""
+
+    environment: CloudEnvironment = field(default_factory=CloudEnvironment)
+    images: Images = field(default_factory=Images)
+    verify_every_s: float = 300.0
+
+
+@dataclass(kw_only=True)
+class StackController:
+    """Looks after every LokiStack that its informer shows."""
+
+    api: Api
+    stacks: Informer
+    objects: StackObjects
+    writer: StackWriter
+    make_reads: Callable[[StackKey], RouteObjects]
+    requeue: Callable[[StackKey, float], None]
+    ensure_kinds: Callable[[Iterable[str]], Awaitable[None]]
+    events: EventWriter
+    fingerprinter: Fingerprinter
+    clock: Clock
+    verifier: CredentialVerifier | None = None
+    settings: Settings = field(default_factory=Settings)
+
+    states: dict[StackKey, StackState] = field(default_factory=dict)
+    _trials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TRIALS_AT_A_TIME))
+
+    async def reconcile(self, key: StackKey) -> float | None:
+        """Bring one stack as far as it goes now; return when to look again, in seconds."""
+        manifest = self.stacks.get(*key)
+        if manifest is None or manifest["metadata"].get("deletionTimestamp"):
+            self.drop(key)
+            await self._sweep(key)
+            return None
+        if manifest["spec"].get("managementState", "Managed") != "Managed":
+            self.drop(key)
+            return None
+        state = self._state(key, manifest)
+        snapshot = await self._snapshot(key, state, manifest)
+        intents = plan(snapshot)
+        if intents is not None:
+            await self.ensure_kinds({each.ref.kind for each in intents} & OPTIONAL)
+        course = decide(self._fresh(key, snapshot), intents)
+        problems = await self._follow(key, snapshot, course)
+        snapshot = self._fresh(key, snapshot)
+        if not course.rests:
+            course = decide(snapshot, intents)
+        await self._tell(state, manifest, snapshot, course, problems)
+        state.reads.end_of_look()
+        return self._again_s(key, snapshot, course, problems)
+
+    def drop(self, key: StackKey) -> None:
+        """Forget a stack."""
+        state = self.states.pop(key, None)
+        if state is not None:
+            state.reads.close()
+            if state.trying is not None:
+                state.trying.cancel()
+
+    def close(self) -> None:
+        """Forget all stacks."""
+        for key in tuple(self.states):
+            self.drop(key)
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    def _state(self, key: StackKey, manifest: Mapping[str, Any]) -> StackState:
+        uid = manifest["metadata"]["uid"]
+        known = self.states.get(key)
+        if known is not None and known.uid == uid:
+            return known
+        self.drop(key)
+        status = manifest.get("status") or {}
+        state = StackState(uid, self.make_reads(key), status, told_before(status))
+        self.states[key] = state
+        return state
+
+    async def _snapshot(
+        self, key: StackKey, state: StackState, manifest: Mapping[str, Any]
+    ) -> StackSnapshot:
+        now = self.clock()
+        reader = Reader(
+            reads=state.reads,
+            environment=self.settings.environment,
+            fingerprinter=self.fingerprinter,
+        )
+        known = await reader.read({**manifest, "status": state.status}, now=now)
+        snapshot = StackSnapshot(
+            view=known.view,
+            uid=state.uid,
+            generation=manifest["metadata"]["generation"],
+            now=now,
+            status=state.status,
+            store_hash=known.store_hash,
+            managed_hash=known.managed_hash,
+            unreadable=known.unreadable,
+            environment=self.settings.environment,
+            images=self.settings.images,
+        )
+        return self._fresh(key, replace(snapshot, trial=self._trial(key, state, snapshot)))
+
+    def _fresh(self, key: StackKey, snapshot: StackSnapshot) -> StackSnapshot:
+        """Return the snapshot with objects and pods as they are known now."""
+        return replace(snapshot, objects=dict(self.objects.of(key)), pods=self.objects.pods_of(key))
+
+    # --- trying credentials ----------------------------------------------------------------------
+
+    def _trial(self, key: StackKey, state: StackState, snapshot: StackSnapshot) -> Trial | None:
+        """Return what became of trying the credentials as they are now; begin a trial if due."""
+        if self.verifier is None or snapshot.view.storage is None:
+            return Trial()
+        of = f"{snapshot.store_hash} {snapshot.managed_hash} {snapshot.view.storage}"
+        if state.trial_of != of:
+            if state.trying is not None:
+                state.trying.cancel()
+            state.trial_of, state.trial, state.trying = of, None, None
+        age_s = (snapshot.now - state.tried_at).total_seconds() if state.tried_at else 0.0
+        due = state.trial is None or age_s >= self.settings.verify_every_s
+        if due and (state.trying is None or state.trying.done()):
+            state.trying = asyncio.create_task(self._try(key, state, snapshot, self.verifier))
+        return state.trial
+
+    async def _try(
+        self,
+        key: StackKey,
+        state: StackState,
+        snapshot: StackSnapshot,
+        verifier: CredentialVerifier,
+    ) -> None:
+        view = snapshot.view
+        if view.stack is None or view.storage is None or view.secret is None:
+            return
+        stack = replace(view.stack, uid=snapshot.uid)
+        found: list[Verification] = []
+        try:
+            async with self._trials, asyncio.timeout(TRIAL_S):
+                found += [
+                    await verifier.verify(stack, view.storage, view.secret, account=account)
+                    for account in stack.service_accounts[: 2 if stack.rules_enabled else 1]
+                ]
+        except (LokeysError, TimeoutError) as exc:
+            _log.warning("%s: the credentials could not be tried: %s", view.ref, exc)
+        state.trial, state.tried_at = Trial(verifications=tuple(found)), self.clock()
+        self.requeue(key, 0.0)
+
+    # --- acting ----------------------------------------------------------------------------------
+
+    async def _follow(
+        self, key: StackKey, snapshot: StackSnapshot, course: Course
+    ) -> tuple[Finding, ...]:
+        """Do what the course says; return what the API server refused."""
+        problems = await self._apply(key, snapshot, course.config)
+        if problems:
+            return problems  # never a pod without its configuration
+        problems = await self._apply(key, snapshot, course.workloads)
+        for live in course.prunes:
+            await self.writer.delete(live)
+            self.objects.deleted(key, live)
+            _log.info("%s: deleted %s", snapshot.ref, live.ref)
+        for pod in course.stuck:
+            await self.writer.delete_pod(pod, namespace=key[0])
+            _log.info("%s: deleted pod %s, which held up its rollout", snapshot.ref, pod.name)
+        return problems
+
+    async def _apply(
+        self, key: StackKey, snapshot: StackSnapshot, intents: Sequence[Intent]
+    ) -> tuple[Finding, ...]:
+        """Apply some objects at once; a refusal of one does not keep back the others."""
+        written = await asyncio.gather(
+            *(self._write(key, snapshot, each) for each in intents), return_exceptions=True
+        )
+        problems = []
+        for intent, outcome in zip(intents, written, strict=True):
+            match outcome:
+                case None:
+                    continue
+                case BadInput() | NotReadable() | NeedsHuman() | Conflict():
+                    problems.append(_problem(snapshot.ref, intent.ref, outcome))
+                case _:
+                    raise outcome
+        return tuple(problems)
+
+    async def _write(self, key: StackKey, snapshot: StackSnapshot, intent: Intent) -> None:
+        live = snapshot.objects.get(intent.ref)
+        stored = await self.writer.apply(intent, live=live, owner=snapshot.uid)
+        self.objects.wrote(key, stored, intended=intent.digest)
+
+    async def _sweep(self, key: StackKey) -> None:
+        """Delete what a stack that is gone leaves in the cluster: what no owner can be told of."""
+        namespace, name = key
+        left = [
+            live
+            for ref, live in self.objects.of(key).items()
+            if ref.namespace is None and live.content is not None and not live.terminating
+        ]
+        if not left:
+            return
+        with contextlib.suppress(NotFound):
+            found = await self.api.get(LOKI_STACK, name, namespace=namespace)
+            left = [live for live in left if found["metadata"]["uid"] not in live.owners]
+        for live in left:
+            await self.writer.delete(live)
+            self.objects.deleted(key, live)
+
+    # --- telling ---------------------------------------------------------------------------------
+
+    async def _tell(
+        self,
+        state: StackState,
+        manifest: Mapping[str, Any],
+        snapshot: StackSnapshot,
+        course: Course,
+        problems: Sequence[Finding],
+    ) -> None:
+        """Write the status if it says anything new, and an event if the main condition does."""
+        now = status_of(snapshot, course, problems=problems)
+        if now != state.status:
+            await self._patch_status(manifest, changes(state.status, now))
+            state.status = now
+        told = main_condition(snapshot, course, problems)
+        before, state.told = state.told, told
+        quiet = told.type == "Pending" or (before is None and told.type == "Ready")
+        if quiet or (before and (before.type, before.reason) == (told.type, told.reason)):
+            return
+        await self.events.write(
+            dict(manifest),
+            reason=told.reason,
+            message=told.message,
+            warning=told.type in ("Degraded", "Failed"),
+        )
+
+    async def _patch_status(self, manifest: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
+        metadata = manifest["metadata"]
+        try:
+            await self.api.merge_patch(
+                LOKI_STACK,
+                metadata["name"],
+                {"metadata": {"uid": metadata["uid"]}, "status": patch},
+                namespace=metadata["namespace"],
+                subresource="status",
+            )
+        except (NotFound, Conflict):
+            return  # deleted, or made anew, meanwhile: there is nobody left to tell
+
+    def _again_s(
+        self,
+        key: StackKey,
+        snapshot: StackSnapshot,
+        course: Course,
+        problems: Sequence[Finding],
+    ) -> float:
+        """Return when to look again though nothing is heard."""
+        waits = [LOOK_EVERY_S]
+        if problems or snapshot.unreadable:
+            waits.append(RETRY_S)
+        if course.look_again_at is not None:
+            waits.append(max(0.5, (course.look_again_at - snapshot.now).total_seconds()))
+        if self.verifier is not None:
+            waits.append(self.settings.verify_every_s)
+        unconfirmed_s = self.objects.confirm_s(key)
+        if unconfirmed_s is not None:
+            waits.append(unconfirmed_s)
+        return min(waits) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
+
+
+def _problem(stack: Ref, place: Ref, refusal: LokeysError) -> Finding:
+    return tell(operation.NOT_APPLIED, place, stack=stack, words={"detail": str(refusal)})
