@@ -2,7 +2,8 @@
 """The golden cases: a folder a story, and what lokeys says of it, as JSON and as people read it.
 
 A case of a route has its story in `case.yaml` (`golden.stories`). One of manifests has them in
-`input.yaml`, and in `case.yaml` the story and how `validate` is called.
+`input.yaml`, and in `case.yaml` the story and how `validate` is called, or what of a stack is there
+already (`golden.operated`).
 
 PYTHONPATH=tests python -m golden.cases      write what is said now; read the diff before trust
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from builders import NOW
+from golden.operated import operated_findings
 from golden.stories import read_story
 from lokeys.adapters.manifests import read
 from lokeys.cli.operator_environment import cloud_environment
@@ -58,6 +60,8 @@ class Case:
 
     def _validated(self) -> tuple[str, tuple[Finding, ...]]:
         told = yaml.safe_load((self.folder / "case.yaml").read_text())
+        if "operated" in told:
+            return told["story"], operated_findings(self.folder / INPUT, told["operated"])
         given = [replace(item, file=INPUT) for item in read(str(self.folder / INPUT))]
         around = cloud_environment(
             openshift=told.get("openshift", False),

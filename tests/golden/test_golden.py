@@ -38,7 +38,7 @@ def test_codes_are_never_given_twice() -> None:
 
 def _rules() -> Iterator[Rule]:
     modules = (
-        *("storage_secrets", "storage_objects", "lokistacks"),
+        *("storage_secrets", "storage_objects", "lokistacks", "operation"),
         *("sources", "vaults", "delivery", "pods", "store", "reading"),
     )
     for module in modules:
@@ -63,7 +63,7 @@ def test_nobody_explains_what_there_is_not() -> None:
 
 def test_a_remedy_that_destroys_says_so() -> None:
     """Commands that delete, lose or overwrite are marked."""
-    words = ("--accept-loss", "--overwrite-foreign", "delete pod", "--grace-period")
+    words = ("--accept-loss", "--overwrite-foreign", "delete pod", "--grace-period", "--cascade")
     for rule in RULES.values():
         for remedy in rule.remedy:
             assert remedy.destructive == _destroys(remedy, words), (rule.code, remedy)

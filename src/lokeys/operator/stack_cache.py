@@ -33,10 +33,12 @@ class StackObjects:
         *,
         namespace: str | None,
         on_change: Callable[[StackKey], None],
+        on_pods: Callable[[StackKey], None],
     ) -> None:
         self._informers = informers
         self._namespace = namespace
         self._on_change = on_change
+        self._on_pods = on_pods
         self._followed: dict[str, Informer] = {}
         self._objects: dict[StackKey, dict[Ref, Live]] = {}
         self._pods: dict[StackKey, dict[str, Pod]] = {}
@@ -172,7 +174,7 @@ class StackObjects:
         else:
             pods[pod.name] = pod
         if new is None or before != pod:
-            self._on_change(key)
+            self._on_pods(key)
 
 
 def _number(live: Live) -> int:

@@ -30,6 +30,8 @@ from lokeys.ports import Clock, CredentialVerifier
 
 MANAGED_LABEL = "lokeys.dev/managed=true"
 WORKERS = 16
+PODS_AWAITED_S = 0.5
+"""Pods come in crowds, and their names in the status hurry nobody."""
 _DEFINITION = f"{LOKI_STACK.plural}.{LOKI_STACK.group}"
 _KINDS_ASKED_EVERY_S = 60.0
 
@@ -66,7 +68,10 @@ class StackOperator:
         self._queue: WorkQueue[StackKey] = WorkQueue(first_delay_s=0.5, max_delay_s=60.0)
         self._own = InformerSet(wiring.api, trim=trimmed)
         self._objects = StackObjects(
-            self._own, namespace=wiring.namespace, on_change=self._queue.add
+            self._own,
+            namespace=wiring.namespace,
+            on_change=self._queue.add,
+            on_pods=lambda key: self._queue.add_after(key, PODS_AWAITED_S),
         )
         self._defined = asyncio.Event()
         self._definition: Subscription | None = None

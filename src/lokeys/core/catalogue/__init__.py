@@ -11,6 +11,7 @@ from __future__ import annotations
 from lokeys.core.catalogue import (
     delivery,
     lokistacks,
+    operation,
     pods,
     reading,
     sources,
@@ -24,7 +25,7 @@ from lokeys.core.finding import Rule
 
 def _rules() -> dict[str, Rule]:
     modules = (
-        *(storage_secrets, storage_objects, lokistacks),
+        *(storage_secrets, storage_objects, lokistacks, operation),
         *(sources, vaults, delivery, pods, store, reading),
     )
     rules = [

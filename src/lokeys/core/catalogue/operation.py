@@ -59,7 +59,6 @@ ENDPOINT_WOULD_MOVE_THE_STORE = Rule(
             "operator until the data is moved",
             command="kubectl -n {namespace} patch secret {name} --type=json "
             '-p \'[{{"op":"remove","path":"/data/endpoint"}}]\'',
-            destructive=True,
         ),
     ),
     rank=8,

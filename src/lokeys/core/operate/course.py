@@ -29,7 +29,13 @@ from lokeys.core.operate.credentials import (
 )
 from lokeys.core.operate.intents import Intent, differing, intents_of
 from lokeys.core.operate.live import Live, Pod
-from lokeys.core.operate.rollout import is_settled, next_stuck_at, next_turn, stuck_pods
+from lokeys.core.operate.rollout import (
+    components_in_order,
+    is_settled,
+    next_stuck_at,
+    next_turn,
+    stuck_pods,
+)
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.storage.telling import tell
 
@@ -112,7 +118,8 @@ def _held(course: Course, snapshot: StackSnapshot, workloads: Sequence[Intent]) 
             e for e in course.config if not (_is_loki_config(e, snapshot) and e.ref in live)
         ),
         workloads=harmless,
-        waiting=tuple(e.component for e in workloads if e.component and not _is_right(e, live)),
+        waiting=components_in_order(e for e in workloads if not _is_right(e, live)),
+        awaited=None,
         stuck=(),
         try_credentials=snapshot.trial is None and changed(snapshot),
     )

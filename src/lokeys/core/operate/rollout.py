@@ -76,6 +76,11 @@ def _may_pass(intent: Intent, workload: Workload) -> bool:
     return workload.template == intent.template or not workload.rollout.ready
 
 
+def components_in_order(intents: Iterable[Intent]) -> tuple[Component, ...]:
+    """Return whose workloads these are, in the order in which they are rolled."""
+    return tuple(component for _, component in _in_order(intents))
+
+
 def _in_order(intents: Iterable[Intent]) -> Sequence[tuple[Intent, Component]]:
     found = [(each, each.component) for each in intents if each.component is not None]
     return sorted(found, key=lambda pair: ORDER.index(pair[1]))

@@ -99,7 +99,7 @@ def main_condition(
     snapshot: StackSnapshot, course: Course, problems: Sequence[Finding] = ()
 ) -> Told:
     """Return the one of the four that holds."""
-    faults = _faults(snapshot, course, problems)
+    faults = faults_of(snapshot, course, problems)
     if faults:
         text = "; ".join(f"{each.message} ({each.code})" for each in faults)
         return Told(type="Degraded", reason=_reason(faults[0]), message=text[:SHOWN_MESSAGE])
@@ -122,9 +122,10 @@ def told_before(status: Mapping[str, Any]) -> Told | None:
     return None
 
 
-def _faults(
+def faults_of(
     snapshot: StackSnapshot, course: Course, problems: Sequence[Finding]
 ) -> tuple[Finding, ...]:
+    """Return every fault for which a stack is Degraded, the best explanation first."""
     errors = (each for each in snapshot.findings if each.is_error)
     every = (*forbidding(snapshot), *errors, *course.findings, *problems)
     return ranked(dict.fromkeys(every))
@@ -217,7 +218,7 @@ def _network(snapshot: StackSnapshot, course: Course) -> dict[str, Any] | None:
 def _conditions(snapshot: StackSnapshot, told: Told) -> list[dict[str, Any]]:
     """Return the main condition, those that held before it, warnings, and the trial's word."""
     before = snapshot.status.get("conditions") or ()
-    known = {each.get("type"): each for each in before if each.get("type") != WARNING}
+    known = {each.get("type"): each for each in before}
     said = []
     for kind in MAIN:
         if kind == told.type:
@@ -226,10 +227,13 @@ def _conditions(snapshot: StackSnapshot, told: Told) -> list[dict[str, Any]]:
             old = known[kind]
             words = str(old.get("reason") or kind), str(old.get("message") or "")
             said.append(_condition(snapshot, kind, "False", *words, known))
-    for reason, message in _warnings(snapshot):
-        same = (e for e in before if (e.get("type"), e.get("reason")) == (WARNING, reason))
-        old = {WARNING: each for each in same}  # noqa: B035 - at most one
-        said.append(_condition(snapshot, WARNING, "True", reason, message, old))
+    warnings = list(_warnings(snapshot))
+    if warnings:
+        text = "; ".join(message for _, message in warnings)
+        said.append(_condition(snapshot, WARNING, "True", warnings[0][0], text, known))
+    elif WARNING in known:
+        reason = str(known[WARNING].get("reason") or WARNING)
+        said.append(_condition(snapshot, WARNING, "False", reason, "", known))
     trial = snapshot.trial
     words_now = condition_words(
         trial.verifications if trial else (), previous=_words(known.get(VERIFIED))

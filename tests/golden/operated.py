@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Golden cases of stacks in operation: `input.yaml` is what is wanted, `operated` what is there.
+
+liveSpec      what the live objects were made of, where that differs from the spec
+former        true: another operator made them
+changed       values that were put into the Secret since
+broken        the link at which the credentials' way breaks, and what is said of it
+refused       an object that the API server refuses, and its words
+unreadable    an object that may not be read, and why
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fakes.stacks import StackWorld, refused
+from lokeys.core.catalogue import operation
+from lokeys.core.finding import Finding
+from lokeys.core.model import Ref
+from lokeys.core.operate.course import decide, plan
+from lokeys.core.operate.status import faults_of
+from lokeys.core.storage.telling import tell
+from lokeys.core.trust.verification import LinkName
+from manifests.lokistack import NAMESPACE
+
+
+def operated_findings(file: Path, told: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Return the faults for which the stack would be Degraded."""
+    world = StackWorld()
+    wanted, world.secret = yaml.safe_load_all(file.read_text())
+    world.manifest = {**wanted, "spec": {**wanted["spec"], **told.get("liveSpec", {})}}
+    world.run()
+    world.manifest = wanted
+    if told.get("former"):
+        world.objects = {ref: replace(o, content=None) for ref, o in world.objects.items()}
+    if "changed" in told and world.secret:
+        data = {**world.secret["stringData"], **told["changed"]}
+        world.secret = {**world.secret, "stringData": data}
+    if "broken" in told:
+        broken = told["broken"]
+        world.trial = refused(broken["detail"], LinkName(broken["link"]))
+    problems = _told(told, "refused", operation.NOT_APPLIED, world)
+    unreadable = _told(told, "unreadable", operation.STORAGE_SECRET_UNREADABLE, world)
+    snapshot = world.snapshot(unreadable=unreadable)
+    return faults_of(snapshot, decide(snapshot, plan(snapshot)), problems)
+
+
+def _told(told: Mapping[str, Any], word: str, rule: Any, world: StackWorld) -> tuple[Finding, ...]:
+    if word not in told:
+        return ()
+    place = Ref(told[word]["kind"], told[word]["name"], NAMESPACE)
+    words = {"detail": told[word]["detail"]}
+    return (tell(rule, place, stack=world.snapshot().ref, words=words),)
