@@ -126,7 +126,7 @@ class StackWorld:
             self.apply(intent)
         for live in course.prunes:
             self.writes.append(live.ref)
-            del self.objects[live.ref]
+            self.delete(live.ref)
         stuck = {pod.uid for pod in course.stuck}
         self.pods = tuple(pod for pod in self.pods if pod.uid not in stuck)
         self.tell()
@@ -137,6 +137,13 @@ class StackWorld:
         snapshot = self.snapshot()
         self.status = status_of(snapshot, decide(snapshot, plan(snapshot)))
         return self.status
+
+    def delete(self, ref: Ref) -> None:
+        """Delete one object; a workload's pods go with it."""
+        live = self.objects.pop(ref)
+        if live.workload is not None and ref in self.intents:
+            word = self.intents[ref].manifest["metadata"]["labels"]["app.kubernetes.io/component"]
+            self.pods = tuple(pod for pod in self.pods if pod.component != word)
 
     def apply(self, intent: Intent) -> None:
         """Write one object as the API server would keep it."""

@@ -51,8 +51,17 @@ KINDS = {
     )
 }
 """Every kind that a stack can be made of."""
-OPTIONAL = frozenset({resources.ROUTE.kind, resources.CREDENTIALS_REQUEST.kind})
-"""Those that only some clusters know."""
+OPTIONAL = frozenset(
+    resource.kind
+    for resource in (
+        resources.ROUTE,
+        resources.CREDENTIALS_REQUEST,
+        resources.CLUSTER_ROLE,
+        resources.CLUSTER_ROLE_BINDING,
+    )
+)
+"""Those that only some stacks are made of, and that only some clusters know or grant."""
+USUAL = (*(kind for kind in KINDS if kind not in OPTIONAL), POD.kind)
 _FAILED = frozenset(
     {
         "CrashLoopBackOff",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The objects and pods of all stacks, found by stack; one watch a kind for all of them.
+"""The objects and pods of all stacks, found by stack; few watches for all of them.
 
 What we have just written stands here before its watch has shown it: a decision taken in between
 would write it again. Such an entry waits to be confirmed, and is forgotten where it never is.
@@ -8,14 +8,14 @@ would write it again. Such an entry waits to be confirmed, and is forgotten wher
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from lokeys.adapters.stack_objects import KINDS, LABELS, OPTIONAL, SEEN, STACK
+from lokeys.adapters.stack_objects import KINDS, LABELS, SEEN, STACK
 from lokeys.core.model import Ref
 from lokeys.core.operate.live import Live, Pod
 from lokeys.kube.client import Object
-from lokeys.kube.informer import Informer, InformerSet, Scope
+from lokeys.kube.informer import InformerSet, Scope, Subscription, Trouble
 from lokeys.kube.resources import POD, Resource
 
 StackKey = tuple[str, str]
@@ -25,63 +25,67 @@ CONFIRMED_WITHIN_S = 30.0
 
 
 class StackObjects:
-    """What stacks are made of, as far as it is known."""
+    """What stacks are made of, as far as it is known.
+
+    `everywhere`: one watch a kind for the whole cluster; else one a kind and namespace with stacks,
+    which is all that the Roles of single stacks grant.
+    """
 
     def __init__(
         self,
         informers: InformerSet,
         *,
-        namespace: str | None,
+        everywhere: bool,
         on_change: Callable[[StackKey], None],
         on_pods: Callable[[StackKey], None],
     ) -> None:
         self._informers = informers
-        self._namespace = namespace
+        self._everywhere = everywhere
         self._on_change = on_change
         self._on_pods = on_pods
-        self._followed: dict[str, Informer] = {}
+        self._followed: dict[tuple[str, str | None], Subscription] = {}
         self._objects: dict[StackKey, dict[Ref, Live]] = {}
         self._pods: dict[StackKey, dict[str, Pod]] = {}
         self._ahead: dict[StackKey, dict[Ref, float]] = {}
         self._otherwise: dict[Ref, tuple[str | None, str]] = {}
 
-    def follow(self, kinds: Mapping[str, Resource]) -> None:
-        """Follow objects of some kinds from now on."""
-        for kind, resource in kinds.items():
-            if kind not in self._followed:
-                scope = Scope(
-                    resource=resource,
-                    namespace=self._namespace if resource.namespaced else None,
-                    labels=LABELS,
-                )
+    def follow(self, kinds: Iterable[str], namespace: str | None) -> None:
+        """Follow objects of some kinds in a namespace from now on."""
+        for kind in kinds:
+            resource = POD if kind == POD.kind else KINDS[kind]
+            scope = self._scope(resource, namespace)
+            where = (kind, scope.namespace)
+            if where not in self._followed:
                 changed = self._pod_changed if resource == POD else self._changed
-                self._followed[kind] = self._informers.subscribe(scope, changed).informer
+                self._followed[where] = self._informers.subscribe(scope, changed)
 
-    def follow_usual(self) -> None:
-        """Follow what every cluster knows."""
-        usual = {kind: each for kind, each in KINDS.items() if kind not in OPTIONAL}
-        self.follow({**usual, POD.kind: POD})
+    async def settled(self, kinds: Iterable[str], namespace: str | None) -> tuple[Trouble, ...]:
+        """Wait until some kinds have been seen whole; return why some cannot be."""
+        self.follow(kinds, namespace)
+        troubles = []
+        for kind in kinds:
+            resource = POD if kind == POD.kind else KINDS[kind]
+            informer = self._followed[kind, self._scope(resource, namespace).namespace].informer
+            await informer.settled.wait()
+            if not informer.synced.is_set() and informer.trouble is not None:
+                troubles.append(informer.trouble)
+        return tuple(troubles)
 
-    def follows(self, kind: str) -> bool:
-        """Tell whether objects of this kind would be seen."""
-        return kind in self._followed
+    def follows(self, kind: str, namespace: str | None) -> bool:
+        """Tell whether objects of this kind in this namespace would be seen."""
+        return (kind, self._scope(KINDS[kind], namespace).namespace) in self._followed
 
-    @property
-    def synced(self) -> bool:
-        """Tell whether all that is followed has been seen whole."""
-        return all(informer.synced.is_set() for informer in self._followed.values())
+    def leave(self, namespace: str) -> None:
+        """Follow nothing more in a namespace without stacks."""
+        for where in [each for each in self._followed if each[1] == namespace]:
+            self._followed.pop(where).close()
+        for kept in (self._objects, self._pods, self._ahead):
+            for key in [each for each in kept if each[0] == namespace]:
+                del kept[key]
 
-    @property
-    def blind(self) -> Iterator[str]:
-        """Yield why something cannot be followed now."""
-        for informer in self._followed.values():
-            if informer.trouble is not None:
-                yield f"{informer.scope}: {informer.trouble.error}"
-
-    async def wait(self) -> None:
-        """Wait until all that is followed has been seen whole."""
-        for informer in tuple(self._followed.values()):
-            await informer.synced.wait()
+    def _scope(self, resource: Resource, namespace: str | None) -> Scope:
+        alone = resource.namespaced and not self._everywhere
+        return Scope(resource=resource, namespace=namespace if alone else None, labels=LABELS)
 
     def of(self, key: StackKey) -> Mapping[Ref, Live]:
         """Return the objects of one stack."""

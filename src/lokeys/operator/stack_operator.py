@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
@@ -14,8 +13,9 @@ from typing import Self
 import msgspec
 
 from lokeys.adapters.objects import LiveObjects
-from lokeys.adapters.stack_objects import KINDS, OPTIONAL, StackWriter, trimmed
+from lokeys.adapters.stack_objects import StackWriter, trimmed
 from lokeys.core.sensitive import Fingerprinter
+from lokeys.core.storage.model import CloudEnvironment
 from lokeys.errors import LokeysError, Transient
 from lokeys.kube.client import Api, Object
 from lokeys.kube.events import EventWriter
@@ -33,7 +33,8 @@ WORKERS = 16
 PODS_AWAITED_S = 0.5
 """Pods come in crowds, and their names in the status hurry nobody."""
 _DEFINITION = f"{LOKI_STACK.plural}.{LOKI_STACK.group}"
-_KINDS_ASKED_EVERY_S = 60.0
+OPENSHIFT = "config.openshift.io"
+GROUPS_ASKED_EVERY_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class StackOperator:
         self._own = InformerSet(wiring.api, trim=trimmed)
         self._objects = StackObjects(
             self._own,
-            namespace=wiring.namespace,
+            everywhere=wiring.choice is Choice.ALL and wiring.namespace is None,
             on_change=self._queue.add,
             on_pods=lambda key: self._queue.add_after(key, PODS_AWAITED_S),
         )
@@ -77,6 +78,7 @@ class StackOperator:
         self._definition: Subscription | None = None
         self._stacks: Informer | None = None
         self._asked_at = float("-inf")
+        self._known: frozenset[str] = frozenset()
 
     async def __aenter__(self) -> Self:
         await self._own.__aenter__()
@@ -103,8 +105,7 @@ class StackOperator:
             return True
         if not self._defined.is_set():
             return self._definition.informer.settled.is_set()
-        followed = self._stacks is not None and self._stacks.synced.is_set()
-        return followed and self._objects.synced and not any(self._objects.blind)
+        return self._stacks is not None and self._stacks.synced.is_set()
 
     async def serve(
         self, fingerprinter: Fingerprinter, *, verifier: CredentialVerifier | None = None
@@ -119,8 +120,11 @@ class StackOperator:
                 self._definition.informer.trouble.error,
             )
         await self._defined.wait()
-        await self._synced()
-        controller = self._controller(fingerprinter, verifier)
+        assert self._stacks is not None  # noqa: S101 - set before _defined
+        await self._stacks.synced.wait()
+        environment = await self._environment()
+        settings = replace(self._wiring.settings, environment=environment)
+        controller = self._controller(fingerprinter, verifier, settings)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(WORKERS):
@@ -136,7 +140,6 @@ class StackOperator:
         labels = MANAGED_LABEL if wiring.choice is Choice.LABELLED else None
         scope = Scope(resource=LOKI_STACK, namespace=wiring.namespace, labels=labels)
         self._stacks = wiring.informers.subscribe(scope, self._stack_changed).informer
-        self._objects.follow_usual()
         self._defined.set()
         _log.info("LokiStacks are looked after (%s)", wiring.choice.value)
 
@@ -145,44 +148,33 @@ class StackOperator:
             metadata = (new or old or {})["metadata"]
             self._queue.add((metadata["namespace"], metadata["name"]))
 
-    async def _synced(self) -> None:
-        """Wait until all that is there has been seen: what is not seen would be written anew."""
-        assert self._stacks is not None  # noqa: S101 - set before _defined
-        await self._stacks.synced.wait()
-        while True:
+    async def _environment(self) -> CloudEnvironment:
+        """Return what the operator's environment says, on OpenShift where the cluster is one."""
+        given = self._wiring.settings.environment
+        while not given.openshift:
             try:
-                await self._follow_known(OPTIONAL)
-                break
+                found = OPENSHIFT in await self._groups()
             except Transient as exc:
-                _log.warning("the kinds that the cluster knows cannot be read: %s", exc)
+                _log.warning("which kinds the cluster knows cannot be read: %s", exc)
                 await asyncio.sleep(2.0)
-        waiting = asyncio.ensure_future(self._objects.wait())
-        try:
-            while not (await asyncio.wait({waiting}, timeout=15.0))[0]:
-                for why in self._objects.blind:
-                    _log.warning("cannot be followed: %s", why)
-        finally:
-            waiting.cancel()
-
-    async def _follow_known(self, kinds: Iterable[str]) -> None:
-        """Follow those of some kinds that the cluster knows, once it has been asked."""
-        missing = {kind for kind in kinds if not self._objects.follows(kind)}
-        now = asyncio.get_running_loop().time()
-        if not missing or now - self._asked_at < _KINDS_ASKED_EVERY_S:
-            return
-        self._asked_at = now
-        known = await self._groups()
-        found = {kind: KINDS[kind] for kind in missing if KINDS[kind].group in known}
-        self._objects.follow(found)
-        if found:
-            await self._objects.wait()
+            else:
+                return replace(given, openshift=found)
+        return given
 
     async def _groups(self) -> frozenset[str]:
-        answer = msgspec.json.decode(await self._wiring.api.raw_get("/apis"))
-        return frozenset(group["name"] for group in answer.get("groups") or ())
+        """Return the groups of kinds that the cluster knows, as they were a minute ago at most."""
+        now = asyncio.get_running_loop().time()
+        if now - self._asked_at >= GROUPS_ASKED_EVERY_S:
+            answer = msgspec.json.decode(await self._wiring.api.raw_get("/apis"))
+            self._known = frozenset(group["name"] for group in answer.get("groups") or ())
+            self._asked_at = now
+        return self._known
 
     def _controller(
-        self, fingerprinter: Fingerprinter, verifier: CredentialVerifier | None
+        self,
+        fingerprinter: Fingerprinter,
+        verifier: CredentialVerifier | None,
+        settings: Settings,
     ) -> StackController:
         wiring = self._wiring
         assert self._stacks is not None  # noqa: S101 - set before _defined
@@ -198,12 +190,12 @@ class StackOperator:
             writer=StackWriter(wiring.api),
             make_reads=make_reads,
             requeue=self._queue.add_after,
-            ensure_kinds=self._follow_known,
+            known_groups=self._groups,
             events=EventWriter(wiring.api, instance=wiring.identity),
             fingerprinter=fingerprinter,
             clock=wiring.clock,
             verifier=verifier,
-            settings=wiring.settings,
+            settings=settings,
         )
 
     async def _work(self, controller: StackController) -> None:

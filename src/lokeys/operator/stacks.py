@@ -11,7 +11,6 @@ changed. What is written is what differs, and nothing else.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lokeys.adapters.stack_objects import OPTIONAL, StackWriter
+from lokeys.adapters.stack_objects import KINDS, OPTIONAL, USUAL, StackWriter
 from lokeys.core.catalogue import operation
 from lokeys.core.finding import Finding
 from lokeys.core.loki.options import Images
@@ -94,7 +93,8 @@ class StackController:
     writer: StackWriter
     make_reads: Callable[[StackKey], RouteObjects]
     requeue: Callable[[StackKey, float], None]
-    ensure_kinds: Callable[[Iterable[str]], Awaitable[None]]
+    known_groups: Callable[[], Awaitable[frozenset[str]]]
+    """Asks which groups of kinds the cluster knows, now and then."""
     events: EventWriter
     fingerprinter: Fingerprinter
     clock: Clock
@@ -115,10 +115,11 @@ class StackController:
             self.drop(key)
             return None
         state = self._state(key, manifest)
-        snapshot = await self._snapshot(key, state, manifest)
+        blind = await self._blind(key, USUAL)
+        snapshot = await self._snapshot(key, state, manifest, blind)
         intents = plan(snapshot)
         if intents is not None:
-            await self.ensure_kinds({each.ref.kind for each in intents} & OPTIONAL)
+            await self._follow_optional(key, {each.ref.kind for each in intents} & OPTIONAL)
         course = decide(self._fresh(key, snapshot), intents)
         problems = await self._follow(key, snapshot, course)
         snapshot = self._fresh(key, snapshot)
@@ -135,6 +136,8 @@ class StackController:
             state.reads.close()
             if state.trying is not None:
                 state.trying.cancel()
+        if not any(namespace == key[0] for namespace, _ in self.states):
+            self.objects.leave(key[0])
 
     def close(self) -> None:
         """Forget all stacks."""
@@ -154,8 +157,30 @@ class StackController:
         self.states[key] = state
         return state
 
+    async def _blind(self, key: StackKey, kinds: Iterable[str]) -> tuple[Finding, ...]:
+        """Return what of the stack's objects may not be seen: it would be written unseen."""
+        troubles = await self.objects.settled(kinds, key[0])
+        for trouble in troubles:
+            if not isinstance(trouble.error, NotReadable):
+                raise trouble.error
+        stack = Ref(LOKI_STACK.kind, key[1], key[0])
+        words = "; ".join(str(trouble.error) for trouble in troubles)
+        rule = operation.STORAGE_SECRET_UNREADABLE
+        return (tell(rule, stack, stack=stack, words={"detail": words}),) if troubles else ()
+
+    async def _follow_optional(self, key: StackKey, kinds: set[str]) -> None:
+        """Follow what this stack is made of and others are not, as far as the cluster knows it."""
+        missing = {kind for kind in kinds if not self.objects.follows(kind, key[0])}
+        if missing:
+            groups = await self.known_groups()
+            await self._blind(key, [kind for kind in missing if KINDS[kind].group in groups])
+
     async def _snapshot(
-        self, key: StackKey, state: StackState, manifest: Mapping[str, Any]
+        self,
+        key: StackKey,
+        state: StackState,
+        manifest: Mapping[str, Any],
+        blind: tuple[Finding, ...],
     ) -> StackSnapshot:
         now = self.clock()
         reader = Reader(
@@ -172,7 +197,7 @@ class StackController:
             status=state.status,
             store_hash=known.store_hash,
             managed_hash=known.managed_hash,
-            unreadable=known.unreadable,
+            unreadable=(*blind, *known.unreadable),
             environment=self.settings.environment,
             images=self.settings.images,
         )
@@ -274,9 +299,10 @@ class StackController:
         ]
         if not left:
             return
-        with contextlib.suppress(NotFound):
-            found = await self.api.get(LOKI_STACK, name, namespace=namespace)
-            left = [live for live in left if found["metadata"]["uid"] not in live.owners]
+        named = f"metadata.name={name}"
+        listing = await self.api.list(LOKI_STACK, namespace=namespace, fields=named)
+        there = {found["metadata"]["uid"] for found in listing.items}
+        left = [live for live in left if not live.owners & there]
         for live in left:
             await self.writer.delete(live)
             self.objects.deleted(key, live)

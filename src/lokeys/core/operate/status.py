@@ -223,6 +223,8 @@ def _conditions(snapshot: StackSnapshot, told: Told) -> list[dict[str, Any]]:
     for kind in MAIN:
         if kind == told.type:
             said.append(_condition(snapshot, kind, "True", told.reason, told.message, known))
+        elif kind == "Ready":  # the one to wait for, and to ask why not
+            said.append(_condition(snapshot, kind, "False", told.reason, told.message, known))
         elif kind in known:
             old = known[kind]
             words = str(old.get("reason") or kind), str(old.get("message") or "")

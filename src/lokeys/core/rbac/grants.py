@@ -77,6 +77,14 @@ def operator_grants(account: Account) -> tuple[Grant, ...]:
         ),
         Grant(
             namespace=None,
+            group="apiextensions.k8s.io",
+            resource="customresourcedefinitions",
+            verbs=FOLLOW,
+            names=(f"lokistacks.{LOKI}",),
+            why="begins with stacks when the cluster knows the kind, and asks for none before",
+        ),
+        Grant(
+            namespace=None,
             group=LOKI,
             resource="lokistacks/status",
             verbs=("patch",),

@@ -56,7 +56,7 @@ def disturb(world: StackWorld, deed: str, rng: random.Random) -> None:
     own = [ref for ref in world.objects if ref != STRANGE]
     unsettled = world.unsettled()
     if deed == "delete" and own:
-        del world.objects[rng.choice(own)]
+        world.delete(rng.choice(own))
     elif deed == "edit" and own:
         ref = rng.choice(own)
         live = world.objects[ref]

@@ -78,7 +78,7 @@ def test_times_move_only_with_the_status() -> None:
     degraded = world.condition("Degraded")
     assert degraded["lastTransitionTime"] != since
     ready = world.condition("Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "ReadyComponents")
+    assert (ready["status"], ready["reason"]) == ("False", "MissingObjectStorageSecret")
     assert ready["lastTransitionTime"] == degraded["lastTransitionTime"]
     world.now += timedelta(minutes=5)
     assert world.condition("Degraded") == degraded
