@@ -10,13 +10,13 @@ and hands it to nobody but another port.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
 from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.model import Bucket, Ref
-from lokeys.core.sensitive import Fingerprint, KeyPair
+from lokeys.core.sensitive import Fingerprint, KeyPair, Sensitive
 from lokeys.core.snapshot import (
     DeliveryState,
     LogLine,
@@ -31,7 +31,9 @@ from lokeys.core.snapshot import (
 )
 from lokeys.core.storage.model import Storage
 from lokeys.core.storage.secret_data import SecretData
-from lokeys.core.trust.verification import Verification
+from lokeys.core.trust.claims import Claims
+from lokeys.core.trust.identity import AccountKey, Place, StaticKey, Trust
+from lokeys.core.trust.verification import Link, Verification
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105 - it reads better than State_co
 
@@ -170,6 +172,60 @@ class LokiPort(Protocol):
 
     async def flush(self, pod: PodState) -> None:
         """Ask its ingester to flush, so that proof need not wait for traffic."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedToken:
+    """A service account's token, and what it says of itself."""
+
+    token: Sensitive
+    claims: Claims
+
+
+class TokenPort(Protocol):
+    """The API server as an issuer of service accounts' tokens."""
+
+    async def issuer(self) -> str:
+        """Return the issuer that the cluster's discovery document names."""
+        ...
+
+    async def request(self, account: Ref, *, audience: str) -> IssuedToken:
+        """Ask for a short-lived token of `account` for `audience`.
+
+        Raises Forbidden, NotFound, or NeedsHuman for an audience of the API server's own, for
+        which lokeys never asks.
+        """
+        ...
+
+
+Credential = KeyPair | AccountKey | Sensitive
+"""What opens a store: an S3 key (temporary or not), an account key, or a bearer token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """What a provider answered: the links that it decided, and the credential that it gave."""
+
+    links: tuple[Link, ...] = ()
+    credential: Credential | None = field(default=None, repr=False)
+
+
+class Clouds(Protocol):
+    """The providers and stores of all clouds. Never raises for an answer, nor for silence."""
+
+    async def exchange(
+        self, trust: Trust, issued: IssuedToken, *, ca_bundle: str | None
+    ) -> Exchanged:
+        """Show a token to the provider that trusts it."""
+        ...
+
+    async def log_in(self, key: StaticKey) -> Exchanged:
+        """Return what a static key opens the store with; Google's is exchanged first."""
+        ...
+
+    async def try_place(self, place: Place, credential: Credential, *, owner: str) -> Link:
+        """Put, get, list and delete one object; `owner` makes its name, always the same."""
         ...
 
 

@@ -44,10 +44,11 @@ class Call:
 def signed(call: Call, pair: KeyPair, *, region: str, now: datetime) -> httpx2.Request:
     """Return `call` as a request signed by `pair` at `now`; raises Unsendable."""
     key_id, secret = _halves(pair)
+    session = pair.session_token.reveal_text() if pair.session_token else None
     unsigned = AWSRequest(
         method=call.method, url=call.url, data=call.body, headers=dict(call.headers)
     )
-    _SignerAt(Credentials(key_id, secret), region, now).add_auth(unsigned)
+    _SignerAt(Credentials(key_id, secret, session), region, now).add_auth(unsigned)
     headers = dict(unsigned.headers.items())
     return httpx2.Request(call.method, call.url, headers=headers, content=call.body)
 

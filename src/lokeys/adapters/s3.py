@@ -26,9 +26,9 @@ from lokeys.errors import Forbidden, NeedsHuman, NotReadable, Transient, Unreach
 from lokeys.ports import Clock
 
 PROBE_PREFIX = "lokeys-probe/"
-_PROBE_BODY = b"lokeys tests this key. The object may be deleted at any time.\n"
+PROBE_BODY = b"lokeys tests this key. The object may be deleted at any time.\n"
 # For every tester the same, so that two tests at once cannot find fault with each other's content.
-_PROBE_MD5 = b64encode(hashlib.md5(_PROBE_BODY, usedforsecurity=False).digest()).decode()
+PROBE_MD5 = b64encode(hashlib.md5(PROBE_BODY, usedforsecurity=False).digest()).decode()
 # After any other answer to the put there can be nothing to delete.
 _PUT_MAY_HAVE_HAPPENED = frozenset({Answer.UNREACHABLE, Answer.UNSPECIFIC, Answer.NOT_S3})
 _MISROUTED = "the store takes the host name for the bucket (rgw_dns_name does not match)"
@@ -38,10 +38,24 @@ _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class S3Store:
-    """A `StorePort` on one bucket. Verdicts never hold the key id, the secret or a reply's body."""
+    """A `StorePort` on one bucket. Verdicts never hold the key id, the secret or a reply's body.
 
-    def __init__(self, bucket: Bucket, client: httpx2.AsyncClient, clock: Clock) -> None:
+    `probe` names the tried object where the key is temporary: its id is another one each time.
+    `put_headers` are what Loki sends with each object, where a bucket's policy may ask for them.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        client: httpx2.AsyncClient,
+        clock: Clock,
+        *,
+        probe: str | None = None,
+        put_headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         self._address = _Address(bucket)
+        self._probe = probe
+        self._put_headers = put_headers
         self._bucket = bucket
         self._client = client
         self._clock = clock
@@ -55,7 +69,7 @@ class S3Store:
 
         The delete is tried whatever else fails, unless the put was surely refused.
         """
-        name = probe_name(pair)
+        name = self._probe or probe_name(pair)
         verdict = await self._put_get_list(pair, name)
         if verdict.action == "put" and verdict.answer not in _PUT_MAY_HAVE_HAPPENED:
             return verdict
@@ -102,8 +116,9 @@ class S3Store:
         return self._verdict(None, Depth.FULL, "")
 
     async def _put(self, pair: KeyPair, name: str) -> Judgement | None:
-        headers = (("Content-MD5", _PROBE_MD5), ("Content-Type", "text/plain"))
-        request = _Request("PUT", self._address.of(name), _PROBE_BODY, headers)
+        own = (("Content-MD5", PROBE_MD5), ("Content-Type", "text/plain"))
+        headers = (*own, *self._put_headers)
+        request = _Request("PUT", self._address.of(name), PROBE_BODY, headers)
         return await self._expect(pair, request, lambda reply: reply.status == 200)
 
     async def _get(self, pair: KeyPair, name: str) -> Judgement | None:
@@ -112,7 +127,7 @@ class S3Store:
             return reply
         if reply.status != 200:
             return await self._explain(pair, reply)
-        if reply.body != _PROBE_BODY:
+        if reply.body != PROBE_BODY:
             return Judgement(answer=Answer.NOT_S3, detail="what was put is not what came back")
         return None
 
@@ -146,7 +161,8 @@ class S3Store:
     async def _explain(self, pair: KeyPair, reply: Reply) -> Judgement:
         """Judge an error reply; where RGW's AccessDenied can mean two things, look again."""
         failure = s3_answers.judge(reply)
-        if failure.code == "AccessDenied" and failure.from_rgw:
+        # Who was given a temporary key a moment ago is known; and a role need not list buckets.
+        if failure.code == "AccessDenied" and failure.from_rgw and not pair.session_token:
             return await self._look_again(pair, failure)
         if failure.code in {"InvalidArgument", "InvalidRequest"} and _id_breaks_header(pair):
             return replace(failure, answer=Answer.UNKNOWN_KEY)
@@ -196,12 +212,18 @@ class S3Store:
             at=self._clock(),
             detail=failure.detail,
             action=action,
+            cause=failure.cause,
         )
 
 
 def probe_name(pair: KeyPair) -> str:
     """Return the one object that tests this key: always the same, so that leftovers never grow."""
-    return PROBE_PREFIX + hashlib.sha256(pair.access_key_id.reveal()).hexdigest()[:32]
+    return probe_of(pair.access_key_id.reveal())
+
+
+def probe_of(owner: bytes) -> str:
+    """Return the object that tests what belongs to `owner`."""
+    return PROBE_PREFIX + hashlib.sha256(owner).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

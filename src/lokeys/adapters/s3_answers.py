@@ -47,6 +47,7 @@ _REASONS = {
     Reason.TLS_SCHEME_MISMATCH: Answer.TLS_SCHEME_MISMATCH,
 }
 
+_BUCKETS_OWN_NO = "explicit deny in a resource-based policy"
 _NOT_BY_HOST = "the store does not take the bucket from the host name: path style is needed"
 
 # What nginx and Go's own server say to http on their TLS port.
@@ -65,6 +66,7 @@ class Judgement:
     code: str = ""
     from_rgw: bool = False
     looked_for: str = ""  # the bucket that the store says it looked for
+    cause: str = ""  # where the message names it more closely than the code does
 
 
 Elements = tuple[tuple[str, str], ...]
@@ -95,7 +97,19 @@ def judge(reply: Reply) -> Judgement:
         # RGW's transaction ids begin so; nobody else's do.
         from_rgw=_first(elements, "Error/RequestId").startswith("tx0"),
         looked_for=_first(elements, "Error/BucketName"),
+        cause=_closer_cause(code, _first(elements, "Error/Message")),
     )
+
+
+def _closer_cause(code: str, message: str) -> str:
+    """Return the cause that AWS names in words only."""
+    if code in {"ExpiredToken", "TokenRefreshRequired"}:
+        return "session_token_expired"
+    if code != "AccessDenied":
+        return ""
+    if "kms:" in message:
+        return "kms_permission_denied"
+    return "bucket_policy_explicit_deny" if _BUCKETS_OWN_NO in message else ""
 
 
 def judge_silence(error: NoAnswer) -> Judgement:

@@ -55,6 +55,10 @@ _STS = {
     "sts_plain_http": "The token exchange was sent over plain http.",
     "sts_unreachable": "The STS endpoint gives no answer.",
     "sts_assume_role_chain_denied": "The second role of a chain may not be assumed.",
+    "sts_role_missing": "There is no such role, or its name is none.",
+    "oidc_issuer_unreachable": "The provider cannot fetch the issuer's keys, or not trust them.",
+    "oidc_token_invalid": "The provider refuses the token itself: signature, form or time.",
+    "temporary_credentials_refused": "The store refuses what its own STS has just given out.",
     "token_file_unreadable": "The process may not read its projected token.",
     "mesh_intercepts_token_exchange": "A service mesh's sidecar breaks the token exchange.",
 }
@@ -75,6 +79,10 @@ _GOOGLE = {
     "gcs_invalid_credentials_401": "The token or key is not valid.",
     "gcs_scope_insufficient": "The node's scopes do not allow the call.",
     "gcs_wif_pool_missing": "The workload identity pool does not exist.",
+    "gcs_wif_audience_mismatch": "The provider expects tokens of another audience.",
+    "gcs_wif_issuer_mismatch": "The provider expects tokens of another issuer.",
+    "gcs_wif_condition_denied": "The provider's attribute condition rejects this token.",
+    "gcs_impersonation_denied": "The federated identity may not act as the service account.",
     "gcs_wif_needs_uniform_access": "Federated identities need uniform bucket-level access.",
 }
 _AROUND = {

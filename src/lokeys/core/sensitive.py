@@ -71,10 +71,14 @@ class Sensitive:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KeyPair:
-    """An S3 access key as some hop holds it; either half may be missing (empty)."""
+    """An S3 access key as some hop holds it; either half may be missing (empty).
+
+    A temporary one, out of a token exchange, has a session token too.
+    """
 
     access_key_id: Sensitive
     secret_access_key: Sensitive
+    session_token: Sensitive | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, KeyPair):
@@ -82,6 +86,7 @@ class KeyPair:
         return (
             self.access_key_id == other.access_key_id
             and self.secret_access_key == other.secret_access_key
+            and self.session_token == other.session_token
         )
 
     __hash__ = None  # type: ignore[assignment]

@@ -86,6 +86,7 @@ class StoreVerdict:
     at: datetime
     detail: str = ""
     action: str = ""  # the call that was refused: put, get, list or delete
+    cause: str = ""  # where the store's words name it more closely than `answer` does
 
     @property
     def accepted(self) -> bool:

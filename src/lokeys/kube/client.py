@@ -32,7 +32,7 @@ from lokeys.kube.replies import (
     refusal,
     unreachable,
 )
-from lokeys.kube.resources import POD, Resource
+from lokeys.kube.resources import POD, SERVICE_ACCOUNT, Resource
 
 __all__ = [
     "Api",
@@ -267,6 +267,26 @@ class Api:
             body["deleteOptions"] = options
         path = POD.path(namespace, pod_name) + "/eviction"
         await self._object("POST", path, target=target, body=body)
+
+    async def create_token(
+        self, account: str, *, namespace: str, audience: str, lifetime_s: int
+    ) -> Object:
+        """Return a TokenRequest's status: a service account's token for one audience, a secret."""
+        target = Target(
+            verb="ask for a token of",
+            resource=SERVICE_ACCOUNT,
+            namespace=namespace,
+            name=account,
+        )
+        body: Object = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": [audience], "expirationSeconds": lifetime_s},
+        }
+        path = SERVICE_ACCOUNT.path(namespace, account) + "/token"
+        answer = await self._object("POST", path, target=target, body=body)
+        status = answer.get("status")
+        return status if isinstance(status, dict) else {}
 
     async def log(  # noqa: PLR0913 - the API's own options
         self,

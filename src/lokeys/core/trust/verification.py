@@ -57,7 +57,66 @@ class Link:
     untried: Untried | None = None
 
 
-_OTHERS_WORD = frozenset({LinkName.TRUST, LinkName.IDENTITY, LinkName.STORE})
+def held(name: LinkName, detail: str = "") -> Link:
+    """Return a link that was tried and holds."""
+    return Link(name=name, ok=True, detail=detail)
+
+
+def broken(
+    name: LinkName,
+    cause: str | None,
+    detail: str,
+    *,
+    confidence: Confidence = Confidence.CERTAIN,
+    evidence: Sequence[str] = (),
+) -> Link:
+    """Return a link that was tried and breaks the way."""
+    return Link(
+        name=name,
+        ok=False,
+        detail=detail,
+        cause=cause,
+        confidence=confidence,
+        evidence=tuple(evidence),
+    )
+
+
+def untried(
+    name: LinkName,
+    detail: str,
+    *,
+    cause: str | None = None,
+    why: Untried = Untried.NOT_TRIED,
+    evidence: Sequence[str] = (),
+) -> Link:
+    """Return a link that was meant to be tried and could not be; a cause is only possible."""
+    return Link(
+        name=name,
+        ok=None,
+        detail=detail,
+        cause=cause,
+        confidence=Confidence.POSSIBLE if cause else Confidence.CERTAIN,
+        evidence=tuple(evidence),
+        untried=why,
+    )
+
+
+def in_order(links: Sequence[Link], *, expected: Sequence[LinkName]) -> tuple[Link, ...]:
+    """Return the links of a way in its order, those not reached as not tried.
+
+    The last word about a link counts: a provider that refuses a token for its audience breaks
+    that link, whatever was worked out before; and nothing behind a break holds.
+    """
+    known = {link.name: link for link in links}
+    ordered: list[Link] = []
+    for name in expected:
+        over = any(link.ok is False or link.untried is not None for link in ordered)
+        link = known.get(name)
+        ordered.append(Link(name=name, ok=None) if over or link is None else link)
+    return tuple(ordered)
+
+
+_OWN = frozenset({LinkName.SECRET, LinkName.TOKEN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +147,8 @@ class Verification:
     @property
     def refused(self) -> bool:
         """Tell whether the provider or the store itself said no. Its silence is not a no."""
-        broken = self.first_broken
-        return broken is not None and broken.name in _OTHERS_WORD
+        first = self.first_broken
+        return first is not None and first.name not in _OWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +171,10 @@ def condition_words(
     if not verifications:
         return previous or ConditionWords(status="Unknown", reason=Untried.NOT_TRIED.value)
     for verification in verifications:
-        broken = verification.first_broken
-        if broken is not None:
+        first = verification.first_broken
+        if first is not None:
             return ConditionWords(
-                status="False", reason=_reason(broken), message=_message(verification, broken)
+                status="False", reason=_reason(first), message=_message(verification, first)
             )
     for verification in verifications:
         if verification.verified is None:
@@ -124,9 +183,9 @@ def condition_words(
     return ConditionWords(status="True", reason="Verified", message=f"verified for {accounts}")
 
 
-def _reason(broken: Link) -> str:
+def _reason(link: Link) -> str:
     """Return the cause in CamelCase, as conditions spell it, or the link's name."""
-    words = broken.cause.split("_") if broken.cause else [broken.name.value, "broken"]
+    words = link.cause.split("_") if link.cause else [link.name.value, "broken"]
     return "".join(word.capitalize() for word in words)
 
 

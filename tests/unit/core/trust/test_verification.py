@@ -12,7 +12,11 @@ from lokeys.core.trust.verification import (
     LinkName,
     Untried,
     Verification,
+    broken,
     condition_words,
+    held,
+    in_order,
+    untried,
 )
 
 SECRET = Link(name=LinkName.SECRET, ok=True)
@@ -133,3 +137,30 @@ def test_without_a_try_the_last_word_stands() -> None:
     before = ConditionWords(status="True", reason="Verified", message="verified for logs")
     assert condition_words((), previous=before) == before
     assert condition_words(()) == ConditionWords(status="Unknown", reason="NotTried")
+
+
+WAY = (LinkName.SECRET, LinkName.TOKEN, LinkName.AUDIENCE, LinkName.TRUST, LinkName.STORE)
+
+
+def test_the_last_word_about_a_link_counts_and_nothing_behind_a_break_holds() -> None:
+    """A provider that refuses the audience breaks that link, whatever was worked out before."""
+    links = [
+        held(LinkName.SECRET),
+        held(LinkName.TOKEN),
+        held(LinkName.AUDIENCE, "sts"),
+        broken(LinkName.AUDIENCE, "sts_wrong_audience", "not listed", evidence=["aud is sts"]),
+        held(LinkName.TRUST),
+    ]
+    ordered = in_order(links, expected=WAY)
+    assert [link.ok for link in ordered] == [True, True, False, None, None]
+    assert ordered[2].evidence == ("aud is sts",)
+    assert ordered[3].untried is None
+
+
+def test_a_way_that_could_not_be_gone_on_ends_there() -> None:
+    """Silence at one link leaves those behind it open, without a reason of their own."""
+    links = [held(LinkName.SECRET), untried(LinkName.TOKEN, "no answer", cause="sts_unreachable")]
+    ordered = in_order(links, expected=WAY)
+    assert [link.ok for link in ordered] == [True, None, None, None, None]
+    assert ordered[1].confidence is Confidence.POSSIBLE
+    assert [link.untried for link in ordered[2:]] == [None, None, None]

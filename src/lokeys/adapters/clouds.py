@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All clouds behind one port: which adapter a trust, a key or a place belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from lokeys.adapters.azure_blob import BlobContainer
+from lokeys.adapters.azure_identity import exchange_at_entra
+from lokeys.adapters.google_identity import exchange_at_google, log_in_at_google
+from lokeys.adapters.google_storage import GcsBucket
+from lokeys.adapters.http import HttpClients
+from lokeys.adapters.s3_place import try_s3
+from lokeys.adapters.sts import Sts
+from lokeys.core.sensitive import KeyPair, Sensitive
+from lokeys.core.trust.identity import (
+    AccessKey,
+    AccountKey,
+    BlobPlace,
+    FederatedApp,
+    GcsPlace,
+    Place,
+    PoolProvider,
+    Role,
+    S3Place,
+    ServiceAccountKey,
+    StaticKey,
+    Trust,
+)
+from lokeys.core.trust.verification import Link, LinkName, broken
+from lokeys.errors import BadInput
+from lokeys.ports import Clock, Credential, Exchanged, IssuedToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllClouds:
+    """A `Clouds` over plain HTTP."""
+
+    clients: HttpClients
+    clock: Clock
+
+    async def exchange(
+        self, trust: Trust, issued: IssuedToken, *, ca_bundle: str | None
+    ) -> Exchanged:
+        """Show a token to the provider that trusts it; a store's own STS has the store's CA."""
+        match trust:
+            case Role():
+                own = None if trust.is_aws else ca_bundle
+                try:
+                    client = self.clients.trusting(own)
+                except BadInput as error:
+                    link = broken(LinkName.TRUST, "tls_unknown_authority", str(error))
+                    return Exchanged(links=(link,))
+                return await Sts(client).exchange(trust, issued)
+            case FederatedApp():
+                return await exchange_at_entra(trust, issued, client=self.clients.trusting(None))
+            case PoolProvider():
+                return await exchange_at_google(trust, issued, client=self.clients.trusting(None))
+            case other:
+                assert_never(other)
+
+    async def log_in(self, key: StaticKey) -> Exchanged:
+        """Return what a static key opens the store with."""
+        match key:
+            case AccessKey():
+                return Exchanged(credential=key.pair)
+            case AccountKey():
+                return Exchanged(credential=key)
+            case ServiceAccountKey():
+                client = self.clients.trusting(None)
+                return await log_in_at_google(key, client=client, clock=self.clock)
+            case other:
+                assert_never(other)
+
+    async def try_place(self, place: Place, credential: Credential, *, owner: str) -> Link:
+        """Put, get, list and delete one object."""
+        match place, credential:
+            case S3Place(), KeyPair():
+                try:
+                    return await try_s3(
+                        place, credential, owner=owner, clients=self.clients, clock=self.clock
+                    )
+                except BadInput as error:
+                    return broken(LinkName.STORE, "tls_unknown_authority", str(error))
+            case BlobPlace(), Sensitive() | AccountKey():
+                container = BlobContainer(
+                    place=place,
+                    credential=credential,
+                    client=self.clients.trusting(None),
+                    clock=self.clock,
+                )
+                return await container.try_fully(owner=owner)
+            case GcsPlace(), Sensitive():
+                client = self.clients.trusting(None)
+                bucket = GcsBucket(place=place, token=credential, client=client)
+                return await bucket.try_fully(owner=owner)
+        raise TypeError("a credential of one cloud for the place of another")

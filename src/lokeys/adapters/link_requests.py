@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One request that decides a link of a token's way: its answer, or what its silence means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import httpx2
+import msgspec
+
+from lokeys.adapters.http import Bounds, NoAnswer, Reason, Reply, TooLong, bounded_request
+from lokeys.core.trust.verification import Link, LinkName, broken, untried
+
+BOUNDS = Bounds(total_s=10.0, max_bytes=64 << 10)
+_TLS = {
+    Reason.TLS_UNKNOWN_AUTHORITY: "tls_unknown_authority",
+    Reason.TLS_NAME_MISMATCH: "tls_name_mismatch",
+    Reason.TLS_SCHEME_MISMATCH: "tls_scheme_mismatch",
+}
+
+
+async def reply_or_link(
+    client: httpx2.AsyncClient, request: httpx2.Request, *, name: LinkName, cause: str | None = None
+) -> Reply | Link:
+    """Return the answer; or the link: broken by TLS, or left open by silence (`cause` possible)."""
+    try:
+        return await bounded_request(client, request, bounds=BOUNDS)
+    except NoAnswer as error:
+        if error.reason in _TLS:
+            return broken(name, _TLS[error.reason], str(error))
+        evidence: tuple[str, ...] = ()
+        if error.reason is Reason.DNS:
+            evidence = (f"{request.url.host} has no address: a name that nobody has, or no DNS",)
+        return untried(name, str(error), cause=cause, evidence=evidence)
+    except TooLong as error:
+        return untried(name, str(error))
+
+
+def form_request(url: str, form: Mapping[str, str], *, accept: str = "json") -> httpx2.Request:
+    """Return a POST of a form, as token endpoints take it."""
+    kind = "application/x-www-form-urlencoded"
+    headers = {"Content-Type": kind, "Accept": f"application/{accept}"}
+    return httpx2.Request("POST", url, headers=headers, content=urlencode(form).encode())
+
+
+def json_of(reply: Reply) -> Mapping[str, object]:
+    """Return the JSON object of an answer; an empty one where it is none."""
+    try:
+        found = msgspec.json.decode(reply.body)
+    except msgspec.DecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def stumbles(reply: Reply) -> bool:
+    """Tell whether the other side failed by itself, or asks to slow down."""
+    return reply.status >= 500 or reply.status == 429
