@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,12 +33,17 @@ class Operator:
     log: Path
     namespace: str = "lokeys-system"
     process: subprocess.Popen[bytes] | None = None
+    options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def start(self) -> "Operator":
         words = ("operator", "--system-namespace", self.namespace, "--port", "0", "-v")
         argv = [sys.executable, "-m", "lokeys", "--kubeconfig", str(self.kubeconfig), *words]
+        environment = os.environ | self.variables
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(argv, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [*argv, *self.options], stdout=log, stderr=log, env=environment
+            )
         return self
 
     def kill(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from e2e.sight import Json
 from parts.kubernetes import Kubernetes
 
+MADE = 201
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
@@ -61,8 +62,15 @@ def _of_rule(rule: Json, namespace: str) -> Iterator[Right]:
 
 
 def used(events: Iterable[Json]) -> set[Right]:
-    """Return what the requests that were answered made use of."""
-    return {_of_event(event) for event in events if "objectRef" in event and not refused(event)}
+    """Return what the requests that were answered made use of.
+
+    A patch that made the object, as server-side apply can, made use of the right to create it too.
+    """
+    answered = [event for event in events if "objectRef" in event and not refused(event)]
+    made = [e for e in answered if e["verb"] == "patch" and e["responseStatus"].get("code") == MADE]
+    return {_of_event(event) for event in answered} | {
+        replace(_of_event(event), verb="create") for event in made
+    }
 
 
 def forbidden(events: Iterable[Json]) -> set[Right]:

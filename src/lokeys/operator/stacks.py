@@ -42,7 +42,7 @@ from lokeys.errors import (
 from lokeys.kube.client import Api
 from lokeys.kube.events import EventWriter
 from lokeys.kube.informer import Informer
-from lokeys.kube.resources import LOKI_STACK
+from lokeys.kube.resources import CLUSTER_ROLE_BINDING, LOKI_STACK
 from lokeys.operator.cache import RouteObjects
 from lokeys.operator.controller import changes
 from lokeys.operator.stack_cache import StackKey, StackObjects
@@ -53,6 +53,8 @@ RETRY_S = 30.0
 LOOK_EVERY_S = 3600.0
 TRIAL_S = 60.0
 TRIALS_AT_A_TIME = 8
+_AFTER_OTHERS = frozenset({CLUSTER_ROLE_BINDING.kind})
+"""The API server takes a binding only where its role is."""
 
 _log = logging.getLogger(__name__)
 
@@ -120,7 +122,8 @@ class StackController:
         intents = plan(snapshot)
         if intents is not None:
             await self._follow_optional(key, {each.ref.kind for each in intents} & OPTIONAL)
-        course = decide(self._fresh(key, snapshot), intents)
+        snapshot = self._fresh(key, snapshot)
+        course = decide(snapshot, intents)
         problems = await self._follow(key, snapshot, course)
         snapshot = self._fresh(key, snapshot)
         if not course.rests:
@@ -253,9 +256,12 @@ class StackController:
         self, key: StackKey, snapshot: StackSnapshot, course: Course
     ) -> tuple[Finding, ...]:
         """Do what the course says; return what the API server refused."""
-        problems = await self._apply(key, snapshot, course.config)
-        if problems:
-            return problems  # never a pod without its configuration
+        bindings = [each for each in course.config if each.ref.kind in _AFTER_OTHERS]
+        others = [each for each in course.config if each not in bindings]
+        for intents in (others, bindings):
+            problems = await self._apply(key, snapshot, intents)
+            if problems:
+                return problems  # never a pod without its configuration
         problems = await self._apply(key, snapshot, course.workloads)
         for live in course.prunes:
             await self.writer.delete(live)

@@ -126,7 +126,7 @@ def test_the_gateways_reviews_are_held_only_where_they_are_handed_out() -> None:
     assert rights(grants, "tokenreviews") == {("create", "*")}
     name = "logging-my-stack-gateway"
     for resource in ("clusterroles", "clusterrolebindings"):
-        named = {(verb, name) for verb in CHANGE}
+        named = {(verb, name) for verb in {"get", *CHANGE}}
         assert rights(grants, resource) == named | {("list", "*"), ("watch", "*")}
     static = replace(stack, tenants=None)
     assert not rights(stack_grants(static, StackWish()), "tokenreviews")

@@ -178,7 +178,7 @@ def _reviewing(made: dict[str, tuple[str, ...]]) -> Iterator[Grant]:
             namespace=None,
             group=group,
             resource=resource,
-            verbs=CHANGE,
+            verbs=("get", *CHANGE),
             names=made.get(kind, ()),
             why=why,
         )
