@@ -92,6 +92,37 @@ LOOK_SECONDS = Metric(
     kind=Kind.HISTOGRAM,
     help="How long a look at a route took.",
 )
+STACK_READY = Metric(
+    name="lokeys_stack_ready",
+    kind=Kind.GAUGE,
+    help="Whether every pod of a LokiStack is of its present template and ready: 1 or 0.",
+    labels=_ROUTE,
+)
+STACK_STATE = Metric(
+    name="lokeys_stack_state",
+    kind=Kind.GAUGE,
+    help="1 for the condition that holds of Degraded, Failed, Pending and Ready, with its reason.",
+    labels=(*_ROUTE, "type", "reason"),
+)
+STACK_MODE = Metric(
+    name="lokeys_stack_credential_mode",
+    kind=Kind.GAUGE,
+    help="1 for the way in which a LokiStack proves who it is: static, token or token-cco.",
+    labels=(*_ROUTE, "mode"),
+)
+STACK_VERIFIED = Metric(
+    name="lokeys_stack_credentials_verified",
+    kind=Kind.GAUGE,
+    help="Whether the credentials reached the bucket when they were last tried: 1 or 0, absent "
+    "if they could not be tried.",
+    labels=(*_ROUTE, "mode", "reason"),
+)
+STACK_PODS = Metric(
+    name="lokeys_stack_pods",
+    kind=Kind.GAUGE,
+    help="How many pods of a LokiStack are in a state.",
+    labels=(*_ROUTE, "state"),
+)
 LEADER = Metric(
     name="lokeys_operator_leader",
     kind=Kind.GAUGE,

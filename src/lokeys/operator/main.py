@@ -110,7 +110,9 @@ class _Operator:
         self._informers = informers
         self._stacks = stacks
         self._queue: WorkQueue[Key] = WorkQueue(first_delay_s=1.0, max_delay_s=60.0)
-        self.metrics = Metrics(clock=utc_now, queue_length=lambda: len(self._queue))
+        self.metrics = Metrics(
+            clock=utc_now, queue_length=lambda: len(self._queue), more=[stacks.metrics]
+        )
         self._identity = this_process()
         scope = Scope(resource=STORAGE_CREDENTIAL, namespace=settings.namespace)
         self._resources = informers.subscribe(scope, self._resource_changed).informer

@@ -43,14 +43,21 @@ class _Shown:
 class Metrics:
     """Everything that /metrics shows."""
 
-    def __init__(self, *, clock: Clock, queue_length: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        queue_length: Callable[[], int],
+        more: Iterable[Collector] = (),
+    ) -> None:
         self._clock = clock
         self._queue_length = queue_length
         self._routes: dict[Key, _Shown] = {}
         self._leads = False
         self._synced = False
         self._registry = CollectorRegistry()
-        self._registry.register(_Routes(self))
+        for collector in (_Routes(self), *more):
+            self._registry.register(collector)
         self._steps = Counter(
             names.STEPS.name, names.STEPS.help, names.STEPS.labels, registry=self._registry
         )
@@ -111,27 +118,27 @@ class Metrics:
 
     def own(self) -> Iterator[Metric]:
         """Yield what is true of the operator itself."""
-        yield _family(names.LEADER, [((), float(self._leads))])
-        yield _family(names.CACHE_SYNCED, [((), float(self._synced))])
-        yield _family(names.QUEUE_LENGTH, [((), float(self._queue_length()))])
+        yield family(names.LEADER, [((), float(self._leads))])
+        yield family(names.CACHE_SYNCED, [((), float(self._synced))])
+        yield family(names.QUEUE_LENGTH, [((), float(self._queue_length()))])
 
     def of_routes(self) -> Iterator[Metric]:
         """Yield what the last look at each route said."""
         routes = tuple(self._routes.items())
-        yield _family(names.ROUTE_READY, ((k, r.ready) for k, r in routes))
-        yield _family(names.ROUTE_STALLED, ((k, r.stalled) for k, r in routes))
-        yield _family(names.LAST_LOOK, ((k, r.looked_at) for k, r in routes))
-        yield _family(names.LAST_VERIFIED, ((k, r.verified_at) for k, r in routes))
-        yield _family(names.PODS_NOT_READY, ((k, float(r.not_ready)) for k, r in routes))
-        yield _family(
+        yield family(names.ROUTE_READY, ((k, r.ready) for k, r in routes))
+        yield family(names.ROUTE_STALLED, ((k, r.stalled) for k, r in routes))
+        yield family(names.LAST_LOOK, ((k, r.looked_at) for k, r in routes))
+        yield family(names.LAST_VERIFIED, ((k, r.verified_at) for k, r in routes))
+        yield family(names.PODS_NOT_READY, ((k, float(r.not_ready)) for k, r in routes))
+        yield family(
             names.HOP_AGREES, (((*k, hop), v) for k, r in routes for hop, v in r.agrees.items())
         )
-        yield _family(
+        yield family(
             names.HOP_READABLE,
             (((*k, hop), v) for k, r in routes for hop, v in r.readable.items()),
         )
-        yield _family(names.FINDING, (((*k, *f), 1.0) for k, r in routes for f in r.findings))
-        yield _family(
+        yield family(names.FINDING, (((*k, *f), 1.0) for k, r in routes for f in r.findings))
+        yield family(
             names.STORAGE_REFUSED,
             (((*k, pod), float(n)) for k, r in routes for pod, n in r.refused.items()),
         )
@@ -149,15 +156,14 @@ class _Routes(Collector):
         yield from self._metrics.of_routes()
 
 
-def _family(
-    metric: names.Metric, samples: Iterable[tuple[tuple[str, ...], float | None]]
-) -> Metric:
+def family(metric: names.Metric, samples: Iterable[tuple[tuple[str, ...], float | None]]) -> Metric:
+    """Return a metric with its samples; what is None is absent."""
     kind: Any = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
-    family: Metric = kind(metric.name, metric.help, labels=metric.labels)
+    made: Metric = kind(metric.name, metric.help, labels=metric.labels)
     for labels, value in samples:
         if value is not None:
-            family.add_metric(labels, value)  # type: ignore[attr-defined]
-    return family
+            made.add_metric(labels, value)  # type: ignore[attr-defined]
+    return made
 
 
 def _agreement(look: Look) -> Iterator[tuple[str, float]]:

@@ -25,6 +25,7 @@ from lokeys.kube.resources import CRD, LOKI_STACK
 from lokeys.operator.cache import RouteObjects
 from lokeys.operator.controller import concerns_us
 from lokeys.operator.stack_cache import StackKey, StackObjects
+from lokeys.operator.stack_metrics import StackMetrics
 from lokeys.operator.stacks import Settings, StackController
 from lokeys.ports import Clock, CredentialVerifier
 
@@ -66,6 +67,7 @@ class StackOperator:
 
     def __init__(self, wiring: StackWiring) -> None:
         self._wiring = wiring
+        self.metrics = StackMetrics()
         self._queue: WorkQueue[StackKey] = WorkQueue(first_delay_s=0.5, max_delay_s=60.0)
         self._own = InformerSet(wiring.api, trim=trimmed)
         self._objects = StackObjects(
@@ -195,6 +197,7 @@ class StackOperator:
             fingerprinter=fingerprinter,
             clock=wiring.clock,
             verifier=verifier,
+            metrics=self.metrics,
             settings=settings,
         )
 

@@ -46,6 +46,7 @@ from lokeys.kube.resources import CLUSTER_ROLE_BINDING, LOKI_STACK
 from lokeys.operator.cache import RouteObjects
 from lokeys.operator.controller import changes
 from lokeys.operator.stack_cache import StackKey, StackObjects
+from lokeys.operator.stack_metrics import StackMetrics
 from lokeys.operator.stack_reading import Reader
 from lokeys.ports import Clock, CredentialVerifier
 
@@ -101,6 +102,7 @@ class StackController:
     fingerprinter: Fingerprinter
     clock: Clock
     verifier: CredentialVerifier | None = None
+    metrics: StackMetrics = field(default_factory=StackMetrics)
     settings: Settings = field(default_factory=Settings)
 
     states: dict[StackKey, StackState] = field(default_factory=dict)
@@ -134,6 +136,7 @@ class StackController:
 
     def drop(self, key: StackKey) -> None:
         """Forget a stack."""
+        self.metrics.forget(key)
         state = self.states.pop(key, None)
         if state is not None:
             state.reads.close()
@@ -328,6 +331,7 @@ class StackController:
         if now != state.status:
             await self._patch_status(manifest, changes(state.status, now))
             state.status = now
+        self.metrics.show((snapshot.ref.namespace or "", snapshot.ref.name), now)
         told = main_condition(snapshot, course, problems)
         before, state.told = state.told, told
         quiet = told.type == "Pending" or (before is None and told.type == "Ready")
