@@ -7,6 +7,8 @@ refused, not overwritten; tags that would make other things than data are refuse
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import sys
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,9 +18,6 @@ from typing import Any, BinaryIO
 import yaml
 
 from lokeys.bounded_yaml import TooMuch, weigh
-from lokeys.core.model import RouteSpec
-from lokeys.core.storagecredential.parse import Refused, parse
-from lokeys.core.storagecredential.schema import KIND
 from lokeys.errors import BadInput
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -120,57 +119,33 @@ def read(path: str, *, stdin: BinaryIO | None = None) -> tuple[Located, ...]:
     Lists are flattened. In a folder, documents that are no Kubernetes objects are passed over; in
     a file they are an error. Raises BadInput with file, line and what to do.
     """
-    if path == STDIN:
-        source = stdin or sys.stdin.buffer
-        return tuple(_objects(_bounded(source, "stdin"), file="stdin", strict=True))
-    if Path(path).is_dir():
-        found = (_objects(_content(file), file=str(file), strict=False) for file in _files(path))
-        return tuple(item for items in found for item in items)
-    return tuple(_objects(_content(Path(path)), file=path, strict=True))
-
-
-def storage_credentials(path: str, *, stdin: BinaryIO | None = None) -> tuple[Located, ...]:
-    """Return the StorageCredentials among the objects of `path`."""
-    return tuple(item for item in read(path, stdin=stdin) if item.object.get("kind") == KIND)
-
-
-def storage_credential(
-    path: str, *, name: str | None = None, stdin: BinaryIO | None = None
-) -> Located:
-    """Return the one StorageCredential of `path`, or the one of that name."""
-    found = storage_credentials(path, stdin=stdin)
-    chosen = [item for item in found if name in (None, name_of(item))]
-    if len(chosen) == 1:
-        return chosen[0]
-    listed = ", ".join(f"{item.title} ({item.place})" for item in found)
-    if not found:
-        raise BadInput(
-            f"no {KIND} in here", place=path, hint="lokeys discover prints one for a running Loki"
-        )
-    if not chosen:
-        raise BadInput(f"no {KIND} named {name}", place=path, hint=f"there is: {listed}")
-    raise BadInput(f"more than one {KIND}", place=path, hint=f"name one of them: {listed}")
-
-
-def route_spec(located: Located, *, namespace: str = "default") -> RouteSpec:
-    """Return the route that a StorageCredential describes; raises BadInput with all its faults."""
-    try:
-        return parse(located.object, namespace=namespace)
-    except Refused as refused:
-        many = len(refused.faults) > 1
-        listed = "".join(f"\n  {fault}" for fault in refused.faults)
-        faults = f"has {len(refused.faults)} faults:{listed}" if many else f"{refused}"
-        raise BadInput(
-            f"{located.title} {faults}" if many else f"{located.title}: {faults}",
-            place=located.place,
-            hint="docs/reference/storagecredential.md says what each field is",
-        ) from None
+    with _nothing_is_garbage():
+        if path == STDIN:
+            source = stdin or sys.stdin.buffer
+            return tuple(_objects(_bounded(source, "stdin"), file="stdin", strict=True))
+        if Path(path).is_dir():
+            files = _files(path)
+            found = (_objects(_content(file), file=str(file), strict=False) for file in files)
+            return tuple(item for items in found for item in items)
+        return tuple(_objects(_content(Path(path)), file=path, strict=True))
 
 
 def name_of(located: Located) -> object:
     """Return what an object says it is called; None where it says nothing."""
     metadata = located.object.get("metadata")
     return metadata.get("name") if isinstance(metadata, Mapping) else None
+
+
+@contextlib.contextmanager
+def _nothing_is_garbage() -> Iterator[None]:
+    """Keep the collector from looking, again and again, at ever larger trees that are all kept."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _files(folder: str) -> list[Path]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from lokeys.adapters.manifests import Located, route_spec, storage_credential
+from lokeys.adapters.manifests import Located
+from lokeys.adapters.route_files import route_spec, storage_credential
 from lokeys.cli.session import Session, opens_bucket
 from lokeys.core.model import Ref, RouteSpec
 from lokeys.core.snapshot import Memory

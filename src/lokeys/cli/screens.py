@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lokeys.cli.output import Line, Span
 from lokeys.core.catalogue import RULES
 from lokeys.core.finding import Finding, Rule, Severity, Symptom
-from lokeys.core.model import Hop, Ref
+from lokeys.core.place import Hop, Ref
 from lokeys.core.report import Link, RouteView
 from lokeys.core.sensitive import short
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from lokeys.core.model import Hop, Ref
+from lokeys.core.place import Hop, Ref
 
 DOCS = "https://lokeys.dev/docs/findings/"
 

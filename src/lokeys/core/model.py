@@ -13,22 +13,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from lokeys.core.place import Hop, Ref
 
-@dataclass(frozen=True, slots=True, order=True)
-class Ref:
-    """The name of one object; prints as people write it."""
-
-    kind: str
-    name: str
-    namespace: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else self.path
-
-    @property
-    def path(self) -> str:
-        """Return `Kind/name`, for places where the namespace is known."""
-        return f"{self.kind}/{self.name}"
+__all__ = ["Hop", "Ref"]  # those of core.place, too
 
 
 class Mode(StrEnum):
@@ -44,17 +31,6 @@ class Prove(StrEnum):
 
     WAIT = "Wait"
     FLUSH = "Flush"
-
-
-class Hop(StrEnum):
-    """The places a static key passes, in the order of its way."""
-
-    SOURCE = "source"
-    VAULT = "vault"
-    DELIVERY = "delivery"
-    SECRET = "secret"
-    PODS = "pods"
-    STORE = "store"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

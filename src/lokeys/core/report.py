@@ -16,7 +16,7 @@ from lokeys.core.finding import (
     ranked,
     ref_to_json,
 )
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 
 if TYPE_CHECKING:  # what judges manifests alone starts without routes and plans
     from lokeys.core.diagnosis import Diagnosis

@@ -50,13 +50,17 @@ def _mapping(value: Mapping[str, Any], indent: str, lines: list[str]) -> None:
         elif kind is list and item:
             lines.append(head)
             _sequence(item, indent, lines)
+        elif kind is int:
+            lines.append(f"{head} {item}")
         else:
             _entry(head, item, indent, lines)
 
 
 def _entry(head: str, item: Any, indent: str, lines: list[str]) -> None:
     """Write what stands behind `head`, which is a key with its colon, or a dash."""
-    if isinstance(item, str):
+    if type(item) is bool:
+        lines.append(f"{head} {_other(item)}")
+    elif isinstance(item, str):
         lines.append(f"{head} {_written(item, indent)}")
     elif isinstance(item, Mapping) and item:
         lines.append(head)
@@ -71,23 +75,31 @@ def _entry(head: str, item: Any, indent: str, lines: list[str]) -> None:
 def _sequence(value: Sequence[Any], indent: str, lines: list[str]) -> None:
     below = indent + "  "
     for item in value:
-        if isinstance(item, str) or not item or not isinstance(item, Mapping | Sequence):
+        kind = type(item)
+        if kind is str and "\n" not in item:
+            lines.append(f"{indent}- {_text(item)}")
+            continue
+        if not item or (kind is not dict and not _has_entries(item)):
             _entry(f"{indent}-", item, indent, lines)
             continue
         first = len(lines)
-        if isinstance(item, Mapping):
+        if kind is dict or isinstance(item, Mapping):
             _mapping(item, below, lines)
         else:
             _sequence(item, below, lines)
         lines[first] = f"{indent}- {lines[first][len(below) :]}"
 
 
+def _has_entries(item: Any) -> bool:
+    return isinstance(item, Mapping | Sequence) and not isinstance(item, str)
+
+
 def _other(item: Any) -> str:
+    if item is True or item is False:
+        return "true" if item else "false"
     match item:
         case None:
             return "null"
-        case bool():
-            return "true" if item else "false"
         case Mapping():
             return "{}"
         case int():

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.adapters import manifests
+from lokeys.adapters import manifests, route_files
 from lokeys.errors import BadInput
 from manifests.storagecredential import MINIMAL, ROOK
 
@@ -170,7 +170,7 @@ def test_a_folder_gives_all_its_manifests(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     found = [Path(item.file).name for item in manifests.read(str(tmp_path))]
     assert found == ["c.yml", "d.json", "b.yaml"]
-    (one,) = manifests.storage_credentials(str(tmp_path))
+    (one,) = route_files.storage_credentials(str(tmp_path))
     assert one.title == "StorageCredential monitoring/copied"
 
 
@@ -201,7 +201,7 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
 
 def choose(*objects: object, name: str | None = None) -> manifests.Located:
     text = json.dumps({"kind": "List", "items": objects})
-    return manifests.storage_credential("-", name=name, stdin=io.BytesIO(text.encode()))
+    return route_files.storage_credential("-", name=name, stdin=io.BytesIO(text.encode()))
 
 
 def test_the_only_credential_is_chosen_without_a_name() -> None:
@@ -242,11 +242,11 @@ def test_a_faulty_credential_is_refused_with_place_and_faults() -> None:
     """One fault stands in the line, several below it."""
     bad = {**MINIMAL, "spec": {**MINIMAL["spec"], "mode": "heal"}}
     with pytest.raises(BadInput, match="stdin:1: StorageCredential monitoring/copied: spec") as one:
-        manifests.route_spec(choose(bad))
+        route_files.route_spec(choose(bad))
     assert one.value.hint
     worse = {**bad, "spec": {**bad["spec"], "secret": {}}}
     with pytest.raises(BadInput, match="has 2 faults:") as both:
-        manifests.route_spec(choose(worse))
+        route_files.route_spec(choose(worse))
     assert "\n  spec.mode: " in str(both.value)
     assert "\n  spec.secret.name: missing; expected the Secret's name" in str(both.value)
 
@@ -254,7 +254,7 @@ def test_a_faulty_credential_is_refused_with_place_and_faults() -> None:
 def test_a_sound_credential_becomes_a_route() -> None:
     """The namespace is the caller's where the file names none."""
     bare = {**MINIMAL, "metadata": {"name": "copied"}}
-    assert manifests.route_spec(choose(bare), namespace="logs").route == "logs/copied"
+    assert route_files.route_spec(choose(bare), namespace="logs").route == "logs/copied"
 
 
 LINES = """\

@@ -22,7 +22,7 @@ from lokeys.core.loki.hashes import secret_hash, store_hash
 from lokeys.core.loki.options import RenderOptions
 from lokeys.core.loki.render import Group, only, render
 from lokeys.core.loki.store import MANAGED_SUFFIX
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 from lokeys.core.report import ignore_of
 from lokeys.core.sensitive import Fingerprinter, Sensitive
 from lokeys.core.storage.model import CloudEnvironment

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
-from lokeys.core.model import Hop
+from lokeys.core.place import Hop
 
 _HEAL = Remedy(
     text="let lokeys replace them one at a time and prove it",

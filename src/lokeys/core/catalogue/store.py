@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
-from lokeys.core.model import Hop
+from lokeys.core.place import Hop
 
 
 def _rule(  # noqa: PLR0913 - one line a fact reads best

@@ -13,7 +13,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 
 API_VERSION = "loki.grafana.com/v1"
 KIND = "LokiStack"

@@ -35,7 +35,7 @@ from lokeys.core.lokistack.model import (
 )
 from lokeys.core.lokistack.schemas import DEFAULT
 from lokeys.core.lokistack.shapes import Checker, Fault, FaultKind
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 
 _NO_EFFECT = "does not act on it"
 _NO_SUCH = "knows no such field"

@@ -17,7 +17,7 @@ from typing import Any
 from lokeys.core.catalogue import lokistacks
 from lokeys.core.finding import Finding, Rule
 from lokeys.core.lokistack.model import Schema, SchemaVersion
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 
 NOTICE = timedelta(hours=2)
 DEFAULT = (Schema(version=SchemaVersion.V11, effective_date=date(2020, 10, 11)),)

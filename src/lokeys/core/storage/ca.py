@@ -9,7 +9,7 @@ from typing import Any
 
 from lokeys.core.catalogue import storage_objects as rules
 from lokeys.core.finding import Finding
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 from lokeys.core.storage.certificates import NoCertificate, validities
 from lokeys.core.storage.telling import tell
 

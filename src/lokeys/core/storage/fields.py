@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 
 from lokeys.core.storage.model import CredentialMode, StorageType
@@ -164,6 +163,8 @@ def meant_by(word: str, keys: Keys) -> str | None:
     for key in known:
         if plain in _ALIASES.get(key, ()):
             return key
+    from difflib import get_close_matches  # noqa: PLC0415 - only where a word is unknown
+
     close = get_close_matches(plain, [_plain(key) for key in known], n=1, cutoff=0.8)
     return next((key for key in known if close and _plain(key) == close[0]), None)
 

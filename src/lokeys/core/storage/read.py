@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from lokeys.core.catalogue import storage_secrets as rules
 from lokeys.core.finding import Finding, Rule
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 from lokeys.core.storage.azure import read_azure
 from lokeys.core.storage.fields import keys_of
 from lokeys.core.storage.gcs import read_gcs

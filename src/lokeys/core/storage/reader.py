@@ -8,7 +8,7 @@ from typing import Any
 
 from lokeys.core.catalogue import storage_secrets as rules
 from lokeys.core.finding import Finding, Remedy, Rule, Severity
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 from lokeys.core.storage.addresses import NoUrl, Url, url
 from lokeys.core.storage.fields import (
     EXPECTED,

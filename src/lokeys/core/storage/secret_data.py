@@ -14,10 +14,10 @@ from typing import Any
 
 from lokeys.core.catalogue import storage_secrets as rules
 from lokeys.core.finding import Finding
-from lokeys.core.model import Ref
+from lokeys.core.json_words import form as form_of
+from lokeys.core.place import Ref
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.storage.telling import form, printable, tell
-from lokeys.core.storagecredential.validate import form as form_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

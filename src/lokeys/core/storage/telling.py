@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from lokeys.core.finding import Finding, Remedy, Rule
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 
 SHOWN = 63
 MAX_NAME = 253

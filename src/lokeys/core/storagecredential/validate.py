@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
+from lokeys.core.json_words import form
 from lokeys.core.storagecredential.fields import Schema
 from lokeys.core.storagecredential.rules import MIRRORS
 from lokeys.core.storagecredential.schema import API_VERSION, KIND, ROOT
@@ -60,25 +60,6 @@ def with_defaults(value: Any, schema: Schema) -> Any:
     if isinstance(value, list) and "items" in schema:
         return [with_defaults(item, schema["items"]) for item in value]
     return value
-
-
-def form(value: object) -> str:
-    """Return what a value looks like, without the value."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return f"text of {len(value)} characters" if value else "empty text"
-        case Mapping():
-            return "an object"
-        case list():
-            return "a list"
-        case _:
-            return "something that JSON has no word for"
 
 
 def _head(manifest: Mapping[Any, Any]) -> Iterator[Fault]:
@@ -185,6 +166,8 @@ def _unknown(name: object, known: Mapping[str, Schema], path: str) -> Fault:
 def near_miss(word: str, known: Mapping[str, Any] | list[str]) -> str | None:
     """Return the known word that was probably meant: other case, snake_case, a slip."""
     plain = {_plain(name): name for name in known}
+    from difflib import get_close_matches  # noqa: PLC0415 - only where a word is unknown
+
     close = get_close_matches(_plain(word), plain, n=1, cutoff=0.7)
     return plain[close[0]] if close else None
 

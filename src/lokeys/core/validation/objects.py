@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from lokeys.core.finding import Location
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 from lokeys.core.storage.secret_data import target_name
 from lokeys.core.storage.telling import printable
 

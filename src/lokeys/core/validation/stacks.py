@@ -15,7 +15,7 @@ from lokeys.core.lokistack.fields import calendar_date
 from lokeys.core.lokistack.model import DEFAULT_CA_KEY, LokiStack, Schema, SchemaVersion
 from lokeys.core.lokistack.parse import parse
 from lokeys.core.lokistack.schemas import schema_findings
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 from lokeys.core.storage.ca import read_ca
 from lokeys.core.storage.model import CloudEnvironment, CredentialMode, Storage
 from lokeys.core.storage.read import read_storage

@@ -3,26 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lokeys.core.catalogue import storage_objects as rules
 from lokeys.core.finding import Finding
 from lokeys.core.lokistack.model import KIND as LOKISTACK
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 from lokeys.core.report import Ignore, heeded
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.telling import tell
-from lokeys.core.storagecredential.schema import KIND as STORAGE_CREDENTIAL
-from lokeys.core.storagecredential.validate import Fault, faults
 from lokeys.core.validation.objects import Objects, Placed, location_of
 from lokeys.core.validation.stacks import Around, StackView, view_stack
 
-_FAULTS = {
-    "missing": "missing_field",
-    "unknown field": "unknown_field",
-}
+_STORAGE_CREDENTIAL = "StorageCredential"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,31 +78,25 @@ def validate(  # noqa: PLR0913 - the input and what it is judged against
         secrets_optional=secrets_optional,
     )
     views = [view_stack(ref, placed, around) for ref, placed in objects.of_kind(LOKISTACK)]
-    credentials = [
-        CredentialView(ref=ref, findings=_credential(ref, placed, ignored))
-        for ref, placed in objects.of_kind(STORAGE_CREDENTIAL)
-    ]
     return Validation(
         stacks=tuple(
             replace(view, findings=_placed(view.findings, view, objects, ignored)) for view in views
         ),
-        credentials=tuple(credentials),
+        credentials=tuple(_credentials(objects, ignored)),
         findings=_shared(views, objects, ignored),
     )
 
 
-def _credential(ref: Ref, placed: Placed, ignored: Sequence[Ignore]) -> tuple[Finding, ...]:
-    found = (_credential_finding(ref, placed, fault) for fault in faults(placed.object))
-    return heeded(found, ignored)
+def _credentials(objects: Objects, ignored: Sequence[Ignore]) -> Iterator[CredentialView]:
+    given = list(objects.of_kind(_STORAGE_CREDENTIAL))
+    if not given:
+        return
+    # Stacks alone are judged sooner without the other resource's schema.
+    from lokeys.core.validation.credentials import credential_findings  # noqa: PLC0415
 
-
-def _credential_finding(ref: Ref, placed: Placed, fault: Fault) -> Finding:
-    path = fault.path or None
-    finding = tell(
-        rules.BAD_STORAGE_CREDENTIAL, ref, stack=ref, field=path, words={"problem": str(fault)}
-    )
-    location = location_of(placed, path)
-    return replace(finding, fault=_FAULTS.get(fault.problem, "bad_type"), location=location)
+    for ref, placed in given:
+        found = heeded(credential_findings(ref, placed), ignored)
+        yield CredentialView(ref=ref, findings=found)
 
 
 def _placed(

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lokeys.core.json_words import form
 from lokeys.core.storagecredential import rules, schema
-from lokeys.core.storagecredential.validate import Fault, faults, form
+from lokeys.core.storagecredential.validate import Fault, faults
 from manifests.storagecredential import CASES, MINIMAL, ROOK, Case
 
 JSON = st.recursive(

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a StorageCredential's manifest, as findings with their places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lokeys.core.catalogue import storage_objects as rules
+from lokeys.core.finding import Finding
+from lokeys.core.place import Ref
+from lokeys.core.storage.telling import tell
+from lokeys.core.storagecredential.validate import Fault, faults
+from lokeys.core.validation.objects import Placed, location_of
+
+_FAULTS = {
+    "missing": "missing_field",
+    "unknown field": "unknown_field",
+}
+
+
+def credential_findings(ref: Ref, placed: Placed) -> Iterator[Finding]:
+    """Yield all faults of one."""
+    return (_finding(ref, placed, fault) for fault in faults(placed.object))
+
+
+def _finding(ref: Ref, placed: Placed, fault: Fault) -> Finding:
+    path = fault.path or None
+    finding = tell(
+        rules.BAD_STORAGE_CREDENTIAL, ref, stack=ref, field=path, words={"problem": str(fault)}
+    )
+    location = location_of(placed, path)
+    return replace(finding, fault=_FAULTS.get(fault.problem, "bad_type"), location=location)
