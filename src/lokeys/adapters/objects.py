@@ -39,6 +39,13 @@ _KINDS = (
     resources.CEPH_OBJECT_STORE,
     resources.STORAGE_CREDENTIAL,
     resources.LOKI_STACK,
+    resources.SERVICE_ACCOUNT,
+    resources.NETWORK_POLICY,
+    resources.INGRESS,
+    resources.CLUSTER_ROLE,
+    resources.CLUSTER_ROLE_BINDING,
+    resources.ROUTE,
+    resources.CREDENTIALS_REQUEST,
 )
 
 

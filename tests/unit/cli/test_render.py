@@ -155,3 +155,40 @@ def test_a_stack_given_twice_is_printed_once(tmp_path: Path) -> None:
     once = run("-f", written(tmp_path, choice.manifest, choice.secret)).stdout
     twice = run("-f", written(tmp_path, choice.manifest, choice.manifest, choice.secret)).stdout
     assert once == twice
+
+
+def test_a_diff_with_what_was_rendered_is_empty(tmp_path: Path, stack: str) -> None:
+    """Exit code 0; the stack's own Secret and other files beside it are no part of it."""
+    before = tmp_path / "before"
+    before.mkdir()
+    (before / "rendered.yaml").write_text(run("-f", stack).stdout)
+    written(before, Choice().secret, Choice().manifest)
+    done = run("-f", stack, "--diff", str(before))
+    assert (done.return_value, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_diff_says_what_would_change(tmp_path: Path, stack: str) -> None:
+    """Exit code 3, a unified diff; of the chosen groups alone where some are chosen."""
+    before = tmp_path / "before.yaml"
+    before.write_text(run("-f", stack).stdout)
+    grown = written(tmp_path, Choice(size="1x.small").manifest, Choice().secret)
+    done = run("-f", grown, "--diff", str(before))
+    assert done.return_value == 3
+    lines = done.stdout.splitlines()
+    assert f"--- {before}/StatefulSet logging/my-stack-ingester" in lines
+    assert "+++ rendered/StatefulSet logging/my-stack-ingester" in lines
+    assert {"-  replicas: 1", "+  replicas: 3"} <= set(lines)
+    assert CANARY not in done.stdout
+    services = run("-f", grown, "--diff", str(before), "--only", "services")
+    assert (services.return_value, services.stdout) == (0, "")
+    rules = Choice(extra="rules").manifest
+    ruled = run("-f", written(tmp_path, rules, Choice().secret), "--diff", str(before))
+    assert "--- /dev/null" in ruled.stdout
+    assert "+++ rendered/StatefulSet logging/my-stack-ruler" in ruled.stdout
+
+
+def test_a_diff_is_text(tmp_path: Path, stack: str) -> None:
+    """Programs compare objects."""
+    done = run("-f", stack, "--diff", str(tmp_path), "-o", "json")
+    assert isinstance(done.exception, BadInput)
+    assert "a diff is text" in str(done.exception)

@@ -33,7 +33,7 @@ from lokeys.core.validation.validate import Validation, validate
 from lokeys.core.yaml_text import documents
 from lokeys.errors import BadInput
 
-INVALID = 3
+INVALID = DIFFERS = 3
 KEY_BYTES = 32
 MAX_KEY_BYTES = 4096
 
@@ -72,6 +72,12 @@ class Given:
     metavar="FILE",
     help="The key of the Secret lokeys-fingerprint: adds the annotations that roll the pods.",
 )
+@click.option(
+    "--diff",
+    "against",
+    metavar="FILE|cluster",
+    help="Print what would change in a file's objects, or the cluster's; exit 3 if anything would.",
+)
 @environment_options
 @click.pass_context
 def command(  # noqa: PLR0913 - click hands over one argument an option
@@ -81,6 +87,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     *,
     groups: tuple[str, ...],
     fingerprint_key: str | None,
+    against: str | None,
     openshift: bool,
     token_cco: bool,
     operator_env: str | None,
@@ -105,8 +112,30 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
         _refuse(printer, faults)
         return INVALID
     wanted = [Group(group) for group in groups]
-    show(printer, options, (only(found, wanted) for found in _rendered(given, printer)))
+    stacks = (only(found, wanted) for found in _rendered(given, printer))
+    if against is not None:
+        return _differs(printer, options, stacks, against=against, groups=groups)
+    show(printer, options, stacks)
     return 0
+
+
+def _differs(
+    printer: Printer,
+    options: Options,
+    stacks: Iterable[tuple[dict[str, Any], ...]],
+    *,
+    against: str,
+    groups: Sequence[str],
+) -> int:
+    from lokeys.cli.stack_diff import diff  # noqa: PLC0415 - not needed where all is printed
+
+    if options.output == "json":
+        raise BadInput("a diff is text: leave out -o json")
+    rendered = [each for found in stacks for each in found]
+    lines = diff(rendered, against, options=options, groups=groups)
+    for line in lines:
+        printer.text(line)
+    return DIFFERS if lines else 0
 
 
 def _given(

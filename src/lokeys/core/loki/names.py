@@ -15,6 +15,7 @@ MANAGED_FOLDER = "/etc/storage/token-auth"
 TOKEN_FOLDER = "/var/run/secrets/storage/serviceaccount"
 TOKEN_FILE = f"{TOKEN_FOLDER}/token"
 
+MANAGED_BY = "lokistack-controller"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 GOSSIP_LABEL = "loki.grafana.com/gossip"
 CONFIG_HASH = "loki.grafana.com/config-hash"
@@ -67,9 +68,9 @@ def gossip_service(stack: LokiStack) -> str:
 def labels(stack: LokiStack) -> dict[str, str]:
     """Return the labels of every object of the stack."""
     return {
-        "app.kubernetes.io/created-by": "lokistack-controller",
+        "app.kubernetes.io/created-by": MANAGED_BY,
         "app.kubernetes.io/instance": stack.name,
-        "app.kubernetes.io/managed-by": "lokistack-controller",
+        "app.kubernetes.io/managed-by": MANAGED_BY,
         "app.kubernetes.io/name": "lokistack",
     }
 

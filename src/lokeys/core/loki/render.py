@@ -59,6 +59,11 @@ def render(stack: LokiStack, storage: Storage, *, options: RenderOptions) -> tup
     return tuple(sorted(found, key=lambda each: (each["kind"], each["metadata"]["name"])))
 
 
+def group_of(kind: object) -> Group | None:
+    """Return the group of a kind; None where no stack is made of such objects."""
+    return _GROUPS.get(kind) if isinstance(kind, str) else None
+
+
 def only(manifests: Iterable[Manifest], groups: Iterable[Group]) -> tuple[Manifest, ...]:
     """Return the objects of some groups; all where none is named."""
     wanted = frozenset(groups) or frozenset(Group)
@@ -87,4 +92,4 @@ def _objects(stack: LokiStack, storage: Storage, options: RenderOptions) -> Iter
     yield from credentials_request(stack, storage, options.environment)
 
 
-__all__ = ["Group", "Images", "RenderOptions", "only", "render"]
+__all__ = ["Group", "Images", "RenderOptions", "group_of", "only", "render"]

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `lokeys render --diff` compares with: objects in files, or those of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from lokeys.adapters.manifests import read
+from lokeys.cli.options import Options
+from lokeys.core.loki.differences import differences, ref_of
+from lokeys.core.loki.names import MANAGED_BY
+from lokeys.core.loki.render import group_of
+from lokeys.core.place import Ref
+
+CLUSTER = "cluster"
+CALL_S = 15.0
+Manifest = Mapping[str, Any]
+
+
+def diff(
+    rendered: Collection[Manifest], against: str, *, options: Options, groups: Collection[str]
+) -> list[str]:
+    """Return the lines that say what would change; none where nothing would. Raises BadInput."""
+    if against == CLUSTER:
+        there = _of_cluster([ref_of(each) for each in rendered], options)
+    else:
+        there = _of_files(against, groups)
+    return list(differences(rendered, there, where=against))
+
+
+def _of_files(path: str, groups: Collection[str]) -> dict[Ref, Manifest]:
+    """Return what in a file or folder belongs to some stack, of the groups that are compared."""
+    found = (item.object for item in read(path))
+    return {ref_of(each): each for each in found if _is_rendered(each, groups)}
+
+
+def _is_rendered(manifest: Manifest, groups: Collection[str]) -> bool:
+    group = group_of(manifest.get("kind"))
+    match manifest:
+        case {"metadata": {"name": str(), "labels": {"app.kubernetes.io/managed-by": by}}}:
+            return by == MANAGED_BY and group is not None and (not groups or group in groups)
+    return False
+
+
+def _of_cluster(refs: Iterable[Ref], options: Options) -> dict[Ref, Manifest]:
+    """Return those of the objects that the cluster has."""
+    # Whoever compares files needs no client.
+    import asyncio  # noqa: PLC0415
+
+    from lokeys.adapters.objects import LiveObjects  # noqa: PLC0415
+    from lokeys.cli.session import cluster_config  # noqa: PLC0415
+    from lokeys.errors import NotFound  # noqa: PLC0415
+    from lokeys.kube.client import Api, Limits  # noqa: PLC0415
+
+    async def found() -> dict[Ref, Manifest]:
+        there: dict[Ref, Manifest] = {}
+        async with Api(cluster_config(options), limits=Limits(call_s=CALL_S)) as api:
+            objects = LiveObjects(api)
+            for ref in refs:
+                try:
+                    there[ref] = await objects.get(ref)
+                except NotFound:  # the kind, too, may be one that this cluster does not know
+                    continue
+        return there
+
+    return asyncio.run(found())

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys render --diff cluster` against the real API server, with all that it adds by itself."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manifests.lokistack import CANARY, Choice
+from parts.kubernetes import Kubernetes
+
+CHOICES = (
+    Choice(store="s3-token-rgw", size="1x.small", tenancy="static", extra="everything"),
+    Choice(store="azure", size="1x.demo", extra="rules"),
+)
+
+
+@dataclass
+class Rendering:
+    """A stack in a namespace of its own, rendered by the command line."""
+
+    kubernetes: Kubernetes
+    file: Path
+    choice: Choice
+    namespace: str
+
+    def write(self, **spec: Any) -> None:
+        stack, secret = self.choice.manifest, self.choice.secret
+        stack["spec"] |= spec
+        for each in (stack, secret):
+            each["metadata"]["namespace"] = self.namespace
+        items = {"apiVersion": "v1", "kind": "List", "items": [stack, secret]}
+        self.file.write_text(json.dumps(items))
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "lokeys", "render", "-f", str(self.file), *words],
+            env={"KUBECONFIG": str(self.kubernetes.kubeconfig), "PATH": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def diff(self) -> tuple[int, str]:
+        done = self.run("--diff", "cluster")
+        assert done.stderr == ""
+        return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_a_stack_is_compared_with_what_runs(
+    kubernetes: Kubernetes, namespace: str, tmp_path: Path, choice: Choice
+) -> None:
+    """All is new; nothing differs once it is applied; then only what somebody changed."""
+    stack = Rendering(kubernetes, tmp_path / "stack.json", choice, namespace)
+    stack.write()
+    code, text = stack.diff()
+    assert code == 3
+    assert all(line.startswith(("+", "@@", "--- /dev/null")) for line in text.splitlines())
+    kubernetes.apply(*json.loads(stack.run("-o", "json").stdout)["items"])
+    assert stack.diff() == (0, "")
+    ingester = ("-n", namespace, "statefulset", "my-stack-ingester")
+    kubernetes.kubectl("scale", *ingester, "--replicas=9")
+    kubernetes.kubectl("set", "env", *ingester, f"LEFT_BEHIND_SECRET={CANARY}")
+    code, text = stack.diff()
+    assert code == 3
+    assert "-  replicas: 9" in text
+    assert CANARY not in text
+
+
+def test_what_is_left_out_of_the_manifest_is_told(
+    kubernetes: Kubernetes, namespace: str, tmp_path: Path
+) -> None:
+    """Nobody renders the selector any more: applying would take it away."""
+    stack = Rendering(kubernetes, tmp_path / "stack.json", Choice(), namespace)
+    stack.write(template={"ingester": {"nodeSelector": {"disk": "fast"}}})
+    kubernetes.apply(*json.loads(stack.run("-o", "json").stdout)["items"])
+    stack.write()
+    code, text = stack.diff()
+    changed = [line for line in text.splitlines() if line[0] in "+-" and line[1:3] != line[0] * 2]
+    assert (code, changed) == (3, ["-        disk: fast"])

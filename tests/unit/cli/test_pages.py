@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command blocks of pages about manifests are run, in order, on the page's own example."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGES = Path(__file__).parents[3] / "docs" / "reference"
+BLOCK = re.compile(r"(?:<!-- exits (\d+) -->\n)?```sh\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["render.md"])
+def test_a_pages_commands_run(page: str, tmp_path: Path) -> None:
+    """Each has the exit code that the page says, and none needs a cluster."""
+    text = (PAGES / page).read_text()
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "stack.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    blocks = BLOCK.findall(text)
+    assert len(blocks) > 1
+    for code, block in blocks:
+        done = subprocess.run(
+            ["sh", "-ec", block],
+            cwd=tmp_path,
+            env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == int(code or 0), (block, done.stderr)
+        assert done.stdout or "--diff" in block
