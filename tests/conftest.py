@@ -3,12 +3,14 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["parts.plugin"]
 
 # Whoever develops meets new examples at each run; CI meets the same ones, so that a red run is the
 # change's doing.
-settings.register_profile("ci", derandomize=True, deadline=None)
-if os.environ.get("CI") == "true":
-    settings.load_profile("ci")
+# How fast a busy machine makes up examples is no property of the code, and fails neither.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", _PATIENT, derandomize=True)
+settings.register_profile("here", _PATIENT)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
