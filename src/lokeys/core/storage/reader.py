@@ -166,7 +166,10 @@ class Reader:
             hint = f": it is read in mode {' and '.join(modes)}"
             if key in SECRET_KEYS:
                 hint += "; to use it, say `credentialMode: static`"
+                # Who names a role has moved on; who named none may not know of the cluster's.
+                managed = self.mode is CredentialMode.TOKEN_CCO
                 remedy = (rules.USE_STATIC_KEYS, rules.REMOVE_FIELD)
+                remedy = remedy if managed else remedy[::-1]
         self.tell(rules.UNKNOWN_FIELD, key, hint=hint, remedy=remedy)
 
     def look_at_forms(self) -> None:

@@ -25,6 +25,8 @@ from lokeys.core.validation.objects import Objects, Placed
 
 _NOT_GIVEN = "is not among the objects given"
 _WITH_CA = frozenset({"s3", "swift"})
+_MADE_BY_CLUSTER = {"openshift-service-ca.crt": "service-ca.crt", "kube-root-ca.crt": "ca.crt"}
+"""ConfigMaps with their key that stand in every namespace (of OpenShift), and in no manifest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +173,8 @@ def _ca(
     wanted = Ref("ConfigMap", printable(name), ref.namespace)
     placed = around.objects.get(wanted)
     key = _text(storage, "tls", "caKey") or DEFAULT_CA_KEY
+    if placed is None and around.absent == _NOT_GIVEN and _MADE_BY_CLUSTER.get(name) == key:
+        return ()
     config_map = placed.object if placed else None
     return read_ca(
         ref, wanted, key=key, config_map=config_map, now=around.now, absent=around.absent

@@ -96,6 +96,10 @@ def test_the_ca_is_looked_at() -> None:
     both = (config_map(x="y"), config_map(x="z"))
     twice = ["bad_ca_configmap", "duplicate_object"]
     assert faults(judge(trusting, secret(), *both)) == twice
+    made = stack(tls={"caName": "openshift-service-ca.crt"})
+    assert faults(judge(made, secret())) == []
+    other = stack(tls={"caName": "openshift-service-ca.crt", "caKey": "ca.crt"})
+    assert faults(judge(other, secret())) == ["missing_ca_configmap"]
     azure = stack(tls={"caName": "ca"}, secret={"name": "loki-storage", "type": "azure"})
     assert faults(judge(azure, secret(SOUND["azure static"]))) == ["unsupported_field"]
 
