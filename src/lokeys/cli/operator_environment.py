@@ -13,7 +13,7 @@ from lokeys.core.loki.options import Images
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.errors import BadInput
 
-_FIELDS = {
+CLOUD_VARIABLES = {
     "ROLEARN": "aws_role_arn",
     "CLIENTID": "azure_client_id",
     "TENANTID": "azure_tenant_id",
@@ -24,7 +24,7 @@ _FIELDS = {
     "PROVIDER_ID": "gcp_provider_id",
     "SERVICE_ACCOUNT_EMAIL": "gcp_service_account_email",
 }
-_IMAGES = {
+IMAGE_VARIABLES = {
     "RELATED_IMAGE_LOKI": "loki",
     "RELATED_IMAGE_GATEWAY": "gateway",
     "RELATED_IMAGE_OPA": "opa",
@@ -73,13 +73,13 @@ def cloud_environment(
 
 def from_environment(variables: Mapping[str, str], *, openshift: bool) -> CloudEnvironment:
     """Return what the operator's own environment says; an empty variable says nothing."""
-    found = {field: variables.get(name, "") for name, field in _FIELDS.items()}
+    found = {field: variables.get(name, "") for name, field in CLOUD_VARIABLES.items()}
     return CloudEnvironment(openshift=openshift, **found)
 
 
 def images_from(variables: Mapping[str, str]) -> Images:
     """Return the images that the operator's own environment names, the usual ones for the rest."""
-    named = {field: variables.get(name, "") for name, field in _IMAGES.items()}
+    named = {field: variables.get(name, "") for name, field in IMAGE_VARIABLES.items()}
     return Images(**{field: image for field, image in named.items() if image})
 
 
@@ -103,8 +103,8 @@ def _read(path: str) -> dict[str, str]:
         name, equals, value = line.removeprefix("export ").partition("=")
         if not equals:
             raise BadInput("not NAME=VALUE", place=f"{path}:{number}")
-        if name.strip() in _FIELDS:  # the operator has other variables, too
-            found[_FIELDS[name.strip()]] = _unquoted(value.strip())
+        if name.strip() in CLOUD_VARIABLES:  # the operator has other variables, too
+            found[CLOUD_VARIABLES[name.strip()]] = _unquoted(value.strip())
     return found
 
 

@@ -2,6 +2,7 @@
 """What deploy/ ships: it builds, the real API server takes it, and its rights are what they say."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from lokeys.cli.commands.operator import command as operator
+from lokeys.cli.operator_environment import CLOUD_VARIABLES, IMAGE_VARIABLES, images_from
+from lokeys.core.loki.options import Images
 from lokeys.core.model import Ref
 from lokeys.core.rbac import Account, Known, route_roles
 from lokeys.core.storagecredential.parse import parse
@@ -27,6 +31,7 @@ FOLDERS = [
     "doctor-cronjob",
     "monitoring",
 ]
+WHOLE = [".", "crd/lokistack", "rbac/all-stacks", "doctor-cronjob", "monitoring"]
 SERVED = ["crd/lokistack", "rbac/all-stacks", "rbac", "operator", "doctor-cronjob"]
 
 
@@ -62,6 +67,37 @@ def test_a_folder_builds(kubernetes: Kubernetes, folder: str) -> None:
     items = build(kubernetes, folder)
     assert items
     assert all(item["kind"] and item["metadata"]["name"] for item in items)
+
+
+def test_an_overlay_of_all_builds(kubernetes: Kubernetes, tmp_path: Path) -> None:
+    """Everything beside each other: no object is made twice, and the whole is no more than that."""
+    shutil.copytree(ROOT / "deploy", tmp_path / "copy")
+    folders = [f"copy/{folder}" for folder in WHOLE]
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": folders}))
+    items = build(kubernetes, str(tmp_path))
+    alone = [item for folder in WHOLE for item in build(kubernetes, folder)]
+    assert sorted(map(named, items)) == sorted(map(named, alone))
+    assert len(set(map(named, items))) == len(items)
+
+
+def named(item: dict[str, Any]) -> tuple[str, str, str]:
+    metadata = item["metadata"]
+    return item["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
+def test_the_operator_is_told_what_it_understands(kubernetes: Kubernetes) -> None:
+    """Its options and images are those it would take; each cloud's variable is shown."""
+    (deployment,) = (i for i in build(kubernetes, "operator") if i["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    program, verb, *options = container["command"]
+    assert (program, verb) == ("lokeys", "operator")
+    known = {option: parameter for parameter in operator.params for option in parameter.opts}
+    assert {option.partition("=")[0] for option in options} <= known.keys()
+    given = {each["name"]: each.get("value", "") for each in container["env"]}
+    assert images_from(given) == Images() == images_from({})
+    assert {name for name in given if name.startswith("RELATED_IMAGE_")} == set(IMAGE_VARIABLES)
+    shown = (ROOT / "deploy/operator/deployment.yaml").read_text()
+    assert [name for name in CLOUD_VARIABLES if f"- {{name: {name}, value: " not in shown] == []
 
 
 @pytest.mark.parametrize("folder", SERVED)
