@@ -19,8 +19,10 @@ from typing import Any
 import yaml
 from finding_pages import finding_pages
 
+from lokeys.core.loki.sizes import INGESTION, replicas, replication_factor, requests
 from lokeys.core.lokistack.crd import crd as lokistack_crd
-from lokeys.core.lokistack.model import API_VERSION
+from lokeys.core.lokistack.fields import TEMPLATE_NAMES
+from lokeys.core.lokistack.model import API_VERSION, Component, LokiStack, Size
 from lokeys.core.lokistack.parse import parse as parse_stack
 from lokeys.core.metrics import METRICS
 from lokeys.core.model import Ref
@@ -52,6 +54,7 @@ HEADER = (
 )
 _PART = re.compile("(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 _LONG = 80
+_PAGES = ("storagecredential.md", "lokistack.md", "permissions.md", "metrics.md", "validate.md")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -95,6 +98,79 @@ def _walk(schema: Schema, path: str) -> Iterator[tuple[str, Schema, bool]]:
         inner = node.get("items", node)
         if "properties" in inner:
             yield from _walk(inner, below + ("[]" if "items" in node else ""))
+
+
+def stack_sizes() -> str:
+    """Return a table of what each size makes: pods and what each requests, and limits."""
+    rows = [["", *(size.value for size in Size)], ["---"] * (1 + len(Size))]
+    rows += ([part.value, *(_pods(size, part) for size in Size)] for part in Component)
+    rows.append(["copies of a line", *(str(replication_factor(_stack_of(s))) for s in Size)])
+    limits = {"ingestionRate": "MB/s", "ingestionBurstSize": "MB at once"}
+    for name, unit in limits.items():
+        rows.append([unit, *(str(INGESTION[size][name]) for size in Size)])
+    streams = (INGESTION[size]["maxGlobalStreamsPerTenant"] or "any number" for size in Size)
+    rows.append(["streams of a tenant", *map(str, streams)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _pods(size: Size, component: Component) -> str:
+    asked = requests(size, component)
+    count = replicas(_stack_of(size), component)
+    if asked is None:
+        return str(count)
+    form = asked.manifest()
+    return f"{count}: {form['cpu']}, {form['memory']}"
+
+
+def _stack_of(size: Size) -> LokiStack:
+    return LokiStack(
+        name="a", namespace="a", size=size, schemas=(), storage_secret_name="a",
+        storage_type="s3", storage_class_name="a",
+    )  # fmt: skip
+
+
+def stack_fields() -> str:
+    """Return a table of a LokiStack's fields, and which of them lokeys acts on."""
+    spec = lokistack_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    rows = ["| Field | Form | What it says | Acted on |", "| --- | --- | --- | --- |"]
+    for name, node, required in _walk_stack(spec, "spec"):
+        acted_on = "no" if "x-kubernetes-preserve-unknown-fields" in node else "yes"
+        acted_on = _PARTLY.get(name, acted_on)
+        form = _form(node, required=required)
+        what = "" if acted_on == "no" else _cell(node["description"])
+        rows.append(f"| `{name}` | {form} | {what} | {acted_on} |")
+    return "\n".join(rows)
+
+
+def _walk_stack(schema: Schema, path: str) -> Iterator[tuple[str, Schema, bool]]:
+    """Yield the fields; those of like things once: of one component, and of all tenants."""
+    for name, node in schema.get("properties", {}).items():
+        below = f"{path}.{name}"
+        if below in _ALIKE:
+            yield below, {**node, "description": _ALIKE[below]}, False
+            continue
+        yield below, node, name in schema.get("required", ())
+        inner = node.get("items", node)
+        if name != "podAntiAffinity":
+            yield from _walk_stack(inner, below + ("[]" if "items" in node else ""))
+
+
+_ALIKE = {
+    "spec.limits.tenants": "For single tenants, by their ids: as `spec.limits.global`, and "
+    "`queries.blocked` beside; goes before what holds for all.",
+    **{
+        f"spec.template.{name}": "As `spec.template.ingester`."
+        for name in TEMPLATE_NAMES
+        if name != "ingester"
+    },
+}
+_PARTLY = {
+    "spec.replication.zones": "pods are spread; [Loki's ring](#zones) with help",
+    "spec.template.compactor": "yes, but for `replicas`: there is one",
+    "spec.tenants.mode": "yes, but for `passthrough`",
+    "spec.tenants.passthrough": "no",
+    "spec.tenants.passthrough.defaultTenant": "no",
+}
 
 
 def _form(node: Schema, *, required: bool) -> str:
@@ -215,6 +291,8 @@ def parts() -> dict[str, str]:
         "all-stacks-rights": rights(all_stacks_grants(StackWish())),
         "metrics": metrics(),
         "storage-keys": storage_keys(),
+        "stack-fields": stack_fields(),
+        "stack-sizes": stack_sizes(),
     }
 
 
@@ -230,7 +308,7 @@ def files() -> dict[Path, str]:
     }
     made |= finding_pages()
     known = parts()
-    for name in ("storagecredential.md", "permissions.md", "metrics.md", "validate.md"):
+    for name in _PAGES:
         page = ROOT / "docs/reference" / name
         made[page] = _PART.sub(
             lambda part: f"{part[1]}{known[part[2]]}\n{part[3]}", page.read_text()

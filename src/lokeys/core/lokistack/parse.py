@@ -130,6 +130,8 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
     proxy, tenants = spec.get("proxy"), spec.get("tenants")
     if tenants and tenants.get("mode") == TenancyMode.PASSTHROUGH:
         reader.not_acted_on("spec.tenants.mode")  # its gateway is another program
+        if "defaultTenant" in tenants.get("passthrough", {}):
+            reader.not_acted_on("spec.tenants.passthrough.defaultTenant")
     tls = storage.get("tls")
     return LokiStack(
         name=ref.name,

@@ -183,6 +183,15 @@ def test_a_namespace_is_taken_from_outside_where_the_manifest_has_none() -> None
             id="a gateway that is another program",
         ),
         pytest.param(
+            ("spec", "tenants"),
+            {"mode": "passthrough", "passthrough": {"defaultTenant": "a"}},
+            [
+                ("unsupported_field", "spec.tenants.mode"),
+                ("unsupported_field", "spec.tenants.passthrough.defaultTenant"),
+            ],
+            id="what that gateway would do",
+        ),
+        pytest.param(
             ("spec", "template", "gateway", "tolerations", 0, "tolerationSeconds"),
             2**63,
             [("bad_type", "spec.template.gateway.tolerations[0].tolerationSeconds")],
