@@ -3,9 +3,11 @@
 
 import base64
 import secrets
+from datetime import datetime, timedelta
 
 from e2e.sight import SECRET, Json, Pair
 from e2e.world import ITEM, Homelab
+from lokeys.clock import utc_now
 from lokeys.http_server import Request
 from parts.process import wait_for
 
@@ -158,6 +160,23 @@ def is_ready(home: Homelab) -> bool:
     """Tell whether the pod is Ready."""
     conditions = home.pod().get("status", {}).get("conditions", [])
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def restart_pod(home: Homelab) -> str:
+    """Delete the pod, wait until its successor is Ready, and return that one's uid.
+
+    The successor is made in a later second than the Secret was written in: times of objects are
+    whole seconds, and by them alone it must be told that it came after.
+    """
+    path = f"/api/v1/namespaces/{home.monitoring}/secrets/{SECRET}"
+    fields = home.kubernetes.api.get(path)["metadata"]["managedFields"]
+    written = max(datetime.fromisoformat(each["time"]) for each in fields)
+    wait_for(lambda: utc_now() - written > timedelta(seconds=2), "the Secret is older")
+    uid = home.pod()["metadata"]["uid"]
+    home.kubernetes.api.delete(f"/api/v1/namespaces/{home.monitoring}/pods/loki-0")
+    home.wait_ready(after=uid)
+    new: str = home.pod()["metadata"]["uid"]
+    return new
 
 
 def roll(home: Homelab) -> None:

@@ -2,7 +2,7 @@
 """A pod in Loki's place that starts at once, reads from the storage, and never writes.
 
 Run as `python reader.py PORT BUCKET_URL -target=querier`. It asks the storage once for
-each time that it is asked for its metrics, and never where BUCKET_URL is empty; `/scrapes` says how
+each time that it is asked for its metrics, with `-idle` only the first time; `/scrapes` says how
 often that was, `/pair` shows a hash of the key pair that it started with.
 """
 
@@ -47,13 +47,15 @@ def ask(url: str, key_id: str, secret: str) -> None:
             error.close()
 
 
-def stateful_set(namespace: str, secret: str, bucket_url: str) -> dict[str, Any]:
+def stateful_set(
+    namespace: str, secret: str, bucket_url: str, *, idle: bool = False
+) -> dict[str, Any]:
     """Return a StatefulSet `loki` of one such pod."""
     container = {
         "name": "loki",
         "image": "reader",
         "command": [sys.executable, str(Path(__file__))],
-        "args": [str(PORT), bucket_url, "-target=querier"],
+        "args": [str(PORT), bucket_url, "-target=querier", *(["-idle"] if idle else [])],
         "envFrom": [{"secretRef": {"name": secret}}],
         "ports": [{"name": "http-metrics", "containerPort": PORT}],
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
@@ -80,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/scrapes":
             self._say(str(answers.total()))
             return
-        if sys.argv[2]:
+        if "-idle" not in sys.argv or not answers:
             ask(sys.argv[2], *pair())
         rows = [f'{REQUESTS}{{status_code="{code}"}} {n}\n' for code, n in answers.items()]
         self._say("loki_ingester_memory_chunks 0\n" + "".join(rows))

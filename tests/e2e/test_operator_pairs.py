@@ -17,16 +17,23 @@ pytestmark = pytest.mark.usefixtures("operator")
 def test_half_a_pair_in_the_vault_is_named_and_made_whole(
     home: Homelab, installation: Installation, field: str
 ) -> None:
-    """External Secrets has delivered it: vault and Secret are mended, no pod starts before."""
+    """External Secrets has delivered it: vault and Secret are mended, and the pod stays.
+
+    It read the good pair before the torn one came, and holds it still.
+    """
     home.build(with_loki=False)
-    pair = home.source_pair()
+    pair, pod = home.source_pair(), hands.restart_pod(home)
+    installation.follow(home, mode="Observe")
+    home.wait_condition("Ready", "True")
+    home.wait_looked_again()
     home.connect.edit(home.vault_id, home.item_id, **{field: "half-of-another-pair"})
     hands.sync(home)
-    installation.follow(home, mode="Observe")
     home.wait_finding("vault_pair_torn")
     assert home.pair_in(SECRET) == home.vault_pair() != pair
     installation.follow(home)
     home.wait_healed(pair)
+    assert home.pod()["metadata"]["uid"] == pod
+    assert installation.calls(home, "create", "pods/eviction") == []
 
 
 def test_a_torn_read_is_forced_again_and_starts_no_pod(

@@ -44,14 +44,15 @@ def test_a_minute_costs_what_was_agreed_and_shows_a_key_that_died(
 ) -> None:
     """At rest one list, no item read, two looks at metrics, no write; beside it the key dies.
 
-    It dies right after a list, the worst moment: the next one is early enough, and the only one.
+    It dies right after a list, the worst moment: the next one is early enough, and the only one. No
+    Loki meets a 403 meanwhile.
     """
     store, neighbours_store = stores
     home.build(with_loki=False)
     neighbour.build(with_loki=False, idle=True)
     follow(installation, home, store)
     follow(installation, neighbour, neighbours_store)
-    neighbour.wait_condition("Ready", "True", reason="ProvedByStoreTest")
+    neighbour.wait_condition("Ready", "True")
     home.wait_condition("Ready", "True")
     home.wait_looked_again()
     neighbour.wait_looked_again()

@@ -130,7 +130,7 @@ class Homelab(Sight):
         """Make everything up to a Loki that writes with the user's key.
 
         Without a Loki its place is taken by a small process that starts at once and only reads; an
-        `idle` one asks the storage for nothing.
+        `idle` one asks the storage once and no more.
         `delivery` replaces parts of the ExternalSecret's spec.
         """
         self.loki = loki or self.loki
@@ -144,8 +144,8 @@ class Homelab(Sight):
         self._make_vault(item)
         self._make_delivery(delivery)
         self.kubelet.take(self.monitoring)
-        url = "" if idle else f"{self.endpoint}/{self.bucket}"
-        stand_in = [reader.stateful_set(self.monitoring, SECRET, url)]
+        url = f"{self.endpoint}/{self.bucket}"
+        stand_in = [reader.stateful_set(self.monitoring, SECRET, url, idle=idle)]
         self.kubernetes.apply(*(self.loki.objects() if with_loki else stand_in))
         self.wait_ready()
 

@@ -10,6 +10,9 @@ of each other the storage decides.
     ───────┼──────────────────────────────────┼─────────────▶  current
     ───────┼──[ one minute: ask the storage ]─────────────────
     container started ───────┼ content changed ─────────────▶  behind
+
+What a container was once known to hold it holds until it starts again: a pod that read a pair
+before a torn one passed through the Secret is current when the pair is back.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 
-from lokeys.core.snapshot import Content, PodState, Snapshot
+from lokeys.core.sensitive import Fingerprint
+from lokeys.core.snapshot import Content, Memory, PodState, Snapshot
 
 CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
 """Two machines' clocks, and whole seconds in timestamps, may be this far apart."""
@@ -68,17 +72,39 @@ def currency(pod: PodState, snapshot: Snapshot) -> Currency:
         return Currency.CURRENT  # it reads the Secret when it starts
     if content is None or snapshot.secret is None:
         return Currency.UNKNOWN
-    if pod.started_at > content.since + CLOCKS_AGREE_WITHIN:
+    if has_read(pod, content, snapshot.memory):
         return Currency.CURRENT
     if not content.exact:
-        # The API server's clock says both; when a container started is the kubelet's word.
-        made_after = pod.created_at > content.since + WHOLE_SECONDS
-        return Currency.CURRENT if made_after else _by_storage(pod, snapshot)
-    if pod.uid not in content.old_pods:
-        return Currency.CURRENT
+        return _by_storage(pod, snapshot)
     if pod.started_at < content.since - CLOCKS_AGREE_WITHIN:
         return Currency.BEHIND
     return _restarted_in_place(pod, content, snapshot)
+
+
+def has_read(pod: PodState, content: Content, memory: Memory) -> bool:
+    """Tell whether it is certain that the pod's container has read this content."""
+    if pod.started_at is None:
+        return False
+    if known_to_hold(pod, memory) == content.pair:
+        return True
+    if pod.started_at > content.since + CLOCKS_AGREE_WITHIN:
+        return True
+    if content.exact:
+        return pod.uid not in content.old_pods
+    # The API server's clock says both; when a container started is the kubelet's word.
+    return pod.created_at > content.since + WHOLE_SECONDS
+
+
+def known_to_hold(pod: PodState, memory: Memory) -> Fingerprint | None:
+    """Return the pair that the container's present run was once known to hold."""
+    held = memory.held.get(pod.uid)
+    return held.pair if held is not None and held.started_at == pod.started_at else None
+
+
+def pair_from_before(pod: PodState, snapshot: Snapshot) -> Fingerprint | None:
+    """Return the pair that a pod behind the Secret holds, as far as anybody knows."""
+    content = snapshot.memory.content
+    return known_to_hold(pod, snapshot.memory) or (content.before if content else None)
 
 
 def _by_storage(pod: PodState, snapshot: Snapshot) -> Currency:
@@ -117,10 +143,8 @@ def key_is_dead(pod: PodState, snapshot: Snapshot) -> bool:
 
     Its own requests say so, or the pair that the Secret held before is known to be refused.
     """
-    content = snapshot.memory.content
     return storage_works(pod) is False or (
-        content is not None
-        and content.before in snapshot.memory.refused
+        pair_from_before(pod, snapshot) in snapshot.memory.refused
         and currency(pod, snapshot) is Currency.BEHIND
     )
 
@@ -132,7 +156,7 @@ def may_lose_lines(pod: PodState, snapshot: Snapshot) -> bool:
     """
     if pod.wal_persistent is not False:
         return False
-    before = snapshot.memory.content.before if snapshot.memory.content else None
+    before = pair_from_before(pod, snapshot)
     verdict = snapshot.verdicts.get(before) if before else None
     alive = verdict is not None and verdict.accepted
     return not alive or key_is_dead(pod, snapshot)

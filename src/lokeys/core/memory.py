@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from lokeys.core.currency import CLOCKS_AGREE_WITHIN, Currency, currency
+from lokeys.core.currency import (
+    CLOCKS_AGREE_WITHIN,
+    Currency,
+    currency,
+    has_read,
+    known_to_hold,
+)
 from lokeys.core.model import Hop
 from lokeys.core.sensitive import Fingerprint
-from lokeys.core.snapshot import Content, Memory, Snapshot
+from lokeys.core.snapshot import Content, Held, Memory, Snapshot
 
 REMEMBERED_PAIRS = 10
 """More than a route meets between two looks at its status; old ones fall out."""
@@ -28,6 +34,8 @@ def remember(snapshot: Snapshot) -> Memory:
     memory = replace(
         memory,
         content=content,
+        held=_held(snapshot, content),
+        runs=_runs(snapshot),
         replaced={k: v for k, v in memory.replaced.items() if content and v == content.pair},
     )
     return _forget_pods(replace(snapshot, memory=memory))
@@ -67,6 +75,36 @@ def _content(snapshot: Snapshot) -> Content | None:
         old_pods=_pods_from_before(snapshot, secret.written_at),
         before=_what_pods_hold(snapshot, known),
     )
+
+
+def _held(snapshot: Snapshot, content: Content | None) -> Mapping[str, Held]:
+    """Return which pair each container is known to hold; a run that ended is forgotten.
+
+    A run counts when an earlier look has seen it already and the Secret still holds the pair now:
+    in one look alone the Secret may have been read a moment before a new content, the pods after.
+    """
+    memory = snapshot.memory
+    if snapshot.missing(Hop.PODS) is not None or content is None:
+        return memory.held
+    same = memory.content is not None and memory.content.pair == content.pair
+    held = {}
+    for pod in snapshot.pods:
+        if pod.started_at is None:
+            continue
+        pair = known_to_hold(pod, memory)
+        seen_before = memory.runs.get(pod.uid) == pod.started_at
+        if same and seen_before and has_read(pod, content, memory):
+            pair = content.pair
+        if pair is not None:
+            held[pod.uid] = Held(pair=pair, started_at=pod.started_at)
+    return held
+
+
+def _runs(snapshot: Snapshot) -> Mapping[str, datetime]:
+    """Return the runs that this look saw beside the Secret's content."""
+    if snapshot.secret is None:
+        return {}
+    return {pod.uid: pod.started_at for pod in snapshot.pods if pod.started_at is not None}
 
 
 def _what_pods_hold(snapshot: Snapshot, known: Content) -> Fingerprint:

@@ -368,6 +368,14 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The pair that one run of a pod's container is known to have read at its start."""
+
+    pair: Fingerprint
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What lokeys remembers of a route between looks; kept in the resource's status."""
 
@@ -382,6 +390,9 @@ class Memory:
     flushed: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     refreshed_source_at: datetime | None = None
     revalidated_at: datetime | None = None  # when the SecretStore was last made to look again
+    held: Mapping[str, Held] = field(default_factory=lambda: MappingProxyType({}))  # by pod's uid
+    runs: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    """Runs of containers that the last look saw, by uid; not kept in the status."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

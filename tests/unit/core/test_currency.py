@@ -34,7 +34,8 @@ from lokeys.core.diagnosis import diagnose
 from lokeys.core.memory import REMEMBERED_PAIRS, remember
 from lokeys.core.model import Hop
 from lokeys.core.plan import Policy, plan
-from lokeys.core.snapshot import LogLine, Memory, PodState, Snapshot, VaultFault, Why
+from lokeys.core.sensitive import PairFacts
+from lokeys.core.snapshot import Held, LogLine, Memory, PodState, Snapshot, VaultFault, Why
 
 CHANGED = ago(minutes=20)
 EXACT = content(B, since=CHANGED, old_pods=("u-loki-0",), before=A)
@@ -200,6 +201,79 @@ def test_a_missing_secret_is_still_remembered() -> None:
     assert after(
         known, secret=None, unreadable=(a_gap(Hop.SECRET, SECRET, Why.NOT_FOUND),)
     ) == replace(known, source_held=(A.pair,))
+
+
+TORN = a_pair("A/B")
+
+
+def passed_through(*contents: PairFacts, pod: PodState, last_pod: PodState | None = None) -> Any:
+    """Return what a pod holds after contents that were seen to come and go, two looks each."""
+    known = Memory(content=content(A))
+    for number, held in enumerate((A, *contents)):
+        last = number == len(contents)
+        pods = (last_pod if last and last_pod else pod,)
+        for _ in range(2):
+            seen = a_snapshot(secret=held, pods=pods, memory=known)
+            known = remember(seen)
+    return currency(seen.pods[0], replace(seen, memory=known))
+
+
+def test_a_pod_that_held_the_pair_before_a_torn_one_holds_it_after() -> None:
+    """Good, torn, good: who started before the torn pair came is not behind."""
+    assert passed_through(TORN, A, pod=a_pod()) is C_
+    assert passed_through(TORN, C, TORN, A, pod=a_pod()) is C_
+    assert passed_through(TORN, B, pod=a_pod()) is B_
+
+
+def test_a_container_that_started_while_the_pair_was_torn_holds_what_it_read() -> None:
+    """Another run of the same pod has read anew."""
+    again = a_pod(started_at=ago(minutes=1))
+    assert passed_through(TORN, A, pod=a_pod(), last_pod=again) is B_
+
+
+def test_one_look_alone_does_not_tell_what_a_container_has_read() -> None:
+    """The Secret was perhaps read a moment before a new content, and the pod after it."""
+    known = Memory(content=content(A))
+    for held in (A, TORN, A):
+        known = after(known, pods=(a_pod(),), secret=held)
+    seen = a_snapshot(secret=A, memory=known)
+    assert currency(seen.pods[0], seen) is B_
+
+
+def test_what_a_pod_holds_is_forgotten_with_its_run() -> None:
+    """Pods that are gone and runs that ended; while no pod can be seen, all are remembered."""
+    pods = (a_pod(),)
+    known = after(after(Memory(content=content(A)), pods=pods), pods=pods)
+    assert known.held == {"u-loki-0": Held(pair=A.pair, started_at=ago(hours=1))}
+    assert after(known, pods=(a_pod("other"),)).held == {}
+    assert after(known, pods=(a_pod(started_at=None),)).held == {}
+    unseen = (a_gap(Hop.PODS, LOKI, Why.FORBIDDEN),)
+    assert after(known, unreadable=unseen).held == known.held
+    gone = (a_gap(Hop.SECRET, SECRET, Why.NOT_FOUND),)
+    assert after(known, pods=pods, secret=None, unreadable=gone).runs == {}
+
+
+def test_what_only_the_storage_vouches_for_is_not_noted() -> None:
+    """A request that was answered shows that a key works, not which key it is."""
+    pod = a_pod(created_at=ago(hours=3), started_at=ago(hours=3))
+    known = Memory(content=content(A, exact=False))
+    for _ in range(3):
+        known = after(known, pods=(pod,))
+    assert known.held == {}
+
+
+def test_a_pod_behind_is_as_dead_as_the_pair_that_it_is_known_to_hold() -> None:
+    """Not as the torn pair that passed through the Secret after its start."""
+    pod = a_pod(started_at=ago(minutes=30), accepted=0)
+    known = Memory(
+        content=content(B, since=ago(minutes=5), old_pods=(pod.uid,), before=TORN),
+        held={pod.uid: Held(pair=A.pair, started_at=ago(minutes=30))},
+        refused=(TORN.pair,),
+    )
+    seen = a_snapshot(secret=B, verdicts={A: WORKS, B: WORKS}, memory=known)
+    assert currency(pod, seen) is B_
+    assert not key_is_dead(pod, seen)
+    assert not may_lose_lines(replace(pod, wal_persistent=False), seen)
 
 
 def test_what_the_source_held_and_the_store_refused_is_kept() -> None:

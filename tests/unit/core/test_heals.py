@@ -141,6 +141,52 @@ def test_unflushed_lines_are_lost_only_by_a_persons_word(
         assert world.true(), world
 
 
+TEARS = ("", "", "vault torn", "Secret torn", "Secret by hand", "delivered", "crash of lokeys")
+
+
+def tear(world: World, what: str) -> None:
+    """Tear the pair in the vault or in the Secret, or let a sync deliver what the vault holds."""
+    match what:
+        case "vault torn":
+            world.vault = a_pair("B/A")
+        case "Secret torn":
+            world.put(a_pair("A/B"))
+        case "Secret by hand":
+            world.put(C)
+        case "delivered":
+            world.put(world.vault)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    wal=st.sampled_from([True, False, None]),
+    tears=st.lists(st.sampled_from(TEARS), max_size=8),
+    route=st.sampled_from([{}, DIRECT]),
+)
+@pytest.mark.timeout(60)
+def test_a_pod_that_always_held_the_good_pair_is_never_replaced(
+    wal: bool | None, tears: list[str], route: dict[str, Any]
+) -> None:
+    """However often a torn or foreign pair passes through: it read the good one, and keeps it."""
+    pods = [a_loki(B, wal=wal)]
+    long_ago = NOW - timedelta(days=9)
+    world = a_world(vault=B, secret=B, written=long_ago, pods=list(pods), spec=a_route(**route))
+    for _ in range(2):
+        world.plan()
+    for what in tears:
+        tear(world, what)
+        seen, plan = world.plan()
+        step = plan.next_step
+        if step is not None and not step.passive:
+            world.do(step, seen, crash=what == "crash of lokeys")
+        world.pass_time(1.0)
+    plan = play(world)
+    assert plan.settled, f"{plan.stalled}: {plan.reason}; {world!r}"
+    assert world.true(), world
+    assert world.pods == pods
+    assert not [entry for entry in world.log if entry.split(":")[0].endswith("-pod")]
+
+
 def test_the_runbook_takes_four_steps() -> None:
     """The story itself: test, vault, refresh, the pod; nothing twice, nothing else."""
     world = a_world()

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from lokeys.core.sensitive import Fingerprint
-from lokeys.core.snapshot import Content, Memory
+from lokeys.core.snapshot import Content, Held, Memory
 from lokeys.core.storagecredential.fields import Schema
 from lokeys.core.storagecredential.status_schema import STATUS
 
@@ -37,6 +37,7 @@ def memory_to_status(memory: Memory, *, key: str) -> dict[str, Any]:
         "flushed": {pod: _time_text(at) for pod, at in memory.flushed.items()},
         "refreshedSourceAt": _time_text(memory.refreshed_source_at),
         "revalidatedAt": _time_text(memory.revalidated_at),
+        "held": _held_to_status(memory),
     }
     return {name: value for name, value in written.items() if value}
 
@@ -61,6 +62,7 @@ def memory_from_status(status: object, *, key: str) -> Memory:
         flushed=_table(kept.get("flushed"), _time),
         refreshed_source_at=_time(kept.get("refreshedSourceAt")),
         revalidated_at=_time(kept.get("revalidatedAt")),
+        held=_table(kept.get("held"), _held),
     )
 
 
@@ -117,6 +119,23 @@ def _content(value: object) -> Content | None:
         old_pods=_list(value.get("oldPods"), _word),
         before=_fingerprint(value.get("before")),
     )
+
+
+def _held_to_status(memory: Memory) -> dict[str, Any]:
+    """Return what is held that is not the Secret's pair; the others are known after two looks."""
+    present = memory.content.pair if memory.content else None
+    return {
+        uid: {"pair": held.pair, "startedAt": _time_text(held.started_at)}
+        for uid, held in memory.held.items()
+        if held.pair != present
+    }
+
+
+def _held(value: object) -> Held | None:
+    if not isinstance(value, Mapping):
+        return None
+    pair, started_at = _fingerprint(value.get("pair")), _time(value.get("startedAt"))
+    return Held(pair=pair, started_at=started_at) if pair and started_at else None
 
 
 def _time_text(moment: datetime | None) -> str | None:

@@ -220,6 +220,14 @@ MEMORY = record(
         ),
         "refreshedSourceAt": moment("When the source was last made to read the store again."),
         "revalidatedAt": moment("When the SecretStore was last made to look again."),
+        "held": table(
+            "Pods, by uid, whose container is known to hold another pair than the Secret.",
+            record(
+                "What it read, and when it started.",
+                {"pair": _whole("A fingerprint."), "startedAt": moment("When.")},
+            ),
+            at_most=_PODS_AT_MOST,
+        ),
     },
 )
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lokeys.core.sensitive import Fingerprint
-from lokeys.core.snapshot import Content, Memory
+from lokeys.core.snapshot import Content, Held, Memory
 from lokeys.core.storagecredential.status import fitted, memory_from_status, memory_to_status
 from lokeys.core.storagecredential.status_schema import MEMORY
 
@@ -38,6 +38,7 @@ memories = st.builds(
     flushed=st.dictionaries(words, moments, max_size=3),
     refreshed_source_at=st.none() | moments,
     revalidated_at=st.none() | moments,
+    held=st.dictionaries(words, st.builds(Held, pair=prints, started_at=moments), max_size=3),
 )
 JSON = st.recursive(
     st.none()
@@ -118,12 +119,26 @@ def test_content_without_its_facts_is_none(broken: dict[str, object]) -> None:
     assert memory_from_status({"memory": kept}, key="k").content is None
 
 
+def test_what_a_pod_holds_is_known_whole_or_not_at_all() -> None:
+    """A pair without its start says nothing of the container that runs now."""
+    pair, started = "k:" + "a" * 64, "2026-01-01T00:00:00Z"
+    held = {
+        "whole": {"pair": pair, "startedAt": started},
+        "no start": {"pair": pair},
+        "no pair": {"pair": "k:a", "startedAt": started},
+        "no record": pair,
+    }
+    known = memory_from_status({"memory": {"key": "k", "held": held}}, key="k").held
+    assert set(known) == {"whole"}
+    assert known["whole"].pair == pair
+
+
 @pytest.mark.parametrize(
     ("model", "schema"), [(Memory, MEMORY), (Content, MEMORY["properties"]["content"])]
 )
 def test_the_schema_knows_every_field_of_the_memory(model: type, schema: dict[str, Any]) -> None:
     """A field that the schema lacked would be dropped by the API server without a word."""
-    known = {camel(field.name) for field in fields(model)}
+    known = {camel(field.name) for field in fields(model)} - {"runs"}  # which are not kept
     assert known == set(schema["properties"]) - {"key"}  # the operator's own, beside the memory
 
 
