@@ -66,15 +66,19 @@ class SourcePort(Protocol):
 class VaultPort(Protocol):
     """Where a copy of the key is kept."""
 
-    async def read(self) -> Reading[VaultState]:
-        """Return what the item holds now. One item read; the item's id is remembered."""
+    async def read(self, *, afresh: bool = False) -> Reading[VaultState]:
+        """Return what the item holds now. One item read; the item's id is remembered.
+
+        `afresh`: its title is looked up once more, so that a second item of that title is noticed.
+        """
         ...
 
     async def write(self, pair: KeyPair, *, over: Fingerprint) -> VaultState:
         """Put `pair` into both fields with one PATCH, and return what a read-back showed.
 
-        Raises Conflict if the item no longer holds the pair `over`, NeedsHuman where the item, a
-        field or the right is missing, Waiting if the read-back has not caught up in time.
+        The title is looked up afresh. Raises Conflict if it leads to several items, or the item no
+        longer holds the pair `over`, NeedsHuman where the item, a field or the right is missing,
+        Waiting if the read-back has not caught up in time.
         """
         ...
 

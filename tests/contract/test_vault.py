@@ -195,6 +195,45 @@ def test_an_item_made_anew_under_its_title_is_found_again(home: Home) -> None:
     assert asyncio.run(run()).pair == NEW
 
 
+def test_a_second_item_of_the_title_is_found_by_looking_afresh(home: Home) -> None:
+    """Remembered ids go on leading to the one item; its title does not, for a while."""
+
+    async def run() -> list[VaultFault | None]:
+        async with HttpClients() as clients:
+            port = home.port(clients)
+            await port.read()
+            second = home.server.add_item(home.vault_id, "loki s3", [])
+            readings = [await port.read(), await port.read(afresh=True), await port.read()]
+            del home.server.vaults[home.vault_id].items[second]
+            readings += [await port.read()]
+            home.server.served.clear()
+            readings += [await port.read(afresh=True), await port.read()]
+            return [reading.state.fault for reading in readings if reading.state]
+
+    twice = VaultFault.ITEM_AMBIGUOUS
+    assert asyncio.run(run()) == [None, twice, twice, None, None, None]
+    assert len(home.server.served) == 3
+
+
+def test_a_vault_out_of_reach_for_a_moment_does_not_cost_the_ids(home: Home) -> None:
+    """What Connect could not answer says nothing of the title."""
+
+    async def run() -> VaultFault | None:
+        async with HttpClients() as clients:
+            port = home.port(clients)
+            await port.read()
+            home.server.fault = Fault.ERROR_500
+            await port.read(afresh=True)
+            home.server.fault = None
+            home.server.served.clear()
+            state = (await port.read()).state
+            assert state is not None
+            return state.fault
+
+    assert asyncio.run(run()) is None
+    assert len(home.server.served) == 1
+
+
 def test_an_empty_field_is_read_as_empty(home: Home) -> None:
     """A field without a value is a flaw of the pair, not a missing field."""
     home.server.vaults[home.vault_id].items[home.item_id].now["fields"][1].pop("value")
@@ -319,6 +358,24 @@ def test_a_spurious_403_is_asked_again_three_times(
 
 
 # --- writing ------------------------------------------------------------------------------------
+
+
+def test_nothing_is_written_where_two_items_have_the_title(home: Home) -> None:
+    """The id that was found first is not enough: which one is meant only a person knows."""
+
+    async def run() -> None:
+        async with HttpClients() as clients:
+            port = home.port(clients)
+            await port.read()
+            home.server.add_item(home.vault_id, "loki s3", [])
+            with pytest.raises(Conflict, match="2 items are called"):
+                await port.write(NEW, over=fingerprint(OLD))
+            state = (await port.read()).state
+            assert state is not None
+            assert state.fault is VaultFault.ITEM_AMBIGUOUS
+
+    asyncio.run(run())
+    assert home.calls("PATCH") == 0
 
 
 def test_a_pair_is_written_with_one_patch_and_nothing_else_changes(home: Home) -> None:

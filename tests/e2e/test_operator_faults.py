@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from e2e import hands
 from e2e.operators import Installation
 from e2e.sight import SECRET, Json
 from e2e.world import ITEM, Homelab
@@ -145,3 +146,22 @@ def test_a_fault_is_named_does_no_harm_and_passes(
     assert seen(home) == before
     trouble.goes(home)
     home.wait_healed(pair)
+
+
+def test_a_second_item_of_the_title_is_told_at_rest(
+    home: Homelab, installation: Installation
+) -> None:
+    """External Secrets' next refresh fails on it: the route says why, and rests again later."""
+    home.build(with_loki=False)
+    installation.follow(home)
+    home.wait_condition("Ready", "True")
+    home.wait_looked_again()
+    before = seen(home)
+    second_item(home)
+    hands.touch(home, "externalsecrets", SECRET)
+    home.wait_condition("Ready", "False", reason="OpItemAmbiguous", timeout_s=15)
+    assert home.status()["findings"][0]["code"] == "LK0408"
+    no_second_item(home)
+    hands.touch(home, "externalsecrets", SECRET)
+    home.wait_condition("Ready", "True")
+    assert seen(home) == before

@@ -29,6 +29,7 @@ from lokeys.core.snapshot import (
     SourceState,
     StoreVerdict,
     Unreadable,
+    VaultFault,
     VaultState,
     WorkloadState,
 )
@@ -73,6 +74,9 @@ class World:
     source: KeyPair = field(default_factory=lambda: pair("one"))
     item: KeyPair = field(default_factory=lambda: pair("one"))
     item_version: int = 3
+    second_item: bool = False
+    """Whether another item has the title of the route's own."""
+    item_id_unknown: bool = True
     secret: KeyPair | None = field(default_factory=lambda: pair("one"))
     secret_written_at: datetime = NOON - timedelta(days=12)
     secret_version: int = 1
@@ -80,6 +84,8 @@ class World:
     user_exists: bool = True
     store_reachable: bool = True
     eso_works: bool = True
+    eso_fails_with: str = ""
+    """External Secrets' own words of its last refresh, if that failed."""
     pods: list[Pod] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
     gaps: tuple[Unreadable, ...] = ()
@@ -172,11 +178,21 @@ class _Vault:
             updated_at=NOON - timedelta(days=40),
         )
 
-    async def read(self) -> Reading[VaultState]:
+    async def read(self, *, afresh: bool = False) -> Reading[VaultState]:
         mine = tuple(gap for gap in self.world.gaps if gap.hop is Hop.VAULT)
-        return Reading(gaps=mine) if mine else Reading(state=self._state(), pair=self.world.item)
+        if mine:
+            return Reading(gaps=mine)
+        if self.world.second_item and (afresh or self.world.item_id_unknown):
+            self.world.item_id_unknown = True
+            ambiguous = replace(self._state(), pair=None, fault=VaultFault.ITEM_AMBIGUOUS)
+            return Reading(state=ambiguous)
+        self.world.item_id_unknown = False
+        return Reading(state=self._state(), pair=self.world.item)
 
     async def write(self, pair: KeyPair, *, over: Fingerprint) -> VaultState:
+        if self.world.second_item:
+            self.world.item_id_unknown = True
+            raise Conflict("two items have the title")
         if self.world.fingerprinter.describe(self.world.item).pair != over:
             raise Conflict("the item holds another pair by now")
         self.world.writes.append("write vault")
@@ -197,8 +213,9 @@ class _Delivery:
             state=DeliveryState(
                 ref=Ref("ExternalSecret", name, self.spec.namespace),
                 target=self.spec.secret.name,
-                ready=True,
-                reason="SecretSynced",
+                ready=not self.world.eso_fails_with,
+                reason="SecretSyncedError" if self.world.eso_fails_with else "SecretSynced",
+                last_event=self.world.eso_fails_with,
                 refreshed_at=self.world.now - timedelta(minutes=40),
             )
         )

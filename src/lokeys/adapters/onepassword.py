@@ -8,7 +8,7 @@ new version shows both values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from lokeys.adapters.connect import Change, Connect, ConnectError, Field, Item, is_id
@@ -61,6 +61,10 @@ NO_WAY = frozenset({Reason.DNS, Reason.NO_ROUTE})
 """No way leads there: outside the cluster that says something of the place, not of Connect."""
 
 
+LEADS_ELSEWHERE = frozenset({VaultFault.ITEM_AMBIGUOUS, VaultFault.ITEM_NOT_FOUND})
+"""The title no longer leads to the one item: its remembered id does not count either."""
+
+
 class OnePasswordPort:
     """A `VaultPort` on one item.
 
@@ -85,10 +89,10 @@ class OnePasswordPort:
         self._place: _Place | None = None
         self.ref = Ref("OnePasswordItem", vault.item, vault.vault)
 
-    async def read(self) -> Reading[VaultState]:
+    async def read(self, *, afresh: bool = False) -> Reading[VaultState]:
         """Return what the item holds now; one call once its ids are known. Never raises."""
         try:
-            _, item = await self._find()
+            _, item = await self._find(afresh=afresh)
             held = self._held(item)
         except ConnectError as error:
             if self._outside and error.reason in NO_WAY:
@@ -107,7 +111,7 @@ class OnePasswordPort:
         """Put `pair` into both fields with one PATCH, and return what a read-back showed."""
         changes_to = _as_text(pair)
         try:
-            place, item = await self._find()
+            place, item = await self._find(afresh=True)
             held = self._held(item)
             if held.pair == pair:
                 return self._state(held)
@@ -135,16 +139,26 @@ class OnePasswordPort:
             await self._sleep(pause_s)
         raise Waiting(f"{self.ref} is written, but Connect still shows the old values")
 
-    async def _find(self) -> tuple[_Place, Item]:
-        """Return the item and its place, by remembered ids where they still lead to one."""
-        if self._place is not None:
+    async def _find(self, *, afresh: bool) -> tuple[_Place, Item]:
+        """Return the item and its place, by remembered ids where they still lead to one.
+
+        `afresh`: by the vault's id alone. Others who read the title (External Secrets does each
+        time) fail when there are two of it, and which of the two is meant only a person knows.
+        """
+        known, self._place = self._place, None
+        if known is not None:
             try:
-                item = await self._connect.item(self._place.vault_id, self._place.item_id)
+                item = await (
+                    self._find_item(known.vault_id)
+                    if afresh
+                    else self._connect.item(known.vault_id, known.item_id)
+                )
             except ConnectError as error:
                 if error.status not in {403, 404}:
+                    self._place = None if error.fault in LEADS_ELSEWHERE else known
                     raise
-                self._place = None
             else:
+                self._place = replace(known, item_id=item.id)
                 return self._place, item
         vault_id = await self._find_vault()
         item = await self._find_item(vault_id)
@@ -274,6 +288,8 @@ def _as_action(error: ConnectError, ref: Ref) -> LokeysError:
             return Throttled(message, retry_after_s=error.retry_after_s)
         case VaultFault.NOT_CONNECT:
             return Transient(message)
+        case VaultFault.ITEM_AMBIGUOUS:
+            return Conflict(message)  # the next look finds it, and says what a person can do
         case VaultFault.VAULT_FORBIDDEN:
             return NeedsHuman(f"{ref}: {VaultFault.READ_ONLY}: give the token write access")
     return NeedsHuman(message)

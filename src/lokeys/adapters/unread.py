@@ -37,8 +37,9 @@ class UnreadableVault:
     def __init__(self, ref: Ref) -> None:
         self._ref = ref
 
-    async def read(self) -> Reading[VaultState]:
+    async def read(self, *, afresh: bool = False) -> Reading[VaultState]:
         """Say that it cannot be read."""
+        del afresh
         return Reading(state=VaultState(ref=self._ref, fault=VaultFault.NOT_READABLE))
 
     async def write(self, pair: KeyPair, *, over: Fingerprint) -> VaultState:

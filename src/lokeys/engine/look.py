@@ -90,6 +90,16 @@ class _Asked(Generic[Answer]):
     about: object = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Neighbours:
+    """What stands around the vault: when it changes, the vault is read again at once."""
+
+    source: Fingerprint | None
+    secret: Fingerprint | None
+    failing: bool
+    """Whether External Secrets says that it cannot refresh."""
+
+
 @dataclass(slots=True)
 class Lookout:
     """Looks at one route, again and again; alone holds the pairs of its last look."""
@@ -120,7 +130,14 @@ class Lookout:
         workloads = fleet.result().state or Fleet()
         pods, pod_gaps = await self._ask_pods(workloads.pods, wishes)
         new_403 = self._new_403(pods)
-        vault = await self._ask_vault(source.result(), secret.result(), wishes, again=new_403)
+        told = delivery.result().state if delivery else None
+        failing = told is not None and told.ready is False
+        about = _Neighbours(
+            source=_fingerprint(source.result()),
+            secret=_fingerprint(secret.result()),
+            failing=failing,
+        )
+        vault = await self._ask_vault(about, wishes, again=new_403)
         readings = (source.result(), vault, secret.result())
         self.pairs = _pairs(readings)
         if wishes.probe:
@@ -168,30 +185,23 @@ class Lookout:
         return more
 
     async def _ask_vault(
-        self,
-        source: Reading[SourceState],
-        secret: Reading[SecretState],
-        wishes: Wishes,
-        *,
-        again: bool,
+        self, about: _Neighbours, wishes: Wishes, *, again: bool
     ) -> Reading[VaultState]:
+        """Return the vault's answer; by the title afresh, unless it is the routine read at rest."""
         if self.ports.vault is None:
             return Reading()
-        offered = source.state.pair if source.state else None
-        held = secret.state.pair if secret.state else None
-        neighbours = (offered.pair if offered else None, held.pair if held else None)
         known, now = self._vault, self.clock()
-        if known is not None and known.about == neighbours and not again:
-            state = known.answer.state
-            agrees = state is not None and state.pair is not None and state.pair == offered
+        routine = False
+        if known is not None and known.about == about and not again:
+            agrees = about.source is not None and _fingerprint(known.answer) == about.source
+            routine = agrees and not about.failing
             limit = self.pace.vault if agrees else self.pace.vault_in_trouble
-            if _is_fresh(
-                known.at, now, min(limit, self.pace.vault_eager) if wishes.eager else limit
-            ):
+            limit = min(limit, self.pace.vault_eager) if wishes.eager else limit
+            if _is_fresh(known.at, now, limit):
                 return known.answer
-        answer = await self.ports.vault.read()
+        answer = await self.ports.vault.read(afresh=not routine)
         # The time of the answer: one that took ten seconds to fail is not asked again at once.
-        self._vault = _Asked(at=self.clock(), answer=answer, about=neighbours)
+        self._vault = _Asked(at=self.clock(), answer=answer, about=about)
         return answer
 
     async def _ask_store(self, pairs: Mapping[Fingerprint, KeyPair], *, again: bool) -> None:
@@ -273,6 +283,12 @@ class Lookout:
         answer = await self.ports.loki.log(pod)
         self._logs[pod.uid] = _Asked(at=self.clock(), answer=answer, about=pod.started_at)
         return answer
+
+
+def _fingerprint(
+    reading: Reading[SourceState] | Reading[VaultState] | Reading[SecretState],
+) -> Fingerprint | None:
+    return reading.state.pair.pair if reading.state and reading.state.pair else None
 
 
 def _is_fresh(at: datetime, now: datetime, limit: timedelta) -> bool:

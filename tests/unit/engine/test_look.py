@@ -105,6 +105,36 @@ def test_a_new_403_asks_the_store_again() -> None:
     assert seen.diagnosis.cause.cause == "source_key_dead"
 
 
+UPDATE_FAILED = "expected one 1Password Item matching: 'loki-s3', got 2"
+
+
+def test_a_second_item_of_the_title_is_found_when_external_secrets_fails_on_it() -> None:
+    """At rest the id that is remembered goes on working; its failing refresh asks for the title."""
+    route = Route(World())
+    route.look()
+    route.world.second_item = True
+    route.rest(10 * MINUTE, every=timedelta(seconds=30))
+    assert route.look().diagnosis.cause is None
+    route.world.eso_fails_with = UPDATE_FAILED
+    found = route.look().diagnosis.findings
+    assert (found[0].code, found[0].cause) == ("LK0408", "op_item_ambiguous")
+    route.world.second_item = False
+    route.world.now += timedelta(seconds=16)
+    codes = {finding.code for finding in route.look(eager=True).diagnosis.findings}
+    assert "LK0408" not in codes
+
+
+def test_a_second_item_of_the_title_is_found_before_the_vault_is_written() -> None:
+    """A changed source asks for the title, and the plan stops there."""
+    route = Route(World())
+    route.look()
+    route.world.second_item = True
+    route.world.rotate_source()
+    seen = route.look()
+    assert seen.plan.stalled == "op_item_ambiguous"
+    assert not seen.plan.acts
+
+
 def test_logs_are_read_only_in_trouble_or_on_demand() -> None:
     """A healthy pod's log is nobody's business; a refused one's is evidence."""
     route = Route(World())
