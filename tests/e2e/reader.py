@@ -3,7 +3,8 @@
 
 Run as `python reader.py PORT BUCKET_URL -target=querier`. It asks the storage once for
 each time that it is asked for its metrics, with `-idle` only the first time; `/scrapes` says how
-often that was, `/pair` shows a hash of the key pair that it started with.
+often that was, `/pair` shows a hash of the key pair that it started with. After `/unready` it is
+not ready until `/readyagain`.
 """
 
 import base64
@@ -13,6 +14,7 @@ import hashlib
 import hmac
 import os
 import sys
+import threading
 import urllib.error
 import urllib.request
 from email.utils import formatdate
@@ -23,6 +25,7 @@ from typing import Any
 PORT = 3100
 REQUESTS = "loki_objstore_bucket_transport_requests_total"
 answers: collections.Counter[int] = collections.Counter()
+unready = threading.Event()
 
 
 def digest(key_id: str, secret: str) -> str:
@@ -58,7 +61,7 @@ def stateful_set(
         "args": [str(PORT), bucket_url, "-target=querier", *(["-idle"] if idle else [])],
         "envFrom": [{"secretRef": {"name": secret}}],
         "ports": [{"name": "http-metrics", "containerPort": PORT}],
-        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": PORT}, "periodSeconds": 1},
     }
     pod = {"containers": [container], "terminationGracePeriodSeconds": 1}
     labels = {"app": "loki"}
@@ -79,6 +82,13 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/pair":
             self._say(digest(*pair()))
             return
+        if self.path == "/ready":
+            self._say("", status=503 if unready.is_set() else 200)
+            return
+        if self.path in {"/unready", "/readyagain"}:
+            (unready.set if self.path == "/unready" else unready.clear)()
+            self._say("")
+            return
         if self.path == "/scrapes":
             self._say(str(answers.total()))
             return
@@ -87,8 +97,8 @@ class Handler(BaseHTTPRequestHandler):
         rows = [f'{REQUESTS}{{status_code="{code}"}} {n}\n' for code, n in answers.items()]
         self._say("loki_ingester_memory_chunks 0\n" + "".join(rows))
 
-    def _say(self, text: str) -> None:
-        self.send_response(200)
+    def _say(self, text: str, *, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())

@@ -94,6 +94,10 @@ class Sight:
         """Return how often the pod in Loki's place was asked for its metrics."""
         return int(self._asked("scrapes"))
 
+    def say_ready(self, *, ready: bool) -> None:
+        """Let the pod in Loki's place say that it is ready, or that it is not."""
+        self._asked("readyagain" if ready else "unready")
+
     def _asked(self, page: str) -> str:
         """Return a page of the pod in Loki's place, which takes a moment to listen."""
         for _ in range(50):

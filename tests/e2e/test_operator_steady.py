@@ -74,3 +74,20 @@ def test_a_minute_costs_what_was_agreed_and_shows_a_key_that_died(
     assert home.scrapes() - scraped <= 3
     assert home.condition("Ready")["status"] == "True"
     assert_no_secret_shows(neighbour, installation)
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_proved_pod_that_does_not_serve_is_not_called_ready(
+    home: Homelab, installation: Installation
+) -> None:
+    """The key is right everywhere; Ready waits for the pod's own readiness, and names it."""
+    home.build(with_loki=False)
+    installation.follow(home)
+    home.wait_condition("Ready", "True")
+    home.say_ready(ready=False)
+    told = home.wait_condition("Ready", "Unknown", reason="PodsNotReady")
+    assert told["message"] == "not ready: loki-0 (0/1)"
+    assert home.condition("Verified")["status"] == "True"
+    assert home.causes() == set()
+    home.say_ready(ready=True)
+    home.wait_condition("Ready", "True")

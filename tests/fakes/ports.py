@@ -60,6 +60,7 @@ class Pod:
     requests: int = 5
     asks: bool = True
     """Whether it asks the store for anything now: one that does not meets no 403."""
+    ready: bool = True
 
 
 @dataclass(slots=True)
@@ -284,8 +285,8 @@ class _Workloads:
             ref=Ref("Pod", pod.name, self.spec.namespace),
             uid=pod.uid,
             workload=workload,
-            ready=True,
-            containers_ready="2/2",
+            ready=pod.ready,
+            containers_ready="2/2" if pod.ready else "1/2",
             created_at=pod.started_at,
             started_at=pod.started_at,
             wal_persistent=pod.wal_persistent,

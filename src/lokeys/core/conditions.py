@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A route's status as the resource shows it: conditions, hops, findings, the next step.
 
-    Ready     True only if InSync and Verified are, and no error is found
+    Ready     True only if InSync and Verified are, no error is found, and every pod is Ready
     InSync    every hop that can be read holds the same pair
     Verified  each pod is proved to write with it (the reason says how)
     Stalled   only a person can go on (the reason is the cause)
@@ -29,6 +29,9 @@ from lokeys.core.snapshot import Snapshot
 _ENDS = frozenset({Hop.SOURCE, Hop.SECRET})
 """Without these two nothing can be said to agree; a vault may be of a kind that nobody can read."""
 
+PODS_NOT_READY = "PodsNotReady"
+"""The reason of Ready where the key is right everywhere and a pod does not serve (yet)."""
+
 SHOWN_FINDINGS = 10
 SHOWN_MESSAGE = 1024
 
@@ -55,7 +58,7 @@ def conditions(
     in_sync = _in_sync(diagnosis)
     verified = _verified(snapshot, in_sync)
     return (
-        _ready(diagnosis, in_sync, verified),
+        _ready(diagnosis, in_sync, verified, _serving(snapshot)),
         in_sync,
         verified,
         _stalled(plan),
@@ -117,15 +120,27 @@ def _stalled(plan: Plan) -> Condition:
     return Condition(type="Stalled", status="True", reason=camel(plan.stalled), message=plan.reason)
 
 
-def _ready(diagnosis: Diagnosis, in_sync: Condition, verified: Condition) -> Condition:
+def _serving(snapshot: Snapshot) -> Condition:
+    """Return whether every pod is Ready, all its containers are; a proof is no listening port."""
+    waiting = [f"{pod.ref.name} ({pod.containers_ready})" for pod in snapshot.pods if not pod.ready]
+    if not waiting:
+        return Condition(type="Serving", status="True", reason="PodsReady")
+    message = f"not ready: {', '.join(waiting)}"[:SHOWN_MESSAGE]
+    return Condition(type="Serving", status="Unknown", reason=PODS_NOT_READY, message=message)
+
+
+def _ready(
+    diagnosis: Diagnosis, in_sync: Condition, verified: Condition, serving: Condition
+) -> Condition:
     worst = diagnosis.cause
     if worst is not None:
         reason = camel(worst.cause) if worst.cause else worst.code
         message = f"{worst.message} ({worst.code})"[:SHOWN_MESSAGE]
         return Condition(type="Ready", status="False", reason=reason, message=message)
-    if in_sync.status == "True" and verified.status == "True":
+    needed = (in_sync, verified, serving)
+    short_of = next((each for each in needed if each.status != "True"), None)
+    if short_of is None:
         return Condition(type="Ready", status="True", reason=verified.reason)
-    short_of = in_sync if in_sync.status != "True" else verified
     return Condition(
         type="Ready",
         status="Unknown" if short_of.status == "Unknown" else "False",

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from lokeys.core.conditions import status
+from lokeys.core.conditions import PODS_NOT_READY, status
 from lokeys.core.finding import time_to_json
 from lokeys.core.model import Mode, RouteSpec
 from lokeys.core.plan import Action, Plan
@@ -131,7 +131,9 @@ class Controller:
         return _pause_s(route, look)
 
     async def _look(self, key: Key, route: Route) -> Look:
-        eager = route.told[0] not in {"", "True"}
+        ready, reason = route.told
+        # A pod that is not ready is followed by its watch; vault and Loki say nothing new of it.
+        eager = ready not in {"", "True"} and reason != PODS_NOT_READY
         wishes = Wishes(eager=eager)
         began = self.clock()
         look = await route.lookout.look(route.memory, wishes=wishes, rivals=self.claims.rivals(key))

@@ -353,6 +353,18 @@ CONDITIONS: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
         {"pods": ()},
         {"Verified": ("Unknown", "NotProved")},
     ),
+    "a pod that is proved and does not serve yet": (
+        {"pods": (a_pod(), a_pod("loki-1", ready=False, containers_ready="1/2", **READER))},
+        {
+            "Ready": ("Unknown", "PodsNotReady"),
+            "InSync": ("True", "AllHopsAgree"),
+            "Verified": ("True", "ProvedByStoreTest"),
+        },
+    ),
+    "a pod that is neither proved nor ready": (
+        {"pods": (a_pod(ready=False, accepted=0),)},
+        {"Ready": ("Unknown", "NotProved")},
+    ),
     "the vault is behind": (
         STALE,
         {

@@ -180,6 +180,27 @@ def test_a_minute_at_rest_takes_two_looks() -> None:
     run(main())
 
 
+def test_a_pod_that_is_not_ready_for_long_costs_no_more_than_a_route_at_rest() -> None:
+    """Its watch tells when it is: neither vault nor store nor Loki is asked any sooner."""
+
+    async def main() -> None:
+        desk = Desk()
+        desk.world.pods[0].ready = False
+        await desk.rest(until=lambda: now() >= 1300)
+        assert desk.ready() == ("Unknown", "PodsNotReady")
+        before, began = desk.calls.copy(), now()
+        await desk.rest(until=lambda: now() - began >= 10 * 59)
+        asked = desk.calls - before
+        assert asked["store.try_list"] <= 11
+        assert asked["vault.read"] <= 2
+        assert asked["loki.metrics"] <= 21
+        desk.world.pods[0].ready = True
+        await desk.rest(until=lambda: desk.ready() == ("True", "ProvedByLoki"))
+        assert desk.world.writes == []
+
+    run(main())
+
+
 def test_a_resource_made_anew_is_told_everything() -> None:
     """One of the same name and the same words has a status of its own, and hears all of it."""
 
