@@ -29,7 +29,15 @@ from builders import (
     look,
 )
 from lokeys.core.conditions import conditions, evidence, status
-from lokeys.core.currency import Currency, Proof, currency, key_is_dead, may_lose_lines, proof
+from lokeys.core.currency import (
+    Currency,
+    Proof,
+    currency,
+    has_read,
+    key_is_dead,
+    may_lose_lines,
+    proof,
+)
 from lokeys.core.diagnosis import diagnose
 from lokeys.core.memory import REMEMBERED_PAIRS, remember
 from lokeys.core.model import Hop
@@ -101,6 +109,13 @@ def test_which_key_a_pod_runs_with(
         memory=Memory(content=known, refused=(A.pair,)),
     )
     assert currency(pod, seen) is expected
+
+
+def test_a_container_that_does_not_run_has_read_nothing() -> None:
+    """It will, when it starts; until then no pair is known to be its own."""
+    known = Memory(content=GUESSED)
+    assert not has_read(a_pod(started_at=None), GUESSED, known)
+    assert has_read(a_pod(started_at=AFTER), GUESSED, known)
 
 
 def test_refused_with_a_key_that_the_store_refuses_says_nothing() -> None:

@@ -41,6 +41,8 @@ def test_what_is_written_reads_back(value: dict[str, Any]) -> None:
         pytest.param("yes", '"yes"', id="what YAML takes for a truth value is quoted"),
         pytest.param("", '""', id="nothing is quoted"),
         pytest.param("a\nb\n", "|\n  a\n  b", id="lines are a block"),
+        pytest.param("a\n\n", r'"a\n\n"', id="lines that end in an empty one are quoted"),
+        pytest.param(" a\nb", r'" a\nb"', id="lines that begin with a space are quoted"),
         pytest.param(Block("${A}"), "|-\n  ${A}", id="a block stays a block on one line"),
         pytest.param({}, "{}", id="an empty object"),
         pytest.param((), "[]", id="an empty list"),
