@@ -5,6 +5,10 @@ Run as `python reader.py PORT BUCKET_URL -target=querier`. It asks the storage o
 each time that it is asked for its metrics, with `-idle` only the first time; `/scrapes` says how
 often that was, `/pair` shows a hash of the key pair that it started with. After `/unready` it is
 not ready until `/readyagain`.
+
+With `-flush=HOW` it is an ingester instead, which asks the storage only when told to flush. The
+first such call is held until `/letgo`, and then never answered: if `lost` it has done nothing, if
+`unanswered` it was done.
 """
 
 import base64
@@ -25,7 +29,8 @@ from typing import Any
 PORT = 3100
 REQUESTS = "loki_objstore_bucket_transport_requests_total"
 answers: collections.Counter[int] = collections.Counter()
-unready = threading.Event()
+unready, held, let_go = threading.Event(), threading.Event(), threading.Event()
+HELD_AT_MOST_S = 60.0
 
 
 def digest(key_id: str, secret: str) -> str:
@@ -51,26 +56,33 @@ def ask(url: str, key_id: str, secret: str) -> None:
 
 
 def stateful_set(
-    namespace: str, secret: str, bucket_url: str, *, idle: bool = False
+    namespace: str, secret: str, bucket_url: str, *, idle: bool = False, flush: str = ""
 ) -> dict[str, Any]:
     """Return a StatefulSet `loki` of one such pod."""
-    container = {
+    args = ["-target=querier", *(["-idle"] if idle else [])]
+    if flush:
+        args = ["-target=ingester", "-ingester.wal-dir=/data/wal", f"-flush={flush}"]
+    container: dict[str, Any] = {
         "name": "loki",
         "image": "reader",
         "command": [sys.executable, str(Path(__file__))],
-        "args": [str(PORT), bucket_url, "-target=querier", *(["-idle"] if idle else [])],
+        "args": [str(PORT), bucket_url, *args],
         "envFrom": [{"secretRef": {"name": secret}}],
         "ports": [{"name": "http-metrics", "containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": PORT}, "periodSeconds": 1},
     }
     pod = {"containers": [container], "terminationGracePeriodSeconds": 1}
     labels = {"app": "loki"}
-    spec = {
+    spec: dict[str, Any] = {
         "serviceName": "loki",
         "replicas": 1,
         "selector": {"matchLabels": labels},
         "template": {"metadata": {"labels": labels}, "spec": pod},
     }
+    if flush:
+        container["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+        claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        spec["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": claim}]
     metadata = {"name": "loki", "namespace": namespace, "labels": labels}
     return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata, "spec": spec}
 
@@ -79,23 +91,28 @@ class Handler(BaseHTTPRequestHandler):
     """Answers as a Loki that only reads."""
 
     def do_GET(self) -> None:
-        if self.path == "/pair":
-            self._say(digest(*pair()))
-            return
+        """Answer a page: most say something, some change something."""
         if self.path == "/ready":
             self._say("", status=503 if unready.is_set() else 200)
-            return
-        if self.path in {"/unready", "/readyagain"}:
-            (unready.set if self.path == "/unready" else unready.clear)()
+        elif self.path == "/metrics":
+            self._say(metrics())
+        elif self.path in SAYS:
+            self._say(SAYS[self.path]())
+        else:
+            CHANGES[self.path]()
             self._say("")
+
+    def do_POST(self) -> None:
+        """Flush."""
+        if FLUSHES and not held.is_set():
+            if FLUSHES == "unanswered":
+                ask(sys.argv[2], *pair())
+            held.set()
+            let_go.wait(HELD_AT_MOST_S)
+            self.close_connection = True
             return
-        if self.path == "/scrapes":
-            self._say(str(answers.total()))
-            return
-        if "-idle" not in sys.argv or not answers:
-            ask(sys.argv[2], *pair())
-        rows = [f'{REQUESTS}{{status_code="{code}"}} {n}\n' for code, n in answers.items()]
-        self._say("loki_ingester_memory_chunks 0\n" + "".join(rows))
+        ask(sys.argv[2], *pair())
+        self._say("", status=204)
 
     def _say(self, text: str, *, status: int = 200) -> None:
         self.send_response(status)
@@ -110,6 +127,23 @@ class Handler(BaseHTTPRequestHandler):
 def pair() -> tuple[str, str]:
     """Return the pair that it started with."""
     return os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+
+
+def metrics() -> str:
+    """Ask the storage, as the kind of pod does, and return what came of it so far."""
+    if not FLUSHES and ("-idle" not in sys.argv or not answers):
+        ask(sys.argv[2], *pair())
+    rows = [f'{REQUESTS}{{status_code="{code}"}} {n}\n' for code, n in answers.items()]
+    return "loki_ingester_memory_chunks 0\n" + "".join(rows)
+
+
+FLUSHES = next((word.partition("=")[2] for word in sys.argv if word.startswith("-flush=")), "")
+SAYS = {
+    "/pair": lambda: digest(*pair()),
+    "/scrapes": lambda: str(answers.total()),
+    "/held": lambda: str(int(held.is_set())),
+}
+CHANGES = {"/unready": unready.set, "/readyagain": unready.clear, "/letgo": let_go.set}
 
 
 if __name__ == "__main__":

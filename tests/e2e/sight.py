@@ -98,6 +98,18 @@ class Sight:
         """Let the pod in Loki's place say that it is ready, or that it is not."""
         self._asked("readyagain" if ready else "unready")
 
+    def flush_is_held(self) -> bool:
+        """Tell whether the pod in Loki's place holds a call to flush."""
+        return self._asked("held") == "1"
+
+    def let_flush_go(self) -> None:
+        """Let the pod in Loki's place drop the call that it holds."""
+        self._asked("letgo")
+
+    def flushes(self) -> int:
+        """Return how often the pod in Loki's place has asked the storage: once a flush."""
+        return int(self._asked("scrapes"))
+
     def _asked(self, page: str) -> str:
         """Return a page of the pod in Loki's place, which takes a moment to listen."""
         for _ in range(50):

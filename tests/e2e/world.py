@@ -125,12 +125,14 @@ class Homelab(Sight):
         item: dict[str, str] | None = None,
         with_loki: bool = True,
         idle: bool = False,
+        flush: str = "",
         **delivery: Any,
     ) -> None:
         """Make everything up to a Loki that writes with the user's key.
 
         Without a Loki its place is taken by a small process that starts at once and only reads; an
-        `idle` one asks the storage once and no more.
+        `idle` one asks the storage once and no more, one with `flush` writes when it is told to,
+        and the first time the word is `lost` or stays `unanswered`.
         `delivery` replaces parts of the ExternalSecret's spec.
         """
         self.loki = loki or self.loki
@@ -145,7 +147,7 @@ class Homelab(Sight):
         self._make_delivery(delivery)
         self.kubelet.take(self.monitoring)
         url = f"{self.endpoint}/{self.bucket}"
-        stand_in = [reader.stateful_set(self.monitoring, SECRET, url, idle=idle)]
+        stand_in = [reader.stateful_set(self.monitoring, SECRET, url, idle=idle, flush=flush)]
         self.kubernetes.apply(*(self.loki.objects() if with_loki else stand_in))
         self.wait_ready()
 
