@@ -114,6 +114,7 @@ class Lookout:
     _metrics: dict[str, _Asked[LokiMetrics | Unreadable]] = field(default_factory=dict)
     _logs: dict[str, _Asked[tuple[LogLine, ...] | Unreadable]] = field(default_factory=dict)
     _refused: int = 0
+    _refused_since: dict[Fingerprint, datetime] = field(default_factory=dict)
     _held: frozenset[Fingerprint] = frozenset()
 
     async def look(
@@ -141,7 +142,7 @@ class Lookout:
         readings = (source.result(), vault, secret.result())
         self.pairs = _pairs(readings)
         if wishes.probe:
-            await self._ask_store(self.pairs, again=new_403)
+            await self._ask_store(self.pairs, again=new_403, offered=about.source)
         others = (delivery.result() if delivery else Reading(), fleet.result())
         snapshot = Snapshot(
             spec=self.spec,
@@ -204,7 +205,19 @@ class Lookout:
         self._vault = _Asked(at=self.clock(), answer=answer, about=about)
         return answer
 
-    async def _ask_store(self, pairs: Mapping[Fingerprint, KeyPair], *, again: bool) -> None:
+    async def _ask_store(
+        self,
+        pairs: Mapping[Fingerprint, KeyPair],
+        *,
+        again: bool,
+        offered: Fingerprint | None,
+    ) -> None:
+        """Ask about every pair of which the last answer is too old.
+
+        What the source offers and the store refuses may be a key that is just being made: Rook
+        removes the old one first. That is asked again after 1, 2, 4 … s, and soon at the pace of
+        all others.
+        """
         limit = self.pace.store_after_403 if again else self.pace.store
         if pairs.keys() != self._held:
             limit = self.pace.store_after_change
@@ -213,19 +226,34 @@ class Lookout:
         due = [
             (name, pair)
             for name, pair in pairs.items()
-            if (known := self.verdicts.get(name)) is None or not _is_fresh(known.at, now, limit)
+            if (known := self.verdicts.get(name)) is None
+            or not _is_fresh(known.at, now, min(limit, self._hope(name, known, offered)))
         ]
         answers = await asyncio.gather(*(self.ports.store.try_list(pair) for _, pair in due))
         for (name, _), verdict in zip(due, answers, strict=True):
             known = self.verdicts.get(name)
             trusted = known is not None and known.trusted and verdict.accepted
             self.verdicts[name] = replace(verdict, depth=Depth.FULL) if trusted else verdict
+            if verdict.refused:
+                self._refused_since.setdefault(name, verdict.at)
+            else:
+                self._refused_since.pop(name, None)
+
+    def _hope(
+        self, name: Fingerprint, known: StoreVerdict, offered: Fingerprint | None
+    ) -> timedelta:
+        """Return how long an answer counts: a refusal of the source's pair as long as it lasts."""
+        since = self._refused_since.get(name)
+        if name != offered or since is None:
+            return self.pace.store
+        return max(known.at - since, self.pace.store_after_change)
 
     def _verdicts_of(
         self, pairs: Mapping[Fingerprint, KeyPair]
     ) -> Mapping[Fingerprint, StoreVerdict]:
         """Return the verdicts on pairs that some hop still holds, and drop the others."""
         self.verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in pairs}
+        self._refused_since = {n: at for n, at in self._refused_since.items() if n in pairs}
         return MappingProxyType(dict(self.verdicts))
 
     async def _ask_pods(

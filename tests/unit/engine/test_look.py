@@ -43,6 +43,11 @@ class Route:
         return self.calls
 
 
+def cause_of(look: Look) -> str | None:
+    """Return the first cause of an error that a look has found."""
+    return look.diagnosis.cause.cause if look.diagnosis.cause else None
+
+
 def test_a_route_at_rest_costs_what_the_design_says() -> None:
     """In ten minutes: ten lists at the store, two item reads, twenty scrapes, no write."""
     route = Route(World())
@@ -103,6 +108,30 @@ def test_a_new_403_asks_the_store_again() -> None:
     assert route.calls["store.try_list"] == 1
     assert seen.diagnosis.cause is not None
     assert seen.diagnosis.cause.cause == "source_key_dead"
+
+
+def test_a_refusal_of_what_the_source_offers_is_not_believed_for_a_minute() -> None:
+    """Rook removes the old key before it makes the new one: a look may come in between."""
+    route = Route(World())
+    route.look()
+    route.world.rotate_source()
+    route.world.alive = []
+    route.world.now += timedelta(seconds=2)
+    assert cause_of(route.look()) == "source_key_dead"
+    route.world.alive = [pair("two")]
+    route.world.now += timedelta(seconds=1)
+    assert cause_of(route.look()) == "vault_behind_source"
+
+
+def test_a_key_that_stays_dead_is_soon_asked_about_once_a_minute() -> None:
+    """Hope is short: after the first minute a refused key costs what a good one does."""
+    route = Route(World())
+    route.world.pods[0].asks = False
+    route.world.alive = []
+    route.look()
+    first = route.rest(MINUTE, every=timedelta(seconds=1))["store.try_list"]
+    assert first <= 7
+    assert route.rest(10 * MINUTE, every=timedelta(seconds=1))["store.try_list"] <= 11
 
 
 UPDATE_FAILED = "expected one 1Password Item matching: 'loki-s3', got 2"

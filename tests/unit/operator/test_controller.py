@@ -101,10 +101,16 @@ class Desk:
             if self.calls["store.try_list"] > asked:
                 self.lists.append(now())
 
+    def wake(self) -> None:
+        """Let the next reconcile be due, as a change of a hop does."""
+        self._due = now()
+
     def ready(self) -> tuple[str, str]:
         """Return status and reason of Ready, as it was told last."""
         told = (patch["status"].get("conditions") for patch in reversed(self.store.patches))
-        ready = next(conditions for conditions in told if conditions)[0]
+        ready = next((conditions[0] for conditions in told if conditions), None)
+        if ready is None:
+            return "", ""
         return ready["status"], ready["reason"]
 
     async def _ports(self, spec: RouteSpec, _objects: object) -> Any:
@@ -176,6 +182,25 @@ def test_a_minute_at_rest_takes_two_looks() -> None:
         assert asked["loki.metrics"] <= 21
         assert asked["source.read"] <= 21
         assert desk.world.writes == []
+
+    run(main())
+
+
+def test_a_new_key_that_the_store_does_not_know_yet_is_carried_on_within_seconds() -> None:
+    """A look that comes while the source swaps its keys delays the heal by little."""
+
+    async def main() -> None:
+        desk = Desk()
+        await desk.rest(until=lambda: desk.ready() == ("True", "ProvedByLoki"))
+        desk.world.pods[0].asks = False
+        desk.world.rotate_source()
+        new, desk.world.alive = desk.world.alive, []
+        await asyncio.sleep(2.0)
+        desk.wake()
+        await desk.rest(until=lambda: desk.ready() == ("False", "SourceKeyDead"))
+        desk.world.alive, swapped = new, now()
+        await desk.rest(until=lambda: desk.world.writes != [])
+        assert now() - swapped < 6
 
     run(main())
 
