@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
+import httpx2
 import pytest
 
 from contract.serving import serve
 from contract.stores import pair_of
 from lokeys.adapters.connect import Connect
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http import HttpClients, make_client
 from lokeys.adapters.onepassword import OnePasswordPort
 from lokeys.core.model import OnePasswordVault, PairKeys, SecretKeyRef
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
@@ -133,6 +134,39 @@ def test_a_name_that_only_the_cluster_knows(*, outside: bool) -> None:
     reading = asyncio.run(run())
     assert [gap.why for gap in reading.gaps] == ([Why.UNREACHABLE] if outside else [])
     assert (reading.state and reading.state.fault) == (None if outside else VaultFault.UNREACHABLE)
+
+
+@pytest.mark.parametrize(
+    ("error", "from_here"),
+    [(httpx2.ConnectTimeout, True), (httpx2.ReadTimeout, False), (httpx2.ReadError, False)],
+)
+def test_a_firewall_in_between_is_told_from_a_connect_that_hangs(
+    error: type[httpx2.RequestError], *, from_here: bool
+) -> None:
+    """No connection says something of the place; what was connected to and hangs is Connect."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        raise error("no", request=request)
+
+    async def run() -> Reading[VaultState]:
+        client = make_client(transport=httpx2.MockTransport(answer))
+        home = Home("http://connect.test", ConnectServer())
+        connect = Connect(home.url, token=home.current_token, client=client, sleep=home.sleep)
+        async with client:
+            port = OnePasswordPort(
+                home.spec(),
+                connect,
+                fingerprinter=FINGERPRINTER,
+                sleep=home.sleep,
+                outside=True,
+            )
+            return await port.read()
+
+    reading = asyncio.run(run())
+    assert [gap.why for gap in reading.gaps] == ([Why.UNREACHABLE] if from_here else [])
+    assert (reading.state and reading.state.fault) == (
+        None if from_here else VaultFault.UNREACHABLE
+    )
 
 
 @pytest.mark.parametrize("by_id", [True, False], ids=["by ids", "by names"])

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     REFUSED = "refused"
     DNS = "dns"
     NO_ROUTE = "no_route"
+    NO_CONNECTION = "no_connection"
     TIMEOUT = "timeout"
     CLOSED = "closed"
     TLS_UNKNOWN_AUTHORITY = "tls_unknown_authority"
@@ -56,6 +57,7 @@ _SAID = {
     Reason.REFUSED: "connection refused",
     Reason.DNS: "the host name does not resolve here",
     Reason.NO_ROUTE: "no route to the host",
+    Reason.NO_CONNECTION: "no connection in time: nothing answers at all, as behind a firewall",
     Reason.TIMEOUT: "no answer in time",
     Reason.CLOSED: "the connection was closed before the answer was complete",
     Reason.TLS_UNKNOWN_AUTHORITY: "the certificate's authority is not trusted",
@@ -253,6 +255,8 @@ _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAI
 
 
 def _reason_of(error: httpx2.RequestError) -> Reason:
+    if isinstance(error, httpx2.ConnectTimeout):
+        return Reason.NO_CONNECTION
     if isinstance(error, httpx2.TimeoutException):
         return Reason.TIMEOUT
     for cause in _causes(error):

@@ -57,7 +57,7 @@ class _Held:
         )
 
 
-NO_WAY = frozenset({Reason.DNS, Reason.NO_ROUTE})
+NO_WAY = frozenset({Reason.DNS, Reason.NO_ROUTE, Reason.NO_CONNECTION})
 """No way leads there: outside the cluster that says something of the place, not of Connect."""
 
 
