@@ -12,6 +12,7 @@ import httpx2
 
 from e2e.reader import digest
 from lokeys.demo.parts.connect import ConnectServer
+from parts.hidden import Hidden
 from parts.kubernetes import Kubernetes
 from parts.manifests import PORT, Loki
 from parts.process import PartError, wait_for
@@ -60,12 +61,12 @@ class Sight:
             for key in names
             if key in data
         ]
-        return (halves[0], halves[1]) if len(halves) == 2 else None
+        return (halves[0], Hidden(halves[1])) if len(halves) == 2 else None
 
     def vault_pair(self) -> Pair:
         """Return the pair in the item."""
         values = self.connect.values(self.vault_id, self.item_id)
-        return values.get("access_key", ""), values.get("secret_key", "")
+        return values.get("access_key", ""), Hidden(values.get("secret_key", ""))
 
     def pod(self, name: str = "loki-0") -> Json:
         """Return a pod, empty if there is none."""

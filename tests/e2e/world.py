@@ -33,6 +33,7 @@ from lokeys.http_server import Handler, HttpServer, Request, Response
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from parts.external_secrets import ExternalSecrets
+from parts.hidden import Hidden
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.manifests import Loki
@@ -354,7 +355,7 @@ class Homelab(Sight):
     def replace_key_at_rgw(self) -> Pair:
         """Replace the user's key behind Rook; return the new pair."""
         old = self.source_pair()
-        key, secret = "N" + secrets.token_hex(9).upper() + "X", secrets.token_hex(20)
+        key, secret = "N" + secrets.token_hex(9).upper() + "X", Hidden(secrets.token_hex(20))
         self.add_key_at_rgw(key, secret)
         self.remove_key_at_rgw(old[0])
         return key, secret

@@ -16,6 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from parts.debian import find
+from parts.hidden import Hidden
 from parts.process import Folder, PartError, Process, free_ports, wait_for
 
 HOST = "127.0.0.1"
@@ -150,7 +151,7 @@ class Rgw:
     def create_user(self, uid: str, *options: str) -> tuple[str, str]:
         """Make a user with one key, which RGW chooses, and return that key's id and secret."""
         user = self.admin("user", "create", f"--uid={uid}", f"--display-name={uid}", *options)
-        return user["keys"][0]["access_key"], user["keys"][0]["secret_key"]
+        return user["keys"][0]["access_key"], Hidden(user["keys"][0]["secret_key"])
 
     def request(
         self, pair: tuple[str, str], method: str, path: str, body: bytes = b""

@@ -24,7 +24,7 @@ class Running:
     kubelet: Kubelet
     rgw: Rgw
     loki: Loki
-    pair: tuple[str, str]
+    pair: tuple[str, str] = dataclasses.field(repr=False)
 
     def pod(self) -> dict[str, Any]:
         path = f"/api/v1/namespaces/{self.loki.namespace}/pods/loki-0"

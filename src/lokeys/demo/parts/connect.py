@@ -63,8 +63,8 @@ _STATUS_OF = {
 class StoredItem:
     """An item, and the copy that reads still show."""
 
-    now: Json
-    shown: Json
+    now: Json = field(repr=False)
+    shown: Json = field(repr=False)
     stale_reads: int = 0
     stale_until: datetime | None = None
 
