@@ -129,7 +129,7 @@ def _by_hand(home: Homelab) -> dict[str, float]:
         clock.pair = home.replace_key()
         kubectl("get", "secret", "-n", home.storage, home.generated, "-o", "json")
         key, secret = home.source_pair()
-        home.connect.edit(home.vault_id, home.item_id, access_key=key, secret_key=secret)
+        home.connect.edit(home.vault_id, home.item_id, access_key=key, secret_key=str(secret))
         clock.note("vault")
         word = f"force-sync={time.monotonic_ns()}"
         kubectl("annotate", *space, "externalsecret", SECRET, word, "--overwrite")

@@ -80,7 +80,7 @@ def secret_uid(home: Homelab) -> str:
 def edit_vault(home: Homelab, pair: Pair) -> None:
     """Put a pair into the item, as one edit."""
     key, secret = pair
-    home.connect.edit(home.vault_id, home.item_id, access_key=key, secret_key=secret)
+    home.connect.edit(home.vault_id, home.item_id, access_key=key, secret_key=str(secret))
 
 
 def item_version(home: Homelab) -> int:

@@ -219,7 +219,7 @@ class Homelab(Sight):
 
     def _make_vault(self, item: dict[str, str] | None) -> None:
         key, secret = self.source_pair()
-        fields = item or {"access_key": key, "secret_key": secret}
+        fields = item or {"access_key": key, "secret_key": str(secret)}
         self.vault_id = self.connect.add_vault("homelab")
         self.item_id = self.connect.add_item(
             self.vault_id, ITEM, [("note", "keep me"), *fields.items()]
