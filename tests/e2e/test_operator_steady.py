@@ -58,8 +58,9 @@ def test_a_minute_costs_what_was_agreed_and_shows_a_key_that_died(
     neighbour.wait_looked_again()
     calls = len(installation.audit())
     asked, served, scraped = len(store.requests), len(home.connect.served), home.scrapes()
-    before, died = len(neighbours_store.requests), time.monotonic()
-    neighbour.replace_key_at_rgw()
+    before, key = len(neighbours_store.requests), neighbour.source_pair()[0]
+    died = time.monotonic()
+    neighbour.remove_key_at_rgw(key)
     neighbour.wait_finding("source_key_dead", timeout_s=REST_S)
     assert time.monotonic() - died <= REST_S
     assert len(neighbours_store.requests) - before == 1
