@@ -24,6 +24,7 @@ _GROUPS = {
     "LK04": "Vaults: 1Password",
     "LK05": "External Secrets and the Secret",
     "LK06": "Pods and their rollout",
+    "LK07": "Trust in short-lived tokens",
     "LK08": "The store's answers",
     "LK10": "What could not be read",
 }

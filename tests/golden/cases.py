@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The golden cases: a folder a story, and what lokeys says of it, as JSON and as people read it.
 
-A case of a route has its story in `case.yaml` (`golden.stories`). One of manifests has them in
-`input.yaml`, and in `case.yaml` the story and how `validate` is called, or what of a stack is there
-already (`golden.operated`).
+A case of a cloud's documents has them beside `case.yaml`, which says of what stack they are
+(`trust:`). A case of a route has its story in `case.yaml` (`golden.stories`). One of manifests has
+them in `input.yaml`, and in `case.yaml` the story and how `validate` is called, or what of a stack
+is there already (`golden.operated`).
 
 PYTHONPATH=tests python -m golden.cases      write what is said now; read the diff before trust
 """
@@ -14,6 +15,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,8 +25,12 @@ from golden.stories import read_story
 from lokeys.adapters.manifests import read
 from lokeys.cli.operator_environment import cloud_environment
 from lokeys.core.diagnosis import diagnose
-from lokeys.core.finding import Finding, finding_to_json
+from lokeys.core.finding import Finding, finding_to_json, ranked
+from lokeys.core.model import Ref
 from lokeys.core.plan import Plan, Policy, plan
+from lokeys.core.trust.answers import Answers
+from lokeys.core.trust.clouds import check, doubts, needs_of
+from lokeys.core.trust.fetched import Fetched, Kind
 from lokeys.core.validation.validate import validate
 
 HERE = Path(__file__).parent
@@ -44,8 +50,12 @@ class Case:
 
     def said(self) -> dict[str, str]:
         """Return what must stand in the expected files now."""
+        told = yaml.safe_load((self.folder / "case.yaml").read_text())
         if (self.folder / INPUT).exists():
             story, found = self._validated()
+            lines = _validation_lines(found)
+        elif "trust" in told:
+            story, found = told["story"], self._compared(told["trust"])
             lines = _validation_lines(found)
         else:
             story, seen = read_story(self.folder / "case.yaml")
@@ -71,6 +81,21 @@ class Case:
         optional = told.get("secretsOptional", False)
         found = validate(given, now=NOW, environment=around, secrets_optional=optional)
         return told["story"], found.all_findings
+
+    def _compared(self, told: dict[str, Any]) -> tuple[Finding, ...]:
+        needs = needs_of(told["cloud"], Answers(given=told["answers"]))
+        documents = [
+            Fetched(
+                kind=Kind(each["as"]),
+                of=Ref(*each["of"].split("/", 1)),
+                content=json.loads((self.folder / each["file"]).read_text())
+                if "file" in each
+                else None,
+                file=each.get("file", ""),
+            )
+            for each in told.get("documents", ())
+        ]
+        return ranked((*doubts(needs), *check(needs, documents)))
 
     def _tells(self, finding: Finding) -> bool:
         return self.code in {finding.code, *(symptom.code for symptom in finding.symptoms)}

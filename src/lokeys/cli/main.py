@@ -37,6 +37,7 @@ COMMANDS = {
     "heal": "mend one route step by step, and prove it",
     "bucket": "make sure that user and bucket exist; show where and who",
     "probe": "test a route's key, link by link",
+    "iam": "print what a cloud must know before a stack's tokens are worth anything there",
     "rbac": "print the Roles that the operator needs for one route or stack",
     "status": "all routes, one line each",
     "explain": "what a finding means, why it matters, how to mend it",

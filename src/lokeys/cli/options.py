@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-OUTPUTS = ("people", "json", "yaml", "sarif", "junit")
+OUTPUTS = ("people", "json", "yaml", "sarif", "junit", "commands", "terraform")
 REACHES = ("auto", "direct", "forward")
 SEVERITIES = ("error", "warning", "info")
 _IGNORE = re.compile(r"LK[0-9]{4}(=[A-Za-z]+/[^/\s]*/[^/\s]+)?")

@@ -2,7 +2,7 @@
 """Every finding there is. Codes are never reused; each has a docs page and a golden case.
 
 LK01xx storage Secrets · LK02xx LokiStacks and schemas · LK03xx sources · LK04xx vaults
-LK05xx External Secrets and the Secret · LK06xx pods and rollout
+LK05xx External Secrets and the Secret · LK06xx pods and rollout · LK07xx trust in tokens
 LK08xx the store's answers · LK10xx what could not be read
 """
 
@@ -18,6 +18,7 @@ from lokeys.core.catalogue import (
     storage_objects,
     storage_secrets,
     store,
+    trust,
     vaults,
 )
 from lokeys.core.finding import Rule
@@ -26,7 +27,7 @@ from lokeys.core.finding import Rule
 def _rules() -> dict[str, Rule]:
     modules = (
         *(storage_secrets, storage_objects, lokistacks, operation),
-        *(sources, vaults, delivery, pods, store, reading),
+        *(sources, vaults, delivery, pods, trust, store, reading),
     )
     rules = [
         value for module in modules for value in vars(module).values() if isinstance(value, Rule)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`iam --check`: documents out of files or from IAM itself, beside what a stack needs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lokeys.clock import utc_now
+from lokeys.core.finding import Finding
+from lokeys.core.model import Ref
+from lokeys.core.trust.aws import AwsNeeds
+from lokeys.core.trust.azure import AzureNeeds
+from lokeys.core.trust.clouds import Needs, check
+from lokeys.core.trust.fetched import Fetched, Kind, NotThis
+from lokeys.core.trust.gcp import GcpNeeds
+from lokeys.core.trust.shell import Missing
+from lokeys.errors import BadInput, Forbidden, NotReadable, Unreachable
+
+MAX_BYTES = 4 * 1024 * 1024
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_IAM"
+_CLAIMS = frozenset({"--issuer", "--name", "--namespace"})
+_NEEDED: dict[tuple[str, Kind], frozenset[str]] = {
+    ("aws", Kind.TRUST): _CLAIMS | {"--account-id", "--region"},
+    ("aws", Kind.POLICY): frozenset({"--bucket", "--region"}),
+    ("aws", Kind.PROVIDER): frozenset({"--issuer"}),
+    ("azure", Kind.CREDENTIALS): _CLAIMS,
+    ("azure", Kind.ROLES): frozenset(
+        {"--subscription", "--resource-group", "--storage-account", "--container"}
+    ),
+    ("gcp", Kind.PROVIDER): _CLAIMS | {"--project-number", "--pool"},
+    ("gcp", Kind.TRUST): frozenset({"--name", "--namespace", "--project-number", "--pool"}),
+    ("gcp", Kind.POLICY): frozenset({"--project", "--name"}),
+}
+"""What must be known before a document can be compared."""
+
+FETCHED_BY = {
+    "azure": (
+        "az identity federated-credential list --identity-name NAME --resource-group GROUP "
+        "--output json > credentials.json; then --federated-credentials credentials.json"
+    ),
+    "gcp": (
+        "gcloud iam service-accounts get-iam-policy EMAIL --format=json > trust.json; "
+        "then --trust-policy trust.json"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What came of a comparison; `gaps` could not be read."""
+
+    findings: tuple[Finding, ...]
+    looked_at: tuple[Fetched, ...]
+    gaps: tuple[str, ...] = ()
+
+
+def checked(
+    cloud: str,
+    needs: Needs,
+    files: Mapping[Kind, Sequence[str]],
+    missing: Sequence[Missing],
+) -> Checked:
+    """Compare what was handed in, or what IAM says. Raises BadInput, LokeysError."""
+    if files:
+        _known_enough(cloud, files, missing)
+        documents = [
+            Fetched(kind=kind, of=_subject(kind, needs), content=_json(path), file=path)
+            for kind, paths in files.items()
+            for path in paths
+        ]
+        return Checked(findings=tuple(_compared(needs, documents)), looked_at=tuple(documents))
+    if not isinstance(needs, AwsNeeds):
+        raise BadInput("--check: no documents to compare", hint=FETCHED_BY[cloud])
+    _known_enough(cloud, dict.fromkeys((Kind.TRUST, Kind.POLICY)), missing)
+    return asyncio.run(_live(needs))
+
+
+def _known_enough(cloud: str, kinds: Mapping[Kind, Any], missing: Sequence[Missing]) -> None:
+    wanted = frozenset().union(*(_NEEDED[cloud, kind] for kind in kinds))
+    lacking = [each for each in missing if each.option in wanted]
+    if lacking:
+        options = ", ".join(each.option for each in lacking)
+        command = next((each.command for each in lacking if each.command), "")
+        raise BadInput(f"to compare, more must be known: {options}", hint=command or None)
+
+
+def _compared(needs: Needs, documents: Sequence[Fetched]) -> Iterator[Finding]:
+    try:
+        yield from check(needs, documents)
+    except NotThis as problem:
+        files = ", ".join(document.file for document in documents if document.file)
+        raise BadInput(f"expected {problem}", place=files or None) from None
+
+
+def _subject(kind: Kind, needs: Needs) -> Ref:
+    """Return what a document is about, as people call it."""
+    match needs:
+        case AwsNeeds():
+            provider = Ref("OIDCProvider", needs.provider_arn)
+            return provider if kind is Kind.PROVIDER else Ref("Role", needs.role_name)
+        case AzureNeeds():
+            return Ref("ManagedIdentity", needs.identity)
+        case GcpNeeds():
+            names = {
+                Kind.PROVIDER: Ref("WorkloadIdentityPoolProvider", needs.provider),
+                Kind.POLICY: Ref("Bucket", needs.bucket),
+            }
+            return names.get(kind, Ref("ServiceAccount", needs.email))
+
+
+def _json(path: str) -> Any:
+    try:
+        if path == "-":
+            content = _bounded(sys.stdin.buffer, "stdin")
+        else:
+            with Path(path).open("rb") as file:
+                content = _bounded(file, path)
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise BadInput(f"cannot read it: {reason}", place=path) from error
+    try:
+        found = json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise BadInput("not UTF-8 text", place=path, hint="save it as UTF-8") from None
+    except json.JSONDecodeError as problem:
+        place = f"{path}:{problem.lineno}"
+        hint = "hand it in as the cloud's own tool prints it, with its JSON output"
+        raise BadInput(f"no JSON: {problem.msg.lower()}", place=place, hint=hint) from None
+    except RecursionError:
+        raise BadInput("nested too deeply", place=path) from None
+    if found is None:
+        raise BadInput("there is nothing in it but `null`", place=path)
+    return found
+
+
+def _bounded(file: BinaryIO, place: str) -> bytes:
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise BadInput(f"larger than {MAX_BYTES // 1024 // 1024} MiB", place=place)
+    return content
+
+
+# --- live ---------------------------------------------------------------------------------------
+
+
+async def _live(needs: AwsNeeds) -> Checked:
+    # Only here: botocore's session is heavy, and nobody else asks AWS.
+    from lokeys.adapters.aws_iam import ENDPOINTS, Iam, ambient_credentials  # noqa: PLC0415
+    from lokeys.adapters.http import HttpClients  # noqa: PLC0415
+
+    endpoint, region = ENDPOINTS[needs.partition]
+    if needs.elsewhere:
+        endpoint, region = needs.sts_endpoint or needs.endpoint, needs.region
+    # The variable is AWS's own, for its tools, too.
+    endpoint = os.environ.get(ENDPOINT_VARIABLE) or endpoint
+    credentials = await ambient_credentials()
+    documents: list[Fetched] = []
+    gaps: list[str] = []
+    async with HttpClients() as clients:
+        iam = Iam(
+            client=clients.trusting(None),
+            credentials=credentials,
+            endpoint=endpoint.rstrip("/"),
+            region=region,
+            clock=utc_now,
+        )
+        try:
+            async for document in iam.documents(needs.role_name, needs.provider_arn):
+                documents.append(document)  # noqa: PERF401 - what came before an error counts
+        except (Forbidden, NotReadable, Unreachable) as problem:
+            gaps.append(str(problem))
+    if not documents and gaps:
+        raise Unreachable(gaps[0])
+    found = tuple(_compared(needs, documents))
+    return Checked(findings=found, looked_at=tuple(documents), gaps=tuple(gaps))

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of a stack and its cloud: from options, its Secret, its cluster; and what lacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lokeys.core.storage.addresses import NoUrl, url
+from lokeys.core.storage.mode import json_object
+from lokeys.core.storage.secret_data import SecretData
+from lokeys.core.trust.shell import Missing
+from lokeys.core.trust.who import Stack
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_TEXT = re.compile(r"[\x21-\x7e]{1,1024}")
+ISSUER_COMMAND = "kubectl get --raw /.well-known/openid-configuration"
+
+
+class Unfit(ValueError):
+    """An answer that cannot be one; says which, what is wrong, and what is expected."""
+
+    def __init__(self, option: str, expected: str) -> None:
+        super().__init__(f"{option}: {expected} is expected")
+        self.option = option
+
+
+@dataclass(slots=True, kw_only=True)
+class Answers:
+    """Values by the names of their options; asking for one that lacks notes it as missing."""
+
+    given: Mapping[str, str]
+    missing: list[Missing] = field(default_factory=list)
+
+    def text(self, option: str, form: re.Pattern[str] = _TEXT, expected: str = "a text") -> str:
+        """Return an answer, or nothing. Raises Unfit."""
+        value = self.given.get(option, "")
+        if value and not form.fullmatch(value):
+            raise Unfit(option, expected)
+        return value
+
+    def needed(
+        self,
+        option: str,
+        form: re.Pattern[str] = _TEXT,
+        expected: str = "a text",
+        *,
+        what: str,
+        command: str = "",
+    ) -> str:
+        """Return an answer, or the name that stands for it in what is printed."""
+        value = self.text(option, form, expected)
+        if value:
+            return value
+        name = option.removeprefix("--").replace("-", "_").upper()
+        self.missing.append(Missing(name=name, option=option, what=what, command=command))
+        return name
+
+    def url(self, option: str, *, insecure: bool) -> str:
+        """Return an address, or nothing. Raises Unfit."""
+        value = self.text(option)
+        if not value:
+            return ""
+        expected = "a URL of http or https" if insecure else "a URL of https"
+        try:
+            found = url(value, with_path=True)
+        except NoUrl as problem:
+            raise Unfit(option, f"{expected} ({problem} was given)") from None
+        if not (found.secure or insecure):
+            raise Unfit(option, f"{expected} (the cloud takes no other)")
+        return value
+
+    def issuer(self, *, insecure: bool = False) -> str:
+        """Return the cluster's issuer exactly as its tokens spell it."""
+        found = self.url("--issuer", insecure=insecure)
+        what = "who signs the tokens of the cluster's service accounts (iss)"
+        return found or self.needed("--issuer", what=what, command=ISSUER_COMMAND)
+
+    def stack(self, *, issuer: str, audience: str) -> Stack:
+        """Return the stack that is asked about. Raises Unfit."""
+        present = self.given.get("mode", "")
+        secret = self.text("--secret-name", _NAME, "the name of a Secret")
+        stored = self.given.get("secret", "")
+        name = self.needed("--name", _NAME, "the name of a LokiStack", what="the LokiStack")
+        replaces = stored if present == "static" and stored != secret else ""
+        made = secret or (f"{stored}-token" if replaces else stored or f"{name}-storage")
+        return Stack(
+            namespace=self.needed("--namespace", _LABEL, "a namespace", what="its namespace"),
+            name=name,
+            issuer=issuer,
+            audience=audience,
+            secret=made,
+            replaces=replaces,
+            present=bool(self.given.get("present")) and made == stored,
+        )
+
+
+KMS_CONTEXT = "sse_kms_encryption_context"
+_PLAIN = {
+    "s3": {
+        "bucketnames": "--bucket",
+        "region": "--region",
+        "endpoint": "--endpoint",
+        "sts_endpoint": "--sts-endpoint",
+        "role_arn": "role_arn",
+        "audience": "--audience",
+        "forcepathstyle": "forcepathstyle",
+        "sse_type": "sse_type",
+        "sse_kms_key_id": "--kms-key",
+    },
+    "azure": {
+        "container": "--container",
+        "account_name": "--storage-account",
+        "environment": "environment",
+        "endpoint_suffix": "endpoint_suffix",
+        "audience": "--audience",
+        "client_id": "--client-id",
+        "tenant_id": "--tenant-id",
+        "subscription_id": "--subscription",
+    },
+    "gcs": {"bucketname": "--bucket", "audience": "--audience"},
+}
+"""Keys of a storage Secret that are no secrets, and the answers that they are."""
+_PROVIDER = re.compile(
+    r"//iam\.googleapis\.com/projects/(?P<number>[0-9]+)/locations/global/workloadIdentityPools/"
+    r"(?P<pool>[a-z0-9-]+)/providers/(?P<provider>[a-z0-9-]+)"
+)
+_EMAIL = re.compile(
+    r".*/serviceAccounts/(?P<account>[a-z0-9-]+)@(?P<project>[a-z0-9-]+)\.iam\.gserviceaccount\.com"
+    r":generateAccessToken"
+)
+
+
+def answers_of(storage_type: str, secret: SecretData) -> dict[str, str]:
+    """Return what a storage Secret answers. Nothing else of it is looked at."""
+    known = _PLAIN.get(storage_type, {})
+    found = {option: secret.text(key) for key, option in known.items() if secret.text(key)}
+    if storage_type == "s3" and secret.has(KMS_CONTEXT):
+        found[KMS_CONTEXT] = "yes"  # what it says is nobody's business
+    if storage_type == "gcs":
+        found |= _google(json_object(secret.raw("key.json")) or {})
+    return found
+
+
+def _google(credentials: Mapping[str, object]) -> dict[str, str]:
+    """Return what Google's file says of the project, beside its key."""
+    found: dict[str, str] = {}
+    if credentials.get("type") == "service_account" and credentials.get("project_id"):
+        found["--project"] = str(credentials["project_id"])
+    provider = _PROVIDER.fullmatch(str(credentials.get("audience")))
+    if provider:
+        found |= {
+            "--project-number": provider["number"],
+            "--pool": provider["pool"],
+            "--provider": provider["provider"],
+        }
+    account = _EMAIL.fullmatch(str(credentials.get("service_account_impersonation_url")))
+    if account:
+        found |= {"--service-account": account["account"], "--project": account["project"]}
+    return found
+
+
+def used_keys(storage_type: str) -> frozenset[str]:
+    """Return the keys of a storage Secret whose values are used here."""
+    more = {"key.json"} if storage_type == "gcs" else set()
+    return frozenset(_PLAIN.get(storage_type, {})) | more

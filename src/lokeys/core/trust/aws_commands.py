@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is printed for AWS, Ceph RGW and MinIO's like: documents, commands, Terraform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lokeys.core.trust.answers import KMS_CONTEXT, Answers
+from lokeys.core.trust.aws import AUDIENCE, AwsNeeds, storage_policy, trust_policy
+from lokeys.core.trust.hcl import Block, Json, Reference, Value, hcl
+from lokeys.core.trust.secret import secret_commands
+from lokeys.core.trust.shell import Command, Document, Prerequisites, Var, Word
+
+POLICY_NAME = "loki-storage"
+
+
+def aws_prerequisites(needs: AwsNeeds, answers: Answers) -> Prerequisites:
+    """Return documents, commands and Terraform for a stack."""
+    trust = Document(
+        name="trust-policy.json",
+        why="who may take the role: tokens of the stack's two service accounts, and no others",
+        content=trust_policy(needs),
+        compact=needs.elsewhere,
+    )
+    storage = Document(
+        name="storage-policy.json",
+        why="what the role may do: what Loki does with its bucket, and nothing else",
+        content=storage_policy(needs),
+        compact=needs.elsewhere,
+    )
+    provider = (_provider(needs),) if needs.create_provider else ()
+    commands = (*_context(needs), *secret_commands(needs.stack, _secret(needs)))
+    return Prerequisites(
+        cloud="aws",
+        documents=(trust, storage),
+        steps=(*provider, trust, _role(needs), storage, _policy(needs), *commands),
+        terraform=hcl(list(_terraform(needs)), comment="\n".join(each.line for each in commands)),
+        missing=tuple(answers.missing),
+    )
+
+
+def _context(needs: AwsNeeds) -> Iterator[Command]:
+    if needs.kms_context_from:
+        get = ("kubectl", "-n", needs.stack.namespace, "get", "secret", needs.kms_context_from)
+        yield Command(
+            why="keep the encryption context that the Secret has",
+            argv=(*get, f"--output=jsonpath={{.data.{KMS_CONTEXT}}}"),
+            then=("base64", "--decode"),
+            sets="KMS_CONTEXT",
+        )
+
+
+def _secret(needs: AwsNeeds) -> dict[str, Word]:
+    return {
+        "bucketnames": ",".join(needs.buckets),
+        "region": needs.region,
+        "role_arn": needs.role_arn,
+        "audience": needs.stack.audience if needs.stack.audience != AUDIENCE else "",
+        "endpoint": needs.endpoint,
+        "sts_endpoint": needs.sts_endpoint,
+        "forcepathstyle": "true" if needs.path_style else "",
+        "sse_type": needs.sse_type or ("SSE-KMS" if needs.kms_key else ""),
+        "sse_kms_key_id": needs.kms_key,
+        **({KMS_CONTEXT: Var("KMS_CONTEXT")} if needs.kms_context_from else {}),
+    }
+
+
+def _aws(needs: AwsNeeds, *words: str) -> tuple[str, ...]:
+    """Return a call of AWS's tool, where the partition or the store is another one told so."""
+    if needs.elsewhere:
+        return (*words, "--endpoint-url", needs.sts_endpoint or needs.endpoint)
+    return words if needs.partition == "aws" else (*words, "--region", needs.region)
+
+
+def update_trust(needs: AwsNeeds) -> str:
+    """Return the command that puts the printed trust policy in the place of the present one."""
+    words = ("aws", "iam", "update-assume-role-policy", "--role-name", needs.role_name)
+    document = ("--policy-document", "file://trust-policy.json")
+    return Command(why="", argv=_aws(needs, *words, *document)).in_one_line
+
+
+def put_policy(needs: AwsNeeds) -> str:
+    """Return the command that gives the role the printed rights."""
+    return _policy(needs).in_one_line
+
+
+def create_provider(needs: AwsNeeds) -> str:
+    """Return the command that makes the identity provider."""
+    return _provider(needs).in_one_line
+
+
+def add_audience(needs: AwsNeeds) -> str:
+    """Return the command that lets the identity provider take the stack's audience."""
+    words = ("aws", "iam", "add-client-id-to-open-id-connect-provider")
+    arn = ("--open-id-connect-provider-arn", needs.provider_arn)
+    return Command(
+        why="", argv=_aws(needs, *words, *arn, "--client-id", needs.stack.audience)
+    ).in_one_line
+
+
+def _provider(needs: AwsNeeds) -> Command:
+    words = ("aws", "iam", "create-open-id-connect-provider", "--url", needs.stack.issuer)
+    audience = ("--client-id-list", needs.stack.audience)
+    # Ceph wants one and compares it with nothing; AWS finds it out by itself.
+    thumbprint = ("--thumbprint-list", "0" * 40) if needs.elsewhere else ()
+    return Command(
+        why="let the account know who signs the cluster's tokens, and whom they are for (once)",
+        argv=_aws(needs, *words, *audience, *thumbprint),
+    )
+
+
+def _role(needs: AwsNeeds) -> Command:
+    path = ("--path", needs.role_path) if needs.role_path != "/" else ()
+    return Command(
+        why="make the role",
+        argv=_aws(
+            needs,
+            *("aws", "iam", "create-role", "--role-name", needs.role_name),
+            *path,
+            *("--assume-role-policy-document", "file://trust-policy.json"),
+        ),
+    )
+
+
+def _policy(needs: AwsNeeds) -> Command:
+    return Command(
+        why="give the role its rights on the bucket",
+        argv=_aws(
+            needs,
+            *("aws", "iam", "put-role-policy", "--role-name", needs.role_name),
+            *("--policy-name", POLICY_NAME),
+            *("--policy-document", "file://storage-policy.json"),
+        ),
+    )
+
+
+def _terraform(needs: AwsNeeds) -> Iterator[Block]:
+    if needs.create_provider:
+        body: tuple[tuple[str, Value], ...] = (
+            ("url", needs.stack.issuer),
+            ("client_id_list", [needs.stack.audience]),
+        )
+        if needs.elsewhere:
+            body = (*body, ("thumbprint_list", ["0" * 40]))
+        yield Block("resource", ("aws_iam_openid_connect_provider", "cluster"), body)
+    yield Block(
+        "resource",
+        ("aws_iam_role", "loki"),
+        (
+            ("name", needs.role_name),
+            ("path", needs.role_path),
+            ("assume_role_policy", Json(trust_policy(needs))),
+        ),
+    )
+    yield Block(
+        "resource",
+        ("aws_iam_role_policy", "loki_storage"),
+        (
+            ("name", POLICY_NAME),
+            ("role", Reference("aws_iam_role.loki.id")),
+            ("policy", Json(storage_policy(needs))),
+        ),
+    )
+    yield Block("output", ("role_arn",), (("value", Reference("aws_iam_role.loki.arn")),))

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents as a cloud's own tools hand them out, and findings about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from lokeys.core.finding import Confidence, Finding, Location, Rule
+from lokeys.core.model import Ref
+from lokeys.core.storage.telling import shown
+from lokeys.core.trust.who import Stack
+
+SHOWN = 3
+
+
+class Kind(StrEnum):
+    """What a document is, by the option that hands it in."""
+
+    TRUST = "--trust-policy"
+    POLICY = "--policy"
+    PROVIDER = "--oidc-provider"
+    CREDENTIALS = "--federated-credentials"
+    ROLES = "--role-assignments"
+
+
+class NotThis(ValueError):
+    """A document that is not what it was handed in as; says what is expected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """One document: what it is of, where it was read, and what it says.
+
+    No content: the cloud says that there is no such thing.
+    """
+
+    kind: Kind
+    of: Ref
+    content: Any
+    file: str = ""
+
+
+def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
+    rule: Rule,
+    document: Fetched,
+    stack: Stack,
+    *,
+    command: str | None = None,
+    cause: str | None = None,
+    confidence: Confidence = Confidence.CERTAIN,
+    field: str | None = None,
+    evidence: Iterable[str] = (),
+    **words: Any,
+) -> Finding:
+    """Return a finding about a document, with the command that mends it."""
+    finding = rule.at(
+        document.of,
+        route=stack.route,
+        cause=cause,
+        confidence=confidence,
+        field=shown(field) if field else None,
+        location=Location(file=document.file, line=1) if document.file else None,
+        evidence=evidence,
+        **words,
+    )
+    first, *rest = finding.remedy
+    return replace(finding, remedy=(replace(first, command=command), *rest))
+
+
+def listed(texts: Iterable[str], *, last: str = "and") -> str:
+    """Return names as a sentence holds them: a few, and how many more."""
+    found = [f"`{shown(text)}`" for text in dict.fromkeys(texts)]
+    if len(found) > SHOWN + 1:
+        return f"{', '.join(found[:SHOWN])} and {len(found) - SHOWN} more"
+    return (
+        f" {last} ".join(filter(None, (", ".join(found[:-1]), found[-1]))) if found else "nothing"
+    )
+
+
+def mapping(value: object, what: str) -> Mapping[str, Any]:
+    """Return a JSON object. Raises NotThis."""
+    if not isinstance(value, Mapping):
+        raise NotThis(what)
+    return value
+
+
+def entries(value: object, what: str) -> list[Mapping[str, Any]]:
+    """Return a JSON list of objects. Raises NotThis."""
+    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+        raise NotThis(what)
+    return value
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """Return the texts of a list; of anything else none."""
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Terraform's language, as much of it as is written here: blocks, texts, lists, references."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An expression that stands as it is, such as `aws_iam_role.loki.arn`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A document, as `jsonencode(…)`."""
+
+    content: Any
+
+
+Value = str | bool | Reference | Json | Sequence[str] | Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block: its kind, its labels, and what stands in it."""
+
+    kind: str
+    labels: tuple[str, ...]
+    body: tuple[tuple[str, Value] | Block, ...]
+
+
+def hcl(blocks: Sequence[Block], *, comment: str = "") -> str:
+    """Return blocks as a Terraform file, with `comment` at its end."""
+    parts = ["\n".join(_lines(block, "")) for block in blocks]
+    if comment:
+        parts.append("\n".join(f"# {line}" for line in comment.splitlines()))
+    return "\n\n".join(parts) + "\n"
+
+
+def _lines(block: Block, indent: str) -> Iterator[str]:
+    labels = "".join(f" {_text(label)}" for label in block.labels)
+    yield f"{indent}{block.kind}{labels} {{"
+    names = [part[0] for part in block.body if not isinstance(part, Block)]
+    room = max(map(len, names), default=0)
+    for part in block.body:
+        if isinstance(part, Block):
+            yield from _lines(part, f"{indent}  ")
+        else:
+            name, value = part
+            yield f"{indent}  {name:<{room}} = {_value(value, f'{indent}  ')}"
+    yield f"{indent}}}"
+
+
+def _value(value: Value, indent: str) -> str:
+    match value:
+        case Reference():
+            return value.text
+        case Json():
+            text = _escaped(json.dumps(value.content, indent=2))
+            return "jsonencode(" + text.replace("\n", f"\n{indent}") + ")"
+        case bool():
+            return str(value).lower()
+        case str():
+            return _text(value)
+        case Mapping():
+            inner = ", ".join(f"{_text(key)} = {_text(each)}" for key, each in value.items())
+            return f"{{ {inner} }}"
+    return "[" + ", ".join(map(_text, value)) + "]"
+
+
+def _text(text: str) -> str:
+    return _escaped(json.dumps(text, ensure_ascii=False))
+
+
+def _escaped(text: str) -> str:
+    """Return text in which Terraform finds nothing to fill in."""
+    return text.replace("${", "$${").replace("%{", "%%{")

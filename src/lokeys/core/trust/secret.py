@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The last commands of each list: the Secret that a stack reads, and the stack that reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from lokeys.core.trust.shell import Command, Var, Word
+from lokeys.core.trust.who import Stack
+
+
+def secret_commands(
+    stack: Stack, values: Mapping[str, Word], *, files: tuple[str, ...] = ()
+) -> Iterator[Command]:
+    """Yield the commands that hand over to the new Secret. It holds nothing secret."""
+    literals = (
+        _literal(key, value) for key, value in values.items() if isinstance(value, Var) or value
+    )
+    kubectl = ("kubectl", "-n", stack.namespace)
+    create = (
+        *(*kubectl, "create", "secret", "generic", stack.secret),
+        *literals,
+        *(f"--from-file={file}" for file in files),
+    )
+    if stack.present:
+        yield Command(
+            why=f"make Secret {stack.secret} anew, without the keys that it had besides",
+            argv=(*create, "--dry-run=client", "--output=yaml"),
+            then=(*kubectl, "replace", "--filename=-"),
+        )
+    else:
+        yield Command(why="make the Secret: it holds no key, only names", argv=create)
+    if stack.replaces:
+        change = {"name": stack.secret, "credentialMode": "token"}
+        patch = json.dumps({"spec": {"storage": {"secret": change}}}, separators=(",", ":"))
+        yield Command(
+            why=f"let the stack read it; to go back, name {stack.replaces} and static again",
+            argv=(*kubectl, "patch", "lokistack", stack.name, "--type=merge", f"--patch={patch}"),
+        )
+
+
+def _literal(key: str, value: Word) -> Word:
+    before = f"--from-literal={key}="
+    return Var(value.name, before) if isinstance(value, Var) else f"{before}{value}"
