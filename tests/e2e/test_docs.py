@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command block of the documents is run, in order, on a homelab named as they name it.
 
-A block is fenced with ```sh. `<!-- exits 3 -->` before it says which exit code it has.
+The way to short-lived tokens has a world of its own: `test_docs_tokens`.
 """
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
+from e2e.pages import ROOT, blocks
 from e2e.world import Homelab, Loop
 from lokeys.core.storagecredential.crd import crd
 from parts.build import program
@@ -22,22 +21,7 @@ from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.rgw import Rgw
 
-ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"(?:<!-- exits (\d+) -->\n)?```sh\n(.*?)```", re.DOTALL)
 GUIDES = ("docs/guides/incident.md", "docs/guides/operator.md")
-
-
-class Block(NamedTuple):
-    """A command block and the exit code that it should have."""
-
-    text: str
-    exits: int
-
-
-def blocks(page: str) -> Iterator[Block]:
-    """Yield a page's command blocks."""
-    for code, text in BLOCK.findall((ROOT / page).read_text()):
-        yield Block(text, int(code or 0))
 
 
 @pytest.fixture(scope="module")

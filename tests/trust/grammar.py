@@ -215,3 +215,13 @@ def _aws(service: str, command: str) -> Grammar:
         optional=frozenset(flags.values()),
         lists=frozenset(flag for flag, kind in kinds.items() if kind == "list"),
     )
+
+
+def check_script(script: str) -> None:
+    """Check each command of a script: no comment, no document that it writes. Raises Wrong."""
+    known: set[str] = set()
+    text = re.sub(r"cat > \S+ <<'EOF'\n.*?\nEOF\n", "", script, flags=re.DOTALL)
+    lines = [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+    for line in lines:
+        if not line.startswith("#"):
+            known |= {check(line.partition(" > ")[0], known) or ""}

@@ -10,44 +10,16 @@ from hypothesis import given as for_all
 
 from lokeys.core.trust.aws import (
     AwsNeeds,
-    assume_request,
     key_requests,
     storage_policy,
     storage_requests,
-    trust_policy,
 )
 from lokeys.core.trust.aws_policy import Decision, Request, decide, statements_of
-from lokeys.core.trust.azure import AzureNeeds, federated_credentials
-from lokeys.core.trust.check_azure import credentials_of
-from lokeys.core.trust.check_gcp import members, provider_of
 from lokeys.core.trust.clouds import Needs, check
 from lokeys.core.trust.fetched import Fetched, Kind
-from lokeys.core.trust.gcp import (
-    USER_ROLE,
-    GcpNeeds,
-    provider_document,
-    service_account_policy,
-)
 from lokeys.core.trust.who import Claims, NoToken, claims_of, only_inside
 from trust.asked import CLOUDS, RGW, aws, azure, gcp, printed, rgw, stacks
-
-
-def takes(needs: Needs, claims: Claims) -> bool:
-    """Tell whether the printed documents take a token with these claims."""
-    match needs:
-        case AwsNeeds():
-            request = assume_request(needs, claims)
-            return decide(statements_of(trust_policy(needs)), request) is Decision.ALLOWED
-        case AzureNeeds():
-            found = credentials_of(federated_credentials(needs))
-            return any(each.takes(claims) for each in found)
-        case GcpNeeds():
-            provider = provider_of(provider_document(needs))
-            bound = members(service_account_policy(needs), frozenset({USER_ROLE}), form="")
-            name = needs.audience_of_exchange
-            passes = provider.takes(claims, name=name) is True
-            return passes and needs.principal(claims.subject) in bound
-
+from trust.takes import takes
 
 ANSWERS = {**CLOUDS, "rgw": RGW}
 

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether documents as they are printed take a token."""
+
+from lokeys.core.trust.aws import AwsNeeds, assume_request, trust_policy
+from lokeys.core.trust.aws_policy import Decision, decide, statements_of
+from lokeys.core.trust.azure import AzureNeeds, federated_credentials
+from lokeys.core.trust.check_azure import credentials_of
+from lokeys.core.trust.check_gcp import members, provider_of
+from lokeys.core.trust.clouds import Needs
+from lokeys.core.trust.gcp import USER_ROLE, GcpNeeds, provider_document, service_account_policy
+from lokeys.core.trust.who import Claims
+
+
+def takes(needs: Needs, claims: Claims) -> bool:
+    """Tell whether the printed documents take a token with these claims."""
+    match needs:
+        case AwsNeeds():
+            request = assume_request(needs, claims)
+            return decide(statements_of(trust_policy(needs)), request) is Decision.ALLOWED
+        case AzureNeeds():
+            found = credentials_of(federated_credentials(needs))
+            return any(each.takes(claims) for each in found)
+        case GcpNeeds():
+            provider = provider_of(provider_document(needs))
+            bound = members(service_account_policy(needs), frozenset({USER_ROLE}), form="")
+            name = needs.audience_of_exchange
+            passes = provider.takes(claims, name=name) is True
+            return passes and needs.principal(claims.subject) in bound
