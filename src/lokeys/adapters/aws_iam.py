@@ -41,6 +41,9 @@ MAX_PAGES = 20
 _BOUNDS = Bounds(total_s=15.0, max_bytes=1 << 20)
 _VERSION = "2010-05-08"
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_REFUSED = frozenset(
+    {"InvalidClientTokenId", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken"}
+)
 _NOT_HERE = frozenset({"MethodNotAllowed", "NotImplemented", "InvalidAction", "InvalidRequest"})
 
 
@@ -163,6 +166,8 @@ def _error(action: str, reply: Reply, said: Elements, name: str) -> Exception:
         return NotFound(name)
     if code in _DENIED:
         return Forbidden(f"{what}: AccessDenied; grant iam:{action} to whoever asks")
+    if code in _REFUSED:
+        return Forbidden(f"{what}: the AWS credentials of this machine are refused ({code})")
     if code in _NOT_HERE or reply.status in (405, 501):
         return _NotHere(f"{what}: {code or reply.status}")
     if code in ("Throttling", "ThrottlingException") or reply.status == 429:

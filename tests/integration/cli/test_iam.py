@@ -74,7 +74,7 @@ def test_what_is_printed_moves_a_stack_from_keys_to_tokens(moved: StaticStack) -
 
     code, said = lokeys(stack, "--check")
     assert code == 0, said
-    assert "nothing to report: Role/loki-my-stack, OIDCProvider/arn" in said
+    assert "suits the stack: Role/loki-my-stack, OIDCProvider/arn" in said
 
 
 def test_iam_is_asked_what_lacks(moved: StaticStack) -> None:

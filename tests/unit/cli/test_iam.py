@@ -187,7 +187,7 @@ def test_documents_are_compared(tmp_path: Path) -> None:
     policy = document(tmp_path, "policy.json", storage_policy(aws()))
     good = run(*WHOLE, "--trust-policy", trust, "--policy", policy)
     assert good.return_value == 0
-    assert "nothing to report: Role/loki-my-stack" in good.stdout
+    assert "suits the stack: Role/loki-my-stack" in good.stdout
     cut = trust_policy(aws())
     cut["Statement"][0]["Condition"]["StringEquals"].popitem()
     wide = document(tmp_path, "wide.json", cut)

@@ -188,16 +188,14 @@ def answer(options: Options, asked: Asked) -> int:
     told = (*doubts(needs), *(seen.findings if seen else ()))
     findings = heeded(told, [ignore_of(word) for word in options.ignore])
     if seen and options.output in ("people", "commands"):
-        printer.lines(_compared_lines(asked.cloud, seen, findings, width=printer.width))
+        printer.lines(_compared_lines(seen, findings, width=printer.width))
     else:
         _show(printer, options, found, findings)
     complete = not seen.gaps if seen else not found.missing
     return exit_code(findings, complete=complete, fail_on=Severity(options.fail_on))
 
 
-def _compared_lines(
-    cloud: str, seen: Checked, findings: Sequence[Finding], *, width: int
-) -> Iterator[Line]:
+def _compared_lines(seen: Checked, findings: Sequence[Finding], *, width: int) -> Iterator[Line]:
     for finding in findings:
         yield from screens.finding_lines(finding, width=width)
         yield screens.BLANK
@@ -208,7 +206,7 @@ def _compared_lines(
     if findings:
         yield screens.summary_line(findings, complete=not seen.gaps)
     elif not seen.gaps:
-        yield ((f"nothing to report: {names} on {cloud} gives the stack what it needs", "good"),)
+        yield ((f"nothing to report: all that was looked at suits the stack: {names}", "good"),)
 
 
 def _source(options: Options, asked: Asked) -> Source:
