@@ -2,6 +2,7 @@
 """`lokeys iam`: commands, Terraform or a report on stdout; documents compared; bad input told."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -250,23 +251,63 @@ def test_doubts_about_the_issuer_are_said_beside_the_commands() -> None:
     assert "LK0713" not in done.stdout
 
 
-def test_the_documents_and_the_secret_fit_each_other(tmp_path: Path) -> None:
-    """What the last command would make is a Secret that `validate` finds nothing wrong with."""
-    done = run(*WHOLE)
-    line = done.stdout.rstrip().rpartition("\n\n")[2]
+def test_managed_credentials_are_not_made_but_may_be_compared(tmp_path: Path) -> None:
+    """In mode token-cco somebody else makes them; what they trust can be looked at."""
+    stack = Choice(store="s3-cco").manifest
+    stack["spec"]["storage"]["secret"]["credentialMode"] = "token-cco"
+    file = written(tmp_path, stack, Choice(store="s3-cco").secret)
+    args = ("aws", "-f", file, "--issuer", ISSUER, "--account-id", "123456789012")
+    done = run(*args)
+    assert isinstance(done.exception, BadInput)
+    assert "Cloud Credential Operator" in str(done.exception)
+    trust = document(tmp_path, "trust.json", trust_policy(aws()))
+    assert run(*args, "--trust-policy", trust).return_value == 0
+
+
+GCP = ("gcp", *NAMED, "--bucket", "loki-logs", "--project", "my-project")
+FITTING = {
+    "aws": (WHOLE, {}),
+    "rgw": ((*AWS, "--endpoint", "https://rgw.example"), {}),
+    "azure": (
+        (
+            *(*AZURE, "--resource-group", "observability"),
+            *("--subscription", "11111111-2222-4333-8444-555555555555"),
+        ),
+        {
+            "client_id": "11111111-2222-4333-8444-555555555556",
+            "tenant_id": "11111111-2222-4333-8444-555555555557",
+        },
+    ),
+    "gcp": ((*GCP, "--project-number", "123456789", "--pool", "cluster"), {}),
+}
+
+
+@pytest.mark.parametrize(("args", "found_out"), FITTING.values(), ids=FITTING.keys())
+def test_the_secret_at_the_end_is_one_that_validate_takes(
+    tmp_path: Path, args: tuple[str, ...], found_out: dict[str, str]
+) -> None:
+    """What the last command would make has no fault: keys, forms, the token's path."""
+    report = json.loads(run(*args, "-o", "json").stdout)
+    words = shlex.split(report["commands"][-1]["command"].replace("\\\n", " "))
     literals = [
-        word[15:].partition("=")
-        for word in line.replace("\\\n", "").split()
+        word.removeprefix("--from-literal=").partition("=")
+        for word in words
         if word.startswith("--from-literal=")
     ]
+    data = {key: value for key, _, value in literals} | found_out
+    for each in report["documents"]:
+        if each["name"] == "key.json":
+            assert "--from-file=key.json" in words
+            data["key.json"] = json.dumps(each["content"])
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": "my-stack-storage", "namespace": "logging"},
-        "stringData": {key: value for key, _, value in literals},
+        "stringData": data,
     }
-    stack = Choice(store="s3-token").manifest
-    stack["spec"]["storage"]["secret"]["name"] = "my-stack-storage"
+    store = {"aws": "s3-token", "azure": "azure-token", "gcp": "gcs-token"}[args[0]]
+    stack = Choice(store=store).manifest
+    stack["spec"]["storage"]["secret"] |= {"name": "my-stack-storage", "credentialMode": "token"}
     file = tmp_path / "made.yaml"
     file.write_text(yaml.safe_dump_all([stack, secret]))
     checked = CliRunner().invoke(

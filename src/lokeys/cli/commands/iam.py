@@ -175,6 +175,11 @@ def answer(options: Options, asked: Asked) -> int:
     source = _source(options, asked)
     if source.faults:
         return _refused(printer, source.faults)
+    if source.answers.get("mode") == "token-cco" and not asked.comparing:
+        raise BadInput(
+            "the stack is in mode token-cco: the Cloud Credential Operator makes its credentials",
+            hint="for a role or identity of your own, set credentialMode: token; --check compares",
+        )
     given = _asked_cluster(options, printer, {**source.answers, **asked.said})
     answers = Answers(given=given)
     try:

@@ -135,6 +135,12 @@ def _policy(needs: AwsNeeds) -> Command:
 
 
 def _terraform(needs: AwsNeeds) -> Iterator[Block]:
+    if needs.elsewhere:  # or Terraform would speak to AWS
+        address = needs.sts_endpoint or needs.endpoint
+        skips = ("credentials_validation", "requesting_account_id", "metadata_api_check")
+        endpoints = Block("endpoints", (), (("iam", address), ("sts", address)))
+        switches = ((f"skip_{name}", True) for name in skips)
+        yield Block("provider", ("aws",), (("region", needs.region), *switches, endpoints))
     if needs.create_provider:
         body: tuple[tuple[str, Value], ...] = (
             ("url", needs.stack.issuer),
