@@ -42,7 +42,12 @@ from lokeys.errors import (
 from lokeys.kube.client import Api
 from lokeys.kube.events import EventWriter
 from lokeys.kube.informer import Informer
-from lokeys.kube.resources import CLUSTER_ROLE_BINDING, LOKI_STACK
+from lokeys.kube.resources import (
+    CLUSTER_ROLE_BINDING,
+    CREDENTIALS_REQUEST,
+    LOKI_STACK,
+    ROUTE,
+)
 from lokeys.operator.cache import RouteObjects
 from lokeys.operator.controller import changes
 from lokeys.operator.stack_cache import StackKey, StackObjects
@@ -54,6 +59,7 @@ RETRY_S = 30.0
 LOOK_EVERY_S = 3600.0
 TRIAL_S = 60.0
 TRIALS_AT_A_TIME = 8
+_ON_OPENSHIFT = frozenset({CREDENTIALS_REQUEST.kind, ROUTE.kind})
 _AFTER_OTHERS = frozenset({CLUSTER_ROLE_BINDING.kind})
 """The API server takes a binding only where its role is."""
 
@@ -123,7 +129,10 @@ class StackController:
         snapshot = await self._snapshot(key, state, manifest, blind)
         intents = plan(snapshot)
         if intents is not None:
-            await self._follow_optional(key, {each.ref.kind for each in intents} & OPTIONAL)
+            asked = {each.ref.kind for each in intents} & OPTIONAL
+            # What the stack had before is to be found again, too, by whoever leads after us.
+            had = _ON_OPENSHIFT if self.settings.environment.openshift else frozenset()
+            await self._follow_optional(key, asked | had)
         snapshot = self._fresh(key, snapshot)
         course = decide(snapshot, intents)
         problems = await self._follow(key, snapshot, course)

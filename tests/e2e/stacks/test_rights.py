@@ -6,33 +6,23 @@ stack. The stacks are made, meddled with, changed, taken over and taken apart. N
 the test says of each that it is ready.
 """
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pytest
 
 from e2e.operators import Installation, wait_led
 from e2e.rights import Right, forbidden, granted, used
+from e2e.stacks.podless import Case, Json, cloud, listed
 from e2e.world import Loop
-from lokeys.core.loki.options import RenderOptions
-from lokeys.core.loki.render import render
 from lokeys.core.lokistack.crd import crd as lokistack_crd
-from lokeys.kube.client import Api
-from lokeys.kube.kubeconfig import load
-from manifests.lokistack import CLOUDS, NAME, NAMESPACE, NOW, STORES, Choice
-from parts.cloud_credentials import CloudCredentials, define
+from manifests.lokistack import CLOUDS, NAME, STORES, Choice
+from parts.cloud_credentials import define
 from parts.kubernetes import Kubernetes
-from parts.process import wait_for
 
 pytestmark = pytest.mark.timeout(300)
 
-Json = dict[str, Any]
-STEP_S, MISSING = 60.0, 404
+MISSING = 404
 RARE: dict[str, str] = {
     "delete pods": "a pod that holds up its StatefulSet for long; none of these does",
     "create tokenreviews.authentication.k8s.io": "held so that the gateway can be given it",
@@ -43,108 +33,6 @@ PLAIN = Choice(tenancy="static", extra="everything")
 CLOUDY = Choice(store="s3-cco", tenancy="openshift-logging", extra="rules")
 
 
-@dataclass
-class Case:
-    """One stack in a namespace of its own, and the hands that change it."""
-
-    kubernetes: Kubernetes
-    namespace: str
-    choice: Choice
-    options: tuple[str, ...] = ()
-
-    @property
-    def path(self) -> str:
-        return f"/apis/loki.grafana.com/v1/namespaces/{self.namespace}/lokistacks/{NAME}"
-
-    def moved(self, manifest: Json) -> Json:
-        text = json.dumps(manifest).replace(f'"{NAMESPACE}"', f'"{self.namespace}"')
-        found: Json = json.loads(text.replace(f"{NAMESPACE}-{NAME}", f"{self.namespace}-{NAME}"))
-        return found
-
-    def grant(self, installation: Installation) -> None:
-        """Apply what `lokeys rbac stack` prints for it."""
-        account = f"{installation.namespace}/lokeys"
-        words = ("rbac", "stack", "-f", "-", *self.options, "--service-account", account)
-        done = subprocess.run(
-            [sys.executable, "-m", "lokeys", *words],
-            input=json.dumps(self.moved(self.choice.manifest)),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        )
-        self.kubernetes.kubectl("apply", "-f", "-", stdin=done.stdout)
-
-    def declare(self, *, label: bool = True) -> None:
-        """Apply the Secret and the stack, which is lokeys' where it is labelled."""
-        manifest = self.moved(self.choice.manifest)
-        manifest["metadata"]["labels"] = {"lokeys.dev/managed": "true"} if label else {}
-        self.kubernetes.apply(self.moved(self.choice.secret), manifest)
-
-    def rendered(self) -> list[Json]:
-        """Return the objects that the stack should have."""
-        stack, storage = self.choice.read()
-        options = RenderOptions(now=NOW, environment=self.choice.environment)
-        return [self.moved(each) for each in render(stack, storage, options=options)]
-
-    def wait_made(self, objects: Iterable[Json]) -> None:
-        """Wait until lokeys has applied all of these."""
-        listed = list(objects)
-
-        def made() -> bool:
-            self.make_pods_ready()
-            return sum(map(_ours, self.found(listed))) == len(listed)
-
-        wait_for(made, f"{len(listed)} objects of {self.namespace} are lokeys'", timeout_s=STEP_S)
-
-    def wait_gone(self, objects: Iterable[Json]) -> None:
-        """Wait until none of these is there."""
-        listed = list(objects)
-
-        def gone() -> bool:
-            self.make_pods_ready()
-            return not self.found(listed)
-
-        wait_for(gone, f"{len(listed)} objects go", timeout_s=STEP_S)
-
-    def wait_ready(self) -> None:
-        """Wait until the stack is Ready, saying of each of its pods that it is."""
-
-        def ready() -> bool:
-            self.make_pods_ready()
-            conditions = self.kubernetes.api.get(self.path).get("status", {}).get("conditions", ())
-            return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-        wait_for(ready, f"the stack of {self.namespace} is Ready", timeout_s=STEP_S)
-
-    def make_pods_ready(self) -> None:
-        """Say what a kubelet would of pods that run."""
-        pods = f"/api/v1/namespaces/{self.namespace}/pods"
-        for pod in self.kubernetes.api.get(pods)["items"]:
-            if pod["status"].get("phase") != "Running":
-                condition = {"type": "Ready", "status": "True"}
-                status = {"phase": "Running", "conditions": [condition]}
-                path = f"{pods}/{pod['metadata']['name']}/status"
-                self.kubernetes.api.patch(path, {"status": status})
-
-    def found(self, objects: list[Json]) -> list[Json]:
-        """Return those of some objects that are there."""
-        words = ("get", "--show-managed-fields", "-o", "json", "--ignore-not-found", "-f", "-")
-        said = self.kubernetes.kubectl(*words, stdin=_listed(objects))
-        found = json.loads(said) if said.strip() else {"items": []}
-        items: list[Json] = found.get("items", [found])
-        return items
-
-
-def _listed(objects: Iterable[Json]) -> str:
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
-
-
-def _ours(found: Json) -> bool:
-    fields = found["metadata"].get("managedFields", ())
-    return any((each["manager"], each["operation"]) == ("lokeys", "Apply") for each in fields)
-
-
 def made_and_taken_apart(case: Case) -> None:
     """A stack with all there is comes, is meddled with, and then asks for less."""
     case.declare()
@@ -152,7 +40,7 @@ def made_and_taken_apart(case: Case) -> None:
     case.wait_made(everything)
     case.wait_ready()
     service = next(each for each in everything if each["kind"] == "Service")
-    case.kubernetes.kubectl("delete", "-f", "-", stdin=_listed([service]))
+    case.kubernetes.kubectl("delete", "-f", "-", stdin=listed([service]))
     case.wait_made(everything)
     case.choice = replace(case.choice, tenancy=None, extra="plain")
     less = {"rules": None, "tenants": None, "networkPolicies": None, "replication": None}
@@ -176,7 +64,7 @@ def taken_over(case: Case) -> None:
     for each in objects:
         each["metadata"]["ownerReferences"] = [owner]
     words = ("apply", "--server-side", "--field-manager=manager", "-f", "-")
-    case.kubernetes.kubectl(*words, stdin=_listed(objects))
+    case.kubernetes.kubectl(*words, stdin=listed(objects))
     label = {"metadata": {"labels": {"lokeys.dev/managed": "true"}}}
     case.kubernetes.api.patch(case.path, label)
     case.wait_made(objects)
@@ -200,8 +88,8 @@ def from_the_cloud_and_back(case: Case) -> None:
 
 FROM_OPENSHIFT = ("Route", "CredentialsRequest")
 SCENARIOS: tuple[tuple[Callable[[Case], None], Choice, tuple[str, ...]], ...] = (
-    (made_and_taken_apart, PLAIN, ()),
-    (taken_over, PLAIN, ()),
+    (made_and_taken_apart, PLAIN, ("--openshift",)),
+    (taken_over, PLAIN, ("--openshift",)),
     (taken_over, CLOUDY, ("--openshift",)),
     (from_the_cloud_and_back, CLOUDY, ("--openshift",)),
 )
@@ -301,29 +189,13 @@ def book(
         case = Case(kubernetes, make_namespace("rights"), choice, options)
         places.append(case.namespace)
         case.grant(installation)
-        with _cloud(loop, kubernetes, case.namespace):
+        with cloud(loop, kubernetes, case.namespace):
             play(case)
         kubernetes.kubectl("delete", "lokistack", NAME, "-n", case.namespace)
     kept.note(kubernetes, installation, *places)
     yield kept
     replica.stop()
     kubernetes.kubectl("delete", "crd", "routes.route.openshift.io")
-
-
-@contextmanager
-def _cloud(loop: Loop, kubernetes: Kubernetes, namespace: str) -> Iterator[None]:
-    """Answer the namespace's CredentialsRequests meanwhile."""
-    stack = AsyncExitStack()
-
-    async def enter() -> None:
-        api = await stack.enter_async_context(Api(load(kubeconfig=str(kubernetes.kubeconfig))))
-        await stack.enter_async_context(CloudCredentials(api, namespace))
-
-    loop.run(enter())
-    try:
-        yield
-    finally:
-        loop.run(stack.aclose())
 
 
 def test_nothing_that_the_operator_asks_for_is_forbidden(book: Book) -> None:
