@@ -20,6 +20,7 @@ from lokeys.core.loki.render import render
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from manifests.lokistack import NAME, NAMESPACE, NOW, Choice
+from parts.api import Api as KubeApi
 from parts.cloud_credentials import CloudCredentials
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
@@ -124,13 +125,7 @@ class Case:
 
     def make_pods_ready(self) -> bool:
         """Say what a kubelet would of pods that run; return that nothing is waited for by that."""
-        pods = f"/api/v1/namespaces/{self.namespace}/pods"
-        for pod in self.kubernetes.api.get(pods)["items"]:
-            if pod["status"].get("phase") != "Running":
-                condition = {"type": "Ready", "status": "True"}
-                status = {"phase": "Running", "conditions": [condition]}
-                path = f"{pods}/{pod['metadata']['name']}/status"
-                self.kubernetes.api.patch(path, {"status": status})
+        say_pods_run(self.kubernetes.api, self.namespace)
         return False
 
     def found(self, objects: list[Json]) -> list[Json]:
@@ -140,6 +135,15 @@ class Case:
         found = json.loads(said) if said.strip() else {"items": []}
         items: list[Json] = found.get("items", [found])
         return items
+
+
+def say_pods_run(api: KubeApi, namespace: str) -> None:
+    """Say of every pod of a namespace that it runs and is ready."""
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    for pod in api.get(pods)["items"]:
+        if pod["status"].get("phase") != "Running":
+            status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+            api.patch(f"{pods}/{pod['metadata']['name']}/status", {"status": status})
 
 
 def listed(objects: Iterable[Json]) -> str:

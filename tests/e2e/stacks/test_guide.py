@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guide to operated LokiStacks: every command block is run, in order, on what it names."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from e2e.operators import Operator, running, wait_led
+from e2e.pages import blocks
+from e2e.stacks.podless import Json, listed, say_pods_run
+from manifests.lokistack import Choice
+from parts.api import ApiError
+from parts.build import program
+from parts.kubernetes import Kubernetes
+
+pytestmark = pytest.mark.timeout(400)
+
+ROOT = Path(__file__).parents[3]
+PAGE = "docs/guides/lokistack.md"
+SYSTEM, NEW, OLD = "lokeys-system", "logging", "audit"
+FORMER = "loki-operator-controller-manager"
+
+
+@dataclass
+class Place:
+    """A cluster of its own, as the guide finds it, and a folder to type in."""
+
+    kubernetes: Kubernetes
+    folder: Path
+
+    def run(self, text: str) -> str:
+        """Type a block; fail where it does."""
+        kubectl = program("kubernetes", "kubectl")
+        assert kubectl is not None
+        path = os.pathsep.join((str(Path(sys.executable).parent), str(kubectl.parent), os.defpath))
+        words = {"PATH": path, "KUBECONFIG": str(self.kubernetes.kubeconfig), "NO_COLOR": "1"}
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text],
+            cwd=self.folder,
+            env=os.environ | words,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"{text}{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def make_old_stack(self) -> None:
+        """Make a stack as a Loki Operator leaves it: its ruler has no account of its own."""
+        manifest, secret = stack(OLD, "audit", "audit-bucket")
+        self.kubernetes.apply(secret, manifest)
+        path = f"/apis/loki.grafana.com/v1/namespaces/{OLD}/lokistacks/audit"
+        owner = {
+            "apiVersion": manifest["apiVersion"],
+            "kind": manifest["kind"],
+            "name": "audit",
+            "uid": self.kubernetes.api.get(path)["metadata"]["uid"],
+            "controller": True,
+        }
+        (self.folder / "old.json").write_text(listed([manifest, secret]))
+        objects = json.loads(self.run("lokeys render -f old.json -o json"))["items"]
+        for each in objects:
+            each["metadata"]["ownerReferences"] = [owner]
+            if each["metadata"]["name"] == "audit-ruler" and each["kind"] == "StatefulSet":
+                del each["spec"]["template"]["spec"]["serviceAccountName"]
+        words = ("apply", "--server-side", "--field-manager=manager", "-f", "-")
+        self.kubernetes.kubectl(*words, stdin=listed(objects))
+
+    @property
+    def rulers_account(self) -> str:
+        path = f"/apis/apps/v1/namespaces/{OLD}/statefulsets/audit-ruler"
+        pod: Json = self.kubernetes.api.get(path)["spec"]["template"]["spec"]
+        return str(pod.get("serviceAccountName", ""))
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the old stack's workloads."""
+        path = f"/apis/apps/v1/namespaces/{OLD}"
+        return {
+            each["metadata"]["name"]: str(each["metadata"]["generation"])
+            for kind in ("statefulsets", "deployments")
+            for each in self.kubernetes.api.get(f"{path}/{kind}")["items"]
+        }
+
+
+def stack(namespace: str, name: str, secret: str) -> tuple[Json, Json]:
+    """Return a LokiStack and its Secret."""
+    choice = Choice(extra="rules")
+    manifest, data = choice.manifest, choice.secret
+    manifest["metadata"] = {"name": name, "namespace": namespace}
+    manifest["spec"]["storage"]["secret"]["name"] = secret
+    del manifest["spec"]["hashRing"]
+    data["metadata"] = {"name": secret, "namespace": namespace}
+    return manifest, data
+
+
+@pytest.fixture
+def place(kubernetes: Kubernetes, tmp_path: Path) -> Iterator[Place]:
+    """Start a cluster that nobody else has touched, beside the one that the other tests share."""
+    assert kubernetes.api.get("/version")
+    fresh = Kubernetes()
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    (tmp_path / "stack.yaml").write_text(listed(stack(NEW, "my-stack", "loki-bucket")))
+    try:
+        fresh.start()
+        yield Place(fresh, tmp_path)
+    finally:
+        fresh.stop()
+
+
+@contextlib.contextmanager
+def nodes(kubernetes: Kubernetes, *namespaces: str) -> Iterator[None]:
+    """Say of every pod that it runs, for as long as a test takes."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.1):
+            for namespace in namespaces:
+                with contextlib.suppress(ApiError):
+                    say_pods_run(kubernetes.api, namespace)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(10)
+
+
+def test_the_guide_does_what_it_says(place: Place) -> None:
+    """A new stack becomes ready, an old one is taken over by one roll and given back untouched."""
+    kubernetes = place.kubernetes
+    labels = {"app": "former"}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
+    former = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": FORMER, "namespace": "loki-operator"},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }
+    for name in (NEW, OLD, "loki-operator"):
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        kubernetes.api.post("/api/v1/namespaces", body)
+    kubernetes.apply(former)
+    place.run("kubectl apply -k deploy && kubectl -n lokeys-system wait sa/lokeys --for=create")
+    log = place.folder / "operator.log"
+    log.touch()
+    operator = Operator(kubernetes.user_kubeconfig(SYSTEM, "lokeys"), log, SYSTEM)
+    with running(operator), nodes(kubernetes, NEW, OLD):
+        wait_led(operator)
+        kept: dict[str, str] = {}
+        for block in blocks(PAGE):
+            said = place.run(block.text)
+            if "create -k deploy/crd/lokistack" in block.text:
+                place.run(
+                    "kubectl wait crd/lokistacks.loki.grafana.com --for=condition=Established"
+                )
+                place.make_old_stack()
+            if block.text.startswith("kubectl -n logging get lokistack"):
+                assert said.splitlines()[1].split()[:4] == ["my-stack", "1x.demo", "static", "True"]
+            if "rbac stack -n audit audit | kubectl apply" in block.text:
+                assert place.rulers_account == ""
+            if "managed=true" in block.text and "audit" in block.text:
+                assert place.rulers_account == "audit-ruler"
+                kept = place.versions()
+        assert place.versions() == kept
