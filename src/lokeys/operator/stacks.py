@@ -55,7 +55,7 @@ from lokeys.operator.stack_metrics import StackMetrics
 from lokeys.operator.stack_reading import Reader
 from lokeys.ports import Clock, CredentialVerifier
 
-RETRY_S = 30.0
+RETRY_S = 10.0
 LOOK_EVERY_S = 3600.0
 TRIAL_S = 60.0
 TRIALS_AT_A_TIME = 8
