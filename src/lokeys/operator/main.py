@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lokeys.adapters import fingerprints
+from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.http import HttpClients
 from lokeys.adapters.objects import LiveObjects
+from lokeys.adapters.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire
 from lokeys.clock import utc_now
 from lokeys.core.model import RouteSpec
+from lokeys.engine.verify import Verifier
 from lokeys.errors import LeaseLost, LokeysError, Transient
 from lokeys.http_server import HttpServer, Listen
 from lokeys.kube.client import Api, Object
@@ -32,6 +35,7 @@ from lokeys.operator.metrics import Metrics
 from lokeys.operator.pages import Pages
 from lokeys.operator.routes import Key
 from lokeys.operator.stack_operator import Choice, StackOperator, StackWiring
+from lokeys.operator.stacks import MakeVerifier
 from lokeys.operator.stacks import Settings as StackSettings
 from lokeys.ports import RoutePorts
 
@@ -52,6 +56,8 @@ class Settings:
     port: int = 8080
     lokistacks: Choice = Choice.LABELLED
     stacks: StackSettings = field(default_factory=StackSettings)
+    verify_tokens: bool = False
+    """Whether tokens of stacks' accounts may be asked for; a Role must allow it, too."""
 
 
 async def run(settings: Settings) -> None:
@@ -69,6 +75,7 @@ async def run(settings: Settings) -> None:
             namespace=settings.namespace,
             choice=settings.lokistacks,
             settings=settings.stacks,
+            make_verifier=_make_verifier(settings, api, clients),
         )
         stacks = StackOperator(wiring)
         operator = _Operator(settings, api, clients, informers, stacks)
@@ -77,6 +84,13 @@ async def run(settings: Settings) -> None:
         async with stacks, HttpServer(pages.answer, listen) as server:
             _log.info("pages on %s", server.url)
             await _until(stop, operator.serve())
+
+
+def _make_verifier(settings: Settings, api: Api, clients: HttpClients) -> MakeVerifier:
+    """Return what makes the trials of stacks' credentials."""
+    clouds = AllClouds(clients=clients, clock=utc_now)
+    tokens = TokenRequests(api) if settings.verify_tokens else None
+    return lambda objects: Verifier(tokens=tokens, clouds=clouds, objects=objects)
 
 
 async def _until(stop: asyncio.Event, serving: Any) -> None:

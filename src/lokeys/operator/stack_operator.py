@@ -26,8 +26,8 @@ from lokeys.operator.cache import RouteObjects
 from lokeys.operator.controller import concerns_us
 from lokeys.operator.stack_cache import StackKey, StackObjects
 from lokeys.operator.stack_metrics import StackMetrics
-from lokeys.operator.stacks import Settings, StackController
-from lokeys.ports import Clock, CredentialVerifier
+from lokeys.operator.stacks import MakeVerifier, Settings, StackController
+from lokeys.ports import Clock
 
 MANAGED_LABEL = "lokeys.dev/managed=true"
 WORKERS = 16
@@ -60,6 +60,8 @@ class StackWiring:
     namespace: str | None = None
     choice: Choice = Choice.LABELLED
     settings: Settings = field(default_factory=Settings)
+    make_verifier: MakeVerifier | None = None
+    """Makes what tries a stack's credentials; it reads what the stack itself reads."""
 
 
 class StackOperator:
@@ -109,9 +111,7 @@ class StackOperator:
             return self._definition.informer.settled.is_set()
         return self._stacks is not None and self._stacks.synced.is_set()
 
-    async def serve(
-        self, fingerprinter: Fingerprinter, *, verifier: CredentialVerifier | None = None
-    ) -> None:
+    async def serve(self, fingerprinter: Fingerprinter) -> None:
         """Look after all stacks, as soon as there can be any, until cancelled."""
         if self._definition is None:
             return
@@ -126,7 +126,7 @@ class StackOperator:
         await self._stacks.synced.wait()
         environment = await self._environment()
         settings = replace(self._wiring.settings, environment=environment)
-        controller = self._controller(fingerprinter, verifier, settings)
+        controller = self._controller(fingerprinter, settings)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(WORKERS):
@@ -172,12 +172,7 @@ class StackOperator:
             self._asked_at = now
         return self._known
 
-    def _controller(
-        self,
-        fingerprinter: Fingerprinter,
-        verifier: CredentialVerifier | None,
-        settings: Settings,
-    ) -> StackController:
+    def _controller(self, fingerprinter: Fingerprinter, settings: Settings) -> StackController:
         wiring = self._wiring
         assert self._stacks is not None  # noqa: S101 - set before _defined
         live = LiveObjects(wiring.api)
@@ -196,7 +191,7 @@ class StackOperator:
             events=EventWriter(wiring.api, instance=wiring.identity),
             fingerprinter=fingerprinter,
             clock=wiring.clock,
-            verifier=verifier,
+            make_verifier=wiring.make_verifier,
             metrics=self.metrics,
             settings=settings,
         )

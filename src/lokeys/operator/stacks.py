@@ -53,7 +53,7 @@ from lokeys.operator.controller import changes
 from lokeys.operator.stack_cache import StackKey, StackObjects
 from lokeys.operator.stack_metrics import StackMetrics
 from lokeys.operator.stack_reading import Reader
-from lokeys.ports import Clock, CredentialVerifier
+from lokeys.ports import Clock, CredentialVerifier, Objects
 
 RETRY_S = 10.0
 LOOK_EVERY_S = 3600.0
@@ -64,6 +64,8 @@ _AFTER_OTHERS = frozenset({CLUSTER_ROLE_BINDING.kind})
 """The API server takes a binding only where its role is."""
 
 _log = logging.getLogger(__name__)
+
+MakeVerifier = Callable[[Objects], CredentialVerifier]
 
 
 @dataclass(slots=True)
@@ -107,7 +109,7 @@ class StackController:
     events: EventWriter
     fingerprinter: Fingerprinter
     clock: Clock
-    verifier: CredentialVerifier | None = None
+    make_verifier: MakeVerifier | None = None
     metrics: StackMetrics = field(default_factory=StackMetrics)
     settings: Settings = field(default_factory=Settings)
 
@@ -226,7 +228,7 @@ class StackController:
 
     def _trial(self, key: StackKey, state: StackState, snapshot: StackSnapshot) -> Trial | None:
         """Return what became of trying the credentials as they are now; begin a trial if due."""
-        if self.verifier is None or snapshot.view.storage is None:
+        if self.make_verifier is None or snapshot.view.storage is None:
             return Trial()
         of = f"{snapshot.store_hash} {snapshot.managed_hash} {snapshot.view.storage}"
         if state.trial_of != of:
@@ -236,7 +238,8 @@ class StackController:
         age_s = (snapshot.now - state.tried_at).total_seconds() if state.tried_at else 0.0
         due = state.trial is None or age_s >= self.settings.verify_every_s
         if due and (state.trying is None or state.trying.done()):
-            state.trying = asyncio.create_task(self._try(key, state, snapshot, self.verifier))
+            verifier = self.make_verifier(state.reads)
+            state.trying = asyncio.create_task(self._try(key, state, snapshot, verifier))
         return state.trial
 
     async def _try(
@@ -379,7 +382,7 @@ class StackController:
             waits.append(RETRY_S)
         if course.look_again_at is not None:
             waits.append(max(0.5, (course.look_again_at - snapshot.now).total_seconds()))
-        if self.verifier is not None:
+        if self.make_verifier is not None:
             waits.append(self.settings.verify_every_s)
         unconfirmed_s = self.objects.confirm_s(key)
         if unconfirmed_s is not None:

@@ -46,6 +46,11 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     metavar="SECONDS",
     help="How often the credentials of LokiStacks are tried.",
 )
+@click.option(
+    "--verify-tokens",
+    is_flag=True,
+    help="Ask for the tokens of LokiStacks' accounts and try them; a Role must allow it, too.",
+)
 @click.pass_context
 def command(  # noqa: PLR0913 - click hands over one argument an option
     ctx: click.Context,
@@ -56,6 +61,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     lokistacks: str,
     openshift: bool,
     verify_every: float,
+    verify_tokens: bool,
 ) -> int:
     """Look after every StorageCredential, and LokiStacks, until told to stop.
 
@@ -73,6 +79,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
         host=host,
         port=port,
         lokistacks=Choice(lokistacks),
+        verify_tokens=verify_tokens,
         stacks=StackSettings(
             environment=from_environment(os.environ, openshift=openshift),
             images=images_from(os.environ),
