@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,17 @@ WRITES = frozenset({"create", "update", "patch", "delete"})
 class Operator:
     """`lokeys operator`, its log in the cluster's folder."""
 
-    def __init__(self, kubernetes: Kubernetes, *, account: tuple[str, str]) -> None:
+    def __init__(
+        self, kubernetes: Kubernetes, *, account: tuple[str, str], more: Sequence[str] = ()
+    ) -> None:
         self._kubernetes = kubernetes
         self._user = f"system:serviceaccount:{account[0]}:{account[1]}"
         kubeconfig = kubernetes.user_kubeconfig(*account)
         words = ["--kubeconfig", kubeconfig, "operator", "--host", "127.0.0.1", "--port", "0"]
         self.log = kubernetes.folder / "operator.log"
         self._audit_from = kubernetes.audit_log.stat().st_size
-        self.process = Process([sys.executable, "-m", "lokeys", *words], log=self.log)
+        argv = [sys.executable, "-m", "lokeys", *words, *more]
+        self.process = Process(argv, log=self.log)
 
     def cpu_s(self) -> float:
         """Return the CPU it has used."""

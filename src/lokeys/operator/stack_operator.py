@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from lokeys.adapters.objects import LiveObjects
-from lokeys.adapters.stack_objects import StackWriter, trimmed
+from lokeys.adapters.stack_objects import USUAL, StackWriter, trimmed
 from lokeys.core.sensitive import Fingerprinter
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.errors import LokeysError, Transient
@@ -71,10 +71,11 @@ class StackOperator:
         self._wiring = wiring
         self.metrics = StackMetrics()
         self._queue: WorkQueue[StackKey] = WorkQueue(first_delay_s=0.5, max_delay_s=60.0)
+        self._everywhere = wiring.choice is Choice.ALL and wiring.namespace is None
         self._own = InformerSet(wiring.api, trim=trimmed)
         self._objects = StackObjects(
             self._own,
-            everywhere=wiring.choice is Choice.ALL and wiring.namespace is None,
+            everywhere=self._everywhere,
             on_change=self._queue.add,
             on_pods=lambda key: self._queue.add_after(key, PODS_AWAITED_S),
         )
@@ -142,6 +143,8 @@ class StackOperator:
         labels = MANAGED_LABEL if wiring.choice is Choice.LABELLED else None
         scope = Scope(resource=LOKI_STACK, namespace=wiring.namespace, labels=labels)
         self._stacks = wiring.informers.subscribe(scope, self._stack_changed).informer
+        if self._everywhere:
+            self._objects.follow(USUAL, None)
         self._defined.set()
         _log.info("LokiStacks are looked after (%s)", wiring.choice.value)
 

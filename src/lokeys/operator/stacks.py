@@ -138,7 +138,7 @@ class StackController:
         snapshot = self._fresh(key, snapshot)
         course = decide(snapshot, intents)
         problems = await self._follow(key, snapshot, course)
-        snapshot = self._fresh(key, snapshot)
+        snapshot = self._fresh(key, replace(snapshot, trial=state.trial or snapshot.trial))
         if not course.rests:
             course = decide(snapshot, intents)
         await self._tell(state, manifest, snapshot, course, problems)
