@@ -127,10 +127,11 @@ _PROVIDER = re.compile(
     r"//iam\.googleapis\.com/projects/(?P<number>[0-9]+)/locations/global/workloadIdentityPools/"
     r"(?P<pool>[a-z0-9-]+)/providers/(?P<provider>[a-z0-9-]+)"
 )
-_EMAIL = re.compile(
-    r".*/serviceAccounts/(?P<account>[a-z0-9-]+)@(?P<project>[a-z0-9-]+)\.iam\.gserviceaccount\.com"
+_IMPERSONATED = re.compile(
+    r".*/serviceAccounts/(?P<email>[a-z0-9.-]+@([a-z0-9.-]+\.)?gserviceaccount\.com)"
     r":generateAccessToken"
 )
+_HOME = re.compile(r".*@(?P<project>[a-z0-9-]+)\.iam\.gserviceaccount\.com")
 
 
 def answers_of(storage_type: str, secret: SecretData) -> dict[str, str]:
@@ -156,9 +157,11 @@ def _google(credentials: Mapping[str, object]) -> dict[str, str]:
             "--pool": provider["pool"],
             "--provider": provider["provider"],
         }
-    account = _EMAIL.fullmatch(str(credentials.get("service_account_impersonation_url")))
+    account = _IMPERSONATED.fullmatch(str(credentials.get("service_account_impersonation_url")))
     if account:
-        found |= {"--service-account": account["account"], "--project": account["project"]}
+        found["--service-account"] = account["email"]
+        home = _HOME.fullmatch(account["email"])
+        found |= {"--project": home["project"]} if home else {}
     return found
 
 

@@ -56,6 +56,8 @@ class AwsNeeds:
     kms_context_from: str = ""
     """The Secret that holds an encryption context, where one does."""
     create_provider: bool = False
+    made_already: bool = False
+    """Whether a Secret names the role, so that it is probably there."""
 
     @property
     def elsewhere(self) -> bool:
@@ -137,6 +139,7 @@ def aws_needs(answers: Answers) -> AwsNeeds:
         kms_key=answers.text("--kms-key", _KMS_NAME, "the id, ARN or alias of a KMS key"),
         kms_context_from=answers.text("secret") if answers.text(KMS_CONTEXT) else "",
         create_provider=bool(answers.text("--create-provider")),
+        made_already=role is not None,
     )
 
 

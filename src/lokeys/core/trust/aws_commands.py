@@ -111,8 +111,9 @@ def _provider(needs: AwsNeeds) -> Command:
 
 def _role(needs: AwsNeeds) -> Command:
     path = ("--path", needs.role_path) if needs.role_path != "/" else ()
+    there = "; where it is there, update-assume-role-policy takes the same document"
     return Command(
-        why="make the role",
+        why="make the role" + (there if needs.made_already else ""),
         argv=_aws(
             needs,
             *("aws", "iam", "create-role", "--role-name", needs.role_name),

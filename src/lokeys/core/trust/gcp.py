@@ -29,7 +29,9 @@ _IAM = "//iam.googleapis.com/"
 _PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _NUMBER = re.compile("[0-9]{1,20}")
 _POOL = re.compile("(?!gcp-)[a-z0-9-]{4,32}")
-_ACCOUNT = re.compile("[a-z][a-z0-9-]{1,28}[a-z0-9]")
+_ACCOUNT = re.compile(
+    r"[a-z][a-z0-9-]{1,28}[a-z0-9]|[a-z0-9.-]+@([a-z0-9.-]+\.)?gserviceaccount\.com"
+)
 _BUCKET = re.compile("[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _POOL_WORDS = "4 to 32 small letters, digits and dashes, not beginning with gcp-"
 
@@ -50,9 +52,16 @@ class GcpNeeds:
     @property
     def email(self) -> str:
         """Return the service account's address."""
+        if self.made_already:
+            return self.service_account
         *domain, project = self.project.split(":")
         home = ".".join((project, *domain))
         return f"{self.service_account}@{home}.iam.gserviceaccount.com"
+
+    @property
+    def made_already(self) -> bool:
+        """Tell whether the service account is named by its address, as one that is there."""
+        return "@" in self.service_account
 
     @property
     def pool_name(self) -> str:
@@ -99,7 +108,9 @@ def gcp_needs(answers: Answers) -> GcpNeeds:
     )
     provider = answers.text("--provider", _POOL, _POOL_WORDS) or pool
     name = answers.given.get("--name", "")
-    account = answers.text("--service-account", _ACCOUNT, "small letters, digits and dashes")
+    account = answers.text(
+        "--service-account", _ACCOUNT, "an id of small letters, digits and dashes, or an address"
+    )
     default = f"{_IAM}projects/{number}/locations/global/workloadIdentityPools/{pool}"
     stack = answers.stack(
         issuer=answers.issuer(),
@@ -214,11 +225,12 @@ def _commands(needs: GcpNeeds) -> Iterator[Command]:
                 f"--allowed-audiences={needs.stack.audience}",
             ),
         )
-    accounts = ("gcloud", "iam", "service-accounts")
-    yield Command(
-        why="make the service account that Loki will be",
-        argv=(*accounts, "create", needs.service_account, project),
-    )
+    if not needs.made_already:
+        accounts = ("gcloud", "iam", "service-accounts")
+        yield Command(
+            why="make the service account that Loki will be",
+            argv=(*accounts, "create", needs.service_account, project),
+        )
     yield from (_binding(needs, subject) for subject in needs.stack.subjects)
     yield _on_bucket(needs)
 
@@ -292,8 +304,10 @@ def _terraform(needs: GcpNeeds) -> Iterator[Block]:
                 Block("oidc", (), oidc),
             ),
         )
+    kind = "data" if needs.made_already else "resource"
+    account = ("data." if needs.made_already else "") + "google_service_account.loki"
     yield Block(
-        "resource",
+        kind,
         ("google_service_account", "loki"),
         (project, ("account_id", needs.service_account)),
     )
@@ -302,7 +316,7 @@ def _terraform(needs: GcpNeeds) -> Iterator[Block]:
             "resource",
             ("google_service_account_iam_member", label),
             (
-                ("service_account_id", Reference("google_service_account.loki.name")),
+                ("service_account_id", Reference(f"{account}.name")),
                 ("role", USER_ROLE),
                 ("member", needs.principal(subject)),
             ),
@@ -313,6 +327,6 @@ def _terraform(needs: GcpNeeds) -> Iterator[Block]:
         (
             ("bucket", needs.bucket),
             ("role", BUCKET_ROLE),
-            ("member", Reference("google_service_account.loki.member")),
+            ("member", Reference(f"{account}.member")),
         ),
     )

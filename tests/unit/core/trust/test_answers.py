@@ -54,8 +54,15 @@ def test_googles_file_tells_its_names() -> None:
         "--project-number": "123456789",
         "--pool": "pool",
         "--provider": "prov",
-        "--service-account": "loki",
+        "--service-account": "loki@my-project.iam.gserviceaccount.com",
     }
+    file["service_account_impersonation_url"] = (
+        "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
+        "1-compute@developer.gserviceaccount.com:generateAccessToken"
+    )
+    other = answers_of("gcs", secret({"key.json": json.dumps(file)}))
+    assert other["--service-account"] == "1-compute@developer.gserviceaccount.com"
+    assert "--project" not in other
     assert answers_of("gcs", secret({"key.json": "no"})) == {}
     assert used_keys("gcs") == {"bucketname", "audience", "key.json"}
     assert used_keys("swift") == frozenset()
@@ -169,6 +176,8 @@ def test_googles_names_are_fitted() -> None:
     assert account_for("a") == "loki-a"
     assert len(account_for("a" * 60)) == 30
     assert account_for("x" * 24 + ".y") == "loki-" + "x" * 24
+    there = "loki@elsewhere.iam.gserviceaccount.com"
+    assert gcp_needs(Answers(given=given("gcp", service_account=there))).email == there
     needs = gcp_needs(Answers(given=given("gcp", project="example.com:logs-1")))
     assert needs.email.endswith("@logs-1.example.com.iam.gserviceaccount.com")
 

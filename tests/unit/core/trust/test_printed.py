@@ -47,6 +47,10 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
     "azure in China": ("azure", given("azure", cloud="AzureChinaCloud", location="chinaeast2")),
     "azure in Germany": ("azure", {**given("azure"), "endpoint_suffix": "blob.core.cloudapi.de"}),
     "gcp": ("gcp", given("gcp")),
+    "gcp, with an account that is there": (
+        "gcp",
+        given("gcp", service_account="loki@my-project.iam.gserviceaccount.com"),
+    ),
     "gcp, nothing known": ("gcp", {"--name": "my-stack"}),
     "gcp, with pool and provider": (
         "gcp",
@@ -88,7 +92,8 @@ def test_the_script_is_a_script_and_writes_the_documents(
 def test_terraform_reads_what_is_printed(prerequisites: Prerequisites) -> None:
     """The blocks parse, and the policies in them are the documents."""
     found = hcl2.loads(prerequisites.terraform)
-    kinds = {name.strip('"') for block in found["resource"] for name in block}
+    blocks = [*found["resource"], *found.get("data", ())]
+    kinds = {name.strip('"') for block in blocks for name in block}
     assert {kind.split("_")[0] for kind in kinds} <= {"aws", "azurerm", "google"}
     encoded = re.findall(r"jsonencode\((\{.*?\n  \})\)", prerequisites.terraform, re.DOTALL)
     policies = [json.loads(text.replace("$${", "${").replace("%%{", "%{")) for text in encoded]
