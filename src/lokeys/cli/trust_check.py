@@ -29,6 +29,7 @@ _CLAIMS = frozenset({"--issuer", "--name", "--namespace"})
 _NEEDED: dict[tuple[str, Kind], frozenset[str]] = {
     ("aws", Kind.TRUST): _CLAIMS | {"--account-id", "--region"},
     ("aws", Kind.POLICY): frozenset({"--bucket", "--region"}),
+    ("aws", Kind.BUCKET): frozenset({"--bucket", "--region", "--account-id", "--name"}),
     ("aws", Kind.PROVIDER): frozenset({"--issuer"}),
     ("azure", Kind.CREDENTIALS): _CLAIMS,
     ("azure", Kind.ROLES): frozenset(
@@ -103,8 +104,11 @@ def _subject(kind: Kind, needs: Needs) -> Ref:
     """Return what a document is about, as people call it."""
     match needs:
         case AwsNeeds():
-            provider = Ref("OIDCProvider", needs.provider_arn)
-            return provider if kind is Kind.PROVIDER else Ref("Role", needs.role_name)
+            others = {
+                Kind.PROVIDER: Ref("OIDCProvider", needs.provider_arn),
+                Kind.BUCKET: Ref("Bucket", needs.buckets[0]),
+            }
+            return others.get(kind, Ref("Role", needs.role_name))
         case AzureNeeds():
             return Ref("ManagedIdentity", needs.identity)
         case GcpNeeds():

@@ -65,6 +65,7 @@ _FILES = {
     "aws": {
         Kind.TRUST: "Compare the role's trust policy, as `aws iam get-role` prints it.",
         Kind.POLICY: "And what it may do, as `get-role-policy` prints it. Repeatable.",
+        Kind.BUCKET: "And the bucket's own policy, as `aws s3api get-bucket-policy` prints it.",
         Kind.PROVIDER: "And the provider, as `get-open-id-connect-provider` prints it.",
     },
     "azure": {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lokeys.core.storage import addresses
@@ -180,6 +180,16 @@ def storage_requests(needs: AwsNeeds) -> Iterator[Request]:
         for action in ON_OBJECTS:
             for name in _TRAIL:
                 yield Request(action=action, resource=f"{arn}/{name}", context=known)
+
+
+def bucket_requests(needs: AwsNeeds) -> Iterator[Request]:
+    """Yield the same as the bucket's own policy judges it: by whom, and how it is encrypted."""
+    account = f"arn:{needs.partition}:iam::{needs.account}:root"
+    also = (f"AWS:{account}", f"AWS:{needs.account}")
+    encrypted = {"SSE-KMS": ("aws:kms",), "SSE-S3": ("AES256",)}.get(needs.sse_type, ())
+    for each in storage_requests(needs):
+        context = {**each.context, "s3:x-amz-server-side-encryption": encrypted}
+        yield replace(each, principal=f"AWS:{needs.role_arn}", also=also, context=context)
 
 
 def key_requests(needs: AwsNeeds) -> Iterator[Request]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lokeys.core.catalogue import trust as rules
 from lokeys.core.finding import Finding
+from lokeys.core.storage.mode import json_object
 from lokeys.core.trust.aws import AwsNeeds
 from lokeys.core.trust.aws_policy import NoPolicy, Request, Statement, match, statements_of
 from lokeys.core.trust.fetched import Fetched, Kind, NotThis, listed, mapping, tell
@@ -15,6 +16,7 @@ from lokeys.core.trust.fetched import Fetched, Kind, NotThis, listed, mapping, t
 _PARTS = {
     Kind.TRUST: (("Role", "AssumeRolePolicyDocument"), ("AssumeRolePolicyDocument",)),
     Kind.POLICY: (("PolicyVersion", "Document"), ("PolicyDocument",)),
+    Kind.BUCKET: (("Policy",),),
 }
 
 
@@ -25,6 +27,8 @@ def statements_in(document: Fetched, form: str) -> tuple[Statement, ...]:
         inner: Any = found
         for name in path:
             inner = inner.get(name) if isinstance(inner, Mapping) else None
+        if isinstance(inner, str):  # S3 hands its policy out as a text
+            inner = json_object(inner.encode())
         found = inner if isinstance(inner, Mapping) else found
     try:
         return statements_of(found)

@@ -60,10 +60,15 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked for: an action, by whom, on what, and what is known around it."""
+    """What is asked for: an action, by whom, on what, and what is known around it.
+
+    A principal of AWS's own is `AWS:` and its ARN, `also` the other names that it goes by. An
+    empty tuple in the context is a key that is known to be absent.
+    """
 
     action: str
     principal: str = ""
+    also: tuple[str, ...] = ()
     resource: str = ""
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -110,18 +115,18 @@ def match(statement: Statement, request: Request) -> Match:
     return Match(
         statement=statement,
         action=_named(statement.actions, request.action, fold=True),
-        principal=_named(statement.principals, request.principal),
+        principal=_named(statement.principals, request.principal, *request.also),
         resource=_named(statement.resources, request.resource),
         conditions=tuple((each, _met(each, request.context)) for each in statement.conditions),
     )
 
 
-def _named(names: Names | None, value: str, *, fold: bool = False) -> bool:
+def _named(names: Names | None, *values: str, fold: bool = False) -> bool:
     if names is None:
         return True
-    wanted = value.lower() if fold else value
-    patterns = (each.lower() if fold else each for each in names.patterns)
-    return any(like(wanted, each) for each in patterns) is not names.but
+    wanted = [value.lower() if fold else value for value in values]
+    patterns = [each.lower() if fold else each for each in names.patterns]
+    return any(like(one, each) for each in patterns for one in wanted) is not names.but
 
 
 def like(value: str, pattern: str) -> bool:
@@ -154,6 +159,7 @@ def _met(condition: Condition, context: Mapping[str, tuple[str, ...]]) -> bool |
     known = context.get(key)
     if known is None and key.startswith(_UNKNOWABLE):
         return None
+    known = known or None
     if name == "Null":
         absent = condition.values[:1] == ("true",)
         return (known is None) is absent
@@ -244,8 +250,7 @@ def _principal(said: Mapping[str, Any], place: str) -> Iterator[str]:
     for kind, names in said.items():
         for name in _texts(names, f"{place}.{kind}"):
             # An account or a service is no identity provider; `*` is everybody.
-            if kind == "Federated" or name == "*":
-                yield name
+            yield name if kind == "Federated" or name == "*" else f"{kind}:{name}"
 
 
 def _conditions(said: object, place: str) -> Iterator[Condition]:

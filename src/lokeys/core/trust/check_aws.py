@@ -11,7 +11,7 @@ from lokeys.core.trust.aws import ASSUME, AwsNeeds, assume_request
 from lokeys.core.trust.aws_commands import add_audience, create_provider, update_trust
 from lokeys.core.trust.aws_documents import statements_in, undecided
 from lokeys.core.trust.aws_policy import Decision, Match, Statement, decide, match
-from lokeys.core.trust.check_aws_storage import check_storage
+from lokeys.core.trust.check_aws_storage import check_bucket, check_storage
 from lokeys.core.trust.fetched import Fetched, Kind, NotThis, listed, mapping, tell, texts
 from lokeys.core.trust.who import Claims, without_scheme
 
@@ -27,6 +27,8 @@ def check_aws(needs: AwsNeeds, documents: Sequence[Fetched]) -> Iterator[Finding
             yield from _trust(needs, document)
         elif document.kind is Kind.PROVIDER:
             yield from _provider(needs, document)
+        elif document.kind is Kind.BUCKET:
+            yield from check_bucket(needs, document)
     if policies:
         yield from check_storage(needs, policies)
 
@@ -120,7 +122,7 @@ def _refused(
 
 def _wrong_principal(needs: AwsNeeds, document: Fetched, met: Match) -> Finding:
     names = met.statement.principals
-    patterns = names.patterns if names else ()
+    patterns = [each for each in names.patterns if ":oidc-provider/" in each] if names else []
     other = [
         each
         for each in patterns

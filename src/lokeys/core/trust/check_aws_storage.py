@@ -8,13 +8,14 @@ from dataclasses import replace
 
 from lokeys.core.catalogue import trust as rules
 from lokeys.core.finding import Finding
-from lokeys.core.trust.aws import AwsNeeds, key_requests, storage_requests
+from lokeys.core.trust.aws import AwsNeeds, bucket_requests, key_requests, storage_requests
 from lokeys.core.trust.aws_commands import put_policy
 from lokeys.core.trust.aws_documents import statements_in, undecided
 from lokeys.core.trust.aws_policy import Decision, Names, Request, Statement, decide, match
 from lokeys.core.trust.fetched import Fetched, listed, tell
 
 _POLICY_FORM = "a policy, or what `aws iam get-role-policy` or `get-policy-version` prints"
+_BUCKET_FORM = "a bucket's policy, or what `aws s3api get-bucket-policy` prints"
 _OTHER = "lokeys-no-such-bucket"
 _TOO_MUCH = (
     ("s3:DeleteBucket", ""),
@@ -56,11 +57,21 @@ def check_storage(needs: AwsNeeds, documents: Sequence[Fetched]) -> Iterator[Fin
     yield from _too_much(needs, document, statements)
 
 
+def check_bucket(needs: AwsNeeds, document: Fetched) -> Iterator[Finding]:
+    """Yield what the bucket's own policy denies the role. What it allows besides is others'."""
+    statements = statements_in(document, _BUCKET_FORM)
+    decisions = [(each, decide(statements, each)) for each in bucket_requests(needs)]
+    denied = [each for each, found in decisions if found is Decision.DENIED]
+    yield from _denied(needs, document, statements, denied, cause="bucket_policy_explicit_deny")
+
+
 def _denied(
     needs: AwsNeeds,
     document: Fetched,
     statements: tuple[Statement, ...],
     denied: Sequence[Request],
+    *,
+    cause: str | None = None,
 ) -> Iterator[Finding]:
     if denied:
         places = [
@@ -72,6 +83,7 @@ def _denied(
             rules.EXPLICIT_DENY,
             document,
             needs.stack,
+            cause=cause,
             field=places[0],
             found=listed(places),
             actions=listed(request.action for request in denied),

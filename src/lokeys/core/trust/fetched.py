@@ -21,6 +21,7 @@ class Kind(StrEnum):
 
     TRUST = "--trust-policy"
     POLICY = "--policy"
+    BUCKET = "--bucket-policy"
     PROVIDER = "--oidc-provider"
     CREDENTIALS = "--federated-credentials"
     ROLES = "--role-assignments"

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents beside what is needed: each way in which they can be wrong has its code."""
 
+import json
 from typing import Any
 
 import pytest
 
 from lokeys.core.finding import Finding
 from lokeys.core.model import Ref
-from lokeys.core.trust.aws import AwsNeeds, storage_policy, trust_policy
+from lokeys.core.trust.answers import Answers
+from lokeys.core.trust.aws import AwsNeeds, aws_needs, storage_policy, trust_policy
 from lokeys.core.trust.clouds import Needs, check, doubts
 from lokeys.core.trust.fetched import Fetched, Kind, NotThis, listed
 from lokeys.core.trust.gcp import (
@@ -16,7 +18,7 @@ from lokeys.core.trust.gcp import (
     provider_document,
     service_account_policy,
 )
-from trust.asked import ISSUER, SUBSCRIPTION, aws, azure, gcp, rgw
+from trust.asked import ISSUER, SUBSCRIPTION, aws, azure, gcp, given, rgw
 from trust.grammar import check as check_line
 
 STACK, RULER = aws().stack.subjects
@@ -230,6 +232,62 @@ def test_the_buckets_key_must_be_usable(key: str) -> None:
     assert codes(needs, Kind.POLICY, {"Statement": [LIST, USE]}) == ["LK0708"]
 
 
+NO_SSE = {"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}}
+DENIES: dict[str, tuple[Any, dict[str, str], list[str]]] = {
+    "what is put unencrypted": (
+        {"Principal": "*", "Action": "s3:PutObject", "Condition": NO_SSE},
+        {},
+        ["LK0704"],
+    ),
+    "and the stack encrypts": (
+        {"Principal": "*", "Action": "s3:PutObject", "Condition": NO_SSE},
+        {"sse_type": "SSE-KMS"},
+        [],
+    ),
+    "what says nothing of encryption": (
+        {
+            "Principal": {"AWS": "*"},
+            "Action": "s3:PutObject",
+            "Condition": {"Null": {"s3:x-amz-server-side-encryption": "true"}},
+        },
+        {},
+        ["LK0704"],
+    ),
+    "plain http": (
+        {"Principal": "*", "Action": "s3:*", "Condition": {"Bool": {"aws:SecureTransport": False}}},
+        {},
+        [],
+    ),
+    "the role": (
+        {"Principal": {"AWS": "arn:aws:iam::123456789012:role/loki-my-stack"}, "Action": "s3:*"},
+        {},
+        ["LK0704"],
+    ),
+    "the account": ({"Principal": {"AWS": "123456789012"}, "Action": "s3:Get*"}, {}, ["LK0704"]),
+    "everybody but the role": (
+        {"NotPrincipal": {"AWS": aws().role_arn}, "Action": "s3:*"},
+        {},
+        [],
+    ),
+    "another role": (
+        {"Principal": {"AWS": "arn:aws:iam::123456789012:role/other"}, "Action": "s3:*"},
+        {},
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("deny", "more", "expected"), DENIES.values(), ids=DENIES.keys())
+def test_a_buckets_own_policy(deny: Any, more: dict[str, str], expected: list[str]) -> None:
+    """What it denies the role; as a document, or as the text that S3 prints."""
+    needs = aws_needs(Answers(given={**given("aws"), **more}))
+    policy = {"Statement": {"Effect": "Deny", "Resource": "*", **deny}}
+    for content in (policy, {"Policy": json.dumps(policy)}):
+        said = found(needs, Kind.BUCKET, content)
+        assert [each.code for each in said] == expected
+        assert all(each.cause == "bucket_policy_explicit_deny" for each in said)
+
+
 def test_at_another_store_the_key_is_not_iams() -> None:
     """Ceph asks its own vault for keys."""
     needs = rgw(kms_key="loki")
@@ -417,6 +475,7 @@ WRONG: list[tuple[Needs, Kind, Any]] = [
     (aws(), Kind.TRUST, []),
     (aws(), Kind.TRUST, {"Statement": [1]}),
     (aws(), Kind.POLICY, "x"),
+    (aws(), Kind.BUCKET, {"Policy": "no"}),
     (aws(), Kind.PROVIDER, {}),
     (azure(), Kind.CREDENTIALS, {}),
     (azure(), Kind.CREDENTIALS, [{}]),
