@@ -172,6 +172,7 @@ class StackWorld:
             template=intent.template,
             marks=intent.marks,
             fixed=intent.fixed,
+            account=intent.manifest["spec"]["template"]["spec"]["serviceAccountName"],
             rollout=replace(
                 before,
                 generation=before.generation + 1,

@@ -22,7 +22,9 @@ from fakes.stacks import StackWorld, refused
 from lokeys.core.catalogue import operation
 from lokeys.core.finding import Finding
 from lokeys.core.model import Ref
+from lokeys.core.operate.adoption import rulers_account_changes
 from lokeys.core.operate.course import decide, plan
+from lokeys.core.operate.live import Live
 from lokeys.core.operate.status import faults_of
 from lokeys.core.storage.telling import tell
 from lokeys.core.trust.verification import LinkName
@@ -37,7 +39,7 @@ def operated_findings(file: Path, told: Mapping[str, Any]) -> tuple[Finding, ...
     world.run()
     world.manifest = wanted
     if told.get("former"):
-        world.objects = {ref: replace(o, content=None) for ref, o in world.objects.items()}
+        world.objects = {ref: _formers(o) for ref, o in world.objects.items()}
     if "changed" in told and world.secret:
         data = {**world.secret["stringData"], **told["changed"]}
         world.secret = {**world.secret, "stringData": data}
@@ -47,7 +49,16 @@ def operated_findings(file: Path, told: Mapping[str, Any]) -> tuple[Finding, ...
     problems = _told(told, "refused", operation.NOT_APPLIED, world)
     unreadable = _told(told, "unreadable", operation.STORAGE_SECRET_UNREADABLE, world)
     snapshot = world.snapshot(unreadable=unreadable)
-    return faults_of(snapshot, decide(snapshot, plan(snapshot)), problems)
+    faults = faults_of(snapshot, decide(snapshot, plan(snapshot)), problems)
+    return (*faults, *rulers_account_changes(snapshot))
+
+
+def _formers(live: Live) -> Live:
+    """Return an object as another operator makes it; its ruler names no account."""
+    workload = live.workload
+    if workload is not None and live.ref.name.endswith("-ruler"):
+        workload = replace(workload, account="")
+    return replace(live, content=None, workload=workload)
 
 
 def _told(told: Mapping[str, Any], word: str, rule: Any, world: StackWorld) -> tuple[Finding, ...]:

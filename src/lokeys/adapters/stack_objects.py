@@ -138,6 +138,7 @@ def _workload(obj: Json, own: Object | None) -> Workload:
         template=None if template is None else digest(template),
         marks=marks_of(obj),
         fixed=_bare_claims(fixed_of(obj)),
+        account=text_at(obj, "spec", "template", "spec", "serviceAccountName"),
     )
 
 

@@ -9,6 +9,7 @@ LK08xx the store's answers · LK10xx what could not be read
 from __future__ import annotations
 
 from lokeys.core.catalogue import (
+    adoption,
     delivery,
     lokistacks,
     operation,
@@ -26,7 +27,7 @@ from lokeys.core.finding import Rule
 
 def _rules() -> dict[str, Rule]:
     modules = (
-        *(storage_secrets, storage_objects, lokistacks, operation),
+        *(storage_secrets, storage_objects, lokistacks, operation, adoption),
         *(sources, vaults, delivery, pods, trust, store, reading),
     )
     rules = [

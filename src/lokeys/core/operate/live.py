@@ -44,6 +44,8 @@ class Workload:
     """The hashes that its pods wear: those of configuration and credentials."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """The fields that the API server lets nobody change."""
+    account: str = ""
+    """The service account that its pods run as; empty where none is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from lokeys.core.loki.sizes import replicas, replication_factor
 from lokeys.core.lokistack.fields import TEMPLATE_NAMES
 from lokeys.core.lokistack.model import Component, LokiStack, SchemaVersion
 from lokeys.core.lokistack.schemas import in_order
+from lokeys.core.operate.adoption import rulers_account_changes
 from lokeys.core.operate.course import Course, forbidding
 from lokeys.core.operate.live import Pod, PodState
 from lokeys.core.operate.snapshot import StackSnapshot
@@ -292,8 +293,10 @@ def _warnings(snapshot: StackSnapshot) -> Iterator[tuple[str, str]]:
                 "InsufficientIngesterReplicas",
                 f"{wanted} ingester pods for a replication factor of {factor}: none may be missing",
             )
+    account = list(rulers_account_changes(snapshot))
     unsupported = lokistacks.UNSUPPORTED_FIELD.code
     for reason, found in (
+        ("RulersAccountChanges", account),
         ("UnsupportedField", [f for f in snapshot.findings if f.code == unsupported]),
         (
             "StorageWarning",
