@@ -165,7 +165,7 @@ _ALIKE = {
     },
 }
 _PARTLY = {
-    "spec.replication.zones": "pods are spread; [Loki's ring](#zones) with help",
+    "spec.replication.zones": "yes; some labels [with help](#zones)",
     "spec.template.compactor": "yes, but for `replicas`: there is one",
     "spec.tenants.mode": "yes, but for `passthrough`",
     "spec.tenants.passthrough": "no",

@@ -75,3 +75,20 @@ def test_the_api_server_takes_all_objects(
         assert made["metadata"]["name"] == item["metadata"]["name"]
         if "template" in item.get("spec", {}):
             applied(kubernetes, pod_of(item))
+
+
+def test_a_bound_pod_is_told_its_zone(kubernetes: Kubernetes, namespace: str) -> None:
+    """The labels that a pod's environment reads are copied from its node, before it starts."""
+    zone = {"topology.kubernetes.io/zone": "a1", "topology.kubernetes.io/region": "a"}
+    node = {"name": f"node-{namespace}", "labels": zone}
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    target = {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": node["name"]}}
+    kubernetes.api.post("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": node})
+    try:
+        kubernetes.api.post(pods, {"apiVersion": "v1", "kind": "Pod", **pod})
+        kubernetes.api.post(f"{pods}/p/binding", {"apiVersion": "v1", "kind": "Binding", **target})
+        labels = kubernetes.api.get(f"{pods}/p")["metadata"]["labels"]
+        assert zone.items() <= labels.items()
+    finally:
+        kubernetes.api.delete(f"/api/v1/nodes/{node['name']}")

@@ -31,6 +31,13 @@ _VOLUME_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _TAKEN = frozenset(
     {"config", "storage", "wal", "rules", SECRET_VOLUME, TOKEN_VOLUME, MANAGED_VOLUME, CA_VOLUME}
 )
+_KNOWN_TO_PODS = {
+    "kubernetes.io/hostname": "spec.nodeName",
+    **{
+        label: f"metadata.labels['{label}']"
+        for label in ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
+    },
+}
 CONTAINER_SECURITY = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -213,10 +220,7 @@ def _environment(plan: Plan, component: Component) -> Iterator[Manifest]:
             "name": RING_ADDRESS,
             "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}},
         }
-    if stack.zones:
-        path = f"metadata.annotations['{names.ZONE}']"
-        source = {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}
-        yield {"name": AVAILABILITY_ZONE, "valueFrom": source}
+    yield from _zone(stack)
     if stack.proxy:
         inside = ",".join(filter(None, (stack.proxy.no_proxy, ".svc", ".svc.cluster.local")))
         words = {"HTTP_PROXY": stack.proxy.http, "HTTPS_PROXY": stack.proxy.https}
@@ -225,6 +229,27 @@ def _environment(plan: Plan, component: Component) -> Iterator[Manifest]:
                 yield {"name": name, "value": value}
     if component in names.WITH_STORAGE:
         yield from environment(stack, plan.storage)
+
+
+def _zone(stack: LokiStack) -> Iterator[Manifest]:
+    """Yield where a pod learns its zone: of its own labels, which a binding copies from the node.
+
+    Kubernetes does so from 1.35 on, for zone and region. Of other labels somebody has to tell.
+    """
+    keys = [zone.topology_key for zone in stack.zones]
+    paths = [_KNOWN_TO_PODS.get(key, "") for key in keys]
+    if not keys:
+        return
+    if not all(paths):
+        paths = [f"metadata.annotations['{names.ZONE}']"]
+    sources = [{"fieldRef": {"apiVersion": "v1", "fieldPath": path}} for path in paths]
+    if len(sources) == 1:
+        yield {"name": AVAILABILITY_ZONE, "valueFrom": sources[0]}
+        return
+    parts = [f"AVAILABILITY_{number}" for number in range(len(sources))]
+    for part, source in zip(parts, sources, strict=True):
+        yield {"name": part, "valueFrom": source}
+    yield {"name": AVAILABILITY_ZONE, "value": "_".join(f"$({part})" for part in parts)}
 
 
 def _mounts(plan: Plan, component: Component) -> Iterator[Manifest]:

@@ -387,6 +387,52 @@ def test_the_users_word_on_replicas_holds_but_for_the_compactor() -> None:
     assert resources["limits"] == resources["requests"]
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ([], {}),
+        (
+            ["topology.kubernetes.io/zone"],
+            {"INSTANCE_AVAILABILITY_ZONE": "metadata.labels['topology.kubernetes.io/zone']"},
+        ),
+        (["kubernetes.io/hostname"], {"INSTANCE_AVAILABILITY_ZONE": "spec.nodeName"}),
+        (
+            ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"],
+            {
+                "AVAILABILITY_0": "metadata.labels['topology.kubernetes.io/region']",
+                "AVAILABILITY_1": "metadata.labels['topology.kubernetes.io/zone']",
+                "INSTANCE_AVAILABILITY_ZONE": "$(AVAILABILITY_0)_$(AVAILABILITY_1)",
+            },
+        ),
+        (
+            ["topology.kubernetes.io/zone", "example.com/rack"],
+            {
+                "INSTANCE_AVAILABILITY_ZONE": "metadata.annotations["
+                "'loki.grafana.com/availability-zone']"
+            },
+        ),
+    ],
+)
+def test_a_pod_learns_its_zone(keys: list[str], expected: dict[str, str]) -> None:
+    """From what Kubernetes tells a pod of its node; of a label of one's own somebody has to."""
+    manifest = Choice().manifest
+    manifest["spec"]["replication"] = {"zones": [{"topologyKey": key} for key in keys]}
+    stack, _ = parse(manifest)
+    assert stack
+    found = render(stack, Choice().read()[1], options=RenderOptions(now=NOW))
+    (pod,) = (
+        each["spec"]["template"]
+        for each in found
+        if each["metadata"]["name"] == "my-stack-distributor" and each["kind"] == "Deployment"
+    )
+    told = {
+        entry["name"]: entry.get("value") or entry["valueFrom"]["fieldRef"]["fieldPath"]
+        for entry in pod["spec"]["containers"][0].get("env", ())
+    }
+    assert told == expected
+    assert list(told) == sorted(told)
+
+
 def test_hashes_roll_only_pods_that_reach_the_store() -> None:
     """The distributor has nothing to do with the key."""
     plain = pods(Choice())["ingester"]["metadata"]["annotations"]
