@@ -75,8 +75,11 @@ _FAILED = frozenset(
 )
 
 
-def trimmed(obj: Object) -> Object:
-    """Return an object cut down to its identity and, under `seen`, what was read of it."""
+def trimmed(obj: Object, *, known: Live | None = None) -> Object:
+    """Return an object cut down to its identity and, under `seen`, what was read of it.
+
+    `known` is what was read of this very version before.
+    """
     metadata = obj["metadata"]
     kept = {
         name: metadata[name]
@@ -86,7 +89,7 @@ def trimmed(obj: Object) -> Object:
     return {
         "metadata": kept,
         STACK: _stack_of(obj),
-        SEEN: pod_of(obj) if obj.get("kind") == POD.kind else live_of(obj),
+        SEEN: pod_of(obj) if obj.get("kind") == POD.kind else known or live_of(obj),
     }
 
 

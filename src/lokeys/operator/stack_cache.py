@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from types import TracebackType
+from typing import Self
 
-from lokeys.adapters.stack_objects import KINDS, LABELS, SEEN, STACK
+from lokeys.adapters.stack_objects import KINDS, LABELS, SEEN, STACK, trimmed
 from lokeys.core.model import Ref
 from lokeys.core.operate.live import Live, Pod
-from lokeys.kube.client import Object
+from lokeys.kube.client import Api, Object
 from lokeys.kube.informer import InformerSet, Scope, Subscription, Trouble
 from lokeys.kube.resources import POD, Resource
 
@@ -33,13 +35,13 @@ class StackObjects:
 
     def __init__(
         self,
-        informers: InformerSet,
+        api: Api,
         *,
         everywhere: bool,
         on_change: Callable[[StackKey], None],
         on_pods: Callable[[StackKey], None],
     ) -> None:
-        self._informers = informers
+        self._informers = InformerSet(api, trim=self._trimmed)
         self._everywhere = everywhere
         self._on_change = on_change
         self._on_pods = on_pods
@@ -48,6 +50,28 @@ class StackObjects:
         self._pods: dict[StackKey, dict[str, Pod]] = {}
         self._ahead: dict[StackKey, dict[Ref, float]] = {}
         self._otherwise: dict[Ref, tuple[str | None, str]] = {}
+        self._written: dict[Ref, Live] = {}
+        """What writes have made of objects, until their watch has shown it."""
+
+    async def __aenter__(self) -> Self:
+        await self._informers.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._informers.__aexit__(exc_type, exc, traceback)
+
+    def _trimmed(self, obj: Object) -> Object:
+        """Return an object cut down; an echo of our own write has been read already."""
+        metadata = obj["metadata"]
+        ref = Ref(obj["kind"], metadata["name"], metadata.get("namespace"))
+        written = self._written.get(ref)
+        echo = written is not None and written.version == metadata["resourceVersion"]
+        return trimmed(obj, known=written if echo else None)
 
     def follow(self, kinds: Iterable[str], namespace: str | None) -> None:
         """Follow objects of some kinds in a namespace from now on."""
@@ -76,7 +100,9 @@ class StackObjects:
         return (kind, self._scope(KINDS[kind], namespace).namespace) in self._followed
 
     def leave(self, namespace: str) -> None:
-        """Follow nothing more in a namespace without stacks."""
+        """Follow nothing more in a namespace without stacks, where it is followed by itself."""
+        if self._everywhere:
+            return
         for where in [each for each in self._followed if each[1] == namespace]:
             self._followed.pop(where).close()
         for kept in (self._objects, self._pods, self._ahead):
@@ -105,12 +131,15 @@ class StackObjects:
             self._otherwise[live.ref] = live.content, intended
         else:
             self._otherwise.pop(live.ref, None)
+        self._written[live.ref] = live
         live = self._as_intended(live)
         known = self._objects.setdefault(key, {})
         seen = known.get(live.ref)
         if seen is None or _number(seen) < _number(live):
             known[live.ref] = live
             self._ahead.setdefault(key, {})[live.ref] = _now_s()
+        else:
+            self._written.pop(live.ref, None)
 
     def deleted(self, key: StackKey, live: Live) -> None:
         """Note that a deletion of an object has begun."""
@@ -125,6 +154,7 @@ class StackObjects:
         for ref, since in tuple(waiting.items()):
             if now - since >= CONFIRMED_WITHIN_S:
                 del waiting[ref]
+                self._written.pop(ref, None)
                 self._objects.get(key, {}).pop(ref, None)
         if not waiting:
             self._ahead.pop(key, None)
@@ -148,6 +178,7 @@ class StackObjects:
             if _number(live) < _number(before):
                 return
             del self._ahead[key][live.ref]
+            self._written.pop(live.ref, None)
         known[live.ref] = live
         if before is None or replace(before, version=live.version) != live:
             self._on_change(key)
@@ -160,6 +191,7 @@ class StackObjects:
         known = self._objects.get(key, {})
         known.pop(ref, None)
         self._ahead.get(key, {}).pop(ref, None)
+        self._written.pop(ref, None)
         if not known:
             self._objects.pop(key, None)
         self._on_change(key)

@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from lokeys.adapters.objects import LiveObjects
-from lokeys.adapters.stack_objects import USUAL, StackWriter, trimmed
+from lokeys.adapters.stack_objects import USUAL, StackWriter
 from lokeys.core.sensitive import Fingerprinter
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.errors import LokeysError, Transient
@@ -72,9 +72,8 @@ class StackOperator:
         self.metrics = StackMetrics()
         self._queue: WorkQueue[StackKey] = WorkQueue(first_delay_s=0.5, max_delay_s=60.0)
         self._everywhere = wiring.choice is Choice.ALL and wiring.namespace is None
-        self._own = InformerSet(wiring.api, trim=trimmed)
         self._objects = StackObjects(
-            self._own,
+            wiring.api,
             everywhere=self._everywhere,
             on_change=self._queue.add,
             on_pods=lambda key: self._queue.add_after(key, PODS_AWAITED_S),
@@ -86,7 +85,7 @@ class StackOperator:
         self._known: frozenset[str] = frozenset()
 
     async def __aenter__(self) -> Self:
-        await self._own.__aenter__()
+        await self._objects.__aenter__()
         if self._wiring.choice is not Choice.NONE:
             scope = Scope(resource=CRD, fields=f"metadata.name={_DEFINITION}", metadata_only=True)
             self._definition = self._wiring.informers.subscribe(scope, self._definition_changed)
@@ -98,7 +97,7 @@ class StackOperator:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._own.__aexit__(exc_type, exc, traceback)
+        await self._objects.__aexit__(exc_type, exc, traceback)
 
     def __len__(self) -> int:
         return len(self._queue)
