@@ -37,9 +37,44 @@ def network_policies(stack: LokiStack, storage: Storage) -> Iterator[Manifest]:
     )
     dns = [{"port": port, "protocol": word} for port in DNS_PORTS for word in ("TCP", "UDP")]
     yield _egress(stack, "dns", ours, dns)
+    pods = _components(names.WITH_STORAGE)
     ports = _tcp(egress_ports(stack, storage))
-    yield _egress(stack, "object-storage", _components(names.WITH_STORAGE), ports)
+    spec = {"egress": [{"ports": ports}, *_inside(stack, storage)], "policyTypes": ["Egress"]}
+    yield _policy(stack, "object-storage", pods, spec)
     yield from _doors(stack)
+
+
+def _inside(stack: LokiStack, storage: Storage) -> Iterator[Manifest]:
+    """Yield the namespaces of addresses that are, or may be, Services of this cluster.
+
+    A policy sees the port of the pod behind a Service, which its address does not tell.
+    """
+    found = (_namespace(host, stack.namespace) for host in _hosts(stack, storage))
+    for namespace in sorted(set(filter(None, found))):
+        named = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+        yield {"to": [{"namespaceSelector": named}]}
+
+
+def _hosts(stack: LokiStack, storage: Storage) -> Iterator[str]:
+    urls: tuple[str, ...] = ()
+    match storage:
+        case S3():
+            urls = (f"//{storage.endpoint_host}", storage.sts_endpoint)
+        case Swift():
+            urls = (storage.auth_url,)
+    if stack.proxy:
+        urls += (stack.proxy.http, stack.proxy.https)
+    return (urlsplit(url).hostname or "" for url in urls)
+
+
+def _namespace(host: str, own: str) -> str:
+    """Return the namespace of a Service's host; empty where it cannot be one."""
+    match host.split("."):
+        case [name]:
+            return own if name and ":" not in name else ""
+        case [_, namespace] | [_, namespace, "svc", *_]:
+            return namespace
+    return ""
 
 
 def egress_ports(stack: LokiStack, storage: Storage) -> tuple[int, ...]:

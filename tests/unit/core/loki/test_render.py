@@ -4,6 +4,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 
 from lokeys.core.loki.render import Group, RenderOptions, only, render
 from lokeys.core.lokistack.parse import parse
+from lokeys.core.storage.model import S3
 from lokeys.core.yaml_text import documents
 from manifests.lokistack import NOW, STORES, TENANCIES, Choice, pairwise
 
@@ -508,6 +510,38 @@ def test_traffic_to_the_store_is_let_out(store: str, ports: list[int]) -> None:
         Choice(store=store, extra="everything"), "NetworkPolicy", "my-stack-object-storage"
     )
     assert [each["port"] for each in policy["spec"]["egress"][0]["ports"]] == ports
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "namespaces"),
+    [
+        ("http://rgw.store:8080", ["store"]),
+        ("http://rook-ceph-rgw-store.rook-ceph.svc", ["rook-ceph"]),
+        ("https://minio.minio.svc.cluster.local:9000", ["minio"]),
+        ("http://minio:9000", ["logging"]),
+        ("https://s3.eu-west-1.amazonaws.com", []),
+        ("https://minio.example.com", []),
+        ("https://10.1.2.3:9000", []),
+        ("https://[fd00::1]:9000", []),
+    ],
+)
+def test_a_store_in_the_cluster_is_reached_whatever_its_pods_port(
+    endpoint: str, namespaces: list[str]
+) -> None:
+    """A Service's port is not the one that a policy sees: Rook's RGW is 80, and its pods' 8080."""
+    manifest = Choice().manifest
+    manifest["spec"]["networkPolicies"] = {"ruleSet": "RestrictIngressEgress"}
+    stack, _ = parse(manifest)
+    assert stack
+    host = endpoint.partition("://")[2]
+    storage = Choice().read()[1]
+    assert isinstance(storage, S3)
+    there = replace(storage, endpoint_host=host)
+    found = render(stack, there, options=RenderOptions(now=NOW))
+    (policy,) = (each for each in found if each["metadata"]["name"] == "my-stack-object-storage")
+    _, *inside = policy["spec"]["egress"]
+    labels = {"kubernetes.io/metadata.name": namespaces[0]} if namespaces else None
+    assert inside == [{"to": [{"namespaceSelector": {"matchLabels": labels}}]} for _ in namespaces]
 
 
 @pytest.mark.parametrize("tenancy", [None, "static", "openshift-network"])
