@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lokeys.adapters.manifests import Located, read
@@ -29,10 +29,14 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What is known of a stack without any option; `faults` are in the way of trusting it."""
+    """What is known of a stack without any option; `faults` are in the way of trusting it.
+
+    `unread` says which Secret could not be read, and why: then its values are asked for.
+    """
 
     answers: Mapping[str, str]
     faults: tuple[Finding, ...] = ()
+    unread: str = ""
 
 
 def from_files(paths: Sequence[str], name: str | None, *, cloud: str, options: Options) -> Source:
@@ -44,7 +48,7 @@ def from_files(paths: Sequence[str], name: str | None, *, cloud: str, options: O
 def from_cluster(name: str, *, cloud: str, options: Options) -> Source:
     """Return what the cluster has of a stack. Raises LokeysError."""
 
-    async def body(api: Any, namespace: str) -> list[Located]:
+    async def body(api: Any, namespace: str) -> tuple[list[Located], str]:
         from lokeys.adapters.objects import LiveObjects  # noqa: PLC0415 - only with a cluster
 
         objects = LiveObjects(api)
@@ -55,12 +59,18 @@ def from_cluster(name: str, *, cloud: str, options: Options) -> Source:
             try:
                 kept = await objects.get(Ref("Secret", secret, namespace))
             except NotFound:
-                return found
+                return found, ""
+            except Forbidden as problem:
+                return found, str(problem)
             found.append(Located(object=kept, file=f"Secret/{secret}", line=1))
-        return found
+        return found, ""
 
-    located = _on_cluster(options, body)
-    return _judged(located, name, cloud=cloud, options=options, place="the cluster")
+    located, unread = _on_cluster(options, body)
+    source = _judged(located, name, cloud=cloud, options=options, place="the cluster")
+    if not unread:
+        return source
+    # It is there, and what it holds is not known: a new one is made beside it, whatever its mode.
+    return replace(source, answers={**source.answers, "mode": "static"}, unread=unread)
 
 
 def issuer_of_cluster(options: Options) -> tuple[str, str]:

@@ -151,6 +151,33 @@ def test_a_cluster_that_serves_no_discovery_is_told_so(stack: StaticStack, tmp_p
     assert "give --issuer" in done.stdout
 
 
+def test_who_may_not_read_the_secret_is_asked_for_what_it_holds(stack: StaticStack) -> None:
+    """The stack alone tells its names; a Secret is made beside the one that is not read."""
+    rules = [{"apiGroups": ["loki.grafana.com"], "resources": ["lokistacks"], "verbs": ["get"]}]
+    group = {"apiVersion": "rbac.authorization.k8s.io/v1"}
+    placed = {"name": "reader", "namespace": stack.namespace}
+    reader = {"kind": "ServiceAccount", "name": "stranger", "namespace": stack.namespace}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"}
+    stack.kubernetes.apply(
+        {**group, "kind": "Role", "metadata": placed, "rules": rules},
+        {
+            **group,
+            "kind": "RoleBinding",
+            "metadata": placed,
+            "roleRef": role,
+            "subjects": [reader],
+        },
+    )
+    config = stack.kubernetes.user_kubeconfig(stack.namespace, "stranger")
+    options = f"-n {stack.namespace} --kubeconfig {config} --issuer https://issuer.example.com"
+    done = stack.shell.run(f"lokeys iam aws {NAME} {options}")
+    assert done.returncode == 5, done.stderr
+    assert "what it holds is asked for instead" in done.stderr
+    assert "give --bucket" in done.stdout
+    secret = str(stack.reads["name"])
+    assert f"create secret generic {secret}-token" in done.stdout
+
+
 def test_a_stack_that_is_not_there_is_bad_input(stack: StaticStack) -> None:
     """By its name; exit code 2."""
     done = stack.shell.run(f"lokeys iam aws no-such-stack -n {stack.namespace}")

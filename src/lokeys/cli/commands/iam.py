@@ -176,6 +176,8 @@ def answer(options: Options, asked: Asked) -> int:
     source = _source(options, asked)
     if source.faults:
         return _refused(printer, source.faults)
+    if source.unread:
+        printer.talk((f"{source.unread}; what it holds is asked for instead", "warning"))
     if source.answers.get("mode") == "token-cco" and not asked.comparing:
         raise BadInput(
             "the stack is in mode token-cco: the Cloud Credential Operator makes its credentials",
