@@ -6,114 +6,20 @@ RGW runs in both of its orders of authentication. Its STS says AccessDenied of e
 
 from __future__ import annotations
 
-import asyncio
-import itertools
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+import yaml
 
-from lokeys.adapters.clouds import AllClouds
-from lokeys.adapters.http import HttpClients
-from lokeys.adapters.objects import LiveObjects
-from lokeys.adapters.token_request import TokenRequests
-from lokeys.clock import utc_now
-from lokeys.core.lokistack.model import LokiStack
-from lokeys.core.lokistack.parse import parse
-from lokeys.core.model import Ref
-from lokeys.core.storage.read import read_storage
-from lokeys.core.storage.secret_data import secret_data
+from contract.web_identity import World
 from lokeys.core.trust.verification import Verification
-from lokeys.engine.verify import Verifier
-from lokeys.kube.client import Api
-from lokeys.kube.kubeconfig import load
 from parts.kubernetes import Kubernetes
 from parts.process import free_ports
-from parts.rgw import Rgw
-from parts.rgw_iam import Iam
-
-AUDIENCE = "sts.amazonaws.com"
-_numbers = itertools.count(1)
-
-
-@dataclass
-class World:
-    """One stack in token mode on RGW: a namespace, a bucket, a role, a trusted issuer."""
-
-    kubernetes: Kubernetes
-    rgw: Rgw
-    namespace: str
-    bucket: str = field(default_factory=lambda: f"tokens-{os.getpid()}-{next(_numbers)}")
-    audience: str = AUDIENCE
-    role_arn: str = ""
-    endpoint: str = ""
-
-    def __post_init__(self) -> None:
-        self.iam = Iam(self.rgw)
-        self.role = f"loki-{self.bucket}"
-        owner = self.rgw.create_user(self.bucket)
-        assert self.rgw.request(owner, "PUT", f"/{self.bucket}").status_code == 200
-        path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts"
-        for name in ("logs", "logs-ruler"):
-            if self.kubernetes.api.find(f"{path}/{name}") is None:
-                self.kubernetes.api.post(path, {"metadata": {"name": name}})
-        self.iam.trust(self.kubernetes.issuer.url, AUDIENCE)
-        self.make_role()
-
-    def make_role(self, *, account: str = "logs", audience: str = AUDIENCE) -> None:
-        self.role_arn = self.iam.make_role(
-            self.role,
-            issuer=self.kubernetes.issuer.url,
-            audience=audience,
-            subjects=[f"system:serviceaccount:{self.namespace}:{account}"],
-            buckets=[self.bucket],
-        )
-
-    def stack(self) -> LokiStack:
-        stack, findings = parse(
-            {
-                "apiVersion": "loki.grafana.com/v1",
-                "kind": "LokiStack",
-                "metadata": {"name": "logs", "namespace": self.namespace},
-                "spec": {
-                    "size": "1x.demo",
-                    "storageClassName": "standard",
-                    "storage": {
-                        "secret": {"name": "storage", "type": "s3"},
-                        "schemas": [{"version": "v13", "effectiveDate": "2024-10-25"}],
-                    },
-                },
-            }
-        )
-        assert stack is not None, findings
-        return stack
-
-    def verify(self, *, account: str = "logs", bucket: str | None = None) -> Verification:
-        """Try the way of one account, as the operator does."""
-        return asyncio.run(self._verify(account, bucket or self.bucket))
-
-    async def _verify(self, account: str, bucket: str) -> Verification:
-        stack = self.stack()
-        text = {
-            "bucketnames": bucket,
-            "region": "default",
-            "role_arn": self.role_arn,
-            "endpoint": self.endpoint or self.rgw.endpoint,
-            "audience": self.audience,
-        }
-        ref = Ref("Secret", "storage", self.namespace)
-        secret = secret_data({"stringData": text}, ref=ref, stack=stack.ref).data
-        read = read_storage(stack.ref, "s3", None, secret=secret)
-        assert read.storage is not None, read.findings
-        config = load(kubeconfig=str(self.kubernetes.kubeconfig))
-        async with Api(config) as api, HttpClients() as clients:
-            verifier = Verifier(
-                tokens=TokenRequests(api),
-                clouds=AllClouds(clients=clients, clock=utc_now),
-                objects=LiveObjects(api),
-            )
-            return await verifier.verify(stack, read.storage, secret, account=account)
 
 
 @pytest.fixture(params=["rgw", "rgw_sts_first"])
@@ -216,3 +122,70 @@ def test_no_token_for_the_api_server_itself_is_asked_for(world: World) -> None:
     path = f"/api/v1/namespaces/{world.namespace}/serviceaccounts/logs/token"
     asked = [event["requestURI"] for event in world.kubernetes.audit_events("admin")]
     assert path not in asked
+
+
+def lokeys(*words: str, kubeconfig: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run lokeys as a person would, with nothing of the caller's environment but what is given."""
+    return subprocess.run(
+        [sys.executable, "-m", "lokeys", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": os.defpath, "KUBECONFIG": str(kubeconfig), **environ},
+    )
+
+
+def files_of(world: World, folder: Path) -> Path:
+    metadata = {"name": "storage", "namespace": world.namespace}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+    path = folder / "stack.yaml"
+    stack_and_secret = [world.manifest(), {**secret, "stringData": world.secret()}]
+    path.write_text(yaml.safe_dump_all(stack_and_secret))
+    return path
+
+
+def test_a_terminal_shows_each_link_and_what_mends_it(world: World, tmp_path: Path) -> None:
+    """`lokeys probe stack -f`: all well; then the role is gone; then it is back."""
+    file, kubeconfig = files_of(world, tmp_path), world.kubernetes.kubeconfig
+    command = ("probe", "stack", "-f", str(file), "-n", world.namespace)
+    well = lokeys(*command, kubeconfig=kubeconfig)
+    assert well.returncode == 0, well.stdout + well.stderr
+    assert "identity  ok" in well.stdout
+    world.iam.remove_role(world.role)
+    broken = lokeys(*command, "-o", "json", kubeconfig=kubeconfig)
+    assert broken.returncode == 3
+    report = json.loads(broken.stdout)
+    assert [link["cause"] for link in report["links"] if link["ok"] is False] == [
+        "sts_trust_policy_denied"
+    ]
+    assert report["findings"][0]["code"] == "LK0730"
+    assert report["findings"][0]["confidence"] == "possible"
+    world.make_role()
+    assert lokeys(*command, kubeconfig=kubeconfig).returncode == 0
+
+
+def test_whoever_may_not_ask_for_tokens_is_told_the_role(world: World, tmp_path: Path) -> None:
+    """Exit 5, and the command that grants the least that is needed."""
+    user = world.kubernetes.user_kubeconfig(world.namespace, "logs")
+    file = files_of(world, tmp_path)
+    said = lokeys("probe", "stack", "-f", str(file), "-n", world.namespace, kubeconfig=user)
+    assert said.returncode == 5, said.stdout + said.stderr
+    assert "LK0758" in said.stdout
+    assert f"lokeys rbac stack logs -n {world.namespace} --tokens" in said.stdout
+
+
+def test_a_key_of_the_environment_is_tried_without_a_cluster(world: World, tmp_path: Path) -> None:
+    """The right key opens the bucket, another does not; neither shows."""
+    key, secret = world.owner
+    command = ("probe", "s3", "--bucket", world.bucket, "--endpoint", world.rgw.endpoint)
+    for given, code in ((secret, 0), ("canary", 3)):
+        said = lokeys(
+            *command,
+            kubeconfig=tmp_path / "none",
+            AWS_ACCESS_KEY_ID=key,
+            AWS_SECRET_ACCESS_KEY=given,
+        )
+        assert said.returncode == code, said.stderr
+        assert given not in said.stdout + said.stderr
+        assert key not in said.stdout + said.stderr

@@ -7,12 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from fakes.clouds import FakeClouds
 from fakes.ports import FakeObjects, World
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
 from lokeys.cli.session import Session
+from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.model import RouteSpec
 from lokeys.core.snapshot import Memory
+from lokeys.core.storage.model import Storage
+from lokeys.core.storage.secret_data import SecretData
+from lokeys.core.trust.verification import Verification
 from lokeys.engine.act import RemainingLease
 from lokeys.errors import LeaseLost
 
@@ -56,6 +61,17 @@ class Terminal(io.StringIO):
 
 
 @dataclass
+class _Verifier:
+    tried: Mapping[str, Verification]
+
+    async def verify(
+        self, stack: LokiStack, storage: Storage, secret: SecretData, *, account: str
+    ) -> Verification:
+        del stack, storage, secret
+        return self.tried[account]
+
+
+@dataclass
 class Desk:
     """Where a person sits: the session, and what stands on the two streams."""
 
@@ -65,6 +81,9 @@ class Desk:
     holder: str | None = None
     out: io.StringIO = field(default_factory=io.StringIO)
     err: io.StringIO = field(default_factory=io.StringIO)
+    clouds: FakeClouds = field(default_factory=FakeClouds)
+    tried: Mapping[str, Verification] = field(default_factory=dict)
+    """What a try of each account shows."""
     held: list[str] = field(default_factory=list)
     remembered: list[Memory] = field(default_factory=list)
 
@@ -81,6 +100,8 @@ class Desk:
             wire=self.world.ports,
             hold=self._hold,
             remember=self._remember,
+            clouds=self.clouds,
+            verifier=lambda _: _Verifier(self.tried),
             kept=True,
             fingerprint_key="k:test",
             clock=self.world.clock,

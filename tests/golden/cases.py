@@ -2,9 +2,10 @@
 """The golden cases: a folder a story, and what lokeys says of it, as JSON and as people read it.
 
 A case of a cloud's documents has them beside `case.yaml`, which says of what stack they are
-(`trust:`). A case of a route has its story in `case.yaml` (`golden.stories`). One of manifests has
-them in `input.yaml`, and in `case.yaml` the story and how `validate` is called, or what of a stack
-is there already (`golden.operated`).
+(`trust:`); one of a try of a stack's credentials has its links there (`links:`). A case of a route
+has its story in `case.yaml` (`golden.stories`). One of manifests has them in `input.yaml`, and in
+`case.yaml` the story and how `validate` is called, or what of a stack is there already
+(`golden.operated`).
 
 PYTHONPATH=tests python -m golden.cases      write what is said now; read the diff before trust
 """
@@ -25,12 +26,15 @@ from golden.stories import read_story
 from lokeys.adapters.manifests import read
 from lokeys.cli.operator_environment import cloud_environment
 from lokeys.core.diagnosis import diagnose
-from lokeys.core.finding import Finding, finding_to_json, ranked
+from lokeys.core.finding import Confidence, Finding, finding_to_json, ranked
+from lokeys.core.lokistack.model import LokiStack, Size
 from lokeys.core.model import Ref
 from lokeys.core.plan import Plan, Policy, plan
 from lokeys.core.trust.answers import Answers
 from lokeys.core.trust.clouds import check, doubts, needs_of
 from lokeys.core.trust.fetched import Fetched, Kind
+from lokeys.core.trust.telling import findings_of
+from lokeys.core.trust.verification import Link, LinkName, Untried, Verification
 from lokeys.core.validation.validate import validate
 
 HERE = Path(__file__).parent
@@ -51,7 +55,10 @@ class Case:
     def said(self) -> dict[str, str]:
         """Return what must stand in the expected files now."""
         told = yaml.safe_load((self.folder / "case.yaml").read_text())
-        if (self.folder / INPUT).exists():
+        if "links" in told:
+            story, found = told["story"], _tried(told)
+            lines = _validation_lines(found)
+        elif (self.folder / INPUT).exists():
             story, found = self._validated()
             lines = _validation_lines(found)
         elif "trust" in told:
@@ -104,6 +111,32 @@ class Case:
 def cases() -> list[Case]:
     """Return all cases, by name."""
     return [Case(folder=path.parent) for path in sorted(HERE.glob("*/case.yaml"))]
+
+
+def _tried(told: dict[str, Any]) -> tuple[Finding, ...]:
+    links = tuple(
+        Link(
+            name=LinkName(link["name"]),
+            ok=link["ok"],
+            detail=link.get("detail", ""),
+            cause=link.get("cause"),
+            confidence=Confidence(link.get("confidence", "certain")),
+            evidence=tuple(link.get("evidence", ())),
+            untried=Untried(link["untried"]) if "untried" in link else None,
+        )
+        for link in told["links"]
+    )
+    stack = LokiStack(
+        name="logs",
+        namespace="logging",
+        size=Size.DEMO,
+        schemas=(),
+        storage_secret_name="logs-storage",
+        storage_type=told["type"],
+        storage_class_name="standard",
+    )
+    tried = Verification(account=told.get("account", "logs"), links=links)
+    return findings_of(stack, [tried])
 
 
 def _validation_lines(found: tuple[Finding, ...]) -> Iterator[str]:

@@ -39,7 +39,7 @@ def test_codes_are_never_given_twice() -> None:
 def _rules() -> Iterator[Rule]:
     modules = (
         *("storage_secrets", "storage_objects", "lokistacks", "operation", "adoption"),
-        *("sources", "vaults", "delivery", "pods", "trust", "store", "reading"),
+        *("sources", "vaults", "delivery", "pods", "trust", "tokens", "store", "reading"),
     )
     for module in modules:
         yield from (r for r in vars(getattr(catalogue, module)).values() if isinstance(r, Rule))

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lokeys.adapters import fingerprints
+from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.http import HttpClients
 from lokeys.adapters.objects import LiveObjects
+from lokeys.adapters.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
@@ -24,12 +26,13 @@ from lokeys.core.report import heeded, ignore_of
 from lokeys.core.snapshot import Memory
 from lokeys.core.storagecredential.status import fitted, memory_to_status
 from lokeys.engine.act import RemainingLease
+from lokeys.engine.verify import Verifier
 from lokeys.errors import LeaseLost, NotFound, Waiting
 from lokeys.kube.client import Api, Limits
 from lokeys.kube.kubeconfig import ClusterConfig, load
 from lokeys.kube.lease import Lease, this_process
 from lokeys.kube.resources import STORAGE_CREDENTIAL
-from lokeys.ports import Clock, Objects, RoutePorts, Sleep
+from lokeys.ports import Clock, Clouds, CredentialVerifier, Objects, RoutePorts, Sleep
 
 LEASE_AWAITED_S = 20.0
 """Longer than a lease lasts: who holds it renews it meanwhile, or is dead and is followed."""
@@ -50,6 +53,8 @@ class Session:
     wire: Callable[[RouteSpec], RoutePorts]
     hold: Hold
     remember: Remember
+    clouds: Clouds
+    verifier: Callable[[Objects], CredentialVerifier]
     fingerprint_key: str
     """The name of the fingerprints' key: what a status remembers under another means nothing."""
     kept: bool
@@ -103,6 +108,7 @@ async def opened(options: Options, printer: Printer | None = None) -> AsyncItera
         access = Access(
             cluster=cluster, clients=clients, callers_rights=True, outside=not in_cluster
         )
+        clouds = AllClouds(clients=clients, clock=utc_now)
         yield Session(
             options=options,
             printer=printer or Printer(no_color=options.no_color),
@@ -111,6 +117,10 @@ async def opened(options: Options, printer: Printer | None = None) -> AsyncItera
             wire=lambda spec: wire(spec, access),
             hold=lambda spec: _hold(api, spec),
             remember=_Status(api, fingerprinter.key_name).remember,
+            clouds=clouds,
+            verifier=lambda objects: Verifier(
+                tokens=TokenRequests(api), clouds=clouds, objects=objects
+            ),
             kept=fingerprinter.kept,
             fingerprint_key=fingerprinter.key_name,
         )

@@ -66,12 +66,16 @@ class StepView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One link of a probe: `ok` None means that it was not tried."""
+    """One link of a probe: `ok` None means that it was not tried.
+
+    `account` is whose token it was, where tokens were tried.
+    """
 
     name: str
     ok: bool | None
     detail: str = ""
     cause: str | None = None
+    account: str | None = None
 
 
 def ignore_of(word: str) -> Ignore:
@@ -155,16 +159,21 @@ def heal_report(
     )
 
 
-def probe_report(route: str, links: Sequence[Link]) -> dict[str, Any]:
+def probe_report(
+    route: str | None, links: Sequence[Link], findings: Sequence[Finding] = ()
+) -> dict[str, Any]:
     """Return the report of `probe`."""
     return report(
         "ProbeReport",
         route=route,
-        links=[
-            {"name": link.name, "ok": link.ok, "detail": link.detail, "cause": link.cause}
-            for link in links
-        ],
+        links=[_link(link) for link in links],
+        findings=[finding_to_json(finding) for finding in findings],
     )
+
+
+def _link(link: Link) -> dict[str, Any]:
+    told = {"name": link.name, "ok": link.ok, "detail": link.detail, "cause": link.cause}
+    return told | ({"account": link.account} if link.account else {})
 
 
 def explanation(rules: Sequence[Rule]) -> dict[str, Any]:

@@ -78,18 +78,11 @@ class Verifier:
         self, stack: LokiStack, storage: Triable, secret: SecretData, account: str
     ) -> tuple[Way, list[Link]]:
         try:
-            key = static_key_of(storage, secret)
-            place = place_of(storage, ca_bundle=await self._ca(stack, storage))
-        except Unusable as problem:
-            link = broken(LinkName.SECRET, "lokistack_secret_keys_wrong", str(problem))
-            return STATIC_WAY, [link]
+            ca_bundle = await self._ca(stack, storage)
         except LokeysError as error:
             return STATIC_WAY, [untried(LinkName.SECRET, str(error), why=_why(error))]
-        links = [held(LinkName.SECRET, f"{secret.ref} holds a key")]
-        login = await self.clouds.log_in(key)
-        way = STATIC_WAY if isinstance(key, AccessKey | AccountKey) else LOGIN_WAY
-        links += await self._used(login, place, owner=_owner(stack, account))
-        return way, links
+        owner = _owner(stack, account)
+        return await try_key(self.clouds, storage, secret, ca_bundle=ca_bundle, owner=owner)
 
     async def _token(
         self, stack: LokiStack, storage: Triable, secret: SecretData, account: str
@@ -112,7 +105,9 @@ class Verifier:
         if any(link.ok is False for link in links):
             return links
         exchanged = await self.clouds.exchange(named.trust, issued.token, ca_bundle=named.ca_bundle)
-        return links + await self._used(exchanged, named.place, owner=_owner(stack, account))
+        return links + await _used(
+            self.clouds, exchanged, named.place, owner=_owner(stack, account)
+        )
 
     async def _named(self, stack: LokiStack, storage: Triable, secret: SecretData) -> _Named | Link:
         """Return what the Secrets name: the trust, and the place where its credentials count."""
@@ -129,13 +124,6 @@ class Verifier:
         place = place_of(storage, ca_bundle=ca_bundle)
         trust = trust_of(storage, secret, managed)
         return _Named(ref=ref, trust=trust, place=place, ca_bundle=ca_bundle)
-
-    async def _used(self, given: Exchanged, place: Place, *, owner: str) -> list[Link]:
-        """Return the provider's links, and the store's where there is something to try it with."""
-        links = list(given.links)
-        if given.credential is not None:
-            links.append(await self.clouds.try_place(place, given.credential, owner=owner))
-        return links
 
     async def _issued(self, stack: LokiStack, account: str, *, audience: str) -> _Issued | Link:
         ref = Ref("ServiceAccount", account, stack.namespace)
@@ -174,6 +162,28 @@ class _Named:
 class _Issued:
     token: IssuedToken
     issuer: str
+
+
+async def try_key(
+    clouds: Clouds, storage: Triable, secret: SecretData, *, ca_bundle: str | None, owner: str
+) -> tuple[Way, list[Link]]:
+    """Try a static key at the store; return the way, and the links that were reached."""
+    try:
+        key = static_key_of(storage, secret)
+    except Unusable as problem:
+        return STATIC_WAY, [broken(LinkName.SECRET, "lokistack_secret_keys_wrong", str(problem))]
+    way = STATIC_WAY if isinstance(key, AccessKey | AccountKey) else LOGIN_WAY
+    links = [held(LinkName.SECRET, f"{secret.ref} holds a key")]
+    place = place_of(storage, ca_bundle=ca_bundle)
+    return way, links + await _used(clouds, await clouds.log_in(key), place, owner=owner)
+
+
+async def _used(clouds: Clouds, given: Exchanged, place: Place, *, owner: str) -> list[Link]:
+    """Return the provider's links, and the store's where there is something to try it with."""
+    links = list(given.links)
+    if given.credential is not None:
+        links.append(await clouds.try_place(place, given.credential, owner=owner))
+    return links
 
 
 def _without_a_test(storage: Swift | AlibabaCloud, secret: SecretData) -> list[Link]:

@@ -13,25 +13,25 @@ from typing import Any
 
 import pytest
 
+from fakes.clouds import TEMPORARY, FakeClouds
 from fakes.ports import FakeObjects
 from lokeys.core.lokistack.model import CaRef, LokiStack, Size
 from lokeys.core.model import Ref
-from lokeys.core.sensitive import KeyPair, Sensitive
+from lokeys.core.sensitive import Sensitive
 from lokeys.core.storage.model import AlibabaCloud, Storage, Swift
 from lokeys.core.trust.claims import Claims
-from lokeys.core.trust.identity import Place, S3Place, ServiceAccountKey, StaticKey, Trust
+from lokeys.core.trust.identity import S3Place
 from lokeys.core.trust.verification import (
     Link,
     LinkName,
     Untried,
     Verification,
     broken,
-    held,
     untried,
 )
 from lokeys.engine.verify import Verifier
 from lokeys.errors import Forbidden, LokeysError, NeedsHuman, NotFound, Unreachable
-from lokeys.ports import Credential, Exchanged, IssuedToken, TokenPort
+from lokeys.ports import Exchanged, IssuedToken, TokenPort
 from unit.core.storage import secrets as sound
 
 ISSUER = "https://oidc.example.com"
@@ -43,14 +43,6 @@ STACK = LokiStack(
     storage_secret_name="loki-storage",
     storage_type="s3",
     storage_class_name="standard",
-)
-TEMPORARY = KeyPair(
-    access_key_id=Sensitive("id"),
-    secret_access_key=Sensitive("canary"),
-    session_token=Sensitive("canary"),
-)
-TAKEN = Exchanged(
-    links=(held(LinkName.TRUST), held(LinkName.IDENTITY, "role")), credential=TEMPORARY
 )
 
 
@@ -76,33 +68,6 @@ class FakeTokens:
             expires_at=datetime(2026, 1, 1, 12, 10, tzinfo=UTC),
         )
         return IssuedToken(token=Sensitive("canary"), claims=replace(claims, **self.claims))
-
-
-@dataclass
-class FakeClouds:
-    """Providers and stores that take everything, or answer as the test says."""
-
-    exchanged: Exchanged = TAKEN
-    store: Link = field(default_factory=lambda: held(LinkName.STORE))
-    shown: list[Trust | StaticKey] = field(default_factory=list)
-    tried: list[tuple[Place, Credential, str]] = field(default_factory=list)
-    ca_bundles: list[str | None] = field(default_factory=list)
-
-    async def exchange(
-        self, trust: Trust, issued: IssuedToken, *, ca_bundle: str | None
-    ) -> Exchanged:
-        self.shown.append(trust)
-        self.ca_bundles.append(ca_bundle)
-        return self.exchanged
-
-    async def log_in(self, key: StaticKey) -> Exchanged:
-        self.shown.append(key)
-        link = (held(LinkName.IDENTITY),) if isinstance(key, ServiceAccountKey) else ()
-        return Exchanged(links=link, credential=TEMPORARY)
-
-    async def try_place(self, place: Place, credential: Credential, *, owner: str) -> Link:
-        self.tried.append((place, credential, owner))
-        return self.store
 
 
 def verify(

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys probe`: test a route's key, link by link."""
+"""`lokeys probe`: test a route's key, a stack's credentials, or given ones, link by link."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 
 from lokeys.cli import looking, screens
+from lokeys.cli.given_credentials import Given, run_given
 from lokeys.cli.options import Command, options_of, route_arguments
+from lokeys.cli.probing import probe_stack
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.core.model import Hop
@@ -17,6 +20,7 @@ from lokeys.core.report import Link, probe_report
 from lokeys.core.route import HopView
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import Answer, Snapshot
+from lokeys.core.storage.model import StorageType
 from lokeys.engine.look import Look
 
 FINDINGS, INCOMPLETE = 3, 5
@@ -31,7 +35,7 @@ _CAUSES = CAUSE_OF_ANSWER | {
 
 @click.group("probe")
 def command() -> None:
-    """Test a key, link by link."""
+    """Test credentials, link by link."""
 
 
 @command.command("credential", cls=Command)
@@ -43,6 +47,156 @@ def credential(ctx: click.Context, name: str | None, file: str | None) -> int:
     A try is one object of a fixed name, put, got, listed and deleted.
     """
     return run_session(options_of(ctx), lambda session: probe(session, name, file))
+
+
+@command.command("stack", cls=Command)
+@click.argument("name", required=False)
+@click.option(
+    "-f",
+    "--file",
+    metavar="PATH",
+    help="Take the LokiStack and its Secrets from here; `-` is stdin.",
+)
+@click.pass_context
+def stack(ctx: click.Context, name: str | None, file: str | None) -> int:
+    """Test a LokiStack's credentials as its pods would use them.
+
+    For each service account: a token of the API server for the provider's audience, the exchange,
+    and one object put, got, listed and deleted. A static key is tried at the store.
+    """
+    if name is None and file is None:
+        raise click.UsageError("which LokiStack? give its name, or its manifest with -f", ctx)
+    return run_session(options_of(ctx), lambda session: probe_stack(session, name, file))
+
+
+_SECRETS_ON_ARGV = (
+    *("--access-key-id", "--secret-access-key", "--access-key-secret", "--secret-key"),
+    *("--session-token", "--account-key", "--key-json", "--password", "--token"),
+)
+
+
+def _refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise click.UsageError(
+            f"{param.opts[0]} takes no value here: a command line is there for all to read; "
+            "hand secrets in by a Secret, the environment or a file",
+            ctx,
+        )
+
+
+def _given_options(command: Any) -> Any:
+    """Give a command what every kind of given credentials takes."""
+    options: list[Any] = [
+        click.argument("name", required=False, metavar="[SECRET]"),
+        click.option(
+            "-f", "--file", metavar="PATH", help="A manifest of the Secret; `-` is stdin."
+        ),
+        *(
+            click.option(word, hidden=True, expose_value=False, callback=_refuse)
+            for word in _SECRETS_ON_ARGV
+        ),
+        click.pass_context,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@command.command("s3", cls=Command)
+@click.option("--bucket", metavar="NAME", help="The bucket.")
+@click.option("--endpoint", metavar="URL", help="The store; AWS's own if none is named.")
+@click.option("--region", metavar="NAME", help="The region.")
+@click.option("--path-style", is_flag=True, help="The bucket in the path, not in the host.")
+@click.option("--secret-key-file", metavar="FILE", help="A file with the secret key alone.")
+@click.option("--ca-file", metavar="FILE", help="The store's CA, as PEM.")
+@_given_options
+def s3(  # noqa: PLR0913 - click hands over one argument an option
+    ctx: click.Context,
+    name: str | None,
+    file: str | None,
+    *,
+    bucket: str | None,
+    endpoint: str | None,
+    region: str | None,
+    path_style: bool,
+    secret_key_file: str | None,
+    ca_file: str | None,
+) -> int:
+    """Test an S3 key: one object put, got, listed and deleted.
+
+    The key comes from a Secret (its name, or a manifest with -f), or from AWS_ACCESS_KEY_ID and
+    AWS_SECRET_ACCESS_KEY.
+    """
+    words = {"bucketnames": bucket, "endpoint": endpoint, "region": region}
+    words["forcepathstyle"] = "true" if path_style else None
+    secret_files = {"access_key_secret": secret_key_file}
+    return _probe_given(ctx, StorageType.S3, name, file, words, secret_files, ca_file)
+
+
+@command.command("azure", cls=Command)
+@click.option("--account", metavar="NAME", help="The storage account.")
+@click.option("--container", metavar="NAME", help="The container.")
+@click.option("--environment", metavar="NAME", help="Azure's cloud. [default: AzureGlobal]")
+@click.option("--account-key-file", metavar="FILE", help="A file with the account key alone.")
+@_given_options
+def azure(  # noqa: PLR0913 - click hands over one argument an option
+    ctx: click.Context,
+    name: str | None,
+    file: str | None,
+    *,
+    account: str | None,
+    container: str | None,
+    environment: str | None,
+    account_key_file: str | None,
+) -> int:
+    """Test an Azure storage account's key: one blob put, got, listed and deleted.
+
+    It comes from a Secret (its name, or a manifest with -f), or from AZURE_STORAGE_KEY.
+    """
+    words = {"account_name": account, "container": container, "environment": environment}
+    secret_files = {"account_key": account_key_file}
+    return _probe_given(ctx, StorageType.AZURE, name, file, words, secret_files, None)
+
+
+@command.command("gcs", cls=Command)
+@click.option("--bucket", metavar="NAME", help="The bucket.")
+@click.option("--key-file", metavar="FILE", help="The service account's key.json.")
+@_given_options
+def gcs(
+    ctx: click.Context,
+    name: str | None,
+    file: str | None,
+    *,
+    bucket: str | None,
+    key_file: str | None,
+) -> int:
+    """Test a Google service account's key: one object put, got, listed and deleted.
+
+    It comes from a Secret (its name, or a manifest with -f), or from the file that
+    GOOGLE_APPLICATION_CREDENTIALS names.
+    """
+    words, secret_files = {"bucketname": bucket}, {"key.json": key_file}
+    return _probe_given(ctx, StorageType.GCS, name, file, words, secret_files, None)
+
+
+def _probe_given(  # noqa: PLR0913, PLR0917 - all that the command line said
+    ctx: click.Context,
+    kind: StorageType,
+    name: str | None,
+    file: str | None,
+    words: Mapping[str, str | None],
+    secret_files: Mapping[str, str | None],
+    ca_file: str | None,
+) -> int:
+    given = Given(
+        type=kind,
+        name=name,
+        file=file,
+        words={key: text for key, text in words.items() if text},
+        secret_files={key: path for key, path in secret_files.items() if path},
+        ca_file=ca_file,
+    )
+    return run_given(given, options_of(ctx))
 
 
 async def probe(session: Session, name: str | None, file: str | None) -> int:

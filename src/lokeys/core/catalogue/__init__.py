@@ -19,6 +19,7 @@ from lokeys.core.catalogue import (
     storage_objects,
     storage_secrets,
     store,
+    tokens,
     trust,
     vaults,
 )
@@ -28,7 +29,7 @@ from lokeys.core.finding import Rule
 def _rules() -> dict[str, Rule]:
     modules = (
         *(storage_secrets, storage_objects, lokistacks, operation, adoption),
-        *(sources, vaults, delivery, pods, trust, store, reading),
+        *(sources, vaults, delivery, pods, trust, tokens, store, reading),
     )
     rules = [
         value for module in modules for value in vars(module).values() if isinstance(value, Rule)

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A LokiStack's credentials tried from here, and what a person or a program is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lokeys.adapters.manifests import Located, name_of, read
+from lokeys.cli import screens
+from lokeys.cli.operator_environment import cloud_environment
+from lokeys.cli.output import Line
+from lokeys.cli.session import Session
+from lokeys.cli.stacks import stack_from_cluster, stack_from_file
+from lokeys.core.finding import Finding
+from lokeys.core.loki.store import MANAGED_SUFFIX, mode_of
+from lokeys.core.lokistack.model import LokiStack
+from lokeys.core.model import Ref
+from lokeys.core.report import Link, exit_code, probe_report
+from lokeys.core.storage.mode import WITH_TOKENS
+from lokeys.core.storage.model import CloudEnvironment, CredentialMode, Storage
+from lokeys.core.storage.read import StorageReading, read_storage
+from lokeys.core.storage.secret_data import SecretData, secret_data
+from lokeys.core.trust.identity import accounts_to_try
+from lokeys.core.trust.telling import findings_of
+from lokeys.core.trust.verification import Verification
+from lokeys.errors import BadInput, LokeysError, NotFound
+from lokeys.ports import Objects
+
+
+@dataclass(frozen=True, slots=True)
+class FilesFirst:
+    """An `Objects` that looks into manifests before it asks the cluster."""
+
+    given: Sequence[Located]
+    cluster: Objects
+
+    async def get(self, ref: Ref) -> Mapping[str, Any]:
+        """Return the object; a manifest that names no namespace is of any."""
+        for item in self.given:
+            namespace = (item.object.get("metadata") or {}).get("namespace")
+            named = (item.object.get("kind"), name_of(item)) == (ref.kind, ref.name)
+            if named and namespace in (None, ref.namespace):
+                return item.object
+        return await self.cluster.get(ref)
+
+    async def list(
+        self, kind: str, *, namespace: str | None, labels: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return the cluster's objects of a kind."""
+        return await self.cluster.list(kind, namespace=namespace, labels=labels)
+
+
+async def probe_stack(session: Session, name: str | None, file: str | None) -> int:
+    """Try each account of a stack; return the exit code."""
+    given = read(file) if file is not None else ()
+    stack = (
+        stack_from_file(file, name=name, namespace=session.namespace)
+        if file is not None
+        else await stack_from_cluster(session, name or "")
+    )
+    objects = FilesFirst(given, session.objects)
+    secret, reading = await _storage(stack, objects)
+    if reading.storage is None:
+        return _unsound(session, reading.findings)
+    verifier = session.verifier(objects)
+    tried = [
+        await verifier.verify(stack, reading.storage, secret, account=account)
+        for account in accounts_to_try(stack, reading.storage)
+    ]
+    return show(session, stack, reading.storage, tried)
+
+
+async def _storage(stack: LokiStack, objects: FilesFirst) -> tuple[SecretData, StorageReading]:
+    """Read the stack's Secret. Raises BadInput where there is none."""
+    try:
+        manifest = await objects.get(stack.secret_ref)
+    except NotFound as exc:
+        hint = "the stack names it in spec.storage.secret; with -f it can be among the manifests"
+        raise BadInput(f"there is no {stack.secret_ref}", hint=hint) from exc
+    decoded = secret_data(manifest, ref=stack.secret_ref, stack=stack.ref)
+    reading = read_storage(
+        stack.ref,
+        stack.storage_type,
+        stack.credential_mode,
+        secret=decoded.data,
+        environment=await _environment(stack, objects),
+    )
+    return decoded.data, reading
+
+
+async def _environment(stack: LokiStack, objects: FilesFirst) -> CloudEnvironment:
+    """Return OpenShift's where managed credentials are asked for, or are there."""
+    if stack.storage_type not in WITH_TOKENS:
+        return CloudEnvironment()
+    managed = stack.credential_mode == CredentialMode.TOKEN_CCO
+    if stack.credential_mode is None:
+        try:
+            await objects.get(Ref("Secret", f"{stack.name}{MANAGED_SUFFIX}", stack.namespace))
+        except LokeysError:
+            managed = False
+        else:
+            managed = True
+    return cloud_environment(openshift=managed, token_cco=managed, operator_env=None)
+
+
+def _unsound(session: Session, findings: Sequence[Finding]) -> int:
+    """Say what is wrong with the Secret: nothing can be tried with it."""
+    heeded = session.heeded(tuple(findings))
+    links = [Link(name="secret", ok=False, detail="; ".join(f.title for f in heeded))]
+    if session.options.output == "json":
+        session.printer.json(probe_report(None, links, heeded))
+    else:
+        session.printer.lines(screens.findings_lines(heeded, width=session.printer.width))
+    return 3
+
+
+def show(
+    session: Session, stack: LokiStack, storage: Storage, tried: Sequence[Verification]
+) -> int:
+    """Print each account's links and what is to be done; return the exit code."""
+    findings = session.heeded(findings_of(stack, tried))
+    if session.options.output == "json":
+        links = [link for each in tried for link in _links(each)]
+        session.printer.json(probe_report(stack.route, links, findings))
+    else:
+        session.printer.lines(_people(stack, storage, tried, findings, width=session.printer.width))
+    complete = all(each.verified is not None for each in tried)
+    return exit_code(findings, complete=complete, fail_on=session.fail_on)
+
+
+def _links(tried: Verification) -> Iterator[Link]:
+    for link in tried.links:
+        # What is only out of reach from here is no cause of what happens there.
+        cause = link.cause if link.ok is False else None
+        detail = link.detail or ("" if link.ok else "not tried")
+        yield Link(
+            name=link.name.value, ok=link.ok, detail=detail, cause=cause, account=tried.account
+        )
+
+
+def _people(
+    stack: LokiStack,
+    storage: Storage,
+    tried: Sequence[Verification],
+    findings: Sequence[Finding],
+    *,
+    width: int,
+) -> Iterator[Line]:
+    yield (
+        (stack.route, "strong"),
+        (f"  {stack.storage_type}, mode {mode_of(storage).value}", "faint"),
+    )
+    for each in tried:
+        yield ((f"ServiceAccount {each.account}", "strong"),)
+        yield from screens.link_lines(list(_links(each)), width=width)
+    yield from screens.findings_lines(findings, width=width)
