@@ -153,8 +153,15 @@ def kubelet(
     pytestconfig: pytest.Config, kubernetes: Kubernetes, loki_binary: Path
 ) -> Iterator[Kubelet]:
     """Run a node that starts pods as host processes, for the namespaces it is told to take."""
-    need(pytestconfig, "kubelet", debian.missing("kubelet") or network.unavailable())
-    node = Kubelet(kubernetes, images={"loki": [str(loki_binary)]})
+    yield from run_kubelet(pytestconfig, kubernetes, loki_binary)
+
+
+def run_kubelet(
+    config: pytest.Config, kubernetes: Kubernetes, loki_binary: Path, **options: float
+) -> Iterator[Kubelet]:
+    """Run a node with options of its own. There is one at a time: its network has one name."""
+    need(config, "kubelet", debian.missing("kubelet") or network.unavailable())
+    node = Kubelet(kubernetes, images={"loki": [str(loki_binary)]}, **options)
     try:
         node.start()
         yield node

@@ -18,7 +18,7 @@ from parts.rgw import Rgw
 MakeStack = Callable[..., Stack]
 """Makes a Stack that nothing of is applied yet; keywords are Stack's fields."""
 
-SOON = {"compaction_interval: 2h": "compaction_interval: 20s"}
+SOON = {"compaction_interval": "20s"}
 """A compactor waits for one interval before it begins."""
 
 

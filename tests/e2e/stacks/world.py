@@ -7,10 +7,11 @@ Real Kubernetes, Ceph RGW and Loki; pods are processes of this host, each with a
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,14 +23,17 @@ from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
 from parts.rgw import Rgw
+from parts.rgw_iam import Iam
 
 Json = dict[str, Any]
 Pair = tuple[str, str]
 
 PORT = 3100
 TENANT = "application"
+AUDIENCE = "loki"
 SECRET = "loki-storage"
 READY_S = 120
+COMPONENT = "app.kubernetes.io/component"
 COMPONENTS = (
     "distributor",
     "ingester",
@@ -60,6 +64,8 @@ class Stack:
     type: str = "s3"
     secret: dict[str, str] = field(default_factory=dict, repr=False)
     pair: Pair = field(default=("", ""), repr=False)
+    in_one: bool = False
+    """Whether one process is all components: the rendered ingester's pod, with another target."""
     _clients: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __post_init__(self) -> None:
@@ -93,6 +99,33 @@ class Stack:
             "access_key_secret": self.pair[1],
         }
 
+    def make_role(self, *buckets: str, accounts: Sequence[str] = ()) -> str:
+        """Make a role at RGW for the stack's two accounts, or for others; return its ARN."""
+        issuer = self.kubernetes.issuer.url
+        iam = Iam(self.rgw)
+        iam.trust(issuer, AUDIENCE)
+        subject = f"system:serviceaccount:{self.namespace}"
+        return iam.make_role(
+            self.namespace,
+            issuer=issuer,
+            audience=AUDIENCE,
+            subjects=[
+                f"{subject}:{each}" for each in accounts or (self.name, f"{self.name}-ruler")
+            ],
+            buckets=buckets or (self.namespace,),
+        )
+
+    def token_secret(self, role_arn: str, *, sts_endpoint: str = "") -> dict[str, str]:
+        """Return a Secret's data for tokens: no key in it."""
+        return {
+            "bucketnames": self.namespace,
+            "region": "us-east-1",
+            "endpoint": self.endpoint,
+            "sts_endpoint": sts_endpoint or self.endpoint,
+            "role_arn": role_arn,
+            "audience": AUDIENCE,
+        }
+
     def manifest(self) -> Json:
         """Return the LokiStack."""
         secret = {"name": SECRET, "type": self.type}
@@ -103,7 +136,7 @@ class Stack:
                 "schemas": [{"version": "v13", "effectiveDate": "2024-10-01"}],
                 "secret": secret,
             },
-            "rules": {"enabled": True},
+            "rules": {"enabled": not self.in_one},
         } | self.spec
         return {
             "apiVersion": "loki.grafana.com/v1",
@@ -142,9 +175,12 @@ class Stack:
     def apply(self, *more: Json, paces: Mapping[str, str] | None = None) -> None:
         """Render it and apply everything, the Secret first, then `more`, then what was rendered.
 
-        `paces` replaces lines of Loki's configuration: what nobody can wait for in a test.
+        `paces` replaces values of Loki's configuration that nobody can wait for in a test.
         """
         objects = self.render()
+        if self.in_one:
+            objects = list(_in_one(objects))
+            paces = {"join_after": "0s"} | dict(paces or {})
         for each in objects:
             if each["kind"] == "ConfigMap":
                 each["data"] = {
@@ -156,9 +192,10 @@ class Stack:
 
     def pods(self, component: str = "") -> list[Json]:
         """Return its pods, or those of one component, that are not about to go."""
+        component = "ingester" if self.in_one else component
         labels = f"app.kubernetes.io/instance={self.name}"
         if component:
-            labels += f",app.kubernetes.io/component={component}"
+            labels += f",{COMPONENT}={component}"
         path = f"/api/v1/namespaces/{self.namespace}/pods?labelSelector={labels}"
         found: list[Json] = self.kubernetes.api.get(path)["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
@@ -168,15 +205,14 @@ class Stack:
         pods = self.pods()
 
         def ready(component: str) -> bool:
-            label = "app.kubernetes.io/component"
-            own = [pod for pod in pods if pod["metadata"]["labels"][label] == component]
+            own = [pod for pod in pods if pod["metadata"]["labels"][COMPONENT] == component]
             return bool(own) and all(_is_ready(pod) for pod in own)
 
         return [component for component in components if not ready(component)]
 
     def wait_ready(self, *components: str, timeout_s: float = READY_S) -> None:
         """Wait until each pod of these components is ready; of all, where none is named."""
-        wanted = components or COMPONENTS
+        wanted = ("ingester",) if self.in_one else components or COMPONENTS
         deadline = time.monotonic() + timeout_s
         while left := self.unready(wanted):
             if time.monotonic() > deadline:
@@ -200,6 +236,7 @@ class Stack:
 
     def log(self, component: str) -> str:
         """Return what the component's present pods have written."""
+        component = "ingester" if self.in_one else component
         return "\n".join(
             self.kubelet.logs(self.namespace, pod["metadata"]["name"], f"loki-{component}")
             for pod in self.pods(component)
@@ -214,6 +251,18 @@ class Stack:
         name = self.pods(component)[0]["metadata"]["name"]
         url = f"http://{self.kubelet.pod_address(self.namespace, name)}:{PORT}{path}"
         return self._client.request(method, url, headers={"X-Scope-OrgID": tenant}, **options)
+
+    def wait_pushed(self, *lines: str, timeout_s: float = 60, **options: Any) -> None:
+        """Push lines as soon as somebody takes them: before anything is ready, as a rule."""
+
+        def pushed() -> bool:
+            try:
+                self.push(*lines, **options)
+            except (httpx2.TransportError, AssertionError, IndexError):
+                return False
+            return True
+
+        wait_for(pushed, f"somebody takes {lines}", timeout_s=timeout_s)
 
     def push(
         self,
@@ -279,9 +328,29 @@ class Stack:
         return [name for name in self.objects(bucket) if name.startswith(f"{tenant}/")]
 
 
+def _in_one(objects: Sequence[Json]) -> Iterator[Json]:
+    """Yield the objects of a stack whose every Service leads to one pod, which is all components.
+
+    Everything about its store is as it was rendered: configuration, variables, volumes, account.
+    """
+    for each in objects:
+        if each["kind"] in ("ConfigMap", "ServiceAccount"):
+            yield each
+        elif each["kind"] == "Service":
+            selector = each["spec"]["selector"] | {COMPONENT: "ingester"}
+            spec = each["spec"] | {"selector": selector, "publishNotReadyAddresses": True}
+            yield each | {"spec": spec}
+        elif each["kind"] == "StatefulSet" and each["metadata"]["name"].endswith("-ingester"):
+            container = each["spec"]["template"]["spec"]["containers"][0]
+            container["args"] = [
+                "-target=all" if word == "-target=ingester" else word for word in container["args"]
+            ]
+            yield each
+
+
 def _paced(config: str, paces: Mapping[str, str]) -> str:
-    for line, other in paces.items():
-        config = config.replace(f" {line}\n", f" {other}\n")
+    for key, pace in paces.items():
+        config = re.sub(rf"^( +{key}: ).*$", rf"\g<1>{pace}", config, flags=re.MULTILINE)
     return config
 
 

@@ -2,7 +2,9 @@
 """What a pod's manifest means for its containers: their environment and their volumes."""
 
 import base64
+import contextlib
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,6 +181,13 @@ def files(source: Json, pod: Json, objects: Objects) -> dict[str, bytes]:
     raise NotYetError("ContainerCreating", f"this node knows no volume of {sorted(source)}")
 
 
+def token_life_s(volume: Json) -> int | None:
+    """Return how long the shortest token of a projected volume lives; None without tokens."""
+    sources = volume.get("projected", {}).get("sources", [])
+    wanted = [each["serviceAccountToken"] for each in sources if "serviceAccountToken" in each]
+    return min((each.get("expirationSeconds", 3600) for each in wanted), default=None)
+
+
 def _chosen(data: dict[str, bytes], items: list[Json] | None) -> dict[str, bytes]:
     if items is None:
         return data
@@ -191,16 +200,28 @@ def _downward(source: Json, pod: Json) -> Iterator[tuple[str, bytes]]:
             yield item["path"], field(pod, item["fieldRef"]["fieldPath"]).encode()
 
 
-class Volumes:
-    """A pod's volumes as folders on this host."""
+RENEWED_AT = 0.8
+"""After which part of its life a kubelet replaces a token."""
 
-    def __init__(self, pod: Json, objects: Objects, *, folder: Path, claims: Path) -> None:
+
+class Volumes:
+    """A pod's volumes as folders on this host.
+
+    `hurry` is how much faster than clocks a token ages here: the API server gives none for less
+    than ten minutes.
+    """
+
+    def __init__(
+        self, pod: Json, objects: Objects, *, folder: Path, claims: Path, hurry: float = 1
+    ) -> None:
         self._pod = pod
         self._objects = objects
         self._folder = folder
         self._claims = claims
         self._paths: dict[str, Path] = {}
         self._contents: dict[str, dict[str, bytes]] = {}
+        self._hurry = hurry
+        self._renewals: dict[str, float] = {}
 
     def prepare(self) -> None:
         """Make every volume; NotYetError while one of their objects is missing."""
@@ -209,10 +230,14 @@ class Volumes:
                 self._paths[volume["name"]] = self._make(volume)
 
     def refresh(self) -> None:
-        """Write what has changed in Secrets and ConfigMaps since, as a kubelet does."""
+        """Write what has changed since, and tokens that have lived long, as a kubelet does."""
         for volume in self._pod["spec"].get("volumes", []):
-            if "secret" in volume or "configMap" in volume:
-                self._write(volume, self._paths[volume["name"]])
+            name = volume["name"]
+            follows = {"secret", "configMap", "projected"} & volume.keys()
+            if follows and name in self._paths and time.monotonic() >= self._renewals.get(name, 0):
+                # What has gone meanwhile leaves its files behind.
+                with contextlib.suppress(NotYetError):
+                    self._write(volume, self._paths[name])
 
     def path(self, name: str) -> Path | None:
         """Return the folder of a volume, once it has been made."""
@@ -242,6 +267,10 @@ class Volumes:
 
     def _write(self, volume: Json, folder: Path) -> None:
         contents = files(volume, self._pod, self._objects)
+        life_s = token_life_s(volume)
+        if life_s is not None:
+            renewed_s = life_s * RENEWED_AT / self._hurry
+            self._renewals[volume["name"]] = time.monotonic() + renewed_s
         before = self._contents.get(volume["name"], {})
         for name in before.keys() - contents.keys():
             (folder / name).unlink()

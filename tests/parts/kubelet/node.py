@@ -26,10 +26,17 @@ class Kubelet:
     """The only node of a test's cluster.
 
     `images` says what an image without a command runs, by the last part of its name. Only pods of
-    namespaces given to `take` are bound and run; all others stay as the tests made them.
+    namespaces given to `take` are bound and run; all others stay as the tests made them. With
+    `token_hurry` projected tokens are renewed that many times sooner than their life asks for.
     """
 
-    def __init__(self, kubernetes: Kubernetes, images: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        kubernetes: Kubernetes,
+        images: Mapping[str, Sequence[str]],
+        *,
+        token_hurry: float = 1,
+    ) -> None:
         self.name = f"node-{kubernetes.number}"
         self.network = Network(kubernetes.number)
         self.address = self.network.address
@@ -42,6 +49,7 @@ class Kubelet:
             folder=self._folder.path,
             images=images,
             server=(self.address, kubernetes.port),
+            token_hurry=token_hurry,
         )
         self._pods: dict[str, Pod] = {}
         self._namespaces: set[str] = set()

@@ -36,6 +36,7 @@ class Node:
     images: Mapping[str, Sequence[str]]
     server: tuple[str, int]
     backoff_s: float = 1.0
+    token_hurry: float = 1
 
 
 class Pod:
@@ -55,7 +56,11 @@ class Pod:
         self._folder = node.folder / "pods" / self.uid
         self._objects = Objects(node.api, self.namespace)
         self._volumes = Volumes(
-            manifest, self._objects, folder=self._folder / "volumes", claims=node.folder / "claims"
+            manifest,
+            self._objects,
+            folder=self._folder / "volumes",
+            claims=node.folder / "claims",
+            hurry=node.token_hurry,
         )
         self._events = Events(node.api, manifest)
         self._sent: Json = {}

@@ -50,15 +50,35 @@ def layer(folder: Path) -> Path:
     mount("overlay", str(root), "overlay", 0, f"lowerdir=/,upperdir={upper},workdir={work}")
     shown: list[str] = []
     for point in points:
+        if point == "/run" or point.startswith("/run/"):
+            continue  # a container has its own
         if not any(point.startswith(f"{outer}/") for outer in shown) and os.path.lexists(point):
             shown.append(point)
             mount(point, f"{root}{point}", "", BIND | RECURSIVE)
+    (root / "run").mkdir(exist_ok=True)
+    mount("tmpfs", str(root / "run"), "tmpfs", 0)
     return root
+
+
+def inside(root: Path, target: str) -> Path:
+    """Return where a path of the container's leads, by its own links and not by the host's."""
+    place, left = root, [part for part in target.split("/") if part]
+    while left:
+        part = left.pop(0)
+        if part == "..":
+            place = place.parent if place != root else root
+        elif left and (place / part).is_symlink():
+            link = (place / part).readlink()
+            place = root if link.is_absolute() else place
+            left = [*(word for word in link.parts if word != "/"), *left]
+        else:
+            place /= part
+    return place
 
 
 def bind(root: Path, source: Path, target: str) -> None:
     """Show a folder or a file of the host at a place of the container's."""
-    place = Path(f"{root}{target}")
+    place = inside(root, target)
     place.parent.mkdir(parents=True, exist_ok=True)
     if place.is_symlink():
         place.unlink()  # it would lead out of the container
