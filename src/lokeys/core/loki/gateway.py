@@ -31,10 +31,6 @@ from lokeys.core.yaml_text import to_yaml
 FOLDER = "/etc/lokistack-gateway"
 _GATEWAY = Component.GATEWAY
 _READ_MORE_S, _WRITE_MORE_S = 30, 120
-_OPENSHIFT_TENANTS = {
-    TenancyMode.OPENSHIFT_LOGGING: ("application", "infrastructure", "audit"),
-    TenancyMode.OPENSHIFT_NETWORK: ("network",),
-}
 _MATCHERS = {
     TenancyMode.OPENSHIFT_LOGGING: "kubernetes_namespace_name",
     TenancyMode.OPENSHIFT_NETWORK: "SrcK8S_Namespace,DstK8S_Namespace",
@@ -84,7 +80,7 @@ def _access(tenants: Tenants) -> dict[str, Any]:
 
 
 def _tenants(stack: LokiStack, tenants: Tenants) -> Iterator[dict[str, Any]]:
-    for name in _OPENSHIFT_TENANTS.get(tenants.mode, ()):
+    for name in names.OPENSHIFT_TENANTS.get(tenants.mode, ()):
         yield {
             "id": name,
             "name": name,
@@ -194,7 +190,10 @@ def _opa(plan: Plan, tenants: Tenants) -> Manifest:
         "--log.level=warn",
         f"--opa.matcher={_MATCHERS[mode]}",
         "--opa.package=lokistack",
-        *(f"--openshift.mappings={name}=loki.grafana.com" for name in _OPENSHIFT_TENANTS[mode]),
+        *(
+            f"--openshift.mappings={name}=loki.grafana.com"
+            for name in names.OPENSHIFT_TENANTS[mode]
+        ),
         f"--web.healthchecks.url=http://localhost:{names.OPA_PORT}",
         f"--web.internal.listen=:{port}",
         f"--web.listen=:{names.OPA_PORT}",

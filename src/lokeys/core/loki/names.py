@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from lokeys.core.lokistack.model import Component, LokiStack
+from lokeys.core.lokistack.model import Component, LokiStack, TenancyMode
 
 HTTP_PORT, GRPC_PORT, GOSSIP_PORT = 3100, 9095, 7946
 GATEWAY_PORT, GATEWAY_STATUS_PORT, OPA_PORT, OPA_STATUS_PORT = 8080, 8081, 8082, 8083
@@ -16,6 +16,11 @@ TOKEN_FOLDER = "/var/run/secrets/storage/serviceaccount"
 TOKEN_FILE = f"{TOKEN_FOLDER}/token"
 
 MANAGED_BY = "lokistack-controller"
+OPENSHIFT_TENANTS = {
+    TenancyMode.OPENSHIFT_LOGGING: ("application", "infrastructure", "audit"),
+    TenancyMode.OPENSHIFT_NETWORK: ("network",),
+}
+
 COMPONENT_LABEL = "app.kubernetes.io/component"
 GOSSIP_LABEL = "loki.grafana.com/gossip"
 CONFIG_HASH = "loki.grafana.com/config-hash"

@@ -12,6 +12,7 @@ from lokeys.core.loki import names
 from lokeys.core.loki.config import AVAILABILITY_ZONE, RING_ADDRESS
 from lokeys.core.loki.names import DATA_FOLDER, RULES_FOLDER, WAL_FOLDER
 from lokeys.core.loki.options import RenderOptions
+from lokeys.core.loki.rules import rules_volume
 from lokeys.core.loki.sizes import requests
 from lokeys.core.loki.store import (
     MANAGED_SUFFIX,
@@ -287,8 +288,7 @@ def _volumes(plan: Plan, component: Component) -> Iterator[Manifest]:
     if component not in names.STATEFUL:
         yield {"emptyDir": {}, "name": "storage"}
     if component is Component.RULER:
-        rules = {"configMap": {"name": f"{stack.name}-rules-0", "optional": True}}
-        yield {"name": "rules", "projected": {"defaultMode": 0o644, "sources": [rules]}}
+        yield rules_volume(stack)
     if component not in names.WITH_STORAGE:
         return
     yield {

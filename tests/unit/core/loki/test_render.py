@@ -293,6 +293,33 @@ def test_pods_that_need_each_other_to_be_ready_find_each_other_before() -> None:
     assert early == {"my-stack-gossip-ring", "my-stack-query-frontend-grpc"}
 
 
+@pytest.mark.parametrize(
+    ("tenancy", "extra", "tenants"),
+    [
+        pytest.param(None, "rules", [], id="nobody is named"),
+        pytest.param(None, "everything", ["no"], id="who has limits of his own"),
+        pytest.param("static", "everything", ["no", "yes"], id="who is let in"),
+        pytest.param(
+            "openshift-logging",
+            "rules",
+            ["application", "audit", "infrastructure"],
+            id="OpenShift's own",
+        ),
+    ],
+)
+def test_each_tenant_has_a_folder_of_rules(
+    tenancy: str | None, extra: str, tenants: list[str]
+) -> None:
+    """The ruler takes a folder for a tenant, and a ConfigMap has no folders."""
+    volumes = pods(Choice(tenancy=tenancy, extra=extra))["ruler"]["spec"]["volumes"]
+    (rules,) = (each["projected"] for each in volumes if each["name"] == "rules")
+    (source,) = rules["sources"]
+    assert source["configMap"]["optional"] is True
+    assert source["configMap"].get("items", []) == [
+        {"key": f"{tenant}.yaml", "path": f"{tenant}/rules.yaml"} for tenant in tenants
+    ]
+
+
 def test_several_buckets_take_the_older_client() -> None:
     """The current one knows one bucket."""
     storage = config(Choice(store="s3-buckets"))["storage_config"]
