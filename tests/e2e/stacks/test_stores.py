@@ -9,6 +9,7 @@ from e2e.stacks.conftest import MakeStack
 from e2e.stacks.world import Stack
 from lokeys.clock import utc_now
 from parts.process import wait_for
+from parts.rgw import Rgw
 
 OLD = timedelta(days=2)
 """How old a line is that Loki looks for in its store alone."""
@@ -46,3 +47,13 @@ def test_two_buckets_are_both_written_and_read(make_stack: MakeStack) -> None:
     written = [len(stack.chunks(bucket)) for bucket in buckets]
     assert sum(written) >= 12
     assert all(written), written
+
+
+def test_tokens_open_a_bucket_where_rgw_asks_its_sts_first(
+    make_stack: MakeStack, rgw_sts_first: Rgw
+) -> None:
+    """RGW's default order of authentication takes the sessions, too."""
+    stack = make_stack(in_one=True, rgw=rgw_sts_first)
+    stack.make_bucket()
+    stack.secret = stack.token_secret(stack.make_role())
+    travel(stack, "without a key")

@@ -54,7 +54,7 @@ def token_stack(make_stack: MakeStack, kubelet: Kubelet, relay: StsRelay) -> Sta
     stack.make_bucket()
     sts = f"http://{kubelet.relay(relay.port)}"
     stack.secret = stack.token_secret(stack.make_role(), sts_endpoint=sts)
-    stack.apply()
+    stack.apply(paces={"join_after": "0s"})
     stack.wait_ready()
     return stack
 

@@ -43,7 +43,7 @@ COMPONENTS = (
     "index-gateway",
     "ruler",
 )
-STATEFUL = ("ingester", "compactor", "index-gateway", "ruler")
+WORKLOADS = ("Deployment", "StatefulSet")
 
 
 @dataclass(kw_only=True)
@@ -64,6 +64,8 @@ class Stack:
     type: str = "s3"
     secret: dict[str, str] = field(default_factory=dict, repr=False)
     pair: Pair = field(default=("", ""), repr=False)
+    only: tuple[str, ...] = COMPONENTS
+    """The components whose workloads are applied."""
     in_one: bool = False
     """Whether one process is all components: the rendered ingester's pod, with another target."""
     _clients: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -178,6 +180,13 @@ class Stack:
         `paces` replaces values of Loki's configuration that nobody can wait for in a test.
         """
         objects = self.render()
+        left_out = {f"{self.name}-{each}" for each in COMPONENTS if each not in self.only}
+        left_out |= {f"{self.name}-gateway"}  # no image of it is here
+        objects = [
+            each
+            for each in objects
+            if each["kind"] not in WORKLOADS or each["metadata"]["name"] not in left_out
+        ]
         if self.in_one:
             objects = list(_in_one(objects))
             paces = {"join_after": "0s"} | dict(paces or {})
@@ -212,7 +221,7 @@ class Stack:
 
     def wait_ready(self, *components: str, timeout_s: float = READY_S) -> None:
         """Wait until each pod of these components is ready; of all, where none is named."""
-        wanted = ("ingester",) if self.in_one else components or COMPONENTS
+        wanted = ("ingester",) if self.in_one else components or self.only
         deadline = time.monotonic() + timeout_s
         while left := self.unready(wanted):
             if time.monotonic() > deadline:
@@ -315,6 +324,15 @@ class Stack:
         what = f"{component}'s {name} {labels} is above {above}"
         wait_for(lambda: self.metric(component, name, **labels) > above, what, timeout_s=60)
 
+    def alerts(self) -> list[Json]:
+        """Return the alerts that the ruler holds for the tenant; none while it does not answer."""
+        try:
+            answer = self.request("ruler", "GET", "/prometheus/api/v1/alerts")
+        except (httpx2.TransportError, IndexError):
+            return []
+        found: list[Json] = answer.json()["data"]["alerts"] if answer.is_success else []
+        return found
+
     # --- its store -------------------------------------------------------------------------------
 
     def objects(self, bucket: str = "") -> list[str]:
@@ -326,6 +344,18 @@ class Stack:
     def chunks(self, bucket: str = "", *, tenant: str = TENANT) -> list[str]:
         """Return the names of a tenant's chunks in a bucket."""
         return [name for name in self.objects(bucket) if name.startswith(f"{tenant}/")]
+
+
+def rules(stack: Stack, *, tenant: str, alert: str, query: str) -> Json:
+    """Return the ConfigMap with one rule of a tenant's."""
+    rule = {"alert": alert, "expr": query}
+    groups = {"groups": [{"name": "test", "interval": "2s", "rules": [rule]}]}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": f"{stack.name}-rules-0", "namespace": stack.namespace},
+        "data": {f"{tenant}.yaml": json.dumps(groups)},
+    }
 
 
 def _in_one(objects: Sequence[Json]) -> Iterator[Json]:
