@@ -45,6 +45,7 @@ bench: parts ## measure speed and memory, and keep the figures as JSON
 
 parts: setup ## build and install the real parts that tests run on, once
 	@PYTHONPATH=tests $(BIN)/python -m parts.debian
+	@PYTHONPATH=tests $(BIN)/python -m parts.packages
 	@PYTHONPATH=tests $(BIN)/python -m parts.build
 
 lock: setup ## pin the newest tools

@@ -20,12 +20,14 @@ PROGRAMS = {
     "rgw": ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin"),
     "kubelet": ("ip",),
     "promtool": ("promtool", "dpkg-deb"),
+    "azurite": ("node", "npm"),
 }
 PACKAGES = {
     "kubernetes": ("openssl",),
     "rgw": ("ceph-mon", "ceph-osd", "radosgw"),
     "kubelet": ("iproute2",),
     "promtool": ("prometheus",),
+    "azurite": ("nodejs", "npm"),
 }
 
 

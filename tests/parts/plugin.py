@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from parts import debian
+from parts import debian, packages
 from parts.build import program
+from parts.clouds.world import Clouds
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet import network
 from parts.kubelet.network import Outpost
@@ -167,6 +168,24 @@ def run_kubelet(
         yield node
     finally:
         node.stop()
+
+
+@pytest.fixture(scope="module")
+def clouds(
+    pytestconfig: pytest.Config,
+    kubernetes: Kubernetes,
+    kubelet: Kubelet,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Clouds]:
+    """Run what stands in for Azure and Google, where pods find it by the clouds' own names."""
+    for store in ("azurite", "fake-gcs"):
+        need(pytestconfig, store, packages.missing(store))
+    made = Clouds(kubernetes, kubelet, tmp_path_factory.mktemp("clouds"))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture(scope="module")

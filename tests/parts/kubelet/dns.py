@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster's DNS, as far as pods of tests ask it: Service names lead to addresses of pods."""
+"""The cluster's DNS, as far as pods of tests ask it: Service names lead to addresses of pods.
 
+A test may name hosts of the world outside, too: each leads where it says.
+"""
+
+import fnmatch
 import socket
 import struct
 import threading
@@ -21,6 +25,8 @@ class Dns:
     """
 
     def __init__(self, address: str, lookup: Lookup) -> None:
+        self.hosts: dict[str, str] = {}
+        """Where host names of the world outside lead; `*.example.org` are all of them."""
         self._lookup = lookup
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, 53))
@@ -60,7 +66,10 @@ class Dns:
         # SERVICE.NAMESPACE.svc, with or without the cluster's domain.
         if len(labels) in (3, 5) and labels[2:] == DOMAIN[: len(labels) - 2]:
             return self._lookup(labels[0], labels[1])
-        return None
+        name = ".".join(labels)
+        found = (to for pattern, to in self.hosts.items() if fnmatch.fnmatch(name, pattern))
+        address = next(found, None)
+        return None if address is None else [address]
 
 
 def _question(query: bytes) -> tuple[list[str], int]:

@@ -7,7 +7,7 @@ layer of its own. The API server reaches their logs and ports through `parts.kub
 
 import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import httpx2
@@ -91,6 +91,15 @@ class Kubelet:
     def take(self, namespace: str) -> None:
         """Bind and run the pods of this namespace from now on."""
         self._namespaces.add(namespace)
+
+    def lead(self, names: Iterable[str], address: str, *, trusting: Path) -> None:
+        """Let pods find host names of the world outside at an address, and trust a CA file there.
+
+        It is the only CA that pods started from now on trust.
+        """
+        assert self._dns is not None
+        self._dns.hosts.update(dict.fromkeys(names, address))
+        self._node.trusted[:] = [trusting]
 
     def relay(self, port: int) -> str:
         """Let pods reach a port of this host's loopback; return HOST:PORT for both to use."""

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
@@ -22,6 +22,7 @@ from parts.process import Process
 
 TICK_S = 0.2
 REFRESH_S = 5.0
+CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 SANDBOX = Path(__file__).with_name("sandbox.py")
 
 
@@ -37,6 +38,8 @@ class Node:
     server: tuple[str, int]
     backoff_s: float = 1.0
     token_hurry: float = 1
+    trusted: list[Path] = field(default_factory=list)
+    """The file of CAs that containers find where images have theirs, if it is not the host's."""
 
 
 class Pod:
@@ -183,7 +186,11 @@ class Pod:
             "network": self.network.name,
             "host": self.pod_name,
             "folder": str(folder),
-            "mounts": [*self._volumes.mounts(container), (str(resolver), "/etc/resolv.conf")],
+            "mounts": [
+                *self._volumes.mounts(container),
+                (str(resolver), "/etc/resolv.conf"),
+                *((str(each), CA_FILE) for each in self._node.trusted),
+            ],
             "argv": [expand(word, variables) for word in (*words, *container.get("args", []))],
             "directory": container.get("workingDir", "/"),
         }
