@@ -48,13 +48,20 @@ def test_azure_with_a_token(make_stack: MakeStack, clouds: Clouds) -> None:
 
 
 def test_azure_refuses_whom_nobody_trusts(make_stack: MakeStack, clouds: Clouds) -> None:
-    """Another account's federated credential is no help, and Loki does not begin."""
+    """Another account's federated credential is no help, and Loki ends as it begins."""
     stack = make_stack(in_one=True, type="azure")
     clouds.trust_at_azure(CLIENT, "system:serviceaccount:elsewhere:logs")
     ids = {"client_id": CLIENT, "tenant_id": TENANT, "subscription_id": SUBSCRIPTION}
     stack.secret = azure(stack, **ids)
     stack.apply()
     wait_for(lambda: 700213 in clouds.entra.refused, "Entra refuses", timeout_s=60)
+
+    def restarted() -> bool:
+        (pod,) = stack.pods()
+        (container,) = pod["status"]["containerStatuses"]
+        return bool(container["restartCount"])
+
+    wait_for(restarted, "the pod restarts", timeout_s=30)
 
 
 def test_google_with_a_key(make_stack: MakeStack, clouds: Clouds) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from lokeys.core.storagecredential.crd import crd
 from parts.kubernetes import Kubernetes
+from parts.process import wait_for
 
 ROOT = Path(__file__).parents[3]
 
@@ -15,8 +16,7 @@ ROOT = Path(__file__).parents[3]
 def defined(kubernetes: Kubernetes) -> Kubernetes:
     """Return the control plane once it serves StorageCredentials."""
     kubernetes.apply(crd())
-    name = f"crd/{crd()['metadata']['name']}"
-    kubernetes.kubectl("wait", "--for=condition=Established", name, "--timeout=30s")
+    wait_served(kubernetes, crd()["metadata"]["name"])
     return kubernetes
 
 
@@ -24,6 +24,16 @@ def defined(kubernetes: Kubernetes) -> Kubernetes:
 def stacks(kubernetes: Kubernetes) -> Kubernetes:
     """Return the control plane once it serves LokiStacks, as deploy/ defines them."""
     kubernetes.kubectl("apply", "--server-side", "-k", str(ROOT / "deploy/crd/lokistack"))
-    name = "crd/lokistacks.loki.grafana.com"
-    kubernetes.kubectl("wait", "--for=condition=Established", name, "--timeout=30s")
+    wait_served(kubernetes, "lokistacks.loki.grafana.com")
     return kubernetes
+
+
+def wait_served(kubernetes: Kubernetes, name: str) -> None:
+    """Wait for a definition; `kubectl wait` fails at one that has no condition yet."""
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+
+    def served() -> bool:
+        conditions = kubernetes.api.get(path).get("status", {}).get("conditions") or ()
+        return any((one["type"], one["status"]) == ("Established", "True") for one in conditions)
+
+    wait_for(served, f"{name} is served")
