@@ -205,29 +205,55 @@ class StackWriter:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._anothers: set[Ref] = set()
+        """What was found to be somebody else's: looked at before it is written again."""
 
     async def apply(self, intent: Intent, *, live: Live | None, owner: str) -> Live:
         """Apply an object for the stack with the uid `owner`; return it as stored.
 
-        What is not the stack's is not taken by force: raises Conflict where somebody else has set
-        its fields otherwise.
+        What is not the stack's is not taken: raises Conflict where somebody else has made an object
+        of this name, or has set its fields otherwise.
         """
+        if live is None and intent.ref in self._anothers:
+            await self._still_anothers(intent.ref, owner)
         if live is None:
             try:
-                return await self._apply(intent, force=False)
+                return await self._make(intent)
             except Conflict:
+                if intent.ref in self._anothers:
+                    raise
                 live = await self._find(intent.ref)
-        if live is None or not (owner in live.owners or live.content is not None):
+        if live is None or not _is_of(live, owner):
             return await self._apply(intent, force=False)
         if live.content is None:
             await self._inherit(live)
         return await self._apply(intent, force=True)
 
+    async def _still_anothers(self, ref: Ref, owner: str) -> None:
+        """Raise Conflict while an object is somebody else's."""
+        live = await self._find(ref)
+        if live is not None and not _is_of(live, owner):
+            raise _taken(ref)
+        self._anothers.discard(ref)
+
+    async def _make(self, intent: Intent) -> Live:
+        """Apply an object that nobody has seen; where it was there all the same, give it back.
+
+        Looking first would double the requests of every new stack.
+        """
+        stored = await self._send(intent.ref, intent.manifest, force=False)
+        if not _was_anothers(stored):
+            return live_of(stored)
+        self._anothers.add(intent.ref)
+        nothing = {name: intent.manifest["metadata"].get(name) for name in ("name", "namespace")}
+        await self._send(intent.ref, {"metadata": nothing}, force=False)
+        raise _taken(intent.ref)
+
     async def _apply(self, intent: Intent, *, force: bool) -> Live:
-        resource = KINDS[intent.ref.kind]
-        return live_of(
-            await self._api.apply(resource, intent.manifest, field_manager=MANAGER, force=force)
-        )
+        return live_of(await self._send(intent.ref, intent.manifest, force=force))
+
+    async def _send(self, ref: Ref, manifest: Object, *, force: bool) -> Object:
+        return await self._api.apply(KINDS[ref.kind], manifest, field_manager=MANAGER, force=force)
 
     async def _find(self, ref: Ref) -> Live | None:
         try:
@@ -265,6 +291,25 @@ class StackWriter:
             await self._api.delete(POD, pod.name, namespace=namespace, uid=pod.uid)
         except NotFound:
             return
+
+
+def _is_of(live: Live, owner: str) -> bool:
+    return owner in live.owners or live.content is not None
+
+
+def _taken(ref: Ref) -> Conflict:
+    return Conflict(f"{ref} is there already, and is not this stack's")
+
+
+def _was_anothers(stored: Object) -> bool:
+    """Tell whether somebody had set fields of an object before we did: then it is theirs.
+
+    What we have just made has no other manager yet, and what we made before has them later than us.
+    """
+    times: dict[bool, list[str]] = {True: [], False: []}
+    for each in managers(stored):
+        times[each.get("manager") == MANAGER].append(str(each.get("time", "")))
+    return any(other <= ours for ours in times[True] for other in times[False])
 
 
 def inherited(obj: Object) -> list[Mapping[str, Any]] | None:
