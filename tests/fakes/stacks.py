@@ -65,6 +65,7 @@ class StackWorld:
     intents: dict[Ref, Intent] = field(default_factory=dict)
     pods: tuple[Pod, ...] = ()
     status: dict[str, Any] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
     writes: list[Ref] = field(default_factory=list)
     version: int = 1
 
@@ -111,6 +112,7 @@ class StackWorld:
             store_hash=store_hash(view.secret, ca, KEY) if view.secret else "",
             managed_hash=managed,
             trial=self.trial,
+            refused=self.refused,
             environment=environment,
         )
         return replace(snapshot, **changes)
@@ -169,6 +171,7 @@ class StackWorld:
         before = old.rollout if old else Rollout()
         rolls = old is None or old.template != intent.template
         return Workload(
+            component=intent.manifest["metadata"]["labels"]["app.kubernetes.io/component"],
             template=intent.template,
             marks=intent.marks,
             fixed=intent.fixed,

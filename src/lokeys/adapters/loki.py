@@ -17,6 +17,7 @@ from lokeys.adapters.cluster import Cluster, text_at, unreadable
 from lokeys.adapters.http import Bounds, Reply, bounded_request
 from lokeys.adapters.pods import loki_container
 from lokeys.core import loki_log
+from lokeys.core.loki.names import HTTP_PORT
 from lokeys.core.model import Hop, MetricsEndpoint, Ref, Workload
 from lokeys.core.snapshot import LogLine, LokiMetrics, PodState, Unreadable
 from lokeys.errors import BadInput, LokeysError, NeedsHuman, NotReadable, Transient, Unreachable
@@ -116,6 +117,19 @@ class KubernetesLoki:
         exact = (each for each in self._workloads if (each.kind, each.name) == (kind, name))
         stacks = (each for each in self._workloads if each.kind == "LokiStack")
         return next(exact, None) or next(stacks, None) or Workload(kind=kind, name=name)
+
+
+async def counters_at(
+    address: str, *, client: httpx2.AsyncClient, now: datetime
+) -> LokiMetrics | None:
+    """Return the storage counters of the Loki at a pod's address; None where they cannot be had."""
+    where = f"[{address}]" if ":" in address else address
+    request = httpx2.Request("GET", f"http://{where}:{HTTP_PORT}/metrics")
+    try:
+        reply = await bounded_request(client, request, bounds=_BOUNDS)
+        return parse_metrics(reply.body, now=now) if reply.status == 200 else None
+    except LokeysError:
+        return None
 
 
 def parse_metrics(body: bytes, *, now: datetime) -> LokiMetrics:

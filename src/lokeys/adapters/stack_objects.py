@@ -129,6 +129,7 @@ def _workload(obj: Json, own: Object | None) -> Workload:
     stateful = obj["kind"] == "StatefulSet"
     status = ("status",)
     return Workload(
+        component=text_at(obj, "metadata", "labels", names.COMPONENT_LABEL),
         rollout=Rollout(
             generation=number_at(obj, "metadata", "generation"),
             observed=number_at(obj, *status, "observedGeneration"),

@@ -14,6 +14,7 @@ from lokeys.adapters import fingerprints
 from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.http import HttpClients
+from lokeys.adapters.loki import counters_at
 from lokeys.adapters.objects import LiveObjects
 from lokeys.adapters.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire
@@ -76,6 +77,9 @@ async def run(settings: Settings) -> None:
             choice=settings.lokistacks,
             settings=settings.stacks,
             make_verifier=_make_verifier(settings, api, clients),
+            counters=lambda address: counters_at(
+                address, client=clients.trusting(None), now=utc_now()
+            ),
         )
         stacks = StackOperator(wiring)
         operator = _Operator(settings, api, clients, informers, stacks)

@@ -26,7 +26,8 @@ from lokeys.operator.cache import RouteObjects
 from lokeys.operator.controller import concerns_us
 from lokeys.operator.stack_cache import StackKey, StackObjects
 from lokeys.operator.stack_metrics import StackMetrics
-from lokeys.operator.stacks import MakeVerifier, Settings, StackController
+from lokeys.operator.stack_pulse import Pulse
+from lokeys.operator.stacks import Counters, MakeVerifier, Settings, StackController
 from lokeys.ports import Clock
 
 MANAGED_LABEL = "lokeys.dev/managed=true"
@@ -60,6 +61,7 @@ class StackWiring:
     namespace: str | None = None
     choice: Choice = Choice.LABELLED
     settings: Settings = field(default_factory=Settings)
+    counters: Counters | None = None
     make_verifier: MakeVerifier | None = None
     """Makes what tries a stack's credentials; it reads what the stack itself reads."""
 
@@ -131,6 +133,8 @@ class StackOperator:
             async with asyncio.TaskGroup() as group:
                 for _ in range(WORKERS):
                     group.create_task(self._work(controller))
+                if self._wiring.counters is not None:
+                    group.create_task(self._pulse(controller, self._wiring.counters).run())
         finally:
             controller.close()
 
@@ -194,8 +198,17 @@ class StackOperator:
             fingerprinter=fingerprinter,
             clock=wiring.clock,
             make_verifier=wiring.make_verifier,
+            counters=wiring.counters,
             metrics=self.metrics,
             settings=settings,
+        )
+
+    def _pulse(self, controller: StackController, counters: Counters) -> Pulse:
+        return Pulse(
+            stacks=lambda: tuple(controller.states),
+            pods_of=self._objects.pods_of,
+            counters=counters,
+            on_refusal=controller.try_again,
         )
 
     async def _work(self, controller: StackController) -> None:

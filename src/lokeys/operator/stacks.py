@@ -15,7 +15,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from lokeys.adapters.stack_objects import KINDS, OPTIONAL, USUAL, StackWriter
@@ -24,10 +24,12 @@ from lokeys.core.finding import Finding
 from lokeys.core.loki.options import Images
 from lokeys.core.model import Ref
 from lokeys.core.operate.course import Course, decide, plan
+from lokeys.core.operate.credentials import first_pods
 from lokeys.core.operate.intents import Intent
 from lokeys.core.operate.snapshot import StackSnapshot, Trial
 from lokeys.core.operate.status import Told, main_condition, status_of, told_before
 from lokeys.core.sensitive import Fingerprinter
+from lokeys.core.snapshot import LokiMetrics
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.telling import tell
 from lokeys.core.trust.verification import Verification
@@ -66,6 +68,8 @@ _AFTER_OTHERS = frozenset({CLUSTER_ROLE_BINDING.kind})
 _log = logging.getLogger(__name__)
 
 MakeVerifier = Callable[[Objects], CredentialVerifier]
+Counters = Callable[[str], Awaitable[LokiMetrics | None]]
+"""Asks the Loki at a pod's address how its storage requests were answered."""
 
 
 @dataclass(slots=True)
@@ -110,6 +114,7 @@ class StackController:
     fingerprinter: Fingerprinter
     clock: Clock
     make_verifier: MakeVerifier | None = None
+    counters: Counters | None = None
     metrics: StackMetrics = field(default_factory=StackMetrics)
     settings: Settings = field(default_factory=Settings)
 
@@ -136,6 +141,7 @@ class StackController:
             had = _ON_OPENSHIFT if self.settings.environment.openshift else frozenset()
             await self._follow_optional(key, asked | had)
         snapshot = self._fresh(key, snapshot)
+        snapshot = replace(snapshot, refused=await self._refused(snapshot))
         course = decide(snapshot, intents)
         problems = await self._follow(key, snapshot, course)
         snapshot = self._fresh(key, replace(snapshot, trial=state.trial or snapshot.trial))
@@ -264,6 +270,25 @@ class StackController:
             _log.warning("%s: the credentials could not be tried: %s", view.ref, exc)
         state.trial, state.tried_at = Trial(verifications=tuple(found)), self.clock()
         self.requeue(key, 0.0)
+
+    async def _refused(self, snapshot: StackSnapshot) -> frozenset[str]:
+        """Return which of the first pods with untried credentials the store refuses."""
+        asked = [pod for pod in first_pods(snapshot) if pod.address]
+        if self.counters is None or not asked:
+            return frozenset()
+        answers = await asyncio.gather(*(self.counters(pod.address) for pod in asked))
+        return frozenset(
+            pod.uid
+            for pod, answer in zip(asked, answers, strict=True)
+            if answer is not None and answer.refused and not answer.accepted
+        )
+
+    def try_again(self, key: StackKey) -> None:
+        """Try a stack's credentials at once: its own pods are refused."""
+        state = self.states.get(key)
+        if state is not None and self.make_verifier is not None:
+            state.tried_at = datetime.min.replace(tzinfo=UTC)
+            self.requeue(key, 0.0)
 
     # --- acting ----------------------------------------------------------------------------------
 

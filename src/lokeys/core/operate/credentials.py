@@ -15,7 +15,7 @@ from lokeys.core.catalogue import operation, storage_objects
 from lokeys.core.finding import Finding
 from lokeys.core.loki import names
 from lokeys.core.model import Ref
-from lokeys.core.operate.live import Live
+from lokeys.core.operate.live import Live, Pod, Workload
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.storage.model import S3, CredentialMode
 from lokeys.core.storage.telling import tell
@@ -38,17 +38,41 @@ def standing(snapshot: StackSnapshot) -> Standing:
     if not changed(snapshot):
         return Standing.SPREAD
     trial = snapshot.trial
-    return Standing.HELD if trial is None or trial.broken else Standing.SPREAD
+    held = trial is None or trial.broken or refused_first(snapshot)
+    return Standing.HELD if held else Standing.SPREAD
+
+
+def first_pods(snapshot: StackSnapshot) -> tuple[Pod, ...]:
+    """Return the pods that were the first to get credentials which nobody could try before."""
+    trial = snapshot.trial
+    if trial is None or trial.passed or not changed(snapshot):
+        return ()
+    given = {
+        each.workload.component
+        for each in _with_credentials(snapshot.objects)
+        if each.workload and not _wears_others(each.workload, snapshot)
+    }
+    return tuple(pod for pod in snapshot.pods if pod.component in given)
+
+
+def refused_first(snapshot: StackSnapshot) -> tuple[Pod, ...]:
+    """Return those of them to which the store says no."""
+    return tuple(pod for pod in first_pods(snapshot) if pod.uid in snapshot.refused)
 
 
 def changed(snapshot: StackSnapshot) -> bool:
     """Tell whether some pods wear other hashes of credentials than they would be given."""
     return any(
-        each.workload.marks.get(names.STORE_HASH, "") != snapshot.store_hash
-        or each.workload.marks.get(names.MANAGED_HASH, "") != _managed_hash(snapshot)
+        _wears_others(each.workload, snapshot)
         for each in _with_credentials(snapshot.objects)
         if each.workload is not None
     )
+
+
+def _wears_others(workload: Workload, snapshot: StackSnapshot) -> bool:
+    return workload.marks.get(names.STORE_HASH, "") != snapshot.store_hash or workload.marks.get(
+        names.MANAGED_HASH, ""
+    ) != _managed_hash(snapshot)
 
 
 def awaits_managed(snapshot: StackSnapshot) -> bool:
@@ -58,8 +82,16 @@ def awaits_managed(snapshot: StackSnapshot) -> bool:
 
 def refusals(snapshot: StackSnapshot) -> Iterator[Finding]:
     """Yield that the credentials do not reach the bucket, if that is known."""
-    trial, view = snapshot.trial, snapshot.view
-    if trial is None or not trial.broken or view.secret is None:
+    trial, secret = snapshot.trial, snapshot.view.secret
+    if secret is None:
+        return
+    rule = operation.CREDENTIALS_REFUSED
+    for pod in refused_first(snapshot):
+        detail = f"{pod.name}, the first pod with them, is answered 403"
+        words = {"detail": detail, "kept": "the other pods keep what they have"}
+        yield tell(rule, secret.ref, stack=snapshot.ref, words=words)
+        return
+    if trial is None or not trial.broken:
         return
     # A credential that pods run with already may fail for a moment; one that was never spread
     # must not be.
@@ -71,7 +103,7 @@ def refusals(snapshot: StackSnapshot) -> Iterator[Finding]:
         kept = "the pods keep what they have" if changed(snapshot) else "the pods run with them"
         what = f"{each.account}: {link.name.value}: {link.detail or link.cause or 'broken'}"
         words = {"detail": what, "kept": kept}
-        yield tell(operation.CREDENTIALS_REFUSED, view.secret.ref, stack=snapshot.ref, words=words)
+        yield tell(rule, secret.ref, stack=snapshot.ref, words=words)
         return
 
 

@@ -37,6 +37,8 @@ class Rollout:
 class Workload:
     """A live Deployment or StatefulSet."""
 
+    component: str = ""
+    """As its pods are labelled."""
     rollout: Rollout = Rollout()
     template: str | None = None
     """The digest of the pod template as far as we own it."""

@@ -30,6 +30,11 @@ class Trial:
         return any(each.refused for each in self.verifications)
 
     @property
+    def passed(self) -> bool:
+        """Tell whether each account is known to reach the bucket."""
+        return bool(self.verifications) and all(e.verified is True for e in self.verifications)
+
+    @property
     def broken(self) -> bool:
         """Tell whether the way of one of the accounts is known not to reach the bucket."""
         return any(each.verified is False for each in self.verifications)
@@ -51,6 +56,8 @@ class StackSnapshot:
     managed_hash: str = ""
     trial: Trial | None = None
     """None while the credentials as they are now are still to be tried."""
+    refused: frozenset[str] = frozenset()
+    """The uids of pods whose own storage requests are refused, and none was ever answered."""
     unreadable: tuple[Finding, ...] = ()
     """What we may not read, or cannot: nothing is decided without it."""
     environment: CloudEnvironment = field(default_factory=CloudEnvironment)

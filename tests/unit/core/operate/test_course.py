@@ -11,9 +11,11 @@ from fakes.stacks import GOOD, UID, StackWorld, managed_secret, refused
 from lokeys.core.loki import names
 from lokeys.core.lokistack.model import Component
 from lokeys.core.model import Ref
+from lokeys.core.operate.credentials import first_pods
 from lokeys.core.operate.live import Live, PodState
 from lokeys.core.operate.rollout import UNREADY_FOR
-from lokeys.core.trust.verification import LinkName
+from lokeys.core.operate.snapshot import Trial
+from lokeys.core.trust.verification import Link, LinkName, Untried, Verification
 from manifests.lokistack import NAMESPACE, NOW, Choice
 
 RULER = Choice(extra="rules", size="1x.small")
@@ -227,6 +229,53 @@ def test_while_refused_the_rest_is_kept_right() -> None:
         querier.name,
     }
     assert marks(world, "querier")[names.STORE_HASH] != world.snapshot().store_hash
+
+
+def untried() -> StackWorld:
+    """Make a stack whose changed key nobody could try, and of which the first part is rolled."""
+    world = running()
+    world.change_key("another-secret-key-of-the-same-user-0000")
+    link = Link(name=LinkName.STORE, ok=None, untried=Untried.NOT_PERMITTED)
+    world.trial = Trial(verifications=(Verification(account="my-stack", links=(link,)),))
+    course = world.step()
+    assert [component(each.ref) for each in course.workloads] == ["index-gateway"]
+    world.settle_all()
+    return world
+
+
+def first_uids(world: StackWorld) -> frozenset[str]:
+    return frozenset(pod.uid for pod in world.pods if pod.component == "index-gateway")
+
+
+def test_untried_credentials_go_to_one_component_first() -> None:
+    """The rest follows when the store answers the first pods, or has not been asked by them."""
+    world = untried()
+    assert {pod.uid for pod in first_pods(world.snapshot())} == first_uids(world)
+    world.run()
+    assert world.main == ("Ready", "ReadyComponents")
+    assert first_pods(world.snapshot()) == ()
+
+
+def test_the_first_pod_that_is_refused_is_the_last() -> None:
+    """Nobody else gets the credentials; mended, the roll begins anew."""
+    world = untried()
+    world.refused = first_uids(world)
+    assert world.step().rests
+    assert world.main == ("Degraded", "CredentialsRefused")
+    assert "my-stack-index-gateway-0" in world.condition("Degraded")["message"]
+    world.change_key("a-third-secret-key-of-the-same-user-00000")
+    world.trial = GOOD
+    world.run()
+    assert world.main == ("Ready", "ReadyComponents")
+
+
+def test_credentials_that_passed_need_no_first_pod() -> None:
+    """Who was tried is not asked again, whatever a pod has been answered before."""
+    world = untried()
+    world.refused = first_uids(world)
+    world.trial = GOOD
+    world.run()
+    assert world.main == ("Ready", "ReadyComponents")
 
 
 def test_credentials_in_use_that_are_refused_degrade_and_change_nothing() -> None:
