@@ -82,14 +82,13 @@ def awaits_managed(snapshot: StackSnapshot) -> bool:
 
 def refusals(snapshot: StackSnapshot) -> Iterator[Finding]:
     """Yield that the credentials do not reach the bucket, if that is known."""
-    trial, secret = snapshot.trial, snapshot.view.secret
-    if secret is None:
-        return
+    trial = snapshot.trial
+    secret = Ref("Secret", str(snapshot.view.secret_name), snapshot.ref.namespace)
     rule = operation.CREDENTIALS_REFUSED
     for pod in refused_first(snapshot):
         detail = f"{pod.name}, the first pod with them, is answered 403"
         words = {"detail": detail, "kept": "the other pods keep what they have"}
-        yield tell(rule, secret.ref, stack=snapshot.ref, words=words)
+        yield tell(rule, secret, stack=snapshot.ref, words=words)
         return
     if trial is None or not trial.broken:
         return
@@ -103,7 +102,7 @@ def refusals(snapshot: StackSnapshot) -> Iterator[Finding]:
         kept = "the pods keep what they have" if changed(snapshot) else "the pods run with them"
         what = f"{each.account}: {link.name.value}: {link.detail or link.cause or 'broken'}"
         words = {"detail": what, "kept": kept}
-        yield tell(rule, secret.ref, stack=snapshot.ref, words=words)
+        yield tell(rule, secret, stack=snapshot.ref, words=words)
         return
 
 
