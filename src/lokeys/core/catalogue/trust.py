@@ -144,7 +144,11 @@ UNDECIDED = Rule(
     meaning="A condition on where a request comes from, when, or in a language that lokeys does "
     "not read.",
     why="The documents alone do not tell whether Loki reaches its bucket.",
-    remedy=(Remedy(text="try it with a real token: lokeys probe stack"),),
+    remedy=(
+        Remedy(
+            text="try it with a real token", command="lokeys probe stack {stack} -n {namespace}"
+        ),
+    ),
     rank=63,
 )
 ISSUER_INSIDE = Rule(

@@ -65,10 +65,12 @@ def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
         field=shown(field) if field else None,
         location=Location(file=document.file, line=1) if document.file else None,
         evidence=evidence,
+        namespace=stack.namespace,
+        stack=stack.name,
         **words,
     )
     first, *rest = finding.remedy
-    return replace(finding, remedy=(replace(first, command=command), *rest))
+    return replace(finding, remedy=(replace(first, command=command or first.command), *rest))
 
 
 def listed(texts: Iterable[str], *, last: str = "and") -> str:
