@@ -31,7 +31,8 @@ def owned_by(obj: Object, manager: str) -> Object | None:
     """Return the part of `obj` that `manager` has applied and still owns; None if it never did."""
     for entry in managers(obj):
         if entry.get("manager") == manager and entry.get("operation") == "Apply":
-            part = _part(obj, entry.get("fieldsV1") or {})
+            fields = entry.get("fieldsV1")
+            part = _part(obj, fields) if fields else {}
             return part if isinstance(part, dict) else {}
     return None
 

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of stacks' objects between a write and its echo."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, cast
+
+from lokeys.core.model import Ref
+from lokeys.core.operate.live import Live, Pod, PodState
+from lokeys.kube.client import Api
+from lokeys.operator.stack_cache import CONFIRMED_WITHIN_S, StackObjects
+
+KEY = ("logging", "my-stack")
+REF = Ref("Service", "my-stack-http", "logging")
+
+
+class Cache:
+    """The cache of one stack, with hands to play its watches."""
+
+    def __init__(self) -> None:
+        self.woken: list[tuple[str, str]] = []
+        self.pods_moved: list[tuple[str, str]] = []
+        self.objects = StackObjects(
+            cast("Api", None),
+            everywhere=True,
+            on_change=self.woken.append,
+            on_pods=self.pods_moved.append,
+        )
+
+    def known(self) -> Live | None:
+        return self.objects.of(KEY).get(REF)
+
+    def show(self, live: Live | Pod | None, old: Live | Pod | None = None) -> int:
+        """Let a watch show an object; return how often that woke the stack."""
+        before = len(self.woken) + len(self.pods_moved)
+        changed = (
+            self.objects._pod_changed if isinstance(live or old, Pod) else self.objects._changed
+        )
+        changed(shown(old), shown(live))
+        return len(self.woken) + len(self.pods_moved) - before
+
+
+def shown(live: Live | Pod | None) -> Any:
+    return None if live is None else {"stack": KEY, "seen": live}
+
+
+def live(version: int, content: str = "ours") -> Live:
+    return Live(ref=REF, uid="u", version=str(version), content=content)
+
+
+def run(test: Callable[[Cache], Awaitable[None]]) -> None:
+    async def inside() -> None:
+        await test(Cache())
+
+    asyncio.run(inside())
+
+
+def test_a_write_is_known_before_its_watch_shows_it() -> None:
+    """What the watch shows from before it is old; its echo wakes nobody."""
+
+    async def test(cache: Cache) -> None:
+        cache.objects.wrote(KEY, live(5), intended="ours")
+        assert cache.known() == live(5)
+        assert cache.show(live(4, "older")) == 0
+        assert cache.known() == live(5)
+        assert cache.objects.confirm_s(KEY) is not None
+        assert cache.show(live(5)) == 0
+        assert cache.objects.confirm_s(KEY) is None
+        assert cache.show(live(6, "theirs")) == 1
+
+    run(test)
+
+
+def test_a_watch_that_was_quicker_is_believed() -> None:
+    """The answer of a write may come after what has happened to the object since."""
+
+    async def test(cache: Cache) -> None:
+        cache.show(live(7, "newer"))
+        cache.objects.wrote(KEY, live(6), intended="ours")
+        assert cache.known() == live(7, "newer")
+
+    run(test)
+
+
+def test_what_is_never_confirmed_is_forgotten() -> None:
+    """It may have been deleted while nobody watched."""
+
+    async def test(cache: Cache) -> None:
+        cache.objects.wrote(KEY, live(5), intended="ours")
+        cache.objects._ahead[KEY][REF] -= CONFIRMED_WITHIN_S
+        assert cache.objects.confirm_s(KEY) is None
+        assert cache.known() is None
+
+    run(test)
+
+
+def test_a_deletion_is_seen() -> None:
+    """Begun, and done; what is not known cannot be forgotten."""
+
+    async def test(cache: Cache) -> None:
+        cache.show(live(5))
+        cache.objects.deleted(KEY, live(5))
+        assert cache.known() == replace(live(5), terminating=True)
+        assert cache.show(None, old=live(5)) == 1
+        assert cache.known() is None
+        cache.objects.deleted(KEY, live(5))
+        assert cache.show(None) == 0
+
+    run(test)
+
+
+def test_an_object_that_is_kept_otherwise_is_as_intended() -> None:
+    """The API server left out an empty value: as long as it stays so, it is no difference."""
+
+    async def test(cache: Cache) -> None:
+        cache.objects.wrote(KEY, live(5, "kept"), intended="wanted")
+        assert cache.known() == live(5, "wanted")
+        assert cache.show(live(6, "kept")) == 0
+        assert cache.known() == live(6, "wanted")
+        assert cache.show(live(7, "edited")) == 1
+        assert cache.known() == live(7, "edited")
+
+    run(test)
+
+
+def test_an_event_that_says_nothing_new_wakes_nobody() -> None:
+    """Another version of the same: somebody's annotation."""
+
+    async def test(cache: Cache) -> None:
+        assert cache.show(live(5)) == 1
+        assert cache.show(live(6), old=live(5)) == 0
+
+    run(test)
+
+
+def test_an_object_that_changes_its_stack_wakes_both() -> None:
+    """Its label was edited."""
+
+    async def test(cache: Cache) -> None:
+        cache.show(live(5))
+        cache.objects._changed(shown(live(5)), {"stack": ("logging", "other"), "seen": live(6)})
+        assert cache.known() is None
+        assert cache.woken == [KEY, KEY, ("logging", "other")]
+
+    run(test)
+
+
+def test_pods_come_and_go() -> None:
+    """By name; the same again is no news."""
+
+    async def test(cache: Cache) -> None:
+        pod = Pod(name="p", uid="u", component="ingester", state=PodState.PENDING)
+        assert cache.show(pod) == 1
+        assert cache.show(pod) == 0
+        ready = replace(pod, state=PodState.READY)
+        assert cache.show(ready) == 1
+        assert cache.objects.pods_of(KEY) == (ready,)
+        assert cache.show(None, old=ready) == 1
+        assert cache.objects.pods_of(KEY) == ()
+
+    run(test)
