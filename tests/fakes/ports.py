@@ -61,6 +61,8 @@ class Pod:
     asks: bool = True
     """Whether it asks the store for anything now: one that does not meets no 403."""
     ready: bool = True
+    pending: bool = False
+    """Whether its container is yet to start."""
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ class World:
     eso_fails_with: str = ""
     """External Secrets' own words of its last refresh, if that failed."""
     pods: list[Pod] = field(default_factory=list)
+    starts_slowly: bool = False
+    """Whether a new pod is pending until somebody says otherwise."""
     writes: list[str] = field(default_factory=list)
     gaps: tuple[Unreadable, ...] = ()
 
@@ -118,7 +122,8 @@ class World:
         self.pods.remove(pod)
         uid = f"{pod.uid}+"
         holds = self.secret or pair("none")
-        self.pods.append(Pod(pod.name, uid, self.now, holds, pod.wal_persistent))
+        made = Pod(pod.name, uid, self.now, holds, pod.wal_persistent)
+        self.pods.append(replace(made, pending=self.starts_slowly))
 
     def ports(self, spec: RouteSpec) -> RoutePorts:
         """Return every port of a route into this world."""
@@ -285,10 +290,10 @@ class _Workloads:
             ref=Ref("Pod", pod.name, self.spec.namespace),
             uid=pod.uid,
             workload=workload,
-            ready=pod.ready,
+            ready=pod.ready and not pod.pending,
             containers_ready="2/2" if pod.ready else "1/2",
             created_at=pod.started_at,
-            started_at=pod.started_at,
+            started_at=None if pod.pending else pod.started_at,
             wal_persistent=pod.wal_persistent,
         )
 

@@ -57,6 +57,9 @@ LOOK_EVERY_S = 30.0
 TIMER_MAY_BE_EARLY_S = 0.05
 LOOK_SOON_S = 4.0
 """After a change for the worse: whoever is mending it should not have to wait long."""
+WATCHED_AGAIN_S = 5.0
+"""While the end of a wait shows in what is watched: a hundred pods that start at once would keep
+the operator looking at them each second, and from healing the next one."""
 HEAL_AT_MOST = timedelta(minutes=10)
 LONGEST_WAIT_S = 0.5
 """What takes longer than this to pass is not waited for in a heal: a pod takes its time to start,
@@ -362,7 +365,8 @@ def _round_s(route: Route, look: Look) -> float:
     step = look.plan.next_step
     again_s = route.pause_s
     if step is not None and look.plan.stalled is None:
-        again_s = min(step.look_again_s, again_s)
+        wanted_s = WATCHED_AGAIN_S if step.watched else step.look_again_s
+        again_s = min(wanted_s, again_s)
     return again_s * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
 
 

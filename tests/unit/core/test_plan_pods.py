@@ -215,3 +215,43 @@ PROOF = {
 def test_step_5_the_proof(changes: dict[str, Any], expected: str) -> None:
     """Settled is only what is proved."""
     assert said_by(plan(look(**changes), Policy())) == expected
+
+
+UNBORN: dict[str, Any] = {
+    "ready": False,
+    "created_at": ago(seconds=20),
+    "started_at": None,
+    "accepted": 0,
+}
+RUNS: dict[str, Any] = {"ready": False, "started_at": ago(seconds=9), "accepted": 0}
+READER: dict[str, Any] = {"wal_persistent": None}
+WATCHED = {
+    "a container that is yet to start": (late(a_pod(), a_pod("loki-2", **UNBORN)), True),
+    "one that runs: its metrics may show that it is refused": (
+        late(a_pod(), a_pod("loki-2", **RUNS)),
+        False,
+    ),
+    "a pod to come": (late(workloads=(a_workload(wanted=2),)), True),
+    "a rollout": (late(workloads=(a_workload(rolling=True),)), True),
+    "a reader that stops": (late(a_pod(), a_pod("loki-1", **READER, **STOPPING)), True),
+    "a writer that may hang in its shutdown": (
+        late(a_pod(refused=1, wal_persistent=False, **STOPPING)),
+        False,
+    ),
+    "a new pod that is yet to start": ({"pods": (a_pod(**UNBORN),)}, True),
+    "a new pod that runs: what it holds shows in its metrics": ({"pods": (a_pod(**RUNS),)}, False),
+    "a proved pod that is not ready": (
+        {"pods": (a_pod(ready=False, started_at=ago(seconds=9)),)},
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "watched"), WATCHED.values(), ids=WATCHED.keys())
+def test_what_shows_in_kubernetes_need_not_be_looked_for(
+    changes: dict[str, Any], *, watched: bool
+) -> None:
+    """A wait says whether a watch shows its end, or only another look does."""
+    step = plan(look(**changes), Policy()).next_step
+    assert step is not None
+    assert (step.passive, step.watched) == (True, watched)

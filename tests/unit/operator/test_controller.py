@@ -205,6 +205,27 @@ def test_a_new_key_that_the_store_does_not_know_yet_is_carried_on_within_seconds
     run(main())
 
 
+def test_a_pod_that_takes_its_time_to_start_is_not_looked_at_each_second() -> None:
+    """Its watch tells when it runs; meanwhile others are healed."""
+
+    async def main() -> None:
+        desk = Desk()
+        await desk.rest(until=lambda: desk.ready() == ("True", "ProvedByLoki"))
+        desk.world.starts_slowly = True
+        desk.world.rotate_source()
+        desk.wake()
+        await desk.rest(until=lambda: "evict loki-0" in desk.world.writes)
+        before, evicted = desk.calls["source.read"], now()
+        await desk.rest(until=lambda: now() - evicted >= 15)
+        assert desk.calls["source.read"] - before <= 5
+        desk.world.pods[0].pending = False
+        desk.wake()
+        await desk.rest(until=lambda: desk.ready() == ("True", "ProvedByLoki"))
+        assert now() - evicted < 16
+
+    run(main())
+
+
 def test_a_pod_that_is_not_ready_for_long_costs_no_more_than_a_route_at_rest() -> None:
     """Its watch tells when it is: neither vault nor store nor Loki is asked any sooner."""
 

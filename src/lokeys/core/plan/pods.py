@@ -25,6 +25,7 @@ STARTS_WITHIN = timedelta(minutes=10)
 RESTARTS_OF_A_LOOP = 3
 
 _A_POD_TO_COME = "its controller is making a pod"
+_NOT_READY_YET = "it is not ready yet"
 
 
 def plan_pods(course: Course) -> Course | Stop:
@@ -122,7 +123,11 @@ def _end_the_dying(course: Course) -> Stop | None:
             return Stop(steps=(_end(pod),))
     if not dying:
         return None
-    return Stop(steps=(waiting(dying[0].ref, Hop.PODS, "it is stopping", look_again_s=1.0),))
+    first = dying[0]
+    may_hang = first.writes and first.grace > SHORT_GRACE
+    why = "it is stopping"
+    step = waiting(first.ref, Hop.PODS, why, look_again_s=1.0, watched=not may_hang)
+    return Stop(steps=(step,))
 
 
 def _end(pod: PodState) -> Step:
@@ -147,12 +152,14 @@ def _pause(snapshot: Snapshot, late: list[PodState]) -> Stop | None:
         if pod.ref in names or pod.ready or storage_works(pod) is False:
             continue
         if is_starting(pod, snapshot.at) or not hopeless:
-            why = "it is starting; one pod at a time"
-            return Stop(steps=(waiting(pod.ref, Hop.PODS, why, look_again_s=1.0),))
+            why, unborn = "it is starting; one pod at a time", pod.started_at is None
+            step = waiting(pod.ref, Hop.PODS, why, look_again_s=1.0, watched=unborn)
+            return Stop(steps=(step,))
     for workload in snapshot.workloads:
         why = _why_wait_for(workload, snapshot, late)
         if why:
-            return Stop(steps=(waiting(workload.ref, Hop.PODS, why, look_again_s=1.0),))
+            step = waiting(workload.ref, Hop.PODS, why, look_again_s=1.0, watched=True)
+            return Stop(steps=(step,))
     return None
 
 
@@ -235,7 +242,8 @@ def plan_proof(course: Course) -> Course | Stop:
 def _open_cases(snapshot: Snapshot) -> Iterator[Step]:
     for workload in snapshot.workloads:
         if workload.pods_to_come(snapshot.pods):
-            yield waiting(workload.ref, Hop.PODS, _A_POD_TO_COME, look_again_s=1.0)
+            why = _A_POD_TO_COME
+            yield waiting(workload.ref, Hop.PODS, why, look_again_s=1.0, watched=True)
     gap = snapshot.missing(Hop.PODS)
     if gap is not None and not snapshot.pods:
         why = f"it cannot be read: {gap.why}"
@@ -244,7 +252,7 @@ def _open_cases(snapshot: Snapshot) -> Iterator[Step]:
         if proof(pod, snapshot) is None:
             yield _next_proof(pod, snapshot)
         elif is_starting(pod, snapshot.at):
-            yield waiting(pod.ref, Hop.PODS, "it is not ready yet", look_again_s=1.0)
+            yield waiting(pod.ref, Hop.PODS, _NOT_READY_YET, look_again_s=1.0, watched=True)
 
 
 def _next_proof(pod: PodState, snapshot: Snapshot) -> Step:
@@ -262,7 +270,9 @@ def _next_proof(pod: PodState, snapshot: Snapshot) -> Step:
     if works is False:
         return waiting(pod.ref, Hop.PODS, "its storage requests were refused since it started")
     if not pod.ready:
-        return waiting(pod.ref, Hop.PODS, "it is not ready yet", look_again_s=1.0)
+        # Once its container runs, what it holds and asks for shows only in its metrics.
+        unborn = pod.started_at is None
+        return waiting(pod.ref, Hop.PODS, _NOT_READY_YET, look_again_s=1.0, watched=unborn)
     # Traffic comes when it comes; what we have just asked to flush answers at once.
     why = "it has not asked the storage for anything since it started"
     soon = asked is not None and snapshot.at - asked < FLUSH_TAKES

@@ -181,6 +181,15 @@ def _refresh_is_harmless(snapshot: Snapshot, live: tuple[LiveKey, ...]) -> bool:
     )
 
 
-def waiting(target: Ref, hop: Hop, why: str, *, look_again_s: float = 2.0) -> Step:
+def waiting(
+    target: Ref, hop: Hop, why: str, *, look_again_s: float = 2.0, watched: bool = False
+) -> Step:
     """Return the step that waits for something and looks again."""
-    return Step(action=Action.AWAIT, hop=hop, target=target, why=why, look_again_s=look_again_s)
+    return Step(
+        action=Action.AWAIT,
+        hop=hop,
+        target=target,
+        why=why,
+        look_again_s=look_again_s,
+        watched=watched,
+    )

@@ -65,6 +65,8 @@ class Step:
     pod: PodState | None = None
     grace: timedelta | None = None
     look_again_s: float = 5.0
+    watched: bool = False
+    """Its end shows in Kubernetes: who follows that by watch need not look so often."""
 
     @property
     def id(self) -> str:
