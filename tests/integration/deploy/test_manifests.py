@@ -108,6 +108,9 @@ def test_the_api_server_takes_it_without_a_warning(
     items = [moved(item, namespace) for item in build(kubernetes, folder)]
     said = kubernetes.kubectl(
         "apply",
+        # As another test may have made it already; without this kubectl says that it did not.
+        "--server-side",
+        "--force-conflicts",
         "--dry-run=server",
         "--validate=strict",
         "-f",
