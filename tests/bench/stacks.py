@@ -67,6 +67,7 @@ def measure() -> Iterator[Figure]:
 def _cold(folder: Path) -> Iterator[Figure]:
     file = folder / "one.yaml"
     file.write_text(_text(_stack(0)))
+    bare = 1000 * median(_measured("-c", "pass").cpu_s for _ in range(COLD_RUNS))
     ran("render", "-f", file)  # whatever Python compiles, it has compiled now
     for command, bound in (("validate", 120), ("render", 114)):
         runs = [ran(command, "-f", file) for _ in range(COLD_RUNS)]
@@ -76,7 +77,7 @@ def _cold(folder: Path) -> Iterator[Figure]:
             unit="ms",
             at_most=bound,
             note=f"least {1000 * min(run.cpu_s for run in runs):.0f}; median of {COLD_RUNS}; "
-            "the Loki Operator's renderer 57",
+            f"Python alone {bare:.0f}; the Loki Operator's renderer 57",
         )
         memory = max(run.memory_bytes for run in runs)
         name = f"{command} of one stack: memory, peak"
@@ -180,13 +181,17 @@ def _text(objects: Sequence[Mapping[str, Any]]) -> str:
 
 def ran(*arguments: object) -> Cost:
     """Run lokeys to its end; raises where it fails."""
+    return _measured("-m", "lokeys", *map(str, arguments))
+
+
+def _measured(*arguments: str) -> Cost:
     # Installed packages come with their bytecode; a process that may not keep it measures the
     # compiler.
     around = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     with tempfile.TemporaryFile() as output:
-        words = [sys.executable, "-I", "-S", "-c", PARENT, sys.executable, "-m", "lokeys"]
+        words = [sys.executable, "-I", "-S", "-c", PARENT, sys.executable]
         done = subprocess.run(
-            [*words, *map(str, arguments)],
+            [*words, *arguments],
             stdout=output,
             stderr=subprocess.PIPE,
             env=around,

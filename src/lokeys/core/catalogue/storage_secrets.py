@@ -408,8 +408,8 @@ MODE_NOT_AVAILABLE = Rule(
     severity=Severity.ERROR,
     cause=None,
     title="token-cco without credentials of the cloud",
-    message="{place}: {field} is `token-cco`, and the operator's environment has no credentials "
-    "for {type}: {expected}",
+    message="{place}: {field} is `token-cco`, which takes the credentials for {type} out of the "
+    "operator's environment, and there are none; expected {expected}",
     meaning="token-cco works on OpenShift, where the operator was installed with the cloud's "
     "identity.",
     why="No CredentialsRequest can be made, so the pods get no credentials.",

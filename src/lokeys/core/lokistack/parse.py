@@ -34,7 +34,7 @@ from lokeys.core.lokistack.model import (
     Zone,
 )
 from lokeys.core.lokistack.schemas import DEFAULT
-from lokeys.core.lokistack.shapes import Checker, Fault, FaultKind
+from lokeys.core.lokistack.shapes import Checker, Fault, FaultKind, found
 from lokeys.core.place import Ref
 
 _NO_EFFECT = "does not act on it"
@@ -72,7 +72,7 @@ class _Reader(Checker):
 
     def bad(self, path: str, value: object, expected: str) -> None:
         """Note a value that its field cannot hold."""
-        self._bad(path, value, expected)
+        self._fault(FaultKind.BAD, path, found=found(value), expected=expected)
 
     def not_acted_on(self, path: str) -> None:
         """Note a value that nothing comes of."""

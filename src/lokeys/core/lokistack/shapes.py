@@ -135,7 +135,7 @@ class Checker:
             if not shape.choices and (shape.accepts is None or shape.accepts(value)):
                 return value
         expected = f"one of {', '.join(shape.choices)}" if shape.choices else shape.says
-        self._bad(path, value, expected)
+        self._fault(FaultKind.BAD, path, found=found(value), expected=expected)
         return None
 
     def _object(self, value: Any, shape: Fields, path: str) -> dict[str, Any] | None:
@@ -182,7 +182,9 @@ class Checker:
         return [item for item in each if item is not None]
 
     def _bad(self, path: str, value: Any, expected: str) -> None:
-        self._fault(FaultKind.BAD, path, found=found(value), expected=expected)
+        """Note a value of another type; a text is told as one, as `3` looks like a number."""
+        kind = "the text " if isinstance(value, str) else ""
+        self._fault(FaultKind.BAD, path, found=f"{kind}{found(value)}", expected=expected)
 
     def _fault(self, kind: FaultKind, path: str, **words: str) -> None:
         self.faults.append(Fault(kind=kind, path=path, **words))
