@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lokeys.core.lokistack.model import Size
 from lokeys.core.yaml_text import Block, documents, to_yaml
 
 _TRICKY = (
@@ -44,6 +45,7 @@ def test_what_is_written_reads_back(value: dict[str, Any]) -> None:
         pytest.param("a\n\n", r'"a\n\n"', id="lines that end in an empty one are quoted"),
         pytest.param(" a\nb", r'" a\nb"', id="lines that begin with a space are quoted"),
         pytest.param(Block("${A}"), "|-\n  ${A}", id="a block stays a block on one line"),
+        pytest.param(Size.DEMO, '"1x.demo"', id="the word of a list of words"),
         pytest.param({}, "{}", id="an empty object"),
         pytest.param((), "[]", id="an empty list"),
         pytest.param(None, "null", id="nothing at all"),
