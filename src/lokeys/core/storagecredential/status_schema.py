@@ -54,9 +54,9 @@ def _hop_name() -> Schema:
 
 
 _CONDITIONS = listing(
-    "The route in five answers. Ready: Loki writes with a key that was proved. InSync: all hops "
-    "hold the source's key. Verified: the store took it. Rotating: it is being replaced. Stalled: "
-    "only a person can go on.",
+    "The route in five answers. Ready: Loki writes with a key that was proved, and its pods are "
+    "Ready. InSync: all hops hold the source's key. Verified: the store took it. Rotating: it is "
+    "being replaced. Stalled: only a person can go on.",
     record(
         "One answer.",
         {
