@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest -q
 
-.PHONY: help setup demo unit test stacks check bench parts lock clean
+.PHONY: help setup demo stack unit test stacks check bench parts
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -22,6 +22,9 @@ $(BIN)/.locked: requirements.lock
 
 demo: setup ## play the whole story on this machine, with nothing else installed
 	@$(BIN)/lokeys demo
+
+stack: parts ## bring up real Kubernetes, Ceph and a LokiStack without a key, and send a line
+	@PYTHONPATH=tests $(BIN)/python -m e2e.stacks.story
 
 unit: setup ## the quick tests: seconds, no socket
 	@$(TESTS) tests/unit tests/golden
@@ -47,11 +50,3 @@ parts: setup ## build and install the real parts that tests run on, once
 	@PYTHONPATH=tests $(BIN)/python -m parts.debian
 	@PYTHONPATH=tests $(BIN)/python -m parts.packages
 	@PYTHONPATH=tests $(BIN)/python -m parts.build
-
-lock: setup ## pin the newest tools
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip compile --quiet --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
-	  --group dev --output-file requirements.lock pyproject.toml
-
-clean: ## remove what was made here; the parts stay in their cache
-	@rm -rf .venv .cache .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

@@ -7,7 +7,7 @@ A part that cannot be had here skips its tests by name, and the run's summary sa
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -158,11 +158,18 @@ def kubelet(
 
 
 def run_kubelet(
-    config: pytest.Config, kubernetes: Kubernetes, loki_binary: Path, **options: float
+    config: pytest.Config,
+    kubernetes: Kubernetes,
+    loki_binary: Path,
+    *,
+    token_hurry: float = 1,
+    files: Mapping[str, Sequence[tuple[str, str]]] | None = None,
 ) -> Iterator[Kubelet]:
     """Run a node with options of its own. There is one at a time: its network has one name."""
     need(config, "kubelet", debian.missing("kubelet") or network.unavailable())
-    node = Kubelet(kubernetes, images={"loki": [str(loki_binary)]}, **options)
+    node = Kubelet(
+        kubernetes, images={"loki": [str(loki_binary)]}, token_hurry=token_hurry, files=files
+    )
     try:
         node.start()
         yield node

@@ -28,6 +28,7 @@ class Kubelet:
     `images` says what an image without a command runs, by the last part of its name. Only pods of
     namespaces given to `take` are bound and run; all others stay as the tests made them. With
     `token_hurry` projected tokens are renewed that many times sooner than their life asks for.
+    `files` are what an image has beside this host's own: paths of the host, and of the container.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Kubelet:
         images: Mapping[str, Sequence[str]],
         *,
         token_hurry: float = 1,
+        files: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     ) -> None:
         self.name = f"node-{kubernetes.number}"
         self.network = Network(kubernetes.number)
@@ -50,6 +52,7 @@ class Kubelet:
             images=images,
             server=(self.address, kubernetes.port),
             token_hurry=token_hurry,
+            files=files or {},
         )
         self._pods: dict[str, Pod] = {}
         self._namespaces: set[str] = set()

@@ -38,6 +38,7 @@ class Node:
     server: tuple[str, int]
     backoff_s: float = 1.0
     token_hurry: float = 1
+    files: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     trusted: list[Path] = field(default_factory=list)
     """The file of CAs that containers find where images have theirs, if it is not the host's."""
 
@@ -190,6 +191,7 @@ class Pod:
                 *self._volumes.mounts(container),
                 (str(resolver), "/etc/resolv.conf"),
                 *((str(each), CA_FILE) for each in self._node.trusted),
+                *self._node.files.get(_name_of(container["image"]), ()),
             ],
             "argv": [expand(word, variables) for word in (*words, *container.get("args", []))],
             "directory": container.get("workingDir", "/"),
@@ -204,7 +206,7 @@ class Pod:
             os.close(target)
 
     def _image(self, image: str) -> Sequence[str]:
-        name = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+        name = _name_of(image)
         if name not in self._node.images:
             raise NotYetError("ImagePullBackOff", f'Back-off pulling image "{image}"')
         return self._node.images[name]
@@ -264,6 +266,10 @@ class Pod:
             result["reason"] = "ContainersNotReady"
             result["message"] = f"containers with unready status: [{names}]"
         return result
+
+
+def _name_of(image: str) -> str:
+    return image.rpartition("/")[2].partition("@")[0].partition(":")[0]
 
 
 class Events:
