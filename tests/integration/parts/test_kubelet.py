@@ -140,6 +140,19 @@ def test_a_container_cannot_write_to_the_hosts_files(pods: Pods) -> None:
         pass
 
 
+def test_a_read_only_container_writes_to_its_volumes_alone(pods: Pods) -> None:
+    """As rendered pods are: whatever is not a volume cannot be written."""
+    tries = "touch /etc/x 2>/dev/null || touch /data/x && ls /data && sleep 1000"
+    container = {
+        "name": "main",
+        "command": ["sh", "-c", tries],
+        "securityContext": {"readOnlyRootFilesystem": True},
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    pods.make(container, volumes=[{"name": "data", "emptyDir": {}}])
+    wait_for(lambda: pods.ready() and "x" in pods.log("main"), "it has written")
+
+
 def test_two_pods_listen_on_the_same_port(pods: Pods) -> None:
     """Each pod has an address of its own, which the host reaches."""
     serve = [

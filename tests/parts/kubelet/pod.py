@@ -195,6 +195,7 @@ class Pod:
             ],
             "argv": [expand(word, variables) for word in (*words, *container.get("args", []))],
             "directory": container.get("workingDir", "/"),
+            "read_only": container.get("securityContext", {}).get("readOnlyRootFilesystem", False),
         }
         path = log.with_suffix(".json")
         path.write_text(json.dumps(sandbox))

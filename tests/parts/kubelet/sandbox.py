@@ -4,7 +4,7 @@
 It enters a network namespace, takes the pod's name as its host name, covers the host's files with
 a layer of its own, binds the volumes over it and turns into the container's command. SPEC is a JSON
 file: {"network": NAME, "host": NAME, "folder": empty folder, "mounts": [[from, to], …],
-"argv": […], "directory": DIR}
+"argv": […], "directory": DIR, "read_only": whether only volumes can be written}
 """
 
 import ctypes
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 NEW_NETWORK, NEW_MOUNTS, NEW_NAMES = 0x40000000, 0x00020000, 0x04000000
-BIND, RECURSIVE, PRIVATE = 0x1000, 0x4000, 0x40000
+BIND, RECURSIVE, PRIVATE, REMOUNT, READ_ONLY = 0x1000, 0x4000, 0x40000, 0x20, 0x1
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -100,6 +100,8 @@ def main() -> None:
     root = layer(Path(spec["folder"]))
     for source, target in sorted(spec["mounts"], key=lambda pair: len(pair[1])):
         bind(root, Path(source), target)
+    if spec["read_only"]:
+        mount("none", str(root), "", REMOUNT | BIND | READ_ONLY)
     os.chroot(root)
     os.chdir(spec["directory"])
     try:
