@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a status remembers, and that no status is too long or too strange."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC
 from typing import Any
 
@@ -63,9 +63,14 @@ def camel(name: str) -> str:
 
 @given(memories)
 def test_memory_survives_the_status(memory: Memory) -> None:
-    """What is remembered is what was written, to the microsecond, and fits the schema."""
+    """What is remembered is what was written, to the microsecond, and fits the schema.
+
+    Which pods hold the Secret's own pair is not written: two looks tell it again.
+    """
     written = memory_to_status(memory, key="k")
-    assert memory_from_status({"memory": written}, key="k") == memory
+    present = memory.content.pair if memory.content else None
+    kept = {uid: held for uid, held in memory.held.items() if held.pair != present}
+    assert memory_from_status({"memory": written}, key="k") == replace(memory, held=kept)
     assert fitted({"memory": written}) == {"memory": written}
 
 
