@@ -32,6 +32,8 @@ ENDPOINTS = {
     "aws-us-gov": ("https://iam.us-gov.amazonaws.com", "us-gov-west-1"),
     "aws-iso": ("https://iam.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"),
     "aws-iso-b": ("https://iam.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1"),
+    "aws-iso-e": ("https://iam.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1"),
+    "aws-iso-f": ("https://iam.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1"),
     "aws-eusc": ("https://iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
 }
 """Where IAM is in each partition, and the region that its requests are signed for."""

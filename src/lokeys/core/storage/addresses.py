@@ -19,12 +19,16 @@ _SUFFIXES = {
     "amazonaws.eu": ("aws-eusc",),
     "c2s.ic.gov": ("aws-iso",),
     "sc2s.sgov.gov": ("aws-iso-b",),
+    "cloud.adc-e.uk": ("aws-iso-e",),
+    "csp.hci.ic.gov": ("aws-iso-f",),
 }
 _PREFIXES = {
     "cn-": "aws-cn",
     "us-gov-": "aws-us-gov",
     "us-iso-": "aws-iso",
     "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
     "eusc-": "aws-eusc",
 }
 _GLOBAL_REGION = "us-east-1"

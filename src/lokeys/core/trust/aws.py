@@ -32,7 +32,7 @@ _BUCKETS = re.compile(r"[A-Za-z0-9._-]{3,255}(\s*,\s*[A-Za-z0-9._-]{3,255})*")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 _ANY_REGION = re.compile(r"[\w-]{1,64}")
 _KMS_NAME = re.compile(r"[\w/:-]{1,2048}")
-_PARTITION = re.compile("aws|aws-cn|aws-us-gov|aws-iso|aws-iso-b|aws-eusc")
+_PARTITION = re.compile("aws|aws-cn|aws-us-gov|aws-iso(-[bef])?|aws-eusc")
 _TRAIL = ("index/lokeys/1.tsdb.gz", "lokeys/fake/1:2:3")
 """Names of objects as Loki gives them: an index, a tenant's chunk."""
 

@@ -21,6 +21,8 @@ from lokeys.core.storage.addresses import NoAwsEndpoint, NoUrl, url
         ("s3.dualstack.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"),
         ("s3.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"),
         ("s3.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1"),
+        ("s3.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1"),
+        ("s3.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1"),
         ("s3.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
         ("bucket.vpce-1a2b-3c4d.s3.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
         ("bucket.vpce-1a2b.s3.cn-north-1.vpce.amazonaws.com.cn", "cn-north-1"),
