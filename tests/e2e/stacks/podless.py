@@ -44,7 +44,7 @@ class Case:
 
     def moved(self, manifest: Json) -> Json:
         text = json.dumps(manifest).replace(f'"{NAMESPACE}"', f'"{self.namespace}"')
-        found: Json = json.loads(text.replace(f"{NAMESPACE}-{NAME}", f"{self.namespace}-{NAME}"))
+        found: Json = json.loads(text.replace(f"{NAMESPACE}.{NAME}", f"{self.namespace}.{NAME}"))
         return found
 
     def grant(self, installation: Installation) -> None:

@@ -27,6 +27,8 @@ RARE: dict[str, str] = {
     "delete pods": "a pod that holds up its StatefulSet for long; none of these does",
     "create tokenreviews.authentication.k8s.io": "held so that the gateway can be given it",
     "create subjectaccessreviews.authorization.k8s.io": "held so that the gateway can be given it",
+    "get clusterrolebindings.rbac.authorization.k8s.io": "looks at a namesake before it is written",
+    "get clusterroles.rbac.authorization.k8s.io": "looks at a namesake before it is written",
 }
 """Rights that these scenarios do not come to need, and why they are granted all the same."""
 PLAIN = Choice(tenancy="static", extra="everything")
@@ -61,10 +63,11 @@ def taken_over(case: Case) -> None:
         "controller": True,
     }
     objects = case.rendered()
-    for each in objects:
+    formers = [each for each in objects if "Cluster" not in each["kind"]]
+    for each in formers:
         each["metadata"]["ownerReferences"] = [owner]
     words = ("apply", "--server-side", "--field-manager=manager", "-f", "-")
-    case.kubernetes.kubectl(*words, stdin=listed(objects))
+    case.kubernetes.kubectl(*words, stdin=listed(formers))
     label = {"metadata": {"labels": {"lokeys.dev/managed": "true"}}}
     case.kubernetes.api.patch(case.path, label)
     case.wait_made(objects)
@@ -161,7 +164,7 @@ class Book:
 
 def _of_stacks(right: Right) -> bool:
     """Tell a stack's rights from those that the operator has before it knows any."""
-    return bool(right.namespace) or "Role" in right.resource or "reviews" in right.resource
+    return bool(right.namespace) or "clusterrole" in right.resource or "reviews" in right.resource
 
 
 def _said(right: Right, places: Iterable[str]) -> Right:

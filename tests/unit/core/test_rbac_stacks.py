@@ -124,7 +124,7 @@ def test_the_gateways_reviews_are_held_only_where_they_are_handed_out() -> None:
     stack = Choice(tenancy="openshift-logging").read()[0]
     grants = stack_grants(stack, StackWish())
     assert rights(grants, "tokenreviews") == {("create", "*")}
-    name = "logging-my-stack-gateway"
+    name = "logging.my-stack-gateway"
     for resource in ("clusterroles", "clusterrolebindings"):
         named = {(verb, name) for verb in {"get", *CHANGE}}
         assert rights(grants, resource) == named | {("list", "*"), ("watch", "*")}

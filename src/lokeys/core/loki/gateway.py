@@ -245,7 +245,8 @@ def _route(stack: LokiStack) -> Manifest:
 
 def _reviewer(stack: LokiStack) -> Iterator[Manifest]:
     """Yield the right to ask whose a token is, and what its owner may do."""
-    name = f"{stack.namespace}-{names.name(stack, _GATEWAY)}"
+    # With a dot, which neither name can hold: else two stacks could come to one name.
+    name = f"{stack.namespace}.{names.name(stack, _GATEWAY)}"
     metadata = {"labels": names.component_labels(stack, _GATEWAY), "name": name}
     reviews = (
         ("authentication.k8s.io", "tokenreviews"),
