@@ -21,12 +21,13 @@ from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from manifests.lokistack import NAME, NAMESPACE, NOW, Choice
 from parts.api import Api as KubeApi
+from parts.api import ApiError
 from parts.cloud_credentials import CloudCredentials
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
 
 Json = dict[str, Any]
-STEP_S = 60.0
+STEP_S, GONE = 60.0, 404
 
 
 @dataclass
@@ -37,6 +38,8 @@ class Case:
     namespace: str
     choice: Choice
     options: tuple[str, ...] = ()
+    user: str = ""
+    """The operator that was granted its rights, as the audit log names it."""
 
     @property
     def path(self) -> str:
@@ -49,7 +52,7 @@ class Case:
 
     def grant(self, installation: Installation) -> None:
         """Apply what `lokeys rbac stack` prints for it."""
-        account = f"{installation.namespace}/lokeys"
+        self.user, account = installation.user, f"{installation.namespace}/lokeys"
         words = ("rbac", "stack", "-f", "-", *self.options, "--service-account", account)
         done = subprocess.run(
             [sys.executable, "-m", "lokeys", *words],
@@ -143,7 +146,11 @@ def say_pods_run(api: KubeApi, namespace: str) -> None:
     for pod in api.get(pods)["items"]:
         if pod["status"].get("phase") != "Running":
             status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
-            api.patch(f"{pods}/{pod['metadata']['name']}/status", {"status": status})
+            try:
+                api.patch(f"{pods}/{pod['metadata']['name']}/status", {"status": status})
+            except ApiError as error:
+                if error.status != GONE:  # its controller may have deleted it meanwhile
+                    raise
 
 
 def listed(objects: Iterable[Json]) -> str:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from e2e.operators import Installation, wait_led
-from e2e.rights import Right, forbidden, granted, used
-from e2e.stacks.podless import Case, Json, cloud, listed
+from e2e.rights import MADE, Right, forbidden, granted, used
+from e2e.stacks.podless import STEP_S, Case, Json, cloud, listed
 from e2e.world import Loop
 from lokeys.core.lokistack.crd import crd as lokistack_crd
 from manifests.lokistack import CLOUDS, NAME, STORES, Choice
 from parts.cloud_credentials import define
 from parts.kubernetes import Kubernetes
+from parts.process import wait_for
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -31,6 +32,7 @@ RARE: dict[str, str] = {
     "get clusterroles.rbac.authorization.k8s.io": "looks at a namesake before it is written",
 }
 """Rights that these scenarios do not come to need, and why they are granted all the same."""
+TOKENS = Choice(store="s3-token-rgw", extra="rules")
 PLAIN = Choice(tenancy="static", extra="everything")
 CLOUDY = Choice(store="s3-cco", tenancy="openshift-logging", extra="rules")
 
@@ -89,12 +91,31 @@ def from_the_cloud_and_back(case: Case) -> None:
     case.wait_gone(gone)
 
 
+def tried_by_the_operator(case: Case) -> None:
+    """The operator asks for a token of each account that reaches the store."""
+    case.declare()
+    case.wait_made(case.rendered())
+
+    def asked() -> bool:
+        case.make_pods_ready()
+        tokens = [
+            event["objectRef"]["name"]
+            for event in case.kubernetes.audit_events(case.user)
+            if event.get("objectRef", {}).get("subresource") == "token"
+            and event["responseStatus"].get("code") == MADE
+        ]
+        return set(tokens) == {NAME, f"{NAME}-ruler"}
+
+    wait_for(asked, "both accounts' tokens are asked for", timeout_s=STEP_S)
+
+
 FROM_OPENSHIFT = ("Route", "CredentialsRequest")
 SCENARIOS: tuple[tuple[Callable[[Case], None], Choice, tuple[str, ...]], ...] = (
     (made_and_taken_apart, PLAIN, ("--openshift",)),
     (taken_over, PLAIN, ("--openshift",)),
-    (taken_over, CLOUDY, ("--openshift",)),
-    (from_the_cloud_and_back, CLOUDY, ("--openshift",)),
+    (taken_over, CLOUDY, ("--openshift", "--tokens")),
+    (from_the_cloud_and_back, CLOUDY, ("--openshift", "--tokens")),
+    (tried_by_the_operator, TOKENS, ("--openshift", "--tokens")),
 )
 
 
@@ -184,7 +205,7 @@ def book(
     define(kubernetes)
     kubernetes.apply(lokistack_crd(), route_crd())
     replica = installation.replica()
-    replica.options = ("--openshift",)
+    replica.options = ("--openshift", "--verify-tokens", "--verify-every", "2")
     replica.variables = {"ROLEARN": CLOUDS.aws_role_arn}
     wait_led(replica.start())
     kept, places = Book(), []
