@@ -11,12 +11,18 @@ from lokeys.http_server import Handler, HttpServer, Listen
 
 
 @contextmanager
-def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Serve `handler` on loopback and give its URL."""
+def serve(
+    handler: Handler,
+    *,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+) -> Iterator[str]:
+    """Serve `handler` on loopback, on any free port unless one is named, and give its URL."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    server = HttpServer(handler, Listen(tls=tls))
+    server = HttpServer(handler, Listen(host=host, port=port, tls=tls))
     asyncio.run_coroutine_threadsafe(server.start(), loop).result(timeout=10)
     try:
         yield server.url

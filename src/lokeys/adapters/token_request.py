@@ -7,6 +7,8 @@ one, and where it cannot tell whose an audience is it does not ask either.
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from lokeys.adapters.cluster import text_at
@@ -19,6 +21,8 @@ from lokeys.ports import IssuedToken
 
 LIFETIME_S = 600
 """The shortest that the API server gives."""
+KNOWN_S = 60.0
+"""An API server that is restarted can have another issuer."""
 _DISCOVERY = "/.well-known/openid-configuration"
 
 
@@ -28,11 +32,14 @@ class TokenRequests:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._issuer = ""
+        self._asked_at = float("-inf")
 
     async def issuer(self) -> str:
-        """Return the issuer that the discovery document names; it is asked for once."""
-        if not self._issuer:
+        """Return the issuer that the discovery document names, as it was a minute ago at most."""
+        now = asyncio.get_running_loop().time()
+        if now - self._asked_at >= KNOWN_S:
             self._issuer = _issuer_in(await self._api.raw_get(_DISCOVERY))
+            self._asked_at = now
         return self._issuer
 
     async def request(self, account: Ref, *, audience: str) -> IssuedToken:

@@ -15,7 +15,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lokeys.adapters.stack_objects import KINDS, OPTIONAL, USUAL, StackWriter
@@ -32,6 +32,8 @@ from lokeys.core.sensitive import Fingerprinter
 from lokeys.core.snapshot import LokiMetrics
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.telling import tell
+from lokeys.core.trust.identity import accounts_to_try
+from lokeys.core.trust.schedule import Tried, due_at
 from lokeys.core.trust.verification import Verification
 from lokeys.errors import (
     BadInput,
@@ -85,7 +87,9 @@ class StackState:
     trial_of: str = ""
     """Of which credentials `trial` is."""
     trial: Trial | None = None
-    tried_at: datetime | None = None
+    tried: Tried | None = None
+    """None where the next try is due at once."""
+    jitter: float = field(default_factory=random.random)
     trying: asyncio.Task[None] | None = None
 
 
@@ -240,9 +244,8 @@ class StackController:
         if state.trial_of != of:
             if state.trying is not None:
                 state.trying.cancel()
-            state.trial_of, state.trial, state.trying = of, None, None
-        age_s = (snapshot.now - state.tried_at).total_seconds() if state.tried_at else 0.0
-        due = state.trial is None or age_s >= self.settings.verify_every_s
+            state.trial_of, state.trial, state.trying, state.tried = of, None, None, None
+        due = state.trial is None or self._due_in_s(state, snapshot.now) <= 0
         if due and (state.trying is None or state.trying.done()):
             verifier = self.make_verifier(state.reads)
             state.trying = asyncio.create_task(self._try(key, state, snapshot, verifier))
@@ -264,11 +267,14 @@ class StackController:
             async with self._trials, asyncio.timeout(TRIAL_S):
                 found += [
                     await verifier.verify(stack, view.storage, view.secret, account=account)
-                    for account in stack.service_accounts[: 2 if stack.rules_enabled else 1]
+                    for account in accounts_to_try(stack, view.storage)
                 ]
         except (LokeysError, TimeoutError) as exc:
             _log.warning("%s: the credentials could not be tried: %s", view.ref, exc)
-        state.trial, state.tried_at = Trial(verifications=tuple(found)), self.clock()
+        left_open = not found or any(each.left_open for each in found)
+        now = self.clock()
+        state.trial = Trial(verifications=tuple(found))
+        state.tried = (state.tried or Tried(at=now)).after(now, left_open=left_open)
         self.requeue(key, 0.0)
 
     async def _refused(self, snapshot: StackSnapshot) -> frozenset[str]:
@@ -283,11 +289,18 @@ class StackController:
             if answer is not None and answer.refused and not answer.accepted
         )
 
+    def _due_in_s(self, state: StackState, now: datetime) -> float:
+        """Return in how many seconds the credentials are to be tried again by the clock."""
+        if state.tried is None:
+            return 0.0
+        every = timedelta(seconds=self.settings.verify_every_s)
+        return (due_at(state.tried, every=every, jitter=state.jitter) - now).total_seconds()
+
     def try_again(self, key: StackKey) -> None:
         """Try a stack's credentials at once: its own pods are refused."""
         state = self.states.get(key)
         if state is not None and self.make_verifier is not None:
-            state.tried_at = datetime.min.replace(tzinfo=UTC)
+            state.tried = None
             self.requeue(key, 0.0)
 
     # --- acting ----------------------------------------------------------------------------------
@@ -408,7 +421,11 @@ class StackController:
         if course.look_again_at is not None:
             waits.append(max(0.5, (course.look_again_at - snapshot.now).total_seconds()))
         if self.make_verifier is not None:
-            waits.append(self.settings.verify_every_s)
+            state = self.states.get(key)
+            if state is None or state.tried is None:  # a try that runs says itself when it is over
+                waits.append(self.settings.verify_every_s)
+            else:
+                waits.append(max(0.5, self._due_in_s(state, snapshot.now)))
         unconfirmed_s = self.objects.confirm_s(key)
         if unconfirmed_s is not None:
             waits.append(unconfirmed_s)

@@ -347,7 +347,7 @@ NOT_PERMITTED = _rule(
     why="Whether the exchange works is not known; Loki would not say so either.",
     remedy=(
         Remedy(
-            text="allow it for this stack",
+            text="allow it for this stack (the operator must be started with --verify-tokens, too)",
             command="lokeys rbac stack {stack} -n {namespace} --tokens | kubectl apply -f -",
         ),
         _AGAIN,

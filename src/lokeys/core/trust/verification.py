@@ -145,6 +145,12 @@ class Verification:
         return next((link for link in self.links if link.untried is not None), None)
 
     @property
+    def left_open(self) -> bool:
+        """Tell whether a link was not tried though it may be: another try may tell."""
+        link = self.first_untried
+        return link is not None and link.untried is Untried.NOT_TRIED
+
+    @property
     def refused(self) -> bool:
         """Tell whether the provider or the store itself said no. Its silence is not a no."""
         first = self.first_broken

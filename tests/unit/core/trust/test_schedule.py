@@ -1,81 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a stack's credentials are tried again."""
+"""When a stack's credentials are tried again by the clock."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.trust.schedule import AT_MOST_EVERY, Tried, due_at, is_due, moved
+from lokeys.core.trust.schedule import OPEN_AGAIN_AFTER, Tried, due_at
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 EVERY = timedelta(minutes=5)
-LAST = Tried(at=NOON, secrets="one", refused={"ingester-0": 3})
 
 
-def due(
-    after: timedelta,
-    *,
-    last: Tried | None = LAST,
-    secrets: str = "one",
-    refused: Mapping[str, int] | None = None,
-    every: timedelta = EVERY,
-) -> bool:
-    counted = LAST.refused if refused is None else refused
-    return is_due(last, now=NOON + after, every=every, jitter=0.5, secrets=secrets, refused=counted)
+def wait(left_open: int, *, every: timedelta = EVERY) -> timedelta:
+    """Return how long is waited after so many tries in a row that were left open."""
+    return due_at(Tried(at=NOON, open=left_open), every=every, jitter=0.5) - NOON
 
 
 @pytest.mark.parametrize(
-    ("tried", "expected"),
+    ("waited", "expected"),
     [
-        pytest.param(due(timedelta(0), last=None), True, id="never tried"),
-        pytest.param(due(timedelta(seconds=1)), False, id="just tried"),
-        pytest.param(due(timedelta(minutes=5)), True, id="by the clock"),
-        pytest.param(due(timedelta(seconds=1), secrets="two"), True, id="another Secret: at once"),
-        pytest.param(due(AT_MOST_EVERY, refused={"ingester-0": 4}), True, id="a new 403"),
-        pytest.param(
-            due(timedelta(seconds=1), refused={"ingester-0": 4}), False, id="403s not too often"
-        ),
-        pytest.param(
-            due(timedelta(seconds=2), refused={"ingester-0": 4}, every=timedelta(seconds=2)),
-            True,
-            id="an interval shorter than that",
-        ),
-        pytest.param(due(AT_MOST_EVERY), False, id="the same 403s"),
+        pytest.param(wait(0), EVERY, id="by the clock"),
+        pytest.param(wait(1), OPEN_AGAIN_AFTER, id="left open: soon"),
+        pytest.param(wait(3), OPEN_AGAIN_AFTER * 4, id="not so soon each time"),
+        pytest.param(wait(99), EVERY, id="and never later than by the clock"),
+        pytest.param(wait(1, every=timedelta(seconds=2)), timedelta(seconds=2), id="a short clock"),
     ],
 )
-def test_a_try_is_due_by_the_clock_a_403_or_another_secret(tried: bool, expected: bool) -> None:
-    """A change of a Secret is tried at once; 403s at most every half minute."""
-    assert tried is expected
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "expected"),
-    [
-        ({}, {}, False),
-        ({"a": 1}, {"a": 1}, False),
-        ({"a": 1}, {"a": 2}, True),
-        ({"a": 5}, {"a": 2}, True),
-        ({"a": 5}, {"a": 0}, False),
-        ({"a": 5}, {}, False),
-        ({}, {"b": 0}, False),
-        ({}, {"b": 1}, True),
-    ],
-)
-def test_a_counter_moves_up_or_starts_anew(
-    before: Mapping[str, int], now: Mapping[str, int], expected: bool
+def test_a_try_that_was_left_open_is_soon_made_again(
+    waited: timedelta, expected: timedelta
 ) -> None:
-    """A restarted pod counts from nothing; one that cannot be read says nothing."""
-    assert moved(before, now) is expected
+    """A stack's accounts come a moment after its first try."""
+    assert waited == expected
+
+
+def test_an_answer_ends_the_hurry() -> None:
+    """Open tries are counted in a row."""
+    tried = Tried(at=NOON).after(NOON, left_open=True).after(NOON, left_open=True)
+    assert tried.open == 2
+    assert tried.after(NOON + EVERY, left_open=False) == Tried(at=NOON + EVERY)
 
 
 @given(st.floats(0, 1), st.timedeltas(timedelta(seconds=1), timedelta(hours=1)))
 def test_the_clock_is_spread_by_a_tenth_either_way(jitter: float, every: timedelta) -> None:
     """No two stacks need be tried in step, and none much later than was asked."""
-    due = due_at(LAST, now=NOON, every=every, jitter=jitter)
+    due = due_at(Tried(at=NOON), every=every, jitter=jitter)
     assert every * 0.89 <= due - NOON <= every * 1.11
-    assert due_at(None, now=NOON, every=every, jitter=jitter) == NOON

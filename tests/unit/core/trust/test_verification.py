@@ -69,6 +69,13 @@ def test_a_way_is_verified_to_its_end_or_not_at_all(
     assert tried.refused is refused
 
 
+def test_only_what_another_try_may_tell_is_left_open() -> None:
+    """Silence is; a right that lacks is not, nor is what holds or breaks."""
+    assert way(SECRET, SILENT).left_open
+    for tried in (way(SECRET, FORBIDDEN), way(SECRET, STORE), way(SECRET, REFUSED)):
+        assert not tried.left_open
+
+
 def test_the_first_broken_link_is_the_one_told() -> None:
     """What stands behind a break was not tried, and is not blamed."""
     assert way(SECRET, REFUSED, STORE).first_broken is REFUSED
