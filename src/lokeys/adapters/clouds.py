@@ -43,12 +43,14 @@ class AllClouds:
     async def exchange(
         self, trust: Trust, issued: IssuedToken, *, ca_bundle: str | None
     ) -> Exchanged:
-        """Show a token to the provider that trusts it; a store's own STS has the store's CA."""
+        """Show a token to the provider that trusts it; an STS is trusted by the stack's CA alone.
+
+        Pods have it as AWS_CA_BUNDLE, which takes the place of the world's authorities.
+        """
         match trust:
             case Role():
-                own = None if trust.is_aws else ca_bundle
                 try:
-                    client = self.clients.trusting(own)
+                    client = self.clients.trusting(ca_bundle)
                 except BadInput as error:
                     link = broken(LinkName.TRUST, "tls_unknown_authority", str(error))
                     return Exchanged(links=(link,))

@@ -63,7 +63,7 @@ def _link(verdict: StoreVerdict, bucket: Bucket, *, temporary: bool) -> Link:
         return broken(
             LinkName.STORE,
             "temporary_credentials_refused",
-            f"{where}: the store refuses what STS has just given ({verdict.detail})",
+            f"{where}: the store refuses the temporary key ({verdict.detail})",
             evidence=("at RGW: `rgw s3 auth use sts = true`, and one `rgw sts key` for all",),
         )
     return broken(LinkName.STORE, cause, detail)

@@ -27,6 +27,7 @@ from lokeys.core.sensitive import Sensitive
 from lokeys.core.storage.model import S3, Azure, CredentialMode, Gcs, StorageType
 from lokeys.core.storage.read import read_storage
 from lokeys.core.storage.secret_data import SecretData, secret_data
+from lokeys.core.trust.identity import SESSION
 from lokeys.core.trust.verification import Verification, in_order
 from lokeys.engine.verify import try_key
 from lokeys.errors import BadInput, NotFound
@@ -44,6 +45,7 @@ _ENVIRONMENT: Mapping[StorageType, Mapping[str, str]] = {
     StorageType.S3: {
         "AWS_ACCESS_KEY_ID": "access_key_id",
         "AWS_SECRET_ACCESS_KEY": "access_key_secret",
+        SESSION: SESSION,
         "AWS_REGION": "region",
         "AWS_ENDPOINT_URL_S3": "endpoint",
     },

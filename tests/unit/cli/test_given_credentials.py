@@ -18,6 +18,7 @@ from fakes.ports import FakeObjects, World
 from fakes.sessions import Desk
 from lokeys.cli.given_credentials import Given, gathered, probe_given
 from lokeys.cli.main import lokeys
+from lokeys.core.sensitive import Sensitive
 from lokeys.core.storage.model import StorageType
 from lokeys.core.trust.identity import AccessKey, S3Place
 from lokeys.core.trust.verification import LinkName, broken, untried
@@ -65,6 +66,16 @@ def test_a_key_of_the_environment_is_tried_at_the_named_bucket() -> None:
     assert isinstance(place, S3Place)
     assert (place.buckets[0].name, place.buckets[0].endpoint) == ("chunks", "http://rgw.svc:80")
     assert "  store   ok" in desk.printed
+
+
+def test_a_temporary_key_has_its_session_token_with_it() -> None:
+    """Without it the store would not know the key."""
+    clouds = FakeClouds()
+    around = {**PAIR, "AWS_SESSION_TOKEN": "canary-session"}
+    assert run(Given(type=StorageType.S3, words=WORDS), clouds=clouds, environ=around)[0] == 0
+    (key,) = clouds.shown
+    assert isinstance(key, AccessKey)
+    assert key.pair.session_token == Sensitive("canary-session")
 
 
 @pytest.mark.parametrize("kind", ["s3", "azure", "gcs"])

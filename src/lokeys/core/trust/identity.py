@@ -36,6 +36,8 @@ from lokeys.core.storage.secret_data import SecretData
 AZURE_AUTHORITY = "https://login.microsoftonline.com/"
 AZURE_SUFFIX = "blob.core.windows.net"
 GOOGLE_STORAGE = "https://storage.googleapis.com"
+SESSION = "AWS_SESSION_TOKEN"
+"""Of a temporary key that a person hands in; no stack's Secret has it."""
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 
 
@@ -175,6 +177,7 @@ def static_key_of(storage: Triable, secret: SecretData) -> StaticKey:
                 pair=KeyPair(
                     access_key_id=Sensitive(secret.text("access_key_id")),
                     secret_access_key=Sensitive(secret.text("access_key_secret")),
+                    session_token=Sensitive(secret.text(SESSION)) if secret.has(SESSION) else None,
                 )
             )
         case Azure():
