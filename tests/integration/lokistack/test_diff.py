@@ -17,6 +17,7 @@ CHOICES = (
     Choice(store="s3-token-rgw", size="1x.small", tenancy="static", extra="everything"),
     Choice(store="azure", size="1x.demo", extra="rules"),
 )
+OPENSHIFT = Choice(store="s3-cco", tenancy="openshift-logging")
 
 
 @dataclass
@@ -84,3 +85,15 @@ def test_what_is_left_out_of_the_manifest_is_told(
     code, text = stack.diff()
     changed = [line for line in text.splitlines() if line[0] in "+-" and line[1:3] != line[0] * 2]
     assert (code, changed) == (3, ["-        disk: fast"])
+
+
+def test_kinds_that_the_cluster_does_not_know_are_new(
+    kubernetes: Kubernetes, namespace: str, tmp_path: Path
+) -> None:
+    """A Route on a cluster that is no OpenShift is no failure: it would be made."""
+    stack = Rendering(kubernetes, tmp_path / "stack.json", OPENSHIFT, namespace)
+    stack.write()
+    done = stack.run("--diff", "cluster", "--token-cco")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert f"+++ rendered/Route {namespace}/my-stack" in done.stdout
+    assert f"+++ rendered/CredentialsRequest {namespace}/my-stack" in done.stdout
