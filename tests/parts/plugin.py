@@ -130,9 +130,15 @@ def rgw_sts_first(pytestconfig: pytest.Config) -> Iterator[Rgw]:
     yield from _rgw(pytestconfig, sts_first=True)
 
 
-def _rgw(config: pytest.Config, *, sts_first: bool) -> Iterator[Rgw]:
+@pytest.fixture(scope="module")
+def rgw_as_aws(pytestconfig: pytest.Config) -> Iterator[Rgw]:
+    """Run a real Ceph RGW that answers to the name of AWS's S3 in Frankfurt."""
+    yield from _rgw(pytestconfig, sts_first=False, host="s3.dualstack.eu-central-1.amazonaws.com")
+
+
+def _rgw(config: pytest.Config, *, sts_first: bool, host: str = "") -> Iterator[Rgw]:
     need(config, "rgw", debian.missing("rgw"))
-    ceph = Rgw(sts_first=sts_first)
+    ceph = Rgw(sts_first=sts_first, host=host)
     try:
         ceph.start()
         yield ceph

@@ -82,6 +82,7 @@ rgw s3 auth order = {auth_order}
 rgw sts key = abcdefghijklmnop
 rgw sts min session duration = 1
 rgw verify ssl = false
+{more}
 """
 
 
@@ -89,10 +90,11 @@ class Rgw:
     """RGW and the Ceph under it: S3, STS, IAM and the Admin Ops API on one endpoint.
 
     With `sts_first` RGW keeps its default order of authentication, in which a wrong key and a
-    wrong secret both answer AccessDenied; without it each has its own code.
+    wrong secret both answer AccessDenied; without it each has its own code. `host` is a name of its
+    S3, below which buckets have names of their own, as AWS's have.
     """
 
-    def __init__(self, *, sts_first: bool = False) -> None:
+    def __init__(self, *, sts_first: bool = False, host: str = "") -> None:
         self._folder = Folder("rgw")
         self.folder = self._folder.path
         self.port, self._mon_port, osd_port = free_ports(3)
@@ -110,6 +112,7 @@ class Rgw:
             osd_port_end=osd_port + 40,
             folder=self.folder,
             auth_order="sts, external, local" if sts_first else "local, sts",
+            more=f"rgw dns name = {host}" if host else "",
         )
         (self.folder / "ceph.conf").write_text(text)
 

@@ -36,14 +36,16 @@ class Session:
 
 
 class Iam:
-    """An administrator of one RGW."""
+    """An administrator of one RGW, or of one of its tenants: what AWS calls accounts."""
 
-    def __init__(self, rgw: Rgw) -> None:
+    def __init__(self, rgw: Rgw, *, tenant: str = "", pair: tuple[str, str] | None = None) -> None:
         self._rgw = rgw
+        self._tenant = tenant
+        self._pair = pair
 
     def trust(self, issuer: str, *audiences: str) -> None:
         """Take tokens of this issuer for these audiences; again, with others, replaces them."""
-        provider = {"OpenIDConnectProviderArn": provider_arn(issuer)}
+        provider = {"OpenIDConnectProviderArn": provider_arn(issuer, self._tenant)}
         self._call("DeleteOpenIDConnectProvider", provider, may_miss=True)
         clients = {f"ClientIDList.member.{n}": name for n, name in enumerate(audiences, 1)}
         thumbprints = {"ThumbprintList.member.1": THUMBPRINT}
@@ -59,7 +61,7 @@ class Iam:
         buckets: Sequence[str],
     ) -> str:
         """Make a role that these accounts may play, with the buckets' objects; return its ARN."""
-        provider = provider_arn(issuer)
+        provider = provider_arn(issuer, self._tenant)
         claim = provider.partition("/")[2]
         statement = {
             "Effect": "Allow",
@@ -84,12 +86,12 @@ class Iam:
             {
                 "Effect": "Allow",
                 "Action": ["s3:ListBucket"],
-                "Resource": [f"arn:aws:s3:::{bucket}" for bucket in buckets],
+                "Resource": [f"arn:aws:s3::{self._tenant}:{bucket}" for bucket in buckets],
             },
             {
                 "Effect": "Allow",
                 "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
-                "Resource": [f"arn:aws:s3:::{bucket}/*" for bucket in buckets],
+                "Resource": [f"arn:aws:s3::{self._tenant}:{bucket}/*" for bucket in buckets],
             },
         ]
         policy = {"PolicyName": "storage", "PolicyDocument": _document(statements)}
@@ -136,8 +138,8 @@ class Iam:
         body = urlencode({"Action": action, "Version": "2010-05-08", **parameters}).encode()
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         request = AWSRequest(method="POST", url=url, data=body, headers=kind)
-        pair = Credentials(self._rgw.admin_access_key, self._rgw.admin_secret_key)
-        S3SigV4Auth(pair, "iam", "us-east-1").add_auth(request)
+        pair = self._pair or (self._rgw.admin_access_key, self._rgw.admin_secret_key)
+        S3SigV4Auth(Credentials(*pair), "iam", "us-east-1").add_auth(request)
         headers = dict(request.headers.items())
         answer = httpx2.post(url, content=body, headers=headers, trust_env=False, timeout=10)
         if not answer.is_success and not (may_miss and answer.status_code == 404):
@@ -145,9 +147,9 @@ class Iam:
         return answer.text
 
 
-def provider_arn(issuer: str) -> str:
+def provider_arn(issuer: str, tenant: str = "") -> str:
     """Return the ARN by which RGW knows an issuer."""
-    return f"arn:aws:iam:::oidc-provider/{issuer.partition('://')[2]}"
+    return f"arn:aws:iam::{tenant}:oidc-provider/{issuer.partition('://')[2]}"
 
 
 def _document(statements: list[dict[str, Any]]) -> str:

@@ -56,13 +56,18 @@ class Front:
         return json({"error": "nobody of this name is here"}, status=421)
 
 
-def passed_to(backend: str) -> Answer:
-    """Return what passes requests on, with all their headers, and answers as they come."""
+def passed_to(backend: str, *, host: str = "") -> Answer:
+    """Return what passes requests on, with all their headers, and answers as they come.
+
+    `host` replaces the name that was asked for, where nobody signed it.
+    """
 
     async def answer(_: str, request: Request) -> Response:
         kept = {
             name: value for name, value in request.headers.items() if name not in HOP_BY_HOP
         } | {"content-length": str(len(request.body))}
+        if host:
+            kept["host"] = host
         async with (
             httpx2.AsyncClient(verify=False, trust_env=False, timeout=30) as client,
             client.stream(
