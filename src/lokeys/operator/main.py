@@ -36,7 +36,7 @@ from lokeys.operator.metrics import Metrics
 from lokeys.operator.pages import Pages
 from lokeys.operator.routes import Key
 from lokeys.operator.stack_operator import Choice, StackOperator, StackWiring
-from lokeys.operator.stacks import MakeVerifier
+from lokeys.operator.stack_trials import MakeVerifier
 from lokeys.operator.stacks import Settings as StackSettings
 from lokeys.ports import RoutePorts
 

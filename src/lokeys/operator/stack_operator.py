@@ -27,7 +27,8 @@ from lokeys.operator.controller import concerns_us
 from lokeys.operator.stack_cache import StackKey, StackObjects
 from lokeys.operator.stack_metrics import StackMetrics
 from lokeys.operator.stack_pulse import Pulse
-from lokeys.operator.stacks import Counters, MakeVerifier, Settings, StackController
+from lokeys.operator.stack_trials import Counters, MakeVerifier, Trials
+from lokeys.operator.stacks import Settings, StackController
 from lokeys.ports import Clock
 
 MANAGED_LABEL = "lokeys.dev/managed=true"
@@ -197,8 +198,13 @@ class StackOperator:
             events=EventWriter(wiring.api, instance=wiring.identity),
             fingerprinter=fingerprinter,
             clock=wiring.clock,
-            make_verifier=wiring.make_verifier,
-            counters=wiring.counters,
+            trials=Trials(
+                make_verifier=wiring.make_verifier,
+                counters=wiring.counters,
+                clock=wiring.clock,
+                every_s=settings.verify_every_s,
+                on_result=self._queue.add,
+            ),
             metrics=self.metrics,
             settings=settings,
         )
@@ -208,7 +214,7 @@ class StackOperator:
             stacks=lambda: tuple(controller.states),
             pods_of=self._objects.pods_of,
             counters=counters,
-            on_refusal=controller.try_again,
+            on_refusal=controller.trials.try_again,
         )
 
     async def _work(self, controller: StackController) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from lokeys.core.loki import names
 from lokeys.core.operate.live import Pod
 from lokeys.operator.stack_cache import StackKey
-from lokeys.operator.stacks import Counters
+from lokeys.operator.stack_trials import Counters
 
 EVERY_S = 30.0
 AT_A_TIME = 8

@@ -15,7 +15,6 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from lokeys.adapters.stack_objects import KINDS, OPTIONAL, USUAL, StackWriter
@@ -24,17 +23,12 @@ from lokeys.core.finding import Finding
 from lokeys.core.loki.options import Images
 from lokeys.core.model import Ref
 from lokeys.core.operate.course import Course, decide, plan
-from lokeys.core.operate.credentials import first_pods
 from lokeys.core.operate.intents import Intent
-from lokeys.core.operate.snapshot import StackSnapshot, Trial
+from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.operate.status import Told, main_condition, status_of, told_before
 from lokeys.core.sensitive import Fingerprinter
-from lokeys.core.snapshot import LokiMetrics
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.telling import tell
-from lokeys.core.trust.identity import accounts_to_try
-from lokeys.core.trust.schedule import Tried, due_at
-from lokeys.core.trust.verification import Verification
 from lokeys.errors import (
     BadInput,
     Conflict,
@@ -57,21 +51,16 @@ from lokeys.operator.controller import changes
 from lokeys.operator.stack_cache import StackKey, StackObjects
 from lokeys.operator.stack_metrics import StackMetrics
 from lokeys.operator.stack_reading import Reader
-from lokeys.ports import Clock, CredentialVerifier, Objects
+from lokeys.operator.stack_trials import Trials
+from lokeys.ports import Clock
 
 RETRY_S = 10.0
 LOOK_EVERY_S = 3600.0
-TRIAL_S = 60.0
-TRIALS_AT_A_TIME = 8
 _ON_OPENSHIFT = frozenset({CREDENTIALS_REQUEST.kind, ROUTE.kind})
 _AFTER_OTHERS = frozenset({CLUSTER_ROLE_BINDING.kind})
 """The API server takes a binding only where its role is."""
 
 _log = logging.getLogger(__name__)
-
-MakeVerifier = Callable[[Objects], CredentialVerifier]
-Counters = Callable[[str], Awaitable[LokiMetrics | None]]
-"""Asks the Loki at a pod's address how its storage requests were answered."""
 
 
 @dataclass(slots=True)
@@ -84,13 +73,6 @@ class StackState:
     """As we last wrote it, or found it."""
     told: Told | None
     """The main condition that the last event was about."""
-    trial_of: str = ""
-    """Of which credentials `trial` is."""
-    trial: Trial | None = None
-    tried: Tried | None = None
-    """None where the next try is due at once."""
-    jitter: float = field(default_factory=random.random)
-    trying: asyncio.Task[None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +99,11 @@ class StackController:
     events: EventWriter
     fingerprinter: Fingerprinter
     clock: Clock
-    make_verifier: MakeVerifier | None = None
-    counters: Counters | None = None
+    trials: Trials
     metrics: StackMetrics = field(default_factory=StackMetrics)
     settings: Settings = field(default_factory=Settings)
 
     states: dict[StackKey, StackState] = field(default_factory=dict)
-    _trials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TRIALS_AT_A_TIME))
 
     async def reconcile(self, key: StackKey) -> float | None:
         """Bring one stack as far as it goes now; return when to look again, in seconds."""
@@ -145,10 +125,10 @@ class StackController:
             had = _ON_OPENSHIFT if self.settings.environment.openshift else frozenset()
             await self._follow_optional(key, asked | had)
         snapshot = self._fresh(key, snapshot)
-        snapshot = replace(snapshot, refused=await self._refused(snapshot))
+        snapshot = replace(snapshot, refused=await self.trials.refused(snapshot))
         course = decide(snapshot, intents)
         problems = await self._follow(key, snapshot, course)
-        snapshot = self._fresh(key, replace(snapshot, trial=state.trial or snapshot.trial))
+        snapshot = self._fresh(key, replace(snapshot, trial=self.trials.latest(key, snapshot)))
         if not course.rests:
             course = decide(snapshot, intents)
         await self._tell(state, manifest, snapshot, course, problems)
@@ -161,8 +141,7 @@ class StackController:
         state = self.states.pop(key, None)
         if state is not None:
             state.reads.close()
-            if state.trying is not None:
-                state.trying.cancel()
+        self.trials.forget(key)
         if not any(namespace == key[0] for namespace, _ in self.states):
             self.objects.leave(key[0])
 
@@ -228,80 +207,12 @@ class StackController:
             environment=self.settings.environment,
             images=self.settings.images,
         )
-        return self._fresh(key, replace(snapshot, trial=self._trial(key, state, snapshot)))
+        trial = self.trials.trial(key, snapshot, reads=state.reads)
+        return self._fresh(key, replace(snapshot, trial=trial))
 
     def _fresh(self, key: StackKey, snapshot: StackSnapshot) -> StackSnapshot:
         """Return the snapshot with objects and pods as they are known now."""
         return replace(snapshot, objects=dict(self.objects.of(key)), pods=self.objects.pods_of(key))
-
-    # --- trying credentials ----------------------------------------------------------------------
-
-    def _trial(self, key: StackKey, state: StackState, snapshot: StackSnapshot) -> Trial | None:
-        """Return what became of trying the credentials as they are now; begin a trial if due."""
-        if self.make_verifier is None or snapshot.view.storage is None:
-            return Trial()
-        of = f"{snapshot.store_hash} {snapshot.managed_hash} {snapshot.view.storage}"
-        if state.trial_of != of:
-            if state.trying is not None:
-                state.trying.cancel()
-            state.trial_of, state.trial, state.trying, state.tried = of, None, None, None
-        due = state.trial is None or self._due_in_s(state, snapshot.now) <= 0
-        if due and (state.trying is None or state.trying.done()):
-            verifier = self.make_verifier(state.reads)
-            state.trying = asyncio.create_task(self._try(key, state, snapshot, verifier))
-        return state.trial
-
-    async def _try(
-        self,
-        key: StackKey,
-        state: StackState,
-        snapshot: StackSnapshot,
-        verifier: CredentialVerifier,
-    ) -> None:
-        view = snapshot.view
-        if view.stack is None or view.storage is None or view.secret is None:
-            return
-        stack = replace(view.stack, uid=snapshot.uid)
-        found: list[Verification] = []
-        try:
-            async with self._trials, asyncio.timeout(TRIAL_S):
-                found += [
-                    await verifier.verify(stack, view.storage, view.secret, account=account)
-                    for account in accounts_to_try(stack, view.storage)
-                ]
-        except (LokeysError, TimeoutError) as exc:
-            _log.warning("%s: the credentials could not be tried: %s", view.ref, exc)
-        left_open = not found or any(each.left_open for each in found)
-        now = self.clock()
-        state.trial = Trial(verifications=tuple(found))
-        state.tried = (state.tried or Tried(at=now)).after(now, left_open=left_open)
-        self.requeue(key, 0.0)
-
-    async def _refused(self, snapshot: StackSnapshot) -> frozenset[str]:
-        """Return which of the first pods with untried credentials the store refuses."""
-        asked = [pod for pod in first_pods(snapshot) if pod.address]
-        if self.counters is None or not asked:
-            return frozenset()
-        answers = await asyncio.gather(*(self.counters(pod.address) for pod in asked))
-        return frozenset(
-            pod.uid
-            for pod, answer in zip(asked, answers, strict=True)
-            if answer is not None and answer.refused and not answer.accepted
-        )
-
-    def _due_in_s(self, state: StackState, now: datetime) -> float:
-        """Return in how many seconds the credentials are to be tried again by the clock."""
-        if state.tried is None:
-            return 0.0
-        every = timedelta(seconds=self.settings.verify_every_s)
-        return (due_at(state.tried, every=every, jitter=state.jitter) - now).total_seconds()
-
-    def try_again(self, key: StackKey) -> None:
-        """Try a stack's credentials at once: its own pods are refused."""
-        state = self.states.get(key)
-        if state is not None and self.make_verifier is not None:
-            state.tried = None
-            self.requeue(key, 0.0)
 
     # --- acting ----------------------------------------------------------------------------------
 
@@ -416,16 +327,13 @@ class StackController:
     ) -> float:
         """Return when to look again though nothing is heard."""
         waits = [LOOK_EVERY_S]
+        trial_s = self.trials.due_in_s(key, snapshot.now)
+        if trial_s is not None:
+            waits.append(trial_s)
         if problems or snapshot.unreadable:
             waits.append(RETRY_S)
         if course.look_again_at is not None:
             waits.append(max(0.5, (course.look_again_at - snapshot.now).total_seconds()))
-        if self.make_verifier is not None:
-            state = self.states.get(key)
-            if state is None or state.tried is None:  # a try that runs says itself when it is over
-                waits.append(self.settings.verify_every_s)
-            else:
-                waits.append(max(0.5, self._due_in_s(state, snapshot.now)))
         unconfirmed_s = self.objects.confirm_s(key)
         if unconfirmed_s is not None:
             waits.append(unconfirmed_s)

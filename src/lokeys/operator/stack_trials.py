@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trials of stacks' credentials: begun when they change, and again and again after.
+
+A trial runs beside the reconciler, which goes on with what does not hang on it, and looks again
+when it is over. What became of the last one is remembered until the credentials change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from lokeys.core.operate.credentials import first_pods
+from lokeys.core.operate.snapshot import StackSnapshot, Trial
+from lokeys.core.snapshot import LokiMetrics
+from lokeys.core.trust.identity import accounts_to_try
+from lokeys.core.trust.schedule import Tried, due_at
+from lokeys.errors import LokeysError
+from lokeys.operator.stack_cache import StackKey
+from lokeys.ports import Clock, CredentialVerifier, Objects
+
+TRIAL_S = 60.0
+AT_A_TIME = 8
+
+_log = logging.getLogger(__name__)
+
+MakeVerifier = Callable[[Objects], CredentialVerifier]
+Counters = Callable[[str], Awaitable[LokiMetrics | None]]
+"""Asks the Loki at a pod's address how its storage requests were answered."""
+
+
+@dataclass(slots=True)
+class _Stack:
+    """What is remembered of one stack's trials."""
+
+    of: str
+    """Of which credentials."""
+    trial: Trial | None = None
+    last: Tried | None = None
+    """None where the next try is due at once."""
+    jitter: float = field(default_factory=random.random)
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(kw_only=True)
+class Trials:
+    """Tries the credentials of all stacks. `make_verifier` None: nobody can."""
+
+    make_verifier: MakeVerifier | None
+    counters: Counters | None
+    clock: Clock
+    every_s: float
+    on_result: Callable[[StackKey], None]
+
+    _tried: dict[StackKey, _Stack] = field(default_factory=dict)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
+
+    def latest(self, key: StackKey, snapshot: StackSnapshot) -> Trial | None:
+        """Return what became of the last trial by now; without one, what was known before."""
+        tried = self._tried.get(key)
+        return (tried.trial if tried else None) or snapshot.trial
+
+    def trial(self, key: StackKey, snapshot: StackSnapshot, *, reads: Objects) -> Trial | None:
+        """Return what became of trying the credentials as they are now; begin a trial if due."""
+        if self.make_verifier is None or snapshot.view.storage is None:
+            return Trial()
+        of = f"{snapshot.store_hash} {snapshot.managed_hash} {snapshot.view.storage}"
+        tried = self._tried.get(key)
+        if tried is None or tried.of != of:
+            self.forget(key)
+            tried = self._tried[key] = _Stack(of)
+        if self._due_in_s(tried, snapshot.now) <= 0 and (tried.task is None or tried.task.done()):
+            verifier = self.make_verifier(reads)
+            tried.task = asyncio.create_task(self._try(key, tried, snapshot, verifier))
+        return tried.trial
+
+    def try_again(self, key: StackKey) -> None:
+        """Try a stack's credentials at once: its own pods are refused."""
+        tried = self._tried.get(key)
+        if tried is not None:
+            tried.last = None
+            self.on_result(key)
+
+    def due_in_s(self, key: StackKey, now: datetime) -> float | None:
+        """Return when to look again for a trial by the clock; None where none is to come."""
+        tried = self._tried.get(key)
+        if tried is None or tried.last is None:  # one that runs says itself when it is over
+            return None
+        return max(0.5, self._due_in_s(tried, now))
+
+    def _due_in_s(self, tried: _Stack, now: datetime) -> float:
+        if tried.last is None:
+            return 0.0
+        every = timedelta(seconds=self.every_s)
+        return (due_at(tried.last, every=every, jitter=tried.jitter) - now).total_seconds()
+
+    def forget(self, key: StackKey) -> None:
+        """Try a stack's credentials no more."""
+        tried = self._tried.pop(key, None)
+        if tried is not None and tried.task is not None:
+            tried.task.cancel()
+
+    async def refused(self, snapshot: StackSnapshot) -> frozenset[str]:
+        """Return which of the first pods with untried credentials the store refuses."""
+        asked = [pod for pod in first_pods(snapshot) if pod.address]
+        if self.counters is None or not asked:
+            return frozenset()
+        answers = await asyncio.gather(*(self.counters(pod.address) for pod in asked))
+        return frozenset(
+            pod.uid
+            for pod, answer in zip(asked, answers, strict=True)
+            if answer is not None and answer.refused and not answer.accepted
+        )
+
+    async def _try(
+        self, key: StackKey, tried: _Stack, snapshot: StackSnapshot, verifier: CredentialVerifier
+    ) -> None:
+        trial = Trial()
+        try:
+            async with self._turns, asyncio.timeout(TRIAL_S):
+                trial = await _outcome(snapshot, verifier)
+        except (LokeysError, TimeoutError) as exc:
+            _log.warning("%s: the credentials could not be tried: %s", snapshot.ref, exc)
+        except Exception as exc:  # noqa: BLE001 - else the credentials would be held for ever
+            name = type(exc).__name__
+            bare = RuntimeError("its words are left out").with_traceback(exc.__traceback__)
+            _log.error("%s: unexpected %s in a trial", snapshot.ref, name, exc_info=bare)
+        left_open = not trial.verifications or any(e.left_open for e in trial.verifications)
+        now = self.clock()
+        tried.trial = trial
+        tried.last = (tried.last or Tried(at=now)).after(now, left_open=left_open)
+        self.on_result(key)
+
+
+async def _outcome(snapshot: StackSnapshot, verifier: CredentialVerifier) -> Trial:
+    view = snapshot.view
+    if view.stack is None or view.storage is None or view.secret is None:
+        return Trial()
+    stack = replace(view.stack, uid=snapshot.uid)
+    return Trial(
+        verifications=tuple(
+            [
+                await verifier.verify(stack, view.storage, view.secret, account=account)
+                for account in accounts_to_try(stack, view.storage)
+            ]
+        )
+    )
