@@ -56,6 +56,9 @@ from lokeys.ports import Clock
 
 RETRY_S = 10.0
 LOOK_EVERY_S = 3600.0
+WRITES_AT_A_TIME = 8
+"""Of all stacks together. With hundreds waiting for their turn at the API server the renewal of the
+Lease would wait behind them, and come too late."""
 _ON_OPENSHIFT = frozenset({CREDENTIALS_REQUEST.kind, ROUTE.kind})
 _AFTER_OTHERS = frozenset({CLUSTER_ROLE_BINDING.kind})
 """The API server takes a binding only where its role is."""
@@ -104,6 +107,7 @@ class StackController:
     settings: Settings = field(default_factory=Settings)
 
     states: dict[StackKey, StackState] = field(default_factory=dict)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WRITES_AT_A_TIME))
 
     async def reconcile(self, key: StackKey) -> float | None:
         """Bring one stack as far as it goes now; return when to look again, in seconds."""
@@ -256,7 +260,8 @@ class StackController:
 
     async def _write(self, key: StackKey, snapshot: StackSnapshot, intent: Intent) -> None:
         live = snapshot.objects.get(intent.ref)
-        stored = await self.writer.apply(intent, live=live, owner=snapshot.uid)
+        async with self._turns:
+            stored = await self.writer.apply(intent, live=live, owner=snapshot.uid)
         self.objects.wrote(key, stored, intended=intent.digest)
 
     async def _sweep(self, key: StackKey) -> None:
