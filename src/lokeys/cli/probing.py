@@ -12,7 +12,7 @@ from lokeys.cli import screens
 from lokeys.cli.operator_environment import cloud_environment
 from lokeys.cli.output import Line
 from lokeys.cli.session import Session
-from lokeys.cli.stacks import stack_from_cluster, stack_from_file
+from lokeys.cli.stacks import stack_among, stack_from_cluster
 from lokeys.core.finding import Finding
 from lokeys.core.loki.store import MANAGED_SUFFIX, mode_of
 from lokeys.core.lokistack.model import LokiStack
@@ -56,7 +56,7 @@ async def probe_stack(session: Session, name: str | None, file: str | None) -> i
     """Try each account of a stack; return the exit code."""
     given = read(file) if file is not None else ()
     stack = (
-        stack_from_file(file, name=name, namespace=session.namespace)
+        stack_among(given, path=file, name=name, namespace=session.namespace)
         if file is not None
         else await stack_from_cluster(session, name or "")
     )

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lokeys.adapters.manifests import Located, name_of, read
 from lokeys.cli.session import Session
 from lokeys.core.lokistack.model import KIND, LokiStack
@@ -14,7 +16,14 @@ from lokeys.kube.replies import NoSuchKind
 
 def stack_from_file(path: str, *, name: str | None, namespace: str) -> LokiStack:
     """Return the one LokiStack of a file or folder, or the one of that name. Raises BadInput."""
-    stacks = [item for item in read(path) if item.object.get("kind") == KIND]
+    return stack_among(read(path), path=path, name=name, namespace=namespace)
+
+
+def stack_among(
+    given: Sequence[Located], *, path: str, name: str | None, namespace: str
+) -> LokiStack:
+    """Return the one LokiStack among what was read, or the one of that name. Raises BadInput."""
+    stacks = [item for item in given if item.object.get("kind") == KIND]
     chosen = [item for item in stacks if name in (None, name_of(item))]
     if len(chosen) == 1:
         return _parsed(chosen[0].object, chosen[0], namespace=namespace)

@@ -6,6 +6,9 @@ Sessions last seconds and tokens are renewed after seconds, so that both end sev
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -121,8 +124,12 @@ def _pod(claims: dict[str, object]) -> str:
 def test_a_stack_whose_role_is_removed_writes_again_when_it_is_back(
     token_stack: Stack, rgw: Rgw
 ) -> None:
-    """Loki is refused while the role is gone; a role of the same name heals it, untouched."""
+    """Loki is refused while the role is gone; a role of the same name heals it, untouched.
+
+    Loki's log has no word of it; `lokeys probe stack` says which link breaks, for both accounts.
+    """
     stack = token_stack
+    assert set(probed(stack).values()) == {None}
     Iam(rgw).remove_role(stack.namespace)
     refused = stack.metric("ingester", REQUESTS, method="PUT", status_code="403")
     stack.push("while the role is gone", at=utc_now() - OLD, labels={"app": "refused"})
@@ -130,6 +137,31 @@ def test_a_stack_whose_role_is_removed_writes_again_when_it_is_back(
     stack.flush()
     stack.wait_metric("ingester", REQUESTS, method="PUT", status_code="403", above=refused)
     assert len(stack.chunks()) == before
+    broken = {"logs": "sts_trust_policy_denied", "logs-ruler": "sts_trust_policy_denied"}
+    assert probed(stack) == broken
     stack.make_role()
     wait_for(lambda: len(stack.chunks()) > before, "the refused line", timeout_s=60)
     write(stack)
+    assert set(probed(stack).values()) == {None}
+
+
+def probed(stack: Stack) -> dict[str, str | None]:
+    """Return the cause that `lokeys probe stack` names for each account; None where all holds."""
+    manifests = {"apiVersion": "v1", "kind": "List"}
+    given = json.dumps(manifests | {"items": [stack.manifest(), stack.secret_manifest()]})
+    words = ("probe", "stack", "-f", "-", "-n", stack.namespace, "-o", "json")
+    done = subprocess.run(
+        [sys.executable, "-m", "lokeys", *words],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | {"KUBECONFIG": str(stack.kubernetes.kubeconfig)},
+    )
+    assert done.returncode in (0, 3), done.stderr
+    found: dict[str, str | None] = {}
+    for link in json.loads(done.stdout)["links"]:
+        cause = link["cause"] if link["ok"] is False else None
+        found[link["account"]] = found.get(link["account"]) or cause
+    return found

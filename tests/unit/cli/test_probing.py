@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from base64 import b64encode
 from collections.abc import Mapping
@@ -174,3 +175,11 @@ def test_manifests_stand_before_the_cluster(tmp_path: Path) -> None:
             await objects.get(Ref("Secret", "storage", "elsewhere"))
 
     asyncio.run(look())
+
+
+def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack and its Secret come out of one stream."""
+    text = yaml.safe_dump_all([STACK, secret(**TOKEN)]).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    tried = {account: way(account, *WHOLE) for account in ("logs", "logs-ruler")}
+    assert run(tried=tried, name=None, file="-")[0] == 0
