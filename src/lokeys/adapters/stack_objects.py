@@ -208,6 +208,8 @@ class StackWriter:
         self._api = api
         self._anothers: set[Ref] = set()
         """What was found to be somebody else's: looked at before it is written again."""
+        self._made: set[Ref] = set()
+        """What is ours even where its watch lags behind: looked at, too, where it is not shown."""
 
     async def apply(self, intent: Intent, *, live: Live | None, owner: str) -> Live:
         """Apply an object for the stack with the uid `owner`; return it as stored.
@@ -215,27 +217,29 @@ class StackWriter:
         What is not the stack's is not taken: raises Conflict where somebody else has made an object
         of this name, or has set its fields otherwise.
         """
-        if live is None and intent.ref in self._anothers:
-            await self._still_anothers(intent.ref, owner)
+        ref = intent.ref
+        if live is None and (ref in self._anothers or ref in self._made):
+            live = await self._seen(ref, owner)
         if live is None:
             try:
                 return await self._make(intent)
             except Conflict:
-                if intent.ref in self._anothers:
+                if ref in self._anothers:
                     raise
-                live = await self._find(intent.ref)
+                live = await self._find(ref)
         if live is None or not _is_of(live, owner):
             return await self._apply(intent, force=False)
         if live.content is None:
             await self._inherit(live)
         return await self._apply(intent, force=True)
 
-    async def _still_anothers(self, ref: Ref, owner: str) -> None:
-        """Raise Conflict while an object is somebody else's."""
+    async def _seen(self, ref: Ref, owner: str) -> Live | None:
+        """Return an object of the stack's that no watch shows; raise Conflict while it is not."""
         live = await self._find(ref)
-        if live is not None and not _is_of(live, owner):
+        if ref in self._anothers and live is not None and not _is_of(live, owner):
             raise _taken(ref)
         self._anothers.discard(ref)
+        return live
 
     async def _make(self, intent: Intent) -> Live:
         """Apply an object that nobody has seen; where it was there all the same, give it back.
@@ -244,6 +248,7 @@ class StackWriter:
         """
         stored = await self._send(intent.ref, intent.manifest, force=False)
         if not _was_anothers(stored):
+            self._made.add(intent.ref)
             return live_of(stored)
         self._anothers.add(intent.ref)
         nothing = {name: intent.manifest["metadata"].get(name) for name in ("name", "namespace")}
@@ -303,14 +308,16 @@ def _taken(ref: Ref) -> Conflict:
 
 
 def _was_anothers(stored: Object) -> bool:
-    """Tell whether somebody had set fields of an object before we did: then it is theirs.
+    """Tell whether an object was there before we set fields of it: then it is somebody else's.
 
-    What we have just made has no other manager yet, and what we made before has them later than us.
+    What we have just made is no older than our fields and has no other manager yet. An object in
+    which nobody set a field has no manager at all.
     """
+    made = text_at(stored, "metadata", "creationTimestamp")
     times: dict[bool, list[str]] = {True: [], False: []}
     for each in managers(stored):
         times[each.get("manager") == MANAGER].append(str(each.get("time", "")))
-    return any(other <= ours for ours in times[True] for other in times[False])
+    return any(made < ours or any(other <= ours for other in times[False]) for ours in times[True])
 
 
 def inherited(obj: Object) -> list[Mapping[str, Any]] | None:

@@ -17,8 +17,9 @@ pytestmark = pytest.mark.timeout(200)
 
 FOREIGN: dict[str, dict[str, Any]] = {
     "ConfigMap": {"apiVersion": "v1", "data": {"mine": "1"}},
-    "ServiceAccount": {"apiVersion": "v1", "automountServiceAccountToken": True},
+    "ServiceAccount": {"apiVersion": "v1"},
 }
+"""A ConfigMap with data of its own, and an account in which nobody has set a field."""
 NAMES = {"ConfigMap": "my-stack-config", "ServiceAccount": "my-stack"}
 PATHS = {"ConfigMap": "configmaps", "ServiceAccount": "serviceaccounts"}
 
@@ -27,36 +28,40 @@ PATHS = {"ConfigMap": "configmaps", "ServiceAccount": "serviceaccounts"}
 def case(
     kubernetes: Kubernetes, make_namespace: Callable[[str], str], installation: Installation
 ) -> Case:
-    """Run an operator, and grant it a stack that is not declared yet."""
+    """Make namesakes and a stack's rights, then run an operator; the stack is not declared yet."""
     kubernetes.apply(lokistack_crd())
-    wait_led(installation.replica().start())
     made = Case(kubernetes, make_namespace("foreign"), Choice())
+    for kind, body in FOREIGN.items():
+        metadata = {"name": NAMES[kind], "namespace": made.namespace}
+        kubernetes.api.post(
+            path(made, kind).rpartition("/")[0], {**body, "kind": kind, "metadata": metadata}
+        )
     made.grant(installation)
+    wait_led(installation.replica().start())
     return made
+
+
+def path(case: Case, kind: str) -> str:
+    return f"/api/v1/namespaces/{case.namespace}/{PATHS[kind]}/{NAMES[kind]}"
 
 
 def test_a_namesake_is_neither_changed_nor_taken(case: Case) -> None:
     """The stack says whose way it is in; nothing of the namesake is touched, before or after."""
 
     def namesake(kind: str) -> dict[str, Any]:
-        found: dict[str, Any] = case.kubernetes.api.get(path(kind))
-        del found["metadata"]["managedFields"], found["metadata"]["resourceVersion"]
+        found: dict[str, Any] = case.kubernetes.api.get(path(case, kind))
+        for name in ("managedFields", "resourceVersion"):
+            found["metadata"].pop(name, None)
         return found
 
-    def path(kind: str) -> str:
-        return f"/api/v1/namespaces/{case.namespace}/{PATHS[kind]}/{NAMES[kind]}"
-
-    for kind, body in FOREIGN.items():
-        metadata = {"name": NAMES[kind], "namespace": case.namespace, "labels": {"of": "another"}}
-        case.kubernetes.api.post(
-            path(kind).rpartition("/")[0], {**body, "kind": kind, "metadata": metadata}
-        )
     before = {kind: namesake(kind) for kind in FOREIGN}
     case.declare()
     case.wait_condition("Degraded", "True", "ObjectNotApplied")
+    said = case.kubernetes.api.get(case.path)["status"]["conditions"][0]["message"]
+    assert all(name in said for name in NAMES.values()), said
     assert {kind: namesake(kind) for kind in FOREIGN} == before
     for kind in FOREIGN:
-        case.kubernetes.api.delete(path(kind))
+        case.kubernetes.api.delete(path(case, kind))
     case.wait_ready()
     case.kubernetes.kubectl("delete", "lokistack", "my-stack", "-n", case.namespace)
     namesakes = [
