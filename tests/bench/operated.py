@@ -170,18 +170,31 @@ async def _leads(operator: Operator) -> None:
 
 async def _until_told(api: Api, size: int) -> None:
     """Return when the status of every stack says what was made: it is written last."""
-    listing = await api.list(LOKI_STACK)
     told: set[str] = set()
-    events = api.watch(LOKI_STACK, resource_version=listing.resource_version)
-    async with aclosing(events):
-        async for event in events:
-            if event.type != "BOOKMARK" and event.object.get("status", {}).get("storage"):
-                told.add(event.object["metadata"]["name"])
-                if len(told) == size:
-                    break
+    while len(told) < size:  # a watch ends after some minutes
+        listing = await api.list(LOKI_STACK)
+        told.update(_name(each) for each in listing.items if _is_told(each))
+        if len(told) == size:
+            break
+        events = api.watch(LOKI_STACK, resource_version=listing.resource_version)
+        async with aclosing(events):
+            async for event in events:
+                if event.type != "BOOKMARK" and _is_told(event.object):
+                    told.add(_name(event.object))
+                    if len(told) == size:
+                        break
     for resource, wanted in ((CONFIG_MAP, 1), (_DEPLOYMENT, 3), (_STATEFUL_SET, 3)):
         found = (await api.list(resource, namespace=PLACE, labels=_LABEL)).items
         assert len(found) == wanted * size, (resource, len(found))
+
+
+def _is_told(stack: Object) -> bool:
+    return bool(stack.get("status", {}).get("storage"))
+
+
+def _name(stack: Object) -> str:
+    name: str = stack["metadata"]["name"]
+    return name
 
 
 _LABEL = "app.kubernetes.io/managed-by=lokistack-controller"
