@@ -29,6 +29,7 @@ CLOUDS: dict[str, dict[str, str]] = {
         "--project": "my-project",
         "--project-number": "123456789",
         "--pool": "cluster",
+        "--provider": "cluster",
     },
 }
 RGW = {"--bucket": "loki", "--endpoint": "http://rgw.storage:8080"}

@@ -79,6 +79,11 @@ GRAMMARS = {
         words=1,
         switches=_flags("disabled"),
     ),
+    "gcloud iam workload-identity-pools providers list": Grammar(
+        _flags("location workload-identity-pool"),
+        _flags("filter limit"),
+        switches=_flags("show-deleted"),
+    ),
     "gcloud iam workload-identity-pools providers describe": Grammar(
         _flags("location workload-identity-pool"), words=1
     ),

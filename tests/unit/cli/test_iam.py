@@ -278,7 +278,17 @@ FITTING = {
             "tenant_id": "11111111-2222-4333-8444-555555555557",
         },
     ),
-    "gcp": ((*GCP, "--project-number", "123456789", "--pool", "cluster"), {}),
+    "gcp": (
+        (*GCP, "--project-number", "123456789", "--pool", "cluster", "--provider", "kubernetes"),
+        {},
+    ),
+    "aws, in a VPC": (
+        (
+            *(*WHOLE, "--endpoint", "https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com"),
+            *("--sts-endpoint", "https://vpce-1-x.sts.eu-west-1.vpce.amazonaws.com"),
+        ),
+        {},
+    ),
 }
 
 

@@ -39,7 +39,7 @@ _BY_CLOUD = {
         "--role-name": ("NAME", "The role; else it is named after the stack."),
         "--partition": ("NAME", "aws, aws-cn, aws-us-gov; else the region's."),
         "--kms-key": ("KEY", "The KMS key that encrypts the bucket: id, ARN or alias."),
-        "--endpoint": ("URL", "Of Ceph RGW, or of what speaks like it."),
+        "--endpoint": ("URL", "Of Ceph RGW and its like; or AWS's own of a VPC, FIPS, …"),
         "--sts-endpoint": ("URL", "Of its token exchange, where that is another one."),
     },
     "azure": {
@@ -56,7 +56,7 @@ _BY_CLOUD = {
         "--project": ("ID", "The project of service account and pool."),
         "--project-number": ("NUMBER", "That project's number."),
         "--pool": ("ID", "The workload identity pool."),
-        "--provider": ("ID", "The pool's provider; else it is called as the pool."),
+        "--provider": ("ID", "The pool's provider; one that is made is else called as the pool."),
         "--service-account": ("ID", "The service account; else it is named after the stack."),
         "--bucket": ("NAME", "The bucket."),
     },

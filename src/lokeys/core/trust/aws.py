@@ -15,7 +15,7 @@ from typing import Any
 
 from lokeys.core.storage import addresses
 from lokeys.core.storage.addresses import url
-from lokeys.core.trust.answers import KMS_CONTEXT, Answers
+from lokeys.core.trust.answers import KMS_CONTEXT, Answers, Unfit
 from lokeys.core.trust.aws_policy import Request
 from lokeys.core.trust.who import Claims, Stack, without_scheme
 
@@ -39,7 +39,7 @@ _TRAIL = ("index/lokeys/1.tsdb.gz", "lokeys/fake/1:2:3")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwsNeeds:
-    """One stack on AWS; with `endpoint`, on Ceph RGW or what speaks like it."""
+    """One stack on AWS; with an endpoint that is not AWS's, on Ceph RGW or what speaks like it."""
 
     stack: Stack
     partition: str
@@ -61,8 +61,8 @@ class AwsNeeds:
 
     @property
     def elsewhere(self) -> bool:
-        """Tell whether the store is not AWS's."""
-        return bool(self.endpoint or self.sts_endpoint)
+        """Tell whether the store is not AWS's; an endpoint of AWS's own (VPC, FIPS) is."""
+        return _is_elsewhere(self.endpoint) or _is_elsewhere(self.sts_endpoint)
 
     @property
     def provider_name(self) -> str:
@@ -102,9 +102,8 @@ class AwsNeeds:
 
 def aws_needs(answers: Answers) -> AwsNeeds:
     """Return what a stack needs. What lacks is noted in the answers. Raises Unfit."""
-    endpoint = _own_endpoint(answers, "--endpoint")
-    sts = _own_endpoint(answers, "--sts-endpoint")
-    elsewhere = bool(endpoint or sts)
+    endpoint, sts = _endpoint(answers, "--endpoint"), _endpoint(answers, "--sts-endpoint")
+    elsewhere = _is_elsewhere(endpoint) or _is_elsewhere(sts)
     role = addresses.role_arn(answers.text("role_arn"))
     region = _region(answers, elsewhere=elsewhere)
     partition = answers.text("--partition", _PARTITION, "a partition, such as aws-cn")
@@ -143,10 +142,17 @@ def aws_needs(answers: Answers) -> AwsNeeds:
     )
 
 
-def _own_endpoint(answers: Answers, option: str) -> str:
-    """Return an endpoint that is not AWS's own; for that one the region says it all."""
+def _endpoint(answers: Answers, option: str) -> str:
+    """Return an endpoint; AWS has more than a region names: VPC, FIPS, dual-stack. Raises Unfit."""
     found = answers.url(option, insecure=True)
-    return "" if not found or addresses.is_aws(url(found, with_path=True).host) else found
+    if found.lower().startswith("http:") and not _is_elsewhere(found):
+        raise Unfit(option, "a URL of https (AWS takes no other)")
+    return found
+
+
+def _is_elsewhere(endpoint: str) -> bool:
+    """Tell whether this is an endpoint that is not AWS's."""
+    return bool(endpoint) and not addresses.is_aws(url(endpoint, with_path=True).host)
 
 
 def _region(answers: Answers, *, elsewhere: bool) -> str:

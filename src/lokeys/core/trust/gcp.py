@@ -106,7 +106,10 @@ def gcp_needs(answers: Answers) -> GcpNeeds:
         what="the workload identity pool",
         command=f"gcloud iam workload-identity-pools list --location=global --project={project}",
     )
-    provider = answers.text("--provider", _POOL, _POOL_WORDS) or pool
+    create = bool(answers.text("--create-provider"))
+    provider = answers.text("--provider", _POOL, _POOL_WORDS) or (
+        pool if create else _known_provider(answers, project, pool)
+    )
     name = answers.given.get("--name", "")
     account = answers.text(
         "--service-account", _ACCOUNT, "an id of small letters, digits and dashes, or an address"
@@ -124,7 +127,17 @@ def gcp_needs(answers: Answers) -> GcpNeeds:
         provider=provider,
         service_account=account or account_for(name),
         bucket=answers.needed("--bucket", _BUCKET, "the name of a bucket", what="the bucket"),
-        create_provider=bool(answers.text("--create-provider")),
+        create_provider=create,
+    )
+
+
+def _known_provider(answers: Answers, project: str, pool: str) -> str:
+    """Return what stands for a provider that is there already, and is called nobody knows how."""
+    providers = "gcloud iam workload-identity-pools providers list --location=global"
+    return answers.needed(
+        "--provider",
+        what="the pool's provider that takes the cluster's tokens",
+        command=f"{providers} --workload-identity-pool={pool} --project={project}",
     )
 
 

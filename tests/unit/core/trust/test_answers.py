@@ -10,7 +10,7 @@ from lokeys.core.model import Ref
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.storage.secret_data import SecretData
 from lokeys.core.trust.answers import Answers, Unfit, answers_of, used_keys
-from lokeys.core.trust.aws import aws_needs
+from lokeys.core.trust.aws import AwsNeeds, aws_needs
 from lokeys.core.trust.azure import azure_needs
 from lokeys.core.trust.clouds import needs_of, prerequisites
 from lokeys.core.trust.gcp import account_for, gcp_needs
@@ -153,10 +153,59 @@ def test_the_partition_follows_the_role_then_the_region() -> None:
     assert "ACCOUNT_ID" in aws_needs(asked).role_arn
 
 
-def test_an_endpoint_of_aws_is_no_other_store() -> None:
-    """The region says where it is."""
-    needs = aws(endpoint="https://s3.eu-west-1.amazonaws.com")
-    assert (needs.endpoint, needs.elsewhere) == ("", False)
+VPC = "https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        VPC,
+        "https://s3-fips.eu-west-1.amazonaws.com",
+        "https://s3.dualstack.eu-west-1.amazonaws.com",
+        "https://s3.eu-west-1.amazonaws.com",
+    ],
+)
+def test_an_endpoint_of_aws_is_kept_and_is_no_other_store(endpoint: str) -> None:
+    """The region alone says nothing of VPC, FIPS or dual-stack: the Secret keeps the endpoint."""
+    needs, found = printed("aws", given("aws", endpoint=endpoint))
+    assert isinstance(needs, AwsNeeds)
+    assert not needs.elsewhere
+    assert f"--from-literal=endpoint={endpoint}" in found.commands[-1].line
+    assert "--endpoint-url" not in " ".join(command.line for command in found.commands)
+    assert "forcepathstyle" not in found.commands[-1].line
+
+
+def test_a_token_exchange_of_aws_in_a_vpc_is_kept() -> None:
+    """Nor does it say where tokens are exchanged."""
+    sts = "https://vpce-1-x.sts.eu-west-1.vpce.amazonaws.com"
+    needs, found = printed("aws", given("aws", endpoint=VPC, sts_endpoint=sts))
+    assert isinstance(needs, AwsNeeds)
+    assert not needs.elsewhere
+    line = found.commands[-1].line
+    assert f"--from-literal=sts_endpoint={sts}" in line
+    assert f"--from-literal=endpoint={VPC}" in line
+
+
+@pytest.mark.parametrize("option", ["endpoint", "sts_endpoint"])
+def test_aws_takes_no_plain_http(option: str) -> None:
+    """A key or a token would cross the network in clear; a store of one's own may be asked so."""
+    with pytest.raises(Unfit, match="https"):
+        aws(**{option: "http://s3.eu-west-1.amazonaws.com"})
+    assert aws(**{option: "http://rgw.storage"}).elsewhere
+
+
+def test_googles_provider_is_not_invented() -> None:
+    """One that is there is called as somebody called it; one that is made, as its pool."""
+    asked = Answers(given=given("gcp", provider=""))
+    assert gcp_needs(asked).provider == "PROVIDER"
+    (missing,) = asked.missing
+    assert (missing.option, "--workload-identity-pool=cluster" in missing.command) == (
+        "--provider",
+        True,
+    )
+    made = Answers(given=given("gcp", provider="", create_provider="yes"))
+    assert gcp_needs(made).provider == "cluster"
+    assert made.missing == []
 
 
 def test_azures_clouds_have_audiences_of_their_own() -> None:
