@@ -6,6 +6,9 @@
 
 A schema whose midnight (UTC) is less than the notice away counts as in force, for additions,
 changes and removals alike, so that no list is refused for two reasons that contradict each other.
+
+What counts is the version in force at each moment: a schema of its predecessor's version says
+nothing new, and the Loki Operator leaves it out of the status.
 """
 
 from __future__ import annotations
@@ -61,24 +64,33 @@ def _history(
     for day, version in sorted(before.items()):
         if not _in_force(day, now):
             continue
+        if _at_day(wanted, day) is version:
+            continue
         if day not in wanted:
             yield _at(
                 lokistacks.RETROACTIVELY_REMOVED, stack, _FIELD, date=day, version=version.value
             )
-        elif wanted[day] is not version:
+        else:
             words = {"date": day, "version": wanted[day].value, "applied": version.value}
             yield _at(lokistacks.RETROACTIVELY_CHANGED, stack, _FIELD, **words)
     earliest = (now + NOTICE).date()
     if _in_force(earliest, now):
         earliest += timedelta(days=1)
     for day, version in sorted(wanted.items()):
-        if day not in before and _in_force(day, now):
+        added = day not in before and _at_day(before, day) is not version
+        if added and _in_force(day, now):
             words = {"date": day, "version": version.value, "earliest": earliest}
             yield _at(lokistacks.RETROACTIVELY_ADDED, stack, _FIELD, **words)
 
 
 def _by_date(schemas: Iterable[Schema]) -> Mapping[date, SchemaVersion]:
     return {schema.effective_date: schema.version for schema in schemas}
+
+
+def _at_day(versions: Mapping[date, SchemaVersion], day: date) -> SchemaVersion | None:
+    """Return the version that is in force on a day."""
+    begun = [each for each in versions if each <= day]
+    return versions[max(begun)] if begun else None
 
 
 def _in_force(day: date, now: datetime) -> bool:

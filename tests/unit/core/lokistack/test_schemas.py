@@ -60,6 +60,29 @@ OLD = "v11:2020-10-11"
             id="moved",
         ),
         pytest.param("v12:2020-10-11", OLD, NOW, ["retroactively_changed"], id="changed"),
+        pytest.param("v13:2024-01-01 v13:2025-01-01", "v13:2024-01-01", NOW, [], id="merged"),
+        pytest.param("v13:2024-01-01", "v13:2024-01-01 v13:2025-01-01", NOW, [], id="unmerged"),
+        pytest.param(
+            "v12:2024-01-01 v13:2025-01-01",
+            "v13:2024-01-01 v13:2025-01-01",
+            NOW,
+            ["retroactively_changed"],
+            id="another version before the same",
+        ),
+        pytest.param(
+            "v13:2024-01-01 v12:2024-06-01 v13:2025-01-01",
+            "v13:2024-01-01",
+            NOW,
+            ["retroactively_added"],
+            id="another version for a while",
+        ),
+        pytest.param(
+            f"{OLD} v13:2023-01-01",
+            f"{OLD} v13:2022-01-01",
+            NOW,
+            ["retroactively_removed"],
+            id="begun later",
+        ),
         pytest.param(OLD, f"{OLD} v13:2027-01-01", NOW, [], id="one to come may go"),
         pytest.param(
             f"{OLD} v12:2027-01-01", f"{OLD} v13:2027-01-01", NOW, [], id="one to come may change"
@@ -93,6 +116,23 @@ DAYS = st.dates(date(2020, 1, 1), date(2030, 1, 1))
 LISTS = st.dictionaries(DAYS, st.sampled_from(SchemaVersion), max_size=5).map(
     lambda each: tuple(Schema(version=v, effective_date=d) for d, v in each.items())
 )
+
+
+@given(LISTS, LISTS)
+def test_a_status_that_merges_equal_versions_is_the_same(
+    wanted: tuple[Schema, ...], applied: tuple[Schema, ...]
+) -> None:
+    """Whether the Loki Operator or lokeys wrote it: the same is accepted."""
+    merged = tuple(
+        each
+        for number, each in enumerate(in_order(applied))
+        if not number or in_order(applied)[number - 1].version is not each.version
+    )
+    accepted = [
+        not list(schema_findings(STACK, wanted, applied=before, now=NOW))
+        for before in (applied, merged)
+    ]
+    assert accepted[0] == accepted[1]
 
 
 @settings(deadline=None)
