@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lokeys.cli.output import Line, Span
 from lokeys.core.catalogue import RULES
-from lokeys.core.finding import Finding, Rule, Severity, Symptom
+from lokeys.core.finding import Finding, Rule, Severity, Symptom, readable
 from lokeys.core.place import Hop, Ref
 from lokeys.core.report import Link, RouteView
 from lokeys.core.sensitive import short
@@ -250,13 +250,3 @@ def rule_lines(rule: Rule, *, width: int) -> Iterator[Line]:
         yield from _labelled("mend" if not number else "or", [readable(remedy.text)], width=width)
         if remedy.command:
             yield ((" " * (_LABEL + 2), ""), (readable(remedy.command), "command"))
-
-
-def readable(template: str) -> str:
-    """Return a template as people read it: `{name}` becomes NAME."""
-    opened = template.replace("{{", "\0").replace("}}", "\1")
-    words = opened.split("{")
-    said = words[0] + "".join(
-        f"{name.upper()}{rest}" for name, _, rest in (word.partition("}") for word in words[1:])
-    )
-    return said.replace("\0", "{").replace("\1", "}")

@@ -172,6 +172,16 @@ def _fill(remedies: Iterable[Remedy], known: Mapping[str, object]) -> Iterable[R
         yield replace(remedy, text=remedy.text.format_map(known), command=command)
 
 
+def readable(template: str) -> str:
+    """Return a template as people read it: `{name}` becomes NAME."""
+    opened = template.replace("{{", "\0").replace("}}", "\1")
+    words = opened.split("{")
+    said = words[0] + "".join(
+        f"{name.upper()}{rest}" for name, _, rest in (word.partition("}") for word in words[1:])
+    )
+    return said.replace("\0", "{").replace("\1", "}")
+
+
 def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings with the best explanation first; the order never depends on the input's."""
     return tuple(

@@ -14,6 +14,7 @@ from lokeys.core.finding import (
     at_or_above,
     finding_to_json,
     ranked,
+    readable,
     ref_to_json,
 )
 from lokeys.core.place import Ref
@@ -185,11 +186,15 @@ def explanation(rules: Sequence[Rule]) -> dict[str, Any]:
                 "code": rule.code,
                 "cause": rule.cause,
                 "severity": rule.severity.value,
-                "title": rule.title,
+                "title": readable(rule.title),
                 "meaning": rule.meaning,
                 "why": rule.why,
                 "remedy": [
-                    {"text": r.text, "command": r.command, "destructive": r.destructive}
+                    {
+                        "text": readable(r.text),
+                        "command": readable(r.command) if r.command else None,
+                        "destructive": r.destructive,
+                    }
                     for r in rule.remedy
                 ],
             }

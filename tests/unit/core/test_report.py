@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is left out of a report, which exit code it has, and manifests with comments."""
 
+import json
+import re
+
 import pytest
 import yaml
 from hypothesis import given
@@ -89,6 +92,21 @@ def test_explanations_carry_the_remedies() -> None:
     (rule,) = explanation([RULES["LK0401"]])["rules"]
     assert rule["cause"] == "vault_behind_source"
     assert rule["remedy"][0]["command"]
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_an_explanation_has_no_braces_of_a_template(code: str) -> None:
+    """What is to be filled in stands in capitals, as in the text for people."""
+    (said,) = explanation([RULES[code]])["rules"]
+    texts = [said["title"]]
+    for remedy in said["remedy"]:
+        texts += [remedy["text"], remedy["command"] or ""]
+    for text in texts:
+        assert "{{" not in text
+        assert not re.search(r"\{[a-z_]+\}", text)
+    for command in filter(None, (remedy["command"] for remedy in said["remedy"])):
+        for patch in re.findall(r"-p '([^']*)'", command):
+            assert json.loads(patch)
 
 
 def test_a_step_says_whether_it_was_done() -> None:
