@@ -178,3 +178,12 @@ def test_a_thousand_stacks_in_one_run(tmp_path: Path) -> None:
     code, out = run("-f", str(tmp_path), "-o", "json")
     assert code == 0
     assert len(json.loads(out)["stacks"]) == 1000
+
+
+def test_the_heading_of_a_stack_cannot_be_forged(tmp_path: Path) -> None:
+    """Neither by its type nor by its name: nothing there ends the line or colours it."""
+    forged = stack(secret={"name": "s", "type": "s3\x1b[31mEVIL\nLokiStack x/y  nothing to report"})
+    forged["metadata"]["name"] = "a\nLokiStack x/z\x1b[2J"
+    _, out = run("-f", file(tmp_path, forged))
+    assert "\x1b" not in out
+    assert not [line for line in out.splitlines() if line.startswith(("LokiStack x/", "EVIL"))]

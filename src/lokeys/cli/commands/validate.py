@@ -16,6 +16,7 @@ from lokeys.cli.output import Line, Printer
 from lokeys.clock import utc_now
 from lokeys.core.finding import Finding, Severity
 from lokeys.core.report import exit_code, ignore_of
+from lokeys.core.storage.telling import printable, shown
 from lokeys.core.validation.validate import Validation, validate
 from lokeys.errors import BadInput
 
@@ -112,7 +113,7 @@ def people_lines(validation: Validation, *, width: int) -> Iterator[Line]:
     """Yield what a person reads: a stack at a time, its faults, and a sum at the end."""
     for stack in validation.stacks:
         mode = stack.mode.value if stack.mode else "mode not known"
-        storage = f"{stack.storage_type or 'storage not known'}, {mode}"
+        storage = f"{shown(stack.storage_type or 'storage not known')}, {mode}"
         yield from _group(str(stack.ref), storage, stack.findings, width=width)
     for credential in validation.credentials:
         yield from _group(str(credential.ref), "", credential.findings, width=width)
@@ -128,7 +129,7 @@ def people_lines(validation: Validation, *, width: int) -> Iterator[Line]:
 def _group(title: str, detail: str, findings: Sequence[Finding], *, width: int) -> Iterator[Line]:
     good = "" if findings else "  nothing to report"
     yield (
-        (title, "strong"),
+        (printable(title), "strong"),
         (f"  {detail}" if detail else "", "faint"),
         (good, "good"),
     )
