@@ -98,9 +98,19 @@ def _finding(fault: Fault, ref: Ref) -> Finding:
         case kind:
             rule = lokistacks.UNSUPPORTED_FIELD
             words["detail"] = _NO_SUCH if kind is FaultKind.UNKNOWN_FIELD else _NO_EFFECT
-    return rule.at(
+    finding = rule.at(
         ref, route=f"{ref.namespace}/{ref.name}", field=fault.path or "the manifest", **words
     )
+    return _of_status(finding) if fault.path.split(".")[0] == "status" else finding
+
+
+def _of_status(finding: Finding) -> Finding:
+    """Return a finding whose commands mend the status, which an edit alone passes over."""
+    remedy = tuple(
+        replace(each, command=f"{each.command} --subresource=status") if each.command else each
+        for each in finding.remedy
+    )
+    return replace(finding, remedy=remedy)
 
 
 def _rule_of(path: str) -> Rule:

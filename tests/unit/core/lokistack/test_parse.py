@@ -309,3 +309,12 @@ def test_a_day_is_written_in_full(text: str) -> None:
 def test_what_was_found_is_told_in_a_few_words(value: Any, said: str) -> None:
     """Never more of it than a piece."""
     assert found(value) == said
+
+
+def test_a_fault_of_the_status_is_mended_in_the_status() -> None:
+    """An edit without the subresource is passed over by the API server."""
+    for path in ("status", "spec"):
+        wrong = changed((path, "storage"), 7)
+        (finding,) = [each for each in parse(wrong)[1] if each.field == f"{path}.storage"]
+        (remedy,) = finding.remedy
+        assert str(remedy.command).endswith("--subresource=status") == (path == "status")
