@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """LK01xx: what is wrong with the Secret, or the CA, that a LokiStack's storage names.
 
-`{found}` tells the form of a value, never the value.
+`{found}` tells the form of a value, never the value. `{value}` in a command is what was meant, or
+VALUE where that cannot be told. A value that is a secret goes through a pipe: it may be any text,
+and a command line is seen by every program of the machine.
 """
 
 from __future__ import annotations
@@ -9,21 +11,25 @@ from __future__ import annotations
 from lokeys.core.finding import Remedy, Rule, Severity
 
 _PATCH = "kubectl -n {namespace} patch secret {name} --type merge "
+_FROM_FILE = (
+    "kubectl -n {namespace} create secret generic {name} --from-file={field}=%s "
+    "--dry-run=client -o yaml | " + _PATCH + "--patch-file /dev/stdin"
+)
+_MODE = (
+    "kubectl -n {namespace} patch lokistack {stack} --type merge "
+    '-p \'{{"spec":{{"storage":{{"secret":{{"credentialMode":"%s"}}}}}}}}\''
+)
 SET_FIELD = Remedy(
     text="set `{field}`",
-    command=_PATCH + '-p \'{{"stringData":{{"{field}":"VALUE"}}}}\'',
+    command=_PATCH + '-p \'{{"stringData":{{"{field}":"{value}"}}}}\'',
 )
 SET_SECRET_FIELD = Remedy(
     text="set `{field}`; the value is typed, so that no command line holds it",
-    command='read -rs VALUE; printf \'{{"stringData":{{"{field}":"%s"}}}}\' "$VALUE" | '
-    + _PATCH
-    + "--patch-file /dev/stdin",
+    command='IFS= read -rs VALUE; printf %s "$VALUE" | ' + _FROM_FILE % "/dev/stdin",
 )
 SET_FILE_FIELD = Remedy(
     text="set `{field}` from a file",
-    command="kubectl -n {namespace} patch secret {name} --type json -p "
-    '"[{{\\"op\\":\\"add\\",\\"path\\":\\"/data/{field}\\",\\"value\\":\\"$(base64 -w0 key.json)'
-    '\\"}}]"',
+    command=_FROM_FILE % "key.json",
 )
 REMOVE_FIELD = Remedy(
     text="remove `{field}`",
@@ -35,20 +41,28 @@ RENAME_FIELD = Remedy(
     command="kubectl -n {namespace} patch secret {name} --type json "
     '-p \'[{{"op":"move","from":"/data/{wrong}","path":"/data/{meant}"}}]\'',
 )
+MOVE_TO = Remedy(text="rename `{wrong}` to `{meant}`")
+_EXCHANGE = Remedy(
+    text="exchange the two, which shows neither",
+    command="kubectl -n {namespace} patch secret {name} --type json "
+    '-p \'[{{"op":"move","from":"/data/{field}","path":"/data/exchanged"}},'
+    '{{"op":"move","from":"/data/{other}","path":"/data/{field}"}},'
+    '{{"op":"move","from":"/data/exchanged","path":"/data/{other}"}}]\'',
+)
 USE_STATIC_KEYS = Remedy(
-    text="keep the static keys: say `credentialMode: static`",
-    command="kubectl -n {namespace} patch lokistack {stack} --type merge "
-    '-p \'{{"spec":{{"storage":{{"secret":{{"credentialMode":"static"}}}}}}}}\'',
+    text="keep the static keys: say `credentialMode: static`", command=_MODE % "static"
+)
+USE_TOKENS = Remedy(
+    text="keep the Secret's own identity: say `credentialMode: token`", command=_MODE % "token"
 )
 _SET_MODE = Remedy(
     text="set spec.storage.secret.credentialMode to one of its values, or leave it out",
-    command="kubectl -n {namespace} patch lokistack {stack} --type merge "
-    '-p \'{{"spec":{{"storage":{{"secret":{{"credentialMode":"static"}}}}}}}}\'',
+    command=_MODE % "{value}",
 )
 _SET_TYPE = Remedy(
     text="set spec.storage.secret.type to azure, gcs, s3, swift or alibabacloud",
     command="kubectl -n {namespace} patch lokistack {stack} --type merge "
-    '-p \'{{"spec":{{"storage":{{"secret":{{"type":"s3"}}}}}}}}\'',
+    '-p \'{{"spec":{{"storage":{{"secret":{{"type":"{value}"}}}}}}}}\'',
 )
 
 MISSING_FIELD = Rule(
@@ -130,14 +144,10 @@ BAD_BOOL = Rule(
     severity=Severity.ERROR,
     cause=None,
     title="neither true nor false",
-    message="{place}: `{field}` is {found}; expected `true` or `false`",
+    message="{place}: `{field}` is {found}; expected `true` or `false`{hint}",
     meaning="The key is a switch, and is spelt exactly `true` or `false`.",
     why="Other words would be taken for false, or refused.",
-    remedy=(
-        Remedy(
-            text="set `{field}`", command=_PATCH + '-p \'{{"stringData":{{"{field}":"true"}}}}\''
-        ),
-    ),
+    remedy=(SET_FIELD,),
     fault="bad_bool",
     rank=25,
 )
@@ -146,14 +156,10 @@ UNKNOWN_SSE = Rule(
     severity=Severity.ERROR,
     cause=None,
     title="no such server-side encryption",
-    message="{place}: `{field}` is {found}; expected `SSE-S3` or `SSE-KMS`",
+    message="{place}: `{field}` is {found}; expected `SSE-S3` or `SSE-KMS`{hint}",
     meaning="Loki knows two kinds of server-side encryption, spelt exactly so.",
     why="Loki does not start with another word.",
-    remedy=(
-        Remedy(
-            text="set `{field}`", command=_PATCH + '-p \'{{"stringData":{{"{field}":"SSE-S3"}}}}\''
-        ),
-    ),
+    remedy=(SET_FIELD,),
     fault="unknown_sse",
     rank=25,
 )
@@ -165,12 +171,7 @@ BAD_ENVIRONMENT = Rule(
     message="{place}: `{field}` is {found}; expected one of {expected}{hint}",
     meaning="`environment` names the Azure cloud that the storage account is in.",
     why="It decides on the host of the account and on where tokens come from.",
-    remedy=(
-        Remedy(
-            text="set `{field}`",
-            command=_PATCH + '-p \'{{"stringData":{{"{field}":"AzureGlobal"}}}}\'',
-        ),
-    ),
+    remedy=(SET_FIELD,),
     fault="bad_environment",
     rank=24,
 )
@@ -296,7 +297,7 @@ MANAGED_NO_OVERRIDE = Rule(
     "Credential Operator",
     meaning="In token-cco the operator's environment tells client, tenant and subscription.",
     why="Which of the two identities was meant cannot be told.",
-    remedy=(REMOVE_FIELD, USE_STATIC_KEYS),
+    remedy=(REMOVE_FIELD, USE_TOKENS),
     fault="managed_no_override",
     rank=30,
 )
@@ -309,7 +310,7 @@ INVALID_CREDENTIALS_FILE = Rule(
     "Cloud Credential Operator",
     meaning="In token-cco the managed Secret holds Google's configuration.",
     why="Which of the two was meant cannot be told.",
-    remedy=(REMOVE_FIELD, USE_STATIC_KEYS),
+    remedy=(REMOVE_FIELD, USE_TOKENS),
     fault="invalid_credentials_file",
     rank=30,
 )
@@ -347,7 +348,7 @@ SWAPPED_PAIR = Rule(
     meaning="Key ids are short and of capitals and digits, secret keys long and of any letters.",
     why="The store does not know such an id; and an id is logged, a secret must not be.",
     remedy=(
-        SET_SECRET_FIELD,
+        _EXCHANGE,
         Remedy(text="then replace the key: as an id it may have been logged"),
     ),
     fault="swapped_pair",
@@ -399,7 +400,7 @@ MODE_NOT_SUPPORTED = Rule(
     message="{place}: {type} knows static keys only, {field} is `{mode}`",
     meaning="Short-lived tokens exist for s3, azure and gcs.",
     why="The pods would be given no credentials at all.",
-    remedy=(_SET_MODE,),
+    remedy=(USE_STATIC_KEYS,),
     fault="mode_not_supported",
     rank=7,
 )
@@ -414,7 +415,8 @@ MODE_NOT_AVAILABLE = Rule(
     "identity.",
     why="No CredentialsRequest can be made, so the pods get no credentials.",
     remedy=(
-        _SET_MODE,
+        USE_TOKENS,
+        USE_STATIC_KEYS,
         Remedy(text="where the operator has them: say --token-cco, or --operator-env FILE"),
     ),
     fault="mode_not_available",

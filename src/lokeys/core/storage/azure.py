@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lokeys.core.catalogue import storage_secrets as rules
 from lokeys.core.storage.model import Azure, CredentialMode
-from lokeys.core.storage.reader import Reader, form, one_of
+from lokeys.core.storage.reader import Reader, form, meant_of
 from lokeys.core.storage.values import is_base64, is_guid
 
 
@@ -24,6 +24,14 @@ CLOUDS = {
     "AzureGermanCloud": _Cloud("blob.core.cloudapi.de", "https://login.microsoftonline.de/"),
     "AzureUSGovernment": _Cloud("blob.core.usgovcloudapi.net", "https://login.microsoftonline.us/"),
 }
+_OTHER_NAMES = {
+    "azurecloud": "AzureGlobal",
+    "azurepublic": "AzureGlobal",
+    "azurechina": "AzureChinaCloud",
+    "azuregovernment": "AzureUSGovernment",
+    "azureusgovernmentcloud": "AzureUSGovernment",
+}
+"""Names that Azure's other tools give its clouds, in small letters."""
 _IDENTITY = ("client_id", "tenant_id", "subscription_id")
 
 
@@ -68,7 +76,7 @@ def _cloud(reader: Reader, environment: str, suffix: str) -> _Cloud | None:
             "environment",
             found=form(environment),
             expected=", ".join(CLOUDS),
-            hint=one_of(environment, tuple(CLOUDS)),
+            **meant_of(environment, CLOUDS, _OTHER_NAMES),
         )
     by_suffix = next((cloud for cloud in CLOUDS.values() if cloud.suffix == suffix), None)
     if suffix and by_suffix is None:
@@ -80,6 +88,7 @@ def _cloud(reader: Reader, environment: str, suffix: str) -> _Cloud | None:
             found=form(suffix),
             expected=f"one of {', '.join(suffixes)}",
             hint=f"; `{near[0]}` was meant" if near else "",
+            value=near[0] if near else "VALUE",
         )
     elif by_suffix and named and named.suffix != suffix:
         reader.tell(
@@ -87,5 +96,6 @@ def _cloud(reader: Reader, environment: str, suffix: str) -> _Cloud | None:
             "endpoint_suffix",
             found=f"`{suffix}`, of another cloud",
             expected=f"`{named.suffix}`, as `environment` is {environment}",
+            value=named.suffix,
         )
     return named or by_suffix

@@ -15,13 +15,20 @@ from lokeys.core.storage.gcs import read_gcs
 from lokeys.core.storage.mode import NEEDED, WITH_TOKENS, has_cloud_credentials, infer_mode
 from lokeys.core.storage.model import CloudEnvironment, CredentialMode, Storage, StorageType
 from lokeys.core.storage.others import read_alibabacloud, read_swift
-from lokeys.core.storage.reader import Reader, form, one_of
+from lokeys.core.storage.reader import Reader, meant_of
 from lokeys.core.storage.s3 import read_s3
 from lokeys.core.storage.secret_data import SecretData
-from lokeys.core.storage.telling import tell
+from lokeys.core.storage.telling import quoted, tell
 
 TYPE_FIELD = "spec.storage.secret.type"
 MODE_FIELD = "spec.storage.secret.credentialMode"
+_OTHER_TYPES = {
+    **dict.fromkeys(("aws", "minio", "rgw", "ceph", "amazon"), "s3"),
+    **dict.fromkeys(("gcp", "google", "gs"), "gcs"),
+    **dict.fromkeys(("azblob", "azure-blob", "blob"), "azure"),
+    **dict.fromkeys(("alibaba", "alibaba-cloud", "aliyun", "oss"), "alibabacloud"),
+    "openstack": "swift",
+}
 _MANAGED_KEYS = {
     StorageType.S3: ("credentials",),
     StorageType.AZURE: ("azure_client_id", "azure_tenant_id", "azure_subscription_id"),
@@ -31,7 +38,7 @@ _MANAGED_KEYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageReading:
-    """What a Secret means; `storage` is None where an error forbids to say.
+    """What a Secret means; `storage` is None where an error, of its data too, forbids to say.
 
     `mode` is None only where it cannot be known.
     """
@@ -39,6 +46,13 @@ class StorageReading:
     storage: Storage | None = None
     mode: CredentialMode | None = None
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def asks_for_managed(self) -> bool:
+        """Tell whether the Cloud Credential Operator will be asked for credentials."""
+        never = {rules.MODE_NOT_SUPPORTED.code, rules.MODE_NOT_AVAILABLE.code}
+        refused = any(finding.code in never for finding in self.findings)
+        return self.mode is CredentialMode.TOKEN_CCO and not refused
 
 
 def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named at the call
@@ -56,8 +70,8 @@ def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named 
     """
     around = environment or CloudEnvironment()
     if storage_type not in set(StorageType):
-        words = {"found": form(storage_type), "expected": ", ".join(StorageType)}
-        words["hint"] = one_of(storage_type, tuple(StorageType))
+        words = {"found": quoted(storage_type), "expected": ", ".join(StorageType), "hint": ""}
+        words |= {"value": "TYPE"} | meant_of(storage_type, StorageType, _OTHER_TYPES)
         finding = tell(rules.UNKNOWN_TYPE, stack, stack=stack, field=TYPE_FIELD, words=words)
         return StorageReading(findings=(finding, *_mode_word(stack, credential_mode)))
     kind = StorageType(storage_type)
@@ -78,6 +92,7 @@ def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named 
     if managed is not None and mode is CredentialMode.TOKEN_CCO and managed.complete:
         findings += _managed(stack, managed, kind)
     sound = mode is not None and not any(finding.is_error for finding in findings)
+    sound = sound and secret is not None and secret.whole
     return StorageReading(storage=storage if sound else None, mode=mode, findings=tuple(findings))
 
 
@@ -110,9 +125,9 @@ def _at_mode(rule: Rule, stack: Ref, **words: Any) -> Finding:
 def _mode_word(stack: Ref, word: str | None) -> list[Finding]:
     if not word or word in set(CredentialMode):
         return []
-    hint = one_of(word.replace("_", "-"), tuple(CredentialMode))
-    expected = ", ".join(CredentialMode)
-    return [_at_mode(rules.UNKNOWN_MODE, stack, found=form(word), expected=expected, hint=hint)]
+    words = {"found": quoted(word), "expected": ", ".join(CredentialMode), "hint": ""}
+    words |= {"value": "MODE"} | meant_of(word, CredentialMode)
+    return [_at_mode(rules.UNKNOWN_MODE, stack, **words)]
 
 
 def _mode_fits(

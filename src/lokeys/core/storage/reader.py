@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from lokeys.core.storage.fields import (
     modes_of,
     providers_of,
 )
+from lokeys.core.storage.mode import json_object
 from lokeys.core.storage.model import CredentialMode, StorageType
 from lokeys.core.storage.secret_data import SecretData
 from lokeys.core.storage.telling import form, shown, tell
@@ -132,7 +134,9 @@ class Reader:
         forbidden = _FORBIDDEN.get((self.type, self.mode, key))
         if forbidden:
             if self.secret.has(key):
-                self.tell(rules.FIELD_NOT_ALLOWED, key, hint=forbidden)
+                own = key == "role_arn"  # an identity, with which there is another way out
+                out = (rules.REMOVE_FIELD, rules.USE_TOKENS) if own else None
+                self.tell(rules.FIELD_NOT_ALLOWED, key, hint=forbidden, remedy=out)
             return
         if self.mode is CredentialMode.TOKEN_CCO and self._override(key):
             return
@@ -140,7 +144,8 @@ class Reader:
         others = providers_of(key, but=self.type)
         if meant and not self.secret.has(meant):
             hint = f": `{meant}` was probably meant"
-            remedy = (rules.RENAME_FIELD,)
+            # The finding of the key that is missed has the command.
+            remedy = (rules.MOVE_TO if meant in self.keys.required else rules.RENAME_FIELD,)
             wrong = shown(key)
             self.tell(rules.UNKNOWN_FIELD, key, remedy=remedy, hint=hint, wrong=wrong, meant=meant)
         elif others:
@@ -150,13 +155,18 @@ class Reader:
 
     def _override(self, key: str) -> bool:
         """Tell of an identity beside the managed one, if this is one."""
+        rule: Rule | None = None
+        static = key == "account_key"
         if self.type is StorageType.AZURE and key in _MANAGED:
-            self.tell(rules.MANAGED_NO_OVERRIDE, key)
-            return True
-        if self.type is StorageType.GCS and key == "key.json":
-            self.tell(rules.INVALID_CREDENTIALS_FILE, key)
-            return True
-        return False
+            rule = rules.MANAGED_NO_OVERRIDE
+        elif self.type is StorageType.GCS and key == "key.json":
+            rule = rules.INVALID_CREDENTIALS_FILE
+            file = json_object(self.secret.raw(key)) or {}
+            static = file.get("type") == "service_account"
+        if rule is not None:
+            other = rules.USE_STATIC_KEYS if static else rules.USE_TOKENS
+            self.tell(rule, key, remedy=(rules.REMOVE_FIELD, other))
+        return rule is not None
 
     def _unread(self, key: str, meant: str | None) -> None:
         modes = modes_of(key, self.type)
@@ -212,10 +222,18 @@ def _is_name(text: str) -> bool:
     return text.isascii() and text.replace(".", "").replace("_", "").replace("-", "").isalnum()
 
 
-def one_of(value: str, allowed: tuple[str, ...]) -> str:
-    """Return a hint at what was meant by a word outside its list, or what it looks like."""
-    same = [word for word in allowed if word.lower() == value.strip().lower()]
-    return f"; `{same[0]}` was meant, spelt exactly so" if same else ""
+def meant_of(
+    value: str, allowed: Iterable[str], others: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return `hint` and `value` for a word outside its list; nothing where no word is near.
+
+    `others` are words of other tools, in small letters, with what is said here instead.
+    """
+    word = value.strip().lower().replace("_", "-")
+    near = {each.lower(): each for each in allowed} | dict(others or {})
+    if word not in near:
+        return {}
+    return {"value": near[word], "hint": f"; `{near[word]}` was meant, spelt exactly so"}
 
 
-__all__ = ["Reader", "form", "one_of"]
+__all__ = ["Reader", "form", "meant_of"]

@@ -9,9 +9,14 @@ from lokeys.core.storage import addresses
 from lokeys.core.storage.addresses import NoAwsEndpoint, Url
 from lokeys.core.storage.mode import json_object
 from lokeys.core.storage.model import S3, CredentialMode, Sse, SseType
-from lokeys.core.storage.reader import Reader, form, one_of
+from lokeys.core.storage.reader import Reader, form, meant_of
 
 _TRUE, _FALSE = "true", "false"
+_SWITCHES = {
+    **dict.fromkeys(("true", "yes", "on", "1"), _TRUE),
+    **dict.fromkeys(("false", "no", "off", "0"), _FALSE),
+}
+_OTHER_SSE = {"aes256": "SSE-S3", "s3": "SSE-S3", "aws:kms": "SSE-KMS", "kms": "SSE-KMS"}
 _SHORTEST, _LONGEST = 3, 63
 """Of a bucket's name; S3 has no others, and Loki's client asks for no others."""
 
@@ -157,7 +162,7 @@ def _role(reader: Reader, *, region: str, elsewhere: bool) -> None:
 def _switch(reader: Reader, key: str) -> bool:
     text = reader.value(key)
     if text and text not in (_TRUE, _FALSE):
-        reader.tell(rules.BAD_BOOL, key, found=form(text))
+        reader.tell(rules.BAD_BOOL, key, found=form(text), **meant_of(text, (), _SWITCHES))
     return text == _TRUE
 
 
@@ -165,8 +170,8 @@ def _sse(reader: Reader) -> Sse | None:
     word = reader.value("sse_type")
     kms_key, context = reader.value("sse_kms_key_id"), reader.value("sse_kms_encryption_context")
     if word and word not in set(SseType):
-        hint = one_of(word, tuple(SseType))
-        reader.tell(rules.UNKNOWN_SSE, "sse_type", found=f"{form(word)}{hint}")
+        meant = meant_of(word, SseType, _OTHER_SSE)
+        reader.tell(rules.UNKNOWN_SSE, "sse_type", found=form(word), **meant)
         return None
     if word == SseType.KMS:
         reader.missing("sse_kms_key_id", why="; SSE-KMS encrypts with it")

@@ -25,7 +25,7 @@ class SecretData:
     """What is known of a Secret. `values` is None where only key names are (an ExternalSecret).
 
     `complete` tells whether `keys` are all there will be; `spoilt` are keys whose value could not
-    be decoded, which has been told already.
+    be decoded, which has been told already; `whole` tells whether nothing of the manifest is.
     """
 
     ref: Ref
@@ -33,6 +33,7 @@ class SecretData:
     keys: frozenset[str] = frozenset()
     complete: bool = True
     spoilt: frozenset[str] = frozenset()
+    whole: bool = True
     made_by: Ref | None = None
 
     def has(self, key: str) -> bool:
@@ -82,13 +83,18 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
             decoded = _bytes(value) if part == "data" else value.encode(errors="surrogatepass")
             if decoded is None:
                 words = {"found": form(value)}
-                findings.append(tell(rules.BAD_BASE64, ref, stack=stack, field=key, words=words))
+                remedy = (rules.SET_FILE_FIELD,) if key == "key.json" else None
+                findings.append(
+                    tell(rules.BAD_BASE64, ref, stack=stack, field=key, words=words, remedy=remedy)
+                )
                 spoilt.add(key)
             else:
                 values[key] = Sensitive(decoded)
                 spoilt.discard(key)
     keys = frozenset(values) | spoilt
-    data = SecretData(ref=ref, values=values, keys=keys, spoilt=frozenset(spoilt))
+    data = SecretData(
+        ref=ref, values=values, keys=keys, spoilt=frozenset(spoilt), whole=not findings
+    )
     return Decoded(data=data, findings=tuple(findings))
 
 

@@ -31,11 +31,12 @@ def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
     `remedy` replaces the rule's own; its texts are templates, too.
     """
     known: dict[str, Any] = {
+        "value": "VALUE",
         "namespace": place.namespace or stack.namespace or "default",
         "name": place.name,
     }
     known["stack"] = stack.name
-    clean = all(_NAME.fullmatch(name) for name in known.values())
+    clean = all(_NAME.fullmatch(known[name]) for name in ("namespace", "name", "stack"))
     in_object = place.kind in ("Secret", "ConfigMap") and field is not None
     if in_object and not _DATA_KEY.fullmatch(str(field)):
         clean = False
@@ -67,3 +68,8 @@ def form(value: str) -> str:
     if not value:
         return "empty"
     return "one character" if len(value) == 1 else f"a text of {len(value)} characters"
+
+
+def quoted(word: str) -> str:
+    """Return a word of a spec, which is no secret: short, quoted, printable."""
+    return f"`{shown(word)}`"

@@ -88,7 +88,7 @@ def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
         )
         mode, resolved = reading.mode, reading.storage
         findings += reading.findings
-        if mode is CredentialMode.TOKEN_CCO and managed is None:
+        if reading.asks_for_managed and managed is None:
             findings.append(_absent(rules.MISSING_MANAGED_SECRET, managed_ref, ref, around))
     findings += _ca(ref, storage, kind, around)
     return StackView(
@@ -167,7 +167,7 @@ def _ca(
     if not name:
         return ()
     if kind is not None and kind not in _WITH_CA:
-        words = {"detail": f"takes no CA for {kind[:20]}"}
+        words = {"detail": f"takes no CA for {printable(kind[:20])}"}
         field = "spec.storage.tls"
         return (tell(lokistacks.UNSUPPORTED_FIELD, ref, stack=ref, field=field, words=words),)
     wanted = Ref("ConfigMap", printable(name), ref.namespace)

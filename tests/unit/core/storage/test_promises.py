@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds of every Secret: it has a mode, it is read without a crash, it is never shown."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from hypothesis import given
@@ -11,17 +12,31 @@ from lokeys.core.storage.mode import infer_mode
 from lokeys.core.storage.model import CloudEnvironment, CredentialMode, StorageType
 from lokeys.core.storage.read import read_storage
 from lokeys.core.storage.resolved import resolved_to_json
-from unit.core.storage.secrets import EVERYWHERE, SOUND, STACK, data_of, judged
+from lokeys.core.storage.secret_data import secret_data
+from unit.core.storage.secrets import EVERYWHERE, SECRET, SOUND, STACK, data_of, judged
 
 ALL_KEYS = sorted({name for keys in KEYS.values() for name in keys.known})
 CANARY = "C4nary+/S3cret="
 WORDS = ["", "true", "https://s3.eu-west-1.amazonaws.com", "eu-west-1", "{}", "arn:aws:iam", "a,b"]
 values = st.one_of(st.sampled_from(WORDS), st.text(max_size=12), st.binary(max_size=12))
 secrets = st.dictionaries(st.sampled_from(ALL_KEYS), values, max_size=8)
+spoilt_data = st.one_of(
+    st.just({}),
+    st.dictionaries(st.sampled_from(ALL_KEYS), st.sampled_from(["not base64!", 7, True, [], None])),
+    st.sampled_from(["text", [], 7]),
+)
 modes = st.one_of(st.none(), st.sampled_from(CredentialMode), st.text(max_size=4))
 environments = st.sampled_from(
     [None, EVERYWHERE, CloudEnvironment(), CloudEnvironment(openshift=True)]
 )
+
+
+def texts_of(values: Mapping[str, str | bytes]) -> dict[str, str]:
+    """Return values as `stringData` has them."""
+    return {
+        key: value if isinstance(value, str) else value.decode(errors="replace")
+        for key, value in values.items()
+    }
 
 
 @given(st.sampled_from(StorageType), modes, secrets, environments)
@@ -41,16 +56,20 @@ def test_inference_is_total(
         assert not word or mode == word
 
 
-@given(st.sampled_from([*StorageType, "s4", ""]), modes, secrets, environments)
+@given(st.sampled_from([*StorageType, "s4", ""]), modes, secrets, spoilt_data, environments)
 def test_any_secret_is_read(
     kind: str,
     word: str | None,
     values: dict[str, str | bytes],
+    spoilt: object,
     environment: CloudEnvironment | None,
 ) -> None:
-    """Never a crash; a storage exactly where nothing is an error."""
-    reading = read_storage(STACK, kind, word, secret=data_of(values), environment=environment)
-    assert (reading.storage is None) == any(each.is_error for each in reading.findings)
+    """Never a crash; a storage exactly where nothing is an error, of the manifest's form too."""
+    manifest = {"data": spoilt, "stringData": texts_of(values)}
+    decoded = secret_data(manifest, ref=SECRET, stack=STACK)
+    reading = read_storage(STACK, kind, word, secret=decoded.data, environment=environment)
+    findings = (*decoded.findings, *reading.findings)
+    assert (reading.storage is None) == any(each.is_error for each in findings)
     if reading.storage is not None:
         assert resolved_to_json(reading.storage)
 

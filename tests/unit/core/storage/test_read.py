@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lokeys.core.storage.model import S3, Azure, CloudEnvironment, Gcs
-from lokeys.core.storage.read import read_storage
+from lokeys.core.storage.read import MODE_FIELD, TYPE_FIELD, StorageReading, read_storage
 from unit.core.storage.secrets import (
     ACCOUNT,
     EVERYWHERE,
@@ -439,3 +439,122 @@ def test_a_name_that_a_shell_would_obey_gets_no_command() -> None:
         assert all(each.command is None for each in finding.remedy)
         assert "\x1b" not in finding.message
         assert len(finding.field or "") <= 64
+
+
+def commands(reading: StorageReading, field: str) -> list[str]:
+    """Return the commands that mend a key or a field."""
+    return [
+        each.command
+        for finding in reading.findings
+        if finding.field == field
+        for each in finding.remedy
+        if each.command
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "changes", "key", "value"),
+    [
+        ("azure static", {"environment": "azurechinacloud"}, "environment", "AzureChinaCloud"),
+        ("azure static", {"environment": "AzureCloud"}, "environment", "AzureGlobal"),
+        ("azure static", {"environment": "Mars"}, "environment", "VALUE"),
+        (
+            "azure static",
+            {"environment": None, "endpoint_suffix": "core.chinacloudapi.cn"},
+            "endpoint_suffix",
+            "blob.core.chinacloudapi.cn",
+        ),
+        ("s3 static", {"sse_type": "sse-kms"}, "sse_type", "SSE-KMS"),
+        ("s3 static", {"sse_type": "AES256"}, "sse_type", "SSE-S3"),
+        ("s3 static", {"sse_type": "strong"}, "sse_type", "VALUE"),
+        ("s3 static", {"forcepathstyle": "False"}, "forcepathstyle", "false"),
+        ("s3 static", {"forcepathstyle": "yes"}, "forcepathstyle", "true"),
+        ("s3 static", {"forcepathstyle": "perhaps"}, "forcepathstyle", "VALUE"),
+    ],
+)
+def test_a_command_sets_what_was_meant(what: str, changes: Changes, key: str, value: str) -> None:
+    """The near miss that the message names; where there is none, the value is left open."""
+    reading = judged(what, changes)
+    (command,) = commands(reading, key)
+    assert f'{{"stringData":{{"{key}":"{value}"}}}}' in command
+    messages = [each.message for each in reading.findings if each.field == key]
+    assert any(f"`{value}` was meant" in message for message in messages) == (value != "VALUE")
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "field", "value"),
+    [
+        ("Azure", None, TYPE_FIELD, "azure"),
+        ("AlibabaCloud", None, TYPE_FIELD, "alibabacloud"),
+        ("gcp", None, TYPE_FIELD, "gcs"),
+        ("floppy", None, TYPE_FIELD, "TYPE"),
+        ("s3", "Token", MODE_FIELD, "token"),
+        ("s3", "token_cco", MODE_FIELD, "token-cco"),
+        ("s3", "sts", MODE_FIELD, "MODE"),
+    ],
+)
+def test_a_command_sets_the_word_that_was_meant(
+    kind: str, mode: str | None, field: str, value: str
+) -> None:
+    """Of the spec's own words, which are shown as they are."""
+    reading = read_storage(STACK, kind, mode, secret=None)
+    (command,) = commands(reading, field)
+    assert f':"{value}"}}' in command
+    assert f"is `{mode or kind}`" in reading.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("what", "changes", "key", "mode"),
+    [
+        ("s3 token-cco", {"role_arn": "arn:aws:iam::123456789012:role/x"}, "role_arn", "token"),
+        ("azure token-cco", {"client_id": f"{GUID}0"}, "client_id", "token"),
+        ("azure token-cco", {"account_key": "eA=="}, "account_key", "static"),
+        ("gcs token-cco", {"key.json": json.dumps(EXTERNAL)}, "key.json", "token"),
+        ("gcs token-cco", {"key.json": json.dumps(ACCOUNT)}, "key.json", "static"),
+    ],
+)
+def test_credentials_beside_the_managed_ones_have_a_mode(
+    what: str, changes: Changes, key: str, mode: str
+) -> None:
+    """Beside their removal stands the mode that would read them."""
+    removal, other = commands(judged(what, changes), key)
+    assert '"op":"remove"' in removal
+    assert f'"credentialMode":"{mode}"' in other
+
+
+@pytest.mark.parametrize(
+    ("what", "key", "source"),
+    [
+        ("s3 static", "access_key_secret", "/dev/stdin"),
+        ("gcs token", "key.json", "key.json"),
+        ("gcs static", "key.json", "key.json"),
+    ],
+)
+def test_a_secret_value_goes_through_a_pipe(what: str, key: str, source: str) -> None:
+    """Kubectl encodes it, whatever it holds; no command line shows it."""
+    (command,) = commands(judged(what, {key: None}, mode=what.split()[1]), key)
+    assert f"--from-file={key}={source} --dry-run=client -o yaml |" in command
+    assert command.endswith("--patch-file /dev/stdin")
+    assert "$(" not in command
+    assert command.count('"$VALUE"') == command.count('printf %s "$VALUE" |')
+
+
+def test_a_swapped_pair_is_exchanged() -> None:
+    """Both halves are mended, and a new key is asked for."""
+    swapped = {"access_key_id": KEY_SECRET, "access_key_secret": KEY_ID}
+    reading = judged("s3 static", swapped)
+    (command,) = commands(reading, "access_key_id")
+    patch = json.loads(command.split("-p ", 1)[1].strip("'"))
+    data: dict[str, str | None] = dict(swapped)
+    for step in patch:
+        assert step["op"] == "move"
+        data[step["path"].removeprefix("/data/")] = data.pop(step["from"].removeprefix("/data/"))
+    assert data == {"access_key_id": KEY_ID, "access_key_secret": KEY_SECRET}
+
+
+def test_one_rename_is_told_once() -> None:
+    """The key that is missed and the one that nobody reads are mended by one command."""
+    reading = judged("s3 static", {"bucketnames": None, "bucket": "loki"})
+    assert told(reading) == {("missing_field", "bucketnames"), ("unknown_field", "bucket")}
+    moves = [*commands(reading, "bucketnames"), *commands(reading, "bucket")]
+    assert len(moves) == 1

@@ -85,3 +85,10 @@ def test_an_external_secret_names_its_target() -> None:
     assert target_name({"metadata": {"name": "a"}, "spec": {"target": {"name": "b"}}}) == "b"
     assert target_name({"metadata": {"name": "a"}}) == "a"
     assert target_name({"metadata": {"name": 1}}) is None
+
+
+def test_a_credentials_file_is_taken_from_a_file() -> None:
+    """Nobody types JSON; and no command line holds it."""
+    decoded = secret_data({"data": {"key.json": "{}"}}, ref=SECRET, stack=STACK)
+    (remedy,) = decoded.findings[0].remedy
+    assert "--from-file=key.json=key.json" in str(remedy.command)

@@ -115,6 +115,16 @@ def test_managed_credentials_are_missed_and_looked_at() -> None:
     assert faults(judge(stack(), own, managed, environment=EVERYWHERE)) == ["missing_field"]
 
 
+def test_no_managed_credentials_are_missed_where_nobody_asks_for_them() -> None:
+    """A mode that cannot be: no request is made, so no answer lacks."""
+    values = {"name": "loki-storage", "type": "swift", "credentialMode": "token-cco"}
+    swift = judge(stack(secret=values), secret(SOUND["swift static"]), environment=EVERYWHERE)
+    assert faults(swift) == ["mode_not_supported"]
+    cco = {"name": "loki-storage", "type": "s3", "credentialMode": "token-cco"}
+    s3 = judge(stack(secret=cco), secret(SOUND["s3 token-cco"]))
+    assert faults(s3) == ["mode_not_available"]
+
+
 def test_faults_of_the_spec_hide_none_of_the_secret() -> None:
     """Size, schemas and Secret are all told at once."""
     broken = stack(
