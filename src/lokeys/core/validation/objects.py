@@ -12,6 +12,7 @@ from lokeys.core.finding import Location
 from lokeys.core.place import Ref
 from lokeys.core.storage.secret_data import target_name
 from lokeys.core.storage.telling import printable
+from lokeys.core.validation.delivered import makes
 
 _TOKEN = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 Path = tuple[str | int, ...]
@@ -85,10 +86,14 @@ class Objects:
         found = self._all.get(ref)
         return _in_order(found)[0] if found else None
 
+    def external_secrets_of(self, secret: Ref) -> list[Placed]:
+        """Return the ExternalSecrets that name a Secret as their target, by what they say."""
+        return _in_order(self._makers.get(secret, []))
+
     def maker_of(self, secret: Ref) -> Placed | None:
-        """Return the ExternalSecret that makes a Secret, or None where there is none."""
-        found = self._makers.get(secret)
-        return _in_order(found)[0] if found else None
+        """Return the ExternalSecret that makes a Secret, else one that names it, else None."""
+        found = self.external_secrets_of(secret)
+        return next((each for each in found if makes(each.object)), found[0] if found else None)
 
 
 def _in_order(found: list[Placed]) -> list[Placed]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -19,8 +19,15 @@ from lokeys.core.place import Ref
 from lokeys.core.storage.ca import read_ca
 from lokeys.core.storage.model import CloudEnvironment, CredentialMode, Storage
 from lokeys.core.storage.read import read_storage
-from lokeys.core.storage.secret_data import SecretData, external_secret_data, secret_data
+from lokeys.core.storage.secret_data import SecretData, secret_data
 from lokeys.core.storage.telling import printable, tell
+from lokeys.core.validation.delivered import (
+    added_to,
+    creation_policy,
+    made_secret,
+    mended_there,
+    why_not_made,
+)
 from lokeys.core.validation.objects import Objects, Placed
 
 _NOT_GIVEN = "is not among the objects given"
@@ -86,8 +93,10 @@ def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
             managed=managed,
             environment=around.environment,
         )
-        mode, resolved = reading.mode, reading.storage
-        findings += reading.findings
+        mode = reading.mode
+        if secret is None or secret.keys <= frozenset(secret.values or ()):
+            resolved = reading.storage  # all values are known
+        findings += _mendable(reading.findings, secret)
         if reading.asks_for_managed and managed is None:
             findings.append(_absent(rules.MISSING_MANAGED_SECRET, managed_ref, ref, around))
     findings += _ca(ref, storage, kind, around)
@@ -141,20 +150,32 @@ def _sound_schemas(listed: object) -> tuple[Schema, ...]:
 
 def _secret(wanted: Ref, stack: Ref, around: Around, findings: list[Finding]) -> SecretData | None:
     """Return what is known of a Secret; adds what is to be said of its form or its absence."""
-    placed = around.objects.get(wanted)
+    objects = around.objects
+    placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
+    manifests = [each.object for each in external]
     if placed is not None:
         decoded = secret_data(placed.object, ref=wanted, stack=stack)
         findings += decoded.findings
-        return decoded.data
-    maker = around.objects.maker_of(wanted)
-    if maker is not None:
-        return external_secret_data(maker.object, ref=wanted)
-    findings.append(_absent(rules.MISSING_STORAGE_SECRET, wanted, stack, around))
-    return None
+        return added_to(decoded.data, manifests)
+    made = made_secret(manifests, ref=wanted)
+    if made is None:
+        why = why_not_made(
+            [objects.ref_of(each) for each in external], list(map(creation_policy, manifests))
+        )
+        rule = rules.MISSING_STORAGE_SECRET
+        findings.append(_absent(rule, wanted, stack, around, why=why))
+    return made
 
 
-def _absent(rule: Rule, wanted: Ref, stack: Ref, around: Around) -> Finding:
-    words = {"stack_ref": str(stack), "where": around.absent}
+def _mendable(findings: Iterable[Finding], secret: SecretData | None) -> Iterator[Finding]:
+    """Yield findings; of a Secret that External Secrets makes, with what it does not undo."""
+    for each in findings:
+        made = secret is not None and each.object == secret.ref and secret.made_by
+        yield mended_there(each, made) if made else each
+
+
+def _absent(rule: Rule, wanted: Ref, stack: Ref, around: Around, *, why: str = "") -> Finding:
+    words = {"stack_ref": str(stack), "where": around.absent + why}
     finding = tell(rule, wanted, stack=stack, words=words)
     severity = Severity.WARNING if around.secrets_optional else finding.severity
     return replace(finding, severity=severity)

@@ -53,14 +53,17 @@ def secret(values: Mapping[str, str] | None = None, name: str = "loki-storage") 
     }
 
 
-def external_secret(*keys: str) -> Object:
-    """Return an ExternalSecret that makes the stack's Secret."""
+def external_secret(*keys: str, name: str = "es", policy: str | None = None) -> Object:
+    """Return an ExternalSecret that makes the stack's Secret, or does what its policy says."""
     return {
         "apiVersion": "external-secrets.io/v1",
         "kind": "ExternalSecret",
-        "metadata": {"name": "es", "namespace": "logging"},
+        "metadata": {"name": name, "namespace": "logging"},
         "spec": {
-            "target": {"name": "loki-storage"},
+            "target": {
+                "name": "loki-storage",
+                **({"creationPolicy": policy} if policy else {}),
+            },
             "data": [{"secretKey": key} for key in keys],
         },
     }

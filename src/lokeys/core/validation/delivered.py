@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Secret that External Secrets leaves behind: one's own keys, and those that it brings.
+
+creationPolicy   the Secret is
+Owner, Orphan    made
+CreateOrMerge    made, or added to where it is there
+Merge            added to, and never made
+None             left alone
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lokeys.core.finding import Finding, Remedy
+from lokeys.core.place import Ref
+from lokeys.core.sensitive import Sensitive
+from lokeys.core.storage.secret_data import SecretData, external_secret_data
+
+_NO_MAKER = frozenset({"None", "Merge"})
+_MERGES = frozenset({"Merge", "CreateOrMerge"})
+_WHOLE_FILE = "key.json"
+"""The key whose value, not its name, says in which mode the stack is."""
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+Manifest = Mapping[str, Any]
+
+
+def creation_policy(external_secret: Manifest) -> str:
+    """Return what an ExternalSecret does about its Secret; Owner, where it does not say."""
+    spec = external_secret.get("spec")
+    target = spec.get("target") if isinstance(spec, Mapping) else None
+    said = target.get("creationPolicy") if isinstance(target, Mapping) else None
+    return said if isinstance(said, str) and said else "Owner"
+
+
+def makes(external_secret: Manifest) -> bool:
+    """Tell whether an ExternalSecret makes a Secret that is not there."""
+    return creation_policy(external_secret) not in _NO_MAKER
+
+
+def merges(external_secret: Manifest) -> bool:
+    """Tell whether an ExternalSecret adds to a Secret that is there."""
+    return creation_policy(external_secret) in _MERGES
+
+
+def made_secret(external_secrets: Sequence[Manifest], *, ref: Ref) -> SecretData | None:
+    """Return what is known of a Secret that only ExternalSecrets speak of; None if none makes it.
+
+    Of several that would own it External Secrets lets one: the first is taken.
+    """
+    maker = next(filter(makes, external_secrets), None)
+    if maker is None:
+        return None
+    made = external_secret_data(maker, ref=ref)
+    for data in _brought(external_secrets, ref, but=maker):
+        made = replace(made, keys=made.keys | data.keys, complete=made.complete and data.complete)
+    return made
+
+
+def added_to(own: SecretData, external_secrets: Sequence[Manifest]) -> SecretData:
+    """Return a Secret with what ExternalSecrets merge into it, of which only names are known."""
+    brought = tuple(_brought(external_secrets, own.ref))
+    if not brought:
+        return own
+    names = frozenset(name for data in brought for name in data.keys)
+    complete = all(data.complete for data in brought)
+    values: Mapping[str, Sensitive] | None = {
+        key: value for key, value in (own.values or {}).items() if key not in names
+    }
+    kept = frozenset(key for key in own.keys if own.has(key) or key in names)
+    if _WHOLE_FILE in names or not complete:
+        values = None
+    return replace(
+        own,
+        values=values,
+        keys=(own.keys if values is not None else kept) | names,
+        spoilt=own.spoilt | names,
+        complete=complete,
+    )
+
+
+def _brought(
+    external_secrets: Iterable[Manifest], ref: Ref, *, but: Manifest | None = None
+) -> Iterator[SecretData]:
+    for each in external_secrets:
+        if each is not but and merges(each):
+            yield external_secret_data(each, ref=ref)
+
+
+def why_not_made(external_secrets: Sequence[Ref], policies: Sequence[str]) -> str:
+    """Return what to say beside a Secret's absence, where ExternalSecrets name it and make none."""
+    said = (
+        f"{ref} (creationPolicy {policy}) does not make it"
+        for ref, policy in zip(external_secrets, policies, strict=True)
+    )
+    return "".join(f", and {each}" for each in said)
+
+
+def mended_there(finding: Finding, maker: Ref) -> Finding:
+    """Return a finding about a made Secret with a remedy that External Secrets does not undo."""
+    if not any(remedy.command for remedy in finding.remedy):
+        return finding
+    name = maker.name if _NAME.fullmatch(maker.name) else None
+    command = f"kubectl -n {maker.namespace} edit externalsecret {name}" if name else None
+    text = "mend it where it is made: External Secrets overwrites what is changed in the Secret"
+    return replace(finding, remedy=(Remedy(text=text, command=command),))

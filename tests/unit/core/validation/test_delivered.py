@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets that External Secrets makes, adds to, or leaves alone (spec.target.creationPolicy)."""
+
+from typing import Any
+
+import pytest
+
+from lokeys.core.validation.validate import Validation, validate
+from unit.core.storage.secrets import SOUND
+from unit.core.validation.manifests import NOW, Given, Object, external_secret, secret, stack
+
+PAIR = ("access_key_id", "access_key_secret")
+PLACE = {key: text for key, text in SOUND["s3 static"].items() if key not in PAIR}
+
+
+def judge(*objects: Object) -> Validation:
+    return validate([Given(each) for each in objects], now=NOW)
+
+
+def faults(*objects: Object) -> list[str]:
+    return sorted(str(finding.fault) for finding in judge(*objects).all_findings)
+
+
+@pytest.mark.parametrize("policy", ["None", "Merge"])
+def test_nothing_makes_the_secret(policy: str) -> None:
+    """An ExternalSecret that makes none is named beside the absence, with its place."""
+    external = external_secret(*SOUND["s3 static"], policy=policy)
+    (finding,) = judge(stack(), external).all_findings
+    assert finding.fault == "missing_storage_secret"
+    said = f"ExternalSecret logging/es (creationPolicy {policy}) does not make it"
+    assert said in finding.message
+
+
+@pytest.mark.parametrize("policy", [None, "Owner", "Orphan", "CreateOrMerge"])
+def test_what_makes_the_secret_stands_for_it(policy: str | None) -> None:
+    """Whoever owns it afterwards."""
+    assert faults(stack(), external_secret(*SOUND["s3 static"], policy=policy)) == []
+    assert faults(stack(), external_secret(*PLACE, policy=policy)) == ["missing_field"] * 2
+
+
+@pytest.mark.parametrize("policy", ["Merge", "CreateOrMerge"])
+def test_keys_that_are_merged_add_up(policy: str) -> None:
+    """One's own keys and those brought; what is known of one's own is judged all the same."""
+    external = external_secret(*PAIR, policy=policy)
+    validation = judge(stack(), secret(PLACE), external)
+    assert validation.ok
+    (view,) = validation.stacks
+    assert (view.mode, view.storage) == ("static", None)  # the pair's values are not known
+    broken = secret({**PLACE, "endpoint": "ftp://nowhere"})
+    assert faults(stack(), broken, external) == ["bad_endpoint"]
+    half = external_secret(PAIR[0], policy=policy)
+    assert faults(stack(), secret(PLACE), half) == ["missing_field"]
+
+
+@pytest.mark.parametrize("policy", ["None", "Owner"])
+def test_what_does_not_merge_adds_nothing(policy: str) -> None:
+    """A Secret that was handed in is looked at as it is."""
+    external = external_secret(*PAIR, policy=policy)
+    assert faults(stack(), secret(PLACE), external) == ["missing_field"] * 2
+
+
+def test_keys_of_several_add_up() -> None:
+    """One makes the Secret, another adds to it; a second owner adds nothing."""
+    made = external_secret(*PLACE, name="b", policy="Owner")
+    added = external_secret(*PAIR, name="a", policy="Merge")
+    assert faults(stack(), made, added) == []
+    assert faults(stack(), added, made) == []
+    other = external_secret(*PAIR, name="a", policy="Owner")
+    assert "missing_field" in faults(stack(), made, other)
+
+
+def test_a_file_that_is_merged_may_hold_anything() -> None:
+    """Which mode Google's file means shows in its value alone; nothing is guessed."""
+    gcs = stack(secret={"name": "loki-storage", "type": "gcs"})
+    external = external_secret("key.json", policy="Merge")
+    own = {"bucketname": "loki", "audience": ""}
+    validation = judge(gcs, secret(own), external)
+    assert validation.ok
+    assert validation.stacks[0].mode is None
+    said = stack(secret={"name": "loki-storage", "type": "gcs", "credentialMode": "token"})
+    assert faults(said, secret(own), external) == ["missing_field"]
+    assert faults(said, secret({**own, "audience": "a"}), external) == []
+
+
+def test_what_is_merged_from_a_whole_may_be_anything() -> None:
+    """Names that no manifest tells come with `dataFrom`."""
+    external = external_secret(policy="Merge")
+    external["spec"]["dataFrom"] = [{"extract": {"key": "v"}}]
+    assert faults(stack(), secret(PLACE), external) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        pytest.param("es", "kubectl -n logging edit externalsecret es", id="a name"),
+        pytest.param("$(es)", None, id="a name that a shell would twist"),
+    ],
+)
+def test_a_made_secret_is_mended_where_it_is_made(name: str, command: str | None) -> None:
+    """External Secrets would overwrite what a command changed in the Secret itself."""
+    lacking = external_secret(*PLACE, PAIR[0], name=name)
+    (finding,) = judge(stack(), lacking).all_findings
+    (remedy,) = finding.remedy
+    assert remedy.command == command
+    assert "where it is made" in remedy.text
+
+
+def test_no_command_is_made_up_where_none_can_be_given() -> None:
+    """A key of a strange name is told of in words."""
+    (finding,) = judge(stack(), external_secret(*SOUND["s3 static"], "$(x)")).all_findings
+    assert finding.remedy
+    assert not any(remedy.command for remedy in finding.remedy)
+
+
+@pytest.mark.parametrize("spec", [None, {"target": 1}, {"target": {"creationPolicy": 1}}])
+def test_what_says_no_policy_makes_its_secret(spec: Any) -> None:
+    """As External Secrets takes it."""
+    external = external_secret()
+    external["metadata"]["name"] = "loki-storage"
+    external["spec"] = spec
+    if isinstance(spec, dict) and isinstance(spec["target"], dict):
+        spec["target"]["name"] = "loki-storage"
+    assert set(faults(stack(), external)) == {"missing_field"}
