@@ -12,6 +12,14 @@ from click.testing import CliRunner, Result
 from lokeys.cli.main import lokeys
 from lokeys.errors import BadInput
 from manifests.lokistack import CANARY, Choice
+from unit.core.storage.test_ca import TO_2060
+
+CA = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "ca", "namespace": "logging"},
+    "data": {"service-ca.crt": TO_2060},
+}
 
 
 def written(folder: Path, *objects: dict[str, Any]) -> str:
@@ -76,6 +84,7 @@ def test_without_the_secret_nothing_is_printed(tmp_path: Path) -> None:
     done = run("-f", written(tmp_path, choice.manifest, external))
     assert (done.return_value, done.stdout) == (3, "")
     assert "an ExternalSecret has none" in done.stderr
+    assert "lokeys validate" not in done.stderr  # it finds no fault
 
 
 def test_the_clouds_request_comes_before_its_secret(tmp_path: Path) -> None:
@@ -155,6 +164,27 @@ def test_a_stack_given_twice_is_printed_once(tmp_path: Path) -> None:
     once = run("-f", written(tmp_path, choice.manifest, choice.secret)).stdout
     twice = run("-f", written(tmp_path, choice.manifest, choice.manifest, choice.secret)).stdout
     assert once == twice
+
+
+def _other(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {**manifest, "metadata": {**manifest["metadata"], "labels": {"which": "other"}}}
+
+
+@pytest.mark.parametrize("kind", ["LokiStack", "Secret", "ConfigMap"])
+@pytest.mark.parametrize("last", [False, True], ids=["first", "last"])
+def test_what_contradicts_itself_is_not_rendered(tmp_path: Path, kind: str, *, last: bool) -> None:
+    """Which of two is meant no order of files says: nothing on stdout, and what stands twice."""
+    choice = Choice()
+    trusting = choice.manifest
+    trusting["spec"]["storage"]["tls"] = {"caName": "ca"}
+    objects = [trusting, choice.secret, CA]
+    (twin,) = (each for each in objects if each["kind"] == kind)
+    files = [*objects, _other(twin)] if last else [_other(twin), *objects]
+    done = run("-f", written(tmp_path, *files))
+    assert (done.return_value, done.stdout) == (3, "")
+    assert f"error: {kind} logging/" in done.stderr
+    assert "2 times, and not always the same" in done.stderr
+    assert CANARY not in done.stderr
 
 
 def test_a_diff_with_what_was_rendered_is_empty(tmp_path: Path, stack: str) -> None:

@@ -95,7 +95,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     """Print the Kubernetes objects of each LokiStack, with Loki's configuration among them.
 
     Takes LokiStacks with their Secrets and CA ConfigMaps. Prints YAML documents, or with `-o json`
-    one List; nothing if anything is wrong with the input. No value of a Secret is printed.
+    one List; nothing if anything is wrong with the input. Nothing secret is printed.
     """
     options = options_of(ctx)
     paths = dict.fromkeys((*files, *more))
@@ -107,7 +107,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     if not given.validation.stacks:
         raise BadInput("no LokiStack in here", place=", ".join(paths))
     printer = Printer(no_color=options.no_color)
-    faults = tuple(in_the_way(given.validation))
+    faults = (*in_the_way(given.validation), *_ambiguous(given))
     if faults:
         _refuse(printer, faults)
         return INVALID
@@ -172,7 +172,28 @@ def in_the_way(validation: Validation) -> Iterator[Finding | str]:
             yield finding
     for view in views:
         if view.ok and view.storage is None:
-            yield f"{view.ref}: the values of its Secret are needed, an ExternalSecret has none"
+            yield (
+                f"{view.ref}: the values of its Secret are needed, an ExternalSecret has none: "
+                "hand in the Secret as the cluster has it, in its place"
+            )
+
+
+def _ambiguous(given: Given) -> Iterator[str]:
+    """Yield what is there twice with different contents: no order of files says which is meant."""
+    for ref in dict.fromkeys(ref for view in given.validation.stacks for ref in _named_by(view)):
+        if given.objects.differ(ref):
+            count = given.objects.count(ref)
+            yield f"{ref} stands in the input {count} times, and not always the same: keep one"
+
+
+def _named_by(view: StackView) -> Iterator[Ref]:
+    """Yield a stack and what is rendered of its surroundings."""
+    yield view.ref
+    yield Ref("Secret", f"{view.ref.name}{MANAGED_SUFFIX}", view.ref.namespace)
+    if view.secret is not None:
+        yield view.secret.ref
+    if view.stack is not None and view.stack.ca is not None:
+        yield Ref("ConfigMap", view.stack.ca.name, view.ref.namespace)
 
 
 def _refuse(printer: Printer, faults: Sequence[Finding | str]) -> None:
@@ -184,7 +205,9 @@ def _refuse(printer: Printer, faults: Sequence[Finding | str]) -> None:
             continue
         for line in screens.finding_lines(fault, width=printer.width):
             printer.talk(*line)
-    printer.error("nothing is rendered", "lokeys validate says all of it, with its place")
+    judged = any(isinstance(fault, Finding) for fault in faults)
+    hint = "lokeys validate says all of it, with its place" if judged else None
+    printer.error("nothing is rendered", hint)
 
 
 def _rendered(given: Given, printer: Printer) -> Iterator[tuple[dict[str, Any], ...]]:
