@@ -20,6 +20,7 @@ from lokeys.core.catalogue import RULES
 from lokeys.core.plan import Policy
 from lokeys.core.rbac import Account, Known, route_roles
 from lokeys.core.storagecredential.parse import parse
+from lokeys.errors import BadInput
 from unit.cli.golden import assert_golden
 
 WISH = heal.Wish(policy=Policy(), timeout=timedelta(minutes=15))
@@ -88,6 +89,15 @@ def test_doctor_ends_as_the_contract_says(world: World, code: int, words: str) -
     desk = Desk(world)
     assert asyncio.run(COMMANDS["doctor"](desk.session())) == code
     assert words in desk.printed
+
+
+def test_a_doctor_with_nothing_to_look_at_everywhere_ends_well() -> None:
+    """All was seen and there is no Loki: exit 0 and a word about it; in one namespace exit 2."""
+    desk = Desk(World(), objects=FakeObjects())
+    assert asyncio.run(doctor.examine(desk.session(), everywhere=True, probe="read")) == 0
+    assert "no StorageCredential and no Loki in any namespace" in desk.said
+    with pytest.raises(BadInput, match="no Loki in namespace monitoring"):
+        asyncio.run(COMMANDS["doctor"](desk.session()))
 
 
 def test_what_is_not_reached_from_here_is_not_called_unreachable() -> None:

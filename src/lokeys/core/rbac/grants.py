@@ -125,7 +125,7 @@ def doctor_grants(home: Account) -> tuple[Grant, ...]:
             namespace=None,
             group=LOKEYS,
             resource="storagecredentials",
-            verbs=("get", "list"),
+            verbs=("list",),
             why="finds the routes to look at",
         ),
         *(
@@ -133,10 +133,21 @@ def doctor_grants(home: Account) -> tuple[Grant, ...]:
                 namespace=None,
                 group=each.group,
                 resource=each.resource,
-                verbs=("get", "list"),
+                # Only the one that an ExternalSecret names is looked at.
+                verbs=("get",) if each.resource == "clustersecretstores" else ("get", "list"),
                 why=each.why,
             )
             for each in _everywhere()
+        ),
+        *(
+            Grant(
+                namespace=None,
+                group=APPS,
+                resource=resource,
+                verbs=("list",),
+                why="finds the Lokis that no StorageCredential covers",
+            )
+            for resource in ("statefulsets", "deployments", "daemonsets")
         ),
         Grant(
             namespace=home.namespace,
