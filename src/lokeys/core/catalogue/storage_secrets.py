@@ -49,6 +49,9 @@ _EXCHANGE = Remedy(
     '{{"op":"move","from":"/data/{other}","path":"/data/{field}"}},'
     '{{"op":"move","from":"/data/exchanged","path":"/data/{other}"}}]\'',
 )
+NAME_OTHERWISE = Remedy(
+    text="give the key another name; where a `=` stands in it, a `:` and the value were meant"
+)
 USE_STATIC_KEYS = Remedy(
     text="keep the static keys: say `credentialMode: static`", command=_MODE % "static"
 )
@@ -429,8 +432,9 @@ BAD_BUCKET_NAME = Rule(
     title="no name of a bucket",
     message="{place}: `{field}` holds {found}; expected {expected}",
     meaning="A bucket is named by letters, digits, `.`, `_` and `-`, three to 63 of them at S3: no "
-    "URL, no path.",
-    why="The store has no such bucket; every request fails.",
+    "URL, no path. Azure's accounts have 3 to 24 small letters and digits, its containers small "
+    "letters, digits and single `-`.",
+    why="The store has no such bucket, container or account; every request fails.",
     remedy=(SET_FIELD,),
     fault="bad_bucket_name",
     rank=24,

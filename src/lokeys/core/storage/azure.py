@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lokeys.core.catalogue import storage_secrets as rules
@@ -32,6 +33,8 @@ _OTHER_NAMES = {
     "azureusgovernmentcloud": "AzureUSGovernment",
 }
 """Names that Azure's other tools give its clouds, in small letters."""
+_ACCOUNT = re.compile("[a-z0-9]{3,24}")
+_CONTAINER = re.compile("(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 _IDENTITY = ("client_id", "tenant_id", "subscription_id")
 
 
@@ -50,14 +53,38 @@ def read_azure(reader: Reader) -> Azure:
     identity = {key: reader.value(key) if token else "" for key in _IDENTITY}
     return Azure(
         mode=reader.mode,
-        container=reader.name("container", dollar=True),
-        account_name=reader.name("account_name"),
+        container=reader.name(
+            "container",
+            dollar=True,
+            usual=_CONTAINER,
+            of="small letters, digits and single `-`, 3 to 63 of them",
+        ),
+        account_name=_account(reader),
         environment=environment,
         endpoint_suffix=suffix or (cloud.suffix if cloud else ""),
         authority_host=cloud.authority if cloud else "",
         audience="" if reader.mode is CredentialMode.STATIC else reader.value("audience"),
         **identity,
     )
+
+
+def _account(reader: Reader) -> str:
+    """Return the storage account's name, having told where it is its host or can be none."""
+    text = reader.value("account_name")
+    name, _, domain = text.removeprefix("https://").rstrip("/").partition(".")
+    if not domain:
+        of = "3 to 24 small letters and digits"
+        return reader.name("account_name", usual=_ACCOUNT, of=of)
+    known = domain in {cloud.suffix for cloud in CLOUDS.values()}
+    meant = known and _ACCOUNT.fullmatch(name) is not None
+    reader.tell(
+        rules.BAD_BUCKET_NAME,
+        "account_name",
+        found="a host" if known else "what is no name",
+        expected=f"the account's name alone, `{name}`" if meant else "the account's name alone",
+        value=name if meant else "VALUE",
+    )
+    return text
 
 
 def _cloud(reader: Reader, environment: str, suffix: str) -> _Cloud | None:
@@ -74,7 +101,6 @@ def _cloud(reader: Reader, environment: str, suffix: str) -> _Cloud | None:
         reader.tell(
             rules.BAD_ENVIRONMENT,
             "environment",
-            found=form(environment),
             expected=", ".join(CLOUDS),
             **meant_of(environment, CLOUDS, _OTHER_NAMES),
         )

@@ -110,6 +110,11 @@ EXPECTED = {
 }
 """What a key holds, in words: every key that may be missed."""
 
+EXPECTED_OF = {
+    (StorageType.ALIBABACLOUD, "endpoint"): "a host such as oss-cn-hangzhou.aliyuncs.com",
+}
+"""The same, where a store's own differs."""
+
 _MEANT = {
     "bucketnames": "bucket bucketname bucket_name bucket_names buckets aws_bucket_names bucketName",
     "bucketname": "bucket bucketnames bucket_name bucket_names buckets gcs_bucket",

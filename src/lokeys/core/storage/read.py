@@ -70,8 +70,9 @@ def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named 
     """
     around = environment or CloudEnvironment()
     if storage_type not in set(StorageType):
-        words = {"found": quoted(storage_type), "expected": ", ".join(StorageType), "hint": ""}
+        words = {"expected": ", ".join(StorageType), "hint": ""}
         words |= {"value": "TYPE"} | meant_of(storage_type, StorageType, _OTHER_TYPES)
+        words["found"] = quoted(storage_type)
         finding = tell(rules.UNKNOWN_TYPE, stack, stack=stack, field=TYPE_FIELD, words=words)
         return StorageReading(findings=(finding, *_mode_word(stack, credential_mode)))
     kind = StorageType(storage_type)
@@ -125,8 +126,9 @@ def _at_mode(rule: Rule, stack: Ref, **words: Any) -> Finding:
 def _mode_word(stack: Ref, word: str | None) -> list[Finding]:
     if not word or word in set(CredentialMode):
         return []
-    words = {"found": quoted(word), "expected": ", ".join(CredentialMode), "hint": ""}
+    words = {"expected": ", ".join(CredentialMode), "hint": ""}
     words |= {"value": "MODE"} | meant_of(word, CredentialMode)
+    words["found"] = quoted(word)
     return [_at_mode(rules.UNKNOWN_MODE, stack, **words)]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ from lokeys.core.place import Ref
 from lokeys.core.storage.addresses import NoUrl, Url, url
 from lokeys.core.storage.fields import (
     EXPECTED,
+    EXPECTED_OF,
     SECRET_KEYS,
     Keys,
     meant_by,
@@ -22,8 +24,14 @@ from lokeys.core.storage.fields import (
 from lokeys.core.storage.mode import json_object
 from lokeys.core.storage.model import CredentialMode, StorageType
 from lokeys.core.storage.secret_data import SecretData
-from lokeys.core.storage.telling import form, shown, tell
-from lokeys.core.storage.values import encoded_twice, swapped, unseen, unseen_in_json
+from lokeys.core.storage.telling import form, quoted, shown, tell
+from lokeys.core.storage.values import (
+    both_encoded_twice,
+    encoded_twice,
+    swapped,
+    unseen,
+    unseen_in_json,
+)
 
 _NO_SPACES = SECRET_KEYS - {"username", "password"}
 _FORBIDDEN = {
@@ -31,6 +39,11 @@ _FORBIDDEN = {
     (StorageType.AZURE, CredentialMode.STATIC, "audience"): "no token is made, so it has no "
     "audience",
 }
+_PAIRS = (
+    ("access_key_id", "access_key_secret"),
+    ("access_key_id", "secret_access_key"),
+    ("username", "password"),
+)
 _SHORTEST_NAME = 3
 """Of buckets, containers and storage accounts, in every cloud."""
 
@@ -92,7 +105,7 @@ class Reader:
             key,
             remedy=(rules.RENAME_FIELD,) if near else None,
             found=found,
-            expected=EXPECTED[key],
+            expected=EXPECTED_OF.get((self.type, key), EXPECTED[key]),
             hint=why + (f"; `{wrong}` is there: was that meant?" if near else ""),
             wrong=wrong,
             meant=key,
@@ -110,11 +123,21 @@ class Reader:
             self.tell(rules.BAD_ENDPOINT, key, found=str(problem), expected=expected)
             return None
 
-    def name(self, key: str, *, dollar: bool = False) -> str:
-        """Return a bucket's name, having told where it can be none."""
+    def name(
+        self, key: str, *, dollar: bool = False, usual: re.Pattern[str] | None = None, of: str = ""
+    ) -> str:
+        """Return a bucket's name, having told where it can be none.
+
+        `usual` is what names of that store look like, in words `of`: others are warned of.
+        """
         text = self.value(key)
-        if text and not _is_name(text.removeprefix("$") if dollar else text):
+        plain = text.removeprefix("$") if dollar else text
+        if text and not _is_name(plain):
             self.bad_name(key)
+        elif text and usual is not None and not usual.fullmatch(plain):
+            found = "a name that the store gives to none"
+            severity = Severity.WARNING
+            self.tell(rules.BAD_BUCKET_NAME, key, found=found, expected=of, severity=severity)
         return text
 
     def bad_name(self, key: str) -> None:
@@ -184,14 +207,20 @@ class Reader:
 
     def look_at_forms(self) -> None:
         """Tell of unseen characters, double base64 and swapped halves in the keys that are read."""
+        both = {
+            key
+            for pair in _PAIRS
+            if both_encoded_twice(*map(self.secret.text, pair))
+            for key in pair
+        }
         for key in sorted(self.keys.known & frozenset(self.secret.values or {})):
-            self._form(key, self.secret.raw(key))
+            self._form(key, self.secret.raw(key), twice="a plain text" if key in both else None)
         secret_key = "secret_access_key" if "secret_access_key" in self.keys.known else ""
         secret_key = secret_key or "access_key_secret"
         if swapped(self.value("access_key_id"), self.value(secret_key)):
             self.tell(rules.SWAPPED_PAIR, "access_key_id", other=secret_key)
 
-    def _form(self, key: str, raw: bytes) -> None:
+    def _form(self, key: str, raw: bytes, *, twice: str | None) -> None:
         problem = (
             unseen_in_json(raw)
             if key == "key.json"
@@ -209,7 +238,7 @@ class Reader:
             if "UTF-8" in problem:
                 self.unusable.add(key)
                 return
-        twice = encoded_twice(key, self.secret.text(key))
+        twice = encoded_twice(key, self.secret.text(key)) or twice
         if twice:
             remedy = None if key in SECRET_KEYS or key == "key.json" else (rules.SET_FIELD,)
             self.tell(rules.DOUBLE_BASE64, key, found=twice, remedy=remedy)
@@ -225,15 +254,17 @@ def _is_name(text: str) -> bool:
 def meant_of(
     value: str, allowed: Iterable[str], others: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return `hint` and `value` for a word outside its list; nothing where no word is near.
+    """Return `found`, `hint` and `value` for a word outside its list, as far as any is near.
 
-    `others` are words of other tools, in small letters, with what is said here instead.
+    Only then is it shown: a word like none of them may be anything. `others` are words of other
+    tools, in small letters, with what is said here instead.
     """
     word = value.strip().lower().replace("_", "-")
     near = {each.lower(): each for each in allowed} | dict(others or {})
     if word not in near:
-        return {}
-    return {"value": near[word], "hint": f"; `{near[word]}` was meant, spelt exactly so"}
+        return {"found": form(value)}
+    hint = f"; `{near[word]}` was meant, spelt exactly so"
+    return {"found": quoted(value), "value": near[word], "hint": hint}
 
 
 __all__ = ["Reader", "form", "meant_of"]

@@ -10,6 +10,7 @@ from lokeys.core.storage.addresses import NoAwsEndpoint, Url
 from lokeys.core.storage.mode import json_object
 from lokeys.core.storage.model import S3, CredentialMode, Sse, SseType
 from lokeys.core.storage.reader import Reader, form, meant_of
+from lokeys.core.storage.telling import quoted
 
 _TRUE, _FALSE = "true", "false"
 _SWITCHES = {
@@ -70,8 +71,18 @@ def _buckets(reader: Reader) -> tuple[str, ...]:
                 severity=Severity.WARNING,
                 remedy=(rules.SET_FIELD,),
             )
-        if len(names) > 1:
-            reader.tell(rules.SEVERAL_BUCKETS, "bucketnames", count=len(names))
+        if len(names) > len(set(names)):
+            found, expected = "one name more than once", "each name once"
+            severity = Severity.WARNING
+            reader.tell(
+                rules.BAD_BUCKET_NAME,
+                "bucketnames",
+                found=found,
+                expected=expected,
+                severity=severity,
+            )
+        if len(set(names)) > 1:
+            reader.tell(rules.SEVERAL_BUCKETS, "bucketnames", count=len(set(names)))
     if text and not names:
         reader.bad_name("bucketnames")
     return tuple(dict.fromkeys(names))
@@ -140,7 +151,8 @@ def _role(reader: Reader, *, region: str, elsewhere: bool) -> None:
         hint = ""
         if ":user/" in text or ":policy/" in text or ":assumed-role/" in text:
             hint = "; it names something else than a role"
-        reader.tell(rules.BAD_ROLE_ARN, "role_arn", found=form(text), expected=expected, hint=hint)
+        found = quoted(text) if text.startswith("arn:") else form(text)
+        reader.tell(rules.BAD_ROLE_ARN, "role_arn", found=found, expected=expected, hint=hint)
     elif elsewhere:
         return
     elif not role.is_aws:
@@ -162,7 +174,7 @@ def _role(reader: Reader, *, region: str, elsewhere: bool) -> None:
 def _switch(reader: Reader, key: str) -> bool:
     text = reader.value(key)
     if text and text not in (_TRUE, _FALSE):
-        reader.tell(rules.BAD_BOOL, key, found=form(text), **meant_of(text, (), _SWITCHES))
+        reader.tell(rules.BAD_BOOL, key, **meant_of(text, (), _SWITCHES))
     return text == _TRUE
 
 
@@ -170,8 +182,7 @@ def _sse(reader: Reader) -> Sse | None:
     word = reader.value("sse_type")
     kms_key, context = reader.value("sse_kms_key_id"), reader.value("sse_kms_encryption_context")
     if word and word not in set(SseType):
-        meant = meant_of(word, SseType, _OTHER_SSE)
-        reader.tell(rules.UNKNOWN_SSE, "sse_type", found=form(word), **meant)
+        reader.tell(rules.UNKNOWN_SSE, "sse_type", **meant_of(word, SseType, _OTHER_SSE))
         return None
     if word == SseType.KMS:
         reader.missing("sse_kms_key_id", why="; SSE-KMS encrypts with it")

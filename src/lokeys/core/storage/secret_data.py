@@ -6,6 +6,7 @@ The one place of the core that looks at values: what leaves `lokeys.core.storage
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,9 @@ from lokeys.core.json_words import form as form_of
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.storage.telling import form, printable, tell
+from lokeys.core.storage.values import seen
+
+_KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,7 @@ class SecretData:
 
     def text(self, key: str) -> str:
         """Return a value without what stands around it unseen; empty where absent or unknown."""
-        return self.raw(key).decode(errors="replace").strip()
+        return seen(self.raw(key).decode(errors="replace"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,9 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
     spoilt: set[str] = set()
     for part in ("data", "stringData"):
         for key, value in _entries(manifest.get(part), part, ref, stack, findings):
+            if not _KEY.fullmatch(key):
+                findings.append(_no_key(f"{part}.{key}", ref, stack))
+                continue
             if not isinstance(value, str):
                 words = {"found": form_of(value), "expected": "a text"}
                 name = f"{part}.{key}"
@@ -106,6 +113,12 @@ def _entries(
     elif part is not None:
         words = {"found": form_of(part), "expected": "a mapping of names to texts"}
         findings.append(tell(rules.BAD_DATA, ref, stack=stack, field=name, words=words))
+
+
+def _no_key(field: str, ref: Ref, stack: Ref) -> Finding:
+    words = {"found": "no name of a key", "expected": "letters, digits, `-`, `_` and `.` alone"}
+    remedy = (rules.NAME_OTHERWISE,)
+    return tell(rules.BAD_DATA, ref, stack=stack, field=field, words=words, remedy=remedy)
 
 
 def _bytes(value: str) -> bytes | None:

@@ -36,6 +36,7 @@ _FORMS = {
 }
 _WHAT = {"key.json": "a JSON object", "account_key": "an account key", "access_key_id": "a key id"}
 _LONG_ENOUGH = 24
+_SHORTEST_HALF = 8
 
 
 def unseen(value: bytes, *, spaces: bool = True) -> str | None:
@@ -57,6 +58,11 @@ def unseen(value: bytes, *, spaces: bool = True) -> str | None:
         name = unicodedata.name(strange, "").lower()
         return f"holds {f'a {name}' if name else 'a control character'}"
     return "holds white space" if not spaces and re.search(r"\s", text) else None
+
+
+def seen(text: str) -> str:
+    """Return what of a text people see: what was meant, where the rest got in by mistake."""
+    return "".join(letter for letter in text if not _strange(letter)).strip()
 
 
 def unseen_in_json(value: bytes) -> str | None:
@@ -100,7 +106,20 @@ def _decoded(value: str) -> str | None:
         return None
 
 
-_KEY_ID = re.compile("[A-Z0-9]{12,24}")
+def both_encoded_twice(key_id: str, secret: str) -> bool:
+    """Tell whether both halves of a pair are base64 of plain text.
+
+    One half alone may be so by chance where it is short; both, where one is padded or long, are
+    not: no store makes keys of that kind.
+    """
+    pair = (key_id, secret)
+    plain = [_decoded(half) for half in pair if len(half) >= _SHORTEST_HALF]
+    readable = [text for text in plain if text and _PRINTABLE.fullmatch(text)]
+    certain = any(half.endswith("=") for half in pair) or min(map(len, pair)) >= _LONG_ENOUGH
+    return len(readable) == len(pair) and certain
+
+
+_KEY_ID = re.compile("[A-Z0-9]{12,24}|LTAI[A-Za-z0-9]{12,26}")
 _SECRET_KEY = re.compile("[A-Za-z0-9/+=]{30,}")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from lokeys.core.storage.model import S3, Azure, CloudEnvironment, Gcs
 from lokeys.core.storage.read import MODE_FIELD, TYPE_FIELD, StorageReading, read_storage
+from lokeys.core.storage.secret_data import secret_data
 from unit.core.storage.secrets import (
     ACCOUNT,
     EVERYWHERE,
@@ -20,6 +21,7 @@ from unit.core.storage.secrets import (
     KEY_SECRET,
     POOL,
     PROVIDER,
+    SECRET,
     SOUND,
     STACK,
     data_of,
@@ -431,14 +433,17 @@ def test_an_external_secret_that_takes_all_is_not_missed_anything() -> None:
 
 
 def test_a_name_that_a_shell_would_obey_gets_no_command() -> None:
-    """A key called `$(reboot)` is told of, without a command to paste."""
-    values: dict[str, str | bytes] = {**SOUND["s3 static"], "$(reboot)'": "x", "a\x1b[31m" * 20: ""}
-    reading = read_storage(STACK, "s3", None, secret=data_of(values))
-    assert len(reading.findings) == 2
-    for finding in reading.findings:
+    """A key called `$(reboot)` is told of, once, without a command to paste."""
+    strange = {"$(reboot)'": "x", "a\x1b[31m" * 20: "", "region=eu west/1": "", "..": "", ".": ""}
+    manifest = {"stringData": {**SOUND["s3 static"], **strange}}
+    decoded = secret_data(manifest, ref=SECRET, stack=STACK)
+    reading = read_storage(STACK, "s3", None, secret=decoded.data)
+    assert [finding.fault for finding in decoded.findings] == ["bad_type"] * len(strange)
+    assert (reading.findings, reading.storage) == ((), None)
+    for finding in decoded.findings:
+        assert finding.remedy
         assert all(each.command is None for each in finding.remedy)
         assert "\x1b" not in finding.message
-        assert len(finding.field or "") <= 64
 
 
 def commands(reading: StorageReading, field: str) -> list[str]:
@@ -558,3 +563,115 @@ def test_one_rename_is_told_once() -> None:
     assert told(reading) == {("missing_field", "bucketnames"), ("unknown_field", "bucket")}
     moves = [*commands(reading, "bucketnames"), *commands(reading, "bucket")]
     assert len(moves) == 1
+
+
+HOST = "lokistore.blob.core.windows.net"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "severity"),
+    [
+        ("account_name", "lokistore1", None),
+        ("account_name", "LokiStore", "warning"),
+        ("account_name", "loki-store", "warning"),
+        ("account_name", "l" * 25, "warning"),
+        ("account_name", "lo", "error"),
+        ("account_name", "loki.store", "error"),
+        ("account_name", HOST, "error"),
+        ("account_name", f"https://{HOST}/", "error"),
+        ("container", "loki-logs-2", None),
+        ("container", "$logs", None),
+        ("container", "loki_logs", "warning"),
+        ("container", "Loki", "warning"),
+        ("container", "loki--logs", "warning"),
+        ("container", "-loki", "warning"),
+        ("container", "l" * 64, "warning"),
+        ("container", "loki/logs", "error"),
+    ],
+)
+def test_azure_has_its_own_names(key: str, value: str, severity: str | None) -> None:
+    """What the store would refuse is an error, what it never gave to anybody a warning."""
+    found = judged("azure static", {key: value}).findings
+    assert [(each.fault, each.field, each.severity.value) for each in found] == [
+        ("bad_bucket_name", key, severity) for _ in range(severity is not None)
+    ]
+
+
+def test_the_account_is_read_out_of_its_host() -> None:
+    """Of a cloud's own host; what else has a dot may be anything, and is not shown."""
+    reading = judged("azure static", {"account_name": HOST})
+    assert '"account_name":"lokistore"' in commands(reading, "account_name")[0]
+    assert "`lokistore`" in reading.findings[0].message
+    other = judged("azure static", {"account_name": "lokistore.example.com"})
+    assert "lokistore" not in other.findings[0].message
+    assert '"account_name":"VALUE"' in commands(other, "account_name")[0]
+
+
+def test_an_id_of_alibaba_may_be_of_any_letters() -> None:
+    """Real ids begin with LTAI and hold small letters, too."""
+    sound = SOUND["alibabacloud static"]
+    changes = {
+        "access_key_id": sound["secret_access_key"],
+        "secret_access_key": sound["access_key_id"],
+    }
+    assert told(judged("alibabacloud static", changes)) == {("swapped_pair", "access_key_id")}
+
+
+@pytest.mark.parametrize(
+    ("what", "pair"),
+    [
+        ("s3 static", {"access_key_id": "minio", "access_key_secret": "minio12345"}),
+        ("s3 static", {"access_key_id": "loki", "access_key_secret": "a" * 40}),
+        ("s3 static", {"access_key_id": "my-minio-key-of-loki", "access_key_secret": "a-b" * 10}),
+        ("swift static", {"username": "loki-user", "password": "a password!"}),
+    ],
+)
+def test_a_pair_that_is_base64_of_plain_text(what: str, pair: dict[str, str]) -> None:
+    """Short halves are told, too, as no store makes a pair of that kind; plain they are sound."""
+    endpoint = {"endpoint": RGW} if "s3" in what else {}
+    encoded = {key: b64encode(value.encode()).decode() for key, value in pair.items()}
+    assert told(judged(what, {**endpoint, **pair})) == set()
+    reading = judged(what, {**endpoint, **encoded})
+    assert sorted((f.fault, f.field) for f in reading.findings) == [
+        ("double_base64", key) for key in sorted(pair)
+    ]
+
+
+def test_a_bucket_twice_is_one_bucket() -> None:
+    """Said as what it is; what is counted are different names."""
+    once = judged("s3 static", {"bucketnames": "loki-a,loki-a"})
+    assert told(once) == {("bad_bucket_name", "bucketnames")}
+    assert isinstance(once.storage, S3)
+    assert once.storage.buckets == ("loki-a",)
+    messages = [f.message for f in judged("s3 static", {"bucketnames": "a-a,b-b,a-a"}).findings]
+    assert any("names 2 buckets" in message for message in messages)
+    assert any("one name more than once" in message for message in messages)
+
+
+@pytest.mark.parametrize("value", ["\ufeff{}", "{}\u200b", "\u200b{}", "\u00a0{}"])
+def test_what_nobody_sees_is_told_once(value: str) -> None:
+    """What is left without it is judged: no second finding has the same cause."""
+    for what, keys in (
+        ("s3 static", ("bucketnames", "endpoint", "region", "access_key_id")),
+        ("azure static", ("environment", "container", "account_name")),
+    ):
+        for key in keys:
+            reading = judged(what, {key: value.format(SOUND[what][key])})
+            assert [f.fault for f in reading.findings] == ["invisible_characters"], (what, key)
+            assert reading.storage is None
+
+
+def test_a_store_of_its_own_has_endpoints_of_its_own() -> None:
+    """Nobody at Alibaba Cloud is shown an address of AWS."""
+    (finding,) = judged("alibabacloud static", {"endpoint": None}).findings
+    assert "aliyuncs.com" in finding.message
+    assert "aws" not in finding.message
+
+
+def test_an_arn_is_shown() -> None:
+    """It is no secret, and the slip in it is seen at once; another text may be anything."""
+    user = "arn:aws:iam::123456789012:user/loki"
+    (finding,) = judged("s3 token", {"role_arn": user}).findings
+    assert f"is `{user}`" in finding.message
+    (finding,) = judged("s3 token", {"role_arn": "hunter2hunter2"}).findings
+    assert "hunter2" not in finding.message

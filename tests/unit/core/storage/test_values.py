@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What nobody sees in a value, and what was encoded once too often."""
 
+import random
+import string
 from base64 import b64encode
 
 import pytest
@@ -82,3 +84,26 @@ def test_base64_of_nothing_is_none() -> None:
     """An empty value is missing, not sound."""
     assert not values.is_base64("")
     assert not values.is_base64("ä")
+
+
+CAPITALS = string.ascii_uppercase + string.digits
+ALPHABETS = {
+    "AWS": ("AKIA", string.ascii_uppercase + "234567", 16, string.ascii_letters + "0123456789+/"),
+    "Ceph RGW": ("", CAPITALS, 20, string.ascii_letters + string.digits),
+    "MinIO": ("", CAPITALS, 20, string.ascii_letters + "0123456789+/"),
+}
+
+
+@pytest.mark.parametrize("store", ALPHABETS)
+def test_no_ordinary_key_is_called_base64(store: str) -> None:
+    """Nor swapped, of as many keys as a store makes in years."""
+    start, letters, count, of_secret = ALPHABETS[store]
+    chance = random.Random(store)  # the same keys in every run
+    for _ in range(20_000):
+        key_id = start + "".join(chance.choices(letters, k=count))
+        secret = "".join(chance.choices(of_secret, k=40))
+        assert values.encoded_twice("access_key_id", key_id) is None
+        assert values.encoded_twice("access_key_secret", secret) is None
+        assert not values.both_encoded_twice(key_id, secret)
+        assert not values.swapped(key_id, secret)
+        assert values.swapped(secret, key_id)
