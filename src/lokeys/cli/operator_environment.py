@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from lokeys.core.loki.options import Images
+from lokeys.core.storage.addresses import role_arn
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.errors import BadInput
 
@@ -104,7 +105,14 @@ def _read(path: str) -> dict[str, str]:
         if not equals:
             raise BadInput("not NAME=VALUE", place=f"{path}:{number}")
         if name.strip() in CLOUD_VARIABLES:  # the operator has other variables, too
-            found[CLOUD_VARIABLES[name.strip()]] = _unquoted(value.strip())
+            said = _unquoted(value.strip())
+            if name.strip() == "ROLEARN" and said and role_arn(said) is None:
+                raise BadInput(
+                    "ROLEARN is no ARN of a role",
+                    place=f"{path}:{number}",
+                    hint="it is such as arn:aws:iam::123456789012:role/loki",
+                )
+            found[CLOUD_VARIABLES[name.strip()]] = said
     return found
 
 

@@ -110,7 +110,12 @@ def test_the_operators_environment_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"ROLEARN", "not NAME=VALUE"), (b"\xff", "not UTF-8"), (b"#" * 70_000, "too large")],
+    [
+        (b"ROLEARN", "not NAME=VALUE"),
+        (b"HOME=/\nROLEARN=oops\n", "operator.env:2: ROLEARN is no ARN of a role"),
+        (b"\xff", "not UTF-8"),
+        (b"#" * 70_000, "too large"),
+    ],
 )
 def test_a_bad_list_of_variables_is_named(tmp_path: Path, content: bytes, said: str) -> None:
     """With its line, where it has one."""

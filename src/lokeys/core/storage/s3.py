@@ -11,6 +11,7 @@ from lokeys.core.storage.mode import json_object
 from lokeys.core.storage.model import S3, CredentialMode, Sse, SseType
 from lokeys.core.storage.reader import Reader, form, meant_of
 from lokeys.core.storage.telling import quoted
+from lokeys.core.storage.token_exchange import look_at_exchange
 
 _TRUE, _FALSE = "true", "false"
 _SWITCHES = {
@@ -32,6 +33,7 @@ def read_s3(reader: Reader) -> S3:
     _region(reader, endpoint, region=region)
     if token:
         _role(reader, region=region, elsewhere=_is_elsewhere(endpoint) or _is_elsewhere(sts))
+    look_at_exchange(reader, sts, region=region)
     if sts is None and endpoint is not None and token and _is_elsewhere(endpoint):
         sts = endpoint  # RGW and MinIO answer both at one address
     buckets = _buckets(reader)
