@@ -17,9 +17,8 @@ from urllib.parse import urlencode
 
 import httpx2
 import msgspec
-from lightkube.core.exceptions import ConfigError
 
-from lokeys.errors import BadInput, Throttled, Transient
+from lokeys.errors import Throttled, Transient
 from lokeys.kube.connection import CALLS_AT_A_TIME, Connection
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.replies import (
@@ -447,8 +446,6 @@ class Api:
                 await response.aclose()
         except (httpx2.HTTPError, OSError) as exc:
             raise unreachable(exc, server=self.server) from exc
-        except ConfigError as exc:
-            raise BadInput(str(exc), place=self._config.origin) from exc
 
 
 def _event(line: bytes, resource: Resource, *, target: Target) -> WatchEvent:

@@ -16,14 +16,16 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
-from lightkube.config.client_adapter import user_auth, verify_cluster
+from lightkube.config.client_adapter import verify_cluster
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
 from lokeys.errors import BadInput
 from lokeys.kube.credentials import ExecAuth
 from lokeys.kube.kubeconfig import ClusterConfig
+from lokeys.kube.kubeconfig_fields import is_proxy
 from lokeys.kube.multiplexed import MultiplexedTransport
+from lokeys.kube.tokens import BearerAuth, TokenFileAuth
 
 CALLS_AT_A_TIME = 16
 
@@ -65,13 +67,16 @@ class Connection:
         return self._renewables[-1].current
 
     def _authentication(self) -> httpx2.Auth | None:
-        if self._config.exec_plugin:
+        if self._config.exec_plugin is not None:
             return ExecAuth(self._config, on_certificate=self._take_certificate)
-        try:
-            auth: httpx2.Auth | None = user_auth(self._config.single.user)
-        except ConfigError as exc:
-            raise BadInput(str(exc), place=self._config.origin) from exc
-        return auth
+        user = self._config.single.user or User()
+        if user.token_file:
+            return TokenFileAuth(user.token_file)
+        if user.token:
+            return BearerAuth(user.token, place=self._config.origin)
+        if user.username and user.password:
+            return httpx2.BasicAuth(user.username, user.password)
+        return None
 
     def _client(
         self,
@@ -113,7 +118,13 @@ class Connection:
         url = urlsplit(self._config.server)
         if self._config.proxy_url or proxy_bypass(url.hostname or ""):
             return self._config.proxy_url
-        return getproxies().get(url.scheme)
+        proxy = getproxies().get(url.scheme)
+        if proxy and "://" not in proxy:
+            proxy = f"http://{proxy}"  # as curl and kubectl read it
+        if proxy and not is_proxy(proxy):
+            variable = f"{url.scheme.upper()}_PROXY"
+            raise BadInput("no URL of a proxy", place=variable, hint="http://HOST:PORT")
+        return proxy
 
     def new_context(self) -> ssl.SSLContext:
         """Return a new TLS context: HTTP/1.1 and HTTP/2 each write their name into theirs."""

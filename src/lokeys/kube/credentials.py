@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import IO, Any
 
 import httpx2
 import msgspec
@@ -20,9 +21,12 @@ import msgspec
 from lokeys.clock import utc_now
 from lokeys.errors import BadInput, Forbidden
 from lokeys.kube.kubeconfig import ClusterConfig
+from lokeys.kube.kubeconfig_fields import carryable
 
 PLUGIN_TIMEOUT_S = 300.0
 """A plugin may open a browser and wait for a person."""
+UNATTENDED_TIMEOUT_S = 60.0
+"""Where nobody sits at a terminal."""
 MAX_ANSWER_BYTES = 1024 * 1024
 EXPIRES_SOON = timedelta(seconds=10)
 
@@ -101,6 +105,8 @@ class ExecAuth(httpx2.Auth):
         certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
         if not token and not (certificate and key):
             raise self._fault("exec plugin answered with neither a token nor a client certificate")
+        if token and not (isinstance(token, str) and carryable(token)):
+            raise self._fault("exec plugin answered with a token that no HTTP header can carry")
         self._bearer = f"Bearer {token}" if token else None
         self._expires = self._moment(status.get("expirationTimestamp"))
         if certificate and key:
@@ -128,35 +134,41 @@ class ExecAuth(httpx2.Auth):
         return status if isinstance(status, dict) else {}
 
     async def _run(self) -> bytes:
-        command = [self._plugin["command"], *(self._plugin.get("args") or [])]
+        process = self._started()
+        limit_s = PLUGIN_TIMEOUT_S if _attended() else UNATTENDED_TIMEOUT_S
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command, env=self._environment(), stdout=asyncio.subprocess.PIPE
-            )
-        except OSError as exc:
-            hint = self._plugin.get("installHint")
-            raise self._fault(f"exec plugin cannot be started: {exc.strerror}", hint=hint) from exc
-        try:
-            async with asyncio.timeout(PLUGIN_TIMEOUT_S):
+            async with asyncio.timeout(limit_s):
                 output = await _bounded(process.stdout)
-                code = await process.wait()
+                if len(output) > MAX_ANSWER_BYTES:
+                    raise self._fault(f"exec plugin answered with over {MAX_ANSWER_BYTES} bytes")
+                code = await asyncio.to_thread(process.wait)
         except TimeoutError:
-            raise self._fault(f"exec plugin gave no answer in {PLUGIN_TIMEOUT_S:.0f} s") from None
+            raise self._fault(f"exec plugin gave no answer in {limit_s:.0f} s") from None
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            process.kill()  # harmless where it has ended
+            process.wait()
         if code:
             command_name = self._plugin["command"]
             raise Forbidden(f"exec plugin `{command_name}` ended with exit code {code}")
         return output
 
+    def _started(self) -> subprocess.Popen[bytes]:
+        # Not asyncio's: that one awaits the end of a pipe which a plugin, or a child that it
+        # leaves behind, may keep open for ever, and finds a plugin gone that Ctrl-C ended, too.
+        try:
+            return subprocess.Popen(  # noqa: S603 - the kubeconfig's own command, as kubectl runs it
+                [self._plugin["command"], *(self._plugin.get("args") or [])],
+                bufsize=0,
+                env=self._environment(),
+                stdin=None if self._interactive() else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+            )
+        except OSError as exc:
+            hint = self._plugin.get("installHint")
+            raise self._fault(f"exec plugin cannot be started: {exc.strerror}", hint=hint) from exc
+
     def _environment(self) -> dict[str, str]:
-        extra = {
-            entry["name"]: str(entry.get("value", ""))
-            for entry in self._plugin.get("env") or ()
-            if isinstance(entry, dict) and "name" in entry
-        }
+        extra = {entry["name"]: entry.get("value", "") for entry in self._plugin.get("env") or ()}
         return {**os.environ, **extra, "KUBERNETES_EXEC_INFO": self._information()}
 
     def _information(self) -> str:
@@ -182,10 +194,21 @@ class ExecAuth(httpx2.Auth):
         return BadInput(named, place=self._config.origin, hint=hint)
 
 
-async def _bounded(stream: asyncio.StreamReader | None) -> bytes:
+def _attended() -> bool:
+    """Tell whether a person may be there whom the plugin waits for."""
+    return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+async def _bounded(pipe: IO[bytes] | None) -> bytes:
+    """Return what comes out of the pipe, to its end or one piece beyond the limit; close it."""
+    stream = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), pipe
+    )
     output = bytearray()
-    while stream and (chunk := await stream.read(64 * 1024)):
-        output += chunk
-        if len(output) > MAX_ANSWER_BYTES:
-            break
+    try:
+        while len(output) <= MAX_ANSWER_BYTES and (chunk := await stream.read(64 * 1024)):
+            output += chunk
+    finally:
+        transport.close()
     return bytes(output)

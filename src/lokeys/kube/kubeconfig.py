@@ -18,19 +18,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 from lightkube.config.kubeconfig import SERVICE_ACCOUNT, KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 
 from lokeys.clock import utc_now
+from lokeys.core.storage.telling import shown
 from lokeys.errors import BadInput
 from lokeys.kube.certificate import certificate_end
+from lokeys.kube.kubeconfig_fields import Entry, Place, check_cluster, is_namespace
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 
 _SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}
-_PATH_FIELDS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,26 +85,31 @@ def load(
         origin = os.pathsep.join(str(path) for path in paths)
         chosen = _choose(_merge(paths), context, origin=origin)
         _refuse_expired(chosen, now=around.clock())
+    if namespace and not is_namespace(namespace):
+        raise BadInput(
+            f"`{shown(namespace)}` cannot be a namespace",
+            hint="a namespace's name is of a-z, 0-9 and -, and has 63 characters at most",
+        )
     return replace(chosen, namespace=namespace) if namespace else chosen
 
 
 def _paths(kubeconfig: str | None, around: Surroundings) -> list[Path]:
     """Return the files to merge; none at all means in-cluster."""
     if kubeconfig:
-        path = Path(kubeconfig).expanduser()
-        if not path.is_file():
+        path = _expanded(kubeconfig, hint="check --kubeconfig")
+        if not _is_file(path):
             raise BadInput("kubeconfig not found", place=str(path), hint="check --kubeconfig")
         return [path]
     named = around.environ.get("KUBECONFIG", "").split(os.pathsep)
-    listed = [Path(part).expanduser() for part in named if part]
-    present = [path for path in listed if path.is_file()]
+    listed = [_expanded(part, hint="check KUBECONFIG") for part in named if part]
+    present = [path for path in listed if _is_file(path)]
     if present:
         return present
     if listed:
         names = ", ".join(str(path) for path in listed)
         raise BadInput(f"no file of KUBECONFIG exists: {names}", hint="check KUBECONFIG")
     default = Path(around.environ.get("HOME", "/")) / ".kube" / "config"
-    if default.is_file():
+    if _is_file(default):
         return [default]
     if "KUBERNETES_SERVICE_HOST" not in around.environ:
         raise BadInput(
@@ -114,16 +119,31 @@ def _paths(kubeconfig: str | None, around: Surroundings) -> list[Path]:
     return []
 
 
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - Path's own raises where a folder is closed
+
+
+def _expanded(path: str, *, hint: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        user = path.partition(os.sep)[0]
+        raise BadInput(f"there is no home of `{shown(user)}`", place=path, hint=hint) from None
+
+
 def _merge(paths: Iterable[Path]) -> dict[str, Any]:
     """Return one configuration; the first file that names a thing wins."""
     merged: dict[str, Any] = {section: {} for section in _SECTIONS}
     for path in paths:
         content = _read(path)
         for section, inner in _SECTIONS.items():
-            for name, entry in _entries(content, section, inner, path=path):
-                merged[section].setdefault(name, _absolute(entry, path.absolute().parent))
+            for name, entry, place in _entries(content, section, inner, path=path):
+                merged[section].setdefault(name, Entry(entry, place, path.absolute().parent))
         if not merged.get("current-context"):
-            merged["current-context"] = content.get("current-context")
+            current = content.get("current-context")
+            if current is not None and not isinstance(current, str):
+                raise BadInput("`current-context` is not text", place=str(path))
+            merged["current-context"] = current
     return merged
 
 
@@ -145,6 +165,8 @@ def _read(path: Path) -> dict[str, Any]:
         mark = getattr(exc, "problem_mark", None)
         line = f"{place}:{mark.line + 1}" if mark else place
         raise BadInput("kubeconfig is not YAML", place=line) from None
+    except (ValueError, OverflowError):  # a date of no calendar, a number of 5,000 digits
+        raise BadInput("a value in the kubeconfig makes no sense", place=place) from None
     except RecursionError:
         raise BadInput("kubeconfig is nested too deeply", place=place) from None
     if not isinstance(content, dict):
@@ -154,7 +176,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _entries(
     content: dict[str, Any], section: str, inner: str, *, path: Path
-) -> Iterable[tuple[str, dict[str, Any]]]:
+) -> Iterable[tuple[str, dict[str, Any], Place]]:
     entries = content.get(section) or []
     if not isinstance(entries, list):
         raise BadInput(f"`{section}` is not a list", place=str(path))
@@ -164,19 +186,8 @@ def _entries(
         body = entry.get(inner)
         if body is not None and not isinstance(body, dict):
             raise BadInput(f"`{section}[{index}].{inner}` is not a mapping", place=str(path))
-        yield entry["name"], body or {}
-
-
-def _absolute(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the entry with its files, and its plugin, found from the file that names them."""
-    found = dict(entry)
-    for name in _PATH_FIELDS:
-        if isinstance(entry.get(name), str) and entry[name]:
-            found[name] = str(folder / entry[name])
-    plugin = entry.get("exec")
-    if isinstance(plugin, dict) and os.sep in str(plugin.get("command", "")):
-        found["exec"] = {**plugin, "command": str(folder / plugin["command"])}
-    return found
+        place = Place(file=str(path), path=f"{section}[{index}].{inner}")
+        yield entry["name"], body or {}, place
 
 
 def _choose(merged: dict[str, Any], context: str | None, *, origin: str) -> ClusterConfig:
@@ -189,81 +200,95 @@ def _choose(merged: dict[str, Any], context: str | None, *, origin: str) -> Clus
         )
     if name not in merged["contexts"]:
         raise BadInput(
-            f"context `{name}` does not exist; contexts: {_names(merged['contexts'])}",
+            f"context `{shown(name)}` does not exist; contexts: {_names(merged['contexts'])}",
             place=origin,
             hint="name one with --context",
         )
-    chosen = merged["contexts"][name]
-    cluster = _referred(merged, chosen, "cluster", context=name, origin=origin)
-    user = _referred(merged, chosen, "user", context=name, origin=origin)
+    chosen = merged["contexts"][name].context()
+    cluster = _cluster(merged, chosen.get("cluster"), context=name, origin=origin)
+    user = _user(merged, chosen.get("user"), context=name, origin=origin)
     return ClusterConfig(
-        single=_single(name, merged, origin=origin),
+        single=_single(name, chosen, cluster, user, origin=origin),
         origin=origin,
         namespace=chosen.get("namespace") or "default",
-        proxy_url=cluster.get("proxy-url") or None,
-        tls_server_name=cluster.get("tls-server-name") or None,
+        proxy_url=cluster.get("proxy-url"),
+        tls_server_name=cluster.get("tls-server-name"),
         exec_plugin=user.get("exec"),
         cluster_entry=cluster,
         impersonation=_impersonation(user),
     )
 
 
-def _referred(
-    merged: dict[str, Any], chosen: dict[str, Any], what: str, *, context: str, origin: str
+def _cluster(
+    merged: dict[str, Any], name: str | None, *, context: str, origin: str
 ) -> dict[str, Any]:
-    """Return the cluster or user that the context names; only a user may be left out."""
-    name, known = chosen.get(what), merged[f"{what}s"]
-    if not name and what == "user":
-        return {}
-    if name not in known:
-        said = f"names the {what} `{name}`, which does not exist" if name else f"names no {what}"
-        raise BadInput(f"context `{context}` {said}; {what}s: {_names(known)}", place=origin)
-    entry: dict[str, Any] = known[name]
-    if what == "cluster" and not entry.get("server"):
-        raise BadInput(f"cluster `{name}` has no server", place=origin)
-    return entry
+    cluster: dict[str, Any] = _referred(merged, "cluster", name, context, origin).cluster()
+    if "server" not in cluster:
+        raise BadInput(f"cluster `{shown(name)}` has no server", place=origin)
+    return cluster
 
 
-def _single(name: str, merged: dict[str, Any], *, origin: str) -> SingleConfig:
+def _user(merged: dict[str, Any], name: str | None, *, context: str, origin: str) -> dict[str, Any]:
+    """Return the context's user; it may be left out."""
+    return _referred(merged, "user", name, context, origin).user() if name else {}
+
+
+def _referred(
+    merged: dict[str, Any], what: str, name: str | None, context: str, origin: str
+) -> Entry:
+    known: dict[str, Entry] = merged[f"{what}s"]
+    if name is None or name not in known:
+        dangling = f"names the {what} `{shown(name)}`, which does not exist"
+        said = dangling if name else f"names no {what}"
+        raise BadInput(f"context `{shown(context)}` {said}; {what}s: {_names(known)}", place=origin)
+    return known[name]
+
+
+def _single(
+    name: str,
+    context: Mapping[str, Any],
+    cluster: Mapping[str, Any],
+    user: Mapping[str, Any],
+    *,
+    origin: str,
+) -> SingleConfig:
     """Hand the chosen context, and only it, to lightkube's models."""
-    context = merged["contexts"][name]
-    user = dict(merged["users"].get(context.get("user")) or {})
-    user.pop("exec", None)  # ours: lightkube knows no plugin of version v1
+    # The plugin is ours: lightkube knows none of version v1.
+    known = {key: value for key, value in user.items() if key not in ("exec", "auth-provider")}
     document = {
         "current-context": name,
         "contexts": [{"name": name, "context": {**context, "user": "user"}}],
-        "clusters": [
-            {"name": context["cluster"], "cluster": merged["clusters"][context["cluster"]]}
-        ],
-        "users": [{"name": "user", "user": user}],
+        "clusters": [{"name": context["cluster"], "cluster": cluster}],
+        "users": [{"name": "user", "user": known}],
     }
-    try:
-        single = KubeConfig.from_dict(document).get(name)
-    except msgspec.ValidationError as exc:
-        raise BadInput(f"context `{name}` has a malformed field: {exc}", place=origin) from None
+    single = KubeConfig.from_dict(document).get(name)
     if single is None:  # pragma: no cover - the context was put in above
-        raise BadInput(f"context `{name}` cannot be used", place=origin)
+        raise BadInput(f"context `{shown(name)}` cannot be used", place=origin)
     return single
 
 
 def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    headers = [("Impersonate-User", str(user["as"]))] if user.get("as") else []
-    headers += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
+    headers = [("Impersonate-User", user["as"])] if "as" in user else []
+    headers += [("Impersonate-Group", group) for group in user.get("as-groups", ())]
     return tuple(headers)
 
 
 def _in_cluster(around: Surroundings) -> ClusterConfig:
     try:
         single = KubeConfig.from_service_account(around.service_account).get()
-    except (ConfigError, KeyError, OSError) as exc:
+    except (ConfigError, KeyError, OSError, ValueError) as exc:
+        said = exc.__cause__ if isinstance(exc, ConfigError) else exc
+        missing = f"{exc.args[0]} is not set" if isinstance(exc, KeyError) else "unreadable"
         raise BadInput(
-            f"this looks like a pod, but its service account cannot be read: {exc}",
+            "this looks like a pod, but its service account cannot be read: "
+            f"{getattr(said, 'strerror', None) or missing}",
             place=around.service_account,
             hint="set automountServiceAccountToken, or name a file with --kubeconfig",
         ) from None
     if single is None:  # pragma: no cover - from_service_account always sets a context
         raise BadInput("no in-cluster configuration", place=around.service_account)
-    return ClusterConfig(single=single, origin="in-cluster", namespace=single.namespace)
+    check_cluster({"server": single.cluster.server}, place=Place(file="in-cluster", path="env"))
+    return ClusterConfig(single=single, origin="in-cluster", namespace=single.namespace.strip())
 
 
 def _refuse_expired(config: ClusterConfig, *, now: datetime) -> None:
@@ -283,7 +308,7 @@ def _refuse_expired(config: ClusterConfig, *, now: datetime) -> None:
     end = certificate_end(pem)
     if end is not None and end <= now:
         raise BadInput(
-            f"the client certificate of context `{config.context_name}` expired on "
+            f"the client certificate of context `{shown(config.context_name)}` expired on "
             f"{end:%Y-%m-%d %H:%M} UTC",
             place=config.origin,
             hint="get a fresh kubeconfig for this cluster",
@@ -291,4 +316,4 @@ def _refuse_expired(config: ClusterConfig, *, now: datetime) -> None:
 
 
 def _names(known: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in sorted(known)) or "none"
+    return ", ".join(f"`{shown(name)}`" for name in sorted(known)) or "none"

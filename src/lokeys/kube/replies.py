@@ -7,6 +7,8 @@ quoted where the object was invalid: it can repeat a value.
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -158,20 +160,47 @@ def unreachable(exc: Exception, *, server: str) -> Unreachable:
 
 
 def _reason(exc: Exception) -> str:
+    """Return why there was no answer, in our words or the system's.
+
+    Never an exception's own text: an HTTP library quotes the header that it cannot send.
+    """
     if isinstance(exc, httpx2.ConnectTimeout | httpx2.PoolTimeout):
         return "timed out while connecting"
     if isinstance(exc, httpx2.TimeoutException | TimeoutError):
         return "timed out"
     cause: BaseException | None = exc
     while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted: {cause.verify_message}"
-        if isinstance(cause, ssl.SSLError) and cause.reason:
-            return f"TLS failed: {cause.reason}"
-        if isinstance(cause, ConnectionRefusedError):
-            return "connection refused"
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        if isinstance(cause, OSError) and (said := _system_words(cause)):
+            return said
         cause = cause.__cause__ or cause.__context__
-    return str(exc)[:MAX_MESSAGE] or type(exc).__name__
+    return next(
+        (words for kind, words in _REASONS if isinstance(exc, kind)),
+        f"the connection failed ({type(exc).__name__})",
+    )
+
+
+def _system_words(exc: OSError) -> str | None:
+    """Return the system's own words for an error; asyncio writes its own into some."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {exc.verify_message}"
+    if isinstance(exc, ssl.SSLError):
+        return f"TLS failed: {exc.reason}" if exc.reason else None
+    if isinstance(exc, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(exc, socket.gaierror):
+        return exc.strerror or "no such host"
+    return os.strerror(exc.errno).lower() if exc.errno and exc.errno > 0 else None
+
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (httpx2.ProxyError, "the proxy does not let it through"),
+    (httpx2.RemoteProtocolError, "it ended the connection, or speaks no HTTP"),
+    (httpx2.LocalProtocolError, "the request is none that HTTP can carry"),
+    (httpx2.ConnectError, "no connection"),
+    (httpx2.NetworkError, "the connection broke"),
+)
 
 
 def _too_large(what: str, *, target: Target, max_bytes: int) -> Transient:

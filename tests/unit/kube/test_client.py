@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls: what is asked, what comes back, and what each refusal becomes."""
 
+import errno
 import json
+import re
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,7 +22,7 @@ from lokeys.errors import (
     Unreachable,
 )
 from lokeys.kube.client import Api, EvictionBlocked, Expired, NoSuchKind
-from lokeys.kube.replies import retry_after_s
+from lokeys.kube.replies import retry_after_s, unreachable
 from lokeys.kube.resources import (
     CONFIG_MAP,
     LEASE,
@@ -410,3 +413,24 @@ def test_watch_ends_on_bad_lines(line: bytes, expected: type[LokeysError]) -> No
 
     run(main())
     assert stream.closed
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (httpx2.LocalProtocolError("Illegal header value b'Bearer c4nary'"), "none that HTTP can"),
+        (httpx2.RemoteProtocolError("illegal status line: c4nary"), "speaks no HTTP"),
+        (httpx2.ProxyError("407 c4nary"), "the proxy does not let it through"),
+        (httpx2.ReadError("c4nary"), "the connection broke"),
+        (httpx2.ConnectError("c4nary"), "no connection"),
+        (httpx2.TooManyRedirects("c4nary"), r"the connection failed \(TooManyRedirects\)"),
+        (OSError(errno.EHOSTUNREACH, "c4nary"), "no route to host"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service"),
+        (ExceptionGroup("c4nary", [ConnectionRefusedError("c4nary")]), "connection refused"),
+    ],
+)
+def test_why_no_answer_came_is_said_in_our_own_words(error: Exception, words: str) -> None:
+    """No text of an HTTP library is repeated: it may quote the header that it cannot send."""
+    said = str(unreachable(error, server="https://one.test"))
+    assert re.search(words, said)
+    assert "c4nary" not in said

@@ -3,6 +3,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from lokeys.errors import BadInput, Forbidden, LokeysError
 from lokeys.kube.credentials import ExecAuth
+from lokeys.kube.tokens import BearerAuth, TokenFileAuth
 from unit.kube.scripted import config
 
 V1 = "client.authentication.k8s.io/v1"
@@ -149,6 +152,12 @@ def test_plugin_is_told_what_it_asks_for(tmp_path: Path) -> None:
             "malformed expirationTimestamp",
             id="a malformed time",
         ),
+        pytest.param(
+            _answer(token=f"{CANARY}\n"), BadInput, "no HTTP header can carry", id="a line break"
+        ),
+        pytest.param(_answer(token=[CANARY]), BadInput, "no HTTP header can carry", id="a list"),
+        pytest.param("exec yes", BadInput, "over 1048576 bytes", id="a flood without end"),
+        pytest.param("yes & yes", BadInput, "over 1048576 bytes", id="a flood by children"),
         pytest.param(f"echo {CANARY}; exit 7", Forbidden, "exit code 7", id="a failure"),
     ],
 )
@@ -184,3 +193,73 @@ def test_unusable_plugins_are_refused_at_once(plugin: dict[str, Any], words: str
     """A plugin entry that cannot work is refused before anything is sent."""
     with pytest.raises(BadInput, match=words):
         _Session(plugin)
+
+
+def test_cancelled_plugin_is_ended_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ctrl-C ends the wait for a plugin and its children's pipe; asyncio has nothing to say."""
+    fifo = tmp_path / "started"
+    os.mkfifo(fifo)
+    session = _Session(_plugin(tmp_path, f"echo $$ > {fifo}; sleep 60 & wait"))
+
+    async def main() -> None:
+        waiting = asyncio.create_task(session.get())
+        number = int(await asyncio.to_thread(fifo.read_text))
+        os.kill(number, signal.SIGINT)  # the terminal's Ctrl-C reaches the plugin, too
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        with pytest.raises(ProcessLookupError):
+            os.kill(number, 0)
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+    assert caplog.records == []
+
+
+def _dressed(auth: httpx2.Auth) -> str:
+    request = httpx2.Request("GET", "http://x.test")
+    next(auth.sync_auth_flow(request))
+    return str(request.headers["Authorization"])
+
+
+def test_token_file_is_read_as_kubectl_reads_it(tmp_path: Path) -> None:
+    """White space around the token is not its own; on 401 the file is read again."""
+    file = tmp_path / "token"
+    file.write_text("t1\n")
+    auth = TokenFileAuth(str(file))
+    assert _dressed(auth) == "Bearer t1"
+    file.write_text("t2\n")
+    flow = auth.sync_auth_flow(httpx2.Request("GET", "http://x.test"))
+    assert next(flow).headers["Authorization"] == "Bearer t1"
+    assert flow.send(httpx2.Response(401)).headers["Authorization"] == "Bearer t2"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (f"{CANARY}\n{CANARY}", "no HTTP header can carry"),
+        (f"{CANARY}\xff", "no HTTP header can carry"),
+        (" \n", "the token file is empty"),
+        (CANARY * 20_000, "larger than 65536 bytes"),
+        (None, "cannot be read: No such file"),
+    ],
+    ids=["two lines", "no ASCII", "empty", "too large", "missing"],
+)
+def test_faults_of_a_token_file_are_named(tmp_path: Path, content: str | None, words: str) -> None:
+    """A token file that cannot be used is named, with its fault and without its content."""
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(BadInput, match=words) as caught:
+        _dressed(TokenFileAuth(str(file)))
+    assert str(file) in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
+def test_no_token_that_a_header_cannot_carry_is_taken() -> None:
+    """A bearer token is judged before any library sees it."""
+    assert _dressed(BearerAuth("t1", place="here")) == "Bearer t1"
+    with pytest.raises(BadInput, match="here: the token holds") as caught:
+        BearerAuth(f"{CANARY}\n", place="here")
+    assert CANARY not in str(caught.value)

@@ -1,20 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kubeconfigs: which file wins, and what a faulty one says."""
 
+import json
 import os
 from base64 import b64encode
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lokeys.errors import BadInput
 from lokeys.kube.certificate import certificate_end
+from lokeys.kube.connection import Connection
 from lokeys.kube.kubeconfig import Surroundings, load
+from lokeys.kube.kubeconfig_fields import CLUSTER, CONTEXT, EXEC, USER
 
 CANARY = "c4nary-t0ken"
+V1 = "client.authentication.k8s.io/v1"
 ENDS_2026 = """\
 -----BEGIN CERTIFICATE-----
 MIIBdTCCARugAwIBAgIUMAa3QZRZewTAxkfAdi3WtLPqyiUwCgYIKoZIzj0EAwIw
@@ -118,16 +125,22 @@ def _with(section: str, entry: dict[str, Any]) -> dict[str, Any]:
         ),
         pytest.param(
             _with("users", {"name": "u1", "user": {"token": [CANARY]}}),
-            ["context `k1` has a malformed field"],
+            ["`users[0].user.token` is not usable (found a list)"],
             id="a list for a token",
         ),
         pytest.param(
-            _with("users", {"name": "u1", "user": {"client-certificate": "gone.pem"}}),
+            _with(
+                "users",
+                {"name": "u1", "user": {"client-certificate": "gone.pem", "client-key": "k.pem"}},
+            ),
             ["client certificate cannot be read", "gone.pem"],
             id="a missing certificate file",
         ),
         pytest.param(
-            _with("users", {"name": "u1", "user": {"client-certificate-data": "§"}}),
+            _with(
+                "users",
+                {"name": "u1", "user": {"client-certificate-data": "!", "client-key": "k.pem"}},
+            ),
             ["is not base64"],
             id="certificate data that are no base64",
         ),
@@ -136,7 +149,10 @@ def _with(section: str, entry: dict[str, Any]) -> dict[str, Any]:
                 "users",
                 {
                     "name": "u1",
-                    "user": {"client-certificate-data": b64encode(ENDS_2026.encode()).decode()},
+                    "user": {
+                        "client-certificate-data": b64encode(ENDS_2026.encode()).decode(),
+                        "client-key": "k.pem",
+                    },
                 },
             ),
             ["client certificate of context `k1` expired on 2026-12-23 06:32 UTC"],
@@ -249,6 +265,123 @@ def test_what_lightkube_lacks_is_kept(tmp_path: Path) -> None:
     assert (chosen.proxy_url, chosen.tls_server_name) == ("http://p:3128", "kube.test")
     assert chosen.impersonation == (("Impersonate-User", "alice"), ("Impersonate-Group", "dev"))
     assert CANARY not in repr(chosen)
+
+
+def _everywhere(value: Any, place: str) -> dict[str, Any]:
+    """Return a sound kubeconfig with `value` at one place, such as `users.exec.args`."""
+    section, *path = place.split(".")
+    content = _content()
+    if not path:
+        return {**content, section: value}
+    inner = {"clusters": "cluster", "users": "user", "contexts": "context"}[section]
+    entry = content[section][0]
+    if path[0] == "name":
+        return {**content, section: [{**entry, "name": value}]}
+    body = dict(entry[inner])
+    if path[0] == "exec" and len(path) > 1:
+        body = {"exec": {"apiVersion": V1, "command": "x", path[1]: value}}
+    else:
+        body[path[0]] = value
+    return {**content, section: [{"name": entry["name"], inner: body}]}
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("users.token", f"{CANARY}\n", "`users[0].user.token` is not usable"),
+        ("users.token", f"{CANARY}\r\nX: y", "`users[0].user.token` is not usable"),
+        ("users.token", f"{CANARY}é", "`users[0].user.token` is not usable"),
+        ("users.as", f"a\n{CANARY}", "`users[0].user.as` is not usable"),
+        ("users.as", {"a": 1}, "`users[0].user.as` is not usable (found an object)"),
+        ("users.as-groups", 5, "`users[0].user.as-groups` is not usable (found a number)"),
+        ("users.exec", 5, "`users[0].user.exec` is not usable (found a number)"),
+        ("users.exec", {}, "exec plugin has apiVersion `None`"),
+        ("users.exec.args", 5, "`users[0].user.exec.args` is not usable"),
+        ("users.exec.env", 7, "`users[0].user.exec.env` is not usable"),
+        ("users.exec.command", f"x\0{CANARY}", "`users[0].user.exec.command` is not usable"),
+        ("clusters.server", f"https://me:{CANARY}@one.test", "holds a user name or password"),
+        ("clusters.server", "https://127.0.0.1:99999", "`clusters[0].cluster.server` is no http"),
+        ("clusters.server", "ftp://x", "`clusters[0].cluster.server` is no http or https URL"),
+        ("clusters.server", "not a url", "`clusters[0].cluster.server` is no http or https URL"),
+        ("clusters.server", "https://[x", "`clusters[0].cluster.server` is no http or https URL"),
+        ("clusters.proxy-url", "nonsense", "`clusters[0].cluster.proxy-url` is no URL of a proxy"),
+        ("clusters.proxy-url", f"socks5://a:{CANARY}@p", "is no URL of a proxy"),
+        ("contexts.cluster", ["c"], "`contexts[0].context.cluster` is not usable (found a list)"),
+        ("contexts.namespace", "../../x", "`contexts[0].context.namespace` is not usable"),
+        ("current-context", {"a": 1}, "`current-context` is not text"),
+        ("users.client-key", "k.pem", "`users[0].user.client-key` comes without `client-cert"),
+    ],
+)
+def test_a_field_that_cannot_be_used_is_named(
+    tmp_path: Path, place: str, value: Any, words: str
+) -> None:
+    """The fault names file and field, and the form of what stands there; never the value."""
+    path = _write(tmp_path / "config", _everywhere(value, place))
+    with pytest.raises(BadInput) as caught:
+        Connection(load(kubeconfig=path, surroundings=_around(tmp_path)))
+    assert words in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    assert CANARY not in f"{caught.value} {caught.value.hint}"
+
+
+PLACES = [
+    *("clusters", "users", "contexts", "current-context"),
+    *("clusters.name", "users.name", "contexts.name"),
+    *(f"contexts.{name}" for name in CONTEXT),
+    *(f"clusters.{name}" for name in CLUSTER),
+    *(f"users.{name}" for name in USER),
+    *(f"users.exec.{name}" for name in EXEC),
+]
+WORDS = st.sampled_from(
+    ["", "\n", "a\0b", "\ud800", "é", "-", "~x/y", "http://", "https://[::1", "//", "k1", "{}"]
+)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | WORDS
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(place=st.sampled_from(PLACES), value=VALUES)
+def test_any_value_at_any_place_is_used_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, place: str, value: Any
+) -> None:
+    """Whatever stands at a known place, the end is a usable connection or a BadInput."""
+    folder = tmp_path_factory.getbasetemp()
+    path = folder / "any-kubeconfig"
+    path.write_text(json.dumps(_everywhere(value, place)))
+    with suppress(BadInput):
+        Connection(load(kubeconfig=str(path), surroundings=_around(folder)))
+
+
+def test_a_home_that_nobody_has_is_named(tmp_path: Path) -> None:
+    """`~nouser/x` is refused in words, from the command line and from KUBECONFIG."""
+    with pytest.raises(BadInput, match="there is no home of `~nouser`"):
+        load(kubeconfig="~nouser/x", surroundings=_around(tmp_path))
+    with pytest.raises(BadInput, match="there is no home of `~nouser`"):
+        load(surroundings=_around(tmp_path, KUBECONFIG="~nouser/x"))
+
+
+def test_a_namespace_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    """What is no namespace's name never comes into a URL, and not raw into the message."""
+    path = _write(tmp_path / "config", _content())
+    with pytest.raises(BadInput, match=r"`\.\./x\?` cannot be a namespace"):
+        load(kubeconfig=path, namespace="../x\x1b", surroundings=_around(tmp_path))
+
+
+def test_an_unusable_proxy_of_the_environment_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTPS_PROXY is read as kubectl does; what is none is named by the variable alone."""
+    path = _write(tmp_path / "config", _content())
+    monkeypatch.setenv("HTTPS_PROXY", "p:3128")
+    assert Connection(load(kubeconfig=path, surroundings=_around(tmp_path)))
+    monkeypatch.setenv("HTTPS_PROXY", f"socks5://{CANARY}@p")
+    with pytest.raises(BadInput, match="HTTPS_PROXY: no URL of a proxy") as caught:
+        Connection(load(kubeconfig=path, surroundings=_around(tmp_path)))
+    assert CANARY not in str(caught.value)
 
 
 @pytest.mark.parametrize(
