@@ -113,6 +113,10 @@ class World:
         """Replace the user's key at the store; only the source's Secret follows."""
         self.alive, self.source = [pair("two")], pair("two")
 
+    def unread(self, hop: Hop) -> tuple[Unreadable, ...]:
+        """Return what of a hop cannot be read."""
+        return tuple(gap for gap in self.gaps if gap.hop is hop)
+
     def knows(self, held: KeyPair) -> bool:
         """Tell whether the store takes this pair."""
         return held in self.alive
@@ -146,7 +150,7 @@ class _Source:
 
     async def read(self) -> Reading[SourceState]:
         ref = source_ref(self.spec)
-        mine = tuple(gap for gap in self.world.gaps if gap.hop is Hop.SOURCE)
+        mine = self.world.unread(Hop.SOURCE)
         if mine or not self.world.user_exists:
             return Reading(gaps=mine)
         held = self.world.source
@@ -185,8 +189,7 @@ class _Vault:
         )
 
     async def read(self, *, afresh: bool = False) -> Reading[VaultState]:
-        mine = tuple(gap for gap in self.world.gaps if gap.hop is Hop.VAULT)
-        if mine:
+        if mine := self.world.unread(Hop.VAULT):
             return Reading(gaps=mine)
         if self.world.second_item and (afresh or self.world.item_id_unknown):
             self.world.item_id_unknown = True
@@ -214,6 +217,8 @@ class _Delivery:
 
     async def read(self) -> Reading[DeliveryState]:
         assert self.spec.external_secret is not None
+        if mine := self.world.unread(Hop.DELIVERY):
+            return Reading(gaps=mine)
         name = self.spec.external_secret.name
         return Reading(
             state=DeliveryState(
@@ -244,6 +249,8 @@ class _Secret:
 
     async def read(self) -> Reading[SecretState]:
         held = self.world.secret
+        if mine := self.world.unread(Hop.SECRET):
+            return Reading(gaps=mine)
         if held is None:
             return Reading()
         state = SecretState(
@@ -277,6 +284,8 @@ class _Workloads:
     spec: RouteSpec
 
     async def read(self) -> Reading[Fleet]:
+        if mine := self.world.unread(Hop.PODS):
+            return Reading(state=Fleet(), gaps=mine)
         ref = Ref("StatefulSet", "loki", self.spec.namespace)
         workload = WorkloadState(ref=ref, wanted=1, ready=1, ordered=True)
         return Reading(

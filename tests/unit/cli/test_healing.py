@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from fakes.ports import FakeObjects, World, pair
+from fakes.ports import NOON, FakeObjects, World, pair
 from fakes.sessions import STORAGE_CREDENTIAL, Desk
 from lokeys.cli.commands import heal
 from lokeys.cli.commands.heal import Wish, mend
@@ -130,6 +130,64 @@ def test_a_missing_right_stops_at_once() -> None:
     with pytest.raises(Forbidden, match="CephObjectStoreUser storage/loki cannot be read"):
         healed(desk)
     assert desk.world.writes == []
+
+
+UNREAD = {
+    "the vault": Unreadable(
+        hop=Hop.VAULT, ref=Ref("OnePasswordItem", "homelab/loki-s3-config"), why=Why.FORBIDDEN
+    ),
+    "the ExternalSecret": Unreadable(
+        hop=Hop.DELIVERY,
+        ref=Ref("ExternalSecret", "loki-s3-credentials", "monitoring"),
+        why=Why.FORBIDDEN,
+    ),
+    "the Secret": Unreadable(
+        hop=Hop.SECRET, ref=Ref("Secret", "loki-s3-credentials", "monitoring"), why=Why.FORBIDDEN
+    ),
+    "the workload": Unreadable(
+        hop=Hop.PODS,
+        ref=Ref("StatefulSet", "loki", "monitoring"),
+        why=Why.FORBIDDEN,
+        detail='cannot get resource "statefulsets" in API group "apps"',
+    ),
+}
+
+
+@pytest.mark.parametrize("gap", UNREAD.values(), ids=UNREAD)
+def test_a_right_that_is_needed_later_is_missed_before_anything_changes(gap: Unreadable) -> None:
+    """The whole plan is looked at: no key is spread to where its way cannot be followed."""
+    desk = Desk(stale(gaps=(gap,)))
+    with pytest.raises(Forbidden, match="waiting would not help") as said:
+        healed(desk)
+    assert str(gap.ref) in str(said.value)
+    assert (gap.detail or gap.why) in str(said.value)
+    assert (desk.world.writes, desk.held) == ([], [])
+
+
+@pytest.mark.parametrize("gap", UNREAD.values(), ids=UNREAD)
+def test_a_dry_run_names_what_would_be_waited_for_in_vain(gap: Unreadable) -> None:
+    """The plan has a step that waits for what may not be read: exit 5, as the heal would end."""
+    desk = Desk(stale(gaps=(gap,)))
+    assert healed(desk, dataclasses.replace(WISH, dry_run=True)) == 5
+    assert f"await  {gap.ref}" in desk.printed
+    assert "cannot be read: forbidden" in desk.printed
+
+
+def test_a_right_that_is_taken_away_stops_the_healing() -> None:
+    """At the next look it ends with the right that is missing, not with the time-out."""
+
+    class Dwindling(World):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            self.gaps = (UNREAD["the workload"],)
+
+    world = Dwindling(eso_works=False)
+    world.rotate_source()
+    desk = Desk(world)
+    with pytest.raises(Forbidden, match="StatefulSet monitoring/loki cannot be read"):
+        healed(desk)
+    assert world.now - NOON < timedelta(minutes=1)
+    assert "stopped after 3 steps" in desk.said
 
 
 def test_another_holder_is_named_and_left_alone() -> None:

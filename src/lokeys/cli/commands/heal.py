@@ -21,7 +21,7 @@ from lokeys.core.finding import Finding
 from lokeys.core.plan import Plan, Policy, Step
 from lokeys.core.plan.steps import plan_to_json
 from lokeys.core.report import StepView, heal_report, plan_report
-from lokeys.core.snapshot import Answer, Memory, Why
+from lokeys.core.snapshot import Answer, Memory
 from lokeys.core.storagecredential.rules import duration
 from lokeys.engine.act import Hand
 from lokeys.engine.heal import Done, Ending, Healing, Listener, Patience, heal
@@ -125,10 +125,12 @@ def _insist_on_store(look: Look) -> None:
 
 
 def _insist_on_rights(look: Look) -> None:
-    """Refuse at once where the next step waits for what we may not, or cannot, read."""
-    step = look.plan.next_step
-    gap = look.snapshot.missing(step.hop) if step is not None and step.passive else None
-    if gap is not None and gap.why in (Why.FORBIDDEN, Why.NOT_SUPPORTED):
+    """Refuse before anything is changed where the plan waits for what we may not, or cannot, read.
+
+    A right may also be taken away meanwhile, so this is asked again at each look.
+    """
+    gap = look.plan.hopeless
+    if gap is not None:
         said = gap.detail or gap.why
         raise Forbidden(f"{gap.ref} cannot be read, so waiting would not help: {said}")
 
@@ -176,6 +178,7 @@ class _Watcher:
         self.under_way: Step | None = None
 
     def on_look(self, look: Look) -> None:
+        _insist_on_rights(look)
         step = look.plan.next_step
         if step is not None and step.passive:
             self._progress.now(f"waiting for {step.target.path}: {step.why}")
@@ -226,7 +229,8 @@ def _show_plan(session: Session, chosen: Route, look: Look) -> int:
             session.printer.talk(*next(iter(screens.headline(finding, width=width))))
         for gap in look.diagnosis.not_read:
             session.printer.talk((f"not read: {gap}", "warning"))
-    if not plan.acts and plan.stalled is None and not look.diagnosis.complete:
+    blind = not plan.acts and plan.stalled is None and not look.diagnosis.complete
+    if blind or plan.hopeless is not None:
         return INCOMPLETE
     return 0 if plan.settled else FINDINGS
 

@@ -10,7 +10,7 @@ from lokeys.core.checks.pods import behind, stays_behind
 from lokeys.core.currency import key_is_dead, may_lose_lines, proof, storage_works
 from lokeys.core.model import Hop, Prove, Ref
 from lokeys.core.plan.course import Course, Stop
-from lokeys.core.plan.source import waiting
+from lokeys.core.plan.source import unseen, waiting
 from lokeys.core.plan.steps import Action, Step
 from lokeys.core.snapshot import PodState, Snapshot, WorkloadState
 
@@ -229,7 +229,7 @@ def plan_proof(course: Course) -> Course | Stop:
     if any(step.action in {Action.REPLACE_POD, Action.DELETE_POD} for step in course.steps):
         return course.then(*_flushes_to_come(snapshot), _prove(snapshot))
     if course.secret_changes:
-        return course.then(_prove(snapshot))
+        return course.then(*_unseen_pods(snapshot), _prove(snapshot))
     stuck = [pod for pod in snapshot.pods if stays_behind(pod, snapshot)]
     if stuck:
         return Stop(
@@ -244,15 +244,18 @@ def _open_cases(snapshot: Snapshot) -> Iterator[Step]:
         if workload.pods_to_come(snapshot.pods):
             why = _A_POD_TO_COME
             yield waiting(workload.ref, Hop.PODS, why, look_again_s=1.0, watched=True)
-    gap = snapshot.missing(Hop.PODS)
-    if gap is not None and not snapshot.pods:
-        why = f"it cannot be read: {gap.why}"
-        yield waiting(gap.ref, Hop.PODS, why, look_again_s=15.0)
+    yield from _unseen_pods(snapshot)
     for pod in snapshot.pods:
         if proof(pod, snapshot) is None:
             yield _next_proof(pod, snapshot)
         elif is_starting(pod, snapshot.at):
             yield waiting(pod.ref, Hop.PODS, _NOT_READY_YET, look_again_s=1.0, watched=True)
+
+
+def _unseen_pods(snapshot: Snapshot) -> Iterator[Step]:
+    gap = snapshot.missing(Hop.PODS)
+    if gap is not None and not snapshot.pods:
+        yield unseen(gap)
 
 
 def _next_proof(pod: PodState, snapshot: Snapshot) -> Step:

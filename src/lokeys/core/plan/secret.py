@@ -10,7 +10,7 @@ from lokeys.core.checks.delivery import why_it_cannot_refresh
 from lokeys.core.checks.wording import is_torn
 from lokeys.core.model import Hop
 from lokeys.core.plan.course import Course, Stop
-from lokeys.core.plan.source import waiting
+from lokeys.core.plan.source import unseen, waiting
 from lokeys.core.plan.steps import Action, Step
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import WORKS, DeliveryState, SecretState, Snapshot, StoreState, Why
@@ -30,8 +30,9 @@ def plan_secret(course: Course) -> Course | Stop:
         return course
     gap = snapshot.missing(Hop.SECRET)
     if secret is None and (gap is None or gap.why is not Why.NOT_FOUND):
-        ref = snapshot.spec.secret_ref
-        why = f"it cannot be read: {gap.why}" if gap else "it was not read"
+        if gap is not None:
+            return Stop(steps=(unseen(gap),))
+        ref, why = snapshot.spec.secret_ref, "it was not read"
         return Stop(steps=(waiting(ref, Hop.SECRET, why, look_again_s=15.0),))
     if snapshot.spec.external_secret is None:
         outcome: Step | Stop = _write(course, secret, pair)
@@ -89,8 +90,7 @@ def _refresh(course: Course, secret: SecretState | None, pair: PairFacts) -> Ste
     if delivery is None:
         gap = snapshot.missing(Hop.DELIVERY)
         if gap is not None and gap.why is not Why.NOT_FOUND:
-            why = f"it cannot be read: {gap.why}"
-            return Stop(steps=(waiting(gap.ref, Hop.DELIVERY, why, look_again_s=15.0),))
+            return Stop(steps=(unseen(gap),))
         return Stop(cause="externalsecret_missing", reason="nothing delivers the Secret")
     blocked = _blocked(delivery)
     if blocked is not None:

@@ -14,7 +14,15 @@ from lokeys.core.model import Hop, Ref, RookSource
 from lokeys.core.plan.course import Course, Stop
 from lokeys.core.plan.steps import Action, Policy, Step
 from lokeys.core.sensitive import PairFacts
-from lokeys.core.snapshot import Answer, LiveKey, Snapshot, SourceState, StoreVerdict, Why
+from lokeys.core.snapshot import (
+    Answer,
+    LiveKey,
+    Snapshot,
+    SourceState,
+    StoreVerdict,
+    Unreadable,
+    Why,
+)
 
 REFRESH_TAKES = timedelta(seconds=30)
 """Rook rewrites its Secret within a second; this long we wait before asking it again."""
@@ -96,9 +104,10 @@ def _no_pair(snapshot: Snapshot, source: SourceState | None) -> Stop:
         return Stop(cause="rook_generated_secret_blank", reason=reason)
     if source is not None and source.live_keys == ():
         return Stop(cause="source_has_no_key", reason=f"{source.owner} has no key at the store")
-    target = gaps[0].ref if gaps else snapshot.spec.ref
-    detail = f"it cannot be read: {gaps[0].why}" if gaps else "the source's pair cannot be told"
-    return Stop(steps=(waiting(target, Hop.SOURCE, detail, look_again_s=15.0),))
+    if gaps:
+        return Stop(steps=(unseen(gaps[0]),))
+    why = "the source's pair cannot be told"
+    return Stop(steps=(waiting(snapshot.spec.ref, Hop.SOURCE, why, look_again_s=15.0),))
 
 
 def _reads_its_own_secret(source: SourceState) -> bool:
@@ -181,8 +190,20 @@ def _refresh_is_harmless(snapshot: Snapshot, live: tuple[LiveKey, ...]) -> bool:
     )
 
 
-def waiting(
-    target: Ref, hop: Hop, why: str, *, look_again_s: float = 2.0, watched: bool = False
+def unseen(gap: Unreadable) -> Step:
+    """Return the step that waits for what could not be read."""
+    why = f"it cannot be read: {gap.why}"
+    return waiting(gap.ref, gap.hop, why, look_again_s=15.0, gap=gap)
+
+
+def waiting(  # noqa: PLR0913 - one argument a field
+    target: Ref,
+    hop: Hop,
+    why: str,
+    *,
+    look_again_s: float = 2.0,
+    watched: bool = False,
+    gap: Unreadable | None = None,
 ) -> Step:
     """Return the step that waits for something and looks again."""
     return Step(
@@ -192,4 +213,5 @@ def waiting(
         why=why,
         look_again_s=look_again_s,
         watched=watched,
+        gap=gap,
     )

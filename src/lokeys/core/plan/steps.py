@@ -11,7 +11,7 @@ from typing import Any
 from lokeys.core.finding import ref_to_json
 from lokeys.core.model import Hop, Ref
 from lokeys.core.sensitive import Fingerprint
-from lokeys.core.snapshot import PodState
+from lokeys.core.snapshot import PodState, Unreadable, Why
 
 
 class Action(StrEnum):
@@ -37,6 +37,10 @@ class Action(StrEnum):
 
 PASSIVE = frozenset({Action.AWAIT, Action.MANUAL, Action.PROVE})
 """Steps that change nothing: lokeys only looks again."""
+
+
+HOPELESS = frozenset({Why.FORBIDDEN, Why.NOT_SUPPORTED})
+"""What cannot be read for such a reason will not come by waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,8 @@ class Step:
     look_again_s: float = 5.0
     watched: bool = False
     """Its end shows in Kubernetes: who follows that by watch need not look so often."""
+    gap: Unreadable | None = None
+    """What could not be read, where that is what is waited for."""
 
     @property
     def id(self) -> str:
@@ -91,6 +97,12 @@ class Plan:
     def next_step(self) -> Step | None:
         """Return the one step that may be done now."""
         return self.steps[0] if self.steps else None
+
+    @property
+    def hopeless(self) -> Unreadable | None:
+        """Return what some step would wait for in vain: nobody lets it be read from here."""
+        gaps = (step.gap for step in self.steps)
+        return next((gap for gap in gaps if gap is not None and gap.why in HOPELESS), None)
 
     @property
     def settled(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lokeys.core.checks.vault import RULE_OF_FAULT, is_foreign
 from lokeys.core.model import Hop, OnePasswordVault, Ref
 from lokeys.core.plan.course import Course, Stop
-from lokeys.core.plan.source import waiting
+from lokeys.core.plan.source import unseen, waiting
 from lokeys.core.plan.steps import Action, Step
 from lokeys.core.route import vault_ref
 from lokeys.core.sensitive import PairFacts
@@ -75,6 +75,9 @@ def _not_to_be_had(course: Course, vault: VaultState | None) -> Course | Stop:
     snapshot = course.snapshot
     if snapshot.secret is not None and snapshot.secret.pair.pair == course.pair.pair:
         return course
+    gap = snapshot.missing(Hop.VAULT)
+    if vault is None and gap is not None:
+        return Stop(steps=(unseen(gap),))
     ref = vault.ref if vault else _ref(snapshot)
     fault = vault.fault if vault else None
     if fault is VaultFault.NOT_READABLE:
