@@ -2,7 +2,9 @@
 """What SARIF 2.1.0 and JUnit's XML allow, of all that `validate` writes, written down from them.
 
 SARIF: the OASIS standard's clauses for each object, names of all its properties included. JUnit:
-what the readers of Jenkins' xUnit plugin (junit-10) and of Ant's reports agree on.
+what the readers of Jenkins' xUnit plugin (junit-10) and of Ant's reports agree on; nobody
+published a schema of it. SARIF's own is asked, too (unit/core/validation/test_published_schema.py):
+here stands what it does not say, that URIs are URIs, and which of its properties we write.
 """
 
 from collections.abc import Iterator
