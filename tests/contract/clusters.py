@@ -58,9 +58,8 @@ class RealPlace:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Path]:
-        names = [f"crd/{crd['metadata']['name']}" for crd in rook_crds()]
         self.kubernetes.apply(*rook_crds())
-        self.kubernetes.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+        self.kubernetes.wait_served(*(crd["metadata"]["name"] for crd in rook_crds()))
         yield self.kubernetes.kubeconfig
 
 

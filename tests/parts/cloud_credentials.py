@@ -88,8 +88,7 @@ def define(kubernetes: Kubernetes) -> None:
     """Let a control plane take CredentialsRequests."""
     crd = credentials_request_crd()
     kubernetes.apply(crd)
-    name = f"crd/{crd['metadata']['name']}"
-    kubernetes.kubectl("wait", "--for=condition=Established", name, "--timeout=30s")
+    kubernetes.wait_served(crd["metadata"]["name"])
 
 
 class CloudCredentials:

@@ -66,9 +66,8 @@ def apply_crds(kubernetes: Kubernetes) -> None:
     files = [path for path in (_folder() / "crds").iterdir() if _kind(path) in KINDS]
     arguments = [word for path in files for word in ("-f", str(path))]
     # Server-side, because the CRDs are too large for kubectl's annotation.
-    kubernetes.kubectl("apply", "--server-side", *arguments)
-    wait = ["wait", "--for=condition=Established", "--timeout=30s"]
-    kubernetes.kubectl(*wait, *arguments)
+    names = kubernetes.kubectl("apply", "--server-side", *arguments, "-o", "name").split()
+    kubernetes.wait_served(*(name.partition("/")[2] for name in names))
 
 
 def _kind(crd: Path) -> str:

@@ -147,6 +147,18 @@ class Kubernetes:
         manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
 
+    def wait_served(self, *definitions: str) -> None:
+        """Wait until these CRDs are served; `kubectl wait` fails where one has no status yet."""
+
+        def served(name: str) -> bool:
+            path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+            conditions = self.api.get(path).get("status", {}).get("conditions") or []
+            return any(
+                each["type"] == "Established" and each["status"] == "True" for each in conditions
+            )
+
+        wait_for(lambda: all(map(served, definitions)), f"{', '.join(definitions)} served")
+
     def user_kubeconfig(self, namespace: str, service_account: str) -> Path:
         """Return a kubeconfig that acts as this service account, by a token asked for now."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"

@@ -164,9 +164,7 @@ def test_the_guide_does_what_it_says(place: Place) -> None:
         for block in blocks(PAGE):
             said = place.run(block.text)
             if "create -k deploy/crd/lokistack" in block.text:
-                place.run(
-                    "kubectl wait crd/lokistacks.loki.grafana.com --for=condition=Established"
-                )
+                kubernetes.wait_served("lokistacks.loki.grafana.com")
                 place.make_old_stack()
             if block.text.startswith("kubectl -n logging get lokistack"):
                 assert said.splitlines()[1].split()[:4] == ["my-stack", "1x.demo", "static", "True"]
