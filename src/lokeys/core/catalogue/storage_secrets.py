@@ -352,7 +352,7 @@ SWAPPED_PAIR = Rule(
     why="The store does not know such an id; and an id is logged, a secret must not be.",
     remedy=(
         _EXCHANGE,
-        Remedy(text="then replace the key: as an id it may have been logged"),
+        Remedy(text="replace the key, too, and soon: as an id it may have been logged"),
     ),
     fault="swapped_pair",
     rank=18,
