@@ -100,6 +100,7 @@ class Reader:
         ]
         found = "is empty" if key in self.secret.keys else "is missing"
         wrong = shown(near[0]) if near else ""
+        self._rename_here(wrong)
         self.tell(
             rules.MISSING_FIELD,
             key,
@@ -110,6 +111,13 @@ class Reader:
             wrong=wrong,
             meant=key,
         )
+
+    def _rename_here(self, wrong: str) -> None:
+        """Take the command that renames a key from the finding that nothing reads it."""
+        for number, each in enumerate(self.findings):
+            if (each.code, each.field) == (rules.UNKNOWN_FIELD.code, wrong):
+                remedy = tuple(replace(one, command=None) for one in each.remedy)
+                self.findings[number] = replace(each, remedy=remedy)
 
     def url(self, key: str, *, with_path: bool = False, scheme: str | None = None) -> Url | None:
         """Return the URL at a key, or None having told why it is none."""

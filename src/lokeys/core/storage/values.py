@@ -37,6 +37,7 @@ _FORMS = {
 _WHAT = {"key.json": "a JSON object", "account_key": "an account key", "access_key_id": "a key id"}
 _LONG_ENOUGH = 24
 _SHORTEST_HALF = 8
+_LINES = "\t\r\n"
 
 
 def unseen(value: bytes, *, spaces: bool = True) -> str | None:
@@ -61,8 +62,8 @@ def unseen(value: bytes, *, spaces: bool = True) -> str | None:
 
 
 def seen(text: str) -> str:
-    """Return what of a text people see: what was meant, where the rest got in by mistake."""
-    return "".join(letter for letter in text if not _strange(letter)).strip()
+    """Return what of a text people see, its lines kept: what was meant, the rest is a mistake."""
+    return "".join(each for each in text if each in _LINES or not _strange(each)).strip()
 
 
 def unseen_in_json(value: bytes) -> str | None:

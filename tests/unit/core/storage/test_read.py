@@ -557,12 +557,20 @@ def test_a_swapped_pair_is_exchanged() -> None:
     assert data == {"access_key_id": KEY_ID, "access_key_secret": KEY_SECRET}
 
 
-def test_one_rename_is_told_once() -> None:
+@pytest.mark.parametrize(
+    ("what", "key", "wrong"),
+    [
+        ("s3 static", "bucketnames", "bucket"),
+        ("s3 static", "region", "aws_region"),
+        ("azure static", "environment", "azure_environment"),
+    ],
+)
+def test_one_rename_is_told_once(what: str, key: str, wrong: str) -> None:
     """The key that is missed and the one that nobody reads are mended by one command."""
-    reading = judged("s3 static", {"bucketnames": None, "bucket": "loki"})
-    assert told(reading) == {("missing_field", "bucketnames"), ("unknown_field", "bucket")}
-    moves = [*commands(reading, "bucketnames"), *commands(reading, "bucket")]
-    assert len(moves) == 1
+    reading = judged(what, {key: None, wrong: SOUND[what][key]})
+    assert told(reading) == {("missing_field", key), ("unknown_field", wrong)}
+    (move,) = [*commands(reading, key), *commands(reading, wrong)]
+    assert f'"from":"/data/{wrong}","path":"/data/{key}"' in move
 
 
 HOST = "lokistore.blob.core.windows.net"

@@ -107,3 +107,8 @@ def test_no_ordinary_key_is_called_base64(store: str) -> None:
         assert not values.both_encoded_twice(key_id, secret)
         assert not values.swapped(key_id, secret)
         assert values.swapped(secret, key_id)
+
+
+def test_what_people_see_keeps_its_lines() -> None:
+    """A file of several lines stays one; what nobody sees goes."""
+    assert values.seen("\ufeff[default]\r\n\ta\u200b = b\u00a0\n") == "[default]\r\n\ta = b"
