@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import yaml
 
 from lokeys.bounded_yaml import TooMuch, weigh
+from lokeys.core.storage.telling import printable
 from lokeys.errors import BadInput
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -110,7 +111,8 @@ class Located:
         metadata = self.object.get("metadata")
         known = metadata if isinstance(metadata, Mapping) else {}
         names = (known.get("namespace"), known.get("name") or "(no name)")
-        return f"{self.object.get('kind')} {'/'.join(str(name) for name in names if name)}"
+        kind = printable(str(self.object.get("kind")))
+        return f"{kind} {'/'.join(printable(str(name)) for name in names if name)}"
 
 
 def read(path: str, *, stdin: BinaryIO | None = None) -> tuple[Located, ...]:
@@ -119,10 +121,11 @@ def read(path: str, *, stdin: BinaryIO | None = None) -> tuple[Located, ...]:
     Lists are flattened. In a folder, documents that are no Kubernetes objects are passed over; in
     a file they are an error. Raises BadInput with file, line and what to do.
     """
+    if not path:
+        raise BadInput("the file's name is empty", hint="is a variable of the shell unset?")
     with _nothing_is_garbage():
         if path == STDIN:
-            source = stdin or sys.stdin.buffer
-            return tuple(_objects(_bounded(source, "stdin"), file="stdin", strict=True))
+            return tuple(_objects(_of_stdin(stdin), file="stdin", strict=True))
         if Path(path).is_dir():
             files = _files(path)
             found = (_objects(_content(file), file=str(file), strict=False) for file in files)
@@ -161,6 +164,15 @@ def _files(folder: str) -> list[Path]:
     if not found:
         raise BadInput("no manifest in this folder", place=folder, hint="*.yaml, *.yml or *.json")
     return found
+
+
+def _of_stdin(stdin: BinaryIO | None) -> bytes:
+    if stdin is None and sys.stdin is None:
+        raise BadInput("it is closed", place="stdin", hint="pipe the manifest in")
+    try:
+        return _bounded(stdin or sys.stdin.buffer, "stdin")
+    except OSError as error:
+        raise BadInput(f"cannot read it: {error.strerror}", place="stdin") from error
 
 
 def _content(path: Path) -> bytes:

@@ -8,6 +8,7 @@ only. rich is imported when there is one.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,14 @@ STYLES = {
     "command": "cyan",
 }
 NARROW, WIDE = 80, 120
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _harmless(line: Line) -> Line:
+    """Return the line without what a terminal obeys: names and messages are anybody's."""
+    return tuple((_CONTROLS.sub("?", text), style) for text, style in line)
 
 
 class ReaderLeft(Exception):
@@ -74,7 +83,7 @@ class Printer:
     def lines(self, lines: Iterable[Line]) -> None:
         """Print data for people."""
         for line in lines:
-            self._out.line(line)
+            self._out.line(_harmless(line))
 
     def text(self, text: str) -> None:
         """Print data as it is."""
@@ -84,11 +93,12 @@ class Printer:
         """Print data for programs."""
         import json  # noqa: PLC0415 - not needed to say --help
 
-        self.text(json.dumps(document, indent=2, ensure_ascii=False))
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        self.text(re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def talk(self, *spans: Span) -> None:
         """Say something that is not data."""
-        self._err.line(spans)
+        self._err.line(_harmless(spans))
 
     def progress(self) -> Progress:
         """Return what tells the person how far it is."""
@@ -96,9 +106,9 @@ class Printer:
 
     def error(self, message: str, hint: str | None = None) -> None:
         """Say what went wrong, and what to do."""
-        self._err.line((("error:", "error"), (f" {message}", "")))
+        self.talk(("error:", "error"), (f" {message}", ""))
         if hint:
-            self._err.line((("hint:", "strong"), (f" {hint}", "")))
+            self.talk(("hint:", "strong"), (f" {hint}", ""))
 
 
 class Progress:
@@ -120,6 +130,7 @@ class Progress:
 
         `brief`: it will soon be over and have a line of its own, so that a log can do without.
         """
+        text = _CONTROLS.sub("?", text)
         if text == self._said or (brief and not self._stream.colourful):
             return
         self._said = text
@@ -134,7 +145,7 @@ class Progress:
     def line(self, *spans: Span) -> None:
         """Say what is done."""
         self._hide()
-        self._stream.line(spans)
+        self._stream.line(_harmless(spans))
 
     def _hide(self) -> None:
         if self._status is not None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from typing import Any
 
 from lokeys.adapters.manifests import Located
 from lokeys.adapters.route_files import route_spec, storage_credential
+from lokeys.cli.names import named
 from lokeys.cli.session import Session, opens_bucket
 from lokeys.core.model import Ref, RouteSpec
 from lokeys.core.snapshot import Memory
+from lokeys.core.storage.telling import shown
 from lokeys.core.storagecredential.parse import Refused, parse
 from lokeys.core.storagecredential.status import memory_from_status
 from lokeys.engine.discover import UNKNOWN, Discovered, Discoverer, LokiWorkload, settled
@@ -68,19 +71,19 @@ class Route:
         if self.file is None and self.written_down:
             return f"-n {self.spec.namespace} {self.spec.name}"
         namespace = "" if self.file is None else f" -n {self.spec.namespace}"
-        return f"{namespace} -f {self.file or f'{self.spec.name}.yaml'}".strip()
+        return f"{namespace} -f {shlex.quote(self.file or f'{self.spec.name}.yaml')}".strip()
 
 
 def ref_of(word: str, namespace: str) -> Ref:
     """Return what `KIND/NAME` or a resource's bare name stands for. Raises BadInput."""
     kind, slash, name = word.partition("/")
     if not slash:
-        return Ref(KIND, word, namespace)
+        return Ref(KIND, named(word), namespace)
     known = _KINDS.get(kind.lower())
     if known is None or not name:
         kinds = ", ".join(sorted({value.lower() for value in _KINDS.values()}))
-        raise BadInput(f"`{word}` names no object", hint=f"KIND/NAME, with one of: {kinds}")
-    return Ref(known, name, namespace)
+        raise BadInput(f"`{shown(word)}` names no object", hint=f"KIND/NAME, with one of: {kinds}")
+    return Ref(known, named(name), namespace)
 
 
 async def route(session: Session, word: str | None, file: str | None) -> Route:
@@ -97,7 +100,8 @@ async def route(session: Session, word: str | None, file: str | None) -> Route:
 
 def from_file(session: Session, word: str | None, file: str) -> Route:
     """Return the route that a file describes."""
-    located = storage_credential(file, name=word.rpartition("/")[2] if word else None)
+    name = None if word is None else named(word.rpartition("/")[2])
+    located = storage_credential(file, name=name)
     spec = route_spec(located, namespace=session.namespace)
     return Route(spec=spec, owner=spec.ref, file=file)
 

@@ -159,8 +159,11 @@ def _labelled(label: str, texts: Iterable[str], *, width: int) -> Iterator[Line]
             label = ""
 
 
-def summary_line(findings: Sequence[Finding], *, complete: bool) -> Line:
-    """Return the last line of a report."""
+def summary_line(
+    findings: Sequence[Finding], *, complete: bool, ignored: int = 0, agreed: bool = True
+) -> Line:
+    """Return the last line of a report. `agreed`: no hop was seen that disagrees."""
+    unheard = f"{ignored} finding{'s' if ignored > 1 else ''} ignored, as --ignore says"
     counts = [
         (sum(f.severity is severity for f in findings), severity.value) for severity in Severity
     ]
@@ -170,9 +173,14 @@ def summary_line(findings: Sequence[Finding], *, complete: bool) -> Line:
         if count
     )
     if words:
-        return ((words + ("" if complete else "; incomplete, see above"), "strong"),)
+        said = words + (f"; {unheard}" if ignored else "")
+        return ((said + ("" if complete else "; incomplete, see above"), "strong"),)
+    if ignored:
+        return (((unheard if complete else f"incomplete, see above; {unheard}"), "warning"),)
     if not complete:
         return (("incomplete: something could not be read, and nothing wrong was seen", "warning"),)
+    if not agreed:
+        return (("no finding, but a hop disagrees with the one before it, see above", "warning"),)
     return (("nothing to report: every hop agrees and the store accepts the key", "good"),)
 
 

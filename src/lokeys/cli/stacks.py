@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lokeys.adapters.manifests import Located, name_of, read
+from lokeys.cli.names import named
 from lokeys.cli.session import Session
 from lokeys.core.lokistack.model import KIND, LokiStack
 from lokeys.core.lokistack.parse import parse
@@ -37,7 +38,7 @@ def stack_among(
 
 async def stack_from_cluster(session: Session, name: str) -> LokiStack:
     """Return the LokiStack of that name in the session's namespace. Raises BadInput."""
-    ref = Ref(KIND, name, session.namespace)
+    ref = Ref(KIND, named(name), session.namespace)
     try:
         found = await session.objects.get(ref)
     except NoSuchKind as exc:

@@ -3,8 +3,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+_NAMESPACE = re.compile(_LABEL)
+
+
+def is_name(text: object) -> bool:
+    """Tell whether an object can bear this name: a DNS subdomain (RFC 1123)."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
+
+
+def is_namespace(text: object) -> bool:
+    """Tell whether a namespace can bear this name: a DNS label (RFC 1123)."""
+    return isinstance(text, str) and _NAMESPACE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -23,10 +23,11 @@ from lightkube.config.kubeconfig import SERVICE_ACCOUNT, KubeConfig, SingleConfi
 from lightkube.core.exceptions import ConfigError
 
 from lokeys.clock import utc_now
+from lokeys.core.place import is_namespace
 from lokeys.core.storage.telling import shown
 from lokeys.errors import BadInput
 from lokeys.kube.certificate import certificate_end
-from lokeys.kube.kubeconfig_fields import Entry, Place, check_cluster, is_namespace
+from lokeys.kube.kubeconfig_fields import Entry, Place, check_cluster
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 

@@ -17,12 +17,11 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from lokeys.core.json_words import form
+from lokeys.core.place import is_namespace
 from lokeys.errors import BadInput
 
 MAX_URL = 8192
 _PATH_FIELDS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
-_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_NAMESPACE = re.compile(_LABEL)
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?(\.[a-z0-9_-]{1,63})*\.?")
 _VARIABLE = re.compile(r"[^=\x00]+")
 
@@ -56,11 +55,6 @@ def is_host(text: str) -> bool:
     except ValueError:
         return _HOST.fullmatch(text.lower()) is not None
     return True
-
-
-def is_namespace(text: object) -> bool:
-    """Tell whether the text can name a namespace."""
-    return isinstance(text, str) and _NAMESPACE.fullmatch(text) is not None
 
 
 def _lines(value: object) -> bool:

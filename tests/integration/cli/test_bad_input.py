@@ -136,7 +136,7 @@ ioH4Ku5MEtEPudmouvnKmTtEa90AWw==
 def test_an_expired_certificate(place: Place) -> None:
     """A client certificate that has expired is told before anything is asked."""
     data = b64encode(EXPIRED.encode()).decode()
-    users = [{"name": "u", "user": {"client-certificate-data": data}}]
+    users = [{"name": "u", "user": {"client-certificate-data": data, "client-key": "k.pem"}}]
     config = place.write("expired", CONFIG | {"users": users})
     assert_told(place.lokeys("doctor", "--kubeconfig", config), code=2, words="expired on 2020")
 
@@ -182,6 +182,13 @@ def test_a_server_that_hangs_up(place: Place) -> None:
         (["rbac", "nobody"], "there is no StorageCredential"),
         (["probe", "credential", "nobody"], "there is no StorageCredential"),
         (["bucket", "nobody"], "there is no StorageCredential"),
+        (["trace", ""], "the name given is empty"),
+        (["heal", ""], "the name given is empty"),
+        (["bucket", ""], "the name given is empty"),
+        (["trace", "a\nb"], "`a?b` is no object's name"),
+        (["trace", "\udcff"], "`?` is no object's name"),
+        (["trace", "-f", ""], "the file's name is empty"),
+        (["explain", "\x1b[31mx"], "there is no finding `?[31mx`"),
     ],
     ids=" ".join,
 )

@@ -2,6 +2,7 @@
 """From what a person names to the route that is meant."""
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,50 @@ def test_a_word_that_names_nothing_is_refused(word: str) -> None:
     with pytest.raises(BadInput) as caught:
         ref_of(word, "ns")
     assert "statefulset" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("", "the name given is empty"),
+        ("a\nb", "`a?b` is no object's name"),
+        ("\x1b[31mx", "`?[31mx` is no object's name"),
+        ("\udcff", "`?` is no object's name"),
+        ("a?b=1", "is no object's name"),
+        ("a" * 254, "is no object's name"),
+        ("sts/..", "`..` is no object's name"),
+        ("\x1b/a", "`?/a` names no object"),
+    ],
+)
+def test_a_name_that_nothing_can_bear_is_refused(word: str, said: str) -> None:
+    """It never comes into a URL, nor raw to the terminal; with a file neither."""
+    with pytest.raises(BadInput) as caught:
+        ref_of(word, "ns")
+    assert said in str(caught.value)
+    if "/" not in word:
+        with pytest.raises(BadInput, match="name"):
+            found(word, file="route.yaml")
+
+
+def test_a_files_address_can_be_pasted(tmp_path: Path) -> None:
+    """A file's name is quoted for the shell where it must be."""
+    file = tmp_path / "sp ace;b c.yaml"
+    file.write_text(yaml.safe_dump(STORAGE_CREDENTIAL))
+    chosen = found(None, file=str(file))
+    assert shlex.split(chosen.address) == ["-n", "monitoring", "-f", str(file)]
+
+
+def test_no_file_named_is_told() -> None:
+    """An unset shell variable after -f reads nothing at all."""
+    with pytest.raises(BadInput, match="the file's name is empty"):
+        found(None, file="")
+
+
+def test_closed_stdin_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-f -` with nothing to read from is a sentence."""
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(BadInput, match="stdin: it is closed"):
+        found(None, file="-")
 
 
 def test_a_resource_is_found_by_its_name() -> None:

@@ -15,6 +15,7 @@ from fakes.ports import FakeObjects, World
 from fakes.sessions import STORAGE_CREDENTIAL, Desk, Terminal
 from lokeys.cli import screens
 from lokeys.cli.commands import bucket, doctor, heal, probe, rbac, status, trace
+from lokeys.cli.output import Printer
 from lokeys.cli.session import Session
 from lokeys.core.catalogue import RULES
 from lokeys.core.plan import Policy
@@ -63,6 +64,49 @@ def test_no_secret_is_printed(command: str) -> None:
         desk = Desk(stale())
         asyncio.run(COMMANDS[command](desk.session(output=output)))
         assert "canary" not in desk.printed + desk.said
+
+
+@pytest.mark.parametrize("command", [COMMANDS["doctor"], COMMANDS["trace"]])
+def test_an_ignored_finding_is_counted(command: Any) -> None:
+    """--ignore leaves a finding out; it does not make hops agree that do not."""
+    desk = Desk(stale())
+    asyncio.run(command(desk.session(output="json")))
+    document = json.loads(desk.printed)
+    routes = document.get("routes", [document])
+    codes = {
+        finding["code"] for each in [document, *routes] for finding in each.get("findings", ())
+    }
+    desk = Desk(stale())
+    code = asyncio.run(command(desk.session(ignore=tuple(codes))))
+    assert code == 0
+    assert "≠" in desk.printed
+    assert "ignored, as --ignore says" in desk.printed
+    assert "nothing to report" not in desk.printed
+
+
+def test_the_last_line_never_says_more_than_was_seen() -> None:
+    """Ignored findings are counted; without any, a hop that disagrees is not called agreed."""
+
+    def said(**words: Any) -> str:
+        return screens.summary_line((), **words)[0][0]
+
+    assert said(complete=True, ignored=2).startswith("2 findings ignored")
+    assert said(complete=False, ignored=1).startswith("incomplete, see above; 1 finding ignored")
+    assert "a hop disagrees" in said(complete=True, agreed=False)
+
+
+def test_nothing_that_a_terminal_obeys_is_printed_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names are anybody's: ESC, NUL and C1 come out as `?`, in JSON escaped."""
+    printer = Printer(environ={})
+    printer.lines([(("a\x1b[31m\x00\x9b", ""),)])
+    printer.json({"a": "\x1b\x9b"})
+    printer.error("\x1bx", "\x07y\nz")
+    with printer.progress() as progress:
+        progress.now("\x1bnow")
+        progress.line(("\rdone", ""))
+    out, err = capsys.readouterr()
+    assert out == 'a?[31m??\n{\n  "a": "\\u001b\\u009b"\n}\n'
+    assert err == "error: ?x\nhint: ?y\nz\n  … ?now\n?done\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

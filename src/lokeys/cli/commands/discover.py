@@ -7,6 +7,7 @@ from functools import partial
 
 import click
 
+from lokeys.cli.names import named
 from lokeys.cli.options import ManifestCommand, options_of
 from lokeys.cli.routes import ref_of, what_exists
 from lokeys.cli.session import Session, opens_bucket, run_session
@@ -78,7 +79,8 @@ async def _workloads(
             )
         return found
     if "/" not in word:
-        raise BadInput(f"`{word}` names no object", hint=f"KIND/NAME, such as statefulset/{word}")
+        name = named(word)
+        raise BadInput(f"`{name}` names no object", hint=f"KIND/NAME, such as statefulset/{name}")
     ref = ref_of(word, session.namespace)
     try:
         return [await discoverer.workload(ref)]

@@ -12,6 +12,7 @@ from lokeys.cli.options import Command, options_of
 from lokeys.cli.routes import Route, covers, of_discovered, resources
 from lokeys.cli.session import Session, opens_bucket, run_session
 from lokeys.core.report import diagnosis_report, exit_code
+from lokeys.core.route import first_disagreement
 from lokeys.engine.discover import Discoverer, settled
 from lokeys.errors import BadInput
 
@@ -44,7 +45,8 @@ async def examine(session: Session, *, everywhere: bool, probe: str) -> int:
     routes = await _routes(session, namespace, not_read, probe=probe != "off")
     seen = await looking.look_at_all(session, routes, probe=probe)
     views = [each.view for each in seen]
-    findings = session.heeded(tuple(f for view in views for f in view.diagnosis.findings))
+    found = tuple(f for view in views for f in view.diagnosis.findings)
+    findings = session.heeded(found)
     document = diagnosis_report(views, findings, not_read)
     if session.options.output == "json":
         session.printer.json(document)
@@ -54,9 +56,13 @@ async def examine(session: Session, *, everywhere: bool, probe: str) -> int:
             printer.lines(screens.route_lines(each.view, at=each.look.snapshot.at, width=width))
         printer.lines(screens.findings_lines(findings, width=width))
         printer.lines(screens.unread_lines(document["notRead"], width=width))
-        printer.lines(
-            [screens.BLANK, screens.summary_line(findings, complete=document["complete"])]
+        summary = screens.summary_line(
+            findings,
+            complete=document["complete"],
+            ignored=len(found) - len(findings),
+            agreed=all(first_disagreement(view.diagnosis.hops) is None for view in views),
         )
+        printer.lines([screens.BLANK, summary])
     return exit_code(findings, complete=document["complete"], fail_on=session.fail_on)
 
 

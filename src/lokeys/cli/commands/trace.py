@@ -10,6 +10,7 @@ from lokeys.cli.options import Command, options_of, route_arguments
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.core.report import exit_code, route_report
+from lokeys.core.route import first_disagreement
 
 
 @click.command("trace", cls=Command)
@@ -38,8 +39,12 @@ async def walk(session: Session, name: str | None, file: str | None) -> int:
         printer.lines([screens.BLANK])
         for finding in findings:
             printer.lines(screens.headline(finding, width=width))
-        if not findings:
-            printer.lines([screens.summary_line(findings, complete=complete)])
+        ignored = len(view.diagnosis.findings) - len(findings)
+        if ignored or not findings:
+            agreed = first_disagreement(view.diagnosis.hops) is None
+            printer.lines(
+                [screens.summary_line(findings, complete=complete, ignored=ignored, agreed=agreed)]
+            )
         printer.lines(screens.unread_lines(view.diagnosis.not_read, width=width))
         if findings:
             namespace = chosen.spec.namespace

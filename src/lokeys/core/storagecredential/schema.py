@@ -40,6 +40,11 @@ def _namespace(description: str) -> Schema:
     return text(description, pattern=f"^{_LABEL}$", at_most=63)
 
 
+# The API server's own rules for every object's metadata; no part of the definition.
+OBJECT_NAME = _name("The resource's name.")
+NAMESPACE = _namespace("The resource's namespace.")
+
+
 def _pair(
     description: str, *, default: tuple[str, str] | None = None, pattern: str | None = _DATA_KEY
 ) -> Schema:

@@ -16,7 +16,7 @@ from typing import Any
 from lokeys.core.json_words import form
 from lokeys.core.storagecredential.fields import Schema
 from lokeys.core.storagecredential.rules import MIRRORS
-from lokeys.core.storagecredential.schema import API_VERSION, KIND, ROOT
+from lokeys.core.storagecredential.schema import API_VERSION, KIND, NAMESPACE, OBJECT_NAME, ROOT
 
 MAX_UNKNOWN = 20
 """How many unknown fields of one object are named, before the rest is counted."""
@@ -68,10 +68,16 @@ def _head(manifest: Mapping[Any, Any]) -> Iterator[Fault]:
             found = form(manifest.get(field))
             yield Fault(path=field, problem="not this kind", found=found, expected=f"`{wanted}`")
     metadata = manifest.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    if not isinstance(name, str) or not name:
+    if not isinstance(metadata, Mapping):
+        metadata = {}
+    name, namespace = metadata.get("name"), metadata.get("namespace")
+    if name in (None, ""):
         expected = "the resource's name"
         yield Fault(path="metadata.name", problem="missing", found=form(name), expected=expected)
+    else:
+        yield from _own_faults(name, OBJECT_NAME, "metadata.name")
+    if namespace not in (None, ""):
+        yield from _own_faults(namespace, NAMESPACE, "metadata.namespace")
 
 
 def _body(manifest: Mapping[Any, Any]) -> Iterator[Fault]:

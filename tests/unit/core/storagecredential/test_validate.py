@@ -102,6 +102,33 @@ def test_the_envelope_is_judged_too(manifest: object, paths: list[str]) -> None:
     assert [fault.path for fault in faults(manifest)] == paths
 
 
+@pytest.mark.parametrize(
+    ("metadata", "path"),
+    [
+        ({"name": "a", "namespace": {"a": 1}}, "metadata.namespace"),
+        ({"name": "a", "namespace": "x\0y"}, "metadata.namespace"),
+        ({"name": "a", "namespace": 0}, "metadata.namespace"),
+        ({"name": "a", "namespace": "../../x"}, "metadata.namespace"),
+        ({"name": "a", "namespace": "a b?x=1#"}, "metadata.namespace"),
+        ({"name": "a", "namespace": "a.b"}, "metadata.namespace"),
+        ({"name": "a\nb"}, "metadata.name"),
+        ({"name": "../../x"}, "metadata.name"),
+        ({"name": "a" * 5000}, "metadata.name"),
+        ({"name": 5}, "metadata.name"),
+        ({"name": "a", "namespace": None}, None),
+        ({"name": "a.b-c", "namespace": "x-1"}, None),
+    ],
+    ids=str,
+)
+def test_metadata_are_judged_as_the_api_server_judges_them(
+    metadata: dict[str, Any], path: str | None
+) -> None:
+    """A name that no object can bear is a fault at its field, told by its form alone."""
+    found = faults({**ROOK, "metadata": metadata})
+    assert {fault.path for fault in found} == ({path} if path else set())
+    assert not any("../" in str(fault) for fault in found)
+
+
 def test_a_source_that_is_the_target_by_its_full_name_is_a_loop() -> None:
     """Naming the own namespace does not hide the loop that the API server cannot see."""
     loop = Case(
