@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lokeys.core.catalogue import storage_secrets as rules
 from lokeys.core.finding import Severity
 from lokeys.core.storage import addresses
@@ -112,7 +114,7 @@ def _region(reader: Reader, endpoint: Url | None, *, region: str) -> None:
     elif reader.mode is CredentialMode.STATIC or reader.value("endpoint"):
         return  # a store of one's own names its region as it likes
     elif region and not addresses.is_region(region):
-        _no_region(reader)
+        _no_region(reader, region)
 
 
 def _aws_endpoint(reader: Reader, endpoint: Url, *, region: str) -> None:
@@ -131,15 +133,19 @@ def _aws_endpoint(reader: Reader, endpoint: Url, *, region: str) -> None:
         if "region" not in reader.keys.required and "region" not in reader.unusable:
             reader.missing("region", why="; at AWS requests are signed for it")
     elif not addresses.is_region(region):
-        _no_region(reader)
+        _no_region(reader, region)
     elif served and served != region:
         found, expected = f"says {region}", f"{served}, which the endpoint's host serves"
         reader.tell(rules.REGION_MISMATCH, "region", found=found, expected=expected)
 
 
-def _no_region(reader: Reader) -> None:
+def _no_region(reader: Reader, region: str) -> None:
     found, expected = "is no region of AWS", "a name such as eu-west-1"
-    reader.tell(rules.REGION_MISMATCH, "region", found=found, expected=expected)
+    small = region.lower().replace("_", "-")
+    zone = small.rstrip("abcdefgh")  # of a region; that is one letter at its end
+    near = next((each for each in (small, zone) if addresses.is_region(each)), None)
+    meant: dict[str, Any] = {"value": near, "hint": f"; `{near}` was meant"} if near else {}
+    reader.tell(rules.REGION_MISMATCH, "region", found=found, expected=expected, **meant)
 
 
 def _role(reader: Reader, *, region: str, elsewhere: bool) -> None:
