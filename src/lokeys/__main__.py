@@ -1,6 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m lokeys` is `lokeys`."""
+"""Where `lokeys` and `python -m lokeys` begin: Ctrl-C while modules are loaded is silent."""
 
-from lokeys.cli.main import run
+from __future__ import annotations
 
-run()
+import os
+import signal
+from typing import NoReturn
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+    from lokeys.cli.main import run  # noqa: PLC0415 - what takes the time that Ctrl-C may fall in
+
+    run()
+
+
+def _end(*_: object) -> NoReturn:
+    os._exit(INTERRUPTED)  # nothing has begun, or all is over: there is nothing to give back
+
+
+if __name__ == "__main__":
+    main()

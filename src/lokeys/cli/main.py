@@ -13,13 +13,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from lokeys import __version__
 from lokeys.cli.options import common_options, options_of
 from lokeys.cli.output import Printer, ReaderLeft
+from lokeys.cli.streams import have_streams, silence, unwritten
 from lokeys.errors import (
     BadInput,
     Forbidden,
@@ -101,6 +101,7 @@ def lokeys(ctx: click.Context) -> int:
 
 def run(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
+    have_streams()
     code = _guarded(sys.argv[1:] if argv is None else list(argv))
     _leave(code)
 
@@ -108,16 +109,13 @@ def run(argv: Sequence[str] | None = None) -> None:
 def _guarded(argv: list[str]) -> int:
     """Return the exit code; every error becomes a sentence."""
     traceback = argv.count("-v") + 2 * argv.count("-vv") >= 2
-    # A stopped job, a closing terminal: they end lokeys as Ctrl-C does, with the lease given back.
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(ending) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(ending, _as_ctrl_c)
     try:
+        _take_signals()
         result = lokeys.main(argv, prog_name=_prog_name(sys.argv[0]), standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except ReaderLeft:
-        _silence(sys.stdout)
+        silence(sys.stdout)
         return 0
     except click.ClickException as exc:
         _say(_lowered(exc.format_message()), _usage_hint(exc))
@@ -127,6 +125,15 @@ def _guarded(argv: list[str]) -> int:
             raise
         return _told(exc)
     return result if isinstance(result, int) else 0
+
+
+def _take_signals() -> None:
+    """Let a stopped job and a closing terminal end lokeys as Ctrl-C does: the lease given back."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(ending, _as_ctrl_c)
 
 
 def _as_ctrl_c(*_: object) -> None:
@@ -140,6 +147,9 @@ def _told(exc: BaseException) -> int:
     """Say what went wrong; return the exit code that it has."""
     while isinstance(exc, BaseExceptionGroup):
         exc = exc.exceptions[0]
+    if isinstance(exc, OSError) and (said := unwritten()):
+        _say(said, None)
+        return TOOL_FAILED
     if not isinstance(exc, LokeysError):
         _say(f"lokeys itself failed: {type(exc).__name__}", "run it again with -vv, and report it")
         return TOOL_FAILED
@@ -160,8 +170,8 @@ def code_of(error: LokeysError) -> int:
 def _say(message: str, hint: str | None) -> None:
     try:
         Printer(no_color="--no-color" in sys.argv).error(message, hint)
-    except ReaderLeft:
-        _silence(sys.stderr)
+    except (ReaderLeft, OSError):  # nobody hears it; the exit code says it all the same
+        silence(sys.stderr)
 
 
 def _lowered(message: str) -> str:
@@ -178,17 +188,22 @@ def _prog_name(program: str) -> str:
     return "kubectl lokeys" if Path(program).name.startswith("kubectl-") else "lokeys"
 
 
-def _silence(stream: Any) -> None:
-    """Point a stream whose reader has gone at nothing, so that the last flush does not complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
 def _leave(code: int) -> None:
+    _end_at_once_on_ctrl_c()
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _silence(sys.stdout)
+        silence(sys.stdout)
+    except OSError:
+        _say(str(unwritten()), None)
+        code = TOOL_FAILED
     sys.exit(code)
+
+
+def _end_at_once_on_ctrl_c() -> None:
+    # The interpreter's own end takes its time, too; nothing is left to be cleaned up.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
 
 
 __all__ = ["code_of", "lokeys", "options_of", "run"]

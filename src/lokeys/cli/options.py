@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from lokeys.core.place import is_namespace
+
 OUTPUTS = ("people", "json", "yaml", "sarif", "junit", "commands", "terraform")
 REACHES = ("auto", "direct", "forward")
 SEVERITIES = ("error", "warning", "info")
@@ -82,6 +84,12 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     name = str(param.name)
     if ctx.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
         return
+    if name == "namespace" and value and not is_namespace(value):
+        raise click.BadParameter(
+            "a namespace's name is of a-z, 0-9 and -, and has 63 characters at most",
+            ctx=ctx,
+            param=param,
+        )
     if name == "ignore":
         for word in value:
             if not _IGNORE.fullmatch(word):

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +23,7 @@ from lokeys.adapters.wiring import Access, wire
 from lokeys.clock import utc_now
 from lokeys.core.model import RouteSpec
 from lokeys.engine.verify import Verifier
-from lokeys.errors import LeaseLost, LokeysError, Transient
+from lokeys.errors import BadInput, LeaseLost, LokeysError, Transient
 from lokeys.http_server import HttpServer, Listen
 from lokeys.kube.client import Api, Object
 from lokeys.kube.events import EventWriter
@@ -85,9 +87,24 @@ async def run(settings: Settings) -> None:
         operator = _Operator(settings, api, clients, informers, stacks)
         pages = Pages(operator.metrics, ready=operator.ready)
         listen = Listen(host=settings.host, port=settings.port)
-        async with stacks, HttpServer(pages.answer, listen) as server:
+        async with stacks, _listening(HttpServer(pages.answer, listen), settings) as server:
             _log.info("pages on %s", server.url)
             await _until(stop, operator.serve())
+
+
+@asynccontextmanager
+async def _listening(server: HttpServer, settings: Settings) -> AsyncIterator[HttpServer]:
+    """Serve the pages; say in words why that cannot be."""
+    try:
+        await server.start()
+    except OSError as exc:
+        where = f"{settings.host}:{settings.port}"
+        said = os.strerror(exc.errno).lower() if exc.errno and exc.errno > 0 else exc.strerror
+        raise BadInput(f"the pages cannot be served at {where}: {said}") from exc
+    try:
+        yield server
+    finally:
+        await server.stop()
 
 
 def _make_verifier(settings: Settings, api: Api, clients: HttpClients) -> MakeVerifier:

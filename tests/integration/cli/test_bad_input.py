@@ -301,3 +301,16 @@ def test_a_route_whose_objects_are_all_missing_is_a_report(place: Place, args: l
     assert ended.code == 3
     assert "Traceback" not in ended.err
     assert "does not exist" in ended.out
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "203.0.113.7"], ids=["a port in use", "not ours"])
+def test_pages_that_cannot_be_served(place: Place, host: str) -> None:
+    """An operator whose pages nobody could read says so and ends."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = place.lokeys("operator", "--host", host, "--port", str(port))
+    assert ended.code == 2, ended
+    assert f"error: the pages cannot be served at {host}:{port}: " in ended.err
+    assert "Traceback" not in ended.err

@@ -2,7 +2,9 @@
 """What starting lokeys costs, and how the command line is read."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +152,7 @@ def test_common_options_stand_before_or_after(args: list[str], wanted: dict[str,
         (["look", "--ignore", "nonsense"], "CODE"),
         (["look", "--ignore", "LK0401=Pod/a"], "KIND/NAMESPACE/NAME"),
         (["look", "--reach", "magic"], "magic"),
+        (["look", "-n", "../x"], "namespace's name"),
         (["look", "extra"], "extra"),
         (["lok"], "lok"),
     ],
@@ -159,6 +162,7 @@ def test_common_options_stand_before_or_after(args: list[str], wanted: dict[str,
         "an ignore that is no code",
         "an ignore that is half a place",
         "an unknown reach",
+        "a namespace that cannot be",
         "one argument too many",
         "an unknown command",
     ],
@@ -195,3 +199,80 @@ def test_nothing_but_output_prints() -> None:
     assert files
     for file in files:
         assert not re.search(r"\bprint\(|click\.echo", file.read_text()), file
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--port", "99999999"], "0<=x<=65535"),
+        (["--host", "999.1.1.1"], "neither an IP address nor a host's name"),
+        (["--host", "a b"], "neither an IP address nor a host's name"),
+        (["--verify-every", "nan"], "not a number of seconds"),
+        (["--verify-every", "0"], "not a number of seconds"),
+        (["--system-namespace", "a/b"], "not a namespace's name"),
+        (["-o", "json"], "no output `json`"),
+    ],
+    ids=" ".join,
+)
+def test_what_no_operator_can_run_with_is_refused(args: list[str], said: str) -> None:
+    """A port, an address, a time that cannot be: told before the cluster is asked for anything."""
+    result = CliRunner().invoke(lokeys, ["operator", *args, "--kubeconfig", "/nowhere"])
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "localhost"])
+def test_a_host_that_can_be_is_taken(host: str) -> None:
+    """An address of either family, or a name: the next thing that is wrong is told."""
+    args = ["operator", "--host", host, "--kubeconfig", "/nowhere"]
+    result = CliRunner().invoke(lokeys, args, standalone_mode=False)
+    assert isinstance(result.exception, BadInput)
+
+
+def ended(redirected: str, *args: str) -> tuple[int, str]:
+    """Run lokeys under a shell with a stream redirected; return its exit code and both streams."""
+    script = f'exec "$0" -m lokeys "$@" {redirected}'
+    command = ["sh", "-c", script, sys.executable, *args]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("args", [("explain", "LK0401"), ("--help",), ("--version",)], ids=" ".join)
+@pytest.mark.parametrize(
+    ("redirected", "why"),
+    [(">&-", "bad file descriptor"), (">/dev/full", "no space left on device")],
+)
+def test_data_that_cannot_be_written_is_told(
+    args: tuple[str, ...], redirected: str, why: str
+) -> None:
+    """A closed stdout and a full disk are one sentence and a failure, not a traceback."""
+    assert ended(redirected, *args) == (1, f"error: cannot write to stdout: {why}\n")
+
+
+@pytest.mark.parametrize("redirected", ["2>&-", "2>/dev/full"])
+def test_talk_that_nobody_hears_changes_nothing(redirected: str) -> None:
+    """Without a stderr the data and the exit code are what they are with one."""
+    code, said = ended(redirected, "explain", "LK0401")
+    assert code == 0
+    assert said.startswith("LK0401 ")
+    assert ended(redirected, "explain", "LK9999") == (2, "")
+    assert ended("<&- >&- " + redirected, "explain", "LK0401") == (1, "")
+
+
+def test_ctrl_c_while_modules_are_loaded_is_silent(tmp_path: Path) -> None:
+    """However early it comes, Ctrl-C is 130 and no traceback."""
+    loaded = tmp_path / "loaded"
+    os.mkfifo(loaded)
+    (tmp_path / "click.py").write_text(
+        f"import time\nopen({str(loaded)!r}, 'w').close()\ntime.sleep(30)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "lokeys", "--help"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        loaded.read_text()  # until it is in the midst of its imports
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, b"")

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
+import math
 import os
 
 import click
 
 from lokeys.cli.operator_environment import from_environment, images_from
-from lokeys.cli.options import common_options, options_of
+from lokeys.cli.options import Command, options_of
+from lokeys.core.place import is_namespace
 from lokeys.kube.kubeconfig import load
+from lokeys.kube.kubeconfig_fields import is_host
 from lokeys.operator.main import Settings, run
 from lokeys.operator.stack_operator import Choice
 from lokeys.operator.stacks import Settings as StackSettings
@@ -19,16 +23,63 @@ from lokeys.operator.stacks import Settings as StackSettings
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-@click.command(name="operator", params=common_options(hidden=True))
+class _OperatorCommand(Command):
+    """Its talk is a log: there is no data to give another form to."""
+
+    formats = ("people",)
+
+
+def _host(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    # What looks like an address and is none would be asked of a name server.
+    numeric = value.replace(".", "").isdigit()
+    if not is_host(value) or (numeric and not _is_address(value)):
+        raise click.BadParameter("neither an IP address nor a host's name", ctx, param)
+    return value
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if not math.isfinite(value) or value < 1:
+        raise click.BadParameter("not a number of seconds, 1 or more", ctx, param)
+    return value
+
+
+def _namespace(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not is_namespace(value):
+        raise click.BadParameter("not a namespace's name", ctx, param)
+    return value
+
+
+@click.command(name="operator", cls=_OperatorCommand)
 @click.option(
     "--system-namespace",
     default="lokeys-system",
     show_default=True,
     envvar="POD_NAMESPACE",
+    callback=_namespace,
     help="Where the operator's own Lease and fingerprint key are.",
 )
-@click.option("--port", default=8080, show_default=True, help="Of /healthz, /readyz, /metrics.")
-@click.option("--host", default="0.0.0.0", show_default=True, help="Where those pages listen.")  # noqa: S104 - probes come from outside the pod
+@click.option(
+    "--port",
+    default=8080,
+    type=click.IntRange(0, 65535),
+    show_default=True,
+    help="Of /healthz, /readyz, /metrics.",
+)
+@click.option(
+    "--host",
+    default="0.0.0.0",  # noqa: S104 - probes come from outside the pod
+    callback=_host,
+    show_default=True,
+    help="Where those pages listen.",
+)
 @click.option(
     "--lokistacks",
     default="labelled",
@@ -44,6 +95,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     default=300.0,
     show_default=True,
     metavar="SECONDS",
+    callback=_seconds,
     help="How often the credentials of LokiStacks are tried.",
 )
 @click.option(
