@@ -17,6 +17,7 @@ from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.http import HttpClients
 from lokeys.adapters.manifests import name_of, read
 from lokeys.cli import screens
+from lokeys.cli.names import named
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
 from lokeys.cli.session import Session, run_session
@@ -82,6 +83,8 @@ async def gathered(
     given: Given, objects: Objects | None, *, namespace: str, environ: Mapping[str, str]
 ) -> SecretData:
     """Return all that is known, as a storage Secret's data. Raises BadInput."""
+    if given.name is not None:
+        named(given.name)
     ref = Ref("Secret", given.name or HANDED_IN, namespace if given.name else None)
     if given.name is None and given.file is None:
         values = _from_environment(given.type, environ)

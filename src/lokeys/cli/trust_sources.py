@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lokeys.adapters.manifests import Located, read
+from lokeys.cli.names import named
 from lokeys.cli.options import Options
 from lokeys.clock import utc_now
 from lokeys.core.finding import Finding
@@ -47,6 +48,7 @@ def from_files(paths: Sequence[str], name: str | None, *, cloud: str, options: O
 
 def from_cluster(name: str, *, cloud: str, options: Options) -> Source:
     """Return what the cluster has of a stack. Raises LokeysError."""
+    named(name)
 
     async def body(api: Any, namespace: str) -> tuple[list[Located], str]:
         from lokeys.adapters.objects import LiveObjects  # noqa: PLC0415 - only with a cluster

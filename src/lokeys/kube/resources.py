@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
+
+from lokeys.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,22 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None = None, name: str | None = None) -> str:
-        """Return the URL path of a collection, or of one object in it."""
+        """Return the URL path of a collection, or of one object in it.
+
+        Raises NotFound for a name that no object can bear and that would lead elsewhere.
+        """
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        scope = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
-        return f"{root}{scope}/{self.plural}" + (f"/{name}" if name else "")
+        scope = f"/namespaces/{_segment(namespace)}" if namespace and self.namespaced else ""
+        return f"{root}{scope}/{self.plural}" + (f"/{_segment(name)}" if name is not None else "")
 
     def __str__(self) -> str:
         return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+def _segment(name: str) -> str:
+    if name in ("", ".", ".."):
+        raise NotFound(f"no object can have the name `{name}`")
+    return quote(name, safe=":", errors="replace")
 
 
 SECRET = Resource("", "v1", "secrets", "Secret")

@@ -434,3 +434,15 @@ def test_why_no_answer_came_is_said_in_our_own_words(error: Exception, words: st
     said = str(unreachable(error, server="https://one.test"))
     assert re.search(words, said)
     assert "c4nary" not in said
+
+
+def test_a_name_stays_one_segment_of_the_path() -> None:
+    """Whatever an object or a person calls a thing, the URL leads to that kind of thing."""
+    root = "/api/v1/namespaces/ns/pods"
+    assert POD.path("ns") == root
+    assert POD.path("ns", "a-b.c") == f"{root}/a-b.c"
+    assert POD.path("ns", "../../x?y=1#z") == f"{root}/..%2F..%2Fx%3Fy%3D1%23z"
+    assert POD.path("a b\n", "\udcff") == "/api/v1/namespaces/a%20b%0A/pods/%3F"
+    for name in ("", ".", ".."):
+        with pytest.raises(NotFound, match="no object can have the name"):
+            POD.path("ns", name)
