@@ -39,6 +39,7 @@ class Story:
         self.world = world
         self.kubeconfig = kubeconfig
         self.secrets = [world.secret]
+        self._started: list[asyncio.subprocess.Process] = []
 
     async def lokeys(self, *args: str, stdin: str = "") -> Ended:
         """Run lokeys to its end; no secret may ever show."""
@@ -54,7 +55,7 @@ class Story:
     async def start(self, *args: str) -> asyncio.subprocess.Process:
         """Start lokeys on this cluster."""
         environ = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "NO_COLOR": ""}
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             LOKEYS,
             *args,
             stdin=asyncio.subprocess.PIPE,
@@ -62,6 +63,15 @@ class Story:
             stderr=asyncio.subprocess.PIPE,
             env=environ,
         )
+        self._started.append(process)
+        return process
+
+    async def close(self) -> None:
+        """End what a failed test has left running: its pipes would outlive their loop."""
+        for process in self._started:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
 
     def rotate(self) -> None:
         """Replace the user's key at the store and let Rook write it into its Secret."""
@@ -162,7 +172,9 @@ async def story(folder: Path, *, resource: bool = True) -> AsyncIterator[Story]:
         await world.run_workloads()
         await until(lambda: is_ready(world.find("Pod", "loki-0")))
         kubeconfig = world.api.write_kubeconfig(folder / "kubeconfig", namespace=NAMESPACE)
-        yield Story(world, kubeconfig)
+        told = Story(world, kubeconfig)
+        stack.push_async_callback(told.close)
+        yield told
 
 
 def is_ready(pod: Json | None) -> bool:

@@ -7,7 +7,7 @@ import json
 from base64 import b64encode
 from pathlib import Path
 
-from integration.cli.story import Story, story
+from integration.cli.story import RUN_TAKES_AT_MOST_S, Story, story
 from integration.demo.world import on_loop
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
@@ -146,7 +146,7 @@ async def test_ctrl_c_leaves_everything_consistent(tmp_path: Path) -> None:
         process = await told.start("heal", "loki")
         assert process.stderr is not None
         heard = ""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(RUN_TAKES_AT_MOST_S):
             while "write-vault" not in heard:
                 heard += (await process.stderr.readline()).decode()
         process.send_signal(2)
