@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The leader is killed in the middle of a heal, at every outside call that changes something.
+"""The leader is killed with SIGKILL in the middle of a heal, at the calls that matter most.
 
-A call is lost on its way, or done and its answer lost: the other replica finishes all the same, and
-does nothing twice.
+A call is lost on its way, or done and its answer lost: the other replica, which takes over when the
+Leases have run out, finishes all the same, and does nothing twice. Every write of a heal, without
+the real parts, is gone through in integration/demo/test_killed_anywhere.py.
 """
 
 import dataclasses

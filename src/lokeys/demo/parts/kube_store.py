@@ -207,11 +207,15 @@ class Store:
         grace = _grace_s(kind, old, options.get("gracePeriodSeconds"))
         new = copy.deepcopy(old)
         if grace or old["metadata"].get("finalizers"):
-            moment = rfc3339(self.clock() + timedelta(seconds=grace))
-            earlier = old["metadata"].get("deletionTimestamp")
-            if earlier is not None and earlier <= moment:
-                return old  # a later end is no reason to wait longer
-            new["metadata"]["deletionTimestamp"] = moment
+            end = self.clock() + timedelta(seconds=grace)
+            if "deletionTimestamp" in old["metadata"]:
+                granted = old["metadata"].get("deletionGracePeriodSeconds", 0)
+                if grace >= granted:
+                    return old  # a longer grace is no reason to wait longer
+                # As the real one: the end moves by as much as the grace is shortened.
+                end = datetime.fromisoformat(old["metadata"]["deletionTimestamp"])
+                end -= timedelta(seconds=granted - grace)
+            new["metadata"]["deletionTimestamp"] = rfc3339(end)
             new["metadata"]["deletionGracePeriodSeconds"] = grace
             return self._commit(kind, self._key_of(kind, old), old, new)
         self._remove(kind, old)

@@ -62,7 +62,7 @@ class KubernetesApi:
         self._bookmark_every_s = bookmark_every_s
         self._clock = clock
         self._drops = 0
-        self._server = HttpServer(self._handle, Listen())
+        self._server = HttpServer(self.handle, Listen())
         for name in ("default", "kube-system"):
             self.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
@@ -121,7 +121,8 @@ class KubernetesApi:
 
     # --- one request ----------------------------------------------------------------------------
 
-    async def _handle(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response:
+        """Answer one request."""
         try:
             return await self._answer(request)
         except Refusal as refusal:
