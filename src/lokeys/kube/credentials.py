@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import IO, Any
 
@@ -50,11 +52,14 @@ class ExecAuth(httpx2.Auth):
         *,
         on_certificate: Callable[[bytes, bytes], None],
         clock: Callable[[], datetime] = utc_now,
+        limit_s: float | None = None,
     ) -> None:
+        """`limit_s` is how long the plugin may take; else it depends on who may be there."""
         self._config = config
         self._plugin: Mapping[str, Any] = config.exec_plugin or {}
         self._on_certificate = on_certificate
         self._clock = clock
+        self._limit_s = limit_s or (PLUGIN_TIMEOUT_S if _attended() else UNATTENDED_TIMEOUT_S)
         self._bearer: str | None = None
         self._expires: datetime | None = None
         self._answers = 0
@@ -134,17 +139,21 @@ class ExecAuth(httpx2.Auth):
         return status if isinstance(status, dict) else {}
 
     async def _run(self) -> bytes:
-        process = self._started()
-        limit_s = PLUGIN_TIMEOUT_S if _attended() else UNATTENDED_TIMEOUT_S
+        apart = not _attended()
+        process = self._started(apart=apart)
+        code: int | None = None
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(self._limit_s):
                 output = await _bounded(process.stdout)
                 if len(output) > MAX_ANSWER_BYTES:
                     raise self._fault(f"exec plugin answered with over {MAX_ANSWER_BYTES} bytes")
                 code = await asyncio.to_thread(process.wait)
         except TimeoutError:
-            raise self._fault(f"exec plugin gave no answer in {limit_s:.0f} s") from None
+            raise self._fault(f"exec plugin gave no answer in {self._limit_s:g} s") from None
         finally:
+            if apart and code is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # its children, too
             process.kill()  # harmless where it has ended
             process.wait()
         if code:
@@ -152,7 +161,7 @@ class ExecAuth(httpx2.Auth):
             raise Forbidden(f"exec plugin `{command_name}` ended with exit code {code}")
         return output
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self, *, apart: bool) -> subprocess.Popen[bytes]:
         # Not asyncio's: that one awaits the end of a pipe which a plugin, or a child that it
         # leaves behind, may keep open for ever, and finds a plugin gone that Ctrl-C ended, too.
         try:
@@ -162,6 +171,8 @@ class ExecAuth(httpx2.Auth):
                 env=self._environment(),
                 stdin=None if self._interactive() else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
+                # Whom a person may have to talk to stays in the terminal's own group.
+                process_group=0 if apart else None,
             )
         except OSError as exc:
             hint = self._plugin.get("installHint")

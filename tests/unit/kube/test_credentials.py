@@ -217,6 +217,18 @@ def test_cancelled_plugin_is_ended_at_once(
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("script", ["sleep 60", "exec sleep 60", "exec >&-; sleep 60"])
+def test_plugin_that_sleeps_is_not_waited_for(tmp_path: Path, script: str) -> None:
+    """A plugin has its time; then it is ended and named, whatever its children hold open."""
+    auth = ExecAuth(
+        config(exec_plugin=_plugin(tmp_path, script)),
+        on_certificate=lambda *_: None,
+        limit_s=0.2,
+    )
+    with pytest.raises(BadInput, match=r"exec plugin gave no answer in 0\.2 s"):
+        asyncio.run(asyncio.wait_for(auth.ready(), 20))
+
+
 def _dressed(auth: httpx2.Auth) -> str:
     request = httpx2.Request("GET", "http://x.test")
     next(auth.sync_auth_flow(request))
