@@ -10,7 +10,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from parts.build import cache_folder, say
 
@@ -29,6 +31,10 @@ PACKAGES = {
     "promtool": ("prometheus",),
     "azurite": ("nodejs", "npm"),
 }
+
+
+Run = Callable[..., Any]
+"""Runs a program, as `subprocess.run` does."""
 
 
 def find(name: str) -> str | None:
@@ -54,11 +60,11 @@ def _fetched() -> Path:
     return cache_folder() / "debian" / "usr" / "bin"
 
 
-def _install(packages: list[str]) -> None:
+def _install(packages: list[str], run: Run) -> None:
     say(f"installing with apt-get: {' '.join(packages)} (about 20 s) …")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *packages]
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
 
 
 def _unpack_promtool() -> None:
@@ -75,20 +81,25 @@ def _unpack_promtool() -> None:
         shutil.copy2(f"{folder}/files/usr/bin/promtool", _fetched() / "promtool")
 
 
-def main() -> int:
+def may_install() -> bool:
+    """Tell whether installing is ours to do: as root, on Debian."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def main(*, ours: bool | None = None, run: Run = subprocess.run) -> int:
     """Install what is missing where that is ours to do; else say what to run."""
     lost = [part for part in PROGRAMS if missing(part)]
     if not lost:
         return 0
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
+    if not (may_install() if ours is None else ours):
         for part in lost:
             say(f"{part} will be skipped: {missing(part)}")
         return 0
     say(f"missing for {', '.join(lost)}: apt-get update …")
-    subprocess.run(["apt-get", "update", "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    run(["apt-get", "update", "--quiet"], check=True, stdout=subprocess.DEVNULL)
     packages = [name for part in lost if part != "promtool" for name in PACKAGES[part]]
     if packages:
-        _install(packages)
+        _install(packages, run)
     if "promtool" in lost:
         _unpack_promtool()
     return 0
