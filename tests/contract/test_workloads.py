@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from builders import TRUSTED, A, B, content, look, said_by
 from contract.clusters import Home, RealPlace, home, until
 from lokeys.adapters.workloads import KubernetesWorkloads
+from lokeys.clock import utc_now
 from lokeys.core.model import Workload
-from lokeys.core.snapshot import PodState, WorkloadState
+from lokeys.core.plan import Action, Plan, Policy, plan
+from lokeys.core.snapshot import LokiMetrics, Memory, PodState, WorkloadState
 from lokeys.errors import Conflict, Waiting
 from lokeys.kube.client import Object
 from lokeys.kube.resources import (
@@ -230,6 +233,63 @@ def test_a_budget_refuses_and_then_allows(play: Play) -> None:
         assert len(await pods(home)) == 2
 
     play(story)
+
+
+def test_a_pod_that_a_budget_holds_is_deleted_after_five_minutes_where_forced(play: Play) -> None:
+    """Only with `force`, broken by its own dead key, its WAL on a volume, and refused that long."""
+
+    async def story(home: Home) -> None:
+        await make(home, "StatefulSet")
+        await make_ready(home, ready=False)
+        spec = {"minAvailable": 1, "selector": {"matchLabels": LABELS}}
+        await home.create(POD_DISRUPTION_BUDGET, "loki", spec=spec)
+
+        async def held() -> bool:
+            budgets = [pod.budget for pod in await pods(home)]
+            return all(each and each.disruptions_allowed == 0 for each in budgets)
+
+        await until(held, "no disruption allowed")
+        (pod,) = await pods(home)
+        with pytest.raises(Waiting):
+            await port(home, "StatefulSet").evict(pod, grace=None)
+        made = await workload(home)
+        assert said_by(held_for(6, pod, made)) == "stalled: eviction_blocked_by_budget"
+        made = replace(made, force=True)
+        assert said_by(held_for(4, pod, made)) == "await loki-0"
+        well = replace(pod, ready=True)
+        assert said_by(held_for(6, well, made)) == "stalled: eviction_blocked_by_budget"
+        scratch = replace(pod, wal_persistent=False)
+        assert said_by(held_for(6, scratch, made)) == "stalled: wal_not_persistent"
+        step = held_for(6, pod, made).next_step
+        assert step is not None
+        assert step.pod is not None
+        assert step.action is Action.DELETE_POD
+        await port(home, "StatefulSet").delete(step.pod, grace=step.grace)
+
+        async def replaced() -> bool:
+            return [each.uid for each in await pods(home)] not in ([], [pod.uid])
+
+        await until(replaced, "a successor")
+
+    play(story)
+
+
+def held_for(minutes: float, pod: PodState, made: WorkloadState) -> Plan:
+    """Plan for a pod with a dead key whose eviction was first refused some minutes ago."""
+    at = utc_now()
+    since = at - timedelta(minutes=minutes)
+    known = content(B, since=since, old_pods=(pod.uid,), before=A)
+    seen = look(
+        at=at,
+        source=B,
+        vault=B,
+        secret=B,
+        verdicts={B: TRUSTED},
+        memory=Memory(content=known, refused=(A.pair,), blocked_since={pod.ref.name: since}),
+        pods=(replace(pod, metrics=LokiMetrics(at=at, refused=3)),),
+        workloads=(made,),
+    )
+    return plan(seen, Policy())
 
 
 def test_a_dying_pods_grace_is_shortened(play: Play) -> None:
