@@ -9,6 +9,7 @@ from pathlib import Path
 
 from integration.cli.story import RUN_TAKES_AT_MOST_S, Story, story
 from integration.demo.world import on_loop
+from lokeys.demo.parts.kube_faults import Fault, Seen
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.lease import Lease
@@ -119,6 +120,29 @@ async def test_a_key_is_tested_link_by_link(tmp_path: Path) -> None:
         links = {link["name"]: link for link in json.loads(dead.out)["links"]}
         assert links["store, Secret's key: put"]["cause"] == "access_key_unknown"
         assert links["store, source's key: delete"]["ok"] is True
+
+
+@on_loop
+async def test_a_heal_that_may_not_see_the_workload_changes_nothing(tmp_path: Path) -> None:
+    """A 403 on the StatefulSet: exit 5 at once, with the right that is missing, and no write."""
+
+    def about_workloads(seen: Seen) -> bool:
+        return seen.resource == "statefulsets"
+
+    async with story(tmp_path) as told:
+        told.rotate()
+        told.world.api.faults.add(Fault(when=about_workloads, code=403, times=None))
+        before = everything(told)
+        for words in (("--dry-run",), ()):
+            refused = await told.lokeys("heal", "loki", *words)
+            assert refused.code == 5, refused.out + refused.err
+        assert everything(told) == before
+        assert (
+            "StatefulSet monitoring/loki cannot be read, so waiting would not help" in refused.err
+        )
+        assert 'cannot get resource "statefulsets" in API group "apps"' in refused.err
+        told.world.api.faults.clear()
+        assert (await told.lokeys("heal", "loki")).code == 0
 
 
 @on_loop
