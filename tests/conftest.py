@@ -2,6 +2,7 @@
 """What all tests share: the real parts, as fixtures."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -14,3 +15,9 @@ _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", _PATIENT, derandomize=True)
 settings.register_profile("here", _PATIENT)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
+
+# Started as a background job, this process is deaf to these, and so would be all that it starts;
+# some tests interrupt what they start.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)

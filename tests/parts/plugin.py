@@ -20,6 +20,7 @@ from parts.kubelet import network
 from parts.kubelet.network import Outpost
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
+from parts.process import wait_for
 from parts.rgw import Rgw
 
 NOT_HAD = pytest.StashKey[dict[str, str]]()
@@ -82,6 +83,9 @@ def make_namespace(kubernetes: Kubernetes) -> Iterator[Callable[[str], str]]:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         kubernetes.api.post("/api/v1/namespaces", body)
         made.append(name)
+        # Until the controller has made it, no pod is taken.
+        account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+        wait_for(lambda: kubernetes.api.find(account), f"{name} has its account")
         return name
 
     yield make
