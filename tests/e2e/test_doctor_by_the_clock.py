@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The CronJob that deploy/ ships: its account may do what its command asks, and no more."""
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,41 +12,56 @@ import yaml
 from e2e import hands
 from e2e.rights import forbidden, granted, used
 from e2e.sight import Json
-from e2e.world import Homelab, Said
+from e2e.world import Homelab, Loop, Said
+from lokeys.core.storagecredential.crd import crd
+from parts.external_secrets import ExternalSecrets
 from parts.kubernetes import Kubernetes
-from parts.process import wait_for
+from parts.plugin import run_kubelet
+from parts.rgw import Rgw
 
 FOLDER = Path(__file__).parents[2] / "deploy/doctor-cronjob"
 SYSTEM = "lokeys-system"
 ACCOUNT = {"kind": "ServiceAccount", "name": "lokeys-doctor", "namespace": SYSTEM}
 USER = f"system:serviceaccount:{SYSTEM}:lokeys-doctor"
-WORKLOADS = ("statefulsets", "deployments", "daemonsets")
 
 
 @pytest.fixture
-def command(defined: Kubernetes) -> Iterator[list[str]]:
+def homelab(
+    pytestconfig: pytest.Config,
+    external_secrets: ExternalSecrets,
+    rgw: Rgw,
+    loki_binary: Path,
+    loop: Loop,
+) -> Iterator[Homelab]:
+    """Make a homelab on a cluster of its own: the doctor looks at all that a cluster has."""
+    assert external_secrets.running
+    with contextlib.ExitStack() as stack:
+        kubernetes = Kubernetes()
+        stack.callback(kubernetes.stop)
+        kubernetes.start()
+        kubernetes.apply(crd())
+        operator = ExternalSecrets(kubernetes)
+        stack.callback(operator.close)
+        operator.start()
+        node = contextlib.contextmanager(run_kubelet)
+        kubelet = stack.enter_context(node(pytestconfig, kubernetes, loki_binary))
+        home = Homelab(kubernetes, operator, rgw, kubelet, loop, "by-the-clock")
+        home.secrets.add(rgw.admin_secret_key)
+        stack.callback(home.close)
+        yield home
+
+
+@pytest.fixture
+def command(homelab: Homelab) -> list[str]:
     """Ship what the folder has, but for the CronJob itself, whose command is returned."""
-    shipped = list(yaml.safe_load_all(defined.kubectl("kustomize", str(FOLDER))))
+    shipped = list(yaml.safe_load_all(homelab.kubernetes.kubectl("kustomize", str(FOLDER))))
     (cron_job,) = (each for each in shipped if each["kind"] == "CronJob")
     others = [each for each in shipped if each["kind"] != "CronJob"]
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}
-    # A part that ran before may still be taking its own namespace of this name away.
-    wait_for(lambda: not going(defined, SYSTEM), f"{SYSTEM} is gone", timeout_s=60)
-    defined.apply(space, *others)
+    homelab.kubernetes.apply(space, *others)
     (container,) = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
-    yield container["command"]
-    defined.kubectl("delete", "clusterrolebinding,clusterrole", "lokeys-doctor")
-    defined.api.delete(f"/api/v1/namespaces/{SYSTEM}")
-
-
-def going(kubernetes: Kubernetes, namespace: str) -> bool:
-    found = kubernetes.api.find(f"/api/v1/namespaces/{namespace}") or {}
-    return "deletionTimestamp" in found.get("metadata", {})
-
-
-def workloads(kubernetes: Kubernetes) -> list[str]:
-    found = [kubernetes.api.get(f"/apis/apps/v1/{each}")["items"] for each in WORKLOADS]
-    return [item["metadata"]["namespace"] for items in found for item in items]
+    words: list[str] = container["command"]
+    return words
 
 
 def read_through_a_cluster_secret_store(home: Homelab) -> None:
@@ -79,7 +95,6 @@ def test_the_doctor_by_the_clock_ends_well_with_its_own_rights(
         return kubernetes.audit_events(USER)
 
     assert command[:2] == ["lokeys", "doctor"]
-    wait_for(lambda: not workloads(kubernetes), "no other test's Loki is left", timeout_s=90)
     empty = examine()
     assert empty.code == 0, empty.out + empty.err
     assert "no StorageCredential and no Loki in any namespace" in empty.err
