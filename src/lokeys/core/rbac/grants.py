@@ -68,28 +68,7 @@ def operator_grants(account: Account) -> tuple[Grant, ...]:
             verbs=("patch",),
             why="says what it saw, and remembers it there",
         ),
-        Grant(
-            namespace=None,
-            group=LOKI,
-            resource="lokistacks",
-            verbs=FOLLOW,
-            why="finds the stacks that are labelled for it",
-        ),
-        Grant(
-            namespace=None,
-            group="apiextensions.k8s.io",
-            resource="customresourcedefinitions",
-            verbs=FOLLOW,
-            names=(f"lokistacks.{LOKI}",),
-            why="begins with stacks when the cluster knows the kind, and asks for none before",
-        ),
-        Grant(
-            namespace=None,
-            group=LOKI,
-            resource="lokistacks/status",
-            verbs=("patch",),
-            why="says how a stack is, and why",
-        ),
+        *_stacks(),
         *_everywhere(),
         Grant(
             namespace=None,
@@ -114,6 +93,34 @@ def operator_grants(account: Account) -> tuple[Grant, ...]:
             verbs=("create",),
             why="makes that key at its first start, in its own namespace only; RBAC cannot limit "
             "a create to a name",
+        ),
+    )
+
+
+def _stacks() -> tuple[Grant, ...]:
+    """Return what it takes to find LokiStacks, and to say how they are."""
+    return (
+        Grant(
+            namespace=None,
+            group=LOKI,
+            resource="lokistacks",
+            verbs=FOLLOW,
+            why="finds the stacks that are labelled for it",
+        ),
+        Grant(
+            namespace=None,
+            group="apiextensions.k8s.io",
+            resource="customresourcedefinitions",
+            verbs=FOLLOW,
+            names=(f"lokistacks.{LOKI}",),
+            why="begins with stacks when the cluster knows the kind, and asks for none before",
+        ),
+        Grant(
+            namespace=None,
+            group=LOKI,
+            resource="lokistacks/status",
+            verbs=("patch",),
+            why="says how a stack is, and why",
         ),
     )
 
