@@ -2,9 +2,10 @@
 """What SARIF 2.1.0 and JUnit's XML allow, of all that `validate` writes, written down from them.
 
 SARIF: the OASIS standard's clauses for each object, names of all its properties included. JUnit:
-what the readers of Jenkins' xUnit plugin (junit-10) and of Ant's reports agree on; nobody
-published a schema of it. SARIF's own is asked, too (unit/core/validation/test_published_schema.py):
-here stands what it does not say, that URIs are URIs, and which of its properties we write.
+what the readers of Jenkins' xUnit plugin (junit-10) and of Ant's reports agree on. The published
+schemas are asked, too (unit/core/validation/test_published_schema.py for SARIF's,
+integration/validation/test_junit_schema.py for Jenkins'): here stands what they do not say, that
+URIs are URIs and counts are numbers, and which of their properties we write.
 """
 
 from collections.abc import Iterator

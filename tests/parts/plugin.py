@@ -159,6 +159,15 @@ def promtool(pytestconfig: pytest.Config) -> Path:
     return Path(found)
 
 
+@pytest.fixture(scope="session")
+def junit_schema(pytestconfig: pytest.Config) -> Path:
+    """Find the schema of JUnit's XML that Jenkins published."""
+    need(pytestconfig, "junit-schema", packages.missing("junit-schema"))
+    found = packages.junit_schema()
+    assert found is not None
+    return found
+
+
 @pytest.fixture(scope="module")
 def kubelet(
     pytestconfig: pytest.Config, kubernetes: Kubernetes, loki_binary: Path
