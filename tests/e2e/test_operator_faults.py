@@ -131,6 +131,35 @@ def seen(home: Homelab) -> Json:
     }
 
 
+def test_what_may_not_be_read_is_missed_before_a_key_is_spread(
+    home: Homelab, installation: Installation
+) -> None:
+    """One workload of two is forbidden: nothing is proved, and nothing begun until it is not."""
+    home.build(with_loki=False)
+    name = "read"
+    path = f"/apis/apps/v1/namespaces/{home.monitoring}/statefulsets/loki"
+    pod = home.kubernetes.api.get(path)["spec"]["template"]["spec"]
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    home.apply("apps/v1", "Deployment", name, home.monitoring, spec=spec)
+    own = home.route()["spec"]["workloads"]
+    whole = home.route(workloads=[*own, {"kind": "Deployment", "name": name}])
+    installation.allow(home, home.route())
+    home.kubernetes.apply(whole)
+    stalled = home.wait_condition("Stalled", "True", reason="NotReadable")
+    assert f"Deployment {home.monitoring}/{name} cannot be read" in stalled["message"]
+    assert home.condition("Verified")["status"] == "Unknown"
+    version, pair = hands.item_version(home), home.replace_key()
+    home.wait_finding("vault_behind_source")
+    home.wait_looked_again()
+    assert hands.item_version(home) == version
+    assert installation.calls(home, "create", "pods/eviction") == []
+    assert installation.calls(home, "patch", "externalsecrets") == []
+    installation.allow(home, whole)
+    home.wait_healed(pair)
+
+
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_a_fault_is_named_does_no_harm_and_passes(
     home: Homelab, installation: Installation, trouble: Trouble

@@ -69,10 +69,9 @@ def conditions(
 def evidence(snapshot: Snapshot) -> Proof | None:
     """Return the weakest proof of all pods; None if one has none. Without pods the store's word."""
     proofs = {proof(pod, snapshot) for pod in snapshot.pods}
-    unseen = snapshot.missing(Hop.PODS) is not None and not snapshot.pods
     if (
         None in proofs
-        or unseen
+        or snapshot.unseen is not None
         or any(workload.pods_to_come(snapshot.pods) for workload in snapshot.workloads)
     ):
         return None
@@ -105,6 +104,8 @@ def _verified(snapshot: Snapshot, in_sync: Condition) -> Condition:
     if proved is not None and in_sync.status != "False":
         return Condition(type="Verified", status="True", reason=proved.value)
     waiting = [pod.ref.name for pod in snapshot.pods if proof(pod, snapshot) is None]
+    if snapshot.unseen is not None:
+        waiting.append(f"the pods of {snapshot.unseen.ref}, which cannot be read")
     return Condition(
         type="Verified",
         status="False" if in_sync.status == "False" else "Unknown",
@@ -114,7 +115,10 @@ def _verified(snapshot: Snapshot, in_sync: Condition) -> Condition:
 
 
 def _stalled(plan: Plan) -> Condition:
-    step = plan.next_step
+    gap, step = plan.hopeless, plan.next_step
+    if gap is not None and (plan.stalled is None or plan.acts):
+        said = f"{gap.ref} cannot be read, so nothing is begun: {gap.detail or gap.why}"
+        return Condition(type="Stalled", status="True", reason="NotReadable", message=said)
     if plan.stalled is None or (step is not None and not step.passive):
         return Condition(type="Stalled", status="False", reason="Progressing")
     return Condition(type="Stalled", status="True", reason=camel(plan.stalled), message=plan.reason)

@@ -395,6 +395,9 @@ class Memory:
     """Runs of containers that the last look saw, by uid; not kept in the status."""
 
 
+_WORKLOADS = frozenset({"StatefulSet", "Deployment", "DaemonSet", "ReplicaSet", "LokiStack"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One look at one route."""
@@ -421,6 +424,15 @@ class Snapshot:
     def missing(self, hop: Hop) -> Unreadable | None:
         """Return why `hop` could not be read, if it could not."""
         return next((gap for gap in self.unreadable if gap.hop is hop), None)
+
+    @property
+    def unseen(self) -> Unreadable | None:
+        """Return the workload, or the list of pods, that could not be read.
+
+        As long as there is one, a pod may be missing from `pods`: nothing holds for all of them.
+        """
+        gaps = (gap for gap in self.unreadable if gap.hop is Hop.PODS)
+        return next((gap for gap in gaps if gap.ref.kind in _WORKLOADS or _lists(gap.ref)), None)
 
     @property
     def complete(self) -> bool:
@@ -456,6 +468,11 @@ class Snapshot:
             ),
             rivals=tuple(sorted(self.rivals, key=_text)),
         )
+
+
+def _lists(ref: Ref) -> bool:
+    """Tell whether this is the list of all pods, not one pod that was asked for its metrics."""
+    return ref.kind == "Pod" and ref.name == "*"
 
 
 def _text(ref: Ref) -> tuple[str, str, int, str]:

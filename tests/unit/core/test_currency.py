@@ -40,7 +40,7 @@ from lokeys.core.currency import (
 )
 from lokeys.core.diagnosis import diagnose
 from lokeys.core.memory import REMEMBERED_PAIRS, remember
-from lokeys.core.model import Hop
+from lokeys.core.model import Hop, Ref
 from lokeys.core.plan import Policy, plan
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import Held, LogLine, Memory, PodState, Snapshot, VaultFault, Why
@@ -339,6 +339,7 @@ def said_of(seen: Snapshot) -> dict[str, tuple[str, str]]:
 
 STALE: dict[str, Any] = {"source": B, "verdicts": {A: DEAD, B: WORKS}}
 READER: dict[str, Any] = {"wal_persistent": None, "accepted": 0}
+READ = Ref("Deployment", "loki-read", "monitoring")
 NO_PODS = {"pods": (), "workloads": (a_workload(wanted=0),)}
 CONDITIONS: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
     "all is well": (
@@ -363,6 +364,34 @@ CONDITIONS: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
     "pods that could not be listed prove nothing": (
         {**NO_PODS, "unreadable": (a_gap(Hop.PODS, LOKI, Why.FORBIDDEN),)},
         {"Verified": ("Unknown", "NotProved")},
+    ),
+    "what is not known of one workload is not proved by another": (
+        {"unreadable": (a_gap(Hop.PODS, READ, Why.UNREACHABLE),)},
+        {
+            "Verified": ("Unknown", "NotProved"),
+            "Ready": ("Unknown", "NotProved"),
+            "Stalled": ("False", "Progressing"),
+        },
+    ),
+    "a workload that may not be read waits for a person": (
+        {"unreadable": (a_gap(Hop.PODS, READ, Why.FORBIDDEN),)},
+        {"Verified": ("Unknown", "NotProved"), "Stalled": ("True", "NotReadable")},
+    ),
+    "a list of pods that may not be read hides some": (
+        {"unreadable": (a_gap(Hop.PODS, Ref("Pod", "*", "monitoring"), Why.FORBIDDEN),)},
+        {"Verified": ("Unknown", "NotProved"), "Stalled": ("True", "NotReadable")},
+    ),
+    "a log that may not be read hides no pod": (
+        {"unreadable": (a_gap(Hop.PODS, a_pod().ref, Why.FORBIDDEN),)},
+        {"Verified": ("True", "ProvedByLoki"), "Stalled": ("False", "Progressing")},
+    ),
+    "a new key is not begun with where a workload may not be read": (
+        {**STALE, "unreadable": (a_gap(Hop.PODS, READ, Why.FORBIDDEN),)},
+        {"Stalled": ("True", "NotReadable"), "Ready": ("False", "VaultBehindSource")},
+    ),
+    "what a person must do first is told first": (
+        {"verdicts": {A: DEAD}, "unreadable": (a_gap(Hop.PODS, READ, Why.FORBIDDEN),)},
+        {"Stalled": ("True", "SourceKeyDead")},
     ),
     "a pod that is yet to come proves nothing": (
         {"pods": ()},

@@ -14,6 +14,7 @@ from builders import (
     WORKS,
     A,
     B,
+    a_delivery,
     a_gap,
     a_pod,
     a_workload,
@@ -23,7 +24,7 @@ from builders import (
     said_by,
 )
 from lokeys.core.model import Hop, Prove, Ref
-from lokeys.core.plan import Policy, plan
+from lokeys.core.plan import Action, Policy, plan
 from lokeys.core.snapshot import Budget, Memory, PodState, Roller, Why
 
 
@@ -163,6 +164,7 @@ def test_a_person_may_end_a_pod_that_hangs_without_a_volume() -> None:
     assert made.next_step.destructive
 
 
+READ = Ref("Deployment", "loki-read", "monitoring")
 PROOF = {
     "a pod that has not asked for anything": ({"pods": (a_pod(accepted=0),)}, "await loki-0"),
     "a pod that is refused with the Secret's key": ({"pods": (a_pod(refused=1),)}, "await loki-0"),
@@ -179,6 +181,10 @@ PROOF = {
     "pods that could not be listed": (
         {"pods": (), "workloads": (), "unreadable": (a_gap(Hop.PODS, LOKI, Why.FORBIDDEN),)},
         "await loki",
+    ),
+    "one workload of two that could not be read": (
+        {"unreadable": (a_gap(Hop.PODS, READ, Why.UNREACHABLE),)},
+        "await loki-read",
     ),
     "a workload of no pods": ({"pods": (), "workloads": (a_workload(wanted=0),)}, "settled"),
     "a pod that may be asked to flush": (
@@ -215,6 +221,21 @@ PROOF = {
 def test_step_5_the_proof(changes: dict[str, Any], expected: str) -> None:
     """Settled is only what is proved."""
     assert said_by(plan(look(**changes), Policy())) == expected
+
+
+def test_a_plan_that_ends_before_the_pods_is_not_begun_either() -> None:
+    """The vault would be written, then a person is needed: a workload unseen stops it at once."""
+    blind = (a_gap(Hop.PODS, READ, Why.FORBIDDEN),)
+    stuck = look(
+        source=B,
+        verdicts={A: WORKS, B: TRUSTED},
+        delivery=a_delivery(immutable=True),
+        memory=Memory(content=content(), source_held=(A.pair,)),
+        unreadable=blind,
+    )
+    made = plan(stuck, Policy())
+    assert [step.action for step in made.steps] == [Action.WRITE_VAULT, Action.AWAIT]
+    assert (made.stalled, said_by(made)) == ("secret_cannot_refresh", "await loki-read")
 
 
 UNBORN: dict[str, Any] = {

@@ -26,6 +26,7 @@ from builders import (
     B,
     C,
     a_delivery,
+    a_gap,
     a_pair,
     a_pod,
     a_rook_source,
@@ -44,14 +45,14 @@ from builders import (
     said,
 )
 from lokeys.core.causes import CAUSES
-from lokeys.core.conditions import status
+from lokeys.core.conditions import evidence, status
 from lokeys.core.currency import key_is_dead, storage_works
 from lokeys.core.diagnosis import diagnose
 from lokeys.core.finding import finding_to_json
 from lokeys.core.memory import remember
 from lokeys.core.model import ExternalSecretRef, Hop, Prove, Ref
 from lokeys.core.plan import Action, Plan, Policy, Step, plan
-from lokeys.core.plan.steps import plan_to_json
+from lokeys.core.plan.steps import HOPELESS, plan_to_json
 from lokeys.core.route import hop_to_json
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import (
@@ -295,6 +296,22 @@ def test_a_working_key_of_somebody_else_is_never_written_over(
     assert over is None or over.blank or known or (verdict is not None and verdict.refused)
     assert step.over == (over.pair if over else None)
     assert over is not None or seen.missing(Hop.SECRET) is not None
+
+
+@given(seen=looks(), policy=policies, why=st.sampled_from(Why))
+@settings(max_examples=120, deadline=None)
+@pytest.mark.timeout(60)
+def test_nothing_is_begun_that_cannot_be_seen_to_its_end(
+    seen: Snapshot, policy: Policy, why: Why
+) -> None:
+    """A workload that may not be read stops the very first step, and proves nothing."""
+    other = a_gap(Hop.PODS, Ref("Deployment", "loki-read", "monitoring"), why)
+    blind = replace(seen, unreadable=(*seen.unreadable, other))
+    step = first(blind, policy)
+    if why in HOPELESS:
+        assert step is None or step.passive
+    assert evidence(blind) is None
+    assert not plan(blind, policy).settled
 
 
 @given(seen=looks(), policy=policies)

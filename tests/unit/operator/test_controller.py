@@ -14,7 +14,8 @@ import pytest
 from builders import a_route
 from fakes.ports import NOON, World
 from lokeys.adapters.http import tls_context
-from lokeys.core.model import Mode, RouteSpec
+from lokeys.core.model import Hop, Mode, Ref, RouteSpec
+from lokeys.core.snapshot import Unreadable, Why
 from lokeys.core.storagecredential.render import render
 from lokeys.errors import NeedsHuman
 from lokeys.kube.events import EventWriter
@@ -319,5 +320,35 @@ def test_a_step_that_is_refused_is_told() -> None:
         assert conditions["Stalled"]["status"] == "True"
         assert conditions["Stalled"]["reason"] == "OpWriteRejected"
         assert "give the token write access" in conditions["Stalled"]["message"]
+
+    run(main())
+
+
+def test_a_workload_that_may_not_be_read_is_missed_before_anything_is_changed() -> None:
+    """Not even the Lease is taken; the status says what is missing; once it is there, it heals."""
+
+    async def main() -> None:
+        desk = Desk()
+        loki = Ref("StatefulSet", "loki", KEY[0])
+        said = 'cannot get resource "statefulsets"'
+        gap = Unreadable(hop=Hop.PODS, ref=loki, why=Why.FORBIDDEN, detail=said)
+        desk.world.gaps = (gap,)
+        desk.world.rotate_source()
+        await desk.controller.reconcile(KEY)
+        told = desk.store.patches[-1]["status"]
+        conditions = {each["type"]: each for each in told["conditions"]}
+        assert conditions["Ready"]["reason"] == "VaultBehindSource"
+        stalled = conditions["Stalled"]
+        assert (stalled["status"], stalled["reason"]) == ("True", "NotReadable")
+        assert str(loki) in stalled["message"]
+        assert said in stalled["message"]
+        assert "LK1001" in {found["code"] for found in told["findings"]}
+        assert told["nextStep"].startswith("await StatefulSet/loki")
+        assert desk.world.writes == []
+        assert not any("leases" in path for path in desk.store.objects)
+        desk.world.gaps = ()
+        desk.wake()
+        await desk.rest(until=lambda: desk.ready()[0] == "True")
+        assert "write vault" in desk.world.writes
 
     run(main())

@@ -17,8 +17,8 @@ from dataclasses import replace
 from lokeys.core.plan.course import Stop
 from lokeys.core.plan.pods import plan_pods, plan_proof
 from lokeys.core.plan.secret import plan_secret
-from lokeys.core.plan.source import plan_source
-from lokeys.core.plan.steps import Action, Plan, Policy, Step
+from lokeys.core.plan.source import plan_source, unseen
+from lokeys.core.plan.steps import HOPELESS, Action, Plan, Policy, Step
 from lokeys.core.plan.vault import plan_vault
 from lokeys.core.snapshot import Snapshot
 
@@ -29,7 +29,18 @@ __all__ = ["Action", "Plan", "Policy", "Step", "plan"]
 
 def plan(snapshot: Snapshot, policy: Policy) -> Plan:
     """Return the steps that lead from what was seen to a proved route, or to where it stops."""
-    outcome = plan_source(snapshot.in_order(), policy)
+    snapshot = snapshot.in_order()
+    made = _staged(snapshot, policy)
+    gap = snapshot.unseen
+    begins = any(not step.passive for step in made.steps)
+    if gap is None or gap.why not in HOPELESS or not begins or made.hopeless is not None:
+        return made
+    # The plan ends before the pods; nothing of it is begun all the same.
+    return replace(made, steps=(*made.steps, unseen(gap)))
+
+
+def _staged(snapshot: Snapshot, policy: Policy) -> Plan:
+    outcome = plan_source(snapshot, policy)
     for stage in STAGES:
         if isinstance(outcome, Stop):
             break

@@ -227,7 +227,8 @@ def plan_proof(course: Course) -> Course | Stop:
     """Return the course with what is left to prove."""
     snapshot = course.snapshot
     if any(step.action in {Action.REPLACE_POD, Action.DELETE_POD} for step in course.steps):
-        return course.then(*_flushes_to_come(snapshot), _prove(snapshot))
+        flushes = _flushes_to_come(snapshot)
+        return course.then(*_unseen_pods(snapshot), *flushes, _prove(snapshot))
     if course.secret_changes:
         return course.then(*_unseen_pods(snapshot), _prove(snapshot))
     stuck = [pod for pod in snapshot.pods if stays_behind(pod, snapshot)]
@@ -253,9 +254,8 @@ def _open_cases(snapshot: Snapshot) -> Iterator[Step]:
 
 
 def _unseen_pods(snapshot: Snapshot) -> Iterator[Step]:
-    gap = snapshot.missing(Hop.PODS)
-    if gap is not None and not snapshot.pods:
-        yield unseen(gap)
+    if snapshot.unseen is not None:
+        yield unseen(snapshot.unseen)
 
 
 def _next_proof(pod: PodState, snapshot: Snapshot) -> Step:

@@ -95,14 +95,22 @@ class Plan:
 
     @property
     def next_step(self) -> Step | None:
-        """Return the one step that may be done now."""
-        return self.steps[0] if self.steps else None
+        """Return the one step that may be done now.
+
+        Nothing is changed on a way that cannot be followed to its end: where a later step would
+        wait in vain, that wait comes first.
+        """
+        return self._in_vain or (self.steps[0] if self.steps else None)
 
     @property
     def hopeless(self) -> Unreadable | None:
         """Return what some step would wait for in vain: nobody lets it be read from here."""
-        gaps = (step.gap for step in self.steps)
-        return next((gap for gap in gaps if gap is not None and gap.why in HOPELESS), None)
+        return self._in_vain.gap if self._in_vain else None
+
+    @property
+    def _in_vain(self) -> Step | None:
+        waits = (step for step in self.steps if step.gap is not None)
+        return next((step for step in waits if step.gap and step.gap.why in HOPELESS), None)
 
     @property
     def settled(self) -> bool:
