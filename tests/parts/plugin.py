@@ -20,6 +20,7 @@ from parts.kubelet import network
 from parts.kubelet.network import Outpost
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
+from parts.moto_iam import MotoIam
 from parts.process import wait_for
 from parts.rgw import Rgw
 
@@ -157,6 +158,18 @@ def promtool(pytestconfig: pytest.Config) -> Path:
     found = debian.find("promtool")
     assert found is not None
     return Path(found)
+
+
+@pytest.fixture(scope="module")
+def moto_iam(pytestconfig: pytest.Config) -> Iterator[MotoIam]:
+    """Run what stands in for AWS's IAM, with an administrator."""
+    need(pytestconfig, "moto", packages.missing("moto"))
+    iam = MotoIam()
+    try:
+        iam.start()
+        yield iam
+    finally:
+        iam.stop()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,26 +36,31 @@ class Shell:
 
 def shell(folder: Path, kubernetes: Kubernetes, rgw: Rgw) -> Shell:
     """Return a shell of somebody who administers both."""
-    programs = folder / "programs"
-    programs.mkdir()
+    made = aws_shell(
+        folder,
+        {
+            "KUBECONFIG": str(kubernetes.kubeconfig),
+            "AWS_ACCESS_KEY_ID": rgw.admin_access_key,
+            "AWS_SECRET_ACCESS_KEY": rgw.admin_secret_key,
+        },
+    )
     kubectl = program("kubernetes", "kubectl")
     assert kubectl is not None
-    (programs / "kubectl").symlink_to(kubectl)
+    (folder / "programs" / "kubectl").symlink_to(kubectl)
+    return made
+
+
+def aws_shell(folder: Path, variables: Mapping[str, str]) -> Shell:
+    """Return a shell with `lokeys` and `aws`, logged in by these variables and no others."""
+    programs = folder / "programs"
+    programs.mkdir()
     aws = programs / "aws"
     aws.write_text(f'#!/bin/sh\nPYTHONPATH={TESTS} exec {sys.executable} -m trust.aws_tool "$@"\n')
     aws.chmod(0o755)
     path = os.pathsep.join((str(programs), str(Path(sys.executable).parent), os.defpath))
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    about = {"PATH": path, "HOME": str(folder), "NO_COLOR": "1"}
     return Shell(
         folder=folder,
-        environment=kept
-        | {
-            "PATH": path,
-            "HOME": str(folder),
-            "KUBECONFIG": str(kubernetes.kubeconfig),
-            "NO_COLOR": "1",
-            "AWS_ACCESS_KEY_ID": rgw.admin_access_key,
-            "AWS_SECRET_ACCESS_KEY": rgw.admin_secret_key,
-            "AWS_EC2_METADATA_DISABLED": "true",
-        },
+        environment={**kept, **about, "AWS_EC2_METADATA_DISABLED": "true", **variables},
     )

@@ -13,9 +13,9 @@ from parts.kubernetes import Kubernetes
 from parts.rgw import Rgw
 from parts.rgw_iam import Iam
 from trust.asked import CLOUDS, printed
+from trust.live import what_lacks_is_found, who_may_not_ask_is_told
 from trust.moving import AUDIENCE, NAME, StaticStack, static_stack
 from trust.takes import takes
-from trust.tools import Shell
 
 SCRIPT_S = 120
 
@@ -79,49 +79,16 @@ def test_what_is_printed_moves_a_stack_from_keys_to_tokens(moved: StaticStack) -
 
 def test_iam_is_asked_what_lacks(moved: StaticStack) -> None:
     """A subject fewer, no policy, no role: each is found where it is, at the real IAM."""
-    tools, at = moved.shell, f"--endpoint-url {moved.rgw.endpoint}"
-    frail = f"lokeys iam aws -n {moved.namespace} --name frail --bucket iam-loki"
-    frail += f" --endpoint {moved.rgw.endpoint}"
-    report = json.loads(tools.run(f"{frail} -o json").stdout)
-    made = [each for each in report["commands"] if not each["command"].startswith("kubectl")]
-    assert tools.run("\n".join(each["command"] for each in made)).returncode == 0
-    assert tools.run(f"{frail} --check").returncode == 0
-
-    trust = report["documents"][0]["content"]
-    condition = trust["Statement"][0]["Condition"]["StringEquals"]
-    (subject,) = (key for key in condition if key.endswith(":sub"))
-    condition[subject] = condition[subject][:1]
-    (tools.folder / "half.json").write_text(json.dumps(trust, separators=(",", ":")))
-    role = f"--role-name loki-frail {at}"
-    for change, code, word in (
-        (
-            f"update-assume-role-policy {role} --policy-document file://half.json",
-            "LK0701",
-            "frail-ruler",
-        ),
-        (f"delete-role-policy {role} --policy-name loki-storage", "LK0706", "s3:PutObject"),
-        (f"delete-role {role}", "LK0717", "Role/loki-frail does not exist"),
-    ):
-        done = tools.run(f"aws iam {change}")
-        assert done.returncode == 0, done.stderr
-        checked = tools.run(f"{frail} --check")
-        assert checked.returncode == 3, checked.stdout + checked.stderr
-        assert code in checked.stdout
-        assert word in checked.stdout
+    at = f"--endpoint-url {moved.rgw.endpoint}"
+    words = f"-n {moved.namespace} --bucket iam-loki --endpoint {moved.rgw.endpoint}"
+    what_lacks_is_found(moved.shell, words, at)
 
 
 def test_who_may_not_ask_iam_is_told_so(stack: StaticStack) -> None:
     """Exit code 5 and the right that lacks; nothing is concluded."""
     pair = stack.rgw.create_user("iam-nobody")
-    environment = {
-        **stack.shell.environment,
-        "AWS_ACCESS_KEY_ID": pair[0],
-        "AWS_SECRET_ACCESS_KEY": pair[1],
-    }
-    nobody = Shell(folder=stack.shell.folder, environment=environment)
-    done = nobody.run(f"lokeys iam aws my-stack -n {stack.namespace} --check")
-    assert done.returncode == 5, done.stdout + done.stderr
-    assert "grant iam:GetRole" in done.stderr
+    nobody = {"AWS_ACCESS_KEY_ID": pair[0], "AWS_SECRET_ACCESS_KEY": pair[1]}
+    who_may_not_ask_is_told(stack.shell, nobody, f"{NAME} -n {stack.namespace}")
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
