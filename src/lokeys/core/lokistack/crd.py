@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lokeys.core.lokistack.fields import SCHEMA, SPEC, TEMPLATE_NAMES
-from lokeys.core.lokistack.model import API_VERSION, KIND, TenancyMode
+from lokeys.core.lokistack.model import API_VERSION, KIND, USUAL_TENANCY
 from lokeys.core.lokistack.shapes import (
     INT32,
     Fields,
@@ -86,7 +86,8 @@ _PUBLISHED: dict[str, Node] = {
     "spec.storage.schemas[].effectiveDate": {"pattern": _DATE_FORM},
     "spec.storage.secret.type": {"enum": [kind.value for kind in StorageType]},
     "spec.storage.secret.credentialMode": {"enum": [mode.value for mode in CredentialMode]},
-    "spec.tenants.mode": {"default": TenancyMode.OPENSHIFT_LOGGING.value},
+    "spec.tenants": {"required": ["mode"]},  # which its default then fulfils
+    "spec.tenants.mode": {"default": USUAL_TENANCY.value},
     "status.conditions": {
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],

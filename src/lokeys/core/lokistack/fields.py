@@ -270,8 +270,7 @@ _TENANTS = Fields(
         "gateway": _IGNORED,
         "openshift": Fields(fields={"adminGroups": _TEXTS, "otlp": _IGNORED}),
         "passthrough": Fields(fields={"defaultTenant": TEXT, "ca": _IGNORED}),
-    },
-    required=("mode",),
+    }
 )
 SCHEMA = Fields(
     fields={

@@ -67,6 +67,10 @@ class TenancyMode(StrEnum):
         return self in (TenancyMode.OPENSHIFT_LOGGING, TenancyMode.OPENSHIFT_NETWORK)
 
 
+USUAL_TENANCY = TenancyMode.OPENSHIFT_LOGGING
+"""Where tenants are spoken of and no mode is: as the published definition has it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     """One period of the storage schema: from this date on, this version."""

@@ -18,6 +18,7 @@ from lokeys.core.lokistack.model import (
     API_VERSION,
     DEFAULT_CA_KEY,
     KIND,
+    USUAL_TENANCY,
     CaRef,
     Component,
     Limits,
@@ -138,7 +139,7 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         return None
     limits, template = spec.get("limits", {}), spec.get("template", {})
     proxy, tenants = spec.get("proxy"), spec.get("tenants")
-    if tenants and tenants.get("mode") == TenancyMode.PASSTHROUGH:
+    if tenants is not None and tenants.get("mode") == TenancyMode.PASSTHROUGH:
         reader.not_acted_on("spec.tenants.mode")  # its gateway is another program
         if "defaultTenant" in tenants.get("passthrough", {}):
             reader.not_acted_on("spec.tenants.passthrough.defaultTenant")
@@ -168,7 +169,7 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         tenant_limits={name: _limits(each) for name, each in limits.get("tenants", {}).items()},
         placements=dict(_placements(template)),
         requests_as_limits=template.get("useRequestsAsLimits", False),
-        tenants=_tenants(tenants) if tenants and "mode" in tenants else None,
+        tenants=None if tenants is None else _tenants(tenants),
         restrict_network=spec.get("networkPolicies", {}).get("ruleSet") == "RestrictIngressEgress",
     )
 
@@ -261,7 +262,7 @@ def _placements(template: Mapping[str, Any]) -> Iterable[tuple[Component, Placem
 def _tenants(tenants: Mapping[str, Any]) -> Tenants:
     authorization = tenants.get("authorization", {})
     read = Tenants(
-        mode=TenancyMode(tenants["mode"]),
+        mode=TenancyMode(tenants.get("mode", USUAL_TENANCY)),
         authentication=tuple(tenants.get("authentication", ())),
         roles=tuple(authorization.get("roles", ())),
         role_bindings=tuple(authorization.get("roleBindings", ())),

@@ -255,6 +255,11 @@ def test_a_fault_is_told_with_its_path(path: tuple[Any, ...], value: Any, expect
         ),
         pytest.param(("spec", "storage", "tls"), lambda s: s.ca is None, id="no CA"),
         pytest.param(("spec", "tenants"), lambda s: s.tenants is None, id="no tenants"),
+        pytest.param(
+            ("spec", "tenants", "mode"),
+            lambda s: s.tenants.mode is TenancyMode.OPENSHIFT_LOGGING,
+            id="tenants of no mode",
+        ),
         pytest.param(("spec", "proxy"), lambda s: s.proxy is None, id="no proxy"),
         pytest.param(("spec", "limits"), lambda s: s.limits.retention is None, id="no limits"),
         pytest.param(("status",), lambda s: s.applied_schemas == (), id="nothing applied"),
