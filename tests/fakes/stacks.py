@@ -17,6 +17,7 @@ from lokeys.core.operate.live import Live, Pod, PodState, Rollout, Workload
 from lokeys.core.operate.snapshot import StackSnapshot, Trial
 from lokeys.core.operate.status import status_of
 from lokeys.core.sensitive import Fingerprinter, Sensitive
+from lokeys.core.snapshot import LokiMetrics
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.secret_data import secret_data
 from lokeys.core.trust.verification import Link, LinkName, Verification
@@ -65,7 +66,7 @@ class StackWorld:
     intents: dict[Ref, Intent] = field(default_factory=dict)
     pods: tuple[Pod, ...] = ()
     status: dict[str, Any] = field(default_factory=dict)
-    refused: frozenset[str] = frozenset()
+    counted: dict[str, LokiMetrics | None] = field(default_factory=dict)
     writes: list[Ref] = field(default_factory=list)
     version: int = 1
 
@@ -112,7 +113,7 @@ class StackWorld:
             store_hash=store_hash(view.secret, ca, KEY) if view.secret else "",
             managed_hash=managed,
             trial=self.trial,
-            refused=self.refused,
+            counted=self.counted,
             environment=environment,
         )
         return replace(snapshot, **changes)

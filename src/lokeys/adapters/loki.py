@@ -6,6 +6,7 @@ Metrics and flush go to the pod itself, the log comes through the API server.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -24,6 +25,8 @@ from lokeys.errors import BadInput, LokeysError, NeedsHuman, NotReadable, Transi
 
 _BOUNDS = Bounds(total_s=10.0, max_bytes=8 << 20)
 _LOG_LINES = 500
+_NO_TENANT = "lokeys-looks-at-storage"
+_INDEX_OF_S = 86400  # a day has a table of the index, of which there is one for all tenants
 _LOG_BYTES = 1 << 20
 # Loki 3.7.8 counts a refusal of its older client under 500: no 403 there proves nothing.
 _REQUESTS = frozenset(
@@ -123,13 +126,30 @@ async def counters_at(
     address: str, *, client: httpx2.AsyncClient, now: datetime
 ) -> LokiMetrics | None:
     """Return the storage counters of the Loki at a pod's address; None where they cannot be had."""
-    where = f"[{address}]" if ":" in address else address
-    request = httpx2.Request("GET", f"http://{where}:{HTTP_PORT}/metrics")
+    request = httpx2.Request("GET", _url(address, "/metrics"))
     try:
         reply = await bounded_request(client, request, bounds=_BOUNDS)
         return parse_metrics(reply.body, now=now) if reply.status == 200 else None
     except LokeysError:
         return None
+
+
+async def look_for_labels_at(address: str, *, client: httpx2.AsyncClient, now: datetime) -> None:
+    """Have the querier at a pod's address look for labels of a tenant that there is not.
+
+    It finds none, but the index has to be read for it. What comes of that stands in the counters.
+    """
+    moment = int(now.timestamp())
+    span = f"start={moment - _INDEX_OF_S}&end={moment}"
+    url = _url(address, f"/loki/api/v1/labels?{span}")
+    request = httpx2.Request("GET", url, headers={"X-Scope-OrgID": _NO_TENANT})
+    with contextlib.suppress(LokeysError):
+        await bounded_request(client, request, bounds=_BOUNDS)
+
+
+def _url(address: str, path: str) -> str:
+    where = f"[{address}]" if ":" in address else address
+    return f"http://{where}:{HTTP_PORT}{path}"
 
 
 def parse_metrics(body: bytes, *, now: datetime) -> LokiMetrics:

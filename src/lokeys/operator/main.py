@@ -16,7 +16,7 @@ from lokeys.adapters import fingerprints
 from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.http import HttpClients
-from lokeys.adapters.loki import counters_at
+from lokeys.adapters.loki import counters_at, look_for_labels_at
 from lokeys.adapters.objects import LiveObjects
 from lokeys.adapters.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire
@@ -80,6 +80,9 @@ async def run(settings: Settings) -> None:
             settings=settings.stacks,
             make_verifier=_make_verifier(settings, api, clients),
             counters=lambda address: counters_at(
+                address, client=clients.trusting(None), now=utc_now()
+            ),
+            use_storage=lambda address: look_for_labels_at(
                 address, client=clients.trusting(None), now=utc_now()
             ),
         )

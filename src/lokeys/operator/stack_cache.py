@@ -100,14 +100,21 @@ class StackObjects:
         return (kind, self._scope(KINDS[kind], namespace).namespace) in self._followed
 
     def leave(self, namespace: str) -> None:
-        """Follow nothing more in a namespace without stacks, where it is followed by itself."""
+        """Follow nothing more in a namespace without stacks, where it is followed by itself.
+
+        What its stacks have outside of it is still followed, and may be left to clear up.
+        """
         if self._everywhere:
             return
         for where in [each for each in self._followed if each[1] == namespace]:
             self._followed.pop(where).close()
-        for kept in (self._objects, self._pods, self._ahead):
+        for kept in (self._pods, self._ahead):
             for key in [each for each in kept if each[0] == namespace]:
                 del kept[key]
+        for key in [each for each in self._objects if each[0] == namespace]:
+            outside = {r: live for r, live in self._objects.pop(key).items() if not r.namespace}
+            if outside:
+                self._objects[key] = outside
 
     def _scope(self, resource: Resource, namespace: str | None) -> Scope:
         alone = resource.namespaced and not self._everywhere

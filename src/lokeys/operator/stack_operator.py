@@ -16,18 +16,26 @@ from lokeys.adapters.objects import LiveObjects
 from lokeys.adapters.stack_objects import USUAL, StackWriter
 from lokeys.core.sensitive import Fingerprinter
 from lokeys.core.storage.model import CloudEnvironment
-from lokeys.errors import LokeysError, Transient
+from lokeys.errors import LokeysError, NotReadable, Transient
 from lokeys.kube.client import Api, Object
 from lokeys.kube.events import EventWriter
 from lokeys.kube.informer import Informer, InformerSet, Scope, Subscription
 from lokeys.kube.queue import ShutDown, WorkQueue
-from lokeys.kube.resources import CRD, LOKI_STACK
+from lokeys.kube.resources import (
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
+    CRD,
+    LOKI_STACK,
+    SELF_SUBJECT_ACCESS_REVIEW,
+    Resource,
+)
 from lokeys.operator.cache import RouteObjects
 from lokeys.operator.controller import concerns_us
 from lokeys.operator.stack_cache import StackKey, StackObjects
 from lokeys.operator.stack_metrics import StackMetrics
 from lokeys.operator.stack_pulse import Pulse
-from lokeys.operator.stack_trials import Counters, MakeVerifier, Trials
+from lokeys.operator.stack_schemas import AppliedSchemas
+from lokeys.operator.stack_trials import Counters, MakeVerifier, Trials, Use
 from lokeys.operator.stacks import Settings, StackController
 from lokeys.ports import Clock
 
@@ -63,6 +71,7 @@ class StackWiring:
     choice: Choice = Choice.LABELLED
     settings: Settings = field(default_factory=Settings)
     counters: Counters | None = None
+    use_storage: Use | None = None
     make_verifier: MakeVerifier | None = None
     """Makes what tries a stack's credentials; it reads what the stack itself reads."""
 
@@ -78,7 +87,7 @@ class StackOperator:
         self._objects = StackObjects(
             wiring.api,
             everywhere=self._everywhere,
-            on_change=self._queue.add,
+            on_change=self._object_changed,
             on_pods=lambda key: self._queue.add_after(key, PODS_AWAITED_S),
         )
         self._defined = asyncio.Event()
@@ -128,6 +137,7 @@ class StackOperator:
         assert self._stacks is not None  # noqa: S101 - set before _defined
         await self._stacks.synced.wait()
         environment = await self._environment()
+        await self._follow_unowned()
         settings = replace(self._wiring.settings, environment=environment)
         controller = self._controller(fingerprinter, settings)
         try:
@@ -156,6 +166,38 @@ class StackOperator:
         if concerns_us(old, new):
             metadata = (new or old or {})["metadata"]
             self._queue.add((metadata["namespace"], metadata["name"]))
+
+    def _object_changed(self, key: StackKey) -> None:
+        """Look at the stack that an object names, unless it is another operator's."""
+        if all(key) and self._wiring.namespace in (None, key[0]):
+            self._queue.add(key)
+
+    async def _follow_unowned(self) -> None:
+        """Follow what no owner clears up after from the start, where we may.
+
+        A stack may have gone, or asked for less, while nobody looked.
+        """
+        kinds = [each for each in (CLUSTER_ROLE, CLUSTER_ROLE_BINDING) if await self._may(each)]
+        await self._objects.settled([each.kind for each in kinds], None)
+
+    async def _may(self, resource: Resource) -> bool:
+        """Tell whether all objects of a kind may be listed; asking that is allowed to everybody."""
+        wish = {"group": resource.group, "resource": resource.plural, "verb": "list"}
+        review = {
+            "apiVersion": SELF_SUBJECT_ACCESS_REVIEW.api_version,
+            "kind": SELF_SUBJECT_ACCESS_REVIEW.kind,
+            "spec": {"resourceAttributes": wish},
+        }
+        while True:
+            try:
+                answer = await self._wiring.api.create(SELF_SUBJECT_ACCESS_REVIEW, review)
+            except NotReadable:
+                return False
+            except Transient as exc:
+                _log.warning("whether %s may be listed cannot be asked: %s", resource, exc)
+                await asyncio.sleep(2.0)
+            else:
+                return bool(answer["status"]["allowed"])
 
     async def _environment(self) -> CloudEnvironment:
         """Return what the operator's environment says, on OpenShift where the cluster is one."""
@@ -201,10 +243,12 @@ class StackOperator:
             trials=Trials(
                 make_verifier=wiring.make_verifier,
                 counters=wiring.counters,
+                use=wiring.use_storage,
                 clock=wiring.clock,
                 every_s=settings.verify_every_s,
                 on_result=self._queue.add,
             ),
+            schemas=AppliedSchemas(api=wiring.api),
             metrics=self.metrics,
             settings=settings,
         )

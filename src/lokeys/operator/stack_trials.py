@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from lokeys.core.lokistack.model import Component
 from lokeys.core.operate.credentials import first_pods
+from lokeys.core.operate.live import PodState
 from lokeys.core.operate.snapshot import StackSnapshot, Trial
 from lokeys.core.snapshot import LokiMetrics
 from lokeys.core.trust.identity import accounts_to_try
@@ -25,12 +27,15 @@ from lokeys.ports import Clock, CredentialVerifier, Objects
 
 TRIAL_S = 60.0
 AT_A_TIME = 8
+UNHEARD_FOR = timedelta(minutes=1)
 
 _log = logging.getLogger(__name__)
 
 MakeVerifier = Callable[[Objects], CredentialVerifier]
 Counters = Callable[[str], Awaitable[LokiMetrics | None]]
 """Asks the Loki at a pod's address how its storage requests were answered."""
+Use = Callable[[str], Awaitable[None]]
+"""Has the Loki at a pod's address use the storage."""
 
 
 @dataclass(slots=True)
@@ -52,11 +57,14 @@ class Trials:
 
     make_verifier: MakeVerifier | None
     counters: Counters | None
+    use: Use | None
     clock: Clock
     every_s: float
     on_result: Callable[[StackKey], None]
 
     _tried: dict[StackKey, _Stack] = field(default_factory=dict)
+    _unheard: dict[StackKey, dict[str, datetime]] = field(default_factory=dict)
+    """Since when pods that were asked have not been heard."""
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 
     def latest(self, key: StackKey, snapshot: StackSnapshot) -> Trial | None:
@@ -100,21 +108,35 @@ class Trials:
 
     def forget(self, key: StackKey) -> None:
         """Try a stack's credentials no more."""
+        self._unheard.pop(key, None)
         tried = self._tried.pop(key, None)
         if tried is not None and tried.task is not None:
             tried.task.cancel()
 
-    async def refused(self, snapshot: StackSnapshot) -> frozenset[str]:
-        """Return which of the first pods with untried credentials the store refuses."""
+    async def counted(
+        self, key: StackKey, snapshot: StackSnapshot
+    ) -> Mapping[str, LokiMetrics | None]:
+        """Return how the store answers the first pods with untried credentials.
+
+        A pod that has not been heard for a minute is left out: nobody can tell of it.
+        """
         asked = [pod for pod in first_pods(snapshot) if pod.address]
+        unheard = self._unheard.pop(key, {})
         if self.counters is None or not asked:
-            return frozenset()
+            return {}
         answers = await asyncio.gather(*(self.counters(pod.address) for pod in asked))
-        return frozenset(
-            pod.uid
-            for pod, answer in zip(asked, answers, strict=True)
-            if answer is not None and answer.refused and not answer.accepted
-        )
+        known = dict(zip((pod.uid for pod in asked), answers, strict=True))
+        since = {uid: unheard.get(uid, snapshot.now) for uid, each in known.items() if each is None}
+        self._unheard[key] = since
+        lost = {uid for uid, at in since.items() if snapshot.now - at >= UNHEARD_FOR}
+        return {uid: each for uid, each in known.items() if uid not in lost}
+
+    async def use_storage(self, snapshot: StackSnapshot) -> None:
+        """Have a querier look for labels, for which the index gateway must ask the store."""
+        queriers = (pod for pod in snapshot.pods if pod.component == Component.QUERIER.value)
+        ready = [pod for pod in queriers if pod.state is PodState.READY and pod.address]
+        if self.use is not None and ready:
+            await self.use(ready[0].address)
 
     async def _try(
         self, key: StackKey, tried: _Stack, snapshot: StackSnapshot, verifier: CredentialVerifier

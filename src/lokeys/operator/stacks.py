@@ -51,6 +51,7 @@ from lokeys.operator.controller import changes
 from lokeys.operator.stack_cache import StackKey, StackObjects
 from lokeys.operator.stack_metrics import StackMetrics
 from lokeys.operator.stack_reading import Reader
+from lokeys.operator.stack_schemas import AppliedSchemas
 from lokeys.operator.stack_trials import Trials
 from lokeys.ports import Clock
 
@@ -85,6 +86,7 @@ class Settings:
     environment: CloudEnvironment = field(default_factory=CloudEnvironment)
     images: Images = field(default_factory=Images)
     verify_every_s: float = 300.0
+    operators_namespace: str = "lokeys-system"
 
 
 @dataclass(kw_only=True)
@@ -103,6 +105,7 @@ class StackController:
     fingerprinter: Fingerprinter
     clock: Clock
     trials: Trials
+    schemas: AppliedSchemas
     metrics: StackMetrics = field(default_factory=StackMetrics)
     settings: Settings = field(default_factory=Settings)
 
@@ -123,14 +126,20 @@ class StackController:
         blind = await self._blind(key, USUAL)
         snapshot = await self._snapshot(key, state, manifest, blind)
         intents = plan(snapshot)
+        recorded = await self.schemas.recorded(snapshot, intents)
+        if recorded != snapshot.status:
+            snapshot = await self._snapshot(key, state, manifest, blind, status=recorded)
+            intents = plan(snapshot)
         if intents is not None:
             asked = {each.ref.kind for each in intents} & OPTIONAL
             # What the stack had before is to be found again, too, by whoever leads after us.
             had = _ON_OPENSHIFT if self.settings.environment.openshift else frozenset()
             await self._follow_optional(key, asked | had)
         snapshot = self._fresh(key, snapshot)
-        snapshot = replace(snapshot, refused=await self.trials.refused(snapshot))
+        snapshot = replace(snapshot, counted=await self.trials.counted(key, snapshot))
         course = decide(snapshot, intents)
+        if course.unproved:
+            await self.trials.use_storage(snapshot)
         problems = await self._follow(key, snapshot, course)
         snapshot = self._fresh(key, replace(snapshot, trial=self.trials.latest(key, snapshot)))
         if not course.rests:
@@ -191,25 +200,28 @@ class StackController:
         state: StackState,
         manifest: Mapping[str, Any],
         blind: tuple[Finding, ...],
+        *,
+        status: Mapping[str, Any] | None = None,
     ) -> StackSnapshot:
-        now = self.clock()
+        now, status = self.clock(), state.status if status is None else status
         reader = Reader(
             reads=state.reads,
             environment=self.settings.environment,
             fingerprinter=self.fingerprinter,
         )
-        known = await reader.read({**manifest, "status": state.status}, now=now)
+        known = await reader.read({**manifest, "status": status}, now=now)
         snapshot = StackSnapshot(
             view=known.view,
             uid=state.uid,
             generation=manifest["metadata"]["generation"],
             now=now,
-            status=state.status,
+            status=status,
             store_hash=known.store_hash,
             managed_hash=known.managed_hash,
             unreadable=(*blind, *known.unreadable),
             environment=self.settings.environment,
             images=self.settings.images,
+            operators_namespace=self.settings.operators_namespace,
         )
         trial = self.trials.trial(key, snapshot, reads=state.reads)
         return self._fresh(key, replace(snapshot, trial=trial))
@@ -270,7 +282,8 @@ class StackController:
         left = [
             live
             for ref, live in self.objects.of(key).items()
-            if ref.namespace is None and live.content is not None and not live.terminating
+            if ref.namespace is None and live.content is not None
+            if live.owners and not live.terminating
         ]
         if not left:
             return

@@ -160,3 +160,21 @@ def test_pods_come_and_go() -> None:
         assert cache.objects.pods_of(KEY) == ()
 
     run(test)
+
+
+def test_what_a_stack_has_outside_of_its_namespace_is_still_known() -> None:
+    """When its namespace is left: no owner clears up after it."""
+    outside = Ref("ClusterRole", "logging.my-stack-gateway")
+
+    async def test(cache: Cache) -> None:
+        cache.objects._everywhere = False
+        cache.show(live(1))
+        cache.show(replace(live(1), ref=outside))
+        cache.objects.leave("another")
+        assert len(cache.objects.of(KEY)) == 2
+        cache.objects.leave("logging")
+        assert list(cache.objects.of(KEY)) == [outside]
+        cache.show(None, replace(live(1), ref=outside))
+        assert cache.objects.of(KEY) == {}
+
+    run(test)

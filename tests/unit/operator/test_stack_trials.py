@@ -14,7 +14,7 @@ from lokeys.core.operate.snapshot import StackSnapshot, Trial
 from lokeys.core.snapshot import LokiMetrics
 from lokeys.core.trust.verification import Link, LinkName, Untried, Verification
 from lokeys.errors import Transient
-from lokeys.operator.stack_trials import Trials
+from lokeys.operator.stack_trials import UNHEARD_FOR, Trials
 from lokeys.ports import Objects
 from manifests.lokistack import NOW, Choice
 
@@ -32,11 +32,13 @@ class Bench:
         self.fails: Exception | None = None
         self.accounts: list[str] = []
         self.counted: dict[str, LokiMetrics | None] = {}
+        self.used: list[str] = []
         self.results = 0
         self.now = NOW
         self.trials = Trials(
             make_verifier=lambda _reads: self,
             counters=self.counters,
+            use=self.use,
             clock=lambda: self.now,
             every_s=300.0,
             on_result=self.told,
@@ -51,6 +53,9 @@ class Bench:
         untried = Untried.NOT_TRIED if self.ok is None else None
         link = Link(name=LinkName.STORE, ok=self.ok, untried=untried)
         return Verification(account=account, links=(link,))
+
+    async def use(self, address: str) -> None:
+        self.used.append(address)
 
     async def counters(self, address: str) -> LokiMetrics | None:
         return self.counted.get(address)
@@ -177,32 +182,66 @@ def test_where_nobody_can_try_nothing_is_known() -> None:
     run(test)
 
 
-@pytest.mark.parametrize(
-    ("answer", "refused"),
-    [
-        (LokiMetrics(at=NOW, refused=3), True),
-        (LokiMetrics(at=NOW, refused=3, accepted=1), False),
-        (LokiMetrics(at=NOW), False),
-        (None, False),
-    ],
-    ids=["only refused", "answered, too", "asked for nothing", "no answer"],
-)
-def test_the_first_pods_are_asked(answer: LokiMetrics | None, *, refused: bool) -> None:
-    """Those that have the credentials which nobody could try."""
+def spread_untried(bench: Bench) -> StackWorld:
+    """Give the first component credentials that nobody could try; its pods have addresses."""
+    world = bench.world
+    world.run()
+    world.change_key("another-secret-key-of-the-same-user-0000")
+    world.trial = Trial()
+    world.step()
+    world.settle_all()
+    world.pods = tuple(replace(pod, address=pod.name) for pod in world.pods)
+    return world
+
+
+def test_the_first_pods_are_asked() -> None:
+    """Those that have the credentials which nobody could try, where they have an address."""
 
     async def test(bench: Bench) -> None:
-        world = bench.world
-        world.run()
-        world.change_key("another-secret-key-of-the-same-user-0000")
-        world.trial = Trial()
-        world.step()
-        world.settle_all()
-        world.pods = tuple(replace(pod, address=pod.name) for pod in world.pods)
-        bench.counted = {"my-stack-index-gateway-0": answer}
-        found = await bench.trials.refused(bench.snapshot())
-        assert bool(found) == refused
+        world = spread_untried(bench)
+        answer = LokiMetrics(at=NOW, refused=3)
+        bench.counted = {"my-stack-index-gateway-0": answer, "my-stack-querier-0": answer}
+        found = await bench.trials.counted(KEY, bench.snapshot())
+        uids = [pod.uid for pod in world.pods if pod.component == "index-gateway"]
+        assert found == {uids[0]: answer, uids[1]: None}
         world.pods = tuple(replace(pod, address="") for pod in world.pods)
-        assert await bench.trials.refused(bench.snapshot()) == frozenset()
+        assert await bench.trials.counted(KEY, bench.snapshot()) == {}
+
+    run(test)
+
+
+def test_a_pod_that_is_not_heard_for_long_is_asked_in_vain() -> None:
+    """Nobody can tell of it then; heard once, its time begins anew."""
+
+    async def test(bench: Bench) -> None:
+        spread_untried(bench)
+
+        async def heard() -> int:
+            return len(await bench.trials.counted(KEY, bench.snapshot()))
+
+        assert await heard() == 2
+        bench.now += UNHEARD_FOR / 2
+        bench.counted = {"my-stack-index-gateway-0": LokiMetrics(at=NOW)}
+        assert await heard() == 2
+        bench.counted = {}
+        bench.now += UNHEARD_FOR / 2
+        assert await heard() == 1
+        bench.now += UNHEARD_FOR
+        assert await heard() == 0
+
+    run(test)
+
+
+def test_one_ready_querier_is_asked_to_use_the_storage() -> None:
+    """So that the first pods need not wait for traffic; where there is none, nobody is."""
+
+    async def test(bench: Bench) -> None:
+        world = spread_untried(bench)
+        await bench.trials.use_storage(bench.snapshot())
+        assert bench.used == ["my-stack-querier-0"]
+        world.pods = ()
+        await bench.trials.use_storage(bench.snapshot())
+        assert len(bench.used) == 1
 
     run(test)
 

@@ -136,6 +136,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
             environment=from_environment(os.environ, openshift=openshift),
             images=images_from(os.environ),
             verify_every_s=verify_every,
+            operators_namespace=system_namespace,
         ),
     )
     asyncio.run(run(settings))

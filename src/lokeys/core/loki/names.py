@@ -65,6 +65,11 @@ def http_url(stack: LokiStack, component: Component) -> str:
     return f"http://{host(stack, name(stack, component, '-http'))}:{HTTP_PORT}"
 
 
+def config_name(stack: str) -> str:
+    """Return the name of the ConfigMap with Loki's configuration."""
+    return f"{stack}-config"
+
+
 def gossip_service(stack: LokiStack) -> str:
     """Return the name of the Service over which the rings find each other."""
     return f"{stack.name}-gossip-ring"

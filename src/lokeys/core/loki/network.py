@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from lokeys.core.loki import gateway, names
+from lokeys.core.loki.options import RenderOptions
 from lokeys.core.loki.pods import Manifest
 from lokeys.core.loki.store import mode_of
 from lokeys.core.lokistack.model import Component, LokiStack
@@ -15,9 +16,14 @@ from lokeys.core.storage.model import S3, CredentialMode, Storage, Swift
 HTTPS_PORT, PLAIN_PORT = 443, 80
 API_PORTS = (HTTPS_PORT, 6443)
 DNS_PORTS = (53, 5353)
+OPERATOR = {"app.kubernetes.io/component": "operator", "app.kubernetes.io/name": "lokeys"}
+"""The labels of the operator's pods, as deploy/operator has them."""
+_NAMESPACE = "kubernetes.io/metadata.name"
 
 
-def network_policies(stack: LokiStack, storage: Storage) -> Iterator[Manifest]:
+def network_policies(
+    stack: LokiStack, storage: Storage, options: RenderOptions
+) -> Iterator[Manifest]:
     """Yield the policies of a stack that restricts its traffic."""
     if not stack.restrict_network:
         return
@@ -41,7 +47,7 @@ def network_policies(stack: LokiStack, storage: Storage) -> Iterator[Manifest]:
     ports = _tcp(egress_ports(stack, storage))
     spec = {"egress": [{"ports": ports}, *_inside(stack, storage)], "policyTypes": ["Egress"]}
     yield _policy(stack, "object-storage", pods, spec)
-    yield from _doors(stack)
+    yield from _doors(stack, options)
 
 
 def _inside(stack: LokiStack, storage: Storage) -> Iterator[Manifest]:
@@ -51,7 +57,7 @@ def _inside(stack: LokiStack, storage: Storage) -> Iterator[Manifest]:
     """
     found = (_namespace(host, stack.namespace) for host in _hosts(stack, storage))
     for namespace in sorted(set(filter(None, found))):
-        named = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+        named = {"matchLabels": {_NAMESPACE: namespace}}
         yield {"to": [{"namespaceSelector": named}]}
 
 
@@ -93,8 +99,11 @@ def egress_ports(stack: LokiStack, storage: Storage) -> tuple[int, ...]:
     return tuple(sorted(ports))
 
 
-def _doors(stack: LokiStack) -> Iterator[Manifest]:
-    """Yield who may come in: to the gateway where there is one, else to Loki itself."""
+def _doors(stack: LokiStack, options: RenderOptions) -> Iterator[Manifest]:
+    """Yield who may come in: to the gateway where there is one, else to Loki itself.
+
+    The operator always may: it reads from Loki's metrics how the store answers its requests.
+    """
     if not gateway.asked_for(stack):
         every = {"matchLabels": {**names.labels(stack), names.GOSSIP_LABEL: "true"}}
         yield _ingress(stack, "clients", every, (names.HTTP_PORT,))
@@ -106,6 +115,13 @@ def _doors(stack: LokiStack) -> Iterator[Manifest]:
         ports.append(names.OPA_STATUS_PORT)
         yield _egress(stack, "gateway-reviews", pods, _tcp(API_PORTS))
     yield _ingress(stack, "gateway", pods, ports)
+    operator = {
+        "namespaceSelector": {"matchLabels": {_NAMESPACE: options.operators_namespace}},
+        "podSelector": {"matchLabels": OPERATOR},
+    }
+    door = {"from": [operator], "ports": _tcp((names.HTTP_PORT,))}
+    spec = {"ingress": [door], "policyTypes": ["Ingress"]}
+    yield _policy(stack, "operator", _components(names.WITH_STORAGE), spec)
 
 
 def _components(components: Iterable[Component]) -> Manifest:

@@ -25,5 +25,7 @@ class RenderOptions:
     now: datetime
     images: Images = Images()
     environment: CloudEnvironment = field(default_factory=CloudEnvironment)
+    operators_namespace: str = "lokeys-system"
+    """Where the operator runs, which reads how the store answers Loki."""
     store_hash: str = ""
     managed_hash: str = ""

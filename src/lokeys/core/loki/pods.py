@@ -282,7 +282,7 @@ def secret_volume(stack: LokiStack) -> str:
 def _volumes(plan: Plan, component: Component) -> Iterator[Manifest]:
     stack = plan.stack
     yield {
-        "configMap": {"defaultMode": 0o644, "name": f"{stack.name}-config"},
+        "configMap": {"defaultMode": 0o644, "name": names.config_name(stack.name)},
         "name": "config",
     }
     if component not in names.STATEFUL:

@@ -88,7 +88,7 @@ def _objects(stack: LokiStack, storage: Storage, options: RenderOptions) -> Iter
         budgeted = (*budgeted, Component.GATEWAY)
     yield from disruption_budgets(stack, budgeted)
     yield from gateway.gateway_objects(plan)
-    yield from network_policies(stack, storage)
+    yield from network_policies(stack, storage, options)
     yield from credentials_request(stack, storage, options.environment)
 
 

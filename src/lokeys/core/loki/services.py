@@ -68,7 +68,7 @@ def config_map(stack: LokiStack, *, config: str, runtime: str) -> Manifest:
         "apiVersion": "v1",
         "data": {"config.yaml": config, "runtime-config.yaml": runtime},
         "kind": "ConfigMap",
-        "metadata": names.metadata(stack, f"{stack.name}-config", names.labels(stack)),
+        "metadata": names.metadata(stack, names.config_name(stack.name), names.labels(stack)),
     }
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 from lokeys.core.catalogue import operation, storage_objects
 from lokeys.core.finding import Finding
@@ -26,6 +26,7 @@ from lokeys.core.operate.credentials import (
     moved_stores,
     refusals,
     standing,
+    unproved,
 )
 from lokeys.core.operate.intents import Intent, differing, intents_of
 from lokeys.core.operate.live import Live, Pod
@@ -40,6 +41,8 @@ from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.storage.telling import tell
 
 _REQUEST = "CredentialsRequest"
+PROOF_EVERY = timedelta(seconds=5)
+"""How often the first pods are asked how the store answers them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ class Course:
     """Faults that only the live objects show."""
     waiting: tuple[Component, ...] = ()
     awaited: Component | None = None
+    unproved: frozenset[str] = frozenset()
+    """Components with credentials that nobody could try: the rest waits for their proof."""
     try_credentials: bool = False
     """Whether the rest waits for a trial of the credentials as they are now."""
     configured: bool = False
@@ -91,7 +96,8 @@ def decide(snapshot: StackSnapshot, intents: tuple[Intent, ...] | None) -> Cours
         return Course()
     live = snapshot.objects
     workloads, immutable = _possible(intents, live, snapshot.ref)
-    turn = next_turn(workloads, live)
+    open_questions = unproved(snapshot)
+    turn = next_turn(workloads, live, unproved=open_questions)
     config = [each for each in intents if each.component is None]
     course = Course(
         config=tuple(each for each in config if not _is_right(each, live)),
@@ -101,6 +107,7 @@ def decide(snapshot: StackSnapshot, intents: tuple[Intent, ...] | None) -> Cours
         stuck=stuck_pods(workloads, live, snapshot.pods, now=snapshot.now),
         findings=(*immutable, *refusals(snapshot)),
         awaited=turn.awaited,
+        unproved=open_questions,
         configured=all(_is_right(e, live) for e in config if _is_loki_config(e, snapshot)),
         restricted=any(each.ref.kind == "NetworkPolicy" for each in intents),
         look_again_at=_look_again_at(snapshot, workloads),
@@ -120,6 +127,7 @@ def _held(course: Course, snapshot: StackSnapshot, workloads: Sequence[Intent]) 
         workloads=harmless,
         waiting=components_in_order(e for e in workloads if not _is_right(e, live)),
         awaited=None,
+        unproved=frozenset(),
         stuck=(),
         try_credentials=snapshot.trial is None and changed(snapshot),
     )
@@ -202,4 +210,6 @@ def _look_again_at(snapshot: StackSnapshot, workloads: Sequence[Intent]) -> date
     begins = (datetime.combine(each.effective_date, time(), tzinfo=UTC) for each in schemas)
     moments = [moment for moment in begins if moment > snapshot.now]
     stuck = next_stuck_at(workloads, snapshot.objects, snapshot.pods)
-    return min((*moments, *([stuck] if stuck else [])), default=None)
+    moments += [stuck] if stuck else []
+    moments += [snapshot.now + PROOF_EVERY] if unproved(snapshot) else []
+    return min(moments, default=None)

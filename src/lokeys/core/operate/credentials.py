@@ -2,12 +2,13 @@
 """A changed credential is looked at before it is spread.
 
 the Secret's hash ≠ the hash that pods wear ─▶ tried ─┬─ reaches the bucket ──▶ all, in order
-                                                     ├─ nobody may try it ───▶ one, then all
+                                                     ├─ nobody may try it ───▶ one; all on its proof
                                                      └─ refused or broken ───▶ none
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 
@@ -15,7 +16,7 @@ from lokeys.core.catalogue import operation, storage_objects
 from lokeys.core.finding import Finding
 from lokeys.core.loki import names
 from lokeys.core.model import Ref
-from lokeys.core.operate.live import Live, Pod, Workload
+from lokeys.core.operate.live import Live, Pod, PodState, Rollout, Workload
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.storage.model import S3, CredentialMode
 from lokeys.core.storage.telling import tell
@@ -44,20 +45,56 @@ def standing(snapshot: StackSnapshot) -> Standing:
 
 def first_pods(snapshot: StackSnapshot) -> tuple[Pod, ...]:
     """Return the pods that were the first to get credentials which nobody could try before."""
-    trial = snapshot.trial
-    if trial is None or trial.passed or not changed(snapshot):
-        return ()
-    given = {
-        each.workload.component
-        for each in _with_credentials(snapshot.objects)
-        if each.workload and not _wears_others(each.workload, snapshot)
-    }
-    return tuple(pod for pod in snapshot.pods if pod.component in given)
+    given = _given_first(snapshot)
+    return tuple(
+        pod
+        for pod in snapshot.pods
+        if pod.component in given and _is_new(pod, given[pod.component])
+    )
 
 
 def refused_first(snapshot: StackSnapshot) -> tuple[Pod, ...]:
-    """Return those of them to which the store says no."""
-    return tuple(pod for pod in first_pods(snapshot) if pod.uid in snapshot.refused)
+    """Return those of them to which the store says no, and has never said anything else."""
+    counted = ((pod, snapshot.counted.get(pod.uid)) for pod in first_pods(snapshot))
+    return tuple(pod for pod, n in counted if n is not None and n.refused and not n.accepted)
+
+
+def unproved(snapshot: StackSnapshot) -> frozenset[str]:
+    """Return the components that were the first to get them, while none has shown their worth.
+
+    The store has answered one of their requests: that is proof, and the rest may follow.
+    """
+    first = [pod for pod in first_pods(snapshot) if pod.revision]
+    asked = [pod for pod in first if pod.uid in snapshot.counted]
+    counts = (snapshot.counted[pod.uid] for pod in asked)
+    if any(each is not None and each.accepted for each in counts):
+        return frozenset()
+    # A workload may be seen to be ready before its last pod is.
+    ready = Counter(pod.component for pod in first if pod.state is PodState.READY)
+    unseen = (
+        component
+        for component, rollout in _given_first(snapshot).items()
+        if rollout.revision and ready[component] < rollout.wanted
+    )
+    return frozenset((*(pod.component for pod in asked), *unseen))
+
+
+def _given_first(snapshot: StackSnapshot) -> dict[str, Rollout]:
+    """Return the components that wear credentials which nobody could try before."""
+    trial = snapshot.trial
+    if trial is None or trial.passed or not changed(snapshot):
+        return {}
+    return {
+        each.workload.component: each.workload.rollout
+        for each in _with_credentials(snapshot.objects)
+        if each.workload and not _wears_others(each.workload, snapshot)
+    }
+
+
+def _is_new(pod: Pod, rollout: Rollout) -> bool:
+    """Tell whether a pod is of its workload's present template, as far as that can be told."""
+    observed = rollout.observed >= rollout.generation
+    return observed and pod.revision in ("", rollout.revision)
 
 
 def changed(snapshot: StackSnapshot) -> bool:

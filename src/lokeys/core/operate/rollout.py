@@ -45,8 +45,10 @@ class Turn:
     """The first that is not rolled out and ready."""
 
 
-def next_turn(intents: Iterable[Intent], live: Mapping[Ref, Live]) -> Turn:
-    """Return which workloads are written now."""
+def next_turn(
+    intents: Iterable[Intent], live: Mapping[Ref, Live], *, unproved: frozenset[str] = frozenset()
+) -> Turn:
+    """Return which workloads are written now; the rest waits for what is `unproved`, too."""
     writes: list[Intent] = []
     waiting: list[Component] = []
     awaited: Component | None = None
@@ -61,7 +63,7 @@ def next_turn(intents: Iterable[Intent], live: Mapping[Ref, Live]) -> Turn:
                 writes.append(intent)
             else:
                 waiting.append(component)
-        if not is_settled(intent, found):
+        if not is_settled(intent, found) or found.workload.component in unproved:
             awaited = awaited or component
     return Turn(writes=tuple(writes), waiting=tuple(waiting), awaited=awaited)
 

@@ -12,6 +12,7 @@ from lokeys.core.finding import Finding
 from lokeys.core.loki.options import Images, RenderOptions
 from lokeys.core.model import Ref
 from lokeys.core.operate.live import Live, Pod
+from lokeys.core.snapshot import LokiMetrics
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.trust.verification import Verification
 from lokeys.core.validation.stacks import StackView
@@ -56,12 +57,14 @@ class StackSnapshot:
     managed_hash: str = ""
     trial: Trial | None = None
     """None while the credentials as they are now are still to be tried."""
-    refused: frozenset[str] = frozenset()
-    """The uids of pods whose own storage requests are refused, and none was ever answered."""
+    counted: Mapping[str, LokiMetrics | None] = field(default_factory=dict)
+    """How the store has answered the first pods with untried credentials, by their uids; None where
+    a pod has not said so yet."""
     unreadable: tuple[Finding, ...] = ()
     """What we may not read, or cannot: nothing is decided without it."""
     environment: CloudEnvironment = field(default_factory=CloudEnvironment)
     images: Images = field(default_factory=Images)
+    operators_namespace: str = "lokeys-system"
 
     @property
     def ref(self) -> Ref:
@@ -80,6 +83,7 @@ class StackSnapshot:
             now=self.now,
             images=self.images,
             environment=self.environment,
+            operators_namespace=self.operators_namespace,
             store_hash=self.store_hash,
             managed_hash=self.managed_hash,
         )

@@ -149,6 +149,9 @@ def _pending(snapshot: StackSnapshot, course: Course) -> str:
     words = []
     if course.try_credentials:
         words.append("the changed credentials are being tried")
+    if course.unproved:
+        first = ", ".join(sorted(course.unproved))
+        words.append(f"nobody could try the changed credentials: {first} is yet to use them")
     if course.awaited is not None:
         behind = ", ".join(each.value for each in course.waiting)
         after = f", then {behind}" if behind else ""

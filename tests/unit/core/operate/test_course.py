@@ -11,10 +11,12 @@ from fakes.stacks import GOOD, UID, StackWorld, managed_secret, refused
 from lokeys.core.loki import names
 from lokeys.core.lokistack.model import Component
 from lokeys.core.model import Ref
+from lokeys.core.operate.course import PROOF_EVERY
 from lokeys.core.operate.credentials import first_pods
 from lokeys.core.operate.live import Live, PodState
 from lokeys.core.operate.rollout import UNREADY_FOR
 from lokeys.core.operate.snapshot import Trial
+from lokeys.core.snapshot import LokiMetrics
 from lokeys.core.trust.verification import Link, LinkName, Untried, Verification
 from manifests.lokistack import NAMESPACE, NOW, Choice
 
@@ -243,23 +245,73 @@ def untried() -> StackWorld:
     return world
 
 
-def first_uids(world: StackWorld) -> frozenset[str]:
-    return frozenset(pod.uid for pod in world.pods if pod.component == "index-gateway")
+def first_uids(world: StackWorld) -> list[str]:
+    return [pod.uid for pod in world.pods if pod.component == "index-gateway"]
+
+
+def count(world: StackWorld, *counts: LokiMetrics | None) -> None:
+    """Have the first pods say how the store answers them."""
+    world.counted = dict(zip(first_uids(world), counts, strict=False))
+
+
+SILENT, ANSWERED, REFUSED = (
+    LokiMetrics(at=NOW),
+    LokiMetrics(at=NOW, accepted=1, refused=1),
+    LokiMetrics(at=NOW, refused=3),
+)
 
 
 def test_untried_credentials_go_to_one_component_first() -> None:
-    """The rest follows when the store answers the first pods, or has not been asked by them."""
+    """The rest follows when a pod of it was answered by the store, and not before."""
     world = untried()
-    assert {pod.uid for pod in first_pods(world.snapshot())} == first_uids(world)
+    assert [pod.uid for pod in first_pods(world.snapshot())] == first_uids(world)
+    for counts in ((SILENT, SILENT), (None, SILENT), (None, None)):
+        count(world, *counts)
+        course = world.step()
+        assert course.rests
+        assert course.unproved == {"index-gateway"}
+        assert course.look_again_at == NOW + PROOF_EVERY
+        assert "index-gateway is yet to use them" in world.condition("Pending")["message"]
+    count(world, SILENT, ANSWERED)
     world.run()
     assert world.main == ("Ready", "ReadyComponents")
     assert first_pods(world.snapshot()) == ()
 
 
+def test_where_no_pod_can_be_asked_readiness_is_all_there_is() -> None:
+    """Nothing waits for a proof that cannot be had."""
+    world = untried()
+    count(world)
+    world.run()
+    assert world.main == ("Ready", "ReadyComponents")
+
+
+def test_a_pod_that_is_not_seen_yet_proves_nothing() -> None:
+    """Its workload says that all are ready; the pod itself is heard of later."""
+    world = untried()
+    seen = world.pods
+    world.pods = tuple(pod for pod in seen if pod.component != "index-gateway")
+    assert world.decide().unproved == {"index-gateway"}
+    world.pods = seen
+    assert world.decide().unproved == frozenset()
+
+
+def test_a_pod_of_the_former_template_is_not_asked() -> None:
+    """What it is answered says nothing of credentials that it does not have."""
+    world = untried()
+    world.pods = tuple(
+        replace(pod, revision="former") if pod.component == "index-gateway" else pod
+        for pod in world.pods
+    )
+    count(world, REFUSED, REFUSED)
+    assert first_pods(world.snapshot()) == ()
+    assert world.main[0] == "Pending"
+
+
 def test_the_first_pod_that_is_refused_is_the_last() -> None:
     """Nobody else gets the credentials; mended, the roll begins anew."""
     world = untried()
-    world.refused = first_uids(world)
+    count(world, REFUSED)
     assert world.step().rests
     assert world.main == ("Degraded", "CredentialsRefused")
     assert "my-stack-index-gateway-0" in world.condition("Degraded")["message"]
@@ -272,7 +324,7 @@ def test_the_first_pod_that_is_refused_is_the_last() -> None:
 def test_credentials_that_passed_need_no_first_pod() -> None:
     """Who was tried is not asked again, whatever a pod has been answered before."""
     world = untried()
-    world.refused = first_uids(world)
+    count(world, REFUSED)
     world.trial = GOOD
     world.run()
     assert world.main == ("Ready", "ReadyComponents")
