@@ -127,6 +127,15 @@ class Kubernetes:
         assert self._api_server is not None
         self._api_server.signal(signal.SIGCONT)
 
+    def pause_etcd(self) -> None:
+        """Stop etcd's clock: the API server answers nothing that it would have to ask it."""
+        assert self._etcd is not None
+        self._etcd.signal(signal.SIGSTOP)
+
+    def resume_etcd(self) -> None:
+        assert self._etcd is not None
+        self._etcd.signal(signal.SIGCONT)
+
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run the real kubectl as the admin and return what it prints."""
         done = subprocess.run(

@@ -43,6 +43,8 @@ PATHS = {
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "Event": "/api/v1/namespaces/{}/events",
     "LokiStack": "/apis/loki.grafana.com/v1/namespaces/{}/lokistacks",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
 }
 OWNED = (
     *("ConfigMap", "Service", "ServiceAccount"),
@@ -183,6 +185,12 @@ class Operated:
         """Return what the stack is made of."""
         return [each for kind in OWNED for each in self.every(kind) if self.owns(each)]
 
+    def unowned(self) -> list[Json]:
+        """Return what the stack is made of outside of its namespace."""
+        name = f"{self.namespace}.{self.name}-gateway"
+        found = (self.find(kind, name) for kind in ("ClusterRole", "ClusterRoleBinding"))
+        return [each for each in found if each is not None]
+
     def owns(self, obj: Json) -> bool:
         owners = obj["metadata"].get("ownerReferences", ())
         return any(owner["name"] == self.name and owner["kind"] == "LokiStack" for owner in owners)
@@ -255,7 +263,12 @@ class Requests:
 
     def writes(self) -> list[str]:
         reads = {"get", "list", "watch"}
-        return [f"{e['verb']} {e['requestURI']}" for e in self.made() if e["verb"] not in reads]
+        return [
+            f"{e['verb']} {e['requestURI']}"
+            for e in self.made()
+            # A review is a question that has to be posted.
+            if e["verb"] not in reads and "accessreviews" not in e["requestURI"]
+        ]
 
 
 def quiet(requests: Requests, *, for_s: float = 1.5, within_s: float = 20.0) -> None:

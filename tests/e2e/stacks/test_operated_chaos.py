@@ -1,67 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever breaks in between: stacks come to be as they should, and never run without config."""
 
-import dataclasses
+import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
 from e2e.operators import Installation, Operator
 from e2e.proxy import Proxy, kubeconfig_through
-from e2e.stacks.operated import WITH_CREDENTIALS, Operated, Requests, quiet
+from e2e.stacks.operated import (
+    CONFIG_HASH,
+    STORE_HASH,
+    WITH_CREDENTIALS,
+    Operated,
+    Requests,
+    quiet,
+)
 from e2e.world import Loop
 from lokeys.http_server import Handler, Hangup, Request, Response
 from manifests.lokistack import CANARY
+from parts.api import ApiError, Json
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
+
+pytestmark = pytest.mark.timeout(500)
 
 MakeOperated = Callable[..., Operated]
 OTHER_KEY = "0therKey" + CANARY[8:]
 LEASE_S = 15.0
+CREATED = 201
+OBJECTS = 31 + 5
+"""Of the stack with its gateway: ConfigMap, account, Service, Deployment and budget more."""
+GATEWAY = {"mode": "openshift-logging", "disableIngress": True}
+OLD = {"version": "v12", "effectiveDate": "2023-01-01"}
+NEW = {"version": "v13", "effectiveDate": "2099-01-01"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """A call that changes something, by its path; `after`: it arrives, its answer does not."""
-
-    path: str
-    after: bool = False
+def storage(*schemas: Json) -> Json:
+    """Return a stack's storage with these schemas."""
+    return {"schemas": list(schemas), "secret": {"name": "store", "type": "s3"}}
 
 
-CREATE = {
-    "before the configuration": Call(path=r".*/configmaps/logs-config"),
-    "after the configuration": Call(path=r".*/configmaps/logs-config", after=True),
-    "before a service": Call(path=r".*/services/logs-gossip-ring"),
-    "after a workload": Call(path=r".*/statefulsets/logs-ingester", after=True),
-    "before the status": Call(path=r".*/lokistacks/logs/status"),
-}
-CHANGE = {
-    "after the first roll": Call(path=r".*/statefulsets/logs-index-gateway", after=True),
-    "before a later roll": Call(path=r".*/deployments/logs-querier"),
-    "after the status": Call(path=r".*/lokistacks/logs/status", after=True),
-}
-
-
-@dataclass
-class Killer:
-    """Kills the operator at a call, before it arrives or before its answer does."""
-
-    victim: Operator
-    call: Call
-    struck: bool = False
-
-    async def __call__(self, request: Request, answer: Handler) -> Response:
-        fits = request.method == "PATCH" and re.fullmatch(self.call.path, request.path)
-        if self.struck or not fits:
-            return await answer(request)
-        self.struck = True
-        if self.call.after:
-            await answer(request)
-        self.victim.kill()
-        raise Hangup
+ORDER = (
+    *("index-gateway", "ingester", "querier", "query-frontend", "ruler", "compactor"),
+    *("distributor", "lokistack-gateway"),
+)
+READS = {"GET", "HEAD"}
 
 
 @dataclass
@@ -73,14 +60,29 @@ class Lab:
     api: Proxy
     replica: Operator | None = None
 
+    @property
+    def running(self) -> bool:
+        return self.replica is not None and self.replica.running
+
+    def kill(self) -> None:
+        if self.replica is not None:
+            self.replica.kill()
+
+    def free_lease(self) -> None:
+        """Let the Lease of a dead operator run out at once."""
+        leases = f"/apis/coordination.k8s.io/v1/namespaces/{self.installation.namespace}/leases"
+        with contextlib.suppress(ApiError):
+            self.kubernetes.api.delete(f"{leases}/lokeys-operator")
+
     def operator(self) -> Operator:
         if self.replica is None or not self.replica.running:
             own = self.kubernetes.user_kubeconfig(self.installation.namespace, "lokeys")
             config = kubeconfig_through(self.api, self.kubernetes, own)
             self.replica = self.installation.replica(kubeconfig=config).start()
             # Nobody hands the Lease over: a dead holder's has to run out.
+            replica = self.replica
             wait_for(
-                lambda: self.replica and self.replica.leads, "it leads", timeout_s=LEASE_S + 20
+                lambda: replica.leads or not replica.running, "it leads", timeout_s=LEASE_S + 20
             )
         assert self.replica is not None
         return self.replica
@@ -99,72 +101,238 @@ def lab(operated_installation: Installation, kubernetes: Kubernetes, loop: Loop)
 
 @pytest.fixture
 def stack(lab: Lab, make_operated: MakeOperated) -> Iterator[Operated]:
-    """Make a stack that is allowed and not there yet."""
+    """Make a stack that is allowed and not there yet, with a gateway as on OpenShift."""
     lab.api.on_request = None
+    if not lab.running:
+        lab.free_lease()
     lab.operator()
-    made = make_operated()
+    made = make_operated(spec={"tenants": GATEWAY, "storage": storage(OLD)})
     made.allow()
     made.put_secret()
     yield made
     lab.api.on_request = None
 
 
-def strike(lab: Lab, call: Call, stack: Operated) -> Killer:
-    """Kill the operator at the next such call of this stack."""
-    path = call.path.replace(".*", f".*/namespaces/{stack.namespace}", 1)
-    killer = Killer(lab.operator(), dataclasses.replace(call, path=path))
-    lab.api.on_request = killer
-    return killer
+@dataclass
+class Deaths:
+    """The operator dies once at each write for a stack: by turns just before, and just after.
+
+    Just after: the write arrives, its answer does not. `late`: one that arrives when its sender is
+    long dead.
+    """
+
+    lab: Lab
+    stack: Operated
+    late: str = "no path at all"
+    writes: list[str] = field(default_factory=list)
+    held: list[Request] = field(default_factory=list)
+
+    async def __call__(self, request: Request, answer: Handler) -> Response:
+        write = f"{request.method} {request.path}"
+        ours = self.stack.namespace in request.path and request.method not in READS
+        if not ours or write in self.writes:
+            return await answer(request)
+        self.writes.append(write)
+        if re.search(self.late, request.path):
+            self.held.append(request)
+        elif len(self.writes) % 2 == 0:
+            await answer(request)
+        self.lab.kill()
+        raise Hangup
 
 
-def replace_dead(lab: Lab, killer: Killer) -> None:
-    """Start another operator when the first has been killed; its Lease runs out at once."""
-    wait_for(lambda: killer.struck and not killer.victim.running, "it is killed", timeout_s=30)
-    lab.kubernetes.api.delete(
-        f"/apis/coordination.k8s.io/v1/namespaces/{lab.installation.namespace}"
-        "/leases/lokeys-operator"
-    )
-    lab.operator()
+def dying_on(lab: Lab, deaths: Deaths, done: Callable[[], bool], holds: Callable[[], None]) -> None:
+    """Start the operator anew whenever it has died, until `done`; after each death `holds`."""
+
+    def through() -> bool:
+        if lab.running:
+            return done()
+        holds()
+        lab.free_lease()
+        lab.operator()
+        return False
+
+    what = f"done, after deaths at {deaths.writes}"
+    wait_for(through, what, timeout_s=400)
+    holds()
+
+
+def rolled(stack: Operated, annotation: str, before: dict[str, str]) -> list[str]:
+    """Return which components have a new template, in the order of the rollout."""
+    now = stack.hashes(annotation)
+    return [name for name in ORDER if name in now and now[name] != before.get(name)]
 
 
 def assert_whole(stack: Operated) -> None:
     """Hold what holds of a stack that has come to rest."""
-    assert len(stack.owned()) == 31
+    assert len(stack.owned()) == OBJECTS
+    assert len(stack.unowned()) == 2
     assert len({worn for worn in stack.hashes().values() if worn}) == 1
 
 
-@pytest.mark.parametrize("call", CREATE.values(), ids=CREATE)
-def test_killed_while_it_makes_a_stack(lab: Lab, stack: Operated, call: Call) -> None:
-    """Another goes on; there never is a workload without its configuration."""
-    killer = strike(lab, call, stack)
+def test_dying_at_every_write_while_it_makes_a_stack(lab: Lab, stack: Operated) -> None:
+    """Others go on; there never is a workload without its configuration."""
+
+    def configured() -> None:
+        if stack.hashes():
+            assert stack.find("ConfigMap", "logs-config") is not None
+
+    lab.api.on_request = deaths = Deaths(lab, stack)
     stack.apply()
-    wait_for(lambda: killer.struck, "it is killed", timeout_s=30)
-    if stack.hashes():
-        assert stack.find("ConfigMap", "logs-config") is not None
-    replace_dead(lab, killer)
-    stack.wait_main("Ready", timeout_s=120)
+    dying_on(lab, deaths, lambda: stack.main[0] == "Ready", configured)
+    assert len([write for write in deaths.writes if "/status" not in write]) >= OBJECTS + 2
     assert_whole(stack)
 
 
-@pytest.mark.parametrize("call", CHANGE.values(), ids=CHANGE)
-def test_killed_while_it_spreads_a_key(lab: Lab, stack: Operated, call: Call) -> None:
+def test_dying_at_every_write_while_it_spreads_a_key(lab: Lab, stack: Operated) -> None:
     """The rollout goes on where it was, in its order; nobody keeps the old key."""
     stack.apply()
     stack.wait_main("Ready")
     before = stack.hashes()
-    killer = strike(lab, call, stack)
+
+    def in_order() -> None:
+        new = rolled(stack, STORE_HASH, before)
+        assert new == WITH_CREDENTIALS[: len(new)]
+        assert len({worn for worn in stack.hashes().values() if worn}) <= 2
+
+    def done() -> bool:
+        return len(rolled(stack, STORE_HASH, before)) == len(WITH_CREDENTIALS) and ready(stack)
+
+    lab.api.on_request = deaths = Deaths(lab, stack)
     stack.put_secret(access_key_secret=OTHER_KEY)
-    wait_for(lambda: killer.struck, "it is killed", timeout_s=30)
-    rolled = [name for name in WITH_CREDENTIALS if stack.hashes()[name] != before[name]]
-    assert rolled == WITH_CREDENTIALS[: len(rolled)]
-    replace_dead(lab, killer)
-    wait_for(
-        lambda: all(stack.hashes()[name] != before[name] for name in WITH_CREDENTIALS),
-        "all have the new key",
-        timeout_s=120,
-    )
-    stack.wait_main("Ready", timeout_s=120)
+    dying_on(lab, deaths, done, in_order)
+    assert len(deaths.writes) > len(WITH_CREDENTIALS)
     assert_whole(stack)
+
+
+def test_dying_at_every_write_while_a_schema_is_added(lab: Lab, stack: Operated) -> None:
+    """The configuration first, then the pods in their order; the status never runs ahead of it."""
+    stack.apply()
+    stack.wait_main("Ready")
+    before = stack.hashes(CONFIG_HASH)
+
+    def has_it() -> bool:
+        return NEW["effectiveDate"] in stack.get("ConfigMap", "logs-config")["data"]["config.yaml"]
+
+    def in_order() -> None:
+        new = rolled(stack, CONFIG_HASH, before)
+        assert new == list(ORDER[: len(new)])
+        assert has_it() or not new
+        assert has_it() or stack.status["storage"]["schemas"] == [OLD]
+
+    def done() -> bool:
+        return len(rolled(stack, CONFIG_HASH, before)) == len(ORDER) and ready(stack)
+
+    lab.api.on_request = deaths = Deaths(lab, stack)
+    stack.spec = {**stack.spec, "storage": storage(OLD, NEW)}
+    stack.apply()
+    dying_on(lab, deaths, done, in_order)
+    assert len(deaths.writes) > len(ORDER)
+    assert stack.status["storage"]["schemas"] == [OLD, NEW]
+    assert_whole(stack)
+
+
+def test_a_schema_is_on_record_though_its_operator_died(lab: Lab, stack: Operated) -> None:
+    """Killed before it could say which schema it had applied: the next one knows all the same."""
+
+    async def die(request: Request, answer: Handler) -> Response:
+        if "/lokistacks/logs/status" in request.path and configured():
+            lab.kill()
+            raise Hangup
+        return await answer(request)
+
+    def configured() -> bool:
+        return stack.find("ConfigMap", "logs-config") is not None
+
+    lab.api.on_request = die
+    stack.apply()
+    wait_for(lambda: not lab.running, "it is killed")
+    assert "schemas" not in stack.status.get("storage", {})
+    stack.spec = {**stack.spec, "storage": storage({**OLD, "version": "v13"})}
+    stack.apply()
+    lab.api.on_request = None
+    lab.free_lease()
+    lab.operator()
+    stack.wait_main("Degraded", "InvalidObjectStorageSchema")
+    assert stack.status["storage"]["schemas"] == [OLD]
+    assert "schema: v12" in stack.get("ConfigMap", "logs-config")["data"]["config.yaml"]
+
+
+def drop_the_gateway(stack: Operated) -> None:
+    stack.patch("LokiStack", stack.name, {"spec": {"tenants": None}})
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        pytest.param(lambda stack: stack.delete("LokiStack", "logs"), 0, id="it is deleted"),
+        pytest.param(drop_the_gateway, 31, id="its gateway is dropped"),
+    ],
+)
+def test_dying_at_every_write_while_a_stack_goes(
+    lab: Lab, stack: Operated, change: Callable[[Operated], None], left: int
+) -> None:
+    """What no owner clears up after goes, too, though nobody was there to see; nothing comes back.
+
+    It begins while no operator runs.
+    """
+    stack.apply()
+    stack.wait_main("Ready")
+    requests = Requests(lab.installation)
+    requests.restart()
+    lab.api.on_request = deaths = Deaths(lab, stack)
+    lab.kill()
+    change(stack)
+    dying_on(
+        lab,
+        deaths,
+        lambda: not stack.unowned() and len(stack.owned()) == left,
+        lambda: None,
+    )
+    assert len([write for write in deaths.writes if write.startswith("DELETE /apis/rbac")]) == 2
+    quiet(requests)
+    assert len(stack.owned()) == left
+    assert not [e for e in requests.made() if e["verb"] == "patch" and made(e)]
+    assert stack.find("PersistentVolumeClaim", "storage-logs-ingester-0") is not None
+    assert stack.find("Secret", stack.secret_name) is not None
+
+
+@pytest.mark.parametrize(
+    "late", ["/statefulsets/logs-ingester", "/clusterroles/", "/configmaps/logs-config"]
+)
+def test_a_write_that_outlives_its_stack_leaves_nothing(
+    lab: Lab, stack: Operated, loop: Loop, late: str
+) -> None:
+    """The stack is deleted half made, and an object of it arrives after that."""
+    lab.api.on_request = deaths = Deaths(lab, stack, late=late)
+    stack.apply()
+
+    def reached() -> bool:
+        if not lab.running and not deaths.held:
+            lab.free_lease()
+            lab.operator()
+        return bool(deaths.held)
+
+    wait_for(reached, "the write is on its way", timeout_s=120)
+    lab.kill()
+    stack.delete("LokiStack", "logs")
+    wait_for(lambda: stack.owned() == [], "all goes that was there", timeout_s=60)
+    lab.api.on_request = None
+    assert loop.run(lab.api.forward(deaths.held[0])).status == CREATED
+    lab.free_lease()
+    lab.operator()
+    wait_for(lambda: not (stack.owned() or stack.unowned()), "the late one goes", timeout_s=60)
+
+
+def made(event: Json) -> bool:
+    return bool(event["responseStatus"].get("code") == CREATED)
+
+
+def ready(stack: Operated) -> bool:
+    """Tell whether the stack has come to rest as it is now."""
+    condition = stack.condition("Ready")
+    generation = stack.get("LokiStack", stack.name)["metadata"]["generation"]
+    return (condition.get("status"), condition.get("observedGeneration")) == ("True", generation)
 
 
 def test_a_restarted_operator_writes_nothing(lab: Lab, stack: Operated) -> None:

@@ -324,10 +324,10 @@ class Stack:
         what = f"{component}'s {name} {labels} is above {above}"
         wait_for(lambda: self.metric(component, name, **labels) > above, what, timeout_s=60)
 
-    def alerts(self) -> list[Json]:
-        """Return the alerts that the ruler holds for the tenant; none while it does not answer."""
+    def alerts(self, tenant: str = TENANT) -> list[Json]:
+        """Return the alerts that the ruler holds for a tenant; none while it does not answer."""
         try:
-            answer = self.request("ruler", "GET", "/prometheus/api/v1/alerts")
+            answer = self.request("ruler", "GET", "/prometheus/api/v1/alerts", tenant=tenant)
         except (httpx2.TransportError, IndexError):
             return []
         found: list[Json] = answer.json()["data"]["alerts"] if answer.is_success else []

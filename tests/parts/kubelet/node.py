@@ -95,14 +95,15 @@ class Kubelet:
         """Bind and run the pods of this namespace from now on."""
         self._namespaces.add(namespace)
 
-    def lead(self, names: Iterable[str], address: str, *, trusting: Path) -> None:
+    def lead(self, names: Iterable[str], address: str, *, trusting: Path | None = None) -> None:
         """Let pods find host names of the world outside at an address, and trust a CA file there.
 
         It is the only CA that pods started from now on trust.
         """
         assert self._dns is not None
         self._dns.hosts.update(dict.fromkeys(names, address))
-        self._node.trusted[:] = [trusting]
+        if trusting is not None:
+            self._node.trusted[:] = [trusting]
 
     def relay(self, port: int) -> str:
         """Let pods reach a port of this host's loopback; return HOST:PORT for both to use."""
