@@ -193,6 +193,22 @@ def roll(home: Homelab) -> None:
     wait_for(rolling, "the rollout has begun", timeout_s=20)
 
 
+def add_deployment(home: Homelab, name: str, *, replicas: int = 1) -> None:
+    """Run pods like that of the StatefulSet under a Deployment, too, and wait until all serve."""
+    sets = f"/apis/apps/v1/namespaces/{home.monitoring}"
+    pod = home.kubernetes.api.get(f"{sets}/statefulsets/loki")["spec"]["template"]["spec"]
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    home.apply("apps/v1", "Deployment", name, home.monitoring, spec=spec)
+
+    def all_ready() -> bool:
+        status = home.kubernetes.api.get(f"{sets}/deployments/{name}").get("status", {})
+        return bool(status.get("readyReplicas") == replicas)
+
+    wait_for(all_ready, f"{name} is ready", timeout_s=60)
+
+
 def budget_path(home: Homelab) -> str:
     """Return where the disruption budget is."""
     root = f"/apis/policy/v1/namespaces/{home.monitoring}"

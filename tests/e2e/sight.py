@@ -83,10 +83,10 @@ class Sight:
 
         self._wait(ready, f"{name} is ready", timeout_s=timeout_s)
 
-    def held_by_pod(self, pair: Pair) -> bool:
+    def held_by_pod(self, pair: Pair, name: str = "loki-0") -> bool:
         """Tell whether the pod in Loki's place is up and started with this pair."""
         try:
-            answer = httpx2.get(f"{self.loki_url()}/pair", trust_env=False, timeout=5)
+            answer = httpx2.get(f"{self.loki_url(name)}/pair", trust_env=False, timeout=5)
         except (httpx2.TransportError, KeyError):
             return False
         return answer.text == digest(*pair)

@@ -137,12 +137,7 @@ def test_what_may_not_be_read_is_missed_before_a_key_is_spread(
     """One workload of two is forbidden: nothing is proved, and nothing begun until it is not."""
     home.build(with_loki=False)
     name = "read"
-    path = f"/apis/apps/v1/namespaces/{home.monitoring}/statefulsets/loki"
-    pod = home.kubernetes.api.get(path)["spec"]["template"]["spec"]
-    labels = {"app": name}
-    template = {"metadata": {"labels": labels}, "spec": pod}
-    spec = {"selector": {"matchLabels": labels}, "template": template}
-    home.apply("apps/v1", "Deployment", name, home.monitoring, spec=spec)
+    hands.add_deployment(home, name)
     own = home.route()["spec"]["workloads"]
     whole = home.route(workloads=[*own, {"kind": "Deployment", "name": name}])
     installation.allow(home, home.route())
