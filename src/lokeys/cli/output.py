@@ -2,7 +2,8 @@
 """The only place that prints: data to stdout, talk to stderr.
 
 A line is a tuple of spans, a text and what it means; colour says the same again, on a terminal
-only. rich is imported when there is one.
+only. rich is imported when there is one. What is longer than a terminal is wide goes on below,
+broken at blanks; in a pipe a line stays one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 if TYPE_CHECKING:
@@ -31,8 +32,12 @@ STYLES = {
     "faint": "dim",
     "strong": "bold",
     "command": "cyan",
+    "comment": "dim",
 }
-NARROW, WIDE = 80, 120
+_TO_PASTE = frozenset({"command", "comment"})
+NARROWEST, NARROW, WIDE = 20, 80, 120
+GOES_ON = 4
+"""The column where the rest of a line goes on."""
 
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -41,6 +46,25 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 def _harmless(line: Line) -> Line:
     """Return the line without what a terminal obeys: names and messages are anybody's."""
     return tuple((_CONTROLS.sub("?", text), style) for text, style in line)
+
+
+def flowing(line: Line, *, width: int) -> Iterator[Line]:
+    """Yield a line on as many as it needs, broken at blanks: a name stays whole, and a command."""
+    long = sum(len(text) for text, _ in line) > width
+    if not long or any(style in _TO_PASTE or "\n" in text for text, style in line):
+        yield line
+        return
+    row: list[Span] = []
+    used = 0
+    for text, style in line:
+        for word in re.findall(r" *[^ ]+| +$", text):
+            if row and used + len(word.rstrip()) > width:
+                yield tuple(row)
+                # The indent stands in the blanks' place.
+                row, used, word = [(" " * GOES_ON, "")], GOES_ON, word.lstrip()  # noqa: PLW2901
+            row.append((word, style))
+            used += len(word)
+    yield tuple(row)
 
 
 class ReaderLeft(Exception):
@@ -66,9 +90,7 @@ class Printer:
     @property
     def width(self) -> int:
         """Return how wide text may be: the terminal's width within reason."""
-        if not self._out.interactive:
-            return NARROW
-        return min(max(shutil.get_terminal_size((NARROW, 24)).columns, 40), WIDE)
+        return min(self._out.columns, WIDE) if self._out.interactive else NARROW
 
     @property
     def interactive(self) -> bool:
@@ -83,7 +105,7 @@ class Printer:
     def lines(self, lines: Iterable[Line]) -> None:
         """Print data for people."""
         for line in lines:
-            self._out.line(_harmless(line))
+            self._out.flow(_harmless(line))
 
     def text(self, text: str) -> None:
         """Print data as it is."""
@@ -98,7 +120,7 @@ class Printer:
 
     def talk(self, *spans: Span) -> None:
         """Say something that is not data."""
-        self._err.line(_harmless(spans))
+        self._err.flow(_harmless(spans))
 
     def progress(self) -> Progress:
         """Return what tells the person how far it is."""
@@ -135,7 +157,7 @@ class Progress:
             return
         self._said = text
         if not self._stream.colourful:
-            self._stream.line(((f"  … {text}", ""),))
+            self._stream.flow(((f"  … {text}", ""),))
         elif self._status is None:
             self._status = self._stream.rich().status(text)
             self._status.start()
@@ -145,7 +167,7 @@ class Progress:
     def line(self, *spans: Span) -> None:
         """Say what is done."""
         self._hide()
-        self._stream.line(_harmless(spans))
+        self._stream.flow(_harmless(spans))
 
     def _hide(self) -> None:
         if self._status is not None:
@@ -162,8 +184,18 @@ class _Stream:
         self.colourful = self.interactive and not plain
         self._console: Console | None = None
 
+    @property
+    def columns(self) -> int:
+        """Return how wide the terminal is."""
+        return max(shutil.get_terminal_size((NARROW, 24)).columns, NARROWEST)
+
+    def flow(self, line: Line) -> None:
+        """Print what is said: on a terminal what is longer than it is wide goes on below."""
+        for row in flowing(line, width=self.columns) if self.interactive else (line,):
+            self.line(row)
+
     def line(self, line: Line) -> None:
-        """Print one line, never wrapped: a command must stay ready to paste."""
+        """Print one line as it is."""
         try:
             self._print(line)
         except BrokenPipeError as exc:

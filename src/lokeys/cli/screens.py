@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person sees of routes, findings and plans: lines, made of what the core knows.
 
-Nothing is said by colour alone. Commands are never wrapped: they are there to be pasted.
+Nothing is said by colour alone. Commands are never wrapped: they are there to be pasted. Where a
+column of labels leaves too little room, what they label begins right beside them; the printer
+breaks what is longer than the terminal is wide.
 """
 
 from __future__ import annotations
@@ -26,6 +28,12 @@ BLANK: Line = ()
 _LABEL = 10
 _NAME_AT = 29
 """The column where a hop's object stands: what is compared stands before it, aligned."""
+_COLUMN = 30
+"""The least room beside labels that is worth a column of its own."""
+_ROOM_FOR_NAMES = 45
+"""The least room that is worth a column of hops' objects."""
+_INDENT = 4
+"""Where things stand, where there is no such room."""
 _MARKS = {True: ("=", "good"), False: ("≠", "error"), None: ("?", "faint")}
 _DISAGREES = {
     Hop.VAULT: "the vault does not hold the source's key: here it goes stale",
@@ -49,7 +57,8 @@ def route_lines(route: RouteView, *, at: datetime, width: int) -> Iterator[Line]
         yield from _hop_lines(view, home=route.owner.namespace, at=at, width=width)
         if view is wrong:
             said = _DISAGREES.get(view.hop, "it disagrees")
-            yield ((f"{'':12}╰ {said}", "error"),)
+            at_column = " " * (12 if _has_columns(width) else _INDENT)
+            yield ((f"{at_column}╰ {said}", "error"),)
 
 
 def _hop_lines(view: HopView, *, home: str | None, at: datetime, width: int) -> Iterator[Line]:
@@ -63,14 +72,23 @@ def _hop_lines(view: HopView, *, home: str | None, at: datetime, width: int) -> 
         mark,
         (f" {shown:<8}", "strong"),
         (f" {age:>4}  ", "faint"),
-        (name, ""),
     )
+    if not _has_columns(width):
+        yield line
+        yield from (((" " * _INDENT + text, ""),) for text in (name, view.detail) if text)
+        return
+    line = (*line, (name, ""))
     if len(view.detail) + len(name) + _NAME_AT + 2 <= width:
         yield (*line, (f"  {view.detail}", "faint"))
         return
     yield line
-    for part in textwrap.wrap(view.detail, max(width - _NAME_AT, 30)):
+    for part in wrapped(view.detail, width - _NAME_AT):
         yield ((f"{'':{_NAME_AT}}{part}", "faint"),)
+
+
+def _has_columns(width: int) -> bool:
+    """Tell whether hops are shown in columns, or what they hold below their names."""
+    return width >= _NAME_AT + _ROOM_FOR_NAMES
 
 
 def _name(ref: Ref, home: str | None) -> str:
@@ -91,6 +109,18 @@ def span_of(span: timedelta) -> str:
         if seconds >= 2 * length or (unit == "m" and seconds >= 100):
             return f"{seconds // length}{unit}"
     return f"{seconds}s"
+
+
+def wrapped(text: str, width: int, *, after: str = "") -> list[str]:
+    """Return prose in lines; a word that is longer than a line stays whole.
+
+    The first line has only the room that is left `after` what stands before it.
+    """
+    lead = " " * max(len(after) - _INDENT - 2, 0)
+    lines = textwrap.wrap(
+        text, width, initial_indent=lead, break_long_words=False, break_on_hyphens=False
+    )
+    return [lines[0][len(lead) :], *lines[1:]] if lines else []
 
 
 # --- findings -----------------------------------------------------------------------------------
@@ -122,7 +152,13 @@ def finding_lines(finding: Finding, *, width: int) -> Iterator[Line]:
         text = remedy.text.removeprefix("or ").removeprefix("else ") if number else remedy.text
         yield from _labelled(label, [text + warning], width=width)
         if remedy.command:
-            yield ((" " * (_LABEL + 2), ""), (remedy.command, "command"))
+            yield _command(remedy.command, width=width)
+
+
+def _command(command: str, *, width: int) -> Line:
+    """Return a command where what is said of it stands."""
+    indent = _LABEL + 2 if width >= _LABEL + 2 + _COLUMN else _INDENT
+    return ((" " * indent, ""), (command, "command"))
 
 
 def _places(finding: Finding) -> Iterator[str]:
@@ -136,11 +172,10 @@ def _places(finding: Finding) -> Iterator[str]:
         yield finding.field
 
 
-def headline(finding: Finding, *, width: int) -> Iterator[Line]:
-    """Yield a finding in one line: its code, how bad, what."""
+def headline(finding: Finding) -> Line:
+    """Return a finding in one line: its code, how bad, what."""
     severity = finding.severity.value
-    title = textwrap.shorten(finding.title, max(width - 18, 30), placeholder="…")
-    yield ((finding.code, "strong"), (f" {severity}", severity), (f"  {title}", ""))
+    return ((finding.code, "strong"), (f" {severity}", severity), (f"  {finding.title}", ""))
 
 
 def _symptom(symptom: Symptom) -> str:
@@ -154,9 +189,22 @@ def _symptom(symptom: Symptom) -> str:
 
 def _labelled(label: str, texts: Iterable[str], *, width: int) -> Iterator[Line]:
     for text in texts:
-        for part in textwrap.wrap(text, max(width - _LABEL - 2, 30), break_on_hyphens=False):
-            yield ((f"  {label:<{_LABEL}}", "faint"), (part, ""))
-            label = ""
+        yield from _beside(f"  {label:<{_LABEL}}", text, width=width)
+        label = ""
+
+
+def _beside(label: str, text: str, *, width: int) -> Iterator[Line]:
+    """Yield prose beside its label, in a column where there is room for one."""
+    room = width - len(label)
+    if room >= _COLUMN:
+        for part in wrapped(text, room):
+            yield ((label, "faint"), (part, ""))
+            label = " " * len(label)
+        return
+    head = f"  {label.strip()} ".ljust(_INDENT)
+    for part in wrapped(text, width - _INDENT - 2, after=head):
+        yield ((head, "faint"), (part, ""))
+        head = " " * (_INDENT + 2)
 
 
 def summary_line(
@@ -219,9 +267,7 @@ def _step_lines(number: int, step: Step, *, width: int) -> Iterator[Line]:
         ("  destructive" if step.destructive else "", "error"),
     )
     for label, text in (("why", step.why), ("changes", step.changes)):
-        for part in textwrap.wrap(text, max(width - 15, 30)):
-            yield ((f"     {label:<9}", "faint"), (part, ""))
-            label = ""  # noqa: PLW2901 - only the first line bears it
+        yield from _beside(f"     {label:<9}", text, width=width)
 
 
 def step_words(step: Step) -> str:
@@ -238,9 +284,14 @@ def link_lines(links: Sequence[Link], *, width: int) -> Iterator[Line]:
     words = {True: ("ok  ", "good"), False: ("FAIL", "error"), None: ("-   ", "faint")}
     for link in links:
         cause = f" ({link.cause})" if link.cause else ""
-        parts = textwrap.wrap(link.detail + cause, max(width - room - 10, 30)) or [""]
-        yield ((f"  {link.name:<{room}}  ", ""), words[link.ok], (f"  {parts[0]}", "faint"))
-        for part in parts[1:]:
+        head: Line = ((f"  {link.name:<{room}}  ", ""), words[link.ok])
+        if width - room - 10 < _COLUMN:
+            yield ((f"  {link.name}  ", ""), words[link.ok])
+            yield from _beside(" " * (room + 10), f"{link.detail}{cause}", width=width)
+            continue
+        first, *rest = wrapped(link.detail + cause, width - room - 10) or [""]
+        yield (*head, (f"  {first}", "faint"))
+        for part in rest:
             yield ((" " * (room + 10) + part, "faint"),)
 
 
@@ -257,4 +308,4 @@ def rule_lines(rule: Rule, *, width: int) -> Iterator[Line]:
     for number, remedy in enumerate(rule.remedy):
         yield from _labelled("mend" if not number else "or", [readable(remedy.text)], width=width)
         if remedy.command:
-            yield ((" " * (_LABEL + 2), ""), (readable(remedy.command), "command"))
+            yield _command(readable(remedy.command), width=width)

@@ -15,7 +15,7 @@ from fakes.ports import FakeObjects, World
 from fakes.sessions import STORAGE_CREDENTIAL, Desk, Terminal
 from lokeys.cli import screens
 from lokeys.cli.commands import bucket, doctor, heal, probe, rbac, status, trace
-from lokeys.cli.output import Printer
+from lokeys.cli.output import Printer, flowing
 from lokeys.cli.session import Session
 from lokeys.core.catalogue import RULES
 from lokeys.core.plan import Policy
@@ -64,6 +64,68 @@ def test_no_secret_is_printed(command: str) -> None:
         desk = Desk(stale())
         asyncio.run(COMMANDS[command](desk.session(output=output)))
         assert "canary" not in desk.printed + desk.said
+
+
+STATES = {
+    "fine": [("Ready", "True", "ProvedByLoki")],
+    "late": [("Ready", "False", "VaultBehindSource")],
+    "stuck": [("Ready", "False", "X"), ("Stalled", "True", "WalNotPersistent")],
+    "odd": [("Ready", "Unknown", "NotReadable")],
+}
+NEXT = {"late": "write-vault OnePasswordItem/loki: it does not hold the source's pair"}
+ROUTES = [
+    {
+        **STORAGE_CREDENTIAL,
+        "metadata": {"name": name, "namespace": "monitoring"},
+        "status": {
+            "conditions": [{"type": t, "status": s, "reason": r} for t, s, r in conditions],
+            "nextStep": NEXT.get(name, ""),
+        },
+    }
+    for name, conditions in STATES.items()
+]
+
+
+def on_a_terminal(command: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the lines that a command shows on a terminal so wide, talk and all."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    desk = Desk(stale(), environ={"NO_COLOR": "1"}, out=Terminal(), err=Terminal())
+    if command == "status":
+        desk.objects = FakeObjects(*ROUTES)
+    asyncio.run(COMMANDS[command](desk.session()))
+    return (desk.printed + desk.said).splitlines()
+
+
+def is_left_whole(line: str) -> bool:
+    """Tell whether a line is one name, or a command."""
+    return line.startswith("    lokeys ") or " " not in line.strip()
+
+
+@pytest.mark.parametrize("columns", [20, 30, 40, 60, 80, 120])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_terminal_of_any_width_is_readable(
+    command: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is longer than it is wide, but for names and commands; and not a word is lost."""
+    lines = on_a_terminal(command, columns, monkeypatch)
+    assert [line for line in lines if len(line) > columns and not is_left_whole(line)] == []
+    words = " ".join(lines).split()
+    assert words == " ".join(on_a_terminal(command, 120, monkeypatch)).split()
+
+
+def test_in_a_pipe_a_line_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the terminal around it: what follows may read line by line."""
+    monkeypatch.setenv("COLUMNS", "30")
+    desk = Desk(stale(), objects=FakeObjects(*ROUTES))
+    asyncio.run(COMMANDS["status"](desk.session()))
+    assert len(desk.printed.splitlines()) == len(ROUTES)
+
+
+@pytest.mark.parametrize("kind", ["command", "comment"])
+def test_what_is_there_to_be_pasted_is_never_broken(kind: str) -> None:
+    """A script's comment neither: its second line would be run."""
+    line = (("# " + "word " * 20, kind),)
+    assert list(flowing(line, width=30)) == [line]
 
 
 @pytest.mark.parametrize("command", [COMMANDS["doctor"], COMMANDS["trace"]])
@@ -200,23 +262,7 @@ def test_no_line_but_a_command_is_wider_than_the_terminal() -> None:
 
 def test_status_tells_each_state_in_words() -> None:
     """ready, not ready, needs a person and never looked at are different words."""
-    states = {
-        "fine": [("Ready", "True", "ProvedByLoki")],
-        "late": [("Ready", "False", "VaultBehindSource")],
-        "stuck": [("Ready", "False", "X"), ("Stalled", "True", "WalNotPersistent")],
-        "odd": [("Ready", "Unknown", "NotReadable")],
-    }
-    items = [
-        {
-            **STORAGE_CREDENTIAL,
-            "metadata": {"name": name, "namespace": "monitoring"},
-            "status": {
-                "conditions": [{"type": t, "status": s, "reason": r} for t, s, r in conditions]
-            },
-        }
-        for name, conditions in states.items()
-    ]
-    desk = Desk(World(), objects=FakeObjects(*items))
+    desk = Desk(World(), objects=FakeObjects(*ROUTES))
     assert asyncio.run(status.listing(desk.session(), everywhere=True)) == 0
     assert_golden("status-states.txt", desk.printed)
 

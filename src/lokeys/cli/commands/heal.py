@@ -226,7 +226,7 @@ def _show_plan(session: Session, chosen: Route, look: Look) -> int:
         width = session.printer.width
         session.printer.lines(screens.plan_lines(chosen.spec.route, plan, width=width))
         for finding in findings:
-            session.printer.talk(*next(iter(screens.headline(finding, width=width))))
+            session.printer.talk(*screens.headline(finding))
         for gap in look.diagnosis.not_read:
             session.printer.talk((f"not read: {gap}", "warning"))
     blind = not plan.acts and plan.stalled is None and not look.diagnosis.complete

@@ -278,9 +278,8 @@ def _talk_missing(printer: Printer, found: Prerequisites) -> None:
 
 
 def _script_lines(found: Prerequisites) -> Iterator[Line]:
-    styles = {"comment": "faint", "command": "command"}
     for text, kind in script(found):
-        yield ((text, styles[kind]),)
+        yield ((text, kind),)
 
 
 for _cloud in _BY_CLOUD:

@@ -38,7 +38,7 @@ async def walk(session: Session, name: str | None, file: str | None) -> int:
         printer.lines(screens.route_lines(view, at=seen.look.snapshot.at, width=width))
         printer.lines([screens.BLANK])
         for finding in findings:
-            printer.lines(screens.headline(finding, width=width))
+            printer.lines([screens.headline(finding)])
         ignored = len(view.diagnosis.findings) - len(findings)
         if ignored or not findings:
             agreed = first_disagreement(view.diagnosis.hops) is None
