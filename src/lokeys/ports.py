@@ -134,6 +134,10 @@ class WorkloadsPort(Protocol):
         """Return workloads and pods; pods come without metrics and log."""
         ...
 
+    async def may_evict(self) -> bool | None:
+        """Tell whether pods may be evicted from here; None where that is not to be known."""
+        ...
+
     async def evict(self, pod: PodState, *, grace: timedelta | None) -> None:
         """Evict one pod; raises Conflict if it was replaced, Waiting if a budget refuses."""
         ...

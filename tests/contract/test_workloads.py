@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from builders import TRUSTED, A, B, content, look, said_by
-from contract.clusters import Home, RealPlace, home, until
+from contract.clusters import FINGERPRINTER, Home, RealPlace, home, until
+from lokeys.adapters.cluster import Cluster
+from lokeys.adapters.objects import LiveObjects
 from lokeys.adapters.workloads import KubernetesWorkloads
 from lokeys.clock import utc_now
 from lokeys.core.model import Workload
 from lokeys.core.plan import Action, Plan, Policy, plan
 from lokeys.core.snapshot import LokiMetrics, Memory, PodState, WorkloadState
 from lokeys.errors import Conflict, Waiting
-from lokeys.kube.client import Object
+from lokeys.kube.client import Api, Object
+from lokeys.kube.kubeconfig import load
 from lokeys.kube.resources import (
     CONFIG_MAP,
     DAEMON_SET,
@@ -199,6 +202,27 @@ def test_deployments_on_scratch_volumes_lose_lines(play: Play) -> None:
         assert [pod.wal_persistent for pod in await pods(home, "Deployment")] == [False]
 
     play(story)
+
+
+def test_whether_pods_may_be_evicted_is_told(kubernetes: Kubernetes, namespace: str) -> None:
+    """By the API server itself, before any is: not without the right, and with it."""
+    account = f"--serviceaccount={namespace}:mover"
+    kubernetes.kubectl("create", "serviceaccount", "mover", "-n", namespace)
+    config = load(kubeconfig=str(kubernetes.user_kubeconfig(namespace, "mover")))
+
+    async def may() -> bool | None:
+        async with Api(config) as api:
+            cluster = Cluster(
+                objects=LiveObjects(api), api=api, fingerprinter=FINGERPRINTER, clock=utc_now
+            )
+            workloads = KubernetesWorkloads(cluster, (), namespace=namespace, secret="s")
+            return await workloads.may_evict()
+
+    assert asyncio.run(may()) is False
+    words = ("--verb=create", "--resource=pods/eviction", "-n", namespace)
+    kubernetes.kubectl("create", "role", "mover", *words)
+    kubernetes.kubectl("create", "rolebinding", "mover", "--role=mover", account, "-n", namespace)
+    assert asyncio.run(may()) is True
 
 
 def test_a_budget_refuses_and_then_allows(play: Play) -> None:

@@ -94,6 +94,7 @@ class World:
     """Whether a new pod is pending until somebody says otherwise."""
     writes: list[str] = field(default_factory=list)
     gaps: tuple[Unreadable, ...] = ()
+    may_evict: bool | None = True
 
     def __post_init__(self) -> None:
         """Start one pod that is as old as the Secret."""
@@ -305,6 +306,9 @@ class _Workloads:
             started_at=None if pod.pending else pod.started_at,
             wal_persistent=pod.wal_persistent,
         )
+
+    async def may_evict(self) -> bool | None:
+        return self.world.may_evict
 
     async def evict(self, pod: PodState, *, grace: timedelta | None) -> None:
         self.world.writes.append(f"evict {pod.ref.name}")

@@ -25,9 +25,9 @@ from lokeys.adapters.pods import is_over, loki_container, pod_state, secrets_rea
 from lokeys.adapters.wal import wal_persistent
 from lokeys.core.model import Hop, Ref, Workload
 from lokeys.core.snapshot import Budget, PodState, Roller, Unreadable, WorkloadState
-from lokeys.errors import Conflict, Forbidden, LokeysError, NotFound, Waiting
+from lokeys.errors import Conflict, Forbidden, LokeysError, NotFound, NotReadable, Waiting
 from lokeys.kube.client import EvictionBlocked
-from lokeys.kube.resources import POD
+from lokeys.kube.resources import POD, SELF_SUBJECT_ACCESS_REVIEW
 from lokeys.kube.selectors import matches
 from lokeys.ports import Fleet, Reading
 
@@ -119,6 +119,16 @@ class KubernetesWorkloads:
                 states.append(self._state(member, own))
         fleet = Fleet(workloads=tuple(states), pods=tuple(pods))
         return Reading(state=fleet, gaps=tuple(look.gaps))
+
+    async def may_evict(self) -> bool | None:
+        """Tell whether pods may be evicted from here; None where that is not to be known."""
+        right = {"verb": "create", "resource": "pods", "subresource": "eviction"}
+        asked = {"spec": {"resourceAttributes": {**right, "namespace": self._namespace}}}
+        try:
+            answer = await self._cluster.api.create(SELF_SUBJECT_ACCESS_REVIEW, asked)
+        except NotReadable:
+            return None
+        return at(answer, "status", "allowed") is True
 
     async def evict(self, pod: PodState, *, grace: timedelta | None) -> None:
         """Evict one pod; raises Conflict if it was replaced, Waiting if a budget refuses."""

@@ -17,7 +17,7 @@ from lokeys.core.plan import Action, Step
 from lokeys.core.sensitive import Fingerprint, KeyPair
 from lokeys.core.snapshot import Memory, PodState
 from lokeys.engine.look import Look, Lookout
-from lokeys.errors import Conflict, LeaseLost, NeedsHuman, Waiting
+from lokeys.errors import Conflict, Forbidden, LeaseLost, NeedsHuman, Waiting
 
 CALL_TAKES_AT_MOST_S = 10.0
 """Less than a lease lasts between two renewals."""
@@ -35,6 +35,19 @@ class Hand:
 
     lookout: Lookout
     lease_remaining_s: RemainingLease
+
+    async def insist_on_rights(self, look: Look) -> None:
+        """Refuse to begin what could not be ended: a key is spread for pods that may be replaced.
+
+        Raises Forbidden with the right that is missing.
+        """
+        replaces = any(step.action is Action.REPLACE_POD for step in look.plan.steps)
+        if replaces and await self.lookout.ports.workloads.may_evict() is False:
+            namespace = look.snapshot.spec.namespace
+            raise Forbidden(
+                f"pods in namespace {namespace} may not be evicted from here, so nothing is begun: "
+                "`create` on `pods/eviction` is missing (lokeys rbac prints it)"
+            )
 
     async def act(self, step: Step, look: Look) -> Memory:
         """Do the step; return what is to be remembered of it.

@@ -34,6 +34,7 @@ from lokeys.engine.look import Look, Lookout, Wishes
 from lokeys.errors import (
     BadInput,
     Conflict,
+    Forbidden,
     LeaseLost,
     LokeysError,
     NeedsHuman,
@@ -193,6 +194,8 @@ class Controller:
         self.metrics.failed(step.action.value)
         found = look.diagnosis.cause
         cause = "op_write_rejected" if step.action is Action.WRITE_VAULT else found and found.cause
+        if isinstance(refusal, Forbidden):
+            cause = "not_permitted"
         return replace(look, plan=Plan(stalled=cause or "step_refused", reason=str(refusal)))
 
     def _done(self, route: Route, healing: Healing, done: Done) -> None:

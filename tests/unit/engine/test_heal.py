@@ -14,7 +14,7 @@ from lokeys.core.snapshot import Memory
 from lokeys.engine.act import Hand
 from lokeys.engine.heal import Ending, Healing, Listener, Patience, heal
 from lokeys.engine.look import Lookout, Wishes
-from lokeys.errors import LeaseLost, NeedsHuman
+from lokeys.errors import Forbidden, LeaseLost, NeedsHuman
 
 
 def hand_of(world: World, *, lease_s: float = 60.0) -> Hand:
@@ -115,6 +115,19 @@ def test_a_short_lease_stops_the_hand() -> None:
     assert step is not None
     with pytest.raises(LeaseLost):
         asyncio.run(hand.act(step, look))
+    assert world.writes == []
+
+
+@pytest.mark.parametrize("may", [True, None, False])
+def test_a_key_is_not_spread_for_pods_that_may_not_be_replaced(may: bool | None) -> None:
+    """Only where that is certain: who cannot tell finds out when it comes to it."""
+    world = World(may_evict=may)
+    world.rotate_source()
+    if may is not False:
+        assert healed(world).ending is Ending.PROVED
+        return
+    with pytest.raises(Forbidden, match="pods/eviction"):
+        healed(world)
     assert world.writes == []
 
 

@@ -352,3 +352,24 @@ def test_a_workload_that_may_not_be_read_is_missed_before_anything_is_changed() 
         assert "write vault" in desk.world.writes
 
     run(main())
+
+
+def test_pods_that_may_not_be_replaced_are_missed_before_a_key_is_spread() -> None:
+    """The status says which right is missing; the route heals when it has come."""
+
+    async def main() -> None:
+        desk = Desk()
+        desk.world.may_evict = False
+        desk.world.rotate_source()
+        await desk.controller.reconcile(KEY)
+        told = desk.store.patches[-1]["status"]
+        stalled = {each["type"]: each for each in told["conditions"]}["Stalled"]
+        assert (stalled["status"], stalled["reason"]) == ("True", "NotPermitted")
+        assert "pods/eviction" in stalled["message"]
+        assert desk.world.writes == []
+        desk.world.may_evict = True
+        desk.wake()
+        await desk.rest(until=lambda: desk.ready()[0] == "True")
+        assert "evict loki-0" in desk.world.writes
+
+    run(main())
