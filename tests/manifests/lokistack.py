@@ -5,7 +5,7 @@ import base64
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from lokeys.core.model import Ref
 from lokeys.core.storage.model import CloudEnvironment, Storage
 from lokeys.core.storage.read import read_storage
 from lokeys.core.storage.secret_data import secret_data
+from manifests.pairs import cover
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 NAME, NAMESPACE = "my-stack", "logging"
@@ -57,6 +58,16 @@ class Store:
     type: str
     mode: str
     data: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twist:
+    """What is added to a store's Secret, and taken from it; the stores that can have it."""
+
+    stores: tuple[str, ...]
+    data: Mapping[str, str] = field(default_factory=dict)
+    drops: tuple[str, ...] = ()
+    ca: bool = False
 
 
 STORES = {
@@ -226,12 +237,68 @@ EXTRAS: dict[str, dict[str, Any]] = {
         "hashRing": {"type": "memberlist", "memberlist": {"enableIPv6": True}},
     },
 }
+_KMS_KEYS = ("sse_kms_key_id", "sse_kms_encryption_context")
+_KMS = {"sse_type": "SSE-KMS", "sse_kms_key_id": "alias/loki"}
+_ANY_S3 = tuple(name for name, store in STORES.items() if store.type == "s3")
+_ANY_AZURE = tuple(name for name, store in STORES.items() if store.type == "azure")
+TWISTS: dict[str, Twist] = {
+    "plain": Twist(stores=tuple(STORES)),
+    "a CA": Twist(stores=_ANY_S3, ca=True),
+    "SSE-S3": Twist(stores=_ANY_S3, data={"sse_type": "SSE-S3"}, drops=_KMS_KEYS),
+    "SSE-KMS, path style": Twist(
+        stores=_ANY_S3, data={**_KMS, "forcepathstyle": "true"}, drops=_KMS_KEYS[1:]
+    ),
+    "SSE-KMS and context": Twist(
+        stores=_ANY_S3, data={**_KMS, "sse_kms_encryption_context": json.dumps({"a": CANARY})}
+    ),
+    "several buckets": Twist(
+        stores=tuple(name for name in _ANY_S3 if name != "s3-buckets"),
+        data={"bucketnames": "logs-1,logs-2,logs-3"},
+    ),
+    "AWS in China": Twist(
+        stores=("s3-aws-kms",),
+        data={"region": "cn-north-1", "endpoint": "https://s3.cn-north-1.amazonaws.com.cn"},
+    ),
+    "AWS for governments, FIPS": Twist(
+        stores=("s3-aws-kms",),
+        data={
+            "region": "us-gov-west-1",
+            "endpoint": "https://s3-fips.us-gov-west-1.amazonaws.com",
+        },
+    ),
+    "a role for governments": Twist(
+        stores=("s3-token",),
+        data={"region": "us-gov-west-1", "role_arn": "arn:aws-us-gov:iam::123456789012:role/loki"},
+    ),
+    "an endpoint of a VPC": Twist(
+        stores=("s3-aws-kms",),
+        data={"endpoint": "https://bucket.vpce-0a1b-2c3d.s3.eu-central-1.vpce.amazonaws.com:443"},
+    ),
+    "Azure in China": Twist(stores=_ANY_AZURE, data={"environment": "AzureChinaCloud"}),
+    "Azure for governments": Twist(stores=_ANY_AZURE, data={"environment": "AzureUSGovernment"}),
+    "Azure by its suffix": Twist(
+        stores=_ANY_AZURE,
+        data={"endpoint_suffix": "blob.core.usgovcloudapi.net"},
+        drops=("environment",),
+    ),
+    "an audience of its own": Twist(
+        stores=("s3-token", "s3-cco", "azure-token", "azure-cco", "gcs-cco"),
+        data={"audience": "loki.example"},
+    ),
+}
+"""What a store may be told beside the least."""
+
+COMPONENTS = (
+    *("distributor", "ingester", "querier", "query-frontend"),
+    *("compactor", "index-gateway", "ruler"),
+)
 DIMENSIONS: tuple[tuple[Any, ...], ...] = (
     tuple(STORES),
     SIZES,
     TENANCIES,
     tuple(SCHEMAS),
     tuple(EXTRAS),
+    tuple(TWISTS),
 )
 CLOUDS = CloudEnvironment(
     openshift=True,
@@ -255,9 +322,11 @@ class Choice:
     tenancy: str | None = None
     schema: str = "v13"
     extra: str = "plain"
+    twist: str = "plain"
 
     def __str__(self) -> str:
-        return f"{self.store}, {self.size}, {self.tenancy}, {self.schema}, {self.extra}"
+        words = (self.store, self.size, self.tenancy, self.schema, self.extra, self.twist)
+        return ", ".join(map(str, words))
 
     @property
     def on_openshift(self) -> bool:
@@ -272,13 +341,21 @@ class Choice:
         return CloudEnvironment(openshift=(self.tenancy or "").startswith("openshift"))
 
     @property
+    def has_ca(self) -> bool:
+        """Tell whether the store's certificate has an authority of its own."""
+        return self.store == "swift" or TWISTS[self.twist].ca
+
+    @property
     def secret(self) -> dict[str, Any]:
         """Return the storage Secret."""
+        twist = TWISTS[self.twist]
+        base = STORES[self.store].data.items()
+        kept = {key: value for key, value in base if key not in twist.drops}
         return {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": "store", "namespace": NAMESPACE},
-            "stringData": dict(STORES[self.store].data),
+            "stringData": {**kept, **twist.data},
         }
 
     @property
@@ -294,7 +371,7 @@ class Choice:
                     for version, day in SCHEMAS[self.schema]
                 ],
                 "secret": {"name": "store", "type": store.type, "credentialMode": store.mode},
-                **({"tls": {"caName": "ca"}} if self.store == "swift" else {}),
+                **({"tls": {"caName": "ca"}} if self.has_ca else {}),
             },
             **EXTRAS[self.extra],
         }
@@ -344,32 +421,39 @@ def _tenants(mode: str) -> dict[str, Any]:
 
 
 def every() -> Iterator[Choice]:
-    """Yield all combinations."""
-    for store, size, tenancy, schema, extra in itertools.product(*DIMENSIONS):
-        yield Choice(store=store, size=size, tenancy=tenancy, schema=schema, extra=extra)
+    """Yield all combinations; those with a twist in one size and without tenants.
+
+    A twist is about the store alone, of which neither size nor tenancy says anything.
+    """
+    for row in itertools.product(*DIMENSIONS):
+        choice = _choice(row)
+        here = choice.twist == "plain" or (choice.size, choice.tenancy) == (SIZES[0], None)
+        if here and _fits(dict(enumerate(row))):
+            yield choice
 
 
 def pairwise() -> list[Choice]:
-    """Return few choices in which every two values of two dimensions meet."""
-    indices = range(len(DIMENSIONS))
-    missing = {
-        (one, first, other, second)
-        for one, other in itertools.combinations(indices, 2)
-        for first in DIMENSIONS[one]
-        for second in DIMENSIONS[other]
-    }
-    chosen = []
-    rows = list(itertools.product(*DIMENSIONS))
-    while missing:
-        row = max(rows, key=lambda each: len(_pairs(each) & missing))
-        missing -= _pairs(row)
-        store, size, tenancy, schema, extra = row
-        chosen.append(Choice(store=store, size=size, tenancy=tenancy, schema=schema, extra=extra))
-    return chosen
+    """Return few choices in which every two values of two dimensions meet that can."""
+    return [_choice(row) for row in cover(DIMENSIONS, _fits)]
 
 
-def _pairs(row: tuple[Any, ...]) -> set[tuple[int, Any, int, Any]]:
-    return {
-        (one, row[one], other, row[other])
-        for one, other in itertools.combinations(range(len(row)), 2)
-    }
+def pairwise_components() -> list[tuple[Choice, str]]:
+    """Return the same with one dimension more: a component that such a stack has."""
+    extra, component = DIMENSIONS.index(tuple(EXTRAS)), len(DIMENSIONS)
+
+    def fits(row: Mapping[int, Any]) -> bool:
+        has_ruler = extra not in row or "rules" in EXTRAS[row[extra]]
+        return _fits(row) and (has_ruler or row.get(component) != "ruler")
+
+    rows = cover((*DIMENSIONS, COMPONENTS), fits)
+    return [(_choice(row[:-1]), row[-1]) for row in rows]
+
+
+def _choice(row: tuple[Any, ...]) -> Choice:
+    store, size, tenancy, schema, extra, twist = row
+    return Choice(store=store, size=size, tenancy=tenancy, schema=schema, extra=extra, twist=twist)
+
+
+def _fits(row: Mapping[int, Any]) -> bool:
+    store, twist = row.get(0), row.get(len(DIMENSIONS) - 1)
+    return store is None or twist is None or store in TWISTS[twist].stores
