@@ -215,10 +215,11 @@ def test_merge_without_a_target_is_ready_and_missing(delivery: Delivery) -> None
     assert delivery.find("secrets") is None
 
 
-def test_a_second_claim_on_one_target(delivery: Delivery) -> None:
-    """The second ExternalSecret fails by name."""
+@pytest.mark.parametrize("policy", ["Owner", "Orphan", "Merge"])
+def test_a_second_claim_on_one_target(delivery: Delivery, policy: str) -> None:
+    """The second ExternalSecret fails by name, whatever it would do to a Secret that is owned."""
     begin(delivery)
-    delivery.add("second", target={"name": SECRET})
+    delivery.add("second", target={"name": SECRET, "creationPolicy": policy})
     delivery.until(lambda: delivery.ready(name="second")[0] == "False")
     message = delivery.ready(name="second")[2]
     assert message == "target is owned by another ExternalSecret"

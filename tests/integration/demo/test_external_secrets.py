@@ -311,13 +311,15 @@ async def test_a_store_that_is_no_help(tmp_path: Path, present: bool) -> None:
         assert events(cluster)[0].startswith(FIRST + text)
 
 
+@pytest.mark.parametrize("policy", ["Owner", "Orphan", "Merge"])
 @on_loop
-async def test_a_second_claim_on_one_target(tmp_path: Path) -> None:
+async def test_a_second_claim_on_one_target(tmp_path: Path, policy: str) -> None:
     """The second ExternalSecret fails by name, and takes over when the first goes."""
     async with world(tmp_path) as cluster:
         await begin(cluster)
         await synced(cluster)
-        cluster.api.add(external_secret("second", target={"name": SECRET}))
+        target = {"name": SECRET, "creationPolicy": policy}
+        cluster.api.add(external_secret("second", target=target))
         await until(lambda: ready(cluster, name="second")[0] == "False")
         second = condition(cluster.get("ExternalSecret", "second"), "Ready")
         assert second["message"] == "target is owned by another ExternalSecret"

@@ -156,3 +156,22 @@ DUPLICATE_STACK = Rule(
     remedy=(Remedy(text="keep one of them"),),
     rank=60,
 )
+SHARED_BUCKET = Rule(
+    code="LK0213",
+    severity=Severity.WARNING,
+    cause=None,
+    fault="shared_bucket",
+    title="several stacks write to one bucket",
+    message="{place} writes to {bucket}, like {others}",
+    meaning="Loki keeps chunks under their tenant's name and the index under its day's: nothing in "
+    "an object's name says which stack it is of.",
+    why="Each stack's compactor takes itself for the only one: it rewrites the index that another "
+    "writes, and deletes by its own retention. Tenants of one name are mixed.",
+    remedy=(
+        Remedy(
+            text="give each stack a bucket of its own: what is written stays where it is",
+            command=_EDIT,
+        ),
+    ),
+    rank=61,
+)

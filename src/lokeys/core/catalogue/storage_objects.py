@@ -31,14 +31,18 @@ MISSING_MANAGED_SECRET = Rule(
     title="the managed credentials are not there",
     message="{stack_ref} is in mode token-cco, and {place} {where}",
     meaning="In token-cco the Cloud Credential Operator answers the stack's CredentialsRequest "
-    "with a Secret named after the stack.",
+    "with a Secret named after the stack. It is made in the cluster, and in no manifest: for "
+    "manifests alone say `--secrets optional`.",
     why="The pods mount it: until it is there, they cannot start.",
     remedy=(
         Remedy(
             text="see what the Cloud Credential Operator says of the request",
             command="kubectl -n {namespace} describe credentialsrequest {stack}",
         ),
-        Remedy(text="where Secrets are kept elsewhere: `lokeys validate --secrets optional`"),
+        Remedy(
+            text="where manifests are judged before they are applied: "
+            "`lokeys validate --secrets optional` takes it for granted"
+        ),
     ),
     fault="missing_managed_secret",
     rank=40,
@@ -90,6 +94,26 @@ DUPLICATE_OBJECT = Rule(
     remedy=(Remedy(text="leave out those that are not meant"),),
     fault="duplicate_object",
     rank=62,
+)
+EXTERNAL_SECRET_KEPT_OUT = Rule(
+    code="LK0135",
+    severity=Severity.WARNING,
+    cause=None,
+    title="an ExternalSecret writes to what another one owns",
+    message="{place} (creationPolicy {policy}) has {secret} as its target, which {owner} owns",
+    meaning="One ExternalSecret owns a Secret (creationPolicy Owner, or no word of it); External "
+    "Secrets refuses all others: `target is owned by another ExternalSecret`.",
+    why="What it should bring never arrives, though the Secret is there.",
+    remedy=(
+        Remedy(text="let one ExternalSecret bring all keys"),
+        Remedy(
+            text="or let none own the Secret: creationPolicy Orphan for the one that makes it, "
+            "Merge for the others",
+            command="kubectl -n {namespace} edit externalsecret {name}",
+        ),
+    ),
+    fault="target_owned_by_other",
+    rank=61,
 )
 BAD_STORAGE_CREDENTIAL = Rule(
     code="LK0134",

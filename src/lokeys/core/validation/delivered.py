@@ -2,7 +2,8 @@
 """The Secret that External Secrets leaves behind: one's own keys, and those that it brings.
 
 creationPolicy   the Secret is
-Owner, Orphan    made
+Owner            made, and kept from all other ExternalSecrets
+Orphan           made
 CreateOrMerge    made, or added to where it is there
 Merge            added to, and never made
 None             left alone
@@ -46,12 +47,27 @@ def merges(external_secret: Manifest) -> bool:
     return creation_policy(external_secret) in _MERGES
 
 
+def owner_among(external_secrets: Iterable[Manifest]) -> Manifest | None:
+    """Return the ExternalSecret that keeps all others out; the first, where several would."""
+    return next((each for each in external_secrets if creation_policy(each) == "Owner"), None)
+
+
+def kept_out(external_secrets: Sequence[Manifest]) -> list[Manifest]:
+    """Return those that would write to a Secret which another one owns."""
+    owner = owner_among(external_secrets)
+    return [
+        each
+        for each in external_secrets
+        if owner is not None and each is not owner and creation_policy(each) != "None"
+    ]
+
+
 def made_secret(external_secrets: Sequence[Manifest], *, ref: Ref) -> SecretData | None:
     """Return what is known of a Secret that only ExternalSecrets speak of; None if none makes it.
 
-    Of several that would own it External Secrets lets one: the first is taken.
+    Of several that would own it External Secrets lets one, and nobody else writes to it.
     """
-    maker = next(filter(makes, external_secrets), None)
+    maker = owner_among(external_secrets) or next(filter(makes, external_secrets), None)
     if maker is None:
         return None
     made = external_secret_data(maker, ref=ref)
@@ -85,6 +101,9 @@ def added_to(own: SecretData, external_secrets: Sequence[Manifest]) -> SecretDat
 def _brought(
     external_secrets: Iterable[Manifest], ref: Ref, *, but: Manifest | None = None
 ) -> Iterator[SecretData]:
+    external_secrets = tuple(external_secrets)
+    if owner_among(external_secrets):
+        return
     for each in external_secrets:
         if each is not but and merges(each):
             yield external_secret_data(each, ref=ref)

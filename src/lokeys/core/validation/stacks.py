@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -24,8 +24,10 @@ from lokeys.core.storage.telling import printable, tell
 from lokeys.core.validation.delivered import (
     added_to,
     creation_policy,
+    kept_out,
     made_secret,
     mended_there,
+    owner_among,
     why_not_made,
 )
 from lokeys.core.validation.objects import Objects, Placed
@@ -98,7 +100,10 @@ def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
             resolved = reading.storage  # all values are known
         findings += _mendable(reading.findings, secret)
         if reading.asks_for_managed and managed is None:
-            findings.append(_absent(rules.MISSING_MANAGED_SECRET, managed_ref, ref, around))
+            # No manifest has it: whoever judges manifests alone takes it for granted.
+            optional = Severity.INFO
+            rule = rules.MISSING_MANAGED_SECRET
+            findings.append(_absent(rule, managed_ref, ref, around, optional=optional))
     findings += _ca(ref, storage, kind, around)
     return StackView(
         ref=ref,
@@ -153,6 +158,7 @@ def _secret(wanted: Ref, stack: Ref, around: Around, findings: list[Finding]) ->
     objects = around.objects
     placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
     manifests = [each.object for each in external]
+    findings += _kept_out(external, wanted, stack, objects)
     if placed is not None:
         decoded = secret_data(placed.object, ref=wanted, stack=stack)
         findings += decoded.findings
@@ -167,6 +173,24 @@ def _secret(wanted: Ref, stack: Ref, around: Around, findings: list[Finding]) ->
     return made
 
 
+def _kept_out(
+    external: Sequence[Placed], wanted: Ref, stack: Ref, objects: Objects
+) -> Iterator[Finding]:
+    """Yield the ExternalSecrets that would write to a Secret which another one owns."""
+    manifests = [each.object for each in external]
+    owner = owner_among(manifests)
+    for each in external:
+        if owner is not None and any(each.object is out for out in kept_out(manifests)):
+            words = {
+                "policy": printable(creation_policy(each.object)),
+                "secret": str(wanted),
+                "owner": str(objects.ref_of(external[manifests.index(owner)])),
+            }
+            rule = rules.EXTERNAL_SECRET_KEPT_OUT
+            field = "spec.target"
+            yield tell(rule, objects.ref_of(each), stack=stack, field=field, words=words)
+
+
 def _mendable(findings: Iterable[Finding], secret: SecretData | None) -> Iterator[Finding]:
     """Yield findings; of a Secret that External Secrets makes, with what it does not undo."""
     for each in findings:
@@ -174,10 +198,18 @@ def _mendable(findings: Iterable[Finding], secret: SecretData | None) -> Iterato
         yield mended_there(each, made) if made else each
 
 
-def _absent(rule: Rule, wanted: Ref, stack: Ref, around: Around, *, why: str = "") -> Finding:
+def _absent(  # noqa: PLR0913 - what, where, and what is said of it
+    rule: Rule,
+    wanted: Ref,
+    stack: Ref,
+    around: Around,
+    *,
+    why: str = "",
+    optional: Severity = Severity.WARNING,
+) -> Finding:
     words = {"stack_ref": str(stack), "where": around.absent + why}
     finding = tell(rule, wanted, stack=stack, words=words)
-    severity = Severity.WARNING if around.secrets_optional else finding.severity
+    severity = optional if around.secrets_optional else finding.severity
     return replace(finding, severity=severity)
 
 

@@ -15,6 +15,7 @@ from lokeys.core.report import Ignore, heeded
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.telling import tell
 from lokeys.core.validation.objects import Objects, Placed, location_of
+from lokeys.core.validation.shared_buckets import shared_buckets
 from lokeys.core.validation.stacks import Around, StackView, view_stack
 
 _STORAGE_CREDENTIAL = "StorageCredential"
@@ -120,9 +121,9 @@ def _pointer_to(ref: Ref) -> str:
 
 
 def _shared(
-    views: Iterable[StackView], objects: Objects, ignored: Sequence[Ignore]
+    views: Sequence[StackView], objects: Objects, ignored: Sequence[Ignore]
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with objects that stacks share."""
+    """Return what is wrong with what stacks share: objects and buckets."""
     named = {
         finding.object
         for view in views
@@ -136,4 +137,5 @@ def _shared(
             words = {"count": objects.count(ref)}
             finding = tell(rules.DUPLICATE_OBJECT, ref, stack=ref, words=words)
             found.append(replace(finding, route=None, location=location_of(placed, None)))
+    found += shared_buckets(views)
     return heeded(found, ignored)

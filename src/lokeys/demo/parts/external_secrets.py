@@ -214,7 +214,7 @@ class ExternalSecrets:
         data = {name: b64encode(value.encode()).decode() for name, value in values.items()}
         if policy == "Merge" and target is None:
             return "SecretMissing", "secret will not be created due to CreationPolicy=Merge"
-        if policy == "Owner" and target and rules.owned_by_another(external, target):
+        if policy != "None" and target and rules.owned_by_another(external, target):
             raise ProviderProblem("target is owned by another ExternalSecret")
         frozen = bool(target and target.get("immutable"))
         if policy == "None" or frozen:

@@ -59,14 +59,40 @@ def test_what_does_not_merge_adds_nothing(policy: str) -> None:
     assert faults(stack(), secret(PLACE), external) == ["missing_field"] * 2
 
 
-def test_keys_of_several_add_up() -> None:
-    """One makes the Secret, another adds to it; a second owner adds nothing."""
-    made = external_secret(*PLACE, name="b", policy="Owner")
+@pytest.mark.parametrize("policy", ["Orphan", "CreateOrMerge"])
+def test_keys_of_several_add_up(policy: str) -> None:
+    """One makes the Secret without owning it, another adds to it."""
+    made = external_secret(*PLACE, name="b", policy=policy)
     added = external_secret(*PAIR, name="a", policy="Merge")
     assert faults(stack(), made, added) == []
     assert faults(stack(), added, made) == []
-    other = external_secret(*PAIR, name="a", policy="Owner")
-    assert "missing_field" in faults(stack(), made, other)
+
+
+@pytest.mark.parametrize("policy", ["Owner", "Orphan", "Merge", "CreateOrMerge"])
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_an_owner_keeps_all_others_out(policy: str, name: str) -> None:
+    """Their keys never arrive, and they are told of; a Secret that is handed in changes nothing."""
+    owner = external_secret(*SOUND["s3 static"], name="o", policy="Owner")
+    other = external_secret("colour", name=name, policy=policy)
+    validation = judge(stack(), owner, other)
+    (finding,) = (each for each in validation.all_findings if each.code == "LK0135")
+    assert finding.fault == "target_owned_by_other"
+    assert finding.object is not None
+    if policy != "Owner":
+        assert finding.object.name == name
+        assert len(validation.all_findings) == 1  # `colour` never comes
+        assert "which ExternalSecret logging/o owns" in finding.message
+    handed_in = judge(stack(), secret(), owner, other)
+    assert [each.code for each in handed_in.all_findings] == ["LK0135"]
+    lacking = external_secret(*PLACE, name="o")
+    pair = external_secret(*PAIR, name=name, policy=policy)
+    assert "missing_field" in faults(stack(), lacking, pair)
+
+
+def test_who_leaves_the_secret_alone_is_not_kept_out() -> None:
+    """Its policy is None: it writes nothing."""
+    owner = external_secret(*SOUND["s3 static"], name="o")
+    assert faults(stack(), owner, external_secret("x", name="n", policy="None")) == []
 
 
 def test_a_file_that_is_merged_may_hold_anything() -> None:

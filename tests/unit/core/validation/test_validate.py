@@ -109,6 +109,9 @@ def test_managed_credentials_are_missed_and_looked_at() -> None:
     own = secret(SOUND["s3 token-cco"])
     missed = judge(stack(), own, environment=EVERYWHERE)
     assert faults(missed) == ["missing_managed_secret"]
+    assert not missed.ok
+    granted = judge(stack(), own, environment=EVERYWHERE, secrets_optional=True)
+    assert [finding.severity for finding in granted.all_findings] == ["info"]
     managed = secret({"credentials": "x"}, name="my-stack-managed-credentials")
     assert faults(judge(stack(), own, managed, environment=EVERYWHERE)) == []
     managed["stringData"] = {}
