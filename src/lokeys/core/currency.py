@@ -89,7 +89,7 @@ def has_read(pod: PodState, content: Content, memory: Memory) -> bool:
         return True
     if pod.started_at > content.since + CLOCKS_AGREE_WITHIN:
         return True
-    if content.exact:
+    if content.exact and (pod.uid in content.old_pods or not content.unseen):
         return pod.uid not in content.old_pods
     # The API server's clock says both; when a container started is the kubelet's word.
     return pod.created_at > content.since + WHOLE_SECONDS

@@ -68,12 +68,14 @@ def _content(snapshot: Snapshot) -> Content | None:
     if known is None:
         since = secret.written_at or snapshot.at
         return Content(pair=secret.pair.pair, since=since, exact=False)
+    blind = snapshot.unseen is not None
     return Content(
         pair=secret.pair.pair,
-        since=snapshot.at,
+        since=(blind and secret.written_at) or snapshot.at,
         exact=True,
         old_pods=_pods_from_before(snapshot, secret.written_at),
         before=_what_pods_hold(snapshot, known),
+        unseen=blind,
     )
 
 

@@ -358,6 +358,7 @@ class Content:
 
     `exact`: lokeys saw it come. Then `old_pods` are the uids of the pods that were there already:
     a pod that is not among them was born later and has read this pair, whatever the clocks say.
+    `unseen`: not all pods could be seen then; of one that shows later its age must tell.
     """
 
     pair: Fingerprint
@@ -365,6 +366,7 @@ class Content:
     exact: bool = True
     old_pods: tuple[str, ...] = ()
     before: Fingerprint | None = None  # the pair that it replaced
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ from lokeys.core.model import Hop, Ref
 from lokeys.core.plan import Policy, plan
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import Held, LogLine, Memory, PodState, Snapshot, VaultFault, Why
+from lokeys.core.storagecredential.status import memory_from_status, memory_to_status
 
 CHANGED = ago(minutes=20)
 EXACT = content(B, since=CHANGED, old_pods=("u-loki-0",), before=A)
@@ -197,6 +198,26 @@ def test_a_change_that_was_seen_names_who_was_there() -> None:
     unknown = after(Memory(content=content(A)), pods=pods, secret=B).content
     assert unknown is not None
     assert unknown.old_pods == ("u-old", "u-made-after", "u-restarted-long-after")
+
+
+@pytest.mark.parametrize(
+    ("age_s", "expected"), [(3600, Currency.BEHIND), (60, Currency.CURRENT), (1, Currency.CURRENT)]
+)
+def test_a_pod_that_could_not_be_seen_when_the_content_changed(
+    age_s: float, expected: Currency
+) -> None:
+    """It is not taken for one that was born later, unless it was: its age tells."""
+    hidden = (a_gap(Hop.PODS, Ref("Deployment", "read", "monitoring"), Why.FORBIDDEN),)
+    secret = a_secret(B, written_at=ago(seconds=300))
+    known = after(Memory(content=content(A)), secret=secret, unreadable=hidden)
+    began = ago(seconds=age_s)
+    pod = a_pod("read-0", created_at=began, started_at=began, accepted=0)
+    seen = a_snapshot(secret=secret, pods=(a_pod(), pod), memory=known)
+    assert currency(pod, seen) is expected
+    assert currency(a_pod(), seen) is Currency.BEHIND
+    assert memory_from_status({"memory": memory_to_status(known, key="k")}, key="k") == replace(
+        known, runs={}
+    )
 
 
 def test_a_torn_pair_passing_through_does_not_hide_the_dead_one() -> None:

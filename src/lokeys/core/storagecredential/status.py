@@ -101,6 +101,7 @@ def _content_to_status(content: Content) -> dict[str, Any]:
         "exact": content.exact,
         "oldPods": list(content.old_pods) or None,
         "before": content.before,
+        "unseen": content.unseen or None,
     }
     return {name: value for name, value in written.items() if value is not None}
 
@@ -118,6 +119,7 @@ def _content(value: object) -> Content | None:
         exact=value.get("exact") is True,
         old_pods=_list(value.get("oldPods"), _word),
         before=_fingerprint(value.get("before")),
+        unseen=value.get("unseen") is True,
     )
 
 

@@ -194,6 +194,7 @@ MEMORY = record(
                     at_most=_PODS_AT_MOST,
                 ),
                 "before": _whole("The pair that it replaced."),
+                "unseen": flag("Whether some pods could not be seen then."),
             },
         ),
         "sourceHeld": listing(
