@@ -138,7 +138,10 @@ def _policy(needs: AwsNeeds) -> Command:
 def _terraform(needs: AwsNeeds) -> Iterator[Block]:
     if needs.elsewhere:  # or Terraform would speak to AWS
         address = needs.sts_endpoint or needs.endpoint
-        skips = ("credentials_validation", "requesting_account_id", "metadata_api_check")
+        skips = (
+            *("credentials_validation", "requesting_account_id"),
+            *("metadata_api_check", "region_validation"),
+        )
         endpoints = Block("endpoints", (), (("iam", address), ("sts", address)))
         switches = ((f"skip_{name}", True) for name in skips)
         yield Block("provider", ("aws",), (("region", needs.region), *switches, endpoints))

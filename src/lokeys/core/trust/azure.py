@@ -271,6 +271,9 @@ def _terraform(needs: AzureNeeds) -> Iterator[Block]:
     provider: tuple[tuple[str, Value] | Block, ...] = (("subscription_id", needs.subscription),)
     if needs.cloud.terraform:
         provider = (*provider, ("environment", needs.cloud.terraform))
+    # Before 5.0 a federated credential named its identity `parent_id`.
+    versions = ("azurerm", {"source": "hashicorp/azurerm", "version": ">= 5.0"})
+    yield Block("terraform", (), (Block("required_providers", (), (versions,)),))
     yield Block("provider", ("azurerm",), (*provider, Block("features", (), ())))
     yield Block("data", ("azurerm_resource_group", "loki"), (("name", needs.resource_group),))
     identity = "azurerm_user_assigned_identity.loki"
@@ -290,8 +293,7 @@ def _terraform(needs: AzureNeeds) -> Iterator[Block]:
             ("azurerm_federated_identity_credential", label),
             (
                 ("name", name),
-                ("resource_group_name", Reference("data.azurerm_resource_group.loki.name")),
-                ("parent_id", Reference(f"{identity}.id")),
+                ("user_assigned_identity_id", Reference(f"{identity}.id")),
                 ("issuer", needs.stack.issuer),
                 ("subject", subject),
                 ("audience", [needs.stack.audience]),

@@ -334,12 +334,15 @@ def _terraform(needs: GcpNeeds) -> Iterator[Block]:
                 ("member", needs.principal(subject)),
             ),
         )
+    # An account that is only looked up exports its address alone.
+    email = f"serviceAccount:{needs.email}"
+    member = email if needs.made_already else Reference(f"{account}.member")
     yield Block(
         "resource",
         ("google_storage_bucket_iam_member", "loki"),
         (
             ("bucket", needs.bucket),
             ("role", BUCKET_ROLE),
-            ("member", Reference(f"{account}.member")),
+            ("member", member),
         ),
     )

@@ -6,7 +6,6 @@ import re
 import subprocess
 from typing import Any
 
-import hcl2
 import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
@@ -16,6 +15,7 @@ from lokeys.core.trust.report import iam_report, script
 from lokeys.core.trust.shell import Command, Prerequisites, Var
 from trust.asked import CLOUDS, RGW, STACK, given, printed, stacks
 from trust.grammar import Wrong, check
+from trust.terraform import NotTerraform, checked
 
 _KMS = {"--kms-key": "alias/loki", "sse_kms_encryption_context": "yes", "secret": "old"}
 CASES: dict[str, tuple[str, dict[str, str]]] = {
@@ -90,11 +90,8 @@ def test_the_script_is_a_script_and_writes_the_documents(
 
 
 def test_terraform_reads_what_is_printed(prerequisites: Prerequisites) -> None:
-    """The blocks parse, and the policies in them are the documents."""
-    found = hcl2.loads(prerequisites.terraform)
-    blocks = [*found["resource"], *found.get("data", ())]
-    kinds = {name.strip('"') for block in blocks for name in block}
-    assert {kind.split("_")[0] for kind in kinds} <= {"aws", "azurerm", "google"}
+    """Each block as its provider documents it; the policies in them are the documents."""
+    checked(prerequisites.terraform)
     encoded = re.findall(r"jsonencode\((\{.*?\n  \})\)", prerequisites.terraform, re.DOTALL)
     policies = [json.loads(text.replace("$${", "${").replace("%%{", "%{")) for text in encoded]
     if prerequisites.cloud == "aws":
@@ -114,6 +111,30 @@ def test_the_report_names_all_of_it(prerequisites: Prerequisites) -> None:
     assert [each["option"] for each in report["missing"]] == [
         each.option for each in prerequisites.missing
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('resource "aws_iam_user" "a" {\n  name = "b"\n}\n', id="not ours"),
+        pytest.param('resource "aws_iam_role" "a" {\n  name = "b"\n}\n', id="an argument lacks"),
+        pytest.param('data "azurerm_resource_group" "a" {\n  title = "b"\n}\n', id="another"),
+        pytest.param('provider "azurerm" {\n  features = true\n}\n', id="no block"),
+        pytest.param('provider "azurerm" {\n  environment = "x"\n}\n', id="no such cloud"),
+        pytest.param('module "a" {\n}\n', id="no such kind"),
+        pytest.param('output "a" {\n  value = aws_iam_role.b.arn\n}\n', id="nobody's name"),
+        pytest.param(
+            'data "azurerm_resource_group" "a" {\n  name = "b"\n}\n'
+            'output "a" {\n  value = data.azurerm_resource_group.a.member\n}\n',
+            id="not exported",
+        ),
+        pytest.param('data "azurerm_resource_group" "a" {\n  name = "b"\n}\n' * 2, id="twice"),
+    ],
+)
+def test_what_no_provider_takes_is_told(text: str) -> None:
+    """The check itself can fail."""
+    with pytest.raises(NotTerraform):
+        checked(text)
 
 
 @pytest.mark.parametrize(
