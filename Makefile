@@ -32,7 +32,7 @@ unit: setup ## the quick tests: seconds, no socket
 test: parts ## all tests on the real parts, which it builds or installs first
 	@$(TESTS) || $(BIN)/python tests/second_try.py
 
-stacks: parts ## put every combination of a LokiStack before the real Loki: a quarter of an hour
+stacks: parts ## put every combination of a LokiStack before the real Loki: eight minutes
 	@LOKEYS_ALL_STACKS=1 $(TESTS) tests/integration/lokistack/test_loki_accepts.py
 
 check: setup ## format, lint, types, layers, quick tests, the core's coverage

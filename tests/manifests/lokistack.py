@@ -255,6 +255,7 @@ TWISTS: dict[str, Twist] = {
         stores=tuple(name for name in _ANY_S3 if name != "s3-buckets"),
         data={"bucketnames": "logs-1,logs-2,logs-3"},
     ),
+    "virtual hosts": Twist(stores=("s3", "s3-buckets"), data={"forcepathstyle": "false"}),
     "AWS in China": Twist(
         stores=("s3-aws-kms",),
         data={"region": "cn-north-1", "endpoint": "https://s3.cn-north-1.amazonaws.com.cn"},

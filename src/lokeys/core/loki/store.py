@@ -118,6 +118,8 @@ def _s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
         yield "access_key_id", from_environment("AWS_ACCESS_KEY_ID")
     if storage.force_path_style:
         yield "bucket_lookup_type", "path"
+    elif storage.virtual_host:
+        yield "bucket_lookup_type", "virtual-hosted"
     yield "bucket_name", literal(storage.buckets[0])
     yield "endpoint", literal(storage.endpoint_host or _aws_host(storage.region))
     if stack.ca:
@@ -148,7 +150,8 @@ def _older_s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
         yield "insecure", True
     yield "region", literal(storage.region or "us-east-1")
     # This client takes virtual hosts unless told otherwise, which hardly any store but AWS's has.
-    yield "s3forcepathstyle", storage.force_path_style or not (not host or ".amazonaws.com" in host)
+    virtual = storage.virtual_host or not host or ".amazonaws.com" in host
+    yield "s3forcepathstyle", storage.force_path_style or not virtual
     if storage.mode is CredentialMode.STATIC:
         yield "secret_access_key", from_environment("AWS_ACCESS_KEY_SECRET")
     if storage.sse:

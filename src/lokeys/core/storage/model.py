@@ -50,7 +50,8 @@ class Sse:
 class S3:
     """An S3 bucket, or several. `endpoint_host` is `host[:port]`, empty for AWS's default.
 
-    `sts_endpoint` is a URL (token mode on Ceph RGW or MinIO), empty for AWS's own.
+    `sts_endpoint` is a URL (token mode on Ceph RGW or MinIO), empty for AWS's own. Without
+    `force_path_style` and `virtual_host` Loki's clients choose: virtual hosts at AWS alone.
     """
 
     mode: CredentialMode
@@ -59,6 +60,7 @@ class S3:
     insecure: bool = False
     region: str = ""
     force_path_style: bool = False
+    virtual_host: bool = False
     audience: str = ""
     role_arn: str = ""
     sts_endpoint: str = ""

@@ -48,6 +48,7 @@ def read_s3(reader: Reader) -> S3:
         insecure=endpoint is not None and not endpoint.secure,
         region=region,
         force_path_style=_switch(reader, "forcepathstyle"),
+        virtual_host=_is_elsewhere(endpoint) and reader.value("forcepathstyle") == _FALSE,
         audience="" if reader.mode is CredentialMode.STATIC else reader.value("audience"),
         role_arn=reader.value("role_arn") if token else "",
         sts_endpoint=str(sts) if sts else "",

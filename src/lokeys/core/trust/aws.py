@@ -133,7 +133,7 @@ def aws_needs(answers: Answers) -> AwsNeeds:
         region=region,
         endpoint=endpoint,
         sts_endpoint=sts if sts != endpoint else "",
-        path_style=elsewhere or answers.text("forcepathstyle") == "true",
+        path_style=(answers.text("forcepathstyle") or str(elsewhere).lower()) == "true",
         sse_type=answers.text("sse_type"),
         kms_key=answers.text("--kms-key", _KMS_NAME, "the id, ARN or alias of a KMS key"),
         kms_context_from=answers.text("secret") if answers.text(KMS_CONTEXT) else "",

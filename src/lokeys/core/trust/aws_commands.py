@@ -58,11 +58,18 @@ def _secret(needs: AwsNeeds) -> dict[str, Word]:
         "audience": needs.stack.audience if needs.stack.audience != AUDIENCE else "",
         "endpoint": needs.endpoint,
         "sts_endpoint": needs.sts_endpoint,
-        "forcepathstyle": "true" if needs.path_style else "",
+        "forcepathstyle": _path_style(needs),
         "sse_type": needs.sse_type or ("SSE-KMS" if needs.kms_key else ""),
         "sse_kms_key_id": needs.kms_key,
         **({KMS_CONTEXT: Var("KMS_CONTEXT")} if needs.kms_context_from else {}),
     }
+
+
+def _path_style(needs: AwsNeeds) -> str:
+    """Return what the Secret says of it; at AWS nothing is said that Loki does by itself."""
+    if needs.path_style:
+        return "true"
+    return "false" if needs.elsewhere else ""
 
 
 def _aws(needs: AwsNeeds, *words: str) -> tuple[str, ...]:

@@ -161,7 +161,7 @@ def _s3_place(storage: S3, ca_bundle: str | None) -> S3Place:
             endpoint=f"http{'' if storage.insecure else 's'}://{host}",
             region=storage.region,
             # As Loki's client chooses: virtual hosts at AWS alone, unless TLS would not cover them.
-            path_style=storage.force_path_style or not aws or "." in name,
+            path_style=storage.force_path_style or not (aws or storage.virtual_host) or "." in name,
             ca_bundle=ca_bundle,
         )
         for name in storage.buckets

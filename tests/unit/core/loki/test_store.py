@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Loki and its pods are told of each store, beyond what a stack in a test says."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,11 @@ def s3(mode: CredentialMode = STATIC, **words: Any) -> S3:
     [
         pytest.param(
             s3(force_path_style=True, region="a"), {"bucket_lookup_type": "path"}, id="path style"
+        ),
+        pytest.param(
+            s3(virtual_host=True, endpoint_host="a"),
+            {"bucket_lookup_type": "virtual-hosted"},
+            id="virtual hosts of one's own store",
         ),
         pytest.param(
             s3(region="eu-west-1"), {"endpoint": "s3.eu-west-1.amazonaws.com"}, id="AWS itself"
@@ -108,6 +114,11 @@ def test_the_current_client_is_told(storage: Storage, expected: dict[str, Any]) 
             id="AWS by name",
         ),
         pytest.param(
+            s3(endpoint_host="a", virtual_host=True),
+            {"s3forcepathstyle": False},
+            id="virtual hosts of one's own store",
+        ),
+        pytest.param(
             s3(endpoint_host="rgw:80", insecure=True),
             {
                 "endpoint": "http://rgw:80",
@@ -131,14 +142,7 @@ def test_the_current_client_is_told(storage: Storage, expected: dict[str, Any]) 
 )
 def test_the_older_client_is_told(storage: S3, expected: dict[str, Any]) -> None:
     """The same in its own words, with all buckets."""
-    several = S3(
-        mode=storage.mode,
-        buckets=("a", "b"),
-        endpoint_host=storage.endpoint_host,
-        insecure=storage.insecure,
-        region=storage.region,
-        sse=storage.sse,
-    )
+    several = replace(storage, buckets=("a", "b"))
     client = store_config(with_ca(), several)["aws"]
     assert client.items() >= expected.items()
     assert client["http_config"] == {"ca_file": "/etc/storage/ca/a.crt"}

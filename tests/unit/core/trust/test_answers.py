@@ -175,6 +175,16 @@ def test_an_endpoint_of_aws_is_kept_and_is_no_other_store(endpoint: str) -> None
     assert "forcepathstyle" not in found.commands[-1].line
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"), [("", "true"), ("true", "true"), ("false", "false")], ids=repr
+)
+def test_how_a_bucket_is_addressed_is_kept(said: str, kept: str) -> None:
+    """Of a store of one's own: path style, unless the Secret has said that it has virtual hosts."""
+    answers = {**given("aws", endpoint="https://s3.example"), "forcepathstyle": said}
+    _, found = printed("aws", answers)
+    assert f"--from-literal=forcepathstyle={kept}" in found.commands[-1].line
+
+
 def test_a_token_exchange_of_aws_in_a_vpc_is_kept() -> None:
     """Nor does it say where tokens are exchanged."""
     sts = "https://vpce-1-x.sts.eu-west-1.vpce.amazonaws.com"
