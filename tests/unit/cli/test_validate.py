@@ -131,6 +131,10 @@ def test_nothing_to_judge_is_bad_input(tmp_path: Path) -> None:
     """A Secret alone could be anybody's."""
     with pytest.raises(BadInput, match="no LokiStack"):
         run("-f", file(tmp_path, secret()))
+    template = {"kind": "Template", "objects": [stack()]}
+    with pytest.raises(BadInput) as told:
+        run("-f", file(tmp_path, template))
+    assert "oc process" in str(told.value.hint)
 
 
 def test_several_paths_are_one_input(tmp_path: Path) -> None:

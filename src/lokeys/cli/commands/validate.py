@@ -20,6 +20,13 @@ from lokeys.core.storage.telling import printable, shown
 from lokeys.core.validation.validate import Validation, validate
 from lokeys.errors import BadInput
 
+_MAKERS = {
+    "Template": "oc process --local -o yaml -f FILE",
+    "Kustomization": "kubectl kustomize FOLDER",
+    "HelmRelease": "helm template CHART",
+}
+"""What is no manifest yet, and the command that makes manifests of it."""
+
 
 class ValidateCommand(Command):
     """Knows the formats of CI, too."""
@@ -66,8 +73,9 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     environment = cloud_environment(
         openshift=openshift, token_cco=token_cco, operator_env=operator_env
     )
+    placed = list(given((*files, *more)))
     validation = validate(
-        given((*files, *more)),
+        placed,
         now=utc_now(),
         namespace=options.namespace or "default",
         environment=environment,
@@ -78,11 +86,20 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
         raise BadInput(
             "no LokiStack and no StorageCredential in here",
             place=", ".join((*files, *more)),
-            hint="a Secret is judged with the LokiStack that names it: hand in both",
+            hint=_instead(placed),
         )
     show(Printer(no_color=options.no_color), options, validation)
     fail_on = Severity(options.fail_on)
     return exit_code(validation.all_findings, complete=True, fail_on=fail_on)
+
+
+def _instead(placed: Sequence[Located]) -> str:
+    """Return what to hand in where there is nothing to judge."""
+    kinds = {str(each.object.get("kind")) for each in placed}
+    made = next((how for kind, how in _MAKERS.items() if kind in kinds), None)
+    if made:
+        return f"manifests are made of it first: {made} | lokeys validate -f -"
+    return "a Secret is judged with the LokiStack that names it: hand in both"
 
 
 def given(paths: Sequence[str]) -> list[Located]:

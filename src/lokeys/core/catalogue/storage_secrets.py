@@ -42,6 +42,13 @@ RENAME_FIELD = Remedy(
     '-p \'[{{"op":"move","from":"/data/{wrong}","path":"/data/{meant}"}}]\'',
 )
 MOVE_TO = Remedy(text="rename `{wrong}` to `{meant}`")
+UNDER_STRING_DATA = Remedy(
+    text="in a manifest: write the value under `stringData`, which takes it as it is"
+)
+IS_MANAGED = Remedy(
+    text="or nothing lacks, where OpenShift's operator has the cloud's own credentials "
+    "(token-cco): say --token-cco, or --operator-env FILE"
+)
 _EXCHANGE = Remedy(
     text="exchange the two, which shows neither",
     command="kubectl -n {namespace} patch secret {name} --type json "

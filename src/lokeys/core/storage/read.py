@@ -90,11 +90,27 @@ def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named 
         elif read_as is not None and kind is StorageType.AZURE:
             read_azure(reader)  # which of two keys is there shows in the names alone
         findings += reader.findings
+        if not credential_mode and _may_be_managed(kind, mode, secret):
+            findings = [_perhaps_managed(each) for each in findings]
     if managed is not None and mode is CredentialMode.TOKEN_CCO and managed.complete:
         findings += _managed(stack, managed, kind)
     sound = mode is not None and not any(finding.is_error for finding in findings)
     sound = sound and secret is not None and secret.whole
     return StorageReading(storage=storage if sound else None, mode=mode, findings=tuple(findings))
+
+
+def _may_be_managed(kind: StorageType, mode: CredentialMode | None, secret: SecretData) -> bool:
+    """Tell whether a Secret without any credentials is whole for mode token-cco."""
+    if mode is not CredentialMode.STATIC or kind not in WITH_TOKENS:
+        return False
+    keys = keys_of(kind, CredentialMode.TOKEN_CCO)
+    return secret.keys <= keys.known and all(secret.has(key) for key in keys.required)
+
+
+def _perhaps_managed(finding: Finding) -> Finding:
+    if finding.code != rules.MISSING_FIELD.code:
+        return finding
+    return replace(finding, remedy=(*finding.remedy, rules.IS_MANAGED))
 
 
 def _reader(stack: Ref, secret: SecretData, kind: StorageType, mode: CredentialMode) -> Reader:

@@ -90,7 +90,8 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
             decoded = _bytes(value) if part == "data" else value.encode(errors="surrogatepass")
             if decoded is None:
                 words = {"found": form(value)}
-                remedy = (rules.SET_FILE_FIELD,) if key == "key.json" else None
+                other = rules.SET_FILE_FIELD if key == "key.json" else rules.SET_SECRET_FIELD
+                remedy = (rules.UNDER_STRING_DATA, other)
                 findings.append(
                     tell(rules.BAD_BASE64, ref, stack=stack, field=key, words=words, remedy=remedy)
                 )

@@ -209,8 +209,10 @@ def _absent(  # noqa: PLR0913 - what, where, and what is said of it
 ) -> Finding:
     words = {"stack_ref": str(stack), "where": around.absent + why}
     finding = tell(rule, wanted, stack=stack, words=words)
-    severity = optional if around.secrets_optional else finding.severity
-    return replace(finding, severity=severity)
+    if not around.secrets_optional:
+        return finding
+    said = tuple(each for each in finding.remedy if "--secrets optional" not in each.text)
+    return replace(finding, severity=optional, remedy=said)
 
 
 def _ca(

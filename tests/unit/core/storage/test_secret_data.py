@@ -90,5 +90,6 @@ def test_an_external_secret_names_its_target() -> None:
 def test_a_credentials_file_is_taken_from_a_file() -> None:
     """Nobody types JSON; and no command line holds it."""
     decoded = secret_data({"data": {"key.json": "{}"}}, ref=SECRET, stack=STACK)
-    (remedy,) = decoded.findings[0].remedy
-    assert "--from-file=key.json=key.json" in str(remedy.command)
+    manifest, live = decoded.findings[0].remedy
+    assert "`stringData`" in manifest.text
+    assert "--from-file=key.json=key.json" in str(live.command)

@@ -118,6 +118,24 @@ def test_managed_credentials_are_missed_and_looked_at() -> None:
     assert faults(judge(stack(), own, managed, environment=EVERYWHERE)) == ["missing_field"]
 
 
+@pytest.mark.parametrize("what", ["s3", "azure", "gcs"])
+def test_a_secret_for_the_clouds_own_credentials_is_recognised(what: str) -> None:
+    """Without the options that say so it lacks keys; how to say so stands beside."""
+    told = judge(
+        stack(secret={"name": "loki-storage", "type": what}), secret(SOUND[f"{what} token-cco"])
+    )
+    found = [each for each in told.all_findings if each.fault == "missing_field"]
+    assert found
+    assert all("say --token-cco" in each.remedy[-1].text for each in found)
+    for words, values in (
+        ({"credentialMode": "static"}, SOUND[f"{what} token-cco"]),
+        ({}, {**SOUND[f"{what} token-cco"], "access_key_id": "AKIAIOSFODNN7EXAMPLE"}),
+    ):
+        other = judge(stack(secret={"name": "loki-storage", "type": what, **words}), secret(values))
+        for each in other.all_findings:
+            assert not any("--token-cco" in remedy.text for remedy in each.remedy)
+
+
 def test_no_managed_credentials_are_missed_where_nobody_asks_for_them() -> None:
     """A mode that cannot be: no request is made, so no answer lacks."""
     values = {"name": "loki-storage", "type": "swift", "credentialMode": "token-cco"}
