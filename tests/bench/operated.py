@@ -2,7 +2,7 @@
 """LokiStacks in operation, in the setting in which the Loki Operator was measured.
 
 A real API server, the controller manager off, one namespace: so that what is counted is what the
-operator does, and not what it reacts to.
+operator does, and not what it reacts to. The stacks' store is a stub that takes every key.
 """
 
 import asyncio
@@ -18,12 +18,14 @@ import yaml
 
 from bench.figures import Figure
 from bench.watched import Operator, cpu_s, kinds_of, writes_in
+from lokeys.core.operate.status import VERIFIED
 from lokeys.core.rbac import Account, StackWish, all_stacks_roles, operator_roles
 from lokeys.core.storagecredential.crd import crd
 from lokeys.kube.client import Api, Object
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.resources import CONFIG_MAP, LOKI_STACK, SECRET, Resource
 from parts.kubernetes import Kubernetes
+from parts.process import Process, free_ports
 
 SYSTEM, PLACE = "lokeys-system", "fleet"
 SIZES = (1, 20, 100)
@@ -47,13 +49,20 @@ def measure() -> Iterator[Figure]:
 
 def _run(size: int) -> list[Figure]:
     kubernetes = Kubernetes()
+    (port,) = free_ports(1)
+    store: Process | None = None
     try:
         kubernetes.start()
         assert kubernetes._manager is not None
         kubernetes._manager.stop()
         _install(kubernetes)
-        return asyncio.run(_measure(kubernetes, size))
+        store = Process(
+            [sys.executable, "-m", "bench.stub", port], log=kubernetes.folder / "store.log"
+        )
+        return asyncio.run(_measure(kubernetes, size, port))
     finally:
+        if store:
+            store.stop()
         kubernetes.stop()
 
 
@@ -74,20 +83,19 @@ def _install(kubernetes: Kubernetes) -> None:
     )
 
 
-async def _measure(kubernetes: Kubernetes, size: int) -> list[Figure]:
+async def _measure(kubernetes: Kubernetes, size: int, port: int) -> list[Figure]:
     async with Api(load(kubeconfig=str(kubernetes.kubeconfig))) as api:
         for number in range(size):
             # Three stacks share one Secret, as the peer was measured.
-            await api.create(
-                SECRET, _secret(f"store-{number // 3}", "first")
-            ) if number % 3 == 0 else None
+            if number % 3 == 0:
+                await api.create(SECRET, _secret(f"store-{number // 3}", "first", port))
         words = ("--lokistacks", "all", "--verify-every", "86400")
         operator = Operator(kubernetes, account=(SYSTEM, "lokeys"), more=words)
         try:
             await _leads(operator)
             figures = await _creating(api, kubernetes, operator, size)
             if size == SIZES[-1]:
-                figures += await _resting(api, operator, size)
+                figures += await _resting(api, operator, size, port)
             return figures
         finally:
             operator.process.stop()
@@ -131,7 +139,7 @@ async def _creating(
     ]  # fmt: skip
 
 
-async def _resting(api: Api, operator: Operator, size: int) -> list[Figure]:
+async def _resting(api: Api, operator: Operator, size: int, port: int) -> list[Figure]:
     await asyncio.sleep(5.0)
     operator.requests()
     cpu = operator.cpu_s()
@@ -144,7 +152,7 @@ async def _resting(api: Api, operator: Operator, size: int) -> list[Figure]:
     await api.merge_patch(SECRET, "store-0", metadata, namespace=PLACE)
     await asyncio.sleep(3.0)
     touched = operator.requests()
-    await api.apply(SECRET, _secret("store-0", "second"), field_manager="bench")
+    await api.apply(SECRET, _secret("store-0", "second", port), field_manager="bench")
     await asyncio.sleep(5.0)
     changed = operator.requests()
     _say(f"touched: {dict(kinds_of(touched))}; changed: {dict(kinds_of(changed))}")
@@ -169,7 +177,7 @@ async def _leads(operator: Operator) -> None:
 
 
 async def _until_told(api: Api, size: int) -> None:
-    """Return when the status of every stack says what was made: it is written last."""
+    """Return when every stack is made, and says so: its status is written last."""
     told: set[str] = set()
     while len(told) < size:  # a watch ends after some minutes
         listing = await api.list(LOKI_STACK)
@@ -189,7 +197,9 @@ async def _until_told(api: Api, size: int) -> None:
 
 
 def _is_told(stack: Object) -> bool:
-    return bool(stack.get("status", {}).get("storage"))
+    """Tell whether the status says all of it: what is made, and that the credentials work."""
+    conditions = stack.get("status", {}).get("conditions") or ()
+    return any(e["type"] == VERIFIED and e["status"] == "True" for e in conditions)
 
 
 def _name(stack: Object) -> str:
@@ -202,14 +212,14 @@ _DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 _STATEFUL_SET = Resource("apps", "v1", "statefulsets", "StatefulSet")
 
 
-def _secret(name: str, key: str) -> Object:
+def _secret(name: str, key: str, port: int) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name, "namespace": PLACE},
         "stringData": {
             "bucketnames": "logs",
-            "endpoint": "http://127.0.0.1:9",
+            "endpoint": f"http://127.0.0.1:{port}",
             "access_key_id": "AKIAQ4KLMN5OPQR6STUV",
             "access_key_secret": f"{key}-secret-key-of-forty-characters-0000",
         },

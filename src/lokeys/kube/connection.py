@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ssl
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -29,7 +29,10 @@ from lokeys.kube.tokens import BearerAuth, TokenFileAuth
 
 CALLS_AT_A_TIME = 16
 
-_CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=CALLS_AT_A_TIME)
+_LANES = 8
+_CONNECTIONS = httpx2.Limits(
+    max_connections=None, max_keepalive_connections=CALLS_AT_A_TIME // _LANES
+)
 _KEPT_TRANSPORTS = 2
 _CALL_TIMEOUT = httpx2.Timeout(connect=5.0, read=30.0, write=10.0, pool=30.0)
 _WATCH_TIMEOUT = httpx2.Timeout(connect=5.0, read=None, write=10.0, pool=None)
@@ -96,7 +99,8 @@ class Connection:
         )
 
     def _call_transport(self) -> httpx2.AsyncBaseTransport:
-        return self._renewable(self._plain())
+        plain = self._plain()
+        return self._renewable(lambda: Lanes([plain() for _ in range(_LANES)]))
 
     def _watch_transport(self) -> httpx2.AsyncBaseTransport:
         alone = self._plain()
@@ -151,6 +155,32 @@ class Connection:
                 context.load_cert_chain(file.name)
         for renewable in self._renewables:
             renewable.renew()
+
+
+class Lanes(httpx2.AsyncBaseTransport):
+    """Several small pools in place of a large one.
+
+    A pool asks each idle connection's socket for news before every request: with sixteen of them
+    that is a tenth of a busy operator's CPU.
+    """
+
+    def __init__(self, lanes: Sequence[httpx2.AsyncBaseTransport]) -> None:
+        self._lanes = lanes
+        self._awaited = [0] * len(lanes)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send the request on the first lane with the fewest answers outstanding."""
+        lane = self._awaited.index(min(self._awaited))
+        self._awaited[lane] += 1
+        try:
+            return await self._lanes[lane].handle_async_request(request)
+        finally:
+            self._awaited[lane] -= 1
+
+    async def aclose(self) -> None:
+        """Close every lane."""
+        for lane in self._lanes:
+            await lane.aclose()
 
 
 class _Renewable(httpx2.AsyncBaseTransport):

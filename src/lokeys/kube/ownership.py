@@ -39,10 +39,10 @@ def owned_by(obj: Object, manager: str) -> Object | None:
 
 def _part(value: Any, fields: Mapping[str, Any]) -> Any:
     """Return the part of `value` that a set of fields names; a name without more: all of it."""
-    names = [name for name in fields if name != "."]
+    names = [name for name in fields if name != "."] if fields else ()
     if not names:
         return _bare(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {
             name[2:]: _part(value[name[2:]], fields[name])
             for name in names
@@ -63,13 +63,13 @@ def _item(items: list[Any], name: str) -> int | None:
         if kind == "v":
             if item == wanted:
                 return place
-        elif isinstance(item, Mapping) and wanted.items() <= item.items():
+        elif isinstance(item, dict) and wanted.items() <= item.items():
             return place
     return None
 
 
 def _bare(value: Any) -> Any:
     """Return a whole value without what the API server adds to the templates inside it."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {name: _bare(each) for name, each in value.items() if name != "status"}
     return [_bare(each) for each in value] if isinstance(value, list) else value

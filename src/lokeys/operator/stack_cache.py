@@ -8,7 +8,8 @@ would write it again. Such an entry waits to be confirmed, and is forgotten wher
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -52,6 +53,8 @@ class StackObjects:
         self._otherwise: dict[Ref, tuple[str | None, str]] = {}
         self._written: dict[Ref, Live] = {}
         """What writes have made of objects, until their watch has shown it."""
+        self._unanswered: dict[Ref, Live | None] = {}
+        """What watches have shown of objects while a write of theirs is under way."""
 
     async def __aenter__(self) -> Self:
         await self._informers.__aenter__()
@@ -128,6 +131,16 @@ class StackObjects:
         """Return the pods of one stack, by name."""
         return tuple(pod for _, pod in sorted(self._pods.get(key, {}).items()))
 
+    @contextmanager
+    def writing(self, key: StackKey, ref: Ref) -> Iterator[None]:
+        """Let what the watch shows meanwhile wake nobody, if it is the write that it shows."""
+        self._unanswered[ref] = None
+        try:
+            yield
+        finally:
+            if self._unanswered.pop(ref) is not None:
+                self._on_change(key)
+
     def wrote(self, key: StackKey, live: Live, *, intended: str) -> None:
         """Note what a write has made of an object, unless its watch was quicker.
 
@@ -142,11 +155,15 @@ class StackObjects:
         live = self._as_intended(live)
         known = self._objects.setdefault(key, {})
         seen = known.get(live.ref)
-        if seen is None or _number(seen) < _number(live):
-            known[live.ref] = live
+        ahead = seen is None or _number(seen) < _number(live)
+        if ahead:
             self._ahead.setdefault(key, {})[live.ref] = _now_s()
         else:
             self._written.pop(live.ref, None)
+        if ahead or (seen is not None and seen.version == live.version):
+            known[live.ref] = live
+            if live.ref in self._unanswered:
+                self._unanswered[live.ref] = None
 
     def deleted(self, key: StackKey, live: Live) -> None:
         """Note that a deletion of an object has begun."""
@@ -187,7 +204,9 @@ class StackObjects:
             del self._ahead[key][live.ref]
             self._written.pop(live.ref, None)
         known[live.ref] = live
-        if before is None or replace(before, version=live.version) != live:
+        if live.ref in self._unanswered:
+            self._unanswered[live.ref] = live
+        elif before is None or replace(before, version=live.version) != live:
             self._on_change(key)
 
     def _as_intended(self, live: Live) -> Live:

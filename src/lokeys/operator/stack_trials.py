@@ -96,7 +96,8 @@ class Trials:
     def due_in_s(self, key: StackKey, now: datetime) -> float | None:
         """Return when to look again for a trial by the clock; None where none is to come."""
         tried = self._tried.get(key)
-        if tried is None or tried.last is None:  # one that runs says itself when it is over
+        runs = tried is not None and tried.task is not None and not tried.task.done()
+        if tried is None or tried.last is None or runs:  # one that runs says when it is over
             return None
         return max(0.5, self._due_in_s(tried, now))
 

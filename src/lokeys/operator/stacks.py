@@ -56,6 +56,7 @@ from lokeys.operator.stack_trials import Trials
 from lokeys.ports import Clock
 
 RETRY_S = 10.0
+NEXT_S = 1.0
 LOOK_EVERY_S = 3600.0
 WRITES_AT_A_TIME = 8
 """Of all stacks together. With hundreds waiting for their turn at the API server the renewal of the
@@ -273,8 +274,9 @@ class StackController:
     async def _write(self, key: StackKey, snapshot: StackSnapshot, intent: Intent) -> None:
         live = snapshot.objects.get(intent.ref)
         async with self._turns:
-            stored = await self.writer.apply(intent, live=live, owner=snapshot.uid)
-        self.objects.wrote(key, stored, intended=intent.digest)
+            with self.objects.writing(key, intent.ref):
+                stored = await self.writer.apply(intent, live=live, owner=snapshot.uid)
+                self.objects.wrote(key, stored, intended=intent.digest)
 
     async def _sweep(self, key: StackKey) -> None:
         """Delete what a stack that is gone leaves in the cluster: what no owner can be told of."""
@@ -350,6 +352,8 @@ class StackController:
             waits.append(trial_s)
         if problems or snapshot.unreadable:
             waits.append(RETRY_S)
+        elif not course.rests:  # what was done has made room for more, and its echo wakes nobody
+            waits.append(NEXT_S)
         if course.look_again_at is not None:
             waits.append(max(0.5, (course.look_again_at - snapshot.now).total_seconds()))
         unconfirmed_s = self.objects.confirm_s(key)

@@ -3,11 +3,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
 from lokeys.core.model import Ref
 from lokeys.core.operate.live import Live, Pod, PodState
+from lokeys.errors import Transient
 from lokeys.kube.client import Api
 from lokeys.operator.stack_cache import CONFIRMED_WITHIN_S, StackObjects
 
@@ -79,6 +81,50 @@ def test_a_watch_that_was_quicker_is_believed() -> None:
         cache.show(live(7, "newer"))
         cache.objects.wrote(KEY, live(6), intended="ours")
         assert cache.known() == live(7, "newer")
+
+    run(test)
+
+
+def test_an_echo_that_comes_before_the_answer_wakes_nobody() -> None:
+    """A watch is often quicker than the write that it shows."""
+
+    async def test(cache: Cache) -> None:
+        with cache.objects.writing(KEY, REF):
+            cache.show(live(5, "kept"))
+            cache.objects.wrote(KEY, live(5, "kept"), intended="wanted")
+        assert cache.known() == live(5, "wanted")
+        assert cache.objects.confirm_s(KEY) is None
+        assert cache.woken == []
+
+    run(test)
+
+
+def test_what_comes_between_a_write_and_its_answer_wakes() -> None:
+    """Once the answer is there: what is older than it is known to it, what is newer is news."""
+
+    async def test(cache: Cache) -> None:
+        with cache.objects.writing(KEY, REF):
+            cache.show(live(4, "older"))
+            cache.objects.wrote(KEY, live(5), intended="ours")
+        assert cache.woken == []
+        with cache.objects.writing(KEY, REF):
+            cache.show(live(7, "theirs"))
+            cache.objects.wrote(KEY, live(6), intended="ours")
+            assert cache.woken == []
+        assert cache.woken == [KEY]
+        assert cache.known() == live(7, "theirs")
+
+    run(test)
+
+
+def test_what_comes_while_a_write_fails_wakes() -> None:
+    """Nobody can tell whether it was the write's doing."""
+
+    async def test(cache: Cache) -> None:
+        with suppress(Transient), cache.objects.writing(KEY, REF):
+            cache.show(live(5))
+            raise Transient("no answer")
+        assert cache.woken == [KEY]
 
     run(test)
 
