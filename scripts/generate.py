@@ -167,9 +167,12 @@ _ALIKE = {
 _PARTLY = {
     "spec.replication.zones": "yes; some labels [with help](#zones)",
     "spec.template.compactor": "yes, but for `replicas`: there is one",
-    "spec.tenants.mode": "yes, but for `passthrough`",
-    "spec.tenants.passthrough": "no",
-    "spec.tenants.passthrough.defaultTenant": "no",
+    "spec.tenants.authentication": "in `static` and `dynamic`",
+    "spec.tenants.authorization.opa": "in `dynamic`",
+    "spec.tenants.authorization.roles": "in `static`",
+    "spec.tenants.authorization.roleBindings": "in `static`",
+    "spec.tenants.openshift": "in `openshift-logging` and `openshift-network`",
+    "spec.tenants.passthrough": "in `passthrough`",
 }
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lokeys.core.loki.hashes import secret_hash, store_hash
+from lokeys.core.loki.hashes import secret_hash, store_hash, tenants_hash
+from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.lokistack.parse import parse
 from lokeys.core.model import Ref
 from lokeys.core.operate.course import Course, decide, plan
@@ -21,8 +22,9 @@ from lokeys.core.snapshot import LokiMetrics
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.secret_data import secret_data
 from lokeys.core.trust.verification import Link, LinkName, Verification
+from lokeys.core.validation.around import Around
 from lokeys.core.validation.objects import Objects
-from lokeys.core.validation.stacks import Around, view_stack
+from lokeys.core.validation.stacks import view_stack
 from manifests.lokistack import NAMESPACE, NOW, Choice
 
 UID = "11111111-aaaa-4bbb-8ccc-000000000001"
@@ -73,6 +75,7 @@ class StackWorld:
     def __post_init__(self) -> None:
         self.manifest = json.loads(json.dumps(self.choice.manifest))
         self.secret = self.choice.secret
+        self.others = self.choice.beside
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -97,7 +100,8 @@ class StackWorld:
             objects=objects, now=self.now, environment=environment, absent="does not exist"
         )
         view = view_stack(ref, stack, around)
-        ca = next((each for each in self.others if each["kind"] == "ConfigMap"), None)
+        named_ca = self.spec["storage"].get("tls", {}).get("caName")
+        ca = next((each for each in self.others if each["metadata"]["name"] == named_ca), None)
         managed = ""
         if self.managed is not None:
             held = secret_data(self.managed, ref=Ref("Secret", "m", NAMESPACE), stack=ref).data
@@ -112,11 +116,18 @@ class StackWorld:
             pods=self.pods,
             store_hash=store_hash(view.secret, ca, KEY) if view.secret else "",
             managed_hash=managed,
+            tenants_hash=self._tenants_hash(ref, view.stack),
             trial=self.trial,
             counted=self.counted,
             environment=environment,
         )
         return replace(snapshot, **changes)
+
+    def _tenants_hash(self, ref: Ref, stack: LokiStack | None) -> str:
+        there = {
+            Ref(each["kind"], each["metadata"]["name"], NAMESPACE): each for each in self.others
+        }
+        return tenants_hash(stack.tenants if stack else None, there, KEY, stack=ref)
 
     def decide(self) -> Course:
         snapshot = self.snapshot()

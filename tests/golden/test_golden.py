@@ -38,7 +38,7 @@ def test_codes_are_never_given_twice() -> None:
 
 def _rules() -> Iterator[Rule]:
     modules = (
-        *("storage_secrets", "storage_objects", "lokistacks", "operation", "adoption"),
+        *("storage_secrets", "storage_objects", "lokistacks", "operation", "adoption", "tenants"),
         *("sources", "vaults", "delivery", "pods", "trust", "tokens", "store", "reading"),
     )
     for module in modules:

@@ -2,6 +2,7 @@
 """LokiStacks and their Secrets, one of each kind, and pairwise choices among them."""
 
 import base64
+import copy
 import itertools
 import json
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,18 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 NAME, NAMESPACE = "my-stack", "logging"
 CANARY = "c4naryWJalrXUtnFEMIK7MDENGbPxRfiCYzzzzzz"
 """Stands in most secret values, and nowhere else."""
+
+AUTHORITY = """\
+-----BEGIN CERTIFICATE-----
+MIIBEjCBugIBAjAKBggqhkjOPQQDAjAVMRMwEQYDVQQDDApzdG9yYWdlLWNhMCAX
+DTIwMDEwMTAwMDAwMFoYDzIwNjAwMTAxMDAwMDAwWjAVMRMwEQYDVQQDDApzdG9y
+YWdlLWNhMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEwIiREacRwP3Upxsil+/6
+lixLWTofVotRGe+5u0I+MlheGF2jvl6mHpO1E98N6abPUwF50wSXZ6/djXgcYoK/
+LjAKBggqhkjOPQQDAgNHADBEAiALpyisbFmarsoPadXWldxt84EYV0ak/2TWUGrU
+eeWQZgIgD0Ve/PXFSVtUGy3/UVVfk3NKPGo7VfblXVcDOEslS1o=
+-----END CERTIFICATE-----
+"""
+"""A CA for tests, valid until 2060."""
 
 GUID = "11111111-2222-4333-8444-55555555555"
 _TOKEN = "/var/run/secrets/storage/serviceaccount/token"
@@ -360,6 +373,12 @@ class Choice:
         }
 
     @property
+    def beside(self) -> list[dict[str, Any]]:
+        """Return what the tenants name."""
+        named = self.tenancy in ("static", "dynamic", "passthrough")
+        return tenant_objects() if named else []
+
+    @property
     def manifest(self) -> dict[str, Any]:
         """Return the LokiStack."""
         store = STORES[self.store]
@@ -377,7 +396,7 @@ class Choice:
             **EXTRAS[self.extra],
         }
         if self.tenancy:
-            spec["tenants"] = _tenants(self.tenancy)
+            spec["tenants"] = copy.deepcopy(_tenants(self.tenancy))
         return {
             "apiVersion": API_VERSION,
             "kind": "LokiStack",
@@ -402,11 +421,38 @@ class Choice:
         return stack, reading.storage
 
 
+_TLS_SECRET = "gateway-tls"
+_TLS = {
+    "certificate": {"secretName": _TLS_SECRET, "key": "tls.crt"},
+    "privateKey": {"secretName": _TLS_SECRET, "key": "tls.key"},
+}
+_USERS = [
+    {
+        "tenantName": "123",
+        "tenantId": "yes",
+        "oidc": {
+            "secret": {"name": "client-123"},
+            "issuerURL": "https://issuer.example/realm",
+            "issuerCA": {"caName": "tenants-ca", "caKey": "issuer.crt"},
+            "redirectURL": "https://logs.example/oidc/123/callback",
+            "usernameClaim": "email",
+            "groupClaim": "groups",
+        },
+    },
+    {"tenantName": "by-cert", "tenantId": "t-2", "mTLS": {"ca": {"caName": "tenants-ca"}}},
+]
+
+
 def _tenants(mode: str) -> dict[str, Any]:
     tenants: dict[str, Any] = {"mode": mode}
     if mode in ("static", "dynamic"):
-        tenants["authentication"] = [{"tenantName": "123", "tenantId": "yes"}]
+        tenants["authentication"] = _USERS
         tenants["authorization"] = {"opa": {"url": "http://opa:8181/v1/data/loki"}}
+    if mode in ("static", "passthrough"):
+        tenants["gateway"] = {"tls": _TLS}
+    if mode == "dynamic":
+        own_ca = {"configMapName": "gateway-ca", "key": "ca.crt"}
+        tenants["gateway"] = {"tls": {**_TLS, "ca": own_ca}}
     if mode == "static":
         tenants["authorization"] = {
             "roles": [
@@ -418,7 +464,26 @@ def _tenants(mode: str) -> dict[str, Any]:
         }
     if mode == "openshift-logging":
         tenants["openshift"] = {"adminGroups": ["cluster-admin"]}
+    if mode == "passthrough":
+        client_ca = {"secretName": "clients-ca", "key": "ca.crt"}
+        tenants["passthrough"] = {"ca": client_ca, "defaultTenant": "nobody"}
     return tenants
+
+
+def tenant_objects(authority: str = AUTHORITY) -> list[dict[str, Any]]:
+    """Return the Secrets and CAs that the tenancies name."""
+
+    def one(kind: str, name: str, **data: Any) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": NAMESPACE}
+        return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **data}
+
+    client = {"clientID": "the-gateway", "clientSecret": f"it's {CANARY}"}
+    authorities = {"issuer.crt": authority, "service-ca.crt": authority}
+    return [
+        one("Secret", "client-123", stringData=client),
+        one("ConfigMap", "tenants-ca", data=authorities),
+        one("Secret", "clients-ca", stringData={"ca.crt": authority}),
+    ]
 
 
 def every() -> Iterator[Choice]:

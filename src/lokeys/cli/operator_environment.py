@@ -29,6 +29,7 @@ IMAGE_VARIABLES = {
     "RELATED_IMAGE_LOKI": "loki",
     "RELATED_IMAGE_GATEWAY": "gateway",
     "RELATED_IMAGE_OPA": "opa",
+    "RELATED_IMAGE_PASSTHROUGH_GATEWAY": "passthrough",
 }
 _EXAMPLE = {
     "aws_role_arn": "arn:aws:iam::000000000000:role/ROLEARN",

@@ -11,17 +11,19 @@ from typing import Any
 from lokeys.adapters.cluster import text_at
 from lokeys.core.catalogue import operation
 from lokeys.core.finding import Finding
-from lokeys.core.loki.hashes import secret_hash, store_hash
+from lokeys.core.loki.hashes import secret_hash, store_hash, tenants_hash
 from lokeys.core.loki.store import MANAGED_SUFFIX
 from lokeys.core.lokistack.model import KIND
+from lokeys.core.lokistack.tenancy import tenancy_of
 from lokeys.core.model import Ref
 from lokeys.core.sensitive import Fingerprinter
 from lokeys.core.storage.mode import has_cloud_credentials
 from lokeys.core.storage.model import CloudEnvironment, CredentialMode, StorageType
 from lokeys.core.storage.secret_data import secret_data
 from lokeys.core.storage.telling import tell
+from lokeys.core.validation.around import Around
 from lokeys.core.validation.objects import Objects
-from lokeys.core.validation.stacks import Around, StackView, view_stack
+from lokeys.core.validation.stacks import StackView, view_stack
 from lokeys.errors import NotFound, NotReadable
 from lokeys.ports import Objects as Reads
 
@@ -48,6 +50,7 @@ class Known:
     view: StackView
     store_hash: str = ""
     managed_hash: str = ""
+    tenants_hash: str = ""
     unreadable: tuple[Finding, ...] = ()
 
 
@@ -83,6 +86,7 @@ class Reader:
             view=view,
             store_hash=self._store_hash(view, found),
             managed_hash=self._managed_hash(stack, found),
+            tenants_hash=self._tenants_hash(view, found),
             unreadable=tuple(unreadable),
         )
 
@@ -97,7 +101,11 @@ class Reader:
             named.append(Ref("ConfigMap", ca, stack.namespace))
         if self._may_be_managed(manifest):
             named.append(_managed(stack))
-        return named
+        tenants = tenancy_of(manifest)
+        if tenants is not None:
+            named += (Ref("Secret", name, stack.namespace) for name in tenants.client_secrets)
+            named += (Ref(each.kind, each.name, stack.namespace) for each in tenants.authorities)
+        return list(dict.fromkeys(named))
 
     def _may_be_managed(self, manifest: Mapping[str, Any]) -> bool:
         secret = ("spec", "storage", "secret")
@@ -114,6 +122,10 @@ class Reader:
         ca = view.stack.ca
         config_map = found.get(Ref("ConfigMap", ca.name, view.ref.namespace)) if ca else None
         return store_hash(view.secret, config_map, self.fingerprinter)
+
+    def _tenants_hash(self, view: StackView, found: Mapping[Ref, Mapping[str, Any]]) -> str:
+        tenants = view.stack.tenants if view.stack else None
+        return tenants_hash(tenants, found, self.fingerprinter, stack=view.ref)
 
     def _managed_hash(self, stack: Ref, found: Mapping[Ref, Mapping[str, Any]]) -> str:
         manifest = found.get(_managed(stack))

@@ -219,6 +219,7 @@ class StackController:
             status=status,
             store_hash=known.store_hash,
             managed_hash=known.managed_hash,
+            tenants_hash=known.tenants_hash,
             unreadable=(*blind, *known.unreadable),
             environment=self.settings.environment,
             images=self.settings.images,

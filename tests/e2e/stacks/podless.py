@@ -68,7 +68,8 @@ class Case:
         """Apply the Secret and the stack, which is lokeys' where it is labelled."""
         manifest = self.moved(self.choice.manifest)
         manifest["metadata"]["labels"] = {"lokeys.dev/managed": "true"} if label else {}
-        self.kubernetes.apply(self.moved(self.choice.secret), manifest)
+        beside = map(self.moved, self.choice.beside)
+        self.kubernetes.apply(self.moved(self.choice.secret), *beside, manifest)
 
     def rendered(self) -> list[Json]:
         """Return the objects that the stack should have."""

@@ -31,11 +31,15 @@ LIMITS = {"tenants": {"team-b": {"queries": {"queryTimeout": "1m"}}}}
 
 def named(mode: str, *tenants: str) -> dict[str, Any]:
     """Return a tenancy in which the spec names the tenants."""
-    return {
-        "mode": mode,
-        "authentication": [{"tenantName": f"a-{each}", "tenantId": each} for each in tenants],
-        "authorization": {"roles": [], "roleBindings": []},
-    }
+    client = {"secret": {"name": "client"}, "issuerURL": "https://issuer.example"}
+    users = [{"tenantName": f"a-{each}", "tenantId": each, "oidc": client} for each in tenants]
+    whose = [user["tenantName"] for user in users]
+    role = {"name": "r", "permissions": ["read"], "resources": ["logs"], "tenants": whose}
+    binding = {"name": "b", "roles": ["r"], "subjects": [{"kind": "user", "name": "u"}]}
+    static = {"roles": [role], "roleBindings": [binding]}
+    dynamic = {"opa": {"url": "https://judge.example"}}
+    authorization = static if mode == "static" else dynamic
+    return {"mode": mode, "authentication": users, "authorization": authorization}
 
 
 TENANCIES: dict[str, tuple[dict[str, Any], set[str]]] = {
@@ -59,6 +63,15 @@ def stack(make_stack: MakeStack) -> Stack:
     """Run what a ruler reads from; lines of all tenants are in object storage alone."""
     made = make_stack(only=("distributor", "ingester", "index-gateway", "ruler"))
     made.spec = {"rules": {"enabled": True}}
+    client = {"name": "client", "namespace": made.namespace}
+    made.beside = [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": client,
+            "stringData": {"clientID": "gateway"},
+        }
+    ]
     made.make_bucket()
     made.secret = made.token_secret(made.make_role())
     all_rules = [rules(made, tenant=each, alert=f"Seen-{each}", query=COUNT) for each in LINES]

@@ -64,6 +64,8 @@ class Stack:
     type: str = "s3"
     secret: dict[str, str] = field(default_factory=dict, repr=False)
     pair: Pair = field(default=("", ""), repr=False)
+    beside: list[Json] = field(default_factory=list)
+    """What else is handed in: Secrets and ConfigMaps that the spec names."""
     only: tuple[str, ...] = COMPONENTS
     """The components whose workloads are applied."""
     in_one: bool = False
@@ -158,9 +160,8 @@ class Stack:
 
     def render(self) -> list[Json]:
         """Return what `lokeys render` prints for it."""
-        given = json.dumps(
-            {"apiVersion": "v1", "kind": "List", "items": [self.manifest(), self.secret_manifest()]}
-        )
+        items = [self.manifest(), self.secret_manifest(), *self.beside]
+        given = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         done = subprocess.run(
             [sys.executable, "-m", "lokeys", "render", "-f", "-", "-o", "json"],
             input=given,

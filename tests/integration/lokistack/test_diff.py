@@ -30,12 +30,12 @@ class Rendering:
     namespace: str
 
     def write(self, **spec: Any) -> None:
-        stack, secret = self.choice.manifest, self.choice.secret
+        stack = self.choice.manifest
         stack["spec"] |= spec
-        for each in (stack, secret):
+        items = [stack, self.choice.secret, *self.choice.beside]
+        for each in items:
             each["metadata"]["namespace"] = self.namespace
-        items = {"apiVersion": "v1", "kind": "List", "items": [stack, secret]}
-        self.file.write_text(json.dumps(items))
+        self.file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command blocks of pages about manifests are run, in order, on the page's own example."""
+"""The command blocks of pages about manifests are run, in order, on the page's own examples."""
 
 import os
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 PAGES = Path(__file__).parents[3] / "docs" / "reference"
+EXAMPLE = re.compile(r"(?:`(\w+)/stack\.yaml`:\n\n)?```yaml\n(.*?)```", re.DOTALL)
 BLOCK = re.compile(r"(?:<!-- exits (\d+) -->\n)?```sh\n(.*?)```", re.DOTALL)
 
 
@@ -17,8 +18,9 @@ BLOCK = re.compile(r"(?:<!-- exits (\d+) -->\n)?```sh\n(.*?)```", re.DOTALL)
 def test_a_pages_commands_run(page: str, tmp_path: Path) -> None:
     """Each has the exit code that the page says, and none needs a cluster."""
     text = (PAGES / page).read_text()
-    (tmp_path / "manifests").mkdir()
-    (tmp_path / "manifests" / "stack.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    for folder, manifests in EXAMPLE.findall(text):
+        (tmp_path / (folder or "manifests")).mkdir()
+        (tmp_path / (folder or "manifests") / "stack.yaml").write_text(manifests)
     blocks = BLOCK.findall(text)
     assert blocks
     for code, block in blocks:

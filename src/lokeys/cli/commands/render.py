@@ -18,7 +18,7 @@ from lokeys.cli.output import Printer
 from lokeys.clock import utc_now
 from lokeys.core.catalogue.storage_objects import MISSING_MANAGED_SECRET
 from lokeys.core.finding import Finding
-from lokeys.core.loki.hashes import secret_hash, store_hash
+from lokeys.core.loki.hashes import secret_hash, store_hash, tenants_hash
 from lokeys.core.loki.options import RenderOptions
 from lokeys.core.loki.render import Group, only, render
 from lokeys.core.loki.store import MANAGED_SUFFIX
@@ -194,6 +194,14 @@ def _named_by(view: StackView) -> Iterator[Ref]:
         yield view.secret.ref
     if view.stack is not None and view.stack.ca is not None:
         yield Ref("ConfigMap", view.stack.ca.name, view.ref.namespace)
+    yield from _named_by_tenants(view)
+
+
+def _named_by_tenants(view: StackView) -> Iterator[Ref]:
+    tenants = view.stack.tenants if view.stack else None
+    if tenants is not None:
+        yield from (Ref("Secret", name, view.ref.namespace) for name in tenants.client_secrets)
+        yield from (Ref(e.kind, e.name, view.ref.namespace) for e in tenants.authorities)
 
 
 def _refuse(printer: Printer, faults: Sequence[Finding | str]) -> None:
@@ -235,11 +243,14 @@ def _options(view: StackView, given: Given) -> RenderOptions:
     if managed is not None:
         data = secret_data(managed.object, ref=managed_ref, stack=view.ref).data
         hashed = secret_hash(data, fingerprinter)
+    placed_for_tenants = {ref: given.objects.get(ref) for ref in _named_by_tenants(view)}
+    named = {ref: each.object for ref, each in placed_for_tenants.items() if each}
     return RenderOptions(
         now=given.now,
         environment=given.environment,
         store_hash=store_hash(view.secret, placed.object if placed else None, fingerprinter),
         managed_hash=hashed,
+        tenants_hash=tenants_hash(view.stack.tenants, named, fingerprinter, stack=view.ref),
     )
 
 

@@ -19,6 +19,7 @@ from lokeys.core.catalogue import (
     storage_objects,
     storage_secrets,
     store,
+    tenants,
     tokens,
     trust,
     vaults,
@@ -28,7 +29,7 @@ from lokeys.core.finding import Rule
 
 def _rules() -> dict[str, Rule]:
     modules = (
-        *(storage_secrets, storage_objects, lokistacks, operation, adoption),
+        *(storage_secrets, storage_objects, lokistacks, operation, adoption, tenants),
         *(sources, vaults, delivery, pods, trust, tokens, store, reading),
     )
     rules = [

@@ -7,10 +7,11 @@ and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lokeys.core.loki import names
+from lokeys.core.loki import names, passthrough
 from lokeys.core.loki.limits import longest_query_s
 from lokeys.core.loki.pods import (
     CONTAINER_SECURITY,
@@ -20,15 +21,24 @@ from lokeys.core.loki.pods import (
     node_selector,
     placement,
     probe,
+    proxy_environment,
     resources,
     security,
 )
 from lokeys.core.loki.services import service
 from lokeys.core.loki.sizes import replicas
+from lokeys.core.loki.tenants import (
+    FOLDER,
+    filling,
+    mounts,
+    path_of,
+    tenant_entries,
+    tenants_file,
+    volumes,
+)
 from lokeys.core.lokistack.model import Component, LokiStack, TenancyMode, Tenants
 from lokeys.core.yaml_text import to_yaml
 
-FOLDER = "/etc/lokistack-gateway"
 _GATEWAY = Component.GATEWAY
 _READ_MORE_S, _WRITE_MORE_S = 30, 120
 _MATCHERS = {
@@ -37,27 +47,21 @@ _MATCHERS = {
 }
 
 
-def asked_for(stack: LokiStack) -> bool:
-    """Tell whether the tenancy mode asks for this gateway; passthrough is another program's."""
-    return stack.tenants is not None and stack.tenants.mode is not TenancyMode.PASSTHROUGH
-
-
 def gateway_objects(plan: Plan) -> Iterator[Manifest]:
-    """Yield the gateway's objects, where the stack's tenancy asks for one."""
+    """Yield the gateway's objects, where the stack has a tenancy."""
     stack, tenants = plan.stack, plan.stack.tenants
-    if tenants is None or not asked_for(stack):
+    if tenants is None:
         return
     name = names.name(stack, _GATEWAY)
     labels = names.component_labels(stack, _GATEWAY)
-    yield {
-        "apiVersion": "v1",
-        "data": {
-            "rbac.yaml": to_yaml(_access(tenants)),
-            "tenants.yaml": to_yaml({"tenants": list(_tenants(stack, tenants))}),
-        },
-        "kind": "ConfigMap",
-        "metadata": names.metadata(stack, name, labels),
-    }
+    files = dict(_files(stack, tenants))
+    if files:
+        yield {
+            "apiVersion": "v1",
+            "data": files,
+            "kind": "ConfigMap",
+            "metadata": names.metadata(stack, name, labels),
+        }
     yield {
         "apiVersion": "v1",
         "automountServiceAccountToken": tenants.mode.on_openshift,
@@ -65,11 +69,19 @@ def gateway_objects(plan: Plan) -> Iterator[Manifest]:
         "metadata": names.metadata(stack, name, labels),
     }
     yield service(stack, f"{name}-http", labels, labels, list(_service_ports(tenants)))
-    yield _deployment(plan, tenants)
+    yield _deployment(plan, tenants, files)
     if not tenants.disable_ingress:
-        yield _route(stack) if tenants.mode.on_openshift else _ingress(stack)
+        on_openshift = tenants.mode.on_openshift
+        yield _route(stack, tenants) if on_openshift else _ingress(stack, tenants)
     if tenants.mode.on_openshift:
         yield from _reviewer(stack)
+
+
+def _files(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
+    """Yield what the gateway reads of its ConfigMap; the one that passes all through reads none."""
+    if tenants.mode is not TenancyMode.PASSTHROUGH:
+        yield "rbac.yaml", to_yaml(_access(tenants))
+        yield "tenants.yaml", to_yaml({"tenants": list(tenant_entries(stack, tenants))})
 
 
 def _access(tenants: Tenants) -> dict[str, Any]:
@@ -77,21 +89,6 @@ def _access(tenants: Tenants) -> dict[str, Any]:
         "roleBindings": [in_order(dict(each)) for each in tenants.role_bindings],
         "roles": [in_order(dict(each)) for each in tenants.roles],
     }
-
-
-def _tenants(stack: LokiStack, tenants: Tenants) -> Iterator[dict[str, Any]]:
-    for name in names.OPENSHIFT_TENANTS.get(tenants.mode, ()):
-        yield {
-            "id": name,
-            "name": name,
-            "opa": {"url": f"http://localhost:{names.OPA_PORT}/v1/data/lokistack/allow"},
-            "openshift": {"serviceAccount": names.name(stack, _GATEWAY)},
-        }
-    for tenant in tenants.authentication:
-        entry: dict[str, Any] = {"id": tenant.get("tenantId"), "name": tenant.get("tenantName")}
-        if tenants.opa_url:
-            entry["opa"] = {"url": tenants.opa_url}
-        yield entry
 
 
 def _service_ports(tenants: Tenants) -> Iterator[Manifest]:
@@ -102,26 +99,23 @@ def _service_ports(tenants: Tenants) -> Iterator[Manifest]:
         yield {"name": name, "port": number, "protocol": "TCP", "targetPort": name}
 
 
-def _deployment(plan: Plan, tenants: Tenants) -> Manifest:
+def _deployment(plan: Plan, tenants: Tenants, files: Mapping[str, str]) -> Manifest:
     stack = plan.stack
     labels = names.component_labels(stack, _GATEWAY)
     chosen = placement(stack, _GATEWAY)
-    containers = [_gateway(plan)]
-    if tenants.mode.on_openshift:
-        containers.append(_opa(plan, tenants))
     pod: Manifest = {
         "automountServiceAccountToken": tenants.mode.on_openshift,
-        "containers": containers,
+        "containers": list(_containers(plan, tenants)),
         "nodeSelector": node_selector(chosen),
         "securityContext": security(plan),
         "serviceAccountName": names.service_account(stack, _GATEWAY),
-        "volumes": [
-            {
-                "configMap": {"defaultMode": 0o644, "name": names.name(stack, _GATEWAY)},
-                "name": "access",
-            }
-        ],
+        "volumes": list(volumes(tenants)),
     }
+    if files:
+        source = {"defaultMode": 0o644, "name": names.name(stack, _GATEWAY)}
+        pod["volumes"] = [{"configMap": source, "name": "access"}, *pod["volumes"]]
+    if tenants.client_secrets:
+        pod["initContainers"] = [in_order(_like_the_gateway(plan) | filling(tenants))]
     if chosen.tolerations:
         pod["tolerations"] = [dict(each) for each in chosen.tolerations]
     if chosen.pod_anti_affinity is not None:
@@ -137,7 +131,7 @@ def _deployment(plan: Plan, tenants: Tenants) -> Manifest:
             "strategy": {"type": "RollingUpdate"},
             "template": {
                 "metadata": {
-                    "annotations": {names.CONFIG_HASH: plan.config_hash},
+                    "annotations": dict(_annotations(plan, files)),
                     "labels": labels,
                     "name": names.name(stack, _GATEWAY),
                 },
@@ -147,7 +141,24 @@ def _deployment(plan: Plan, tenants: Tenants) -> Manifest:
     }
 
 
-def _gateway(plan: Plan) -> Manifest:
+def _annotations(plan: Plan, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what rolls the gateway: its own files. Of Loki's it reads none."""
+    whole = "\0".join(files.values())
+    yield names.CONFIG_HASH, hashlib.sha256(whole.encode()).hexdigest()
+    if plan.options.tenants_hash:
+        yield names.TENANTS_HASH, plan.options.tenants_hash
+
+
+def _containers(plan: Plan, tenants: Tenants) -> Iterator[Manifest]:
+    if tenants.mode is TenancyMode.PASSTHROUGH:
+        yield passthrough.container(plan, tenants)
+        return
+    yield _gateway(plan, tenants)
+    if tenants.mode.on_openshift:
+        yield _opa(plan, tenants)
+
+
+def _gateway(plan: Plan, tenants: Tenants) -> Manifest:
     stack = plan.stack
     reader = names.http_url(stack, Component.QUERY_FRONTEND)
     longest_s = longest_query_s(stack)
@@ -160,28 +171,57 @@ def _gateway(plan: Plan) -> Manifest:
         "rbac.config": f"{FOLDER}/rbac.yaml",
         "server.read-timeout": f"{round(longest_s / 10 + _READ_MORE_S)}s",
         "server.write-timeout": f"{round(longest_s + 60 + _WRITE_MORE_S)}s",
-        "tenants.config": f"{FOLDER}/tenants.yaml",
-        "web.healthchecks.url": f"http://localhost:{names.GATEWAY_PORT}",
+        "tenants.config": tenants_file(tenants),
         "web.internal.listen": f"0.0.0.0:{names.GATEWAY_STATUS_PORT}",
         "web.listen": f"0.0.0.0:{names.GATEWAY_PORT}",
+        **dict(_tls(stack, tenants)),
     }
     if stack.rules_enabled:
         arguments["logs.rules.endpoint"] = names.http_url(stack, Component.RULER)
     port = names.GATEWAY_STATUS_PORT
-    return in_order(
-        {
-            "args": [f"--{name}={value}" for name, value in sorted(arguments.items())],
-            "image": plan.options.images.gateway,
-            "imagePullPolicy": "IfNotPresent",
-            "livenessProbe": probe("/live", period_s=30, timeout_s=2, tries=10, port=port),
-            "name": "gateway",
-            "ports": [_port("public", names.GATEWAY_PORT), _port("metrics", port)],
-            "readinessProbe": probe("/ready", period_s=5, timeout_s=1, tries=12, port=port),
-            "securityContext": CONTAINER_SECURITY,
-            "volumeMounts": [{"mountPath": FOLDER, "name": "access", "readOnly": True}],
-            **resources(stack, _GATEWAY),
-        }
-    )
+    container = _like_the_gateway(plan) | {
+        "args": [f"--{name}={value}" for name, value in sorted(arguments.items())],
+        "livenessProbe": probe("/live", period_s=30, timeout_s=2, tries=10, port=port),
+        "name": "gateway",
+        "ports": [_port("public", names.GATEWAY_PORT), _port("metrics", port)],
+        "readinessProbe": probe("/ready", period_s=5, timeout_s=1, tries=12, port=port),
+        "volumeMounts": [
+            {"mountPath": FOLDER, "name": "access", "readOnly": True},
+            *mounts(tenants),
+        ],
+    }
+    if tenants.issued and stack.proxy:
+        container["env"] = list(proxy_environment(stack))
+    return in_order(container)
+
+
+def _like_the_gateway(plan: Plan) -> Manifest:
+    """Return what every container of the gateway's image has."""
+    return {
+        "image": plan.options.images.gateway,
+        "imagePullPolicy": "IfNotPresent",
+        "securityContext": CONTAINER_SECURITY,
+        **resources(plan.stack, _GATEWAY),
+    }
+
+
+def _tls(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
+    """Yield the arguments that say how the gateway serves, and how it asks itself if it lives."""
+    tls = tenants.tls
+    if not (tls.certificate and tls.private_key):
+        yield "web.healthchecks.url", f"http://localhost:{names.GATEWAY_PORT}"
+        return
+    yield "tls.min-version", "VersionTLS12"
+    yield "tls.server.cert-file", path_of(tenants, tls.certificate)
+    yield "tls.server.key-file", path_of(tenants, tls.private_key)
+    if tls.ca is None:
+        # It could not believe its own certificate, and would be restarted for that.
+        yield "web.healthchecks.url", ""
+        return
+    service_name = names.name(stack, _GATEWAY, "-http")
+    yield "tls.healthchecks.server-ca-file", path_of(tenants, tls.ca)
+    yield "tls.healthchecks.server-name", names.host(stack, service_name)
+    yield "web.healthchecks.url", f"https://localhost:{names.GATEWAY_PORT}"
 
 
 def _opa(plan: Plan, tenants: Tenants) -> Manifest:
@@ -216,11 +256,13 @@ def _port(name: str, number: int) -> Manifest:
     return {"containerPort": number, "name": name, "protocol": "TCP"}
 
 
-def _ingress(stack: LokiStack) -> Manifest:
+def _ingress(stack: LokiStack, tenants: Tenants) -> Manifest:
     backend = {
         "service": {"name": names.name(stack, _GATEWAY, "-http"), "port": {"name": "public"}}
     }
-    path = {"backend": backend, "path": "/api/logs/v1", "pathType": "Prefix"}
+    through = tenants.mode is TenancyMode.PASSTHROUGH
+    prefix = passthrough.PREFIX if through else "/api/logs/v1"
+    path = {"backend": backend, "path": prefix, "pathType": "Prefix"}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
@@ -229,14 +271,18 @@ def _ingress(stack: LokiStack) -> Manifest:
     }
 
 
-def _route(stack: LokiStack) -> Manifest:
+def _route(stack: LokiStack, tenants: Tenants) -> Manifest:
+    own = tenants.tls.serves  # then the router must not end TLS: it could not trust the gateway
     return {
         "apiVersion": "route.openshift.io/v1",
         "kind": "Route",
         "metadata": names.metadata(stack, stack.name, names.component_labels(stack, _GATEWAY)),
         "spec": {
             "port": {"targetPort": "public"},
-            "tls": {"insecureEdgeTerminationPolicy": "Redirect", "termination": "edge"},
+            "tls": {
+                "insecureEdgeTerminationPolicy": "Redirect",
+                "termination": "passthrough" if own else "edge",
+            },
             "to": {"kind": "Service", "name": names.name(stack, _GATEWAY, "-http"), "weight": 100},
             "wildcardPolicy": "None",
         },

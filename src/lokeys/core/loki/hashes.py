@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lokeys.core.lokistack.model import Entry, Tenants
+from lokeys.core.place import Ref
 from lokeys.core.sensitive import Fingerprinter, Sensitive
-from lokeys.core.storage.secret_data import SecretData
+from lokeys.core.storage.secret_data import SecretData, secret_data
 
 
 def secret_hash(secret: SecretData, fingerprinter: Fingerprinter) -> str:
@@ -27,6 +29,35 @@ def store_hash(
     texts = data if isinstance(data, Mapping) else {}
     parts = ((str(key), str(texts[key]).encode()) for key in sorted(texts))
     return f"{hashed};{fingerprinter.of(_framed(parts), purpose='storage CA')}"
+
+
+def tenants_hash(
+    tenants: Tenants | None,
+    objects: Mapping[Ref, Mapping[str, Any]],
+    fingerprinter: Fingerprinter,
+    *,
+    stack: Ref,
+) -> str:
+    """Return the hash of what the gateway reads once: clients' Secrets, and CAs; empty if nothing.
+
+    Its own certificate it reads again by itself, so that is not in it.
+    """
+    parts: list[tuple[str, bytes]] = []
+    for name in tenants.client_secrets if tenants else ():
+        ref = Ref("Secret", name, stack.namespace)
+        data = secret_data(objects.get(ref, {}), ref=ref, stack=stack).data
+        parts += ((f"{name}/{key}", data.raw(key)) for key in sorted(data.keys))
+    for entry in tenants.authorities if tenants else ():
+        ref = Ref(entry.kind, entry.name, stack.namespace)
+        parts.append((f"{ref}/{entry.key}", _entry(objects.get(ref, {}), entry, ref, stack)))
+    return fingerprinter.of(_framed(parts), purpose="tenants") if parts else ""
+
+
+def _entry(manifest: Mapping[str, Any], entry: Entry, ref: Ref, stack: Ref) -> bytes:
+    if entry.kind == "Secret":
+        return secret_data(manifest, ref=ref, stack=stack).data.raw(entry.key)
+    data = manifest.get("data")
+    return str(data.get(entry.key, "")).encode() if isinstance(data, Mapping) else b""
 
 
 def _framed(parts: Iterable[tuple[str, bytes]]) -> Sensitive:

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from lokeys.core.loki import gateway, names
+from lokeys.core.loki import names
 from lokeys.core.loki.options import RenderOptions
 from lokeys.core.loki.pods import Manifest
 from lokeys.core.loki.store import mode_of
-from lokeys.core.lokistack.model import Component, LokiStack
+from lokeys.core.lokistack.model import Component, LokiStack, Tenants
 from lokeys.core.storage.model import S3, CredentialMode, Storage, Swift
 
 HTTPS_PORT, PLAIN_PORT = 443, 80
@@ -55,7 +55,11 @@ def _inside(stack: LokiStack, storage: Storage) -> Iterator[Manifest]:
 
     A policy sees the port of the pod behind a Service, which its address does not tell.
     """
-    found = (_namespace(host, stack.namespace) for host in _hosts(stack, storage))
+    return _within(_hosts(stack, storage), stack)
+
+
+def _within(hosts: Iterable[str], stack: LokiStack) -> Iterator[Manifest]:
+    found = (_namespace(host, stack.namespace) for host in hosts)
     for namespace in sorted(set(filter(None, found))):
         named = {"matchLabels": {_NAMESPACE: namespace}}
         yield {"to": [{"namespaceSelector": named}]}
@@ -104,16 +108,22 @@ def _doors(stack: LokiStack, options: RenderOptions) -> Iterator[Manifest]:
 
     The operator always may: it reads from Loki's metrics how the store answers its requests.
     """
-    if not gateway.asked_for(stack):
+    tenants = stack.tenants
+    if tenants is None:
         every = {"matchLabels": {**names.labels(stack), names.GOSSIP_LABEL: "true"}}
         yield _ingress(stack, "clients", every, (names.HTTP_PORT,))
         return
-    tenants = stack.tenants
     pods = _components((Component.GATEWAY,))
     ports = [names.GATEWAY_PORT, names.GATEWAY_STATUS_PORT]
-    if tenants and tenants.mode.on_openshift:
+    if tenants.mode.on_openshift:
         ports.append(names.OPA_STATUS_PORT)
         yield _egress(stack, "gateway-reviews", pods, _tcp(API_PORTS))
+    asked = _asked(stack, tenants)
+    if asked:
+        allowed = [{"ports": _tcp(sorted({_url_port(url) for url in asked}))}]
+        hosts = (urlsplit(url).hostname or "" for url in asked)
+        spec = {"egress": [*allowed, *_within(hosts, stack)], "policyTypes": ["Egress"]}
+        yield _policy(stack, "gateway-judges", pods, spec)
     yield _ingress(stack, "gateway", pods, ports)
     operator = {
         "namespaceSelector": {"matchLabels": {_NAMESPACE: options.operators_namespace}},
@@ -122,6 +132,14 @@ def _doors(stack: LokiStack, options: RenderOptions) -> Iterator[Manifest]:
     door = {"from": [operator], "ports": _tcp((names.HTTP_PORT,))}
     spec = {"ingress": [door], "policyTypes": ["Ingress"]}
     yield _policy(stack, "operator", _components(names.WITH_STORAGE), spec)
+
+
+def _asked(stack: LokiStack, tenants: Tenants) -> tuple[str, ...]:
+    """Return the addresses that the gateway asks who somebody is, and what they may do."""
+    issuers = [each.issuer_url for each in tenants.issued]
+    if issuers and stack.proxy:
+        issuers += filter(None, (stack.proxy.http, stack.proxy.https))
+    return (*issuers, *filter(None, (tenants.opa_url,)))
 
 
 def _components(components: Iterable[Component]) -> Manifest:

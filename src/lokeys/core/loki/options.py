@@ -16,6 +16,7 @@ class Images:
     loki: str = "docker.io/grafana/loki:3.7.3"
     gateway: str = "quay.io/observatorium/api:latest"
     opa: str = "quay.io/observatorium/opa-openshift:latest"
+    passthrough: str = "quay.io/openshift-logging/passthrough-gateway:latest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +30,4 @@ class RenderOptions:
     """Where the operator runs, which reads how the store answers Loki."""
     store_hash: str = ""
     managed_hash: str = ""
+    tenants_hash: str = ""

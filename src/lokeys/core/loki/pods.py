@@ -222,14 +222,19 @@ def _environment(plan: Plan, component: Component) -> Iterator[Manifest]:
             "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}},
         }
     yield from _zone(stack)
+    yield from proxy_environment(stack)
+    if component in names.WITH_STORAGE:
+        yield from environment(stack, plan.storage)
+
+
+def proxy_environment(stack: LokiStack) -> Iterator[Manifest]:
+    """Yield how a container learns of the proxy; what is in the cluster is reached without."""
     if stack.proxy:
         inside = ",".join(filter(None, (stack.proxy.no_proxy, ".svc", ".svc.cluster.local")))
         words = {"HTTP_PROXY": stack.proxy.http, "HTTPS_PROXY": stack.proxy.https}
         for name, value in (*words.items(), ("NO_PROXY", inside)):
             if value:
                 yield {"name": name, "value": value}
-    if component in names.WITH_STORAGE:
-        yield from environment(stack, plan.storage)
 
 
 def _zone(stack: LokiStack) -> Iterator[Manifest]:

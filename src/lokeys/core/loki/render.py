@@ -84,7 +84,7 @@ def _objects(stack: LokiStack, storage: Storage, options: RenderOptions) -> Iter
     yield from services(stack)
     yield from service_accounts(stack)
     budgeted = names.components(stack)
-    if gateway.asked_for(stack):
+    if stack.tenants is not None:
         budgeted = (*budgeted, Component.GATEWAY)
     yield from disruption_budgets(stack, budgeted)
     yield from gateway.gateway_objects(plan)

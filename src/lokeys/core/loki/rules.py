@@ -39,4 +39,4 @@ def _tenants(stack: LokiStack) -> Iterator[str]:
     if stack.tenants is not None:
         yield from OPENSHIFT_TENANTS.get(stack.tenants.mode, ())
         for tenant in stack.tenants.authentication:
-            yield str(tenant.get("tenantId", ""))
+            yield tenant.id

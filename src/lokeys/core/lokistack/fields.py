@@ -221,7 +221,12 @@ TEMPLATE_NAMES = {
     "ruler": Component.RULER,
 }
 _IGNORED = Anything(acted_on=False)
-_TENANTS = Fields(
+_CA = Fields(fields={"caName": _OBJECT_NAME, "caKey": _KEY}, required=("caName",))
+_ENTRY = Fields(
+    fields={"configMapName": _OBJECT_NAME, "secretName": _OBJECT_NAME, "key": _KEY},
+    required=("key",),
+)
+TENANTS = Fields(
     fields={
         "mode": Text(choices=tuple(TenancyMode)),
         "authentication": ListOf(
@@ -229,8 +234,18 @@ _TENANTS = Fields(
                 fields={
                     "tenantName": TEXT,
                     "tenantId": TEXT,
-                    "oidc": _IGNORED,
-                    "mTLS": _IGNORED,
+                    "oidc": Fields(
+                        fields={
+                            "secret": Fields(fields={"name": _OBJECT_NAME}, required=("name",)),
+                            "issuerURL": _URL,
+                            "issuerCA": _CA,
+                            "redirectURL": _URL,
+                            "usernameClaim": TEXT,
+                            "groupClaim": TEXT,
+                        },
+                        required=("secret", "issuerURL"),
+                    ),
+                    "mTLS": Fields(fields={"ca": _CA}, required=("ca",)),
                 },
                 required=("tenantName", "tenantId"),
             )
@@ -267,9 +282,22 @@ _TENANTS = Fields(
             }
         ),
         "disableIngress": Flag(),
-        "gateway": _IGNORED,
+        "gateway": Fields(
+            fields={
+                "tls": Fields(
+                    fields={
+                        "ca": _ENTRY,
+                        "certificate": _ENTRY,
+                        "privateKey": Fields(
+                            fields={"secretName": _OBJECT_NAME, "key": _KEY},
+                            required=("key", "secretName"),
+                        ),
+                    }
+                )
+            }
+        ),
         "openshift": Fields(fields={"adminGroups": _TEXTS, "otlp": _IGNORED}),
-        "passthrough": Fields(fields={"defaultTenant": TEXT, "ca": _IGNORED}),
+        "passthrough": Fields(fields={"defaultTenant": TEXT, "ca": _ENTRY}),
     }
 )
 SCHEMA = Fields(
@@ -290,7 +318,7 @@ SPEC = Fields(
                     fields={"name": _OBJECT_NAME, "type": Text(), "credentialMode": Text()},
                     required=("name", "type"),
                 ),
-                "tls": Fields(fields={"caName": _OBJECT_NAME, "caKey": _KEY}, required=("caName",)),
+                "tls": _CA,
             },
             required=("secret",),
         ),
@@ -327,7 +355,7 @@ SPEC = Fields(
         "template": Fields(
             fields={"useRequestsAsLimits": Flag(), **dict.fromkeys(TEMPLATE_NAMES, _PLACEMENT)}
         ),
-        "tenants": _TENANTS,
+        "tenants": TENANTS,
         "networkPolicies": Fields(
             fields={"ruleSet": Text(choices=("None", "RestrictIngressEgress"))},
             required=("ruleSet",),

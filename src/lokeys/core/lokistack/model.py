@@ -143,18 +143,89 @@ class Placement:
     pod_anti_affinity: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Entry:
+    """One key of a ConfigMap or a Secret beside the stack."""
+
+    kind: str
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oidc:
+    """Users come with a token of this issuer; the Secret holds what the gateway is to it."""
+
+    secret_name: str
+    issuer_url: str
+    redirect_url: str = ""
+    username_claim: str = ""
+    group_claim: str = ""
+    issuer_ca: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """One tenant, and how its users say who they are: one of the two."""
+
+    name: str
+    id: str
+    oidc: Oidc | None = None
+    client_ca: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayTls:
+    """With what the gateway serves TLS; `ca` is whose certificate it expects of itself."""
+
+    certificate: Entry | None = None
+    private_key: Entry | None = None
+    ca: Entry | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Tell whether there is all that serving takes."""
+        return self.certificate is not None and self.private_key is not None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenants:
     """Who may read and write, as far as it is acted on; the rest stays in the spec."""
 
     mode: TenancyMode
-    authentication: tuple[Mapping[str, Any], ...] = ()
+    authentication: tuple[Tenant, ...] = ()
     roles: tuple[Mapping[str, Any], ...] = ()
     role_bindings: tuple[Mapping[str, Any], ...] = ()
     opa_url: str = ""
     admin_groups: tuple[str, ...] = ()
     default_tenant: str = ""
     disable_ingress: bool = False
+    tls: GatewayTls = GatewayTls()
+    client_ca: Entry | None = None
+    """Of passthrough: whose certificates clients must come with."""
+
+    @property
+    def issued(self) -> tuple[Oidc, ...]:
+        """Return the issuers of tenants, in the spec's order."""
+        return tuple(tenant.oidc for tenant in self.authentication if tenant.oidc)
+
+    @property
+    def client_secrets(self) -> tuple[str, ...]:
+        """Return the Secrets that say what the gateway is to an issuer, by name."""
+        return tuple(sorted({each.secret_name for each in self.issued}))
+
+    @property
+    def authorities(self) -> tuple[Entry, ...]:
+        """Return where the CAs are by which issuers and clients are known."""
+        found = {each.issuer_ca for each in self.issued}
+        found |= {self.client_ca, *(tenant.client_ca for tenant in self.authentication)}
+        return tuple(sorted(each for each in found if each is not None))
+
+    @property
+    def asks_for_certificates(self) -> bool:
+        """Tell whether some clients say who they are by a certificate."""
+        clients = any(tenant.client_ca for tenant in self.authentication)
+        return clients or self.client_ca is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,6 @@ from lokeys.core.lokistack.model import (
     API_VERSION,
     DEFAULT_CA_KEY,
     KIND,
-    USUAL_TENANCY,
     CaRef,
     Component,
     Limits,
@@ -30,12 +29,11 @@ from lokeys.core.lokistack.model import (
     Schema,
     SchemaVersion,
     Size,
-    TenancyMode,
-    Tenants,
     Zone,
 )
 from lokeys.core.lokistack.schemas import DEFAULT
 from lokeys.core.lokistack.shapes import Checker, Fault, FaultKind, found
+from lokeys.core.lokistack.tenancy import not_acted_on, tenants_of
 from lokeys.core.place import Ref
 
 _NO_EFFECT = "does not act on it"
@@ -139,10 +137,8 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         return None
     limits, template = spec.get("limits", {}), spec.get("template", {})
     proxy, tenants = spec.get("proxy"), spec.get("tenants")
-    if tenants is not None and tenants.get("mode") == TenancyMode.PASSTHROUGH:
-        reader.not_acted_on("spec.tenants.mode")  # its gateway is another program
-        if "defaultTenant" in tenants.get("passthrough", {}):
-            reader.not_acted_on("spec.tenants.passthrough.defaultTenant")
+    for path in not_acted_on(tenants) if tenants else ():
+        reader.not_acted_on(path)
     tls = storage.get("tls")
     return LokiStack(
         name=ref.name,
@@ -169,7 +165,7 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         tenant_limits={name: _limits(each) for name, each in limits.get("tenants", {}).items()},
         placements=dict(_placements(template)),
         requests_as_limits=template.get("useRequestsAsLimits", False),
-        tenants=None if tenants is None else _tenants(tenants),
+        tenants=None if tenants is None else tenants_of(tenants),
         restrict_network=spec.get("networkPolicies", {}).get("ruleSet") == "RestrictIngressEgress",
     )
 
@@ -257,20 +253,3 @@ def _placements(template: Mapping[str, Any]) -> Iterable[tuple[Component, Placem
                     pod_anti_affinity=words.get("podAntiAffinity"),
                 ),
             )
-
-
-def _tenants(tenants: Mapping[str, Any]) -> Tenants:
-    authorization = tenants.get("authorization", {})
-    read = Tenants(
-        mode=TenancyMode(tenants.get("mode", USUAL_TENANCY)),
-        authentication=tuple(tenants.get("authentication", ())),
-        roles=tuple(authorization.get("roles", ())),
-        role_bindings=tuple(authorization.get("roleBindings", ())),
-        opa_url=authorization.get("opa", {}).get("url", ""),
-    )
-    return replace(
-        read,
-        admin_groups=tuple(tenants.get("openshift", {}).get("adminGroups", ())),
-        default_tenant=tenants.get("passthrough", {}).get("defaultTenant", ""),
-        disable_ingress=tenants.get("disableIngress", False),
-    )

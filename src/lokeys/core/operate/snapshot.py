@@ -55,6 +55,7 @@ class StackSnapshot:
     pods: tuple[Pod, ...] = ()
     store_hash: str = ""
     managed_hash: str = ""
+    tenants_hash: str = ""
     trial: Trial | None = None
     """None while the credentials as they are now are still to be tried."""
     counted: Mapping[str, LokiMetrics | None] = field(default_factory=dict)
@@ -86,4 +87,5 @@ class StackSnapshot:
             operators_namespace=self.operators_namespace,
             store_hash=self.store_hash,
             managed_hash=self.managed_hash,
+            tenants_hash=self.tenants_hash,
         )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lokeys.core.catalogue import lokistacks, operation, storage_objects
+from lokeys.core.catalogue import lokistacks, operation, storage_objects, tenants
 from lokeys.core.finding import Finding, Severity, ranked, time_to_json
 from lokeys.core.loki import names
 from lokeys.core.loki.network import egress_ports
@@ -40,6 +40,12 @@ _REASONS = {
     storage_objects.MISSING_MANAGED_SECRET.code: "MissingTokenCCOAuthenticationSecret",
     storage_objects.MISSING_CA_CONFIGMAP.code: "MissingObjectStorageCAConfigMap",
     storage_objects.BAD_CA_CONFIGMAP.code: "InvalidObjectStorageCAConfigMap",
+    tenants.ONE_LOGIN.code: "MissingGatewayTenantAuthenticationConfig",
+    tenants.NO_TLS.code: "MissingGatewayTLSConfig",
+    tenants.MISSING_CLIENT.code: "MissingGatewayTenantSecret",
+    tenants.BAD_CLIENT.code: "InvalidGatewayTenantSecret",
+    tenants.MISSING_AUTHORITY.code: "MissingGatewayTenantConfigMap",
+    tenants.BAD_AUTHORITY.code: "InvalidGatewayTenantConfigMap",
     operation.IMMUTABLE_FIELD.code: "ImmutableField",
     operation.CREDENTIALS_REFUSED.code: "CredentialsRefused",
     operation.ENDPOINT_WOULD_MOVE_THE_STORE.code: "InvalidObjectStorageSecret",
@@ -59,6 +65,8 @@ _SCHEMAS = frozenset(
     )
 )
 _FIELDS = (
+    ("spec.tenants.gateway.tls", "InvalidGatewayTLSConfig"),
+    ("spec.tenants.passthrough", "InvalidPassthroughConfiguration"),
     ("spec.tenants", "InvalidTenantsConfiguration"),
     ("spec.replication", "InvalidReplicationConfiguration"),
     ("spec.limits", "InvalidLimits"),

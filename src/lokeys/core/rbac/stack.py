@@ -55,6 +55,7 @@ _REVIEWS = (
 )
 _GROUPS = {**_PLACES, **_ON_OPENSHIFT, **_CLUSTER_ROLES}
 _ANY_STORAGE = S3(mode=CredentialMode.STATIC, buckets=("any",), endpoint_host="any")
+_ANY_TENANTS = Tenants(mode=TenancyMode.DYNAMIC, opa_url="http://any")
 _ANY_CLOUD = CloudEnvironment(openshift=True, aws_role_arn="any")
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -106,13 +107,13 @@ def all_stacks_grants(wish: StackWish) -> tuple[Grant, ...]:
 def object_names(stack: LokiStack) -> dict[str, tuple[str, ...]]:
     """Return the names of all objects that a stack of this name can have, by kind."""
     found: dict[str, set[str]] = {}
-    for tenancy in (None, TenancyMode.STATIC, TenancyMode.OPENSHIFT_LOGGING):
+    for tenancy in (None, _ANY_TENANTS, Tenants(mode=TenancyMode.OPENSHIFT_LOGGING)):
         for mode in (CredentialMode.STATIC, CredentialMode.TOKEN_CCO):
             variant = replace(
                 stack,
                 rules_enabled=True,
                 restrict_network=True,
-                tenants=Tenants(mode=tenancy) if tenancy else None,
+                tenants=tenancy,
             )
             options = RenderOptions(now=_ANY_TIME, environment=_ANY_CLOUD)
             for each in render(variant, replace(_ANY_STORAGE, mode=mode), options=options):
@@ -130,6 +131,12 @@ def _secrets(stack: LokiStack, wish: StackWish) -> Iterator[Grant]:
     if wish.openshift:
         name = f"{stack.name}{MANAGED_SUFFIX}"
         yield read_secret(home, name, "what the cluster's cloud hands out")
+    if stack.tenants is not None:
+        for name in stack.tenants.client_secrets:
+            yield read_secret(home, name, "what the gateway is to a tenant's issuer")
+        cas = {each.name for each in stack.tenants.authorities if each.kind == "Secret"}
+        for name in sorted(cas - {*stack.tenants.client_secrets, stack.storage_secret_name}):
+            yield read_secret(home, name, "the CA that signs the gateway's clients")
 
 
 def _kinds(wish: StackWish, home: str | None, made: dict[str, tuple[str, ...]]) -> Iterator[Grant]:

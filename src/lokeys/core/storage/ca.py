@@ -14,6 +14,8 @@ from lokeys.core.storage.certificates import NoCertificate, validities
 from lokeys.core.storage.telling import tell
 
 _CERTIFICATES = "certificates in PEM, from -----BEGIN CERTIFICATE----- on"
+MADE_BY_CLUSTER = {"openshift-service-ca.crt": "service-ca.crt", "kube-root-ca.crt": "ca.crt"}
+"""ConfigMaps with their key that stand in every namespace (of OpenShift), and in no manifest."""
 
 
 def read_ca(  # noqa: PLR0913 - what a CA is judged by, all named at the call
@@ -49,6 +51,14 @@ def _faults(config_map: Mapping[str, Any], key: str, now: datetime) -> Iterator[
         near = [each for each in others if each.endswith((".crt", ".pem"))]
         expected = f"{_CERTIFICATES}; or caKey {near[0][:63]!r}" if near else _CERTIFICATES
         yield ("is empty" if text is not None else "is missing"), expected
+        return
+    yield from certificate_faults(text, now)
+
+
+def certificate_faults(text: str | None, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield what was found in a text of certificates that should not be, and what should."""
+    if not text or not text.strip():
+        yield ("is missing" if text is None else "is empty"), _CERTIFICATES
         return
     if "PRIVATE KEY-----" in text:
         yield "holds a private key, which everybody may read there", "certificates alone"

@@ -3,51 +3,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from lokeys.core.catalogue import lokistacks
 from lokeys.core.catalogue import storage_objects as rules
-from lokeys.core.finding import Finding, Rule, Severity
+from lokeys.core.finding import Finding, Severity
 from lokeys.core.lokistack.fields import calendar_date
 from lokeys.core.lokistack.model import DEFAULT_CA_KEY, LokiStack, Schema, SchemaVersion
 from lokeys.core.lokistack.parse import parse
 from lokeys.core.lokistack.schemas import schema_findings
 from lokeys.core.place import Ref
-from lokeys.core.storage.ca import read_ca
-from lokeys.core.storage.model import CloudEnvironment, CredentialMode, Storage
+from lokeys.core.storage.ca import MADE_BY_CLUSTER, read_ca
+from lokeys.core.storage.model import CredentialMode, Storage
 from lokeys.core.storage.read import read_storage
-from lokeys.core.storage.secret_data import SecretData, secret_data
+from lokeys.core.storage.secret_data import SecretData
 from lokeys.core.storage.telling import printable, tell
-from lokeys.core.validation.delivered import (
-    added_to,
-    creation_policy,
-    kept_out,
-    made_secret,
-    mended_there,
-    owner_among,
-    why_not_made,
-)
-from lokeys.core.validation.objects import Objects, Placed
+from lokeys.core.validation.around import NOT_GIVEN, Around, named_secret, told_absent
+from lokeys.core.validation.delivered import mended_there
+from lokeys.core.validation.objects import Placed
+from lokeys.core.validation.tenants import tenant_findings
 
-_NOT_GIVEN = "is not among the objects given"
 _WITH_CA = frozenset({"s3", "swift"})
-_MADE_BY_CLUSTER = {"openshift-service-ca.crt": "service-ca.crt", "kube-root-ca.crt": "ca.crt"}
-"""ConfigMaps with their key that stand in every namespace (of OpenShift), and in no manifest."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
-    """What a stack is judged against: the other objects, the operator, the time."""
-
-    objects: Objects
-    now: datetime
-    environment: CloudEnvironment
-    secrets_optional: bool = False
-    absent: str = _NOT_GIVEN
-    """What is said of an object that is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +59,10 @@ def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
     secret: SecretData | None = None
     managed: SecretData | None = None
     if name:
-        secret = _secret(Ref("Secret", printable(name), ref.namespace), ref, around, findings)
+        secret = named_secret(Ref("Secret", printable(name), ref.namespace), ref, around, findings)
     managed_ref = Ref("Secret", f"{ref.name}-managed-credentials", ref.namespace)
     if around.objects.get(managed_ref):
-        managed = _secret(managed_ref, ref, around, findings)
+        managed = named_secret(managed_ref, ref, around, findings)
     mode: CredentialMode | None = None
     resolved: Storage | None = None
     if kind is not None:
@@ -101,10 +80,10 @@ def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
         findings += _mendable(reading.findings, secret)
         if reading.asks_for_managed and managed is None:
             # No manifest has it: whoever judges manifests alone takes it for granted.
-            optional = Severity.INFO
-            rule = rules.MISSING_MANAGED_SECRET
-            findings.append(_absent(rule, managed_ref, ref, around, optional=optional))
+            optional, rule = Severity.INFO, rules.MISSING_MANAGED_SECRET
+            findings.append(told_absent(rule, managed_ref, ref, around, optional=optional))
     findings += _ca(ref, storage, kind, around)
+    findings += tenant_findings(ref, placed.object, around)
     return StackView(
         ref=ref,
         stack=stack,
@@ -153,66 +132,11 @@ def _sound_schemas(listed: object) -> tuple[Schema, ...]:
     return tuple(found)
 
 
-def _secret(wanted: Ref, stack: Ref, around: Around, findings: list[Finding]) -> SecretData | None:
-    """Return what is known of a Secret; adds what is to be said of its form or its absence."""
-    objects = around.objects
-    placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
-    manifests = [each.object for each in external]
-    findings += _kept_out(external, wanted, stack, objects)
-    if placed is not None:
-        decoded = secret_data(placed.object, ref=wanted, stack=stack)
-        findings += decoded.findings
-        return added_to(decoded.data, manifests)
-    made = made_secret(manifests, ref=wanted)
-    if made is None:
-        why = why_not_made(
-            [objects.ref_of(each) for each in external], list(map(creation_policy, manifests))
-        )
-        rule = rules.MISSING_STORAGE_SECRET
-        findings.append(_absent(rule, wanted, stack, around, why=why))
-    return made
-
-
-def _kept_out(
-    external: Sequence[Placed], wanted: Ref, stack: Ref, objects: Objects
-) -> Iterator[Finding]:
-    """Yield the ExternalSecrets that would write to a Secret which another one owns."""
-    manifests = [each.object for each in external]
-    owner = owner_among(manifests)
-    for each in external:
-        if owner is not None and any(each.object is out for out in kept_out(manifests)):
-            words = {
-                "policy": printable(creation_policy(each.object)),
-                "secret": str(wanted),
-                "owner": str(objects.ref_of(external[manifests.index(owner)])),
-            }
-            rule = rules.EXTERNAL_SECRET_KEPT_OUT
-            field = "spec.target"
-            yield tell(rule, objects.ref_of(each), stack=stack, field=field, words=words)
-
-
 def _mendable(findings: Iterable[Finding], secret: SecretData | None) -> Iterator[Finding]:
     """Yield findings; of a Secret that External Secrets makes, with what it does not undo."""
     for each in findings:
         made = secret is not None and each.object == secret.ref and secret.made_by
         yield mended_there(each, made) if made else each
-
-
-def _absent(  # noqa: PLR0913 - what, where, and what is said of it
-    rule: Rule,
-    wanted: Ref,
-    stack: Ref,
-    around: Around,
-    *,
-    why: str = "",
-    optional: Severity = Severity.WARNING,
-) -> Finding:
-    words = {"stack_ref": str(stack), "where": around.absent + why}
-    finding = tell(rule, wanted, stack=stack, words=words)
-    if not around.secrets_optional:
-        return finding
-    said = tuple(each for each in finding.remedy if "--secrets optional" not in each.text)
-    return replace(finding, severity=optional, remedy=said)
 
 
 def _ca(
@@ -228,7 +152,7 @@ def _ca(
     wanted = Ref("ConfigMap", printable(name), ref.namespace)
     placed = around.objects.get(wanted)
     key = _text(storage, "tls", "caKey") or DEFAULT_CA_KEY
-    if placed is None and around.absent == _NOT_GIVEN and _MADE_BY_CLUSTER.get(name) == key:
+    if placed is None and around.absent == NOT_GIVEN and MADE_BY_CLUSTER.get(name) == key:
         return ()
     config_map = placed.object if placed else None
     return read_ca(

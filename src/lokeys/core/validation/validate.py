@@ -14,9 +14,11 @@ from lokeys.core.place import Ref
 from lokeys.core.report import Ignore, heeded
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.telling import tell
+from lokeys.core.validation.around import Around
 from lokeys.core.validation.objects import Objects, Placed, location_of
 from lokeys.core.validation.shared_buckets import shared_buckets
-from lokeys.core.validation.stacks import Around, StackView, view_stack
+from lokeys.core.validation.stacks import StackView, view_stack
+from lokeys.core.validation.tenants import pointer_to
 
 _STORAGE_CREDENTIAL = "StorageCredential"
 
@@ -111,12 +113,15 @@ def _with_place(finding: Finding, view: StackView, objects: Objects) -> Finding:
     place, field = view.placed, finding.field
     if finding.object is not None and finding.object != view.ref:
         own = objects.get(finding.object) or objects.maker_of(finding.object)
-        place, field = (own, field) if own else (place, _pointer_to(finding.object))
+        place, field = (own, field) if own else (place, _pointer_to(finding.object, view))
     return replace(finding, location=location_of(place, field))
 
 
-def _pointer_to(ref: Ref) -> str:
+def _pointer_to(ref: Ref, view: StackView) -> str:
     """Return the field of a stack that names an object which is not there."""
+    of_tenants = "" if ref.name == view.secret_name else pointer_to(ref, view.placed.object)
+    if of_tenants:
+        return of_tenants
     return "spec.storage.tls.caName" if ref.kind == "ConfigMap" else "spec.storage.secret.name"
 
 

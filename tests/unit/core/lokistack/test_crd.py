@@ -53,11 +53,7 @@ def test_what_is_not_acted_on_is_kept_and_nothing_else_is_open() -> None:
     assert kept == {
         "spec.rules.namespaceSelector",
         "spec.rules.selector",
-        "spec.tenants.authentication[].mTLS",
-        "spec.tenants.authentication[].oidc",
-        "spec.tenants.gateway",
         "spec.tenants.openshift.otlp",
-        "spec.tenants.passthrough.ca",
     }
 
 

@@ -179,17 +179,21 @@ def test_a_namespace_is_taken_from_outside_where_the_manifest_has_none() -> None
         pytest.param(
             ("spec", "tenants", "mode"),
             "passthrough",
-            [("unsupported_field", "spec.tenants.mode")],
-            id="a gateway that is another program",
+            [
+                ("unsupported_field", f"spec.tenants.{path}")
+                for path in (
+                    "authentication",
+                    "authorization.roles",
+                    "authorization.roleBindings",
+                )
+            ],
+            id="users in the mode that knows none",
         ),
         pytest.param(
             ("spec", "tenants"),
-            {"mode": "passthrough", "passthrough": {"defaultTenant": "a"}},
-            [
-                ("unsupported_field", "spec.tenants.mode"),
-                ("unsupported_field", "spec.tenants.passthrough.defaultTenant"),
-            ],
-            id="what that gateway would do",
+            {"mode": "openshift-network", "passthrough": {"defaultTenant": "a"}},
+            [("unsupported_field", "spec.tenants.passthrough.defaultTenant")],
+            id="what another mode would do",
         ),
         pytest.param(
             ("spec", "template", "gateway", "tolerations", 0, "tolerationSeconds"),

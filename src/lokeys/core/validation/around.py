@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a stack is judged against, and the Secrets that it names as far as they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from lokeys.core.catalogue import storage_objects as rules
+from lokeys.core.finding import Finding, Rule, Severity
+from lokeys.core.place import Ref
+from lokeys.core.storage.model import CloudEnvironment
+from lokeys.core.storage.secret_data import SecretData, secret_data
+from lokeys.core.storage.telling import printable, tell
+from lokeys.core.validation.delivered import (
+    added_to,
+    creation_policy,
+    kept_out,
+    made_secret,
+    owner_among,
+    why_not_made,
+)
+from lokeys.core.validation.objects import Objects, Placed
+
+NOT_GIVEN = "is not among the objects given"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a stack is judged against: the other objects, the operator, the time."""
+
+    objects: Objects
+    now: datetime
+    environment: CloudEnvironment
+    secrets_optional: bool = False
+    absent: str = NOT_GIVEN
+    """What is said of an object that is not there."""
+
+
+def named_secret(
+    wanted: Ref,
+    stack: Ref,
+    around: Around,
+    findings: list[Finding],
+    *,
+    missing: Rule = rules.MISSING_STORAGE_SECRET,
+) -> SecretData | None:
+    """Return what is known of a Secret; adds what is to be said of its form or its absence."""
+    objects = around.objects
+    placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
+    manifests = [each.object for each in external]
+    findings += _kept_out(external, wanted, stack, objects)
+    if placed is not None:
+        decoded = secret_data(placed.object, ref=wanted, stack=stack)
+        findings += decoded.findings
+        return added_to(decoded.data, manifests)
+    made = made_secret(manifests, ref=wanted)
+    if made is None:
+        why = why_not_made(
+            [objects.ref_of(each) for each in external], list(map(creation_policy, manifests))
+        )
+        findings.append(told_absent(missing, wanted, stack, around, why=why))
+    return made
+
+
+def _kept_out(
+    external: Sequence[Placed], wanted: Ref, stack: Ref, objects: Objects
+) -> Iterator[Finding]:
+    """Yield the ExternalSecrets that would write to a Secret which another one owns."""
+    manifests = [each.object for each in external]
+    owner = owner_among(manifests)
+    for each in external:
+        if owner is not None and any(each.object is out for out in kept_out(manifests)):
+            words = {
+                "policy": printable(creation_policy(each.object)),
+                "secret": str(wanted),
+                "owner": str(objects.ref_of(external[manifests.index(owner)])),
+            }
+            rule = rules.EXTERNAL_SECRET_KEPT_OUT
+            field = "spec.target"
+            yield tell(rule, objects.ref_of(each), stack=stack, field=field, words=words)
+
+
+def told_absent(  # noqa: PLR0913 - what is missing, for whom, and what is known of why
+    rule: Rule,
+    wanted: Ref,
+    stack: Ref,
+    around: Around,
+    *,
+    why: str = "",
+    words: Mapping[str, str] | None = None,
+    optional: Severity = Severity.WARNING,
+) -> Finding:
+    """Return the finding that an object is not there; `optional` where it may be kept elsewhere."""
+    known = {"stack_ref": str(stack), "where": around.absent + why, **(words or {})}
+    finding = tell(rule, wanted, stack=stack, words=known)
+    if not around.secrets_optional:
+        return finding
+    said = tuple(each for each in finding.remedy if "--secrets optional" not in each.text)
+    return replace(finding, severity=optional, remedy=said)
