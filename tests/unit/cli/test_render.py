@@ -83,7 +83,7 @@ def test_without_the_secret_nothing_is_printed(tmp_path: Path) -> None:
     }
     done = run("-f", written(tmp_path, choice.manifest, external))
     assert (done.return_value, done.stdout) == (3, "")
-    assert "an ExternalSecret has none" in done.stderr
+    assert "the manifests have none" in done.stderr
     assert "lokeys validate" not in done.stderr  # it finds no fault
 
 

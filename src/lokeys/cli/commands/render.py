@@ -173,8 +173,8 @@ def in_the_way(validation: Validation) -> Iterator[Finding | str]:
     for view in views:
         if view.ok and view.storage is None:
             yield (
-                f"{view.ref}: the values of its Secret are needed, an ExternalSecret has none: "
-                "hand in the Secret as the cluster has it, in its place"
+                f"{view.ref}: the values of its Secret are needed, and the manifests have none: "
+                "hand in the Secret as the cluster has it"
             )
 
 

@@ -12,7 +12,7 @@ MISSING_STORAGE_SECRET = Rule(
     title="the storage Secret is not there",
     message="{stack_ref} takes its storage from {place}, which {where}",
     meaning="spec.storage.secret.name points at a Secret that is not among the objects given, and "
-    "no ExternalSecret there makes it.",
+    "no ExternalSecret or SealedSecret there makes it.",
     why="Without it no Loki pod that reaches the storage can start.",
     remedy=(
         Remedy(

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Secret's data, out of its manifest; or only the names of it, out of an ExternalSecret.
+"""A Secret's data, out of its manifest; or only the names of it, out of what makes it.
+
+ExternalSecrets, SealedSecrets, and what SOPS has encrypted, have names and no values.
 
 The one place of the core that looks at values: what leaves `lokeys.core.storage` is their form.
 """
@@ -21,6 +23,10 @@ from lokeys.core.sensitive import Sensitive
 from lokeys.core.storage.telling import form, printable, tell
 from lokeys.core.storage.values import seen
 
+WHOLE_FILE = "key.json"
+"""The key whose value, not its name, says in which mode the stack is."""
+
+_ENCRYPTED = "ENC["  # how SOPS writes a value
 _KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
 
 
@@ -28,8 +34,9 @@ _KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
 class SecretData:
     """What is known of a Secret. `values` is None where only key names are (an ExternalSecret).
 
-    `complete` tells whether `keys` are all there will be; `spoilt` are keys whose value could not
-    be decoded, which has been told already; `whole` tells whether nothing of the manifest is.
+    `complete` tells whether `keys` are all there will be; `spoilt` are keys whose value is not
+    known: not decoded, which has been told already, or encrypted; `whole` tells whether nothing of
+    the manifest is.
     """
 
     ref: Ref
@@ -76,6 +83,7 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
     values: dict[str, Sensitive] = {}
     findings: list[Finding] = []
     spoilt: set[str] = set()
+    sops = isinstance(manifest.get("sops"), Mapping)
     for part in ("data", "stringData"):
         for key, value in _entries(manifest.get(part), part, ref, stack, findings):
             if not _KEY.fullmatch(key):
@@ -85,6 +93,9 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
                 words = {"found": form_of(value), "expected": "a text"}
                 name = f"{part}.{key}"
                 findings.append(tell(rules.BAD_DATA, ref, stack=stack, field=name, words=words))
+                spoilt.add(key)
+                continue
+            if sops and value.startswith(_ENCRYPTED):
                 spoilt.add(key)
                 continue
             decoded = _bytes(value) if part == "data" else value.encode(errors="surrogatepass")
@@ -100,8 +111,13 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
                 values[key] = Sensitive(decoded)
                 spoilt.discard(key)
     keys = frozenset(values) | spoilt
+    file_is_known = not sops or WHOLE_FILE not in spoilt
     data = SecretData(
-        ref=ref, values=values, keys=keys, spoilt=frozenset(spoilt), whole=not findings
+        ref=ref,
+        values=values if file_is_known else None,
+        keys=keys,
+        spoilt=frozenset(spoilt),
+        whole=not findings,
     )
     return Decoded(data=data, findings=tuple(findings))
 
@@ -147,6 +163,15 @@ def external_secret_data(manifest: Mapping[str, Any], *, ref: Ref) -> SecretData
     metadata = _mapping(manifest.get("metadata"))
     made_by = Ref("ExternalSecret", printable(str(metadata.get("name"))), ref.namespace)
     return SecretData(ref=ref, keys=keys, complete=not unknown, made_by=made_by)
+
+
+def sealed_secret_data(manifest: Mapping[str, Any], *, ref: Ref) -> SecretData:
+    """Return what a SealedSecret says of the Secret that it makes: the names of its keys."""
+    spec = _mapping(manifest.get("spec"))
+    sealed = _mapping(spec.get("encryptedData"))
+    templated = _mapping(_mapping(spec.get("template")).get("data"))
+    keys = frozenset(map(str, (*sealed, *templated)))
+    return SecretData(ref=ref, keys=keys, made_by=Ref("SealedSecret", ref.name, ref.namespace))
 
 
 def target_name(manifest: Mapping[str, Any]) -> str | None:

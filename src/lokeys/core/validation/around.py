@@ -11,7 +11,7 @@ from lokeys.core.catalogue import storage_objects as rules
 from lokeys.core.finding import Finding, Rule, Severity
 from lokeys.core.place import Ref
 from lokeys.core.storage.model import CloudEnvironment
-from lokeys.core.storage.secret_data import SecretData, secret_data
+from lokeys.core.storage.secret_data import SecretData, sealed_secret_data, secret_data
 from lokeys.core.storage.telling import printable, tell
 from lokeys.core.validation.delivered import (
     added_to,
@@ -20,6 +20,7 @@ from lokeys.core.validation.delivered import (
     made_secret,
     owner_among,
     why_not_made,
+    with_brought,
 )
 from lokeys.core.validation.objects import Objects, Placed
 
@@ -56,6 +57,9 @@ def named_secret(
         findings += decoded.findings
         return added_to(decoded.data, manifests)
     made = made_secret(manifests, ref=wanted)
+    sealed = objects.sealed(wanted)
+    if made is None and sealed is not None:
+        made = with_brought(sealed_secret_data(sealed.object, ref=wanted), manifests)
     if made is None:
         why = why_not_made(
             [objects.ref_of(each) for each in external], list(map(creation_policy, manifests))

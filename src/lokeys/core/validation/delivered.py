@@ -19,12 +19,10 @@ from typing import Any
 from lokeys.core.finding import Finding, Remedy
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Sensitive
-from lokeys.core.storage.secret_data import SecretData, external_secret_data
+from lokeys.core.storage.secret_data import WHOLE_FILE, SecretData, external_secret_data
 
 _NO_MAKER = frozenset({"None", "Merge"})
 _MERGES = frozenset({"Merge", "CreateOrMerge"})
-_WHOLE_FILE = "key.json"
-"""The key whose value, not its name, says in which mode the stack is."""
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 Manifest = Mapping[str, Any]
 
@@ -70,8 +68,14 @@ def made_secret(external_secrets: Sequence[Manifest], *, ref: Ref) -> SecretData
     maker = owner_among(external_secrets) or next(filter(makes, external_secrets), None)
     if maker is None:
         return None
-    made = external_secret_data(maker, ref=ref)
-    for data in _brought(external_secrets, ref, but=maker):
+    return with_brought(external_secret_data(maker, ref=ref), external_secrets, but=maker)
+
+
+def with_brought(
+    made: SecretData, external_secrets: Iterable[Manifest], *, but: Manifest | None = None
+) -> SecretData:
+    """Return a Secret of which only names are known, with those that ExternalSecrets add to it."""
+    for data in _brought(external_secrets, made.ref, but=but):
         made = replace(made, keys=made.keys | data.keys, complete=made.complete and data.complete)
     return made
 
@@ -87,7 +91,7 @@ def added_to(own: SecretData, external_secrets: Sequence[Manifest]) -> SecretDat
         key: value for key, value in (own.values or {}).items() if key not in names
     }
     kept = frozenset(key for key in own.keys if own.has(key) or key in names)
-    if _WHOLE_FILE in names or not complete:
+    if WHOLE_FILE in names or not complete:
         values = None
     return replace(
         own,
@@ -119,9 +123,12 @@ def why_not_made(external_secrets: Sequence[Ref], policies: Sequence[str]) -> st
 
 
 def mended_there(finding: Finding, maker: Ref) -> Finding:
-    """Return a finding about a made Secret with a remedy that External Secrets does not undo."""
+    """Return a finding about a made Secret with a remedy that its maker does not undo."""
     if not any(remedy.command for remedy in finding.remedy):
         return finding
+    if maker.kind == "SealedSecret":
+        text = "seal it anew: the controller overwrites what is changed in the Secret"
+        return replace(finding, remedy=(Remedy(text=text),))
     name = maker.name if _NAME.fullmatch(maker.name) else None
     command = f"kubectl -n {maker.namespace} edit externalsecret {name}" if name else None
     text = "mend it where it is made: External Secrets overwrites what is changed in the Secret"

@@ -91,9 +91,14 @@ class Objects:
         return _in_order(self._makers.get(secret, []))
 
     def maker_of(self, secret: Ref) -> Placed | None:
-        """Return the ExternalSecret that makes a Secret, else one that names it, else None."""
+        """Return the ExternalSecret that makes a Secret, or names it, or else its SealedSecret."""
         found = self.external_secrets_of(secret)
-        return next((each for each in found if makes(each.object)), found[0] if found else None)
+        named = found[0] if found else self.sealed(secret)
+        return next((each for each in found if makes(each.object)), named)
+
+    def sealed(self, secret: Ref) -> Placed | None:
+        """Return the SealedSecret that makes a Secret; it has its name."""
+        return self.get(Ref("SealedSecret", secret.name, secret.namespace))
 
 
 def _in_order(found: list[Placed]) -> list[Placed]:
@@ -124,7 +129,7 @@ def _paths(placed: Placed, field: str | None) -> Iterator[Path]:
             entries = placed.object.get(part)
             if isinstance(entries, Mapping) and field in entries:
                 yield (part, field)
-    elif placed.object.get("kind") == "ExternalSecret":
+    elif placed.object.get("kind") in ("ExternalSecret", "SealedSecret"):
         yield ("spec",)
     else:
         yield tuple(int(index) if index else name for index, name in _TOKEN.findall(field))

@@ -108,6 +108,56 @@ def test_a_file_that_is_merged_may_hold_anything() -> None:
     assert faults(said, secret({**own, "audience": "a"}), external) == []
 
 
+def sealed(*keys: str, **template: str) -> Object:
+    return {
+        "apiVersion": "bitnami.com/v1alpha1",
+        "kind": "SealedSecret",
+        "metadata": {"name": "loki-storage", "namespace": "logging"},
+        "spec": {"encryptedData": dict.fromkeys(keys, "AgBy"), "template": {"data": template}},
+    }
+
+
+def test_a_sealed_secret_stands_for_what_it_makes() -> None:
+    """By the names of its keys; what lacks is sealed anew."""
+    assert faults(stack(), sealed(*SOUND["s3 static"])) == []
+    assert faults(stack(), sealed(*PAIR, **PLACE)) == []
+    assert faults(stack(), sealed(*PLACE), external_secret(*PAIR, policy="Merge")) == []
+    (finding,) = judge(stack(), sealed(*PLACE, PAIR[0])).all_findings
+    assert finding.fault == "missing_field"
+    assert "seal it anew" in finding.remedy[0].text
+    assert finding.location is not None
+    assert faults(stack(), secret(), sealed("colour")) == []  # the Secret itself is there
+
+
+ENCRYPTED = "ENC[AES256_GCM,data:p673w==,iv:YY=,aad:UQ=,tag:A=,type:str]"
+
+
+def encrypted(plain: dict[str, str], *keys: str, part: str = "stringData") -> Object:
+    return {**secret(plain), part: {**plain, **dict.fromkeys(keys, ENCRYPTED)}, "sops": {"kms": []}}
+
+
+@pytest.mark.parametrize("part", ["data", "stringData"])
+def test_what_sops_has_encrypted_is_judged_by_its_names(part: str) -> None:
+    """Nothing is said of the values; what stands in clear is judged as ever."""
+    whole = encrypted({}, *SOUND["s3 static"], part=part)
+    validation = judge(stack(), whole)
+    assert validation.all_findings == ()
+    assert (validation.stacks[0].mode, validation.stacks[0].storage) == ("static", None)
+    assert faults(stack(), encrypted({}, *PLACE, part=part)) == ["missing_field"] * 2
+    clear = encrypted({"endpoint": "ftp://nowhere"}, "bucketnames", "region", *PAIR)
+    assert faults(stack(), clear) == ["bad_endpoint"]
+    plain = {**secret({"bucketnames": ENCRYPTED, **PLACE}), "sops": None}
+    assert "missing_field" in faults(stack(), plain)
+
+
+def test_an_encrypted_file_may_hold_anything() -> None:
+    """As one that is merged: what Google's file means shows in its value alone."""
+    gcs = stack(secret={"name": "loki-storage", "type": "gcs"})
+    validation = judge(gcs, encrypted({"bucketname": "loki", "audience": ""}, "key.json"))
+    assert validation.ok
+    assert validation.stacks[0].mode is None
+
+
 def test_what_is_merged_from_a_whole_may_be_anything() -> None:
     """Names that no manifest tells come with `dataFrom`."""
     external = external_secret(policy="Merge")
