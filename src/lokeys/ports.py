@@ -134,8 +134,8 @@ class WorkloadsPort(Protocol):
         """Return workloads and pods; pods come without metrics and log."""
         ...
 
-    async def may_evict(self) -> bool | None:
-        """Tell whether pods may be evicted from here; None where that is not to be known."""
+    async def may_evict(self, pod: PodState) -> bool | None:
+        """Tell whether this pod may be evicted from here; None where that is not to be known."""
         ...
 
     async def evict(self, pod: PodState, *, grace: timedelta | None) -> None:

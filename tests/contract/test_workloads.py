@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from builders import TRUSTED, A, B, content, look, said_by
+from builders import TRUSTED, A, B, a_pod, content, look, said_by
 from contract.clusters import FINGERPRINTER, Home, RealPlace, home, until
 from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.objects import LiveObjects
@@ -205,24 +205,25 @@ def test_deployments_on_scratch_volumes_lose_lines(play: Play) -> None:
 
 
 def test_whether_pods_may_be_evicted_is_told(kubernetes: Kubernetes, namespace: str) -> None:
-    """By the API server itself, before any is: not without the right, and with it."""
+    """By the API server itself, before any is, and pod by pod, as a Role may name them."""
     account = f"--serviceaccount={namespace}:mover"
     kubernetes.kubectl("create", "serviceaccount", "mover", "-n", namespace)
     config = load(kubeconfig=str(kubernetes.user_kubeconfig(namespace, "mover")))
 
-    async def may() -> bool | None:
+    async def may(name: str) -> bool | None:
         async with Api(config) as api:
             cluster = Cluster(
                 objects=LiveObjects(api), api=api, fingerprinter=FINGERPRINTER, clock=utc_now
             )
             workloads = KubernetesWorkloads(cluster, (), namespace=namespace, secret="s")
-            return await workloads.may_evict()
+            return await workloads.may_evict(a_pod(name))
 
-    assert asyncio.run(may()) is False
-    words = ("--verb=create", "--resource=pods/eviction", "-n", namespace)
+    assert asyncio.run(may("loki-0")) is False
+    words = ("--verb=create", "--resource=pods/eviction", "--resource-name=loki-0", "-n", namespace)
     kubernetes.kubectl("create", "role", "mover", *words)
     kubernetes.kubectl("create", "rolebinding", "mover", "--role=mover", account, "-n", namespace)
-    assert asyncio.run(may()) is True
+    assert asyncio.run(may("loki-0")) is True
+    assert asyncio.run(may("other-0")) is False
 
 
 def test_a_budget_refuses_and_then_allows(play: Play) -> None:

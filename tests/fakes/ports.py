@@ -307,7 +307,8 @@ class _Workloads:
             wal_persistent=pod.wal_persistent,
         )
 
-    async def may_evict(self) -> bool | None:
+    async def may_evict(self, pod: PodState) -> bool | None:
+        del pod
         return self.world.may_evict
 
     async def evict(self, pod: PodState, *, grace: timedelta | None) -> None:

@@ -120,10 +120,12 @@ class KubernetesWorkloads:
         fleet = Fleet(workloads=tuple(states), pods=tuple(pods))
         return Reading(state=fleet, gaps=tuple(look.gaps))
 
-    async def may_evict(self) -> bool | None:
-        """Tell whether pods may be evicted from here; None where that is not to be known."""
+    async def may_evict(self, pod: PodState) -> bool | None:
+        """Tell whether this pod may be evicted from here; None where that is not to be known."""
+        # By its name: a Role may name the pods that it is about.
+        named = {"namespace": self._namespace, "name": pod.ref.name}
         right = {"verb": "create", "resource": "pods", "subresource": "eviction"}
-        asked = {"spec": {"resourceAttributes": {**right, "namespace": self._namespace}}}
+        asked = {"spec": {"resourceAttributes": {**right, **named}}}
         try:
             answer = await self._cluster.api.create(SELF_SUBJECT_ACCESS_REVIEW, asked)
         except NotReadable:

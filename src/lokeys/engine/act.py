@@ -41,11 +41,11 @@ class Hand:
 
         Raises Forbidden with the right that is missing.
         """
-        replaces = any(step.action is Action.REPLACE_POD for step in look.plan.steps)
-        if replaces and await self.lookout.ports.workloads.may_evict() is False:
-            namespace = look.snapshot.spec.namespace
+        replaced = (step.pod for step in look.plan.steps if step.action is Action.REPLACE_POD)
+        first = next(replaced, None)
+        if first and await self.lookout.ports.workloads.may_evict(first) is False:
             raise Forbidden(
-                f"pods in namespace {namespace} may not be evicted from here, so nothing is begun: "
+                f"{first.ref} may not be evicted from here, so nothing is begun: "
                 "`create` on `pods/eviction` is missing (lokeys rbac prints it)"
             )
 
