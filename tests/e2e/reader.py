@@ -8,15 +8,20 @@ not ready until `/readyagain`.
 
 With `-flush=HOW` it is an ingester instead, which asks the storage only when told to flush. The
 first such call is held until `/letgo`, and then never answered: if `lost` it has done nothing, if
-`unanswered` it was done.
+`unanswered` it was done. One that `hangs` asks and flushes like any other, and does not stop when
+it is told to.
+
+With `-files` it reads the pair from files instead of variables; at its start, in both cases.
 """
 
 import base64
 import collections
 import contextlib
+import functools
 import hashlib
 import hmac
 import os
+import signal
 import sys
 import threading
 import urllib.error
@@ -31,6 +36,7 @@ REQUESTS = "loki_objstore_bucket_transport_requests_total"
 answers: collections.Counter[int] = collections.Counter()
 unready, held, let_go = threading.Event(), threading.Event(), threading.Event()
 HELD_AT_MOST_S = 60.0
+FILES = Path("/etc/keys")
 
 
 def digest(key_id: str, secret: str) -> str:
@@ -56,10 +62,17 @@ def ask(url: str, key_id: str, secret: str) -> None:
 
 
 def stateful_set(
-    namespace: str, secret: str, bucket_url: str, *, idle: bool = False, flush: str = ""
+    namespace: str,
+    secret: str,
+    bucket_url: str,
+    *,
+    idle: bool = False,
+    flush: str = "",
+    files: bool = False,
 ) -> dict[str, Any]:
     """Return a StatefulSet `loki` of one such pod."""
     args = ["-target=querier", *(["-idle"] if idle else [])]
+    grace_s = 60 if flush == "hangs" else 1
     if flush:
         args = ["-target=ingester", "-ingester.wal-dir=/data/wal", f"-flush={flush}"]
     container: dict[str, Any] = {
@@ -71,7 +84,13 @@ def stateful_set(
         "ports": [{"name": "http-metrics", "containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": PORT}, "periodSeconds": 1},
     }
-    pod = {"containers": [container], "terminationGracePeriodSeconds": 1}
+    if files:
+        container["args"].append("-files")
+        del container["envFrom"]
+        container["volumeMounts"] = [{"name": "keys", "mountPath": str(FILES)}]
+    pod = {"containers": [container], "terminationGracePeriodSeconds": grace_s}
+    if files:
+        pod["volumes"] = [{"name": "keys", "secret": {"secretName": secret}}]
     labels = {"app": "loki"}
     spec: dict[str, Any] = {
         "serviceName": "loki",
@@ -104,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Flush."""
-        if FLUSHES and not held.is_set():
+        if FLUSHES in HELD and not held.is_set():
             if FLUSHES == "unanswered":
                 ask(sys.argv[2], *pair())
             held.set()
@@ -124,20 +143,27 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@functools.cache
 def pair() -> tuple[str, str]:
     """Return the pair that it started with."""
-    return os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    if "-files" in sys.argv:
+        key, secret = ((FILES / name).read_text() for name in names)
+    else:
+        key, secret = (os.environ[name] for name in names)
+    return key, secret
 
 
 def metrics() -> str:
     """Ask the storage, as the kind of pod does, and return what came of it so far."""
-    if not FLUSHES and ("-idle" not in sys.argv or not answers):
+    if FLUSHES not in HELD and ("-idle" not in sys.argv or not answers):
         ask(sys.argv[2], *pair())
     rows = [f'{REQUESTS}{{status_code="{code}"}} {n}\n' for code, n in answers.items()]
     return "loki_ingester_memory_chunks 0\n" + "".join(rows)
 
 
 FLUSHES = next((word.partition("=")[2] for word in sys.argv if word.startswith("-flush=")), "")
+HELD = frozenset({"lost", "unanswered"})
 SAYS = {
     "/pair": lambda: digest(*pair()),
     "/scrapes": lambda: str(answers.total()),
@@ -147,4 +173,7 @@ CHANGES = {"/unready": unready.set, "/readyagain": unready.clear, "/letgo": let_
 
 
 if __name__ == "__main__":
+    pair()
+    if FLUSHES == "hangs":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ThreadingHTTPServer(("0.0.0.0", int(sys.argv[1])), Handler).serve_forever()

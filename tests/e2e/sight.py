@@ -35,6 +35,7 @@ class Sight:
     generated: str
     vault_id: str
     item_id: str
+    labels: tuple[str, str]
     secrets: set[str]
     only_reads: bool
     """Whether a small process stands in Loki's place."""
@@ -66,7 +67,8 @@ class Sight:
     def vault_pair(self) -> Pair:
         """Return the pair in the item."""
         values = self.connect.values(self.vault_id, self.item_id)
-        return values.get("access_key", ""), Hidden(values.get("secret_key", ""))
+        key, secret = (values.get(label, "") for label in self.labels)
+        return key, Hidden(secret)
 
     def pod(self, name: str = "loki-0") -> Json:
         """Return a pod, empty if there is none."""

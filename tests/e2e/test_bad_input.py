@@ -137,3 +137,30 @@ def test_a_source_that_is_no_key_is_never_carried(
     assert cause in {found["cause"] for found in healed.json()["findings"]}
     assert "canary" not in healed.out + healed.err
     assert_silent(unharmed, healed.out)
+
+
+TARGETS: dict[str, tuple[bytes, bytes, str]] = {
+    "an empty value": (b"AKIDAKIDAKID", b"", "vault_value_empty"),
+    "a trailing newline": (b"AKIDAKIDAKID", b"secret-canary\n", "secret_trailing_newline"),
+    "binary": (b"AKIDAKIDAKID", b"\xff\x00secret-canary", "secret_key_mismatch"),
+}
+
+
+@pytest.mark.parametrize(("key_id", "secret", "cause"), TARGETS.values(), ids=TARGETS)
+def test_a_target_of_any_bytes_is_named_and_then_written(
+    unharmed: Homelab, tmp_path: Path, key_id: bytes, secret: bytes, cause: str
+) -> None:
+    """What lokeys delivers itself may hold anything before: it is told, and written over."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    halves = (base64.b64encode(key_id).decode(), base64.b64encode(secret).decode())
+    data = dict(zip(names, halves, strict=True))
+    unharmed.apply("v1", "Secret", "target", unharmed.monitoring, data=data)
+    keys = dict(zip(("accessKeyId", "secretAccessKey"), names, strict=True))
+    route = unharmed.route(secret={"name": "target", "keys": keys}, vault=None)
+    del route["spec"]["vault"]
+    file = str(unharmed.file(tmp_path, route))
+    seen = run(unharmed, "trace", "-f", file, "-o", "json")
+    assert cause in {found["cause"] for found in seen.json()["findings"]}, seen.out
+    healed = run(unharmed, "heal", "-f", file, "--timeout", "5s")
+    assert unharmed.pair_in("target") == unharmed.source_pair(), healed.out + healed.err
+    assert "canary" not in seen.out + seen.err + healed.out + healed.err

@@ -8,7 +8,7 @@ import pytest
 from e2e import hands
 from e2e.operators import Installation
 from e2e.sight import SECRET
-from e2e.world import Homelab
+from e2e.world import ITEM, Homelab
 from parts.process import wait_for
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -118,3 +118,57 @@ def test_a_blank_source_is_never_carried(home: Homelab, installation: Installati
     home.wait_looked_again()
     assert home.vault_pair() == pair
     assert home.pair_in(SECRET) == pair
+
+
+def test_a_whole_item_in_files_of_pods_that_nobody_rolls(
+    home: Homelab, installation: Installation
+) -> None:
+    """`dataFrom` brings every field, renamed; Loki reads files; its StatefulSet is OnDelete."""
+    names = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY"}
+    rewrite = [{"regexp": {"source": old, "target": new}} for old, new in names.items()]
+    whole = [{"extract": {"key": ITEM}, "rewrite": rewrite}]
+    home.build(with_loki=False, files=True, data=[], dataFrom=whole)
+    path = f"/apis/apps/v1/namespaces/{home.monitoring}/statefulsets/loki"
+    on_delete = {"type": "OnDelete", "rollingUpdate": None}
+    home.kubernetes.api.patch(path, {"spec": {"updateStrategy": on_delete}})
+    hands.roll(home)  # a new template that no pod has yet, and none will get by itself
+    installation.follow(home)
+    home.wait_condition("Ready", "True")
+    pair = home.replace_key()
+    home.wait_healed(pair)
+    assert len(installation.calls(home, "create", "pods/eviction")) == 1
+
+
+def test_a_field_that_no_property_names_is_the_password(
+    home: Homelab, installation: Installation
+) -> None:
+    """Without `remoteRef.property` External Secrets takes the field `password`."""
+    home.labels = ("username", "password")
+    data = [
+        {
+            "secretKey": "AWS_ACCESS_KEY_ID",
+            "remoteRef": {"key": ITEM, "property": "username"},
+        },
+        {"secretKey": "AWS_SECRET_ACCESS_KEY", "remoteRef": {"key": ITEM}},
+    ]
+    home.build(with_loki=False, data=data)
+    found = home.lokeys("discover", "statefulset/loki")
+    assert "secretAccessKey: password" in found.out, found.out + found.err
+    installation.follow(home)
+    home.wait_condition("Ready", "True")
+    home.wait_healed(home.replace_key())
+
+
+def test_a_newline_that_was_pasted_is_taken_away(home: Homelab, installation: Installation) -> None:
+    """It came into the Secret, and a pod started with it: each is named, and each is mended."""
+    home.build(with_loki=False)
+    pair = home.source_pair()
+    home.connect.edit(home.vault_id, home.item_id, secret_key=str(pair[1]) + "\n")
+    hands.sync(home)
+    pod = hands.restart_pod(home)
+    installation.follow(home, mode="Observe")
+    home.wait_finding("secret_trailing_newline")
+    assert home.pair_in(SECRET) != pair
+    installation.follow(home)
+    home.wait_healed(pair)
+    assert home.pod()["metadata"]["uid"] != pod

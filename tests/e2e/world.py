@@ -37,7 +37,7 @@ from parts.hidden import Hidden
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.manifests import Loki
-from parts.process import wait_for
+from parts.process import PartError, wait_for
 from parts.rgw import Rgw
 
 Answer = TypeVar("Answer")
@@ -96,6 +96,10 @@ class Homelab(Sight):
     connect: ConnectServer = field(default_factory=ConnectServer)
     loki: Loki = field(init=False)
     on_connect: OnConnect | None = None
+    labels: tuple[str, str] = ("access_key", "secret_key")
+    """What the item's fields are called."""
+    has_rook: bool = True
+    """Whether Rook runs here; one looks after the users of all homelabs."""
     secrets: set[str] = field(default_factory=set, repr=False)
     """Every secret that this homelab has had: none of them may be seen anywhere."""
 
@@ -127,13 +131,15 @@ class Homelab(Sight):
         with_loki: bool = True,
         idle: bool = False,
         flush: str = "",
+        files: bool = False,
         **delivery: Any,
     ) -> None:
         """Make everything up to a Loki that writes with the user's key.
 
         Without a Loki its place is taken by a small process that starts at once and only reads; an
         `idle` one asks the storage once and no more, one with `flush` writes when it is told to,
-        and the first time the word is `lost` or stays `unanswered`.
+        and the first time the word is `lost` or stays `unanswered`; one that `hangs` is deaf to
+        being told to stop. With `files` it finds its pair in files, not in variables.
         `delivery` replaces parts of the ExternalSecret's spec.
         """
         self.loki = loki or self.loki
@@ -142,14 +148,17 @@ class Homelab(Sight):
         for namespace in (self.storage, self.monitoring):
             self.apply("v1", "Namespace", namespace, None)
         self._serve_connect()
-        self.start_rook()
+        if self.has_rook:
+            self.start_rook()
         self._make_user()
         self._make_vault(item)
         self._make_delivery(delivery)
         self.kubelet.take(self.monitoring)
         url = f"{self.endpoint}/{self.bucket}"
-        stand_in = [reader.stateful_set(self.monitoring, SECRET, url, idle=idle, flush=flush)]
-        self.kubernetes.apply(*(self.loki.objects() if with_loki else stand_in))
+        stand_in = reader.stateful_set(
+            self.monitoring, SECRET, url, idle=idle, flush=flush, files=files
+        )
+        self.kubernetes.apply(*(self.loki.objects() if with_loki else [stand_in]))
         self.wait_ready()
 
     def _serve_connect(self) -> None:
@@ -218,8 +227,7 @@ class Homelab(Sight):
         return self.rgw.request(self.source_pair(), "PUT", f"/{self.bucket}").is_success
 
     def _make_vault(self, item: dict[str, str] | None) -> None:
-        key, secret = self.source_pair()
-        fields = item or {"access_key": key, "secret_key": str(secret)}
+        fields = item or dict(zip(self.labels, map(str, self.source_pair()), strict=True))
         self.vault_id = self.connect.add_vault("homelab")
         self.item_id = self.connect.add_item(
             self.vault_id, ITEM, [("note", "keep me"), *fields.items()]
@@ -249,7 +257,18 @@ class Homelab(Sight):
             spec={"provider": {"onepassword": provider}},
         )
         self.apply_external_secret(**changes)
-        wait_for(lambda: self.pair_in(SECRET) == self.source_pair(), "the delivery", timeout_s=30)
+        self.wait_delivered()
+
+    def wait_delivered(self) -> None:
+        """Wait until the Secret holds the source's pair; else show what the delivery says."""
+        try:
+            wait_for(lambda: self.pair_in(SECRET) == self.source_pair(), "delivery", timeout_s=30)
+        except PartError as error:
+            root = f"/apis/external-secrets.io/v1/namespaces/{self.monitoring}"
+            path = f"{root}/externalsecrets/{SECRET}"
+            said = self.kubernetes.api.get(path).get("status")
+            shown = self.vault_pair() == self.source_pair()
+            raise PartError(f"{error}; the vault holds it: {shown}; it says: {said}") from error
 
     def apply_external_secret(self, name: str = SECRET, **changes: Any) -> None:
         """Apply an ExternalSecret as the route's is; `changes` replace parts of its spec."""
@@ -314,7 +333,9 @@ class Homelab(Sight):
                     },
                     "vault": "homelab",
                     "item": ITEM,
-                    "fields": {"accessKeyId": "access_key", "secretAccessKey": "secret_key"},
+                    "fields": dict(
+                        zip(("accessKeyId", "secretAccessKey"), self.labels, strict=True)
+                    ),
                 }
             },
             "secret": {
