@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from e2e.operators import Installation, wait_led
-from e2e.stacks.podless import STEP_S, Case
+from e2e.stacks.cases import STEP_S, Case
+from e2e.stacks.operated import Hands
 from lokeys.core.lokistack.crd import crd as lokistack_crd
-from manifests.lokistack import Choice
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
 
@@ -21,49 +21,46 @@ FOREIGN: dict[str, dict[str, Any]] = {
 }
 """A ConfigMap with data of its own, and an account in which nobody has set a field."""
 NAMES = {"ConfigMap": "my-stack-config", "ServiceAccount": "my-stack"}
-PATHS = {"ConfigMap": "configmaps", "ServiceAccount": "serviceaccounts"}
 
 
 @pytest.fixture(scope="module")
 def case(
-    kubernetes: Kubernetes, make_namespace: Callable[[str], str], installation: Installation
+    kubernetes: Kubernetes,
+    hands: Hands,
+    make_namespace: Callable[[str], str],
+    installation: Installation,
 ) -> Case:
     """Make namesakes and a stack's rights, then run an operator; the stack is not declared yet."""
     kubernetes.apply(lokistack_crd())
-    made = Case(kubernetes, make_namespace("foreign"), Choice())
+    made = Case(kubernetes, installation, make_namespace("foreign"))
+    hands.take(made.namespace)
     for kind, body in FOREIGN.items():
         metadata = {"name": NAMES[kind], "namespace": made.namespace}
-        kubernetes.api.post(
-            path(made, kind).rpartition("/")[0], {**body, "kind": kind, "metadata": metadata}
-        )
-    made.grant(installation)
+        kubernetes.api.post(made.path(kind), {**body, "kind": kind, "metadata": metadata})
+    made.grant()
     wait_led(installation.replica().start())
     return made
-
-
-def path(case: Case, kind: str) -> str:
-    return f"/api/v1/namespaces/{case.namespace}/{PATHS[kind]}/{NAMES[kind]}"
 
 
 def test_a_namesake_is_neither_changed_nor_taken(case: Case) -> None:
     """The stack says whose way it is in; nothing of the namesake is touched, before or after."""
 
     def namesake(kind: str) -> dict[str, Any]:
-        found: dict[str, Any] = case.kubernetes.api.get(path(case, kind))
+        found: dict[str, Any] = case.get(kind, NAMES[kind])
         for name in ("managedFields", "resourceVersion"):
             found["metadata"].pop(name, None)
         return found
 
     before = {kind: namesake(kind) for kind in FOREIGN}
     case.declare()
-    case.wait_condition("Degraded", "True", "ObjectNotApplied")
-    said = case.kubernetes.api.get(case.path)["status"]["conditions"][0]["message"]
+    case.wait_main("Degraded", "ObjectNotApplied")
+    said = case.condition("Degraded")["message"]
     assert all(name in said for name in NAMES.values()), said
     assert {kind: namesake(kind) for kind in FOREIGN} == before
     for kind in FOREIGN:
-        case.kubernetes.api.delete(path(case, kind))
-    case.wait_ready()
-    case.kubernetes.kubectl("delete", "lokistack", "my-stack", "-n", case.namespace)
+        case.delete(kind, NAMES[kind])
+    case.wait_main("Ready")
+    case.delete("LokiStack", case.name)
     namesakes = [
         {**body, "kind": kind, "metadata": {"name": NAMES[kind], "namespace": case.namespace}}
         for kind, body in FOREIGN.items()

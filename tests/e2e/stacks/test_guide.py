@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guide to operated LokiStacks: every command block is run, in order, on what it names."""
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +13,9 @@ import pytest
 
 from e2e.operators import Operator, running, wait_led
 from e2e.pages import blocks
-from e2e.stacks.podless import Json, listed, say_pods_run
+from e2e.stacks.cases import Json, listed
+from e2e.stacks.operated import Hands
 from manifests.lokistack import Choice
-from parts.api import ApiError
 from parts.build import program
 from parts.kubernetes import Kubernetes
 
@@ -116,27 +114,15 @@ def place(kubernetes: Kubernetes, tmp_path: Path) -> Iterator[Place]:
         fresh.stop()
 
 
-@contextlib.contextmanager
-def nodes(kubernetes: Kubernetes, *namespaces: str) -> Iterator[None]:
-    """Say of every pod that it runs, for as long as a test takes."""
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(0.1):
-            for namespace in namespaces:
-                with contextlib.suppress(ApiError):
-                    say_pods_run(kubernetes.api, namespace)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(10)
+@pytest.fixture
+def fresh_hands(place: Place) -> Iterator[Hands]:
+    """Make pods of the cluster of its own ready."""
+    made = Hands(place.kubernetes)
+    yield made
+    made.close()
 
 
-def test_the_guide_does_what_it_says(place: Place) -> None:
+def test_the_guide_does_what_it_says(place: Place, fresh_hands: Hands) -> None:
     """A new stack becomes ready, an old one is taken over by one roll and given back untouched."""
     kubernetes = place.kubernetes
     labels = {"app": "former"}
@@ -158,7 +144,9 @@ def test_the_guide_does_what_it_says(place: Place) -> None:
     log = place.folder / "operator.log"
     log.touch()
     operator = Operator(kubernetes.user_kubeconfig(SYSTEM, "lokeys"), log, SYSTEM)
-    with running(operator), nodes(kubernetes, NEW, OLD):
+    for namespace in (NEW, OLD):
+        fresh_hands.take(namespace)
+    with running(operator):
         wait_led(operator)
         kept: dict[str, str] = {}
         for block in blocks(PAGE):

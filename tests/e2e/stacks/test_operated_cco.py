@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import pytest
 
 from e2e.operators import Installation, Operator, wait_led
-from e2e.stacks.podless import STEP_S, Case, cloud
+from e2e.stacks.cases import STEP_S, Case, cloud
+from e2e.stacks.operated import WITH_CREDENTIALS, Hands
 from e2e.world import Loop
 from lokeys.core.loki.names import MANAGED_HASH
 from lokeys.core.lokistack.crd import crd as lokistack_crd
@@ -21,8 +22,8 @@ from parts.process import wait_for
 
 pytestmark = pytest.mark.timeout(300)
 
-AWAITED = ("True", "MissingTokenCCOAuthenticationSecret")
-WITH_CREDENTIALS = {"compactor", "index-gateway", "ingester", "querier"}
+AWAITED = "MissingTokenCCOAuthenticationSecret"
+USERS = set(WITH_CREDENTIALS) - {"ruler"}
 VARIABLES = {
     "ROLEARN": CLOUDS.aws_role_arn,
     "CLIENTID": CLOUDS.azure_client_id,
@@ -67,7 +68,7 @@ class Scene:
         self.case.choice = replace(self.case.choice, store="s3")
         self.case.kubernetes.apply(self.case.moved(self.case.choice.secret))
         secret = {"credentialMode": "static", "type": STORES["s3"].type}
-        self.case.kubernetes.api.patch(self.case.path, {"spec": {"storage": {"secret": secret}}})
+        self.case.patch("LokiStack", NAME, {"spec": {"storage": {"secret": secret}}})
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +86,25 @@ def replica(kubernetes: Kubernetes, installation: Installation) -> Operator:
 def scene(  # noqa: PLR0917 - fixtures, by name
     request: pytest.FixtureRequest,
     kubernetes: Kubernetes,
+    hands: Hands,
     make_namespace: Callable[[str], str],
     installation: Installation,
     replica: Operator,
     loop: Loop,
 ) -> Iterator[Scene]:
     """Grant a stack's rights; the stack itself is not declared yet, and leaves the mode open."""
-    case = Case(kubernetes, make_namespace("cco"), Choice(store=request.param), ("--openshift",))
-    case.grant(installation)
+    case = Case(
+        kubernetes,
+        installation,
+        make_namespace("cco"),
+        choice=Choice(store=request.param),
+        options=("--openshift",),
+    )
+    hands.take(case.namespace)
+    case.grant()
     with cloud(loop, kubernetes, case.namespace) as answers:
         yield Scene(case, answers, loop, replica)
-        kubernetes.kubectl("delete", "lokistack", NAME, "-n", case.namespace)
+        case.delete("LokiStack", NAME)
 
 
 @pytest.mark.parametrize("scene", ["s3-cco", "azure-cco", "gcs-cco"], indirect=True)
@@ -104,15 +113,14 @@ def test_a_stack_waits_for_its_credentials_and_goes_on(scene: Scene) -> None:
     case = scene.case
     scene.be_late()
     case.declare()
-    case.wait_condition("Degraded", *AWAITED)
+    case.wait_main("Degraded", AWAITED)
     assert scene.asks
-    assert case.marks(MANAGED_HASH) == {}
+    assert case.hashes(MANAGED_HASH) == {}
     scene.catch_up()
-    case.wait_ready()
-    status = case.kubernetes.api.get(case.path)["status"]
-    assert status["storage"]["credentialMode"] == "token-cco"
-    worn = case.marks(MANAGED_HASH)
-    assert {name for name, mark in worn.items() if mark} == WITH_CREDENTIALS
+    case.wait_main("Ready", timeout_s=STEP_S)
+    assert case.status["storage"]["credentialMode"] == "token-cco"
+    worn = case.hashes(MANAGED_HASH)
+    assert {name for name, mark in worn.items() if mark} == USERS
 
 
 @pytest.mark.parametrize("scene", ["s3-cco"], indirect=True)
@@ -120,43 +128,41 @@ def test_what_the_cloud_hands_out_is_followed_and_given_back(scene: Scene) -> No
     """New ones roll the pods that use them, broken ones nothing; the request outlives its use."""
     case = scene.case
     case.declare()
-    case.wait_ready()
-    before = case.marks(MANAGED_HASH)
+    case.wait_main("Ready", timeout_s=STEP_S)
+    before = case.hashes(MANAGED_HASH)
 
     scene.rotate()
     wait_for(
-        lambda: (
-            all(case.marks(MANAGED_HASH)[n] not in ("", before[n]) for n in WITH_CREDENTIALS)
-            or case.make_pods_ready()
-        ),
+        lambda: all(case.hashes(MANAGED_HASH)[n] not in ("", before[n]) for n in USERS),
         "new credentials reach the pods",
         timeout_s=STEP_S,
     )
-    case.wait_ready()
-    rotated = case.marks(MANAGED_HASH)
-    assert {name for name in rotated if rotated[name] != before[name]} == WITH_CREDENTIALS
+    case.wait_main("Ready", timeout_s=STEP_S)
+    rotated = case.hashes(MANAGED_HASH)
+    assert {name for name in rotated if rotated[name] != before[name]} == USERS
 
     scene.answer_wrongly({"credentials": None, "other": "x"})
-    case.wait_condition("Degraded", "True", "InvalidObjectStorageSecret")
-    assert case.marks(MANAGED_HASH) == rotated
+    case.wait_main("Degraded", "InvalidObjectStorageSecret")
+    assert case.hashes(MANAGED_HASH) == rotated
     scene.answer_wrongly({})
-    case.wait_ready()
-    assert case.marks(MANAGED_HASH) == rotated
+    case.wait_main("Ready", timeout_s=STEP_S)
+    assert case.hashes(MANAGED_HASH) == rotated
 
     scene.leave_the_cloud()
     wait_for(lambda: "" in _worn(case), "the first pods leave the cloud", timeout_s=STEP_S)
+    asks, withdrawn = scene.asks, [*scene.cloud.withdrawn]
     while any(_worn(case)):  # one component at a time: the request stays for those that use it
-        assert scene.asks
-        assert scene.cloud.withdrawn == []
-        case.make_pods_ready()
-    wait_for(lambda: not scene.asks or case.make_pods_ready(), "the request goes", timeout_s=STEP_S)
+        assert asks
+        assert withdrawn == []
+        asks, withdrawn = scene.asks, [*scene.cloud.withdrawn]
+    wait_for(lambda: not scene.asks, "the request goes", timeout_s=STEP_S)
     assert scene.cloud.withdrawn == [(case.namespace, NAME)]
-    case.wait_ready()
+    case.wait_main("Ready", timeout_s=STEP_S)
 
 
 def _worn(case: Case) -> list[str]:
-    marks = case.marks(MANAGED_HASH)
-    return [marks[name] for name in sorted(WITH_CREDENTIALS)]
+    marks = case.hashes(MANAGED_HASH)
+    return [marks[name] for name in sorted(USERS)]
 
 
 @pytest.mark.parametrize("scene", ["s3-cco"], indirect=True)
@@ -164,9 +170,9 @@ def test_a_request_is_given_back_by_whoever_leads_then(scene: Scene) -> None:
     """An operator that was killed before it took the request back leaves that to the next one."""
     case = scene.case
     case.declare()
-    case.wait_ready()
+    case.wait_main("Ready", timeout_s=STEP_S)
     scene.leave_the_cloud()
-    wait_for(lambda: not any(_worn(case)) or case.make_pods_ready(), "all leave", timeout_s=STEP_S)
+    wait_for(lambda: not any(_worn(case)), "all leave", timeout_s=STEP_S)
     scene.operator.kill()
     scene.operator.start()
-    wait_for(lambda: not scene.asks or case.make_pods_ready(), "the request goes", timeout_s=STEP_S)
+    wait_for(lambda: not scene.asks, "the request goes", timeout_s=STEP_S)
