@@ -44,7 +44,7 @@ class AppliedSchemas:
         live = snapshot.objects.get(ref)
         intent = next((each for each in intents or () if each.ref == ref), None)
         settled = live is None or intent is None or live.content in (None, intent.digest)
-        if live is None or settled:
+        if live is None or settled or snapshot.uid not in live.owners:
             self._read.pop(ref, None)
             return snapshot.status
         if ref not in self._read or self._read[ref][0] != live.version:

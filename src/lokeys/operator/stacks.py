@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from lokeys.core.loki.options import Images
 from lokeys.core.model import Ref
 from lokeys.core.operate.course import Course, decide, plan
 from lokeys.core.operate.intents import Intent
+from lokeys.core.operate.live import Live, Pod
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.operate.status import Told, main_condition, status_of, told_before
 from lokeys.core.sensitive import Fingerprinter
@@ -244,30 +245,35 @@ class StackController:
             problems = await self._apply(key, snapshot, intents)
             if problems:
                 return problems  # never a pod without its configuration
-        problems = await self._apply(key, snapshot, course.workloads)
-        for live in course.prunes:
-            await self.writer.delete(live)
-            self.objects.deleted(key, live)
-            _log.info("%s: deleted %s", snapshot.ref, live.ref)
-        for pod in course.stuck:
-            await self.writer.delete_pod(pod, namespace=key[0])
-            _log.info("%s: deleted pod %s, which held up its rollout", snapshot.ref, pod.name)
-        return problems
+        return (
+            *await self._apply(key, snapshot, course.workloads),
+            *await self._each(
+                snapshot, [(live.ref, self._prune(key, live)) for live in course.prunes]
+            ),
+            *await self._each(
+                snapshot,
+                [(Ref("Pod", pod.name, key[0]), self._replace(key, pod)) for pod in course.stuck],
+            ),
+        )
 
     async def _apply(
         self, key: StackKey, snapshot: StackSnapshot, intents: Sequence[Intent]
     ) -> tuple[Finding, ...]:
-        """Apply some objects at once; a refusal of one does not keep back the others."""
-        written = await asyncio.gather(
-            *(self._write(key, snapshot, each) for each in intents), return_exceptions=True
-        )
+        writes = [(each.ref, self._write(key, snapshot, each)) for each in intents]
+        return await self._each(snapshot, writes)
+
+    async def _each(
+        self, snapshot: StackSnapshot, deeds: Sequence[tuple[Ref, Coroutine[None, None, None]]]
+    ) -> tuple[Finding, ...]:
+        """Do all of it at once; a refusal of one does not keep back the others."""
+        done = await asyncio.gather(*(deed for _, deed in deeds), return_exceptions=True)
         problems = []
-        for intent, outcome in zip(intents, written, strict=True):
+        for (place, _), outcome in zip(deeds, done, strict=True):
             match outcome:
                 case None:
                     continue
                 case BadInput() | NotReadable() | NeedsHuman() | Conflict():
-                    problems.append(_problem(snapshot.ref, intent.ref, outcome))
+                    problems.append(_problem(snapshot.ref, place, outcome))
                 case _:
                     raise outcome
         return tuple(problems)
@@ -278,6 +284,15 @@ class StackController:
             with self.objects.writing(key, intent.ref):
                 stored = await self.writer.apply(intent, live=live, owner=snapshot.uid)
                 self.objects.wrote(key, stored, intended=intent.digest)
+
+    async def _prune(self, key: StackKey, live: Live) -> None:
+        await self.writer.delete(live)
+        self.objects.deleted(key, live)
+        _log.info("%s/%s: deleted %s", *key, live.ref)
+
+    async def _replace(self, key: StackKey, pod: Pod) -> None:
+        await self.writer.delete_pod(pod, namespace=key[0])
+        _log.info("%s/%s: deleted pod %s, which held up its rollout", *key, pod.name)
 
     async def _sweep(self, key: StackKey) -> None:
         """Delete what a stack that is gone leaves in the cluster: what no owner can be told of."""

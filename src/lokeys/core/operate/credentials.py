@@ -18,7 +18,7 @@ from lokeys.core.loki import names
 from lokeys.core.model import Ref
 from lokeys.core.operate.live import Live, Pod, PodState, Rollout, Workload
 from lokeys.core.operate.snapshot import StackSnapshot
-from lokeys.core.storage.model import S3, CredentialMode
+from lokeys.core.storage.model import S3, AlibabaCloud, CredentialMode
 from lokeys.core.storage.telling import tell
 
 _FORMER_CONFIG = "-config"
@@ -64,6 +64,8 @@ def unproved(snapshot: StackSnapshot) -> frozenset[str]:
 
     The store has answered one of their requests: that is proof, and the rest may follow.
     """
+    if isinstance(snapshot.view.storage, AlibabaCloud):  # Loki counts none of its answers
+        return frozenset()
     first = [pod for pod in first_pods(snapshot) if pod.revision]
     asked = [pod for pod in first if pod.uid in snapshot.counted]
     counts = (snapshot.counted[pod.uid] for pod in asked)
@@ -74,7 +76,7 @@ def unproved(snapshot: StackSnapshot) -> frozenset[str]:
     unseen = (
         component
         for component, rollout in _given_first(snapshot).items()
-        if rollout.revision and ready[component] < rollout.wanted
+        if rollout.revision and rollout.settled and ready[component] < rollout.wanted
     )
     return frozenset((*(pod.component for pod in asked), *unseen))
 

@@ -110,7 +110,7 @@ def main_condition(
     """Return the one of the four that holds."""
     faults = faults_of(snapshot, course, problems)
     if faults:
-        text = "; ".join(f"{each.message} ({each.code})" for each in faults)
+        text = "; ".join(map(_sentence, faults))
         return Told(type="Degraded", reason=_reason(faults[0]), message=text[:SHOWN_MESSAGE])
     failed = [pod for pod in snapshot.pods if pod.state is PodState.FAILED]
     if failed:
@@ -119,6 +119,15 @@ def main_condition(
     if pending:
         return Told(type="Pending", reason="PendingComponents", message=pending)
     return Told(type="Ready", reason="ReadyComponents", message="all components are ready")
+
+
+def _sentence(fault: Finding) -> str:
+    """Return what is said of a fault, with the command where only a person may give it."""
+    text = f"{fault.message} ({fault.code})"
+    if fault.code != operation.IMMUTABLE_FIELD.code:
+        return text
+    command = next(each.command for each in fault.remedy if each.command)
+    return f"{text}: `{command}` has it made anew, and keeps its pods and volumes"
 
 
 def told_before(status: Mapping[str, Any]) -> Told | None:

@@ -286,6 +286,19 @@ def test_where_no_pod_can_be_asked_readiness_is_all_there_is() -> None:
     assert world.main == ("Ready", "ReadyComponents")
 
 
+def test_of_a_store_whose_answers_loki_does_not_count_no_proof_is_awaited() -> None:
+    """Alibaba Cloud's OSS: its pods would be silent for ever."""
+    world = running(Choice(store="alibabacloud", size="1x.small"))
+    world.change_key("another-secret-key-of-the-same-user-0000")
+    world.trial = Trial()
+    world.step()
+    world.settle_all()
+    count(world, SILENT, SILENT)
+    assert first_pods(world.snapshot())
+    world.run()
+    assert world.main == ("Ready", "ReadyComponents")
+
+
 def test_a_pod_that_is_not_seen_yet_proves_nothing() -> None:
     """Its workload says that all are ready; the pod itself is heard of later."""
     world = untried()
