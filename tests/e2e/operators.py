@@ -17,7 +17,14 @@ import httpx2
 from e2e.sight import Json
 from e2e.world import Homelab
 from lokeys.core.model import Ref
-from lokeys.core.rbac import Account, Known, operator_roles, route_roles
+from lokeys.core.rbac import (
+    Account,
+    Known,
+    StackWish,
+    all_stacks_roles,
+    operator_roles,
+    route_roles,
+)
 from lokeys.core.storagecredential.parse import parse
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
@@ -135,6 +142,11 @@ class Installation:
             secret_store=Ref("SecretStore", "onepassword", home.monitoring),
         )
         self.kubernetes.apply(*route_roles(parse(manifest), account=self.account, known=known))
+
+    def allow_all_stacks(self, wish: StackWish) -> None:
+        """Apply what deploy/rbac/all-stacks has: the rights for every LokiStack of the cluster."""
+        roles = all_stacks_roles(wish=wish, account=self.account)
+        self.kubernetes.apply(*(self._own(role) for role in roles))
 
     def follow(self, home: Homelab, **changes: object) -> None:
         """Grant the route's rights and apply its StorageCredential."""

@@ -7,6 +7,7 @@ The controller manager makes pods; `Hands` makes them ready, or leaves them as t
 import contextlib
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import httpx2
@@ -110,6 +111,7 @@ class Operated:
     name: str = "logs"
     secret_name: str = "store"
     spec: Json = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=lambda: {"lokeys.dev/managed": "true"})
 
     # --- what a person does ----------------------------------------------------------------------
 
@@ -130,7 +132,7 @@ class Operated:
             "metadata": {
                 "name": self.name,
                 "namespace": self.namespace,
-                "labels": {"lokeys.dev/managed": "true"},
+                "labels": dict(self.labels),
             },
             "spec": spec,
         }

@@ -171,12 +171,14 @@ def test_what_cannot_be_changed_is_told_with_a_command(make_operated: MakeOperat
     stack.spec = {"storageClassName": "slow"}
     stack.apply()
     stack.wait_main("Degraded", "ImmutableField")
-    assert "spec.volumeClaimTemplates" in stack.condition("Degraded")["message"]
+    message = stack.condition("Degraded")["message"]
+    assert "`spec.volumeClaimTemplates` cannot be changed" in message
     assert {each["metadata"]["uid"] for each in stack.every("StatefulSet")} == uids
     for each in stack.every("StatefulSet"):
         name = each["metadata"]["name"]
-        words = ("delete", "statefulset", name, "-n", stack.namespace, "--cascade=orphan")
-        stack.kubernetes.kubectl(*words)
+        command = f"kubectl -n {stack.namespace} delete statefulset {name} --cascade=orphan"
+        assert f"`{command}`" in message
+        stack.kubernetes.kubectl(*command.split()[1:])
     stack.wait_main("Ready", timeout_s=60)
     claims = [each["spec"]["volumeClaimTemplates"][0] for each in stack.every("StatefulSet")]
     assert {claim["spec"]["storageClassName"] for claim in claims} == {"slow"}

@@ -1,39 +1,152 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An operated stack that runs: the real Loki on the real RGW, and its key is replaced."""
+"""An operated stack that runs: the real Loki on the real RGW, taken over, and its key is replaced.
 
-from collections.abc import Callable
+Whichever test comes first: each begins and ends with a stack that runs with a key that works, and
+that the operator can try itself.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Self
 
 import pytest
 
-from e2e.operators import Installation, Operator
+from e2e.operators import Installation, wait_led
+from e2e.stacks.cases import Json, listed
 from e2e.stacks.operated import Operated
-from e2e.stacks.world import SECRET, Stack
+from e2e.stacks.world import COMPONENTS, SECRET, Pair, Stack
 from lokeys.clock import utc_now
 from parts.process import wait_for
 
 pytestmark = pytest.mark.timeout(900)
 
 ROLLED_S = 300.0
-COMPONENTS = ("distributor", "ingester", "querier", "query-frontend", "compactor", "index-gateway")
-WITH_CREDENTIALS = ("index-gateway", "ingester", "querier", "compactor")
+USERS = ("index-gateway", "ingester", "querier", "compactor")
+"""The components that mount credentials; it has no ruler."""
+FORMER = tuple(component for component in COMPONENTS if component != "ruler")
+WRONG = "AKIANOBODYKNOWSTHIS0"
+HIDDEN = "store.hidden.example"
+"""A name of the store that pods find and the operator does not."""
+A_MINUTE_S = 60.0
+"""Twice what a refused request may take until it is seen, and far less than --verify-every."""
 
 
-def new_key(stack: Stack) -> tuple[str, str]:
-    """Give the stack's user of RGW a second key."""
-    words = ("key", "create", f"--uid={stack.namespace}", "--gen-access-key", "--gen-secret")
-    keys = stack.rgw.admin(*words)["keys"]
-    (fresh,) = (key for key in keys if key["access_key"] != stack.pair[0])
-    return fresh["access_key"], fresh["secret_key"]
+@dataclass(frozen=True)
+class Body:
+    """What a stack is made of, as far as a takeover must keep it."""
+
+    claims: dict[str, str]
+    selectors: dict[str, Json]
+    generations: dict[str, int]
+
+    @classmethod
+    def of(cls, seen: Operated) -> Self:
+        """Return what a stack is made of now."""
+        claims = seen.every("PersistentVolumeClaim")
+        workloads = {
+            each["metadata"]["name"]: each
+            for each in (*seen.every("Deployment"), *seen.every("StatefulSet"))
+        }
+        return cls(
+            {each["metadata"]["name"]: each["metadata"]["uid"] for each in claims},
+            {name: each["spec"]["selector"] for name, each in workloads.items()},
+            {name: each["metadata"]["generation"] for name, each in workloads.items()},
+        )
 
 
-def test_a_key_is_replaced_and_no_line_is_lost(
-    make_stack: Callable[..., Stack], operated_installation: Installation, stack_operator: Operator
-) -> None:
-    """A key that RGW does not know reaches no pod; a good one reaches all; the old one dies."""
+class Running:
+    """The stack as its owner handles it and as its operator tells of it."""
+
+    def __init__(self, stack: Stack, seen: Operated) -> None:
+        self.stack, self.seen = stack, seen
+        self.hidden = f"http://{HIDDEN}:{stack.endpoint.rpartition(':')[2]}"
+        self.lines: list[str] = []
+        self.began = utc_now()
+        self.bodies: list[Body] = []
+        """Before and after it was taken over."""
+
+    def take_over(self) -> None:
+        """Make the stack as its former operator has, with lines in memory; then have it taken."""
+        seen, stack = self.seen, self.stack
+        manifest = seen.manifest
+        labels = manifest["metadata"].pop("labels")
+        stack.kubernetes.apply(manifest)
+        owner = {
+            "apiVersion": manifest["apiVersion"],
+            "kind": manifest["kind"],
+            "name": seen.name,
+            "uid": seen.get("LokiStack", seen.name)["metadata"]["uid"],
+            "controller": True,
+        }
+        objects = stack.render()
+        for each in objects:
+            each["metadata"]["ownerReferences"] = [owner]
+        words = ("apply", "--server-side", "--field-manager=manager", "-f", "-")
+        stack.kubernetes.kubectl(*words, stdin=listed(objects))
+        self.lines.append("in memory when it was taken over")
+        stack.wait_pushed(self.lines[0])
+        stack.wait_ready(*FORMER)
+        self.bodies.append(Body.of(seen))
+        seen.patch("LokiStack", seen.name, {"metadata": {"labels": labels}})
+        seen.wait_main("Ready", timeout_s=ROLLED_S)
+        self.bodies.append(Body.of(seen))
+
+    def new_key(self) -> Pair:
+        """Make a key of the stack's user at RGW."""
+        user = f"--uid={self.stack.namespace}"
+        before = {key["access_key"] for key in self.stack.rgw.admin("user", "info", user)["keys"]}
+        words = ("key", "create", user, "--gen-access-key", "--gen-secret")
+        keys = self.stack.rgw.admin(*words)["keys"]
+        (fresh,) = (key for key in keys if key["access_key"] not in before)
+        return fresh["access_key"], fresh["secret_key"]
+
+    def kill(self, pair: Pair) -> None:
+        """Remove a key at RGW."""
+        user = f"--uid={self.stack.namespace}"
+        self.stack.rgw.admin("key", "rm", user, f"--access-key={pair[0]}")
+
+    def revive(self, pair: Pair) -> None:
+        """Make a key at RGW again that was removed."""
+        words = ("key", "create", f"--uid={self.stack.namespace}", f"--access-key={pair[0]}")
+        self.stack.rgw.admin(*words, f"--secret-key={pair[1]}")
+
+    def put(self, **changes: str) -> None:
+        """Write the Secret: the present pair, and what differs from it."""
+        self.stack.secret = self.stack.static_secret() | changes
+        self.stack.kubernetes.apply(self.stack.secret_manifest())
+
+    def write(self, line: str) -> None:
+        """Push a line, and wait until it is in the bucket."""
+        before = len(self.stack.chunks())
+        self.lines.append(line)
+        self.stack.push(line)
+        self.stack.flush()
+        wait_for(lambda: len(self.stack.chunks()) > before, f"a chunk with {line}", timeout_s=60)
+
+    def read(self) -> list[str]:
+        """Return all lines."""
+        hour = timedelta(hours=1)
+        return self.stack.lines(since=self.began - hour, until=self.began + hour)
+
+    def verified(self) -> tuple[str, str]:
+        """Return what CredentialsVerified says and why."""
+        found = self.seen.condition("CredentialsVerified")
+        return found.get("status", ""), found.get("reason", "")
+
+
+@pytest.fixture(scope="module")
+def running(
+    make_stack: Callable[..., Stack], operated_installation: Installation
+) -> Iterator[Running]:
+    """Run a stack that an operator has made, and that is Ready and verified."""
+    replica = operated_installation.replica().start()
+    wait_led(replica)
     stack = make_stack(spec={"rules": {"enabled": False}})
     stack.make_bucket()
     stack.secret = stack.static_secret()
+    host = stack.endpoint.removeprefix("http://").rpartition(":")[0]
+    stack.kubelet.lead([HIDDEN], host)
     seen = Operated(
         stack.kubernetes,
         operated_installation,
@@ -44,38 +157,89 @@ def test_a_key_is_replaced_and_no_line_is_lost(
     )
     seen.allow()
     stack.kubernetes.apply(stack.secret_manifest())
-    seen.apply()
-    seen.wait_main("Ready", timeout_s=ROLLED_S)
-    assert stack_operator.running
-    wait_for(lambda: seen.condition("CredentialsVerified").get("status") == "True", "verified")
-    before, pods = seen.hashes(), seen.pods()
-    began = utc_now()
-    stack.push("with the old key")
+    made = Running(stack, seen)
+    made.take_over()
+    wait_for(lambda: made.verified()[0] == "True", "verified")
+    yield made
+    replica.stop()
 
-    stack.secret = stack.secret | {"access_key_id": "AKIANOBODYKNOWSTHIS0"}
-    stack.kubernetes.apply(stack.secret_manifest())
+
+def test_a_running_stack_is_taken_over_by_one_roll_and_no_line_is_lost(running: Running) -> None:
+    """Claims and selectors stay, what mounts the key is rolled once, what was in memory is read."""
+    before, after = running.bodies
+    assert after.claims == before.claims
+    assert after.selectors == before.selectors
+    used = {f"{running.stack.name}-{name}" for name in USERS}
+    once = {name: n + (name in used) for name, n in before.generations.items()}
+    assert after.generations == once
+    wait_for(lambda: running.lines[0] in running.read(), "the line is read", timeout_s=60)
+
+
+def test_a_key_reaches_only_pods_that_it_can_serve(running: Running) -> None:
+    """Refused by the operator's own trial: no pod. Refused by the first pod: no other. Else all."""
+    seen, stack = running.seen, running.stack
+    before, pods = seen.hashes(), seen.pods()
+    running.write("with the old key")
+    running.put(access_key_id=WRONG)
     seen.wait_main("Degraded", "CredentialsRefused")
     assert (seen.hashes(), seen.pods()) == (before, pods)
-    assert seen.condition("CredentialsVerified")["reason"] == "AccessKeyUnknown"
+    assert running.verified() == ("False", "AccessKeyUnknown")
 
-    old, fresh = stack.pair, new_key(stack)
-    stack.pair = fresh
-    stack.secret = stack.static_secret()
-    stack.kubernetes.apply(stack.secret_manifest())
+    running.put(endpoint=running.hidden, access_key_id=WRONG)
     wait_for(
-        lambda: all(seen.hashes()[name] != before[name] for name in WITH_CREDENTIALS),
-        "all have the new key",
+        lambda: "the first pod with them, is answered 403" in seen.condition("Degraded")["message"],
+        "the first pod is refused",
+        timeout_s=ROLLED_S,
+    )
+    assert seen.main == ("Degraded", "CredentialsRefused")
+    assert running.verified()[0] == "Unknown"
+    assert rolled(seen, before) == ["index-gateway"]
+    assert all(seen.pods()[name] == pods[name] for name in pods if name != "index-gateway")
+    running.write("while a wrong key is held")
+
+    old, stack.pair = stack.pair, running.new_key()
+    running.put(endpoint=running.hidden)
+    wait_for(
+        lambda: "ingester" in rolled(seen, before),
+        "proof lets the next have it",
+        timeout_s=ROLLED_S,
+    )
+    assert running.verified()[0] == "Unknown"
+
+    running.put()
+    worn = seen.hashes()["ingester"]
+    wait_for(
+        lambda: seen.hashes()["ingester"] != worn and len(rolled(seen, before)) == len(USERS),
+        f"all have the new key, not {seen.condition('Ready')}",
         timeout_s=ROLLED_S,
     )
     seen.wait_main("Ready", timeout_s=ROLLED_S)
-    stack.rgw.admin("key", "rm", f"--uid={stack.namespace}", f"--access-key={old[0]}")
-    stack.push("with the new key")
+    running.kill(old)
+    running.write("with the new key")
+    wait_for(lambda: set(running.lines) <= set(running.read()), "all are read", timeout_s=60)
+
+
+def test_a_key_that_dies_is_told_when_a_pod_is_refused(running: Running) -> None:
+    """Long before the next try by the clock, and nothing rolls; alive again, nothing is lost."""
+    seen, stack = running.seen, running.stack
+    wait_for(lambda: running.verified()[0] == "True", "verified", timeout_s=60)
+    before = seen.hashes()
+    running.kill(stack.pair)
+    running.lines.append("while its key is dead")
+    stack.push(running.lines[-1])
     stack.flush()
-    wait_for(lambda: stack.chunks() != [], "a chunk with the new key")
-    hour = timedelta(hours=1)
-    expected = ["with the new key", "with the old key"]
     wait_for(
-        lambda: stack.lines(since=began - hour, until=began + hour) == expected,
-        "both lines are read",
-        timeout_s=60,
+        lambda: running.verified() == ("False", "AccessKeyUnknown"),
+        "the dead key is told",
+        timeout_s=A_MINUTE_S,
     )
+    assert seen.main == ("Degraded", "CredentialsRefused")
+    assert seen.hashes() == before
+    running.revive(stack.pair)
+    wait_for(lambda: set(running.lines) <= set(running.read()), "nothing is lost", timeout_s=60)
+
+
+def rolled(seen: Operated, before: dict[str, str]) -> list[str]:
+    """Return which components are to have other credentials than before."""
+    now = seen.hashes()
+    return [name for name in USERS if now[name] != before[name]]
