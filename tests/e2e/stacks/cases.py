@@ -66,6 +66,15 @@ class Case(Operated):
         beside = map(self.moved, self.choice.beside)
         self.kubernetes.apply(self.moved(self.choice.secret), *beside, manifest)
 
+    def make_as_former(self) -> None:
+        """Make what the stack is made of as another operator has."""
+        apply_as_former(self.kubernetes, self.get("LokiStack", self.name), self.rendered())
+
+    def label(self) -> None:
+        """Say that the stack is lokeys'."""
+        labels = {"lokeys.dev/managed": "true"}
+        self.patch("LokiStack", self.name, {"metadata": {"labels": labels}})
+
     def rendered(self) -> list[Json]:
         """Return the objects that the stack should have."""
         stack, storage = self.choice.read()
@@ -97,6 +106,22 @@ class Case(Operated):
         found = json.loads(said) if said.strip() else {"items": []}
         items: list[Json] = found.get("items", [found])
         return items
+
+
+def apply_as_former(kubernetes: Kubernetes, stack: Json, objects: Iterable[Json]) -> None:
+    """Apply a stack's objects as another operator has, which owns nothing outside of namespaces."""
+    owner = {
+        "apiVersion": stack["apiVersion"],
+        "kind": stack["kind"],
+        "name": stack["metadata"]["name"],
+        "uid": stack["metadata"]["uid"],
+        "controller": True,
+    }
+    formers = [each for each in objects if "Cluster" not in each["kind"]]
+    for each in formers:
+        each["metadata"]["ownerReferences"] = [owner]
+    words = ("apply", "--server-side", "--field-manager=manager", "-f", "-")
+    kubernetes.kubectl(*words, stdin=listed(formers))
 
 
 def listed(objects: Iterable[Json]) -> str:

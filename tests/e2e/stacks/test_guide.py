@@ -13,7 +13,7 @@ import pytest
 
 from e2e.operators import Operator, running, wait_led
 from e2e.pages import blocks
-from e2e.stacks.cases import Json, listed
+from e2e.stacks.cases import Json, apply_as_former, listed
 from e2e.stacks.operated import Hands
 from manifests.lokistack import Choice
 from parts.build import program
@@ -57,21 +57,12 @@ class Place:
         manifest, secret = stack(OLD, "audit", "audit-bucket")
         self.kubernetes.apply(secret, manifest)
         path = f"/apis/loki.grafana.com/v1/namespaces/{OLD}/lokistacks/audit"
-        owner = {
-            "apiVersion": manifest["apiVersion"],
-            "kind": manifest["kind"],
-            "name": "audit",
-            "uid": self.kubernetes.api.get(path)["metadata"]["uid"],
-            "controller": True,
-        }
         (self.folder / "old.json").write_text(listed([manifest, secret]))
         objects = json.loads(self.run("lokeys render -f old.json -o json"))["items"]
         for each in objects:
-            each["metadata"]["ownerReferences"] = [owner]
             if each["metadata"]["name"] == "audit-ruler" and each["kind"] == "StatefulSet":
                 del each["spec"]["template"]["spec"]["serviceAccountName"]
-        words = ("apply", "--server-side", "--field-manager=manager", "-f", "-")
-        self.kubernetes.kubectl(*words, stdin=listed(objects))
+        apply_as_former(self.kubernetes, self.kubernetes.api.get(path), objects)
 
     @property
     def rulers_account(self) -> str:

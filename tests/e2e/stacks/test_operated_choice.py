@@ -7,8 +7,10 @@ import pytest
 
 from e2e.operators import Installation, running, wait_led
 from e2e.rights import forbidden
-from e2e.stacks.operated import Operated, Requests, quiet
+from e2e.stacks.cases import Case
+from e2e.stacks.operated import Hands, Operated, Requests, quiet
 from lokeys.core.rbac import StackWish
+from manifests.lokistack import Choice
 from parts.process import wait_for
 
 MakeOperated = Callable[..., Operated]
@@ -37,6 +39,41 @@ def test_a_stack_is_left_alone_when_its_label_goes(
         stack.patch("LokiStack", stack.name, {"metadata": {"labels": {LABEL: "true"}}})
         wait_for(lambda: stack.find("Service", "logs-gossip-ring"), "it is mended")
         stack.wait_main("Ready")
+
+
+def test_a_stack_whose_store_would_move_is_not_taken_over(
+    operated_installation: Installation,
+    hands: Hands,
+    make_namespace: Callable[[str], str],
+) -> None:
+    """Its former operator passed over `endpoint`: nothing is written but what is in the way."""
+    case = Case(
+        operated_installation.kubernetes,
+        operated_installation,
+        make_namespace("former"),
+        choice=Choice(store="s3-token-rgw"),
+    )
+    hands.take(case.namespace)
+    case.grant()
+    case.declare(label=False)
+    case.make_as_former()
+    with running(operated_installation.replica()) as replica:
+        wait_led(replica)
+        requests = Requests(operated_installation)
+        requests.restart()
+        case.label()
+        case.wait_main("Degraded", "InvalidObjectStorageSecret")
+        assert "(LK0222)" in case.condition("Degraded")["message"]
+        quiet(requests)
+        written = {write.partition("?")[0] for write in requests.writes()}
+        events = f"create {case.path('Event')}"
+        assert written - {events} == {f"patch {case.path('LokiStack', case.name)}/status"}
+        secret = case.choice.secret
+        elsewhere = {"endpoint", "sts_endpoint"}
+        data = {key: text for key, text in secret["stringData"].items() if key not in elsewhere}
+        case.delete("Secret", secret["metadata"]["name"])
+        case.kubernetes.apply(case.moved({**secret, "stringData": data}))
+        case.wait_main("Ready", timeout_s=60)
 
 
 def test_all_stacks_are_operated_with_the_rights_for_all(

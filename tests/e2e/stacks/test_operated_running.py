@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 
 from e2e.operators import Installation, wait_led
-from e2e.stacks.cases import Json, listed
+from e2e.stacks.cases import Json, apply_as_former
 from e2e.stacks.operated import Operated
 from e2e.stacks.world import COMPONENTS, SECRET, Pair, Stack
 from lokeys.clock import utc_now
@@ -72,18 +72,8 @@ class Running:
         manifest = seen.manifest
         labels = manifest["metadata"].pop("labels")
         stack.kubernetes.apply(manifest)
-        owner = {
-            "apiVersion": manifest["apiVersion"],
-            "kind": manifest["kind"],
-            "name": seen.name,
-            "uid": seen.get("LokiStack", seen.name)["metadata"]["uid"],
-            "controller": True,
-        }
-        objects = stack.render()
-        for each in objects:
-            each["metadata"]["ownerReferences"] = [owner]
-        words = ("apply", "--server-side", "--field-manager=manager", "-f", "-")
-        stack.kubernetes.kubectl(*words, stdin=listed(objects))
+        made = seen.get("LokiStack", seen.name)
+        apply_as_former(stack.kubernetes, made, stack.render())
         self.lines.append("in memory when it was taken over")
         stack.wait_pushed(self.lines[0])
         stack.wait_ready(*FORMER)

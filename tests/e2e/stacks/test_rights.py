@@ -57,23 +57,9 @@ def made_and_taken_apart(case: Case) -> None:
 def taken_over(case: Case) -> None:
     """Somebody else has made the stack's objects; then it is labelled."""
     case.declare(label=False)
-    stack = case.get("LokiStack", NAME)
-    owner = {
-        "apiVersion": stack["apiVersion"],
-        "kind": stack["kind"],
-        "name": NAME,
-        "uid": stack["metadata"]["uid"],
-        "controller": True,
-    }
-    objects = case.rendered()
-    formers = [each for each in objects if "Cluster" not in each["kind"]]
-    for each in formers:
-        each["metadata"]["ownerReferences"] = [owner]
-    words = ("apply", "--server-side", "--field-manager=manager", "-f", "-")
-    case.kubernetes.kubectl(*words, stdin=listed(formers))
-    label = {"metadata": {"labels": {"lokeys.dev/managed": "true"}}}
-    case.patch("LokiStack", NAME, label)
-    case.wait_made(objects)
+    case.make_as_former()
+    case.label()
+    case.wait_made(case.rendered())
 
 
 def from_the_cloud_and_back(case: Case) -> None:
