@@ -136,6 +136,19 @@ def test_a_secret_for_the_clouds_own_credentials_is_recognised(what: str) -> Non
             assert not any("--token-cco" in remedy.text for remedy in each.remedy)
 
 
+def test_other_faults_of_such_a_secret_say_nothing_of_the_cloud() -> None:
+    """A bucket's name is as wrong with the cloud's own credentials as without."""
+    values = {**SOUND["s3 token-cco"], "bucketnames": "Not A Bucket"}
+    told = judge(stack(), secret(values))
+    advised = {
+        each.fault: any("--token-cco" in remedy.text for remedy in each.remedy)
+        for each in told.all_findings
+    }
+    assert advised.pop("missing_field")
+    assert advised
+    assert not any(advised.values())
+
+
 def test_no_managed_credentials_are_missed_where_nobody_asks_for_them() -> None:
     """A mode that cannot be: no request is made, so no answer lacks."""
     values = {"name": "loki-storage", "type": "swift", "credentialMode": "token-cco"}
