@@ -81,6 +81,11 @@ PARTS = {
             copies=(("github.com/external-secrets/external-secrets", "config/crds/bases", "crds"),),
         ),
         Part(
+            name="gateway",
+            minutes=1,
+            binaries=(Binary(name="observatorium-api", package="github.com/observatorium/api"),),
+        ),
+        Part(
             name="loki",
             minutes=6,
             # Without cgo, Loki's assembly does not link.

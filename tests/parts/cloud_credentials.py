@@ -21,6 +21,7 @@ from lokeys.kube.client import Api, Object, Resource
 from lokeys.kube.informer import InformerSet, Scope
 from lokeys.kube.queue import WorkQueue
 from lokeys.kube.resources import SECRET
+from parts import openshift
 from parts.kubernetes import Kubernetes
 
 GROUP = "cloudcredential.openshift.io"
@@ -38,57 +39,9 @@ class _BadRequest(Exception):
     """A request whose provider part cannot be served."""
 
 
-def credentials_request_crd() -> dict[str, Any]:
-    """Return the definition of the CredentialsRequest, typed as far as the stand-in looks."""
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    text = {"type": "string"}
-    names = {"type": "array", "items": text}
-    spec = {
-        "type": "object",
-        "required": ["secretRef"],
-        "properties": {
-            "secretRef": {"type": "object", "properties": {"name": text, "namespace": text}},
-            "providerSpec": anything,
-            "serviceAccountNames": names,
-            "cloudTokenPath": text,
-        },
-    }
-    version = {
-        "name": "v1",
-        "served": True,
-        "storage": True,
-        "subresources": {"status": {}},
-        "schema": {
-            "openAPIV3Schema": {
-                "type": "object",
-                "required": ["spec"],
-                "properties": {"spec": spec, "status": anything},
-            }
-        },
-    }
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{REQUEST.plural}.{GROUP}"},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": {
-                "kind": REQUEST.kind,
-                "listKind": f"{REQUEST.kind}List",
-                "plural": REQUEST.plural,
-                "singular": REQUEST.kind.lower(),
-            },
-            "versions": [version],
-        },
-    }
-
-
 def define(kubernetes: Kubernetes) -> None:
     """Let a control plane take CredentialsRequests."""
-    crd = credentials_request_crd()
-    kubernetes.apply(crd)
-    kubernetes.wait_served(crd["metadata"]["name"])
+    openshift.define(kubernetes, openshift.credentials_request_crd())
 
 
 class CloudCredentials:

@@ -104,7 +104,7 @@ class Reader:
         tenants = tenancy_of(manifest)
         if tenants is not None:
             named += (Ref("Secret", name, stack.namespace) for name in tenants.client_secrets)
-            named += (Ref(each.kind, each.name, stack.namespace) for each in tenants.authorities)
+            named += (Ref(each.kind, each.name, stack.namespace) for each in tenants.read_once)
         return list(dict.fromkeys(named))
 
     def _may_be_managed(self, manifest: Mapping[str, Any]) -> bool:

@@ -13,13 +13,14 @@ import pytest
 
 from e2e.operators import Installation, wait_led
 from e2e.rights import MADE, Right, forbidden, granted, used
-from e2e.stacks.cases import STEP_S, Case, Json, cloud, listed
+from e2e.stacks.cases import STEP_S, Case, cloud, listed
 from e2e.stacks.operated import Hands
 from e2e.world import Loop
 from lokeys.core.lokistack.crd import crd as lokistack_crd
 from manifests.lokistack import CLOUDS, NAME, STORES, Choice
 from parts.cloud_credentials import define
 from parts.kubernetes import Kubernetes
+from parts.openshift import route_crd
 from parts.process import wait_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -103,29 +104,6 @@ SCENARIOS: tuple[tuple[Callable[[Case], None], Choice, tuple[str, ...]], ...] = 
     (from_the_cloud_and_back, CLOUDY, ("--openshift", "--tokens")),
     (tried_by_the_operator, TOKENS, ("--openshift", "--tokens")),
 )
-
-
-def route_crd() -> Json:
-    """Return a definition of OpenShift's Route that takes anything."""
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    schema = {"type": "object", "properties": {"spec": anything, "status": anything}}
-    version = {
-        "name": "v1",
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": schema},
-    }
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "routes.route.openshift.io"},
-        "spec": {
-            "group": "route.openshift.io",
-            "scope": "Namespaced",
-            "names": {"kind": "Route", "plural": "routes", "singular": "route"},
-            "versions": [version],
-        },
-    }
 
 
 @dataclass

@@ -5,7 +5,7 @@ On this hangs that a stack at rest is never written, and that each change of it 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,16 +17,24 @@ from lokeys.core.loki.render import RenderOptions
 from lokeys.core.operate.intents import MANAGER, Intent, intent_of, intents_of
 from manifests.lokistack import NAMESPACE, NOW, Choice, pairwise
 from parts.kubernetes import Kubernetes
+from parts.openshift import (
+    CLOUD_CREDENTIALS,
+    ROUTES,
+    credentials_request_crd,
+    define,
+    route_crd,
+)
 
-FOREIGN = {"Route", "CredentialsRequest"}
 API = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "ConfigMap": "/api/v1/namespaces/{ns}/configmaps",
+    "CredentialsRequest": f"/apis/{CLOUD_CREDENTIALS}/v1/namespaces/{{ns}}/credentialsrequests",
     "Deployment": "/apis/apps/v1/namespaces/{ns}/deployments",
     "Ingress": "/apis/networking.k8s.io/v1/namespaces/{ns}/ingresses",
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{ns}/poddisruptionbudgets",
+    "Route": f"/apis/{ROUTES}/v1/namespaces/{{ns}}/routes",
     "Service": "/api/v1/namespaces/{ns}/services",
     "ServiceAccount": "/api/v1/namespaces/{ns}/serviceaccounts",
     "StatefulSet": "/apis/apps/v1/namespaces/{ns}/statefulsets",
@@ -34,9 +42,11 @@ API = {
 
 
 @pytest.fixture(scope="module")
-def place(make_namespace: Callable[[str], str]) -> str:
+def place(kubernetes: Kubernetes, make_namespace: Callable[[str], str]) -> Iterator[str]:
     """Make a namespace for dry runs."""
-    return make_namespace("owned")
+    define(kubernetes, route_crd(), credentials_request_crd())
+    yield make_namespace("owned")
+    kubernetes.kubectl("delete", "crd", "routes.route.openshift.io")
 
 
 def applied(kubernetes: Kubernetes, intent: Intent) -> dict[str, Any]:
@@ -62,7 +72,7 @@ def test_what_is_kept_as_ours_is_what_was_applied(
         now=NOW, environment=choice.environment, store_hash="k:1", managed_hash="k:2"
     )
     found = intents_of(replace(stack, uid=UID), storage, options=options)
-    for intent in (moved(each, place) for each in found if each.ref.kind not in FOREIGN):
+    for intent in (moved(each, place) for each in found):
         live = live_of(applied(kubernetes, intent))
         assert live.content == intent.digest, intent.ref
         assert live.owners == {UID}

@@ -132,6 +132,17 @@ def test_the_gateways_reviews_are_held_only_where_they_are_handed_out() -> None:
     assert not rights(stack_grants(static, StackWish()), "tokenreviews")
 
 
+@pytest.mark.parametrize(
+    ("tenancy", "read"),
+    [("static", {"store", "client-123"}), ("passthrough", {"store", "clients-ca", "gateway-tls"})],
+)
+def test_what_the_gateway_reads_once_is_read_by_name(tenancy: str, read: set[str]) -> None:
+    """Its change rolls the gateway. A certificate that it reads again by itself is nobody's."""
+    stack = Choice(tenancy=tenancy).read()[0]
+    grants = [each for each in stack_grants(stack, StackWish()) if each.resource == "secrets"]
+    assert {name for each in grants for name in each.names} == read
+
+
 def test_the_rights_for_all_stacks_leave_the_secrets_to_their_owners() -> None:
     """Unless asked for; the role says so itself."""
     role, binding = all_stacks_roles()

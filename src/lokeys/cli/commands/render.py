@@ -201,7 +201,7 @@ def _named_by_tenants(view: StackView) -> Iterator[Ref]:
     tenants = view.stack.tenants if view.stack else None
     if tenants is not None:
         yield from (Ref("Secret", name, view.ref.namespace) for name in tenants.client_secrets)
-        yield from (Ref(e.kind, e.name, view.ref.namespace) for e in tenants.authorities)
+        yield from (Ref(e.kind, e.name, view.ref.namespace) for e in tenants.read_once)
 
 
 def _refuse(printer: Printer, faults: Sequence[Finding | str]) -> None:

@@ -38,16 +38,13 @@ def tenants_hash(
     *,
     stack: Ref,
 ) -> str:
-    """Return the hash of what the gateway reads once: clients' Secrets, and CAs; empty if nothing.
-
-    Its own certificate it reads again by itself, so that is not in it.
-    """
+    """Return the hash of what the gateway reads once, clients' Secrets first; empty if nothing."""
     parts: list[tuple[str, bytes]] = []
     for name in tenants.client_secrets if tenants else ():
         ref = Ref("Secret", name, stack.namespace)
         data = secret_data(objects.get(ref, {}), ref=ref, stack=stack).data
         parts += ((f"{name}/{key}", data.raw(key)) for key in sorted(data.keys))
-    for entry in tenants.authorities if tenants else ():
+    for entry in tenants.read_once if tenants else ():
         ref = Ref(entry.kind, entry.name, stack.namespace)
         parts.append((f"{ref}/{entry.key}", _entry(objects.get(ref, {}), entry, ref, stack)))
     return fingerprinter.of(_framed(parts), purpose="tenants") if parts else ""

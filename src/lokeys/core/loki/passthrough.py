@@ -22,19 +22,25 @@ PREFIX = "/"
 def container(plan: Plan, tenants: Tenants) -> Manifest:
     """Return the gateway's container."""
     port = names.GATEWAY_STATUS_PORT
+    # With a certificate its other port speaks TLS, too, and asks nobody for one.
+    scheme = "HTTPS" if tenants.tls.serves else "HTTP"
     arguments = dict(_arguments(plan.stack, tenants))
     return in_order(
         {
             "args": [f"--{name}={value}" for name, value in sorted(arguments.items())],
             "image": plan.options.images.passthrough,
             "imagePullPolicy": "IfNotPresent",
-            "livenessProbe": probe("/live", period_s=30, timeout_s=2, tries=10, port=port),
+            "livenessProbe": probe(
+                "/live", period_s=30, timeout_s=2, tries=10, port=port, scheme=scheme
+            ),
             "name": "gateway",
             "ports": [
                 {"containerPort": names.GATEWAY_PORT, "name": "public", "protocol": "TCP"},
                 {"containerPort": port, "name": "metrics", "protocol": "TCP"},
             ],
-            "readinessProbe": probe("/ready", period_s=5, timeout_s=1, tries=12, port=port),
+            "readinessProbe": probe(
+                "/ready", period_s=5, timeout_s=1, tries=12, port=port, scheme=scheme
+            ),
             "securityContext": CONTAINER_SECURITY,
             "volumeMounts": list(mounts(tenants)),
             **resources(plan.stack, Component.GATEWAY),

@@ -194,13 +194,19 @@ def resources(stack: LokiStack, component: Component) -> Manifest:
     return {"resources": {word: asked.manifest() for word in both}}
 
 
-def probe(
-    path: str, *, period_s: int, timeout_s: int, tries: int, port: int = names.HTTP_PORT
+def probe(  # noqa: PLR0913 - where it looks, and how often
+    path: str,
+    *,
+    period_s: int,
+    timeout_s: int,
+    tries: int,
+    port: int = names.HTTP_PORT,
+    scheme: str = "HTTP",
 ) -> Manifest:
     """Return an HTTP probe."""
     return {
         "failureThreshold": tries,
-        "httpGet": {"path": path, "port": port, "scheme": "HTTP"},
+        "httpGet": {"path": path, "port": port, "scheme": scheme},
         "periodSeconds": period_s,
         "timeoutSeconds": timeout_s,
     }

@@ -222,6 +222,17 @@ class Tenants:
         return tuple(sorted(each for each in found if each is not None))
 
     @property
+    def read_once(self) -> tuple[Entry, ...]:
+        """Return the files that the gateway reads when it starts, and never again.
+
+        The gateway of users reads its own certificate again when that changes; the one that passes
+        all through does not.
+        """
+        through = self.mode is TenancyMode.PASSTHROUGH
+        own = (self.tls.certificate, self.tls.private_key) if through else (self.tls.ca,)
+        return tuple(sorted({*self.authorities, *(each for each in own if each)}))
+
+    @property
     def asks_for_certificates(self) -> bool:
         """Tell whether some clients say who they are by a certificate."""
         clients = any(tenant.client_ca for tenant in self.authentication)

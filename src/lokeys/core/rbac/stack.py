@@ -134,9 +134,9 @@ def _secrets(stack: LokiStack, wish: StackWish) -> Iterator[Grant]:
     if stack.tenants is not None:
         for name in stack.tenants.client_secrets:
             yield read_secret(home, name, "what the gateway is to a tenant's issuer")
-        cas = {each.name for each in stack.tenants.authorities if each.kind == "Secret"}
-        for name in sorted(cas - {*stack.tenants.client_secrets, stack.storage_secret_name}):
-            yield read_secret(home, name, "the CA that signs the gateway's clients")
+        files = {each.name for each in stack.tenants.read_once if each.kind == "Secret"}
+        for name in sorted(files - {*stack.tenants.client_secrets, stack.storage_secret_name}):
+            yield read_secret(home, name, "what the gateway reads when it starts")
 
 
 def _kinds(wish: StackWish, home: str | None, made: dict[str, tuple[str, ...]]) -> Iterator[Grant]:

@@ -190,7 +190,9 @@ def test_passthrough_is_another_program_that_judges_nobody() -> None:
     assert ("ConfigMap", "my-stack-gateway") not in found
     (path,) = found["Ingress", "my-stack"]["spec"]["rules"][0]["http"]["paths"]
     assert path["path"] == "/"
-    assert "passthrough" in pod_of(manifest)["spec"]["containers"][0]["image"]
+    container = pod_of(manifest)["spec"]["containers"][0]
+    assert "passthrough" in container["image"]
+    assert container["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
 
 
 def test_passthrough_of_anybody_is_plain() -> None:
@@ -198,6 +200,8 @@ def test_passthrough_of_anybody_is_plain() -> None:
     plain = mode("passthrough")
     del plain["spec"]["tenants"]["passthrough"], plain["spec"]["tenants"]["gateway"]
     assert not any(name.startswith(("tls", "default")) for name in arguments(plain))
+    (container,) = pod_of(plain)["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"]["scheme"] == "HTTP"
     plain["spec"]["tenants"]["passthrough"] = {"defaultTenant": "$(HOME)"}
     assert arguments(plain)["default-tenant"] == "$$(HOME)"
 
