@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest -q
+# Most tests on real parts wait for a daemon: two files at a time fill two cores.
+TWO := --numprocesses 2 --dist loadfile
 
 .PHONY: help setup demo stack unit test stacks check bench parts
 .DEFAULT_GOAL := help
@@ -30,7 +32,7 @@ unit: setup ## the quick tests: seconds, no socket
 	@$(TESTS) tests/unit tests/golden
 
 test: parts ## all tests on the real parts, which it builds or installs first
-	@$(TESTS) || $(BIN)/python tests/second_try.py
+	@$(TESTS) $(TWO) || $(BIN)/python tests/second_try.py
 
 stacks: parts ## put every combination of a LokiStack before the real Loki: eight minutes
 	@LOKEYS_ALL_STACKS=1 $(TESTS) tests/integration/lokistack/test_loki_accepts.py

@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,19 @@ _numbers = itertools.count(1)
 def pytest_configure(config: pytest.Config) -> None:
     """Begin with every part had."""
     config.stash[NOT_HAD] = {}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that sums up, where tests run in several."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["parts not had"] = session.config.stash[NOT_HAD]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what one of several processes went without."""
+    node.config.stash[NOT_HAD].update(getattr(node, "workeroutput", {}).get("parts not had", {}))
 
 
 def pytest_terminal_summary(

@@ -16,11 +16,11 @@ TESTS = Path(__file__).parents[2]
 PLUGIN = ["-p", "parts.plugin", "-p", "no:cacheprovider", "-p", "no:randomly", "--rootdir=."]
 
 
-def run(folder: Path, test: str, **environment: str) -> "subprocess.Popen[str]":
+def run(folder: Path, test: str, *options: str, **environment: str) -> "subprocess.Popen[str]":
     """Start pytest with the plugin alone on one test file, and none of this run's own options."""
     (folder / "test_it.py").write_text(textwrap.dedent(test))
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", *PLUGIN, "test_it.py"],
+        [sys.executable, "-m", "pytest", "-q", *PLUGIN, *options, "test_it.py"],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(TESTS), "PYTEST_ADDOPTS": "", "CI": "", **environment},
         stdout=subprocess.PIPE,
@@ -41,10 +41,13 @@ NEEDS_LOKI = """
         pytest.param("true", 1, "1 error", id="in CI it fails"),
     ],
 )
-def test_a_missing_part_is_named(tmp_path: Path, ci: str, code: int, word: str) -> None:
+@pytest.mark.parametrize("processes", ["0", "2"], ids=["in one process", "in two"])
+def test_a_missing_part_is_named(
+    tmp_path: Path, ci: str, code: int, word: str, processes: str
+) -> None:
     """The summary says which part is missing, and what to do."""
     cache = {"LOKEYS_PARTS_CACHE": str(tmp_path / "empty"), "LOKI_BINARY": ""}
-    with run(tmp_path, NEEDS_LOKI, CI=ci, **cache) as pytest_run:
+    with run(tmp_path, NEEDS_LOKI, "-n", processes, CI=ci, **cache) as pytest_run:
         assert pytest_run.stdout is not None
         said = pytest_run.stdout.read()
     assert pytest_run.returncode == code
