@@ -10,15 +10,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlencode
 
 import httpx2
-from botocore.auth import SIGV4_TIMESTAMP, SigV4Auth
+from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
+from lokeys.adapters.aws_sign import sign_at
 from lokeys.adapters.http import Bounds, Reply, bounded_request
 from lokeys.adapters.s3_answers import Elements, read_xml
 from lokeys.core.model import Ref
@@ -146,7 +146,8 @@ class Iam:
         body = urlencode({"Action": action, "Version": _VERSION, **words}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
         unsigned = AWSRequest(method="POST", url=f"{self.endpoint}/", data=body, headers=headers)
-        _SignerAt(self.credentials, self.region, self.clock()).add_auth(unsigned)
+        signer = SigV4Auth(self.credentials, "iam", self.region)
+        sign_at(signer, unsigned, now=self.clock())
         request = httpx2.Request(
             "POST", f"{self.endpoint}/", headers=dict(unsigned.headers.items()), content=body
         )
@@ -191,18 +192,3 @@ def _document(text: str) -> Mapping[str, Any]:
         if isinstance(found, dict):
             return found
     raise NotReadable("IAM: a policy that is no JSON")
-
-
-class _SignerAt(SigV4Auth):  # type: ignore[misc] # botocore has no types
-    """IAM's own signer, which is told the time instead of asking for it."""
-
-    def __init__(self, credentials: Any, region: str, now: datetime) -> None:
-        super().__init__(credentials, "iam", region)
-        self._now = now
-
-    def add_auth(self, request: Any) -> None:
-        """Sign `request` as of the given moment."""
-        request.context["timestamp"] = self._now.strftime(SIGV4_TIMESTAMP)
-        self._modify_request_before_signing(request)
-        text = self.string_to_sign(request, self.canonical_request(request))
-        self._inject_signature_to_request(request, self.signature(text, request))

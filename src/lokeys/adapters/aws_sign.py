@@ -48,7 +48,8 @@ def signed(call: Call, pair: KeyPair, *, region: str, now: datetime) -> httpx2.R
     unsigned = AWSRequest(
         method=call.method, url=call.url, data=call.body, headers=dict(call.headers)
     )
-    _SignerAt(Credentials(key_id, secret, session), region, now).add_auth(unsigned)
+    signer = S3SigV4Auth(Credentials(key_id, secret, session), "s3", region)
+    sign_at(signer, unsigned, now=now)
     headers = dict(unsigned.headers.items())
     return httpx2.Request(call.method, call.url, headers=headers, content=call.body)
 
@@ -74,16 +75,10 @@ def _halves(pair: KeyPair) -> tuple[str, str]:
     return raw_id.decode("ascii"), secret
 
 
-class _SignerAt(S3SigV4Auth):  # type: ignore[misc] # botocore has no types
-    """S3's own signer, which is told the time instead of asking for it."""
-
-    def __init__(self, credentials: Credentials, region: str, now: datetime) -> None:
-        super().__init__(credentials, "s3", region)
-        self._now = now
-
-    def add_auth(self, request: Any) -> None:
-        """Sign `request` as of the given moment."""
-        request.context["timestamp"] = self._now.strftime(SIGV4_TIMESTAMP)
-        self._modify_request_before_signing(request)
-        text = self.string_to_sign(request, self.canonical_request(request))
-        self._inject_signature_to_request(request, self.signature(text, request))
+def sign_at(signer: Any, request: AWSRequest, *, now: datetime) -> None:
+    """Sign as of a given moment with one of botocore's signers, which would ask for the time."""
+    request.context["timestamp"] = now.strftime(SIGV4_TIMESTAMP)
+    signer._modify_request_before_signing(request)  # noqa: SLF001 - its own steps
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    signature = signer.signature(text, request)
+    signer._inject_signature_to_request(request, signature)  # noqa: SLF001 - its own steps

@@ -33,12 +33,10 @@ from lokeys.engine.heal import Done, Healing, Listener, Patience, heal
 from lokeys.engine.look import Look, Lookout, Wishes
 from lokeys.errors import (
     BadInput,
-    Conflict,
     Forbidden,
     LeaseLost,
     LokeysError,
     NeedsHuman,
-    NotFound,
     NotReadable,
     Waiting,
 )
@@ -49,7 +47,9 @@ from lokeys.kube.lease import Lease
 from lokeys.kube.resources import STORAGE_CREDENTIAL
 from lokeys.operator.cache import RouteObjects
 from lokeys.operator.metrics import Metrics
-from lokeys.operator.routes import Claims, Key, Route
+from lokeys.operator.routes import Claims, Route
+from lokeys.operator.statuses import changes, patch_status
+from lokeys.operator.workers import Key
 from lokeys.ports import Clock, RoutePorts
 
 PAUSED = "lokeys.dev/paused"
@@ -112,7 +112,7 @@ class Controller:
             self._drop(key)
             before = manifest.get("status") or {}
             now = _refused_status(manifest, refused, self.clock())
-            await self._patch_status(manifest, changes(before, now))
+            await patch_status(self.api, STORAGE_CREDENTIAL, manifest, changes(before, now))
             return None
         try:
             return await self._reconcile(key, route, manifest)
@@ -258,21 +258,9 @@ class Controller:
         """Write the status if it says anything new."""
         fitting = fitted(now)
         if route.status != fitting:
-            await self._patch_status(manifest, changes(route.status, fitting))
+            patch = changes(route.status, fitting)
+            await patch_status(self.api, STORAGE_CREDENTIAL, manifest, patch)
             route.status = fitting
-
-    async def _patch_status(self, manifest: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
-        metadata = manifest["metadata"]
-        try:
-            await self.api.merge_patch(
-                STORAGE_CREDENTIAL,
-                metadata["name"],
-                {"metadata": {"uid": metadata["uid"]}, "status": patch},
-                namespace=metadata["namespace"],
-                subresource="status",
-            )
-        except (NotFound, Conflict):
-            return  # deleted, or made anew, meanwhile: there is nobody left to tell
 
     # --- routes ----------------------------------------------------------------------------------
 
@@ -315,14 +303,6 @@ class Controller:
         for neighbour in self.claims.drop(key):
             self.requeue(neighbour, 0.0)
         self.metrics.forget(key)
-
-
-def concerns_us(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> bool:
-    """Tell whether a change of a StorageCredential is more than an echo of our own status."""
-    if old is None or new is None:
-        return True
-    parts = ("generation", "labels", "annotations", "deletionTimestamp", "uid")
-    return any(old["metadata"].get(part) != new["metadata"].get(part) for part in parts)
 
 
 def _asked_anew(manifest: Mapping[str, Any]) -> bool:
@@ -371,20 +351,6 @@ def _round_s(route: Route, look: Look) -> float:
         wanted_s = WATCHED_AGAIN_S if step.watched else step.look_again_s
         again_s = min(wanted_s, again_s)
     return again_s * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
-
-
-def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the merge patch that makes `now` of `before`."""
-    patch: dict[str, Any] = dict.fromkeys(before.keys() - now.keys())
-    for name, value in now.items():
-        old = before.get(name)
-        if isinstance(value, Mapping) and isinstance(old, Mapping):
-            inner = changes(old, value)
-            if inner:
-                patch[name] = inner
-        elif value != old:
-            patch[name] = value
-    return patch
 
 
 def _refused_status(

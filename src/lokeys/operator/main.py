@@ -23,23 +23,24 @@ from lokeys.adapters.wiring import Access, wire
 from lokeys.clock import utc_now
 from lokeys.core.model import RouteSpec
 from lokeys.engine.verify import Verifier
-from lokeys.errors import BadInput, LeaseLost, LokeysError, Transient
+from lokeys.errors import BadInput, Transient
 from lokeys.http_server import HttpServer, Listen
 from lokeys.kube.client import Api, Object
 from lokeys.kube.events import EventWriter
 from lokeys.kube.informer import InformerSet, Scope
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.lease import Lease, this_process
-from lokeys.kube.queue import ShutDown, WorkQueue
+from lokeys.kube.queue import WorkQueue
 from lokeys.kube.resources import STORAGE_CREDENTIAL
 from lokeys.operator.cache import RouteObjects
-from lokeys.operator.controller import Controller, concerns_us
+from lokeys.operator.controller import Controller
 from lokeys.operator.metrics import Metrics
 from lokeys.operator.pages import Pages
-from lokeys.operator.routes import Key
 from lokeys.operator.stack_operator import Choice, StackOperator, StackWiring
 from lokeys.operator.stack_trials import MakeVerifier
 from lokeys.operator.stacks import Settings as StackSettings
+from lokeys.operator.statuses import concerns_us
+from lokeys.operator.workers import Key, Worker
 from lokeys.ports import RoutePorts
 
 WORKERS = 16
@@ -210,9 +211,15 @@ class _Operator:
                 clock=utc_now,
                 fingerprint_key=fingerprinter.key_name,
             )
+            worker = Worker(
+                kind="StorageCredential",
+                queue=self._queue,
+                reconcile=self._controller.reconcile,
+                on_surprise=lambda: self.metrics.failed("reconcile"),
+            )
             async with asyncio.TaskGroup() as group:
                 for _ in range(WORKERS):
-                    group.create_task(self._work(self._controller))
+                    group.create_task(worker.run())
                 group.create_task(self._stacks.serve(fingerprinter))
 
     async def _fingerprinter(self) -> Any:
@@ -226,30 +233,6 @@ class _Operator:
                 _log.warning("the fingerprint key cannot be read: %s", exc)
                 await asyncio.sleep(2.0)
 
-    async def _work(self, controller: Controller) -> None:
-        while True:
-            try:
-                key = await self._queue.get()
-            except ShutDown:
-                return
-            try:
-                again_s = await controller.reconcile(key)
-            except LeaseLost:
-                raise
-            except LokeysError as exc:
-                delay_s = self._queue.add_rate_limited(key)
-                _log.warning("%s/%s: %s; again in %.0f s", *key, exc, delay_s)
-            except Exception as exc:  # noqa: BLE001 - one route's surprise must not end the others
-                self._queue.add_rate_limited(key)
-                self.metrics.failed("reconcile")
-                _log.error("%s/%s: unexpected %s", *key, type(exc).__name__, exc_info=_bare(exc))
-            else:
-                self._queue.forget(key)
-                if again_s is not None:
-                    self._queue.add_after(key, again_s)
-            finally:
-                self._queue.done(key)
-
     def _resource_changed(self, old: Object | None, new: Object | None) -> None:
         if concerns_us(old, new):
             metadata: Mapping[str, Any] = (new or old or {})["metadata"]
@@ -259,8 +242,3 @@ class _Operator:
         self._queue.add(key)
         if self._controller is not None:
             self._controller.wake(key)
-
-
-def _bare(exc: Exception) -> BaseException:
-    """Return the exception without its words: they may quote what was read."""
-    return RuntimeError("its words are left out").with_traceback(exc.__traceback__)

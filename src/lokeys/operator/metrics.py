@@ -19,10 +19,10 @@ from lokeys.core.metrics import Kind
 from lokeys.core.model import Hop
 from lokeys.engine.heal import Done
 from lokeys.engine.look import Look
+from lokeys.operator.workers import Key
 from lokeys.ports import Clock
 
 TRUTH = {"True": 1.0, "False": 0.0}
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

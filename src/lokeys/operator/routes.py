@@ -13,9 +13,7 @@ from lokeys.core.snapshot import Memory
 from lokeys.engine.look import Lookout
 from lokeys.kube.lease import Lease
 from lokeys.operator.cache import RouteObjects
-
-Key = tuple[str, str]
-"""Namespace and name of a StorageCredential."""
+from lokeys.operator.workers import Key
 
 
 @dataclass(slots=True)

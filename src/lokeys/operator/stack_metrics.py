@@ -13,8 +13,7 @@ from prometheus_client.registry import Collector
 from lokeys.core import metrics as names
 from lokeys.core.operate.status import VERIFIED, told_before
 from lokeys.operator.metrics import TRUTH, family
-
-Key = tuple[str, str]
+from lokeys.operator.workers import Key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,11 @@ from lokeys.adapters.objects import LiveObjects
 from lokeys.adapters.stack_objects import USUAL, StackWriter
 from lokeys.core.sensitive import Fingerprinter
 from lokeys.core.storage.model import CloudEnvironment
-from lokeys.errors import LokeysError, NotReadable, Transient
+from lokeys.errors import NotReadable, Transient
 from lokeys.kube.client import Api, Object
 from lokeys.kube.events import EventWriter
 from lokeys.kube.informer import Informer, InformerSet, Scope, Subscription
-from lokeys.kube.queue import ShutDown, WorkQueue
+from lokeys.kube.queue import WorkQueue
 from lokeys.kube.resources import (
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
@@ -30,13 +30,14 @@ from lokeys.kube.resources import (
     Resource,
 )
 from lokeys.operator.cache import RouteObjects
-from lokeys.operator.controller import concerns_us
 from lokeys.operator.stack_cache import StackKey, StackObjects
 from lokeys.operator.stack_metrics import StackMetrics
 from lokeys.operator.stack_pulse import Pulse
 from lokeys.operator.stack_schemas import AppliedSchemas
 from lokeys.operator.stack_trials import Counters, MakeVerifier, Trials, Use
 from lokeys.operator.stacks import Settings, StackController
+from lokeys.operator.statuses import concerns_us
+from lokeys.operator.workers import Worker
 from lokeys.ports import Clock
 
 MANAGED_LABEL = "lokeys.dev/managed=true"
@@ -140,10 +141,11 @@ class StackOperator:
         await self._follow_unowned()
         settings = replace(self._wiring.settings, environment=environment)
         controller = self._controller(fingerprinter, settings)
+        worker = Worker(kind="LokiStack", queue=self._queue, reconcile=controller.reconcile)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(WORKERS):
-                    group.create_task(self._work(controller))
+                    group.create_task(worker.run())
                 if self._wiring.counters is not None:
                     group.create_task(self._pulse(controller, self._wiring.counters).run())
         finally:
@@ -260,26 +262,3 @@ class StackOperator:
             counters=counters,
             on_refusal=controller.trials.try_again,
         )
-
-    async def _work(self, controller: StackController) -> None:
-        while True:
-            try:
-                key = await self._queue.get()
-            except ShutDown:
-                return
-            try:
-                again_s = await controller.reconcile(key)
-            except LokeysError as exc:
-                delay_s = self._queue.add_rate_limited(key)
-                _log.warning("LokiStack %s/%s: %s; again in %.1f s", *key, exc, delay_s)
-            except Exception as exc:  # noqa: BLE001 - one stack's surprise must not end the others
-                self._queue.add_rate_limited(key)
-                bare = RuntimeError("its words are left out").with_traceback(exc.__traceback__)
-                name = type(exc).__name__
-                _log.error("LokiStack %s/%s: unexpected %s", *key, name, exc_info=bare)
-            else:
-                self._queue.forget(key)
-                if again_s is not None:
-                    self._queue.add_after(key, again_s)
-            finally:
-                self._queue.done(key)

@@ -35,7 +35,6 @@ from lokeys.errors import (
     Conflict,
     LokeysError,
     NeedsHuman,
-    NotFound,
     NotReadable,
 )
 from lokeys.kube.client import Api
@@ -48,12 +47,12 @@ from lokeys.kube.resources import (
     ROUTE,
 )
 from lokeys.operator.cache import RouteObjects
-from lokeys.operator.controller import changes
 from lokeys.operator.stack_cache import StackKey, StackObjects
 from lokeys.operator.stack_metrics import StackMetrics
 from lokeys.operator.stack_reading import Reader
 from lokeys.operator.stack_schemas import AppliedSchemas
 from lokeys.operator.stack_trials import Trials
+from lokeys.operator.statuses import changes, patch_status
 from lokeys.ports import Clock
 
 RETRY_S = 10.0
@@ -326,7 +325,8 @@ class StackController:
         """Write the status if it says anything new, and an event if the main condition does."""
         now = status_of(snapshot, course, problems=problems)
         if now != state.status:
-            await self._patch_status(manifest, changes(state.status, now))
+            patch = changes(state.status, now)
+            await patch_status(self.api, LOKI_STACK, manifest, patch)
             state.status = now
         self.metrics.show((snapshot.ref.namespace or "", snapshot.ref.name), now)
         told = main_condition(snapshot, course, problems)
@@ -340,19 +340,6 @@ class StackController:
             message=told.message,
             warning=told.type in ("Degraded", "Failed"),
         )
-
-    async def _patch_status(self, manifest: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
-        metadata = manifest["metadata"]
-        try:
-            await self.api.merge_patch(
-                LOKI_STACK,
-                metadata["name"],
-                {"metadata": {"uid": metadata["uid"]}, "status": patch},
-                namespace=metadata["namespace"],
-                subresource="status",
-            )
-        except (NotFound, Conflict):
-            return  # deleted, or made anew, meanwhile: there is nobody left to tell
 
     def _again_s(
         self,

@@ -22,7 +22,7 @@ from lokeys.kube.events import EventWriter
 from lokeys.kube.lease import Lease
 from lokeys.operator.controller import Controller
 from lokeys.operator.metrics import Metrics
-from lokeys.operator.routes import Key
+from lokeys.operator.workers import Key
 from lokeys.ports import RoutePorts
 from unit.engine.counting import counted
 from unit.kube.scripted import Store

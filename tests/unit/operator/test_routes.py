@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from builders import a_route
 from lokeys.core.model import Ref
-from lokeys.operator.controller import changes, concerns_us
-from lokeys.operator.routes import Claims, Key
+from lokeys.operator.routes import Claims
+from lokeys.operator.statuses import changes, concerns_us
+from lokeys.operator.workers import Key
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What takes keys from a queue and has each reconciled, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from lokeys.errors import LeaseLost, LokeysError
+from lokeys.kube.queue import ShutDown, WorkQueue
+
+Key = tuple[str, str]
+"""Namespace and name."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """Works on a queue; may be run several times over. `kind` is what the keys are keys of."""
+
+    kind: str
+    queue: WorkQueue[Key]
+    reconcile: Callable[[Key], Awaitable[float | None]]
+    """Returns when to look again, in seconds."""
+    on_surprise: Callable[[], None] = lambda: None
+
+    async def run(self) -> None:
+        """Work until the queue is shut down. Raises LeaseLost: then nobody may work here."""
+        while True:
+            try:
+                key = await self.queue.get()
+            except ShutDown:
+                return
+            try:
+                await self._take(key)
+            finally:
+                self.queue.done(key)
+
+    async def _take(self, key: Key) -> None:
+        try:
+            again_s = await self.reconcile(key)
+        except LeaseLost:
+            raise
+        except LokeysError as exc:
+            delay_s = self.queue.add_rate_limited(key)
+            _log.warning("%s %s/%s: %s; again in %.1f s", self.kind, *key, exc, delay_s)
+        except Exception as exc:  # noqa: BLE001 - one's surprise must not end the others
+            self.queue.add_rate_limited(key)
+            self.on_surprise()
+            # The exception's own words may quote what was read.
+            bare = RuntimeError("its words are left out").with_traceback(exc.__traceback__)
+            name = type(exc).__name__
+            _log.error("%s %s/%s: unexpected %s", self.kind, *key, name, exc_info=bare)
+        else:
+            self.queue.forget(key)
+            if again_s is not None:
+                self.queue.add_after(key, again_s)
