@@ -295,6 +295,12 @@ def link_lines(links: Sequence[Link], *, width: int) -> Iterator[Line]:
             yield ((" " * (room + 10) + part, "faint"),)
 
 
+def reason_lines(reason: str, meaning: str, *, width: int) -> Iterator[Line]:
+    """Yield what a condition's reason means that is no finding's cause."""
+    yield ((reason, "strong"),)
+    yield from _labelled("means", [meaning], width=width)
+
+
 def rule_lines(rule: Rule, *, width: int) -> Iterator[Line]:
     """Yield what a finding means, why it matters and what mends it."""
     cause = f"  {rule.cause}" if rule.cause else ""

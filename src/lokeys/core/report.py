@@ -177,10 +177,11 @@ def _link(link: Link) -> dict[str, Any]:
     return told | ({"account": link.account} if link.account else {})
 
 
-def explanation(rules: Sequence[Rule]) -> dict[str, Any]:
-    """Return what `explain` says of some rules."""
+def explanation(rules: Sequence[Rule], *, meaning: str | None = None) -> dict[str, Any]:
+    """Return what `explain` says of some rules, or of a reason that is no finding's."""
     return report(
         "Explanation",
+        meaning=meaning,
         rules=[
             {
                 "code": rule.code,

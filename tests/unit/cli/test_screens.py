@@ -15,11 +15,13 @@ from fakes.ports import FakeObjects, World
 from fakes.sessions import STORAGE_CREDENTIAL, Desk, Terminal
 from lokeys.cli import screens
 from lokeys.cli.commands import bucket, doctor, heal, probe, rbac, status, trace
+from lokeys.cli.main import run
 from lokeys.cli.output import Printer, flowing
 from lokeys.cli.session import Session
 from lokeys.core.catalogue import RULES
 from lokeys.core.plan import Policy
 from lokeys.core.rbac import Account, Known, route_roles
+from lokeys.core.reasons import REASONS
 from lokeys.core.storagecredential.parse import parse
 from lokeys.errors import BadInput
 from unit.cli.golden import assert_golden
@@ -265,6 +267,18 @@ def test_status_tells_each_state_in_words() -> None:
     desk = Desk(World(), objects=FakeObjects(*ROUTES))
     assert asyncio.run(status.listing(desk.session(), everywhere=True)) == 0
     assert_golden("status-states.txt", desk.printed)
+
+
+@pytest.mark.parametrize("output", ["people", "json"])
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_conditions_reason_is_explained_by_its_name(
+    reason: str, output: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it stands in the status, also where it is no finding's cause."""
+    with pytest.raises(SystemExit) as ended:
+        run(["explain", reason, "-o", output])
+    assert not ended.value.code
+    assert REASONS[reason].split()[0] in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("code", RULES)

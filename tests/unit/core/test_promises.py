@@ -44,8 +44,9 @@ from builders import (
     look,
     said,
 )
+from lokeys.core.catalogue import RULES
 from lokeys.core.causes import CAUSES
-from lokeys.core.conditions import evidence, status
+from lokeys.core.conditions import camel, conditions, evidence, status
 from lokeys.core.currency import key_is_dead, storage_works
 from lokeys.core.diagnosis import diagnose
 from lokeys.core.finding import finding_to_json
@@ -53,6 +54,7 @@ from lokeys.core.memory import remember
 from lokeys.core.model import ExternalSecretRef, Hop, Prove, Ref
 from lokeys.core.plan import Action, Plan, Policy, Step, plan
 from lokeys.core.plan.steps import HOPELESS, plan_to_json
+from lokeys.core.reasons import REASONS
 from lokeys.core.route import hop_to_json
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import (
@@ -312,6 +314,18 @@ def test_nothing_is_begun_that_cannot_be_seen_to_its_end(
         assert step is None or step.passive
     assert evidence(blind) is None
     assert not plan(blind, policy).settled
+
+
+EXPLAINED = REASONS.keys() | RULES.keys() | {camel(cause) for cause in CAUSES}
+
+
+@given(seen=looks(), policy=policies)
+@settings(max_examples=120, deadline=None)
+@pytest.mark.timeout(60)
+def test_every_reason_can_be_looked_up(seen: Snapshot, policy: Policy) -> None:
+    """`lokeys explain` knows each reason that a condition can have."""
+    told = conditions(seen, diagnose(seen), plan(seen, policy))
+    assert {each.reason for each in told} <= EXPLAINED
 
 
 @given(seen=looks(), policy=policies)

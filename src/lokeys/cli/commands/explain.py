@@ -12,6 +12,7 @@ from lokeys.cli import screens
 from lokeys.cli.options import Command, options_of
 from lokeys.cli.output import Printer
 from lokeys.core.catalogue import RULES, explain
+from lokeys.core.reasons import REASONS
 from lokeys.core.report import explanation
 from lokeys.errors import BadInput
 
@@ -27,12 +28,15 @@ def command(ctx: click.Context, word: str) -> int:
     """
     options = options_of(ctx)
     rules = explain(word) or explain(_snake(word))
-    if not rules:
+    meaning = REASONS.get(word)
+    if not rules and meaning is None:
         raise BadInput(f"there is no finding `{word}`", hint=_near(word))
     printer = Printer(no_color=options.no_color)
     if options.output == "json":
-        printer.json(explanation(rules))
+        printer.json(explanation(rules, meaning=meaning))
         return 0
+    if meaning is not None:
+        printer.lines(screens.reason_lines(word, meaning, width=printer.width))
     for number, rule in enumerate(rules):
         if number:
             printer.lines([screens.BLANK])
