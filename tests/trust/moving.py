@@ -55,7 +55,7 @@ def static_stack(
     """Make the stack, its bucket, its accounts and a stranger's; RGW trusts nobody's tokens yet."""
     definition = (ROOT / "deploy/crd/lokistack/lokistacks.yaml").read_text()
     kubernetes.apply(*yaml.safe_load_all(definition))
-    wait_for(lambda: _served(kubernetes), "LokiStacks are served")
+    wait_for(lambda: served(kubernetes), "LokiStacks are served")
     kubernetes.api.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
     pair = rgw.create_user(f"{namespace}-loki")
     assert rgw.request(pair, "PUT", f"/{namespace}-loki").is_success
@@ -72,7 +72,8 @@ def static_stack(
     kubernetes.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
-def _served(kubernetes: Kubernetes) -> bool:
+def served(kubernetes: Kubernetes) -> bool:
+    """Tell whether LokiStacks are served already."""
     try:
         return kubernetes.api.find("/apis/loki.grafana.com/v1/lokistacks") is not None
     except ApiError as error:
