@@ -197,6 +197,51 @@ def test_a_diff_with_what_was_rendered_is_empty(tmp_path: Path, stack: str) -> N
     assert (done.return_value, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("tenancy", ["static", "passthrough"])
+def test_what_tenants_name_is_hashed_and_not_printed(tmp_path: Path, tenancy: str) -> None:
+    """With the key the gateway alone wears a hash of it, which changes when it does."""
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 32)
+    choice = Choice(tenancy=tenancy)
+
+    def worn(*beside: dict[str, Any]) -> dict[str, str]:
+        file = written(tmp_path, choice.manifest, choice.secret, *beside)
+        done = run("-f", file, "-o", "json", "--fingerprint-key", str(key))
+        assert done.return_value == 0, done.stderr
+        assert CANARY not in done.stdout + done.stderr
+        templates = {
+            each["metadata"]["name"]: each["spec"]["template"]["metadata"]["annotations"]
+            for each in json.loads(done.stdout)["items"]
+            if "template" in each.get("spec", {})
+        }
+        return {
+            name: each["lokeys.dev/tenants-hash"]
+            for name, each in templates.items()
+            if "lokeys.dev/tenants-hash" in each
+        }
+
+    first = worn(*choice.beside)
+    assert set(first) == {"my-stack-gateway"}
+    assert worn(*reversed(choice.beside)) == first
+    client, ca, clients_ca = choice.beside
+    client["stringData"]["clientSecret"] = "another"
+    clients_ca["stringData"]["ca.crt"] = f"# ours\n{TO_2060}"
+    assert worn(client, ca, clients_ca) != first
+
+
+def test_a_tenants_secret_that_is_missing_is_in_the_way(tmp_path: Path) -> None:
+    """Nothing is printed; and a Secret that is there twice is not guessed at."""
+    choice = Choice(tenancy="static")
+    client, ca, _ = choice.beside
+    done = run("-f", written(tmp_path, choice.manifest, choice.secret, ca))
+    assert (done.return_value, done.stdout) == (3, "")
+    assert "LK0255" in done.stderr
+    other = {**client, "stringData": {"clientID": "other"}}
+    both = run("-f", written(tmp_path, choice.manifest, choice.secret, ca, client, other))
+    assert (both.return_value, both.stdout) == (3, "")
+    assert "client-123 stands in the input 2 times" in both.stderr
+
+
 def test_a_diff_says_what_would_change(tmp_path: Path, stack: str) -> None:
     """Exit code 3, a unified diff; of the chosen groups alone where some are chosen."""
     before = tmp_path / "before.yaml"

@@ -15,6 +15,7 @@ from lokeys.core.validation.junit import junit
 from lokeys.core.validation.report import validation_report
 from lokeys.core.validation.sarif import sarif
 from lokeys.core.validation.validate import validate
+from manifests.lokistack import Choice
 from unit.core.storage.secrets import EVERYWHERE, SOUND
 from unit.core.validation.manifests import Given, secret, stack
 
@@ -22,6 +23,27 @@ CANARY = "C4nary+/S3cret="
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ALL_KEYS = sorted({name for keys in KEYS.values() for name in keys.known} | {"unknown"})
 FORMS = ("{}", "{}\n", "https://user:{}@host", '{{"type": "service_account", "private_key": "{}"}}')
+
+
+@given(
+    st.sampled_from(["clientID", "clientSecret", "issuerCAPath", "client_id", "unknown"]),
+    st.sampled_from(FORMS),
+)
+def test_no_form_shows_what_a_tenants_secret_holds(key: str, form: str) -> None:
+    """Whichever key it is under, and whatever is wrong with it."""
+    value = form.format(CANARY)
+    choice = Choice(tenancy="static")
+    client, *others = choice.beside
+    client["stringData"][key] = value
+    objects = [Given(each) for each in (choice.manifest, choice.secret, client, *others)]
+    validation = validate(objects, now=NOW)
+    shown = [
+        json.dumps(validation_report(validation)),
+        json.dumps(sarif(validation.all_findings, version="0")),
+        junit(validation, fail_on=Severity.INFO),
+        "".join(text for line in people_lines(validation, width=10_000) for text, _ in line),
+    ]
+    assert not any(CANARY in text for text in shown)
 
 
 @given(st.sampled_from(sorted(SOUND)), st.sampled_from(ALL_KEYS), st.sampled_from(FORMS))

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
-from lokeys.core.loki import gateway, names
+from lokeys.core.loki import names
 from lokeys.core.loki.cloud import credentials_request
 from lokeys.core.loki.config import loki_config, runtime_config
 from lokeys.core.loki.network import network_policies
@@ -85,9 +85,12 @@ def _objects(stack: LokiStack, storage: Storage, options: RenderOptions) -> Iter
     yield from service_accounts(stack)
     budgeted = names.components(stack)
     if stack.tenants is not None:
+        # Stacks without are rendered sooner without it.
+        from lokeys.core.loki.gateway import gateway_objects  # noqa: PLC0415
+
+        yield from gateway_objects(plan)
         budgeted = (*budgeted, Component.GATEWAY)
     yield from disruption_budgets(stack, budgeted)
-    yield from gateway.gateway_objects(plan)
     yield from network_policies(stack, storage, options)
     yield from credentials_request(stack, storage, options.environment)
 

@@ -29,11 +29,11 @@ from lokeys.core.lokistack.model import (
     Schema,
     SchemaVersion,
     Size,
+    Tenants,
     Zone,
 )
 from lokeys.core.lokistack.schemas import DEFAULT
 from lokeys.core.lokistack.shapes import Checker, Fault, FaultKind, found
-from lokeys.core.lokistack.tenancy import not_acted_on, tenants_of
 from lokeys.core.place import Ref
 
 _NO_EFFECT = "does not act on it"
@@ -137,8 +137,6 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         return None
     limits, template = spec.get("limits", {}), spec.get("template", {})
     proxy, tenants = spec.get("proxy"), spec.get("tenants")
-    for path in not_acted_on(tenants) if tenants else ():
-        reader.not_acted_on(path)
     tls = storage.get("tls")
     return LokiStack(
         name=ref.name,
@@ -165,7 +163,7 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         tenant_limits={name: _limits(each) for name, each in limits.get("tenants", {}).items()},
         placements=dict(_placements(template)),
         requests_as_limits=template.get("useRequestsAsLimits", False),
-        tenants=None if tenants is None else tenants_of(tenants),
+        tenants=None if tenants is None else _tenants(tenants, reader),
         restrict_network=spec.get("networkPolicies", {}).get("ruleSet") == "RestrictIngressEgress",
     )
 
@@ -253,3 +251,12 @@ def _placements(template: Mapping[str, Any]) -> Iterable[tuple[Component, Placem
                     pod_anti_affinity=words.get("podAntiAffinity"),
                 ),
             )
+
+
+def _tenants(tenants: Mapping[str, Any], reader: _Reader) -> Tenants:
+    # Stacks without are read sooner without it.
+    from lokeys.core.lokistack.tenancy import not_acted_on, tenants_of  # noqa: PLC0415
+
+    for path in not_acted_on(tenants):
+        reader.not_acted_on(path)
+    return tenants_of(tenants)

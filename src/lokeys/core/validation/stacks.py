@@ -24,7 +24,6 @@ from lokeys.core.storage.telling import printable, tell
 from lokeys.core.validation.around import NOT_GIVEN, Around, named_secret, told_absent
 from lokeys.core.validation.delivered import mended_there
 from lokeys.core.validation.objects import Placed
-from lokeys.core.validation.tenants import tenant_findings
 
 _WITH_CA = frozenset({"s3", "swift"})
 
@@ -83,7 +82,11 @@ def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
             optional, rule = Severity.INFO, rules.MISSING_MANAGED_SECRET
             findings.append(told_absent(rule, managed_ref, ref, around, optional=optional))
     findings += _ca(ref, storage, kind, around)
-    findings += tenant_findings(ref, placed.object, around)
+    if _at(placed.object, "spec").get("tenants") is not None:
+        # Stacks without are judged sooner without it.
+        from lokeys.core.validation.tenants import tenant_findings  # noqa: PLC0415
+
+        findings += tenant_findings(ref, placed.object, around)
     return StackView(
         ref=ref,
         stack=stack,

@@ -18,7 +18,6 @@ from lokeys.core.validation.around import Around
 from lokeys.core.validation.objects import Objects, Placed, location_of
 from lokeys.core.validation.shared_buckets import shared_buckets
 from lokeys.core.validation.stacks import StackView, view_stack
-from lokeys.core.validation.tenants import pointer_to
 
 _STORAGE_CREDENTIAL = "StorageCredential"
 
@@ -119,6 +118,8 @@ def _with_place(finding: Finding, view: StackView, objects: Objects) -> Finding:
 
 def _pointer_to(ref: Ref, view: StackView) -> str:
     """Return the field of a stack that names an object which is not there."""
+    from lokeys.core.validation.tenants import pointer_to  # noqa: PLC0415 - few need it
+
     of_tenants = "" if ref.name == view.secret_name else pointer_to(ref, view.placed.object)
     if of_tenants:
         return of_tenants
