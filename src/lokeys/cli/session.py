@@ -28,7 +28,8 @@ from lokeys.core.storagecredential.status import fitted, memory_to_status
 from lokeys.engine.act import RemainingLease
 from lokeys.engine.verify import Verifier
 from lokeys.errors import LeaseLost, NotFound, Waiting
-from lokeys.kube.client import Api, Limits
+from lokeys.kube.calls import Limits
+from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import ClusterConfig, load
 from lokeys.kube.lease import Lease, this_process
 from lokeys.kube.resources import STORAGE_CREDENTIAL

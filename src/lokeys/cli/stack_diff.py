@@ -51,7 +51,8 @@ def _of_cluster(refs: Iterable[Ref], options: Options) -> dict[Ref, Manifest]:
     from lokeys.adapters.objects import LiveObjects  # noqa: PLC0415
     from lokeys.cli.session import cluster_config  # noqa: PLC0415
     from lokeys.errors import NotFound  # noqa: PLC0415
-    from lokeys.kube.client import Api, Limits  # noqa: PLC0415
+    from lokeys.kube.calls import Limits  # noqa: PLC0415
+    from lokeys.kube.client import Api  # noqa: PLC0415
 
     async def found() -> dict[Ref, Manifest]:
         there: dict[Ref, Manifest] = {}

@@ -97,7 +97,8 @@ def issuer_of_cluster(options: Options) -> tuple[str, str]:
 def _on_cluster(options: Options, body: Callable[[Any, str], Awaitable[_Answer]]) -> _Answer:
     # Only here: whoever names the issuer needs no HTTP client.
     from lokeys.cli.session import cluster_config  # noqa: PLC0415
-    from lokeys.kube.client import Api, Limits  # noqa: PLC0415
+    from lokeys.kube.calls import Limits  # noqa: PLC0415
+    from lokeys.kube.client import Api  # noqa: PLC0415
 
     async def main() -> _Answer:
         config = cluster_config(options)

@@ -9,28 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Literal, NamedTuple, Self
-from urllib.parse import urlencode
 
 import httpx2
 import msgspec
 
-from lokeys.errors import Throttled, Transient
-from lokeys.kube.connection import CALLS_AT_A_TIME, Connection
+from lokeys.errors import Transient
+from lokeys.kube.calls import Call, Calls, Limits, read_object
+from lokeys.kube.connection import Connection
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.replies import (
     EvictionBlocked,
     Expired,
     NoSuchKind,
     Target,
-    body_of,
     error_of,
     lines_of,
-    refusal,
-    unreachable,
 )
 from lokeys.kube.resources import POD, SERVICE_ACCOUNT, Resource
 
@@ -38,7 +34,6 @@ __all__ = [
     "Api",
     "EvictionBlocked",
     "Expired",
-    "Limits",
     "Listing",
     "NoSuchKind",
     "Object",
@@ -58,18 +53,6 @@ _CONTENT_TYPES: Mapping[PatchType, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much of an answer is read, and how long it is awaited."""
-
-    object_bytes: int = 16 * 1024 * 1024
-    page_bytes: int = 64 * 1024 * 1024
-    page_items: int = 500
-    call_s: float = 30.0
-    watch_s: float = 290.0
-    throttled_tries: int = 4
-
-
 class Listing(NamedTuple):
     """All objects of a list, and the moment it shows."""
 
@@ -82,17 +65,6 @@ class WatchEvent(NamedTuple):
 
     type: str
     object: Object
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
-    method: str
-    path: str
-    target: Target
-    params: Mapping[str, str | int] | None = None
-    headers: Mapping[str, str] | None = None
-    content: bytes | None = None
-    max_bytes: int
 
 
 class Api:
@@ -108,10 +80,10 @@ class Api:
     ) -> None:
         self._config = config
         self._limits = limits or Limits()
-        self._sleep = sleep
         self._connection = Connection(config, transport=transport)
-        self._root = config.server.rstrip("/")
-        self._turn = asyncio.Semaphore(CALLS_AT_A_TIME)
+        self._calls = Calls(
+            self._connection, server=config.server, limits=self._limits, sleep=sleep
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -154,7 +126,7 @@ class Api:
         params |= _selectors(labels, fields)
         items: list[Object] = []
         while True:
-            call = _Call(
+            call = Call(
                 method="GET",
                 path=resource.path(namespace),
                 target=target,
@@ -162,7 +134,7 @@ class Api:
                 headers={"Accept": _METADATA_LIST} if metadata_only else None,
                 max_bytes=self._limits.page_bytes,
             )
-            page = _decoded(await self._send(call), target=target)
+            page = read_object(await self._calls.send(call), target=target)
             items += (_named(item, resource) for item in page.get("items") or ())
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
@@ -308,20 +280,20 @@ class Api:
             "sinceSeconds": since_s,
             "limitBytes": limit_bytes,
         }
-        call = _Call(
+        call = Call(
             method="GET",
             path=POD.path(namespace, pod) + "/log",
             target=Target(verb="read the log of", resource=POD, namespace=namespace, name=pod),
             params={name: value for name, value in options.items() if value is not None},
             max_bytes=limit_bytes + 1024,
         )
-        return (await self._send(call)).decode(errors="replace")[:limit_bytes]
+        return (await self._calls.send(call)).decode(errors="replace")[:limit_bytes]
 
     async def raw_get(self, path: str) -> bytes:
         """Return what the API server says at `path`, for example /version."""
         target = Target(verb="read", path=path)
-        call = _Call(method="GET", path=path, target=target, max_bytes=self._limits.object_bytes)
-        return await self._send(call)
+        call = Call(method="GET", path=path, target=target, max_bytes=self._limits.object_bytes)
+        return await self._calls.send(call)
 
     async def watch(  # noqa: PLR0913 - the API's own options
         self,
@@ -346,7 +318,7 @@ class Api:
             "resourceVersion": resource_version,
             "timeoutSeconds": int(self._limits.watch_s * random.uniform(1, 2)),  # noqa: S311
         }
-        call = _Call(
+        call = Call(
             method="GET",
             path=resource.path(namespace),
             target=target,
@@ -358,7 +330,7 @@ class Api:
             max_bytes=self._limits.object_bytes,
         )
         async with (
-            self._opened(call, client=self._connection.watches) as response,
+            self._calls.opened(call, client=self._connection.watches) as response,
             aclosing(lines_of(response, target=target, max_bytes=call.max_bytes)) as lines,
         ):
             if on_open:
@@ -369,7 +341,7 @@ class Api:
     async def _object(
         self, method: str, path: str, *, target: Target, body: Object | None = None
     ) -> Object:
-        call = _Call(
+        call = Call(
             method=method,
             path=path,
             target=target,
@@ -377,7 +349,7 @@ class Api:
             content=msgspec.json.encode(body) if body is not None else None,
             max_bytes=self._limits.object_bytes,
         )
-        return _decoded(await self._send(call), target=target)
+        return read_object(await self._calls.send(call), target=target)
 
     async def _patch(
         self,
@@ -388,7 +360,7 @@ class Api:
         target: Target,
         params: Mapping[str, str | int] | None = None,
     ) -> Object:
-        call = _Call(
+        call = Call(
             method="PATCH",
             path=path,
             target=target,
@@ -397,59 +369,11 @@ class Api:
             content=msgspec.json.encode(patch),
             max_bytes=self._limits.object_bytes,
         )
-        return _decoded(await self._send(call), target=target)
-
-    async def _send(self, call: _Call) -> bytes:
-        """Return the body of a good answer; wait out a few requests for patience."""
-        tries = self._limits.throttled_tries
-        for attempt in range(tries):
-            try:
-                return await self._send_once(call)
-            except Throttled as exc:
-                if attempt + 1 == tries:
-                    raise
-                await self._sleep(exc.retry_after_s)
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    async def _send_once(self, call: _Call) -> bytes:
-        await self._connection.prepare()
-        try:
-            async with (
-                self._turn,  # waiting here costs nothing of the time that an answer may take
-                asyncio.timeout(self._limits.call_s),
-                self._opened(call, client=self._connection.calls) as response,
-            ):
-                return await body_of(response, target=call.target, max_bytes=call.max_bytes)
-        except TimeoutError as exc:
-            raise unreachable(exc, server=self.server) from exc
-
-    @asynccontextmanager
-    async def _opened(
-        self, call: _Call, *, client: httpx2.AsyncClient
-    ) -> AsyncIterator[httpx2.Response]:
-        """Send the call; yield its answer where it is good, else raise what it means."""
-        request = client.build_request(
-            call.method,
-            # The client would read the URL three times over to put it together: a sixth of a call.
-            self._root + call.path + (f"?{urlencode(call.params)}" if call.params else ""),
-            headers=call.headers,
-            content=call.content,
-            extensions=self._connection.extensions,
-        )
-        try:
-            response = await client.send(request, stream=True)
-            try:
-                if response.status_code >= 300:
-                    raise await refusal(response, target=call.target)
-                yield response
-            finally:
-                await response.aclose()
-        except (httpx2.HTTPError, OSError) as exc:
-            raise unreachable(exc, server=self.server) from exc
+        return read_object(await self._calls.send(call), target=target)
 
 
 def _event(line: bytes, resource: Resource, *, target: Target) -> WatchEvent:
-    event = _decoded(line, target=target)
+    event = read_object(line, target=target)
     kind, obj = event.get("type"), event.get("object")
     if not isinstance(kind, str) or not isinstance(obj, dict):
         raise Transient(f"cannot {target.verb} {target}: a line is no event")
@@ -462,16 +386,6 @@ def _event(line: bytes, resource: Resource, *, target: Target) -> WatchEvent:
             retry_after=None,
         )
     return WatchEvent(kind, _named(obj, resource))
-
-
-def _decoded(body: bytes, *, target: Target) -> Object:
-    try:
-        decoded = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        decoded = None
-    if not isinstance(decoded, dict):
-        raise Transient(f"cannot {target.verb} {target}: the answer is no JSON object")
-    return decoded
 
 
 def _named(obj: Object, resource: Resource) -> Object:

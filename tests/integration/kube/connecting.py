@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lokeys.kube.client import Api, Limits
+from lokeys.kube.calls import Limits
+from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.resources import POD, Resource
 from parts.kubernetes import Kubernetes

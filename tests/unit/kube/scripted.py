@@ -10,7 +10,8 @@ import httpx2
 from lightkube.config.kubeconfig import KubeConfig
 from lightkube.config.models import Cluster, User
 
-from lokeys.kube.client import Api, Limits
+from lokeys.kube.calls import Limits
+from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import ClusterConfig
 
 Answer = Callable[[httpx2.Request], Coroutine[None, None, httpx2.Response]]
