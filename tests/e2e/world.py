@@ -256,8 +256,15 @@ class Homelab(Sight):
             self.monitoring,
             spec={"provider": {"onepassword": provider}},
         )
+        # One that finds no ready store tries again later and later.
+        wait_for(self._store_is_ready, "the store is ready", timeout_s=30)
         self.apply_external_secret(**changes)
         self.wait_delivered()
+
+    def _store_is_ready(self) -> bool:
+        path = f"/apis/external-secrets.io/v1/namespaces/{self.monitoring}/secretstores/onepassword"
+        told = self.kubernetes.api.get(path).get("status", {}).get("conditions", [])
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in told)
 
     def wait_delivered(self) -> None:
         """Wait until the Secret holds the source's pair; else show what the delivery says."""
@@ -265,10 +272,9 @@ class Homelab(Sight):
             wait_for(lambda: self.pair_in(SECRET) == self.source_pair(), "delivery", timeout_s=30)
         except PartError as error:
             root = f"/apis/external-secrets.io/v1/namespaces/{self.monitoring}"
-            path = f"{root}/externalsecrets/{SECRET}"
-            said = self.kubernetes.api.get(path).get("status")
-            shown = self.vault_pair() == self.source_pair()
-            raise PartError(f"{error}; the vault holds it: {shown}; it says: {said}") from error
+            said = self.kubernetes.api.get(f"{root}/externalsecrets/{SECRET}").get("status")
+            there = self.pair_in(SECRET) is not None
+            raise PartError(f"{error}; a pair is there: {there}; {SECRET} says: {said}") from error
 
     def apply_external_secret(self, name: str = SECRET, **changes: Any) -> None:
         """Apply an ExternalSecret as the route's is; `changes` replace parts of its spec."""
