@@ -35,19 +35,24 @@ class Hand:
 
     lookout: Lookout
     lease_remaining_s: RemainingLease
+    may_begin: bool = False
+    """Whether it is known that what is begun may be ended."""
 
     async def insist_on_rights(self, look: Look) -> None:
         """Refuse to begin what could not be ended: a key is spread for pods that may be replaced.
 
-        Raises Forbidden with the right that is missing.
+        Asks once. Raises Forbidden with the right that is missing.
         """
         replaced = (step.pod for step in look.plan.steps if step.action is Action.REPLACE_POD)
         first = next(replaced, None)
-        if first and await self.lookout.ports.workloads.may_evict(first) is False:
+        if first is None or self.may_begin:
+            return
+        if await self.lookout.ports.workloads.may_evict(first) is False:
             raise Forbidden(
                 f"{first.ref} may not be evicted from here, so nothing is begun: "
                 "`create` on `pods/eviction` is missing (lokeys rbac prints it)"
             )
+        self.may_begin = True
 
     async def act(self, step: Step, look: Look) -> Memory:
         """Do the step; return what is to be remembered of it.

@@ -88,7 +88,6 @@ async def heal(
     """Mend the route as far as it can be; `healing.ending` says how far that was."""
     lookout = hand.lookout
     deadline = lookout.clock() + patience.timeout
-    begun = False
     while healing.ending is None:
         look = await _look(lookout, healing, wishes)
         listener.on_look(look)
@@ -102,9 +101,7 @@ async def heal(
         elif step.passive:
             await _wait(step, healing, deadline, lookout.clock(), patience)
         else:
-            if not begun:
-                await hand.insist_on_rights(look)
-            begun = True
+            await hand.insist_on_rights(look)
             # What the step rests on must outlive us: whoever goes on would take it for news.
             await _remember(healing, listener)
             await _do(step, hand, healing, listener, patience)

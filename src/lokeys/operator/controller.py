@@ -129,7 +129,8 @@ class Controller:
         step = look.plan.next_step
         if route.spec.mode is not Mode.OBSERVE and step is not None and not step.passive:
             # A look from the watches may be a moment older than what the heal has just seen.
-            look = await self._heal(key, route, manifest) or await self._look(key, route)
+            healed = await self._heal(key, route, manifest, look)
+            look = healed or await self._look(key, route)
         await self._tell(route, manifest, look)
         self.metrics.show(key, look)
         return _pause_s(route, look)
@@ -145,7 +146,9 @@ class Controller:
         route.memory = look.memory
         return look
 
-    async def _heal(self, key: Key, route: Route, manifest: Mapping[str, Any]) -> Look | None:
+    async def _heal(
+        self, key: Key, route: Route, manifest: Mapping[str, Any], look: Look
+    ) -> Look | None:
         """Heal under the route's Lease, unless somebody else holds it; return the last look."""
         healing = Healing(memory=route.memory)
 
@@ -163,10 +166,12 @@ class Controller:
             wanted=lambda: _same_wish(manifest, self.resources.get(*key)),
         )
         route.objects.bypass = True
+        hand = Hand(route.lookout, route.lease.remaining_s)
         try:
+            await hand.insist_on_rights(look)
             async with route.lease.hold(timeout_s=LEASE_AWAITED_S):
                 await heal(
-                    Hand(route.lookout, route.lease.remaining_s),
+                    hand,
                     healing,
                     wishes=Wishes(eager=True),
                     patience=patience,
@@ -180,7 +185,7 @@ class Controller:
             _log.warning("%s: %s", route.spec.route, lost)
         except (NeedsHuman, NotReadable, BadInput) as refusal:
             _log.warning("%s: %s", route.spec.route, refusal)
-            return self._stalled(healing.look or await self._look(key, route), refusal)
+            return self._stalled(healing.look or look, refusal)
         finally:
             route.objects.bypass = False
             route.memory = healing.memory

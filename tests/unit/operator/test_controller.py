@@ -367,6 +367,7 @@ def test_pods_that_may_not_be_replaced_are_missed_before_a_key_is_spread() -> No
         assert (stalled["status"], stalled["reason"]) == ("True", "NotPermitted")
         assert "pods/eviction" in stalled["message"]
         assert desk.world.writes == []
+        assert not any("leases" in path for path in desk.store.objects)
         desk.world.may_evict = True
         desk.wake()
         await desk.rest(until=lambda: desk.ready()[0] == "True")

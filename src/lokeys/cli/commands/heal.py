@@ -109,7 +109,9 @@ async def mend(session: Session, name: str | None, file: str | None, *, wish: Wi
     else:
         _insist_on_store(look)
         _insist_on_rights(look)
-        await _carry_out(session, chosen, Hand(lookout, lambda: 0.0), healing, wish)
+        hand = Hand(lookout, lambda: 0.0)
+        await hand.insist_on_rights(look)
+        await _carry_out(session, chosen, hand, healing, wish)
     return _show_outcome(session, chosen, healing, took=session.clock() - began)
 
 
