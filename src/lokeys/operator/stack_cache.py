@@ -53,7 +53,7 @@ class StackObjects:
         self._otherwise: dict[Ref, tuple[str | None, str]] = {}
         self._written: dict[Ref, Live] = {}
         """What writes have made of objects, until their watch has shown it."""
-        self._unanswered: dict[Ref, Live | None] = {}
+        self._unanswered: dict[tuple[StackKey, Ref], Live | None] = {}
         """What watches have shown of objects while a write of theirs is under way."""
 
     async def __aenter__(self) -> Self:
@@ -134,11 +134,11 @@ class StackObjects:
     @contextmanager
     def writing(self, key: StackKey, ref: Ref) -> Iterator[None]:
         """Let what the watch shows meanwhile wake nobody, if it is the write that it shows."""
-        self._unanswered[ref] = None
+        self._unanswered[key, ref] = None
         try:
             yield
         finally:
-            if self._unanswered.pop(ref) is not None:
+            if self._unanswered.pop((key, ref)) is not None:
                 self._on_change(key)
 
     def wrote(self, key: StackKey, live: Live, *, intended: str) -> None:
@@ -162,8 +162,8 @@ class StackObjects:
             self._written.pop(live.ref, None)
         if ahead or (seen is not None and seen.version == live.version):
             known[live.ref] = live
-            if live.ref in self._unanswered:
-                self._unanswered[live.ref] = None
+            if (key, live.ref) in self._unanswered:
+                self._unanswered[key, live.ref] = None
 
     def deleted(self, key: StackKey, live: Live) -> None:
         """Note that a deletion of an object has begun."""
@@ -174,14 +174,18 @@ class StackObjects:
     def confirm_s(self, key: StackKey) -> float | None:
         """Forget what no watch has confirmed in time; return when to look again."""
         waiting = self._ahead.get(key, {})
-        now = _now_s()
+        now, forgotten = _now_s(), False
         for ref, since in tuple(waiting.items()):
             if now - since >= CONFIRMED_WITHIN_S:
                 del waiting[ref]
                 self._written.pop(ref, None)
                 self._objects.get(key, {}).pop(ref, None)
+                forgotten = True
         if not waiting:
             self._ahead.pop(key, None)
+        if forgotten:  # whoever asks has decided as if it were there
+            return 0.0
+        if not waiting:
             return None
         return min(waiting.values()) + CONFIRMED_WITHIN_S - now
 
@@ -204,8 +208,8 @@ class StackObjects:
             del self._ahead[key][live.ref]
             self._written.pop(live.ref, None)
         known[live.ref] = live
-        if live.ref in self._unanswered:
-            self._unanswered[live.ref] = live
+        if (key, live.ref) in self._unanswered:
+            self._unanswered[key, live.ref] = live
         elif before is None or replace(before, version=live.version) != live:
             self._on_change(key)
 

@@ -75,6 +75,7 @@ class Trials:
     def trial(self, key: StackKey, snapshot: StackSnapshot, *, reads: Objects) -> Trial | None:
         """Return what became of trying the credentials as they are now; begin a trial if due."""
         if self.make_verifier is None or snapshot.view.storage is None:
+            self.forget(key)  # else it would be due, and never begun
             return Trial()
         of = f"{snapshot.store_hash} {snapshot.managed_hash} {snapshot.view.storage}"
         tried = self._tried.get(key)

@@ -117,6 +117,21 @@ def test_what_comes_between_a_write_and_its_answer_wakes() -> None:
     run(test)
 
 
+def test_another_stack_is_woken_while_its_object_is_tried() -> None:
+    """Two stacks may come to one name: whose the object is hears of it."""
+
+    async def test(cache: Cache) -> None:
+        other = ("logging", "my-stack-gateway")
+        with cache.objects.writing(other, REF):
+            assert cache.show(live(5)) == 1
+        assert cache.woken == [KEY]
+        with cache.objects.writing(KEY, REF), cache.objects.writing(other, REF):
+            cache.show(live(6, "theirs"))
+        assert cache.woken == [KEY, KEY]
+
+    run(test)
+
+
 def test_what_comes_while_a_write_fails_wakes() -> None:
     """Nobody can tell whether it was the write's doing."""
 
@@ -130,13 +145,14 @@ def test_what_comes_while_a_write_fails_wakes() -> None:
 
 
 def test_what_is_never_confirmed_is_forgotten() -> None:
-    """It may have been deleted while nobody watched."""
+    """It may have been deleted while nobody watched: the stack is looked at again, at once."""
 
     async def test(cache: Cache) -> None:
         cache.objects.wrote(KEY, live(5), intended="ours")
         cache.objects._ahead[KEY][REF] -= CONFIRMED_WITHIN_S
-        assert cache.objects.confirm_s(KEY) is None
+        assert cache.objects.confirm_s(KEY) == 0
         assert cache.known() is None
+        assert cache.objects.confirm_s(KEY) is None
 
     run(test)
 

@@ -182,6 +182,25 @@ def test_where_nobody_can_try_nothing_is_known() -> None:
     run(test)
 
 
+def test_credentials_that_cannot_be_read_are_due_for_no_trial() -> None:
+    """Nor does what was found of them before outlive them: a stack would be looked at for ever."""
+
+    async def test(bench: Bench) -> None:
+        bench.ask()
+        await bench.over()
+        bench.now += timedelta(hours=1)
+        seen = bench.snapshot()
+        gone = replace(seen, trial=None, view=replace(seen.view, storage=None))
+        assert bench.trials.trial(KEY, gone, reads=READS) == Trial()
+        assert bench.trials.due_in_s(KEY, bench.now) is None
+        assert bench.trials.latest(KEY, gone) is None
+        assert bench.ask() is None
+        await bench.over()
+        assert len(bench.accounts) == 2
+
+    run(test)
+
+
 def spread_untried(bench: Bench) -> StackWorld:
     """Give the first component credentials that nobody could try; its pods have addresses."""
     world = bench.world

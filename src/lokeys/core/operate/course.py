@@ -100,7 +100,7 @@ def decide(snapshot: StackSnapshot, intents: tuple[Intent, ...] | None) -> Cours
     turn = next_turn(workloads, live, unproved=open_questions)
     config = [each for each in intents if each.component is None]
     course = Course(
-        config=tuple(each for each in config if not _is_right(each, live)),
+        config=tuple(each for each in config if _is_wrong(each, live)),
         workloads=turn.writes,
         waiting=turn.waiting,
         prunes=tuple(_too_much(snapshot, {each.ref for each in intents}, workloads)),
@@ -136,6 +136,12 @@ def _held(course: Course, snapshot: StackSnapshot, workloads: Sequence[Intent]) 
 def _is_right(intent: Intent, live: Mapping[Ref, Live]) -> bool:
     found = live.get(intent.ref)
     return found is not None and found.content == intent.digest and not found.terminating
+
+
+def _is_wrong(intent: Intent, live: Mapping[Ref, Live]) -> bool:
+    """Tell whether a write would help: not while what stands there is being deleted."""
+    found = live.get(intent.ref)
+    return found is None or (found.content != intent.digest and not found.terminating)
 
 
 def _is_loki_config(intent: Intent, snapshot: StackSnapshot) -> bool:

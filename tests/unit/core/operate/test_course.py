@@ -90,11 +90,16 @@ def test_what_somebody_edits_is_put_back() -> None:
     assert world.writes == [edited]
 
 
-def test_what_is_being_deleted_is_not_right() -> None:
-    """A terminating object is applied again until it is gone, its owner's namesake comes then."""
+@pytest.mark.parametrize("content", [None, "other"], ids=["right else", "edited"])
+def test_what_is_being_deleted_is_not_written(content: str | None) -> None:
+    """A finalizer may hold it for long, and no write would outlive it: its namesake comes then."""
     world = running()
-    leaving = Ref("ServiceAccount", "my-stack", NAMESPACE)
-    world.objects[leaving] = replace(world.objects[leaving], terminating=True)
+    leaving = Ref("ConfigMap", "my-stack-config", NAMESPACE)
+    found = world.objects[leaving]
+    world.objects[leaving] = replace(found, terminating=True, content=content or found.content)
+    assert world.decide().rests
+    assert not world.decide().configured
+    del world.objects[leaving]
     assert [each.ref for each in world.decide().config] == [leaving]
 
 
