@@ -7,13 +7,14 @@ A part that cannot be had here skips its tests by name, and the run's summary sa
 
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parts import debian, packages
+from parts import debian, older, packages
 from parts.build import program
 from parts.clouds.world import Clouds
 from parts.external_secrets import ExternalSecrets
@@ -213,9 +214,11 @@ def run_kubelet(
 ) -> Iterator[Kubelet]:
     """Run a node with options of its own. There is one at a time: its network has one name."""
     need(config, "kubelet", debian.missing("kubelet") or network.unavailable())
-    node = Kubelet(
-        kubernetes, images={"loki": [str(loki_binary)]}, token_hurry=token_hurry, files=files
-    )
+    images = {"loki": [str(loki_binary)]}
+    gateway = program("gateway", "observatorium-api")
+    if gateway is not None:
+        images["api"] = [sys.executable, "-I", older.__file__, str(gateway)]
+    node = Kubelet(kubernetes, images=images, token_hurry=token_hurry, files=files)
     try:
         node.start()
         yield node

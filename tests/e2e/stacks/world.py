@@ -68,6 +68,8 @@ class Stack:
     """What else is handed in: Secrets and ConfigMaps that the spec names."""
     only: tuple[str, ...] = COMPONENTS
     """The components whose workloads are applied."""
+    with_gateway: bool = False
+    """Whether its gateway is applied, too."""
     in_one: bool = False
     """Whether one process is all components: the rendered ingester's pod, with another target."""
     _clients: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -182,7 +184,7 @@ class Stack:
         """
         objects = self.render()
         left_out = {f"{self.name}-{each}" for each in COMPONENTS if each not in self.only}
-        left_out |= {f"{self.name}-gateway"}  # no image of it is here
+        left_out |= set() if self.with_gateway else {f"{self.name}-gateway"}
         objects = [
             each
             for each in objects
@@ -196,7 +198,7 @@ class Stack:
                 each["data"] = {
                     key: _paced(text, paces or {}) for key, text in each["data"].items()
                 }
-        self.kubernetes.apply(self.secret_manifest(), *more, *objects)
+        self.kubernetes.apply(self.secret_manifest(), *self.beside, *more, *objects)
 
     # --- its pods --------------------------------------------------------------------------------
 

@@ -6,11 +6,7 @@ than the gateway that is deployed today; which, is said below. With `OBSERVATORI
 another build is put before the same tests, and with `PASSTHROUGH_GATEWAY_BINARY` the other gateway.
 """
 
-import base64
-import json
 import os
-import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +15,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from lokeys.clock import utc_now
 from lokeys.core.loki.render import RenderOptions, render
 from lokeys.core.lokistack.parse import parse
 from manifests.lokistack import NAMESPACE, NOW, Choice
 from parts.build import program
 from parts.gateway import GatewayPod, Loki
-from parts.issuer import Issuer, public_key
+from parts.people import CLIENT, People
 from parts.plugin import need, not_built
-from parts.process import free_ports, wait_for
+from parts.process import wait_for
 
 NEWER = {"logs.rules.endpoint", "logs.write-timeout", "server.read-timeout", "server.write-timeout"}
 """Flags of today's gateway that 0.1.2 does not know."""
@@ -38,84 +33,29 @@ OTHER, THROUGH = (
 )
 PUSH = "/loki/api/v1/push"
 LABELS = "/loki/api/v1/labels"
-CLIENT, SECRET = "the-gateway", "it's 'a' \\secret: $x #"
+SECRET = "it's 'a' \\secret: $x #"
 LINES = {"streams": [{"stream": {"app": "a"}, "values": [["1", "hello"]]}]}
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class World:
-    """Keys and certificates, an issuer, and who stands behind the gateway."""
+    """Who comes to the gateway, and who stands behind it."""
 
-    folder: Path
-    issuer: Issuer
+    people: People
     loki: Loki
-
-    def text(self, name: str) -> str:
-        return (self.folder / name).read_text()
-
-    def token(self, **claims: Any) -> str:
-        """Return a token of the issuer's."""
-        key = self.folder / "signing.key"
-        head = {"alg": "RS256", "kid": public_key(key)["kid"]}
-        now = int(utc_now().timestamp())
-        usual = {"iss": self.issuer.url, "aud": CLIENT, "sub": "1", "iat": now, "exp": now + 600}
-        signed = ".".join(_encoded(json.dumps(each).encode()) for each in (head, usual | claims))
-        words = ["openssl", "dgst", "-sha256", "-sign", str(key)]
-        done = subprocess.run(words, input=signed.encode(), check=True, capture_output=True)
-        return f"{signed}.{_encoded(done.stdout)}"
-
-    def client(self, certificate: str | None = None) -> httpx2.Client:
-        """Return a client that knows the gateway, and may have a certificate."""
-        context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
-        if certificate:
-            own = self.folder / certificate
-            context.load_cert_chain(own.with_suffix(".crt"), own.with_suffix(".key"))
-        return httpx2.Client(verify=context, trust_env=False, timeout=10)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Make two CAs, certificates of theirs, and an issuer."""
-    folder = tmp_path_factory.mktemp("gateway")
-    for ca in ("ca", "other-ca"):
-        _openssl(folder, "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "30")(
-            *("-subj", f"/CN={ca}", "-keyout", f"{ca}.key", "-out", f"{ca}.crt")
-        )
+    """Make people and their issuer."""
     service = f"my-stack-gateway-http.{NAMESPACE}.svc.cluster.local"
-    _certificate(folder, "serving", names=f"IP:127.0.0.1,DNS:localhost,DNS:{service}")
-    _certificate(folder, "user", names="email:writer@example.com", unit="/OU=writers")
-    _certificate(folder, "stranger", names="email:writer@example.com", ca="other-ca")
-    _openssl(folder, "genrsa", "-out", "signing.key", "2048")()
-    issuer = Issuer(*free_ports(1))
-    key, serving = folder / "signing.key", folder / "serving.crt"
-    issuer.start(signing_key=key, certificate=serving, key=folder / "serving.key")
-    loki = Loki()
-    yield World(folder, issuer, loki)
-    loki.close()
-    issuer.close()
-
-
-def _openssl(folder: Path, *words: str) -> Callable[..., None]:
-    def run(*more: str) -> None:
-        argv = ["openssl", *words, *more]
-        subprocess.run(argv, cwd=folder, check=True, capture_output=True, timeout=60)
-
-    return run
-
-
-def _certificate(folder: Path, name: str, *, names: str, unit: str = "", ca: str = "ca") -> None:
-    subject = ["-subj", f"/CN={name}{unit}", "-addext", f"subjectAltName={names}"]
-    request = ["req", "-nodes", "-newkey", "rsa:2048", *subject]
-    _openssl(folder, *request, "-keyout", f"{name}.key", "-out", f"{name}.csr")()
-    signed = ["x509", "-req", "-in", f"{name}.csr", "-copy_extensions", "copy", "-days", "30"]
-    _openssl(folder, *signed, "-CA", f"{ca}.crt", "-CAkey", f"{ca}.key", "-CAcreateserial")(
-        "-out", f"{name}.crt"
-    )
-
-
-def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    names = f"IP:127.0.0.1,DNS:localhost,DNS:{service}"
+    made = World(People(tmp_path_factory.mktemp("people"), names=names), Loki())
+    made.people.start()
+    yield made
+    made.loki.close()
+    made.people.close()
 
 
 def gateways() -> list[Any]:
@@ -169,8 +109,8 @@ def _given(world: World) -> list[Json]:
     def one(kind: str, name: str, **data: str) -> Json:
         return {"kind": kind, "metadata": {"name": name}, "data": data}
 
-    ca = world.text("ca.crt")
-    tls = {"tls.crt": world.text("serving.crt"), "tls.key": world.text("serving.key")}
+    ca = world.people.text("ca.crt")
+    tls = {"tls.crt": world.people.text("serving.crt"), "tls.key": world.people.text("serving.key")}
     return [
         one("Secret", "client-123", clientID=CLIENT, clientSecret=SECRET),
         one(
@@ -188,7 +128,7 @@ def static(world: World) -> Json:
     manifest = Choice(tenancy="static").manifest
     manifest["spec"]["rules"] = {"enabled": True}
     tenants = manifest["spec"]["tenants"]
-    tenants["authentication"][0]["oidc"]["issuerURL"] = world.issuer.url
+    tenants["authentication"][0]["oidc"]["issuerURL"] = world.people.issuer.url
     own_ca = {"configMapName": "gateway-ca", "key": "ca.crt"}
     tenants["gateway"]["tls"]["ca"] = own_ca
     role = {"resources": ["logs"], "permissions": ["read", "write"]}
@@ -233,7 +173,7 @@ def ask(
     """Write a line and read, through the gateway; return what it answered to both."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     url = f"https://127.0.0.1:{pod.port}/api/logs/v1/{tenant}"
-    with world.client(certificate) as client:
+    with world.people.client(certificate) as client:
         wrote = client.post(url + PUSH, json=LINES, headers=headers)
         read = client.get(url + LABELS, headers=headers)
     return wrote.status_code, read.status_code
@@ -241,7 +181,7 @@ def ask(
 
 def wait_known(world: World, pod: GatewayPod) -> None:
     """Wait until the gateway has asked its issuer for its keys."""
-    token = world.token(email="writer@example.com", groups=["writers"])
+    token = world.people.token(email="writer@example.com", groups=["writers"])
     wait_for(lambda: ask(world, pod, "123", token=token) == (204, 200), "the issuer is known")
 
 
@@ -287,7 +227,8 @@ def test_strangers_are_refused(running: GatewayPod, world: World) -> None:
     wait_known(world, running)
     before = len(world.loki.seen)
     user = {"email": "writer@example.com", "groups": ["writers"]}
-    for token in (world.token(aud="others", **user), world.token(exp=1, **user), "x.y.z"):
+    wrong: tuple[Json, ...] = ({"aud": "others"}, {"exp": 1}, {"iss": "https://issuer.example"})
+    for token in ("x.y.z", *(world.people.token(**user, **each) for each in wrong)):
         assert all(answer >= 400 for answer in ask(world, running, "123", token=token))
     answers = ask(world, running, "by-cert", certificate="stranger")
     assert all(answer >= 400 for answer in answers)
@@ -297,16 +238,16 @@ def test_strangers_are_refused(running: GatewayPod, world: World) -> None:
 def test_what_a_user_may_do_is_what_the_roles_say(running: GatewayPod, world: World) -> None:
     """One who may read does not write, and one with no role does neither."""
     wait_known(world, running)
-    reader = world.token(email="reader@example.com", groups=[])
+    reader = world.people.token(email="reader@example.com", groups=[])
     assert ask(world, running, "123", token=reader) == (403, 200)
-    nobody = world.token(email="nobody@example.com", groups=["others"])
+    nobody = world.people.token(email="nobody@example.com", groups=["others"])
     assert ask(world, running, "123", token=nobody) == (403, 403)
 
 
 def test_a_browser_is_sent_to_log_in(running: GatewayPod, world: World) -> None:
     """As the client that the Secret names, and to come back to where the spec says."""
     wait_known(world, running)
-    with world.client() as client:
+    with world.people.client() as client:
         answer = client.get(f"https://127.0.0.1:{running.port}/oidc/123/login")
     assert answer.is_redirect
     assert f"client_id={CLIENT}" in answer.headers["Location"]
@@ -335,11 +276,11 @@ if THROUGH is not None:
         assert pod.unknown == set()
         assert pod.probe("livenessProbe")
         url = f"https://127.0.0.1:{pod.port}"
-        with world.client("user") as client:
+        with world.people.client("user") as client:
             named = client.post(url + PUSH, json=LINES, headers={"X-Scope-OrgID": "named"})
             other = client.get(url + LABELS)
         assert (named.status_code, other.status_code) == (204, 200)
         assert world.loki.seen[-2:] == [("POST", PUSH, "named"), ("GET", LABELS, "nobody")]
         for certificate in (None, "stranger"):
-            with world.client(certificate) as client, pytest.raises(httpx2.TransportError):
+            with world.people.client(certificate) as client, pytest.raises(httpx2.TransportError):
                 client.get(url + LABELS)

@@ -54,6 +54,8 @@ class Pod:
         self.labels = metadata.get("labels", {}).items()
         self.latest: Json | None = manifest
         self.containers: dict[str, Container] = {}
+        self._first: list[Container] = []
+        """Those that run to their end, one after the other, before any of the others."""
         self.network: PodNetwork | None = None
         self._node = node
         self._path = f"/api/v1/namespaces/{self.namespace}/pods/{self.pod_name}"
@@ -107,7 +109,7 @@ class Pod:
                 except (ApiError, httpx2.HTTPError):
                     continue  # the API server is away: the next tick asks again
         finally:
-            for container in self.containers.values():
+            for container in (*self._first, *self.containers.values()):
                 container.kill()
             self._node.network.remove_pod(self.network)
 
@@ -122,24 +124,35 @@ class Pod:
     def _prepare(self, network: PodNetwork) -> None:
         assert self.latest is not None
         spec = self.latest["spec"]
+        for container in spec.get("initContainers", ()):
+            self._first.append(self._made(container, "OnFailure", network))
         for container in spec["containers"]:
-            made = Container(
-                container,
-                policy=spec.get("restartPolicy", "Always"),
-                address=network.address,
-                folder=self._folder,
-                launch=self._launch,
-                say=self._events.say,
-            )
-            made.backoff_s = self._node.backoff_s
+            made = self._made(container, spec.get("restartPolicy", "Always"), network)
             self.containers[made.name] = made
+
+    def _made(self, container: Json, policy: str, network: PodNetwork) -> Container:
+        made = Container(
+            container,
+            policy=policy,
+            address=network.address,
+            folder=self._folder,
+            launch=self._launch,
+            say=self._events.say,
+        )
+        made.backoff_s = self._node.backoff_s
+        return made
 
     def _tick(self, manifest: Json) -> bool:
         """Do what is due; True when the pod is gone for good."""
         if "deletionTimestamp" in manifest["metadata"]:
             return self._end(manifest["metadata"].get("deletionGracePeriodSeconds", 0))
-        for container in self.containers.values():
+        for container in self._first:
             container.step()
+            if not container.succeeded:
+                break
+        else:
+            for container in self.containers.values():
+                container.step()
         if time.monotonic() - self._refreshed > REFRESH_S:
             self._refreshed = time.monotonic()
             self._volumes.refresh()
@@ -229,13 +242,14 @@ class Pod:
         every = list(self.containers.values())
         unready = [container.name for container in every if not container.ready]
         conditions = [
-            self._condition("Initialized", good=True),
+            self._condition("Initialized", good=all(each.succeeded for each in self._first)),
             self._condition("ContainersReady", good=not unready, unready=unready),
             self._condition("Ready", good=not unready, unready=unready),
         ]
         return {
             "phase": self._phase(every),
             "conditions": conditions,
+            "initContainerStatuses": [container.status() for container in self._first],
             "containerStatuses": [container.status() for container in every],
             "hostIP": self._node.network.address,
             "podIP": network.address,
