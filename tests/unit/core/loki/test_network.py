@@ -7,13 +7,13 @@ import pytest
 
 from lokeys.core.loki.names import WITH_STORAGE
 from lokeys.core.loki.render import RenderOptions, render
-from manifests.lokistack import NOW, Choice
+from manifests.lokistack import NOW, TENANCIES, Choice
 
 Caller = tuple[str, dict[str, str]]
 """A pod's namespace and labels."""
 
 
-@pytest.mark.parametrize("tenancy", [None, "static", "openshift-network"])
+@pytest.mark.parametrize("tenancy", TENANCIES)
 @pytest.mark.parametrize(
     ("namespace", "labels", "may"),
     [
