@@ -93,14 +93,21 @@ def make_operated(
     operated_installation: Installation,
     hands: Hands,
     make_namespace: Callable[[str], str],
-) -> Callable[..., Operated]:
-    """Make stacks for an operator, each in a namespace of its own, of which nothing is there."""
+) -> Iterator[Callable[..., Operated]]:
+    """Make stacks for an operator, each in a namespace of its own, of which nothing is there.
+
+    They go with the module: the next one's operator may do nothing in their namespaces.
+    """
+    made: list[Operated] = []
 
     def make(**fields: object) -> Operated:
         given: Any = {"namespace": fields.get("namespace") or make_namespace("operated")} | fields
         hands.take(given["namespace"])
         hands.held.clear()
         kubernetes = operated_installation.kubernetes
-        return Operated(kubernetes, operated_installation, **given)
+        made.append(Operated(kubernetes, operated_installation, **given))
+        return made[-1]
 
-    return make
+    yield make
+    for stack in made:
+        stack.go()

@@ -168,6 +168,11 @@ class Operated:
     def delete(self, kind: str, name: str) -> None:
         self.kubernetes.api.delete(self.path(kind, name))
 
+    def go(self) -> None:
+        """Delete it, if it is there."""
+        if self.find("LokiStack", self.name) is not None:
+            self.delete("LokiStack", self.name)
+
     # --- what a person sees ----------------------------------------------------------------------
 
     def path(self, kind: str, name: str = "") -> str:

@@ -20,7 +20,7 @@ from parts.process import wait_for
 
 MakeOperated = Callable[..., Operated]
 OTHER_KEYS = itertools.count(1)
-STOPPED_S, GOING_S = 2.5, 0.5
+STOPPED_S, GOING_S = 2.0, 0.8
 LEASE_S = 15.0
 READS = {"GET", "HEAD"}
 

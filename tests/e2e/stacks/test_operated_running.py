@@ -152,6 +152,7 @@ def running(
     wait_for(lambda: made.verified()[0] == "True", "verified")
     yield made
     replica.stop()
+    seen.go()
 
 
 def test_a_running_stack_is_taken_over_by_one_roll_and_no_line_is_lost(running: Running) -> None:
