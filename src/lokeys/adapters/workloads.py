@@ -25,7 +25,7 @@ from lokeys.adapters.pods import is_over, loki_container, pod_state, secrets_rea
 from lokeys.adapters.wal import wal_persistent
 from lokeys.core.model import Hop, Ref, Workload
 from lokeys.core.snapshot import Budget, PodState, Roller, Unreadable, WorkloadState
-from lokeys.errors import Conflict, Forbidden, LokeysError, NotFound, NotReadable, Waiting
+from lokeys.errors import Conflict, Forbidden, LokeysError, NotFound, Waiting
 from lokeys.kube.client import EvictionBlocked
 from lokeys.kube.resources import POD, SELF_SUBJECT_ACCESS_REVIEW
 from lokeys.kube.selectors import matches
@@ -128,7 +128,7 @@ class KubernetesWorkloads:
         asked = {"spec": {"resourceAttributes": {**right, **named}}}
         try:
             answer = await self._cluster.api.create(SELF_SUBJECT_ACCESS_REVIEW, asked)
-        except NotReadable:
+        except LokeysError:
             return None
         return at(answer, "status", "allowed") is True
 
