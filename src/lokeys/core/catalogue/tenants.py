@@ -84,7 +84,7 @@ MISSING_CLIENT = Rule(
     title="a tenant's Secret is not there",
     message="{stack_ref} takes what its gateway is to an issuer from {place}, which {where}",
     meaning="spec.tenants.authentication[].oidc.secret.name points at a Secret that is not there, "
-    "and no ExternalSecret makes it.",
+    "and no ExternalSecret or SealedSecret makes it.",
     why="The gateway's pods mount it: without it they do not start.",
     remedy=(
         Remedy(

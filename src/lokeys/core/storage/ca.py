@@ -61,7 +61,7 @@ def certificate_faults(text: str | None, now: datetime) -> Iterator[tuple[str, s
         yield ("is missing" if text is None else "is empty"), _CERTIFICATES
         return
     if "PRIVATE KEY-----" in text:
-        yield "holds a private key, which everybody may read there", "certificates alone"
+        yield "holds a private key, which does not belong there", "certificates alone"
     try:
         spans = list(validities(text))
     except NoCertificate:

@@ -39,13 +39,14 @@ class Around:
     """What is said of an object that is not there."""
 
 
-def named_secret(
+def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it is not there
     wanted: Ref,
     stack: Ref,
     around: Around,
     findings: list[Finding],
     *,
     missing: Rule = rules.MISSING_STORAGE_SECRET,
+    words: Mapping[str, str] | None = None,
 ) -> SecretData | None:
     """Return what is known of a Secret; adds what is to be said of its form or its absence."""
     objects = around.objects
@@ -64,7 +65,7 @@ def named_secret(
         why = why_not_made(
             [objects.ref_of(each) for each in external], list(map(creation_policy, manifests))
         )
-        findings.append(told_absent(missing, wanted, stack, around, why=why))
+        findings.append(told_absent(missing, wanted, stack, around, why=why, words=words))
     return made
 
 

@@ -13,7 +13,7 @@ from lokeys.core.lokistack.model import Entry, Tenants
 from lokeys.core.lokistack.tenancy import tenancy_findings, tenancy_of
 from lokeys.core.place import Ref
 from lokeys.core.storage.ca import MADE_BY_CLUSTER, certificate_faults
-from lokeys.core.storage.secret_data import SecretData, secret_data
+from lokeys.core.storage.secret_data import SecretData
 from lokeys.core.storage.telling import tell
 from lokeys.core.storage.values import unseen
 from lokeys.core.validation.around import NOT_GIVEN, Around, named_secret, told_absent
@@ -58,32 +58,46 @@ def _bad_client(secret: SecretData, stack: Ref, key: str, found: str, expected: 
 def _authority(entry: Entry, stack: Ref, tenants: Tenants, around: Around) -> Iterator[Finding]:
     """Yield what is wrong with a CA by which an issuer or clients are known."""
     wanted = Ref(entry.kind, entry.name, stack.namespace)
-    placed = around.objects.get(wanted)
     issuers = {each.issuer_ca for each in tenants.issued}
     words = {"key": entry.key, "kind": _TYPES[entry.kind]}
-    if placed is None:
-        by_cluster = MADE_BY_CLUSTER.get(entry.name) == entry.key
-        made_elsewhere = entry.kind == "Secret" and around.objects.external_secrets_of(wanted)
-        if not made_elsewhere and not (around.absent == NOT_GIVEN and by_cluster):
-            words |= {"whom": "an issuer" if entry in issuers else "clients"}
-            yield told_absent(rules.MISSING_AUTHORITY, wanted, stack, around, words=words)
+    asked = {**words, "whom": "an issuer" if entry in issuers else "clients"}
+    found: list[Finding] = []
+    known, text = _text(entry, wanted, stack, around, found, words=asked)
+    yield from found
+    if not known:
         return
-    text = _text(placed.object, entry, wanted, stack)
     of_users = entry in {tenant.client_ca for tenant in tenants.authentication}
     behind = _behind(text) if of_users else ()
-    for found, expected in (*certificate_faults(text, around.now), *behind):
-        more = {**words, "found": found, "expected": expected}
+    for said, expected in (*certificate_faults(text, around.now), *behind):
+        more = {**words, "found": said, "expected": expected}
         yield tell(rules.BAD_AUTHORITY, wanted, stack=stack, field=entry.key, words=more)
 
 
-def _text(manifest: Mapping[str, Any], entry: Entry, ref: Ref, stack: Ref) -> str | None:
-    """Return the text at an entry; None where there is none."""
+def _text(  # noqa: PLR0913 - which, for whom, and what is said where it is not there
+    entry: Entry,
+    wanted: Ref,
+    stack: Ref,
+    around: Around,
+    findings: list[Finding],
+    *,
+    words: Mapping[str, str],
+) -> tuple[bool, str | None]:
+    """Return whether it is known what an entry holds, and its text; None where it holds nothing."""
+    missing = rules.MISSING_AUTHORITY
     if entry.kind == "Secret":
-        data = secret_data(manifest, ref=ref, stack=stack).data
-        return data.raw(entry.key).decode(errors="replace") if entry.key in data.keys else None
-    texts = manifest.get("data")
+        secret = named_secret(wanted, stack, around, findings, missing=missing, words=words)
+        if secret is not None and entry.key in (secret.values or {}):
+            return True, secret.raw(entry.key).decode(errors="replace")
+        return secret is not None and not secret.may_have(entry.key), None
+    placed = around.objects.get(wanted)
+    if placed is None:
+        by_cluster = MADE_BY_CLUSTER.get(entry.name) == entry.key
+        if not (around.absent == NOT_GIVEN and by_cluster):
+            findings.append(told_absent(missing, wanted, stack, around, words=words))
+        return False, None
+    texts = placed.object.get("data")
     text = texts.get(entry.key) if isinstance(texts, Mapping) else None
-    return text if isinstance(text, str) else None
+    return True, text if isinstance(text, str) else None
 
 
 def _behind(text: str | None) -> Iterator[tuple[str, str]]:

@@ -68,15 +68,40 @@ def test_what_is_not_there_is_told_and_for_whom() -> None:
     assert {each.severity for each in kept} == {Severity.WARNING}
 
 
-def test_a_ca_in_a_secret_may_be_made_by_external_secrets() -> None:
-    """Its values are not known then, and nothing is said of them."""
-    made = {
-        "apiVersion": "external-secrets.io/v1",
-        "kind": "ExternalSecret",
-        "metadata": {"name": "clients-ca", "namespace": NAMESPACE},
-        "spec": {"data": [{"secretKey": "ca.crt", "remoteRef": {"key": "x"}}]},
-    }
-    assert told([made], tenancy="passthrough") == []
+_ENTRIES = [{"secretKey": "ca.crt", "remoteRef": {"key": "x"}}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "expected"),
+    [
+        pytest.param("ExternalSecret", {"spec": {"data": _ENTRIES}}, None, id="delivered"),
+        pytest.param(
+            "ExternalSecret",
+            {"spec": {"data": _ENTRIES, "target": {"creationPolicy": "Merge"}}},
+            "(creationPolicy Merge) does not make it",
+            id="not delivered",
+        ),
+        pytest.param("SealedSecret", {"spec": {"encryptedData": {"ca.crt": "A"}}}, None, id="seal"),
+        pytest.param(
+            "SealedSecret",
+            {"spec": {"encryptedData": {"x": "A"}}},
+            "`ca.crt` is missing",
+            id="other",
+        ),
+        pytest.param("Secret", {"data": {"ca.crt": "ENC[x]"}, "sops": {}}, None, id="encrypted"),
+        pytest.param("Secret", {"data": {"ca.crt": "?"}}, "`ca.crt` is not base64", id="spoilt"),
+    ],
+)
+def test_a_ca_in_a_secret_may_be_known_by_its_name_alone(
+    kind: str, more: dict[str, Any], expected: str | None
+) -> None:
+    """Then nothing is said of what it holds."""
+    made = {"kind": kind, "metadata": {"name": "clients-ca", "namespace": NAMESPACE}, **more}
+    manifest = Choice(tenancy="passthrough").manifest
+    found = tenant_findings(STACK, manifest, around([made]))
+    assert [expected in each.message if expected else each for each in found] == (
+        [True] if expected else []
+    )
     assert len(told([], tenancy="passthrough")) == 1
 
 
