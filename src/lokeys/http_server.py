@@ -25,6 +25,7 @@ import msgspec
 
 _log = logging.getLogger(__name__)
 _READ_BYTES = 64 << 10
+_TURNS_OF_ACCEPTING = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +117,13 @@ class HttpServer:
         """Close the port and every connection."""
         if self._server is None:
             return
-        self._server.close()
-        self._server = None
+        server, self._server = self._server, None
+        # asyncio drops, open, whatever it is about to take in when the server closes.
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+        for _ in range(_TURNS_OF_ACCEPTING):
+            await asyncio.sleep(0)
+        server.close()
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -134,20 +140,21 @@ class HttpServer:
     ) -> None:
         await self.stop()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The task is start_server's own; we only keep it so that stop() can end it.
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - for the type checker: we run inside of a task
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a connection in a task of its own, which `stop` knows before it has begun."""
+        if self._server is None:
+            writer.transport.abort()  # it was on its way in when we stopped
+            return
+        task = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(task)
-        try:
+        task.add_done_callback(self._connections.discard)
+        # Not in the task: one that is cancelled before it begins runs none of its own lines.
+        task.add_done_callback(lambda _: writer.transport.abort())
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError, Hangup):
+            # Else the client went away, or was told to.
             await _Connection(reader, writer, self._handler, self._listen).serve()
-        except (ConnectionError, TimeoutError, ssl.SSLError, Hangup):
-            pass  # the client went away, or was told to
-        except asyncio.CancelledError:
-            pass  # stop(): asyncio would report a cancelled connection as an error
-        finally:
-            self._connections.discard(task)
-            writer.transport.abort()
 
 
 class _Connection:

@@ -2,6 +2,8 @@
 """The HTTP client against real sockets and real TLS: bounds, reasons, detours; and our server."""
 
 import asyncio
+import contextlib
+import gc
 import shutil
 import socket
 import ssl
@@ -314,6 +316,27 @@ def test_a_stream_ends_when_its_reader_leaves() -> None:
             await asyncio.wait_for(ended.wait(), timeout=5)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_stopping_ends_what_is_on_its_way_in(turns: int) -> None:
+    """However far a connection has come when the server stops: nothing of it stays open."""
+
+    async def run() -> bytes:
+        server = HttpServer(echo)
+        await server.start()
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await server.stop()
+            client.setblocking(False)
+            reading = asyncio.get_running_loop().sock_recv(client, 1)
+            with contextlib.suppress(ConnectionResetError):
+                return await asyncio.wait_for(reading, timeout=5)
+            return b""
+
+    assert asyncio.run(run()) == b""
+    gc.collect()  # a transport left open is told of when it goes
 
 
 def test_stopping_ends_what_is_being_answered_and_a_restart_keeps_the_port() -> None:
