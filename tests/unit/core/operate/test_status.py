@@ -111,6 +111,14 @@ def test_warnings_of_the_secret_are_told() -> None:
     assert world.condition("Warning")["reason"] == "StorageWarning"
 
 
+NOWHERE, NO_KEY = {"caName": "nowhere"}, {"caName": "tenants-ca", "caKey": "none"}
+CLIENT: dict[str, Any] = {
+    "tenantName": "123",
+    "tenantId": "1",
+    "oidc": {"secret": {"name": "client-123"}, "issuerURL": "https://issuer.example"},
+}
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -128,6 +136,45 @@ def test_a_fault_of_the_spec_has_its_reason(change: dict[str, Any], reason: str)
     world = running()
     storage = {**world.spec["storage"], **change.get("storage", {})}
     world.spec.update({**change, "storage": storage})
+    assert world.main == ("Degraded", reason)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"authentication": []}, "InvalidTenantsConfiguration"),
+        (
+            {"authentication": [{"tenantName": "123", "tenantId": "1"}]},
+            "MissingGatewayTenantAuthenticationConfig",
+        ),
+        ({"gateway": {}}, "MissingGatewayTLSConfig"),
+        (
+            {"gateway": {"tls": {"ca": {"key": "k"}}}, "authentication": [CLIENT]},
+            "InvalidGatewayTLSConfig",
+        ),
+        (
+            {"mode": "passthrough", "passthrough": {"ca": {"key": "k"}}},
+            "InvalidPassthroughConfiguration",
+        ),
+        (
+            {"authentication": [{**CLIENT, "oidc": {**CLIENT["oidc"], "secret": {"name": "x"}}}]},
+            "MissingGatewayTenantSecret",
+        ),
+        (
+            {"authentication": [{**CLIENT, "oidc": {**CLIENT["oidc"], "issuerCA": NOWHERE}}]},
+            "MissingGatewayTenantConfigMap",
+        ),
+        (
+            {"authentication": [{**CLIENT, "oidc": {**CLIENT["oidc"], "issuerCA": NO_KEY}}]},
+            "InvalidGatewayTenantConfigMap",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_fault_of_the_tenants_has_its_reason(change: dict[str, Any], reason: str) -> None:
+    """Those of the published resource."""
+    world = running(Choice(size="1x.small", tenancy="static"))
+    world.spec["tenants"].update(change)
     assert world.main == ("Degraded", reason)
 
 
