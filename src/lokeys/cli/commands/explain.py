@@ -24,7 +24,7 @@ def command(ctx: click.Context, word: str) -> int:
     """Say what a finding means, why it matters and how to mend it.
 
     Takes a code (LK0401), a cause (vault_behind_source) or a condition's reason
-    (VaultBehindSource).
+    (VaultBehindSource). Where a LokiStack is Degraded the condition's message says the codes.
     """
     options = options_of(ctx)
     rules = explain(word) or explain(_snake(word))

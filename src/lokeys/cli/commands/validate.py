@@ -66,7 +66,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
 ) -> int:
     """Find every fault of the storage credentials in manifests.
 
-    Takes LokiStacks with their Secrets (or the ExternalSecrets that make them) and CA ConfigMaps,
+    Takes LokiStacks with all that they name (Secrets, or what makes them; CAs),
     and StorageCredentials; all else is passed over. Asks no cluster and no store.
     """
     options = options_of(ctx)

@@ -2,6 +2,7 @@
 """The promises of operation, for any history of changes, edits, deletions and half-done work."""
 
 import random
+import re
 from dataclasses import replace
 from itertools import pairwise as neighbours
 
@@ -12,6 +13,7 @@ from fakes.stacks import GOOD, StackWorld, refused
 from lokeys.core.loki import names
 from lokeys.core.model import Ref
 from lokeys.core.operate.live import Live
+from lokeys.core.reasons import REASONS
 from manifests.lokistack import NAMESPACE, Choice
 
 CHOICES = [Choice(extra="rules", size="1x.small"), Choice(size="1x.small", tenancy="static")]
@@ -125,6 +127,20 @@ def test_it_always_comes_to_rest(choice: Choice, deeds: list[str], seed: int) ->
     assert world.step().rests
     assert world.writes == []
     assert world.status == before
+
+
+@settings(max_examples=25, deadline=None)
+@given(choice=st.sampled_from(CHOICES), deeds=st.lists(DEEDS, max_size=12), seed=st.integers(0))
+def test_every_main_condition_can_be_looked_up(choice: Choice, deeds: list[str], seed: int) -> None:
+    """`lokeys explain` knows its reason, or the code that its message says."""
+    rng = random.Random(seed)
+    world = StackWorld(choice)
+    for deed in deeds:
+        do(world, deed, rng)
+    world.step()
+    kind, reason = world.main
+    coded = re.search(r"\(LK\d{4}\)", world.condition(kind)["message"])
+    assert coded or reason in REASONS
 
 
 @settings(max_examples=10, deadline=None)
