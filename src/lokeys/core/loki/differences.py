@@ -26,7 +26,7 @@ _APPLIED_BY_UPDATE = "kubectl-client-side-apply"
 _LIST_KEYS = ("name", "containerPort", "port", "topologyKey")
 _NAMES = (
     "access_key|access_key_id|access_key_secret|account_key|application_credential_secret|"
-    "client_secret|connection_string|password|secret_access_key|secret_key|service_account|"
+    "clientSecret|client_secret|connection_string|password|secret_access_key|secret_key|service_account|"
     "session_token|s3"
 )
 _CREDENTIAL = re.compile(rf"(?P<head>\s*(?:- )?[\"']?(?:{_NAMES})[\"']?:\s+)(?P<value>\S.*)")
@@ -182,7 +182,7 @@ def _veiled(there: Any, rendered: Any) -> Any:
 
 
 def _veiled_lines(lines: Iterable[str], known: set[str]) -> Iterator[str]:
-    """Yield lines of Loki's configuration; names of variables may stay, and so may known lines."""
+    """Yield lines of a configuration; names of variables may stay, and so may known lines."""
     within: int | None = None  # how far a credential's block is indented
     for line in lines:
         indent = len(line) - len(line.lstrip())
