@@ -34,7 +34,7 @@ from parts.process import wait_for
 from parts.rgw import Rgw
 
 LEASE_S = 15.0
-AT_ONCE = 12
+AT_ONCE = 15
 """Each heal that stands still keeps one of the operator's sixteen workers."""
 HANDS = 4
 MONITORING = "/api/v1/namespaces/monitoring"
@@ -204,6 +204,7 @@ class Stage:
         self.homes[0].touch_ceph_cluster()
         everywhere(self._notice, [case for case in cases if not case.way.behind_rook])
         everywhere(self._befall, [case for case in cases if case.way.behind_rook])
+        everywhere(self._make_worse, cases)
         everywhere(self._begin, cases)
 
     def _build(self, case: Case) -> None:
@@ -232,11 +233,14 @@ class Stage:
         wait_for(there, "Rook writes the new key", timeout_s=30)
 
     @staticmethod
+    def _make_worse(case: Case) -> None:
+        case.way.then(case.home)
+        case.home.look_now()
+        case.home.wait_condition("Ready", "False")
+
+    @staticmethod
     def _begin(case: Case) -> None:
         home = case.home
-        case.way.then(home)
-        home.look_now()
-        home.wait_condition("Ready", "False")
         case.course.counts = True
         root = f"/apis/lokeys.dev/v1alpha1/namespaces/{home.monitoring}/storagecredentials"
         home.kubernetes.api.patch(f"{root}/{ROUTE}", {"spec": {"mode": "Heal"}})

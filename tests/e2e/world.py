@@ -46,6 +46,10 @@ OnConnect = Callable[[Request, Handler], Awaitable[Response]]
 
 ITEM = "loki-s3-config"
 
+_one_store_at_a_time = threading.Lock()
+"""External Secrets has one 1Password client for all stores: where it looks at a store while it
+reads an item for another one, it delivers what is in the wrong vault."""
+
 
 class Loop:
     """An event loop in a thread, for parts that are written with async."""
@@ -152,7 +156,8 @@ class Homelab(Sight):
             self.start_rook()
         self._make_user()
         self._make_vault(item)
-        self._make_delivery(delivery)
+        with _one_store_at_a_time:
+            self._make_delivery(delivery)
         self.kubelet.take(self.monitoring)
         url = f"{self.endpoint}/{self.bucket}"
         stand_in = reader.stateful_set(
