@@ -3,7 +3,7 @@
 
     operator ─▶ proxies ─▶ API server, Connect, RGW
                    │
-                   └─ Course: at its write number n the route's heal stands still. That write, and
+                   └─ Course: at one of its writes the route's heal stands still. That write, and
                       whatever else the route would write, arrives nowhere until the healer is
                       killed; then none of it ever arrives.
 
@@ -12,9 +12,10 @@ outside of the process that is killed: so before each write is everywhere.
 """
 
 import asyncio
+import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from e2e.operators import Installation, Operator
@@ -36,9 +37,17 @@ def nowhere(_arrived: Sequence[str], _coming: str) -> bool:
     return False
 
 
-def at_number(number: int) -> StopsAt:
-    """Stop at a heal's write of this number, counted from 1."""
-    return lambda arrived, _: len(arrived) + 1 == number
+def at_each(writes: Sequence[str]) -> Iterator[StopsAt]:
+    """Yield, for each write of a heal, what stops another heal there: at the same one of its kind.
+
+    How often the status is written between two steps differs from heal to heal.
+    """
+    for number, write in enumerate(writes):
+        yield functools.partial(_stops, write, writes[:number].count(write))
+
+
+def _stops(write: str, before: int, arrived: Sequence[str], coming: str) -> bool:
+    return coming == write and arrived.count(write) == before
 
 
 def at_the_first_unlike(known: set[str]) -> StopsAt:

@@ -22,7 +22,7 @@ import pytest
 
 from e2e import hands
 from e2e.canary import assert_no_secret_shows
-from e2e.killing import Course, Replicas, Toll, at_number, at_the_first_unlike
+from e2e.killing import Course, Replicas, Toll, at_each, at_the_first_unlike
 from e2e.operators import Installation
 from e2e.proxy import Proxy
 from e2e.sight import ROUTE, SECRET, Json, Pair
@@ -321,7 +321,7 @@ def test_the_other_replica_finishes_and_nothing_is_done_twice(stage: Stage) -> N
     stage.play([whole])
     assert problems(whole) == []
     writes = list(whole.course.arrived)
-    cases = [stage.case(THE_STORY, at_number(n + 1)) for n in range(len(writes))]
+    cases = [stage.case(THE_STORY, stops_at) for stops_at in at_each(writes)]
     cases += [stage.case(way, at_the_first_unlike(set(writes))) for way in OTHER_WAYS.values()]
     wrong: list[str] = []
     for number in range(0, len(cases), AT_ONCE):
