@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 DEMANDED = [f"--metrics.{each}.endpoint=http://127.0.0.1:9" for each in ("read", "write")]
+"""Addresses of metrics, which nobody asks for here."""
 
 
 def main() -> None:

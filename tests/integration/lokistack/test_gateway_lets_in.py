@@ -20,14 +20,13 @@ from lokeys.core.lokistack.parse import parse
 from manifests.lokistack import NAMESPACE, NOW, Choice
 from parts.build import program
 from parts.gateway import GatewayPod, Loki
+from parts.older import DEMANDED
 from parts.people import CLIENT, People
 from parts.plugin import need, not_built
 from parts.process import wait_for
 
 NEWER = {"logs.rules.endpoint", "logs.write-timeout", "server.read-timeout", "server.write-timeout"}
 """Flags of today's gateway that 0.1.2 does not know."""
-OLDER = [f"--metrics.{each}.endpoint=http://127.0.0.1:9" for each in ("read", "write")]
-"""What 0.1.2 demands, and today's does not: an address of metrics, which nobody asks for here."""
 OTHER, THROUGH = (
     os.environ.get(f"{name}_BINARY") for name in ("OBSERVATORIUM_API", "PASSTHROUGH_GATEWAY")
 )
@@ -92,7 +91,7 @@ def run_gateway(world: World, tmp_path_factory: pytest.TempPathFactory) -> Itera
             given=_given(world),
             loki=world.loki,
             folder=tmp_path_factory.mktemp("pod"),
-            older=OLDER,
+            older=DEMANDED,
         )
         started.append(pod)
         pod.start()
