@@ -18,7 +18,7 @@ from lokeys.errors import BadInput
 
 
 @click.command("explain", cls=Command)
-@click.argument("word", metavar="CODE|CAUSE")
+@click.argument("word", metavar="CODE|CAUSE|REASON")
 @click.pass_context
 def command(ctx: click.Context, word: str) -> int:
     """Say what a finding means, why it matters and how to mend it.
