@@ -33,6 +33,7 @@ from lokeys.core.storage.telling import tell
 from lokeys.errors import (
     BadInput,
     Conflict,
+    Forbidden,
     LokeysError,
     NeedsHuman,
     NotReadable,
@@ -309,8 +310,10 @@ class StackController:
         there = {found["metadata"]["uid"] for found in listing.items}
         left = [live for live in left if not live.owners & there]
         for live in left:
-            await self.writer.delete(live)
-            self.objects.deleted(key, live)
+            try:
+                await self._prune(key, live)
+            except Forbidden as exc:  # its Role may have gone with the stack
+                _log.warning("%s/%s is gone and leaves %s behind: %s", *key, live.ref, exc)
 
     # --- telling ---------------------------------------------------------------------------------
 

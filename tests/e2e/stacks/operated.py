@@ -169,9 +169,11 @@ class Operated:
         self.kubernetes.api.delete(self.path(kind, name))
 
     def go(self) -> None:
-        """Delete it, if it is there."""
-        if self.find("LokiStack", self.name) is not None:
-            self.delete("LokiStack", self.name)
+        """Delete it, if it is there, and what no owner clears up after."""
+        stack = self.find("LokiStack", self.name)
+        for each in (*([stack] if stack else []), *self.unowned()):
+            with contextlib.suppress(ApiError):  # an operator may be quicker
+                self.delete(each["kind"], each["metadata"]["name"])
 
     # --- what a person sees ----------------------------------------------------------------------
 
