@@ -16,6 +16,7 @@ routes share few watches.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -84,6 +85,11 @@ class RouteObjects:
                 del self._secrets[ref]
 
     @property
+    def blind(self) -> bool:
+        """Tell whether the last looks read past a watch: what it begins with later wakes nobody."""
+        return any(each.passed_by for each in self._followed.values())
+
+    @property
     def kept_secrets(self) -> set[Ref]:
         """Return the Secrets whose values are kept for the next look."""
         return set(self._secrets)
@@ -110,12 +116,11 @@ class RouteObjects:
             followed.selectors.add(labels)
         informer = followed.subscription.informer
         if not informer.settled.is_set():
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_LIST_TAKES_S):
                     await informer.settled.wait()
-            except TimeoutError:
-                return None
-        return None if informer.trouble else informer
+        followed.passed_by = not informer.settled.is_set() or informer.trouble is not None
+        return None if followed.passed_by else informer
 
     async def _with_data(self, ref: Ref, seen: Object) -> Mapping[str, Any]:
         known = self._secrets.get(ref)
@@ -128,12 +133,14 @@ class RouteObjects:
 class _Followed:
     """One scope that a route reads, and which of its objects concern the route."""
 
-    __slots__ = ("_on_change", "names", "read_at", "selectors", "subscription")
+    __slots__ = ("_on_change", "names", "passed_by", "read_at", "selectors", "subscription")
 
     subscription: Subscription
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self.read_at = 0
+        self.passed_by = False
+        """Whether the API server was asked instead, the last time."""
         self.names: set[str] = set()
         self.selectors: set[str] = set()
         self._on_change = on_change

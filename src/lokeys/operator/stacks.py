@@ -58,6 +58,7 @@ from lokeys.ports import Clock
 
 RETRY_S = 10.0
 NEXT_S = 1.0
+BLIND_S = 60.0
 LOOK_EVERY_S = 3600.0
 WRITES_AT_A_TIME = 8
 """Of all stacks together. With hundreds waiting for their turn at the API server the renewal of the
@@ -148,7 +149,7 @@ class StackController:
             course = decide(snapshot, intents)
         await self._tell(state, manifest, snapshot, course, problems)
         state.reads.end_of_look()
-        return self._again_s(key, snapshot, course, problems)
+        return self._again_s(key, snapshot, course, problems, blind=state.reads.blind)
 
     def drop(self, key: StackKey) -> None:
         """Forget a stack."""
@@ -350,6 +351,8 @@ class StackController:
         snapshot: StackSnapshot,
         course: Course,
         problems: Sequence[Finding],
+        *,
+        blind: bool,
     ) -> float:
         """Return when to look again though nothing is heard."""
         waits = [LOOK_EVERY_S]
@@ -360,6 +363,8 @@ class StackController:
             waits.append(RETRY_S)
         elif not course.rests:  # what was done has made room for more, and its echo wakes nobody
             waits.append(NEXT_S)
+        if blind:
+            waits.append(BLIND_S)
         if course.look_again_at is not None:
             waits.append(max(0.5, (course.look_again_at - snapshot.now).total_seconds()))
         unconfirmed_s = self.objects.confirm_s(key)

@@ -33,7 +33,9 @@ def test_a_stack_is_made_and_becomes_ready(make_operated: MakeOperated) -> None:
     stack.wait_main("Ready")
     owned = stack.owned()
     assert len(owned) == 7 + 15 + 2 + 6 + 1
-    made = [e for e in requests.made() if e["objectRef"].get("namespace") == stack.namespace]
+    made = [
+        e for e in requests.made() if e.get("objectRef", {}).get("namespace") == stack.namespace
+    ]
     applied = [e for e in made if e["verb"] == "patch" and "fieldManager=lokeys" in e["requestURI"]]
     assert len(applied) == len(owned), "an object was written twice"
     status = stack.status

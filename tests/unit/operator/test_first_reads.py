@@ -62,6 +62,39 @@ def test_a_first_read_waits_so_long_for_a_slow_list_and_no_longer() -> None:
     assert FIRST_LIST_TAKES_S <= run(_read_takes_s(answer)) < FIRST_LIST_TAKES_S + 1
 
 
+def test_what_was_read_past_its_watch_is_known_for_blind() -> None:
+    """What changes before a watch's first list wakes nobody: one has to look again by oneself."""
+    listed = asyncio.Event()
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        if "watch" in request.url.params:
+            return WatchStream().response()
+        if request.url.path.endswith("/pods"):
+            await listed.wait()
+            return listing(8, thing("loki-0", 8))
+        return httpx2.Response(200, json=thing("loki-0", 7))
+
+    async def main() -> None:
+        client = api(answer)
+        woken: list[None] = []
+        async with InformerSet(client) as informers:
+            live = LiveObjects(client)
+            objects = RouteObjects(informers, live, on_change=lambda: woken.append(None))
+            blind = [objects.blind]
+            await objects.get(POD)
+            objects.end_of_look()
+            blind.append(objects.blind)
+            listed.set()
+            await asyncio.sleep(1)
+            assert woken == []
+            found = await objects.get(POD)
+            assert found["metadata"]["resourceVersion"] == "8"
+            assert [*blind, objects.blind] == [False, True, False]
+            objects.close()
+
+    run(main())
+
+
 def test_a_secret_that_no_look_reads_any_more_is_forgotten() -> None:
     """Its value does not stay in memory for as long as its route lives."""
 
