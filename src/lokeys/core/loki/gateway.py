@@ -47,11 +47,9 @@ _MATCHERS = {
 }
 
 
-def gateway_objects(plan: Plan) -> Iterator[Manifest]:
-    """Yield the gateway's objects, where the stack has a tenancy."""
-    stack, tenants = plan.stack, plan.stack.tenants
-    if tenants is None:
-        return
+def gateway_objects(plan: Plan, tenants: Tenants) -> Iterator[Manifest]:
+    """Yield the gateway's objects."""
+    stack = plan.stack
     name = names.name(stack, _GATEWAY)
     labels = names.component_labels(stack, _GATEWAY)
     files = dict(_files(stack, tenants))

@@ -88,7 +88,7 @@ def _objects(stack: LokiStack, storage: Storage, options: RenderOptions) -> Iter
         # Stacks without are rendered sooner without it.
         from lokeys.core.loki.gateway import gateway_objects  # noqa: PLC0415
 
-        yield from gateway_objects(plan)
+        yield from gateway_objects(plan, stack.tenants)
         budgeted = (*budgeted, Component.GATEWAY)
     yield from disruption_budgets(stack, budgeted)
     yield from network_policies(stack, storage, options)

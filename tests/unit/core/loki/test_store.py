@@ -220,7 +220,8 @@ def test_the_gateway_is_placed_as_the_user_says_and_shut_in_where_asked() -> Non
     plan = Plan(
         stack=plain, storage=s3(endpoint_host="a"), options=RenderOptions(now=NOW), config_hash=""
     )
-    found = {each["kind"]: each for each in gateway_objects(plan)}
+    assert plain.tenants is not None
+    found = {each["kind"]: each for each in gateway_objects(plan, plain.tenants)}
     assert "Route" not in found
     pod = found["Deployment"]["spec"]["template"]["spec"]
     assert pod["affinity"] == {"podAntiAffinity": term}
