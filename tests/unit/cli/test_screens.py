@@ -281,6 +281,26 @@ def test_a_conditions_reason_is_explained_by_its_name(
     assert REASONS[reason].split()[0] in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        pytest.param("CredentialsRefused", "LK0221 error", id="one of one fault: the fault"),
+        pytest.param("InvalidLimits", "spec.limits has faults", id="one of a place: the place"),
+        pytest.param(
+            "InvalidObjectStorageSecret", "the storage Secret has faults", id="the Secret"
+        ),
+    ],
+)
+def test_a_degraded_stacks_reason_is_explained(
+    reason: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the fault that alone has it, else by where its faults are."""
+    with pytest.raises(SystemExit) as ended:
+        run(["explain", reason])
+    assert not ended.value.code
+    assert said in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("code", RULES)
 def test_every_rule_explains_itself_without_braces(code: str) -> None:
     """`explain` shows each rule with its placeholders written as words."""

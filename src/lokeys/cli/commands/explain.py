@@ -12,6 +12,7 @@ from lokeys.cli import screens
 from lokeys.cli.options import Command, options_of
 from lokeys.cli.output import Printer
 from lokeys.core.catalogue import RULES, explain
+from lokeys.core.operate.reasons import codes_of, place_of
 from lokeys.core.reasons import REASONS
 from lokeys.core.report import explanation
 from lokeys.errors import BadInput
@@ -24,11 +25,11 @@ def command(ctx: click.Context, word: str) -> int:
     """Say what a finding means, why it matters and how to mend it.
 
     Takes a code (LK0401), a cause (vault_behind_source) or a condition's reason
-    (VaultBehindSource). Where a LokiStack is Degraded the condition's message says the codes.
+    (VaultBehindSource, CredentialsRefused).
     """
     options = options_of(ctx)
-    rules = explain(word) or explain(_snake(word))
-    meaning = REASONS.get(word)
+    rules = explain(word) or explain(_snake(word)) or tuple(RULES[code] for code in codes_of(word))
+    meaning = REASONS.get(word) or _meaning_of_place(word)
     if not rules and meaning is None:
         raise BadInput(f"there is no finding `{word}`", hint=_near(word))
     printer = Printer(no_color=options.no_color)
@@ -42,6 +43,11 @@ def command(ctx: click.Context, word: str) -> int:
             printer.lines([screens.BLANK])
         printer.lines(screens.rule_lines(rule, width=printer.width))
     return 0
+
+
+def _meaning_of_place(reason: str) -> str | None:
+    place = place_of(reason)
+    return f"{place} has faults; the condition's message says their codes" if place else None
 
 
 def _snake(word: str) -> str:

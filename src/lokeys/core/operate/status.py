@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lokeys.core.catalogue import lokistacks, operation, storage_objects, tenants
+from lokeys.core.catalogue import lokistacks, operation
 from lokeys.core.finding import Finding, Severity, ranked, time_to_json
 from lokeys.core.loki import names
 from lokeys.core.loki.network import egress_ports
@@ -28,6 +28,7 @@ from lokeys.core.lokistack.schemas import in_order
 from lokeys.core.operate.adoption import rulers_account_changes
 from lokeys.core.operate.course import Course, forbidding
 from lokeys.core.operate.live import Pod, PodState
+from lokeys.core.operate.reasons import reason_of
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.trust.verification import ConditionWords, condition_words
 
@@ -35,43 +36,6 @@ MAIN = ("Degraded", "Failed", "Pending", "Ready")
 WARNING, VERIFIED = "Warning", "CredentialsVerified"
 SHOWN_MESSAGE = 4096
 SHOWN_PODS = 20
-_REASONS = {
-    storage_objects.MISSING_STORAGE_SECRET.code: "MissingObjectStorageSecret",
-    storage_objects.MISSING_MANAGED_SECRET.code: "MissingTokenCCOAuthenticationSecret",
-    storage_objects.MISSING_CA_CONFIGMAP.code: "MissingObjectStorageCAConfigMap",
-    storage_objects.BAD_CA_CONFIGMAP.code: "InvalidObjectStorageCAConfigMap",
-    tenants.ONE_LOGIN.code: "MissingGatewayTenantAuthenticationConfig",
-    tenants.NO_TLS.code: "MissingGatewayTLSConfig",
-    tenants.MISSING_CLIENT.code: "MissingGatewayTenantSecret",
-    tenants.BAD_CLIENT.code: "InvalidGatewayTenantSecret",
-    tenants.MISSING_AUTHORITY.code: "MissingGatewayTenantConfigMap",
-    tenants.BAD_AUTHORITY.code: "InvalidGatewayTenantConfigMap",
-    operation.IMMUTABLE_FIELD.code: "ImmutableField",
-    operation.CREDENTIALS_REFUSED.code: "CredentialsRefused",
-    operation.ENDPOINT_WOULD_MOVE_THE_STORE.code: "InvalidObjectStorageSecret",
-    operation.NOT_APPLIED.code: "ObjectNotApplied",
-    operation.STORAGE_SECRET_UNREADABLE.code: "ObjectStorageSecretUnreadable",
-}
-_SCHEMAS = frozenset(
-    rule.code
-    for rule in (
-        lokistacks.NO_SCHEMAS,
-        lokistacks.DATES_NOT_UNIQUE,
-        lokistacks.BAD_DATE,
-        lokistacks.MISSING_VALID_START_DATE,
-        lokistacks.RETROACTIVELY_ADDED,
-        lokistacks.RETROACTIVELY_REMOVED,
-        lokistacks.RETROACTIVELY_CHANGED,
-    )
-)
-_FIELDS = (
-    ("spec.tenants.gateway.tls", "InvalidGatewayTLSConfig"),
-    ("spec.tenants.passthrough", "InvalidPassthroughConfiguration"),
-    ("spec.tenants", "InvalidTenantsConfiguration"),
-    ("spec.replication", "InvalidReplicationConfiguration"),
-    ("spec.limits", "InvalidLimits"),
-    ("spec.storage.schemas", "InvalidObjectStorageSchema"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +75,7 @@ def main_condition(
     faults = faults_of(snapshot, course, problems)
     if faults:
         text = "; ".join(map(_sentence, faults))
-        return Told(type="Degraded", reason=_reason(faults[0]), message=text[:SHOWN_MESSAGE])
+        return Told(type="Degraded", reason=reason_of(faults[0]), message=text[:SHOWN_MESSAGE])
     failed = [pod for pod in snapshot.pods if pod.state is PodState.FAILED]
     if failed:
         return Told(type="Failed", reason="FailedComponents", message=f"failed: {_named(failed)}")
@@ -147,17 +111,6 @@ def faults_of(
     errors = (each for each in snapshot.findings if each.is_error)
     every = (*forbidding(snapshot), *errors, *course.findings, *problems)
     return ranked(dict.fromkeys(every))
-
-
-def _reason(finding: Finding) -> str:
-    if finding.code in _REASONS:
-        return _REASONS[finding.code]
-    if finding.code in _SCHEMAS:
-        return "InvalidObjectStorageSchema"
-    if finding.code.startswith("LK02"):
-        field = finding.field or ""
-        return next((word for path, word in _FIELDS if field.startswith(path)), "InvalidSpec")
-    return "InvalidObjectStorageSecret"
 
 
 def _pending(snapshot: StackSnapshot, course: Course) -> str:
