@@ -121,11 +121,13 @@ class HttpServer:
         # asyncio drops, open, whatever it is about to take in when the server closes.
         for listening in server.sockets:
             asyncio.get_running_loop().remove_reader(listening)
-        for _ in range(_TURNS_OF_ACCEPTING):
-            await asyncio.sleep(0)
-        server.close()
-        for task in self._connections:
-            task.cancel()
+        try:
+            for _ in range(_TURNS_OF_ACCEPTING):
+                await asyncio.sleep(0)
+        finally:
+            server.close()
+            for task in self._connections:
+                task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def __aenter__(self) -> Self:

@@ -339,6 +339,22 @@ def test_stopping_ends_what_is_on_its_way_in(turns: int) -> None:
     gc.collect()  # a transport left open is told of when it goes
 
 
+def test_a_stop_that_is_broken_off_has_closed_the_port() -> None:
+    """Whoever waits for it may be cancelled: nobody else would close it."""
+
+    async def run() -> None:
+        server = HttpServer(echo)
+        await server.start()
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.sleep(0)
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", server.port)
+
+    asyncio.run(run())
+
+
 def test_stopping_ends_what_is_being_answered_and_a_restart_keeps_the_port() -> None:
     """A stopped server refuses at once, and comes back where it was."""
 
