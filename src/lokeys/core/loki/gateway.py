@@ -11,19 +11,19 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lokeys.core.loki import names, passthrough
+from lokeys.core.loki import names, openshift, passthrough
 from lokeys.core.loki.limits import longest_query_s
 from lokeys.core.loki.pods import (
     CONTAINER_SECURITY,
     Manifest,
     Plan,
+    apart,
     in_order,
-    node_selector,
-    placement,
     probe,
     proxy_environment,
     resources,
     security,
+    where,
 )
 from lokeys.core.loki.services import service
 from lokeys.core.loki.sizes import replicas
@@ -41,10 +41,6 @@ from lokeys.core.yaml_text import to_yaml
 
 _GATEWAY = Component.GATEWAY
 _READ_MORE_S, _WRITE_MORE_S = 30, 120
-_MATCHERS = {
-    TenancyMode.OPENSHIFT_LOGGING: "kubernetes_namespace_name",
-    TenancyMode.OPENSHIFT_NETWORK: "SrcK8S_Namespace,DstK8S_Namespace",
-}
 
 
 def gateway_objects(plan: Plan, tenants: Tenants) -> Iterator[Manifest]:
@@ -69,10 +65,12 @@ def gateway_objects(plan: Plan, tenants: Tenants) -> Iterator[Manifest]:
     yield service(stack, f"{name}-http", labels, labels, list(_service_ports(tenants)))
     yield _deployment(plan, tenants, files)
     if not tenants.disable_ingress:
-        on_openshift = tenants.mode.on_openshift
-        yield _route(stack, tenants) if on_openshift else _ingress(stack, tenants)
+        if tenants.mode.on_openshift:
+            yield openshift.route(stack, tenants, answer_s=_answer_s(stack))
+        else:
+            yield _ingress(stack, tenants)
     if tenants.mode.on_openshift:
-        yield from _reviewer(stack)
+        yield from openshift.reviewer(stack)
 
 
 def _files(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
@@ -100,11 +98,11 @@ def _service_ports(tenants: Tenants) -> Iterator[Manifest]:
 def _deployment(plan: Plan, tenants: Tenants, files: Mapping[str, str]) -> Manifest:
     stack = plan.stack
     labels = names.component_labels(stack, _GATEWAY)
-    chosen = placement(stack, _GATEWAY)
     pod: Manifest = {
+        "affinity": {"podAntiAffinity": apart(stack, _GATEWAY)},
         "automountServiceAccountToken": tenants.mode.on_openshift,
         "containers": list(_containers(plan, tenants)),
-        "nodeSelector": node_selector(chosen),
+        **where(stack, _GATEWAY),
         "securityContext": security(plan),
         "serviceAccountName": names.service_account(stack, _GATEWAY),
         "volumes": list(volumes(tenants)),
@@ -114,10 +112,6 @@ def _deployment(plan: Plan, tenants: Tenants, files: Mapping[str, str]) -> Manif
         pod["volumes"] = [{"configMap": source, "name": "access"}, *pod["volumes"]]
     if tenants.client_secrets:
         pod["initContainers"] = [in_order(_like_the_gateway(plan) | filling(tenants))]
-    if chosen.tolerations:
-        pod["tolerations"] = [dict(each) for each in chosen.tolerations]
-    if chosen.pod_anti_affinity is not None:
-        pod["affinity"] = {"podAntiAffinity": dict(chosen.pod_anti_affinity)}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -153,7 +147,7 @@ def _containers(plan: Plan, tenants: Tenants) -> Iterator[Manifest]:
         return
     yield _gateway(plan, tenants)
     if tenants.mode.on_openshift:
-        yield _opa(plan, tenants)
+        yield openshift.opa(plan, tenants)
 
 
 def _gateway(plan: Plan, tenants: Tenants) -> Manifest:
@@ -168,7 +162,7 @@ def _gateway(plan: Plan, tenants: Tenants) -> Manifest:
         "logs.write-timeout": f"{round(longest_s + 60)}s",
         "rbac.config": f"{FOLDER}/rbac.yaml",
         "server.read-timeout": f"{round(longest_s / 10 + _READ_MORE_S)}s",
-        "server.write-timeout": f"{round(longest_s + 60 + _WRITE_MORE_S)}s",
+        "server.write-timeout": f"{round(_answer_s(stack))}s",
         "tenants.config": tenants_file(tenants),
         "web.internal.listen": f"0.0.0.0:{names.GATEWAY_STATUS_PORT}",
         "web.listen": f"0.0.0.0:{names.GATEWAY_PORT}",
@@ -176,6 +170,8 @@ def _gateway(plan: Plan, tenants: Tenants) -> Manifest:
     }
     if stack.rules_enabled:
         arguments["logs.rules.endpoint"] = names.http_url(stack, Component.RULER)
+    if tenants.mode.on_openshift:
+        arguments |= openshift.extraction(stack, tenants)
     port = names.GATEWAY_STATUS_PORT
     container = _like_the_gateway(plan) | {
         "args": [f"--{name}={value}" for name, value in sorted(arguments.items())],
@@ -191,6 +187,11 @@ def _gateway(plan: Plan, tenants: Tenants) -> Manifest:
     if tenants.issued and stack.proxy:
         container["env"] = list(proxy_environment(stack))
     return in_order(container)
+
+
+def _answer_s(stack: LokiStack) -> float:
+    """Return how long the gateway may take to answer."""
+    return longest_query_s(stack) + 60 + _WRITE_MORE_S
 
 
 def _like_the_gateway(plan: Plan) -> Manifest:
@@ -222,34 +223,6 @@ def _tls(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
     yield "web.healthchecks.url", f"https://localhost:{names.GATEWAY_PORT}"
 
 
-def _opa(plan: Plan, tenants: Tenants) -> Manifest:
-    mode, port = tenants.mode, names.OPA_STATUS_PORT
-    arguments = [
-        "--log.level=warn",
-        f"--opa.matcher={_MATCHERS[mode]}",
-        "--opa.package=lokistack",
-        *(
-            f"--openshift.mappings={name}=loki.grafana.com"
-            for name in names.OPENSHIFT_TENANTS[mode]
-        ),
-        f"--web.healthchecks.url=http://localhost:{names.OPA_PORT}",
-        f"--web.internal.listen=:{port}",
-        f"--web.listen=:{names.OPA_PORT}",
-    ]
-    if tenants.admin_groups:
-        arguments.append(f"--opa.admin-groups={','.join(tenants.admin_groups)}")
-    return {
-        "args": arguments,
-        "image": plan.options.images.opa,
-        "imagePullPolicy": "IfNotPresent",
-        "livenessProbe": probe("/live", period_s=30, timeout_s=2, tries=10, port=port),
-        "name": "opa",
-        "ports": [_port("public-opa", names.OPA_PORT), _port("opa-metrics", port)],
-        "readinessProbe": probe("/ready", period_s=5, timeout_s=1, tries=12, port=port),
-        "securityContext": CONTAINER_SECURITY,
-    }
-
-
 def _port(name: str, number: int) -> Manifest:
     return {"containerPort": number, "name": name, "protocol": "TCP"}
 
@@ -266,54 +239,4 @@ def _ingress(stack: LokiStack, tenants: Tenants) -> Manifest:
         "kind": "Ingress",
         "metadata": names.metadata(stack, stack.name, names.component_labels(stack, _GATEWAY)),
         "spec": {"rules": [{"http": {"paths": [path]}}]},
-    }
-
-
-def _route(stack: LokiStack, tenants: Tenants) -> Manifest:
-    own = tenants.tls.serves  # then the router must not end TLS: it could not trust the gateway
-    return {
-        "apiVersion": "route.openshift.io/v1",
-        "kind": "Route",
-        "metadata": names.metadata(stack, stack.name, names.component_labels(stack, _GATEWAY)),
-        "spec": {
-            "port": {"targetPort": "public"},
-            "tls": {
-                "insecureEdgeTerminationPolicy": "Redirect",
-                "termination": "passthrough" if own else "edge",
-            },
-            "to": {"kind": "Service", "name": names.name(stack, _GATEWAY, "-http"), "weight": 100},
-            "wildcardPolicy": "None",
-        },
-    }
-
-
-def _reviewer(stack: LokiStack) -> Iterator[Manifest]:
-    """Yield the right to ask whose a token is, and what its owner may do."""
-    # With a dot, which neither name can hold: else two stacks could come to one name.
-    name = f"{stack.namespace}.{names.name(stack, _GATEWAY)}"
-    metadata = {"labels": names.component_labels(stack, _GATEWAY), "name": name}
-    reviews = (
-        ("authentication.k8s.io", "tokenreviews"),
-        ("authorization.k8s.io", "subjectaccessreviews"),
-    )
-    yield {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": metadata,
-        "rules": [
-            {"apiGroups": [group], "resources": [resource], "verbs": ["create"]}
-            for group, resource in reviews
-        ],
-    }
-    account = names.service_account(stack, _GATEWAY)
-    yield {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": metadata,
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": name,
-        },
-        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": stack.namespace}],
     }

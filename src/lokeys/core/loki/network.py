@@ -11,7 +11,7 @@ from lokeys.core.loki.options import RenderOptions
 from lokeys.core.loki.pods import Manifest
 from lokeys.core.loki.store import mode_of
 from lokeys.core.lokistack.model import Component, LokiStack, Tenants
-from lokeys.core.storage.model import S3, CredentialMode, Storage, Swift
+from lokeys.core.storage.model import S3, AlibabaCloud, CredentialMode, Storage, Swift
 
 HTTPS_PORT, PLAIN_PORT = 443, 80
 API_PORTS = (HTTPS_PORT, 6443)
@@ -98,6 +98,10 @@ def egress_ports(stack: LokiStack, storage: Storage) -> tuple[int, ...]:
         case Swift():
             # The catalogue of services may name any other port; https is the likely one.
             ports.add(_url_port(storage.auth_url))
+        case AlibabaCloud():
+            # Its client takes a host without a scheme for plain HTTP.
+            plain = "://" not in storage.endpoint
+            ports = {_url_port(f"http://{storage.endpoint}" if plain else storage.endpoint)}
     if stack.proxy:
         ports |= {_url_port(url) for url in (stack.proxy.http, stack.proxy.https) if url}
     return tuple(sorted(ports))

@@ -62,6 +62,13 @@ class Plan:
         return mode_of(self.storage) is not CredentialMode.STATIC
 
     @property
+    def on_openshift(self) -> bool:
+        """Tell whether pods run on OpenShift: it is said, or OpenShift judges who may read."""
+        tenants = self.stack.tenants
+        asked = tenants is not None and tenants.mode.on_openshift
+        return asked or self.options.environment.openshift
+
+    @property
     def has_ca(self) -> bool:
         """Tell whether the store's CA is one that pods must be given."""
         return self.stack.ca is not None and isinstance(self.storage, S3 | Swift)
@@ -81,10 +88,10 @@ def pod_template(plan: Plan, component: Component) -> Manifest:
         },
         "spec": in_order(
             {
-                "affinity": {"podAntiAffinity": _apart(stack, component)},
+                "affinity": {"podAntiAffinity": apart(stack, component)},
                 "automountServiceAccountToken": False,
                 "containers": [_container(plan, component)],
-                **_where(stack, component),
+                **where(stack, component),
                 "securityContext": security(plan),
                 "serviceAccountName": names.service_account(stack, component),
                 "volumes": sorted(_volumes(plan, component), key=_by_name),
@@ -96,7 +103,7 @@ def pod_template(plan: Plan, component: Component) -> Manifest:
 def security(plan: Plan) -> Manifest:
     """Return the pods' security context. OpenShift gives each namespace a group of its own."""
     context: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    return context if plan.options.environment.openshift else {"fsGroup": LOKI_GROUP, **context}
+    return context if plan.on_openshift else {"fsGroup": LOKI_GROUP, **context}
 
 
 def _annotations(plan: Plan, component: Component) -> Iterator[tuple[str, str]]:
@@ -110,13 +117,13 @@ def _annotations(plan: Plan, component: Component) -> Iterator[tuple[str, str]]:
         yield names.ZONE_LABELS, ",".join(zone.topology_key for zone in plan.stack.zones)
 
 
-def placement(stack: LokiStack, component: Component) -> Placement:
-    """Return what the user says of a component."""
+def _placement(stack: LokiStack, component: Component) -> Placement:
     return stack.placements.get(component, Placement())
 
 
-def _apart(stack: LokiStack, component: Component) -> Manifest:
-    chosen = placement(stack, component).pod_anti_affinity
+def apart(stack: LokiStack, component: Component) -> Manifest:
+    """Return from which pods a component's keep away: from each other, unless the user says."""
+    chosen = _placement(stack, component).pod_anti_affinity
     if chosen is not None:
         return dict(chosen)
     own = names.component_labels(stack, component)
@@ -129,15 +136,15 @@ def _apart(stack: LokiStack, component: Component) -> Manifest:
     return {"preferredDuringSchedulingIgnoredDuringExecution": [weighted]}
 
 
-def _where(stack: LokiStack, component: Component) -> Manifest:
+def where(stack: LokiStack, component: Component) -> Manifest:
     """Return on which nodes the pods may stand."""
-    chosen = placement(stack, component)
-    where: Manifest = {"nodeSelector": node_selector(chosen)}
+    chosen = _placement(stack, component)
+    found: Manifest = {"nodeSelector": _node_selector(chosen)}
     if chosen.tolerations:
-        where["tolerations"] = [dict(each) for each in chosen.tolerations]
+        found["tolerations"] = [dict(each) for each in chosen.tolerations]
     if stack.zones:
         selector = {"matchLabels": names.pod_labels(stack, component)}
-        where["topologySpreadConstraints"] = [
+        found["topologySpreadConstraints"] = [
             {
                 "labelSelector": selector,
                 "maxSkew": zone.max_skew,
@@ -146,11 +153,10 @@ def _where(stack: LokiStack, component: Component) -> Manifest:
             }
             for zone in stack.zones
         ]
-    return where
+    return found
 
 
-def node_selector(chosen: Placement) -> dict[str, str]:
-    """Return which nodes will do: those that run Linux, and the user's choice."""
+def _node_selector(chosen: Placement) -> dict[str, str]:
     return dict(sorted({"kubernetes.io/os": "linux", **chosen.node_selector}.items()))
 
 

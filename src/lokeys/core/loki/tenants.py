@@ -59,7 +59,10 @@ def tenant_entries(stack: LokiStack, tenants: Tenants) -> Iterator[Manifest]:
         yield {
             "id": name,
             "name": name,
-            "opa": {"url": f"http://localhost:{names.OPA_PORT}/v1/data/lokistack/allow"},
+            "opa": {
+                "url": f"http://localhost:{names.OPA_PORT}/v1/data/lokistack/allow",
+                "withAccessToken": True,
+            },
             "openshift": {"serviceAccount": f"{stack.name}-gateway"},
         }
     for tenant in tenants.authentication:

@@ -69,6 +69,8 @@ class TenancyMode(StrEnum):
 
 USUAL_TENANCY = TenancyMode.OPENSHIFT_LOGGING
 """Where tenants are spoken of and no mode is: as the published definition has it."""
+USUAL_ADMIN_GROUPS = ("system:cluster-admins", "cluster-admin", "dedicated-admin")
+"""Who may do everything where nobody says: as the published definition has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

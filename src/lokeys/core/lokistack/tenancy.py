@@ -18,6 +18,7 @@ from lokeys.core.finding import Finding
 from lokeys.core.lokistack.fields import TENANTS
 from lokeys.core.lokistack.model import (
     DEFAULT_CA_KEY,
+    USUAL_ADMIN_GROUPS,
     USUAL_TENANCY,
     Entry,
     GatewayTls,
@@ -61,7 +62,7 @@ def tenants_of(fields: Mapping[str, Any]) -> Tenants:
         roles=tuple(authorization.get("roles", ())) if static else (),
         role_bindings=tuple(authorization.get("roleBindings", ())) if static else (),
         opa_url=authorization.get("opa", {}).get("url", "") if dynamic else "",
-        admin_groups=tuple(fields.get("openshift", {}).get("adminGroups", ())),
+        admin_groups=tuple(fields.get("openshift", {}).get("adminGroups", USUAL_ADMIN_GROUPS)),
         default_tenant=passthrough.get("defaultTenant", "") if through else "",
         disable_ingress=fields.get("disableIngress", False),
         tls=_tls(fields.get("gateway", {}).get("tls", {})),

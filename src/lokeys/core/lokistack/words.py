@@ -170,7 +170,7 @@ WORDS = {
     "certificate.secretName": "The Secret that holds it: this, or a ConfigMap.",
     "certificate.key": "The key in it.",
     "tenants.openshift": "For the two modes in which OpenShift judges.",
-    "openshift.adminGroups": "Groups that may do everything.",
+    "openshift.adminGroups": "Groups whose members see lines of every namespace, and of none.",
     "openshift.otlp": "Accepted, and not acted on.",
     "tenants.passthrough": "For the mode in which nobody judges.",
     "passthrough.defaultTenant": "The tenant of requests that name none.",

@@ -16,6 +16,7 @@ from lokeys.core.loki.tenants import FILL
 from lokeys.core.lokistack.parse import parse
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Fingerprinter, Sensitive
+from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.yaml_text import to_yaml
 from manifests.lokistack import NAMESPACE, NOW, Choice, tenant_objects
 
@@ -83,6 +84,126 @@ def test_a_policy_server_is_asked_for_each_tenant() -> None:
     """In the mode in which it judges, and not in the other."""
     assert {each["opa"]["url"] for each in users("dynamic")} == {"http://opa:8181/v1/data/loki"}
     assert not any("opa" in each for each in users("static"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "expected"),
+    [("static", False, 10001), ("static", True, None), ("openshift-logging", False, None)],
+)
+def test_openshift_gives_pods_a_group_of_its_own(
+    name: str, said: bool, expected: int | None
+) -> None:
+    """And refuses every other; off OpenShift Loki could write to no volume without one."""
+    found = rendered(mode(name), environment=CloudEnvironment(openshift=said))
+    groups = {
+        each["spec"]["template"]["spec"]["securityContext"].get("fsGroup")
+        for (kind, _), each in found.items()
+        if kind in ("Deployment", "StatefulSet")
+    }
+    assert groups == {expected}
+
+
+def judge(manifest: dict[str, Any]) -> set[str]:
+    """Return the arguments of the container that asks OpenShift."""
+    return set(pod_of(manifest)["spec"]["containers"][1]["args"])
+
+
+@pytest.mark.parametrize("name", ["openshift-logging", "openshift-network"])
+def test_openshift_is_asked_with_the_callers_own_token(name: str) -> None:
+    """Without it the second container refuses every request; a policy server needs none."""
+    assert [each["opa"]["withAccessToken"] for each in users(name)] == [True] * len(users(name))
+    assert not any("withAccessToken" in each["opa"] for each in users("dynamic"))
+
+
+@pytest.mark.parametrize(
+    ("name", "selectors", "told"),
+    [
+        (
+            "openshift-logging",
+            "kubernetes_namespace_name,k8s_namespace_name",
+            {"--opa.skip-tenants=audit,infrastructure", "--opa.viaq-to-otel-migration=true"},
+        ),
+        (
+            "openshift-network",
+            "SrcK8S_Namespace,DstK8S_Namespace",
+            {"--opa.matcher-op=or"},
+        ),
+    ],
+)
+def test_whoever_may_read_some_namespaces_reads_those(
+    name: str, selectors: str, told: set[str]
+) -> None:
+    """The gateway takes them out of the query, and the second container judges the same labels."""
+    manifest = mode(name)
+    assert arguments(manifest)["logs.auth.extract-selectors"] == selectors
+    assert told | {f"--opa.matcher={selectors}"} <= judge(manifest)
+    assert not any("auth.extract" in each for each in arguments(mode("static")))
+
+
+@pytest.mark.parametrize(
+    ("name", "enabled", "expected"),
+    [
+        ("openshift-logging", True, "application:kubernetes_namespace_name,k8s_namespace_name"),
+        ("openshift-logging", False, None),
+        ("openshift-network", True, None),
+    ],
+)
+def test_rules_of_applications_are_shown_by_namespace(
+    name: str, enabled: bool, expected: str | None
+) -> None:
+    """Else whoever may read one namespace would see the rules of all."""
+    manifest = mode(name)
+    manifest["spec"]["rules"] = {"enabled": enabled}
+    assert arguments(manifest).get("logs.rules.label-filters") == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "groups"),
+    [
+        ({}, "system:cluster-admins,cluster-admin,dedicated-admin"),
+        ({"openshift": {}}, "system:cluster-admins,cluster-admin,dedicated-admin"),
+        ({"openshift": {"adminGroups": ["a", "b"]}}, "a,b"),
+        ({"openshift": {"adminGroups": []}}, None),
+    ],
+)
+def test_admins_are_openshifts_unless_the_spec_names_others(
+    said: dict[str, Any], groups: str | None
+) -> None:
+    """Or nobody, where it says so."""
+    found = [each for each in judge(mode("openshift-network", **said)) if "admin-groups" in each]
+    assert found == ([f"--opa.admin-groups={groups}"] if groups else [])
+
+
+def test_nobody_but_the_gateway_reaches_its_judge() -> None:
+    """It tells whoever asks what anybody may read."""
+    assert "--web.listen=127.0.0.1:8082" in judge(mode("openshift-logging"))
+
+
+def test_the_router_waits_longer_than_the_gateway_may_take() -> None:
+    """Its own patience of 30 s would cut every long query off."""
+    manifest = mode("openshift-logging")
+    manifest["spec"]["limits"] = {"global": {"queries": {"queryTimeout": "5m"}}}
+    route = rendered(manifest)["Route", "my-stack"]
+    assert arguments(manifest)["server.write-timeout"] == "480s"
+    assert route["metadata"]["annotations"] == {"haproxy.router.openshift.io/timeout": "495s"}
+
+
+@pytest.mark.parametrize("name", ["static", "openshift-logging", "passthrough"])
+def test_gateways_keep_apart_and_are_spread_over_zones(name: str) -> None:
+    """As Loki's own pods are: one lost node, or zone, leaves one of them."""
+    manifest = mode(name)
+    key = "topology.kubernetes.io/zone"
+    manifest["spec"]["replication"] = {"factor": 2, "zones": [{"topologyKey": key}]}
+    template = pod_of(manifest)
+    (term,) = template["spec"]["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    (spread,) = template["spec"]["topologySpreadConstraints"]
+    labels = template["metadata"]["labels"]
+    for selector in (term["podAffinityTerm"]["labelSelector"], spread["labelSelector"]):
+        assert selector["matchLabels"].items() <= labels.items()
+    assert term["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == (key, "DoNotSchedule")
 
 
 def test_what_the_secret_says_of_a_ca_counts_where_the_spec_says_nothing() -> None:

@@ -17,6 +17,7 @@ from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.lokistack.parse import parse
 from lokeys.core.storage.model import (
     S3,
+    AlibabaCloud,
     Azure,
     CloudEnvironment,
     CredentialMode,
@@ -194,6 +195,20 @@ def test_ports_without_a_proxy_are_the_stores() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("oss-cn-hangzhou.aliyuncs.com", 80),
+        ("oss.example.com:8443", 8443),
+        ("http://oss-cn-hangzhou.aliyuncs.com", 80),
+        ("https://oss-cn-hangzhou.aliyuncs.com", 443),
+    ],
+)
+def test_alibaba_clouds_client_takes_a_bare_host_for_plain_http(endpoint: str, port: int) -> None:
+    """So that is the port that is let out."""
+    assert egress_ports(stack(), AlibabaCloud(endpoint=endpoint, bucket="a")) == (port,)
+
+
 def test_a_request_without_a_role_of_the_usual_form_is_for_awss_own_partition() -> None:
     """China and GovCloud have names of their own."""
     for role, partition in (("", "aws"), ("arn:aws-cn:iam::123456789012:role/a", "aws-cn")):
@@ -211,10 +226,14 @@ def test_swift_is_never_asked_of_a_cloud() -> None:
 
 
 def test_the_gateway_is_placed_as_the_user_says_and_shut_in_where_asked() -> None:
-    """No way in from outside, and its own affinity."""
+    """No way in from outside, its own affinity, and no group above the others."""
     term = {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "a"}]}
     plain = stack(
-        tenants={"mode": "openshift-network", "disableIngress": True},
+        tenants={
+            "mode": "openshift-network",
+            "disableIngress": True,
+            "openshift": {"adminGroups": []},
+        },
         template={"gateway": {"podAntiAffinity": term}},
     )
     plan = Plan(
