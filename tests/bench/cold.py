@@ -11,7 +11,7 @@ from statistics import median
 from bench.figures import Figure
 
 RUNS = 15
-HEAVY = ("httpx2", "lightkube", "botocore", "rich", "yaml", "h2", "prometheus_client", "asyncio")
+HEAVY = ("httpx2", "botocore", "rich", "yaml", "h2", "prometheus_client", "asyncio")
 WHICH_LOADED = (
     "import sys; sys.argv = ['lokeys', {word!r}]\n"
     "from lokeys.cli.main import run\n"

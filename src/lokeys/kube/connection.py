@@ -9,22 +9,19 @@ connection of its own.
 from __future__ import annotations
 
 import ssl
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
-from lightkube.config.client_adapter import verify_cluster
-from lightkube.config.models import User
-from lightkube.core.exceptions import ConfigError
 
 from lokeys.errors import BadInput
 from lokeys.kube.credentials import ExecAuth
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.kubeconfig_fields import is_proxy
 from lokeys.kube.multiplexed import MultiplexedTransport
+from lokeys.kube.tls import context_for, present
 from lokeys.kube.tokens import BearerAuth, TokenFileAuth
 
 CALLS_AT_A_TIME = 16
@@ -47,9 +44,8 @@ class Connection:
         self._config = config
         self._contexts: list[ssl.SSLContext] = []
         self._renewables: list[_Renewable] = []
-        self.extensions: dict[str, Any] = (
-            {"sni_hostname": config.tls_server_name} if config.tls_server_name else {}
-        )
+        name = config.cluster.get("tls-server-name")
+        self.extensions: dict[str, Any] = {"sni_hostname": name} if name else {}
         self._auth = self._authentication()
         self.calls = self._client(transport or self._call_transport(), _CALL_TIMEOUT)
         self.watches = self._client(transport or self._watch_transport(), _WATCH_TIMEOUT)
@@ -70,15 +66,15 @@ class Connection:
         return self._renewables[-1].current
 
     def _authentication(self) -> httpx2.Auth | None:
-        if self._config.exec_plugin is not None:
+        user = self._config.user
+        if "exec" in user:
             return ExecAuth(self._config, on_certificate=self._take_certificate)
-        user = self._config.single.user or User()
-        if user.token_file:
-            return TokenFileAuth(user.token_file)
-        if user.token:
-            return BearerAuth(user.token, place=self._config.origin)
-        if user.username and user.password:
-            return httpx2.BasicAuth(user.username, user.password)
+        if "tokenFile" in user:
+            return TokenFileAuth(user["tokenFile"])
+        if "token" in user:
+            return BearerAuth(user["token"], place=self._config.origin)
+        if "username" in user and "password" in user:
+            return httpx2.BasicAuth(user["username"], user["password"])
         return None
 
     def _client(
@@ -120,8 +116,9 @@ class Connection:
     def _proxy(self) -> str | None:
         """Return the proxy that the kubeconfig names, else the environment's."""
         url = urlsplit(self._config.server)
-        if self._config.proxy_url or proxy_bypass(url.hostname or ""):
-            return self._config.proxy_url
+        named: str | None = self._config.cluster.get("proxy-url")
+        if named or proxy_bypass(url.hostname or ""):
+            return named
         proxy = getproxies().get(url.scheme)
         if proxy and "://" not in proxy:
             proxy = f"http://{proxy}"  # as curl and kubectl read it
@@ -132,12 +129,9 @@ class Connection:
 
     def new_context(self) -> ssl.SSLContext:
         """Return a new TLS context: HTTP/1.1 and HTTP/2 each write their name into theirs."""
-        single = self._config.single
         try:
-            context: ssl.SSLContext = verify_cluster(
-                single.cluster, single.user or User(), single.abs_file
-            )
-        except (OSError, ValueError, ConfigError) as exc:
+            context = context_for(self._config.cluster, self._config.user)
+        except (OSError, ValueError) as exc:
             raise BadInput(
                 f"the certificates of context `{self._config.context_name}` cannot be used: "
                 f"{getattr(exc, 'strerror', None) or exc}",
@@ -148,11 +142,8 @@ class Connection:
 
     def _take_certificate(self, certificate: bytes, key: bytes) -> None:
         """Use a client certificate from now on, on new connections only."""
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(certificate + b"\n" + key)
-            file.flush()
-            for context in self._contexts:
-                context.load_cert_chain(file.name)
+        for context in self._contexts:
+            present(context, certificate, key)
         for renewable in self._renewables:
             renewable.renew()
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Credentials from an exec plugin (`client.authentication.k8s.io`, v1 and v1beta1).
 
-lightkube runs plugins of older versions only, for bearer tokens only. This one also takes client
-certificates, tells the plugin what it asks for, and asks again shortly before they expire.
+The plugin may answer with a bearer token or a client certificate. It is told what it asks for, and
+asked again shortly before its answer expires.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ExecAuth(httpx2.Auth):
     ) -> None:
         """`limit_s` is how long the plugin may take; else it depends on who may be there."""
         self._config = config
-        self._plugin: Mapping[str, Any] = config.exec_plugin or {}
+        self._plugin: Mapping[str, Any] = config.user["exec"]
         self._on_certificate = on_certificate
         self._clock = clock
         self._limit_s = limit_s or (PLUGIN_TIMEOUT_S if _attended() else UNATTENDED_TIMEOUT_S)
@@ -186,7 +186,7 @@ class ExecAuth(httpx2.Auth):
         """Return what the plugin is told: the version, whether a person sits here, the cluster."""
         spec: dict[str, Any] = {"interactive": self._interactive()}
         if self._plugin.get("provideClusterInfo"):
-            entry = self._config.cluster_entry
+            entry = self._config.cluster
             spec["cluster"] = {name: entry[name] for name in _CLUSTER_FIELDS if name in entry}
         information = {
             "apiVersion": self._plugin["apiVersion"],

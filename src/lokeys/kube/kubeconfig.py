@@ -3,15 +3,13 @@
 
     an explicit path  >  the files of KUBECONFIG  >  ~/.kube/config  >  in-cluster
 
-Files are merged as kubectl does: the first that names a thing wins. lightkube supplies the models
-and reads in-cluster accounts; what it lacks (lists, proxy-url, tls-server-name, exec plugins of
-version v1) is carried beside its models.
+Files are merged as kubectl does: the first that names a thing wins. Entries are checked when they
+are chosen, and stay mappings in the file's own field names.
 """
 
 from __future__ import annotations
 
 import os
-from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from lightkube.config.kubeconfig import SERVICE_ACCOUNT, KubeConfig, SingleConfig
-from lightkube.core.exceptions import ConfigError
 
 from lokeys.clock import utc_now
 from lokeys.core.place import is_namespace
@@ -28,37 +24,39 @@ from lokeys.core.storage.telling import shown
 from lokeys.errors import BadInput
 from lokeys.kube.certificate import certificate_end
 from lokeys.kube.kubeconfig_fields import Entry, Place, check_cluster
+from lokeys.kube.tls import material
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where a kubelet mounts the account of a pod."""
 
 _SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterConfig:
-    """One chosen context: lightkube's part, and what lightkube does not carry."""
+    """One chosen context: where the API server is, and as whom to speak to it."""
 
-    single: SingleConfig = field(repr=False)
+    context_name: str
     origin: str
     """Where it was read, for people: files, or `in-cluster`."""
+    cluster: Mapping[str, Any] = field(repr=False)
+    """The cluster's checked entry, in the fields of a kubeconfig; files by absolute path."""
+    user: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The user's checked entry, likewise."""
     namespace: str = "default"
-    proxy_url: str | None = None
-    tls_server_name: str | None = None
-    exec_plugin: Mapping[str, Any] | None = field(default=None, repr=False)
-    cluster_entry: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The cluster as the file has it, for exec plugins that ask for it."""
-    impersonation: tuple[tuple[str, str], ...] = ()
-    """The headers that make the server treat us as somebody else, where the file says so."""
 
     @property
     def server(self) -> str:
         """Return the API server's URL."""
-        return self.single.cluster.server
+        return str(self.cluster["server"])
 
     @property
-    def context_name(self) -> str:
-        """Return the name of the chosen context."""
-        return self.single.context_name
+    def impersonation(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers that make the server treat us as somebody else."""
+        headers = [("Impersonate-User", self.user["as"])] if "as" in self.user else []
+        headers += [("Impersonate-Group", group) for group in self.user.get("as-groups", ())]
+        return tuple(headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,14 +207,11 @@ def _choose(merged: dict[str, Any], context: str | None, *, origin: str) -> Clus
     cluster = _cluster(merged, chosen.get("cluster"), context=name, origin=origin)
     user = _user(merged, chosen.get("user"), context=name, origin=origin)
     return ClusterConfig(
-        single=_single(name, chosen, cluster, user, origin=origin),
+        context_name=name,
         origin=origin,
+        cluster=cluster,
+        user=user,
         namespace=chosen.get("namespace") or "default",
-        proxy_url=cluster.get("proxy-url"),
-        tls_server_name=cluster.get("tls-server-name"),
-        exec_plugin=user.get("exec"),
-        cluster_entry=cluster,
-        impersonation=_impersonation(user),
     )
 
 
@@ -245,67 +240,42 @@ def _referred(
     return known[name]
 
 
-def _single(
-    name: str,
-    context: Mapping[str, Any],
-    cluster: Mapping[str, Any],
-    user: Mapping[str, Any],
-    *,
-    origin: str,
-) -> SingleConfig:
-    """Hand the chosen context, and only it, to lightkube's models."""
-    # The plugin is ours: lightkube knows none of version v1.
-    known = {key: value for key, value in user.items() if key not in ("exec", "auth-provider")}
-    document = {
-        "current-context": name,
-        "contexts": [{"name": name, "context": {**context, "user": "user"}}],
-        "clusters": [{"name": context["cluster"], "cluster": cluster}],
-        "users": [{"name": "user", "user": known}],
-    }
-    single = KubeConfig.from_dict(document).get(name)
-    if single is None:  # pragma: no cover - the context was put in above
-        raise BadInput(f"context `{shown(name)}` cannot be used", place=origin)
-    return single
-
-
-def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    headers = [("Impersonate-User", user["as"])] if "as" in user else []
-    headers += [("Impersonate-Group", group) for group in user.get("as-groups", ())]
-    return tuple(headers)
-
-
 def _in_cluster(around: Surroundings) -> ClusterConfig:
+    """Return the way that the kubelet gives every pod: environment, token, authority."""
+    folder = Path(around.service_account)
     try:
-        single = KubeConfig.from_service_account(around.service_account).get()
-    except (ConfigError, KeyError, OSError, ValueError) as exc:
-        said = exc.__cause__ if isinstance(exc, ConfigError) else exc
+        host, port = (around.environ[f"KUBERNETES_SERVICE_{part}"] for part in ("HOST", "PORT"))
+        (folder / "token").read_bytes()
+        namespace = (folder / "namespace").read_text().strip()
+    except (KeyError, OSError, ValueError) as exc:
         missing = f"{exc.args[0]} is not set" if isinstance(exc, KeyError) else "unreadable"
         raise BadInput(
             "this looks like a pod, but its service account cannot be read: "
-            f"{getattr(said, 'strerror', None) or missing}",
+            f"{getattr(exc, 'strerror', None) or missing}",
             place=around.service_account,
             hint="set automountServiceAccountToken, or name a file with --kubeconfig",
         ) from None
-    if single is None:  # pragma: no cover - from_service_account always sets a context
-        raise BadInput("no in-cluster configuration", place=around.service_account)
-    check_cluster({"server": single.cluster.server}, place=Place(file="in-cluster", path="env"))
-    return ClusterConfig(single=single, origin="in-cluster", namespace=single.namespace.strip())
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    cluster = {"server": server, "certificate-authority": str(folder / "ca.crt")}
+    return ClusterConfig(
+        context_name="in-cluster",
+        origin="in-cluster",
+        cluster=check_cluster(cluster, place=Place(file="in-cluster", path="env")),
+        user={"tokenFile": str(folder / "token")},
+        namespace=namespace,
+    )
 
 
 def _refuse_expired(config: ClusterConfig, *, now: datetime) -> None:
-    user = config.single.user
-    if user is None or not (user.client_cert_data or user.client_cert):
-        return
     try:
-        if user.client_cert_data:
-            pem = b64decode(user.client_cert_data, validate=True)
-        else:
-            pem = Path(user.client_cert or "").read_bytes()
+        pem = material(config.user, "client-certificate")
     except ValueError:
         raise BadInput("client-certificate-data is not base64", place=config.origin) from None
     except OSError as exc:
         message = f"client certificate cannot be read: {exc.strerror}"
-        raise BadInput(message, place=str(user.client_cert)) from exc
+        raise BadInput(message, place=str(config.user["client-certificate"])) from exc
+    if pem is None:
+        return
     end = certificate_end(pem)
     if end is not None and end <= now:
         raise BadInput(

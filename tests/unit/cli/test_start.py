@@ -30,7 +30,7 @@ from lokeys.errors import (
     Unreachable,
 )
 
-HEAVY = {"httpx2", "lightkube", "botocore", "rich", "yaml", "msgspec", "asyncio", "ssl", "json"}
+HEAVY = {"httpx2", "botocore", "rich", "yaml", "msgspec", "asyncio", "ssl", "json"}
 _LIST_MODULES = """
 import json, sys
 from lokeys.cli.main import run

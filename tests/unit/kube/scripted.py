@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import httpx2
-from lightkube.config.kubeconfig import KubeConfig
-from lightkube.config.models import Cluster, User
 
 from lokeys.kube.calls import Limits
 from lokeys.kube.client import Api
@@ -19,11 +17,13 @@ Answer = Callable[[httpx2.Request], Coroutine[None, None, httpx2.Response]]
 
 def config(**extra: Any) -> ClusterConfig:
     """Return a configuration for a server that does not exist."""
-    single = KubeConfig.from_one(
-        cluster=Cluster(server="http://api.test"), user=User(token="t0ken")
-    ).get()
-    assert single is not None
-    return ClusterConfig(single=single, origin="test", **extra)
+    fields: dict[str, Any] = {
+        "context_name": "test",
+        "origin": "test",
+        "cluster": {"server": "http://api.test"},
+        "user": {"token": "t0ken"},
+    }
+    return ClusterConfig(**(fields | extra))
 
 
 def api(answer: Answer, **limits: Any) -> Api:

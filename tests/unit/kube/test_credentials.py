@@ -52,7 +52,7 @@ class _Session:
         self.refused = 0
         self.seen: list[str | None] = []
         auth = ExecAuth(
-            config(exec_plugin=plugin, **more),
+            config(user={"exec": plugin}, **more),
             on_certificate=lambda *pair: self.certificates.append(pair),
             clock=lambda: self.moment,
         )
@@ -125,7 +125,7 @@ def test_plugin_is_told_what_it_asks_for(tmp_path: Path) -> None:
         env=[{"name": "REGION", "value": "home"}],
     )
     entry = {"server": "https://api.test", "certificate-authority-data": "Q0E="}
-    assert asyncio.run(_Session(plugin, cluster_entry=entry).get()) == 200
+    assert asyncio.run(_Session(plugin, cluster=entry).get()) == 200
     told = json.loads((tmp_path / "told").read_text())
     assert told == {
         "apiVersion": V1,
@@ -221,7 +221,7 @@ def test_cancelled_plugin_is_ended_at_once(
 def test_plugin_that_sleeps_is_not_waited_for(tmp_path: Path, script: str) -> None:
     """A plugin has its time; then it is ended and named, whatever its children hold open."""
     auth = ExecAuth(
-        config(exec_plugin=_plugin(tmp_path, script)),
+        config(user={"exec": _plugin(tmp_path, script)}),
         on_certificate=lambda *_: None,
         limit_s=0.2,
     )

@@ -209,8 +209,7 @@ def test_first_file_of_a_list_wins(tmp_path: Path) -> None:
     assert chosen.namespace == "default"
     other = load(context="k2", surroundings=around)
     assert (other.server, other.namespace) == ("https://other.test", "n2")
-    assert other.single.user is not None
-    assert other.single.user.token == CANARY
+    assert other.user["token"] == CANARY
     assert load(context="k2", namespace="mine", surroundings=around).namespace == "mine"
 
 
@@ -229,11 +228,10 @@ def test_order_of_places(tmp_path: Path) -> None:
     assert load(surroundings=_around(tmp_path, **pod)).server == "https://home.test"
 
 
-def test_pods_use_their_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pods_use_their_account(tmp_path: Path) -> None:
     """In a pod without a file, its service account speaks, for its own namespace."""
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    around = _around(tmp_path, KUBERNETES_SERVICE_HOST="10.0.0.1")
+    there = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    around = _around(tmp_path, **there)
     with pytest.raises(BadInput, match="its service account cannot be read"):
         load(surroundings=around)
     _write(tmp_path / "account/token", CANARY)
@@ -249,20 +247,18 @@ def test_files_are_found_from_the_file_that_names_them(tmp_path: Path) -> None:
     path = _write(tmp_path / "deep" / "config", _with("users", {"name": "u1", "user": user}))
     (tmp_path / "deep" / "c.pem").write_text(ENDS_2081)
     chosen = load(kubeconfig=path, surroundings=_around(tmp_path))
-    assert chosen.single.user is not None
-    assert chosen.single.user.client_key == str(tmp_path / "deep" / "k.pem")
-    assert chosen.exec_plugin is not None
-    assert chosen.exec_plugin["command"] == str(tmp_path / "deep" / "plugin")
+    assert chosen.user["client-key"] == str(tmp_path / "deep" / "k.pem")
+    assert chosen.user["exec"]["command"] == str(tmp_path / "deep" / "plugin")
 
 
-def test_what_lightkube_lacks_is_kept(tmp_path: Path) -> None:
+def test_the_way_and_the_person_are_kept(tmp_path: Path) -> None:
     """Proxy, TLS name and impersonation are not silently dropped; no secret is shown."""
     cluster = {"server": "https://x", "proxy-url": "http://p:3128", "tls-server-name": "kube.test"}
     content = _with("clusters", {"name": "c1", "cluster": cluster})
     content["users"][0]["user"] |= {"as": "alice", "as-groups": ["dev"]}
     path = _write(tmp_path / "config", content)
     chosen = load(kubeconfig=path, surroundings=_around(tmp_path))
-    assert (chosen.proxy_url, chosen.tls_server_name) == ("http://p:3128", "kube.test")
+    assert chosen.cluster == cluster
     assert chosen.impersonation == (("Impersonate-User", "alice"), ("Impersonate-Group", "dev"))
     assert CANARY not in repr(chosen)
 
