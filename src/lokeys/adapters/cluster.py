@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from lokeys.core.json_fields import Json, at, mappings_at, text_at
 from lokeys.core.model import Hop, Ref
 from lokeys.core.sensitive import Fingerprinter
 from lokeys.core.snapshot import Unreadable, Why
@@ -17,8 +18,6 @@ from lokeys.kube.client import Api
 from lokeys.kube.replies import NoSuchKind
 from lokeys.kube.resources import EVENT
 from lokeys.ports import Clock, Objects
-
-Json = Mapping[str, Any]
 
 ALLOWED_NAMESPACES = "lokeys.dev/allowed-namespaces"
 MAX_QUOTE = 400
@@ -34,33 +33,6 @@ class Cluster:
     api: Api
     fingerprinter: Fingerprinter
     clock: Clock
-
-
-def at(obj: Any, *path: str) -> Any:
-    """Return the value at `path`, None where a step is missing, null or no object."""
-    for step in path:
-        if not isinstance(obj, Mapping):
-            return None
-        obj = obj.get(step)
-    return obj
-
-
-def mappings_at(obj: Any, *path: str) -> list[Json]:
-    """Return the objects of the list at `path`; nothing where there is none."""
-    found = at(obj, *path)
-    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
-
-
-def text_at(obj: Any, *path: str) -> str:
-    """Return the text at `path`, or nothing."""
-    found = at(obj, *path)
-    return found if isinstance(found, str) else ""
-
-
-def number_at(obj: Any, *path: str, default: int = 0) -> int:
-    """Return the whole number at `path`, or `default`."""
-    found = at(obj, *path)
-    return found if isinstance(found, int) and not isinstance(found, bool) else default
 
 
 def moment_at(obj: Any, *path: str) -> datetime | None:

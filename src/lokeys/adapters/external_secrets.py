@@ -13,18 +13,9 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from lokeys.adapters.cluster import (
-    Cluster,
-    Json,
-    at,
-    events_of,
-    mappings_at,
-    moment_at,
-    quotable,
-    text_at,
-    unreadable,
-)
+from lokeys.adapters.cluster import Cluster, events_of, moment_at, quotable, unreadable
 from lokeys.adapters.objects import as_served
+from lokeys.core.json_fields import Json, at, mappings_at, text_at
 from lokeys.core.model import ExternalSecretRef, Hop, Ref
 from lokeys.core.snapshot import DeliveryState, RefreshPolicy, StoreState, Unreadable
 from lokeys.errors import LokeysError, NeedsHuman, NotFound

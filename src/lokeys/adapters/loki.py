@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 
 import httpx2
 
-from lokeys.adapters.cluster import Cluster, text_at, unreadable
+from lokeys.adapters.cluster import Cluster, unreadable
 from lokeys.adapters.http import Bounds, Reply, bounded_request
 from lokeys.adapters.pods import loki_container
 from lokeys.core import loki_log
+from lokeys.core.json_fields import text_at
 from lokeys.core.loki.names import HTTP_PORT
 from lokeys.core.model import Hop, MetricsEndpoint, Ref, Workload
 from lokeys.core.snapshot import LogLine, LokiMetrics, PodState, Unreadable

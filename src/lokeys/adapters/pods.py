@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from lokeys.adapters.cluster import Json, at, mappings_at, moment_at, number_at, text_at
+from lokeys.adapters.cluster import moment_at
+from lokeys.core.json_fields import Json, at, mappings_at, number_at, text_at
 from lokeys.core.model import Ref
 from lokeys.core.snapshot import PodState
 

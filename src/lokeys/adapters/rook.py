@@ -17,22 +17,11 @@ from dataclasses import dataclass, field, replace
 
 import httpx2
 
-from lokeys.adapters.cluster import (
-    Cluster,
-    Json,
-    allows,
-    at,
-    controller_of,
-    events_of,
-    mappings_at,
-    number_at,
-    quotable,
-    text_at,
-    unreadable,
-)
+from lokeys.adapters.cluster import Cluster, allows, controller_of, events_of, quotable, unreadable
 from lokeys.adapters.rgw import RgwAdmin, live_keys, why_unreadable
 from lokeys.adapters.secrets import pair_of, value_of
 from lokeys.core import model
+from lokeys.core.json_fields import Json, at, mappings_at, number_at, text_at
 from lokeys.core.model import Hop, PairKeys, Ref, RookSource, SecretSource
 from lokeys.core.sensitive import KeyPair
 from lokeys.core.snapshot import RookUser, SourceState, Unreadable, Why

@@ -10,16 +10,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from lokeys.adapters.cluster import (
-    Cluster,
-    Json,
-    at,
-    controller_of,
-    mappings_at,
-    moment_at,
-    text_at,
-    unreadable,
-)
+from lokeys.adapters.cluster import Cluster, controller_of, moment_at, unreadable
+from lokeys.core.json_fields import Json, at, mappings_at, text_at
 from lokeys.core.model import Hop, PairKeys, Ref, SecretRef
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.core.snapshot import SecretState

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lokeys.adapters.cluster import Json, at, mappings_at, text_at
+from lokeys.core.json_fields import Json, at, mappings_at, text_at
 
 Labels = Mapping[str, str]
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lokeys.adapters.cluster import Json, at, mappings_at, moment_at, number_at, text_at
+from lokeys.adapters.cluster import moment_at
+from lokeys.core.json_fields import Json, at, mappings_at, number_at, text_at
 from lokeys.core.loki import names
 from lokeys.core.model import Ref
 from lokeys.core.operate.intents import (

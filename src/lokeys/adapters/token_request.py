@@ -11,7 +11,7 @@ import asyncio
 
 import msgspec
 
-from lokeys.adapters.cluster import text_at
+from lokeys.core.json_fields import text_at
 from lokeys.core.model import Ref
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.trust.claims import claims_of, is_of_api_server

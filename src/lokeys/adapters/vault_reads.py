@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from lokeys.adapters.cluster import Json, at, mappings_at, number_at, text_at
+from lokeys.core.json_fields import Json, at, mappings_at, number_at, text_at
 from lokeys.core.model import SecretKeyRef
 
 _DEFAULT_LABEL = "password"

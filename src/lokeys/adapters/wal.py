@@ -16,9 +16,9 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
-from lokeys.adapters.cluster import Json, at, mappings_at, text_at
 from lokeys.adapters.secrets import value_of
 from lokeys.bounded_yaml import built
+from lokeys.core.json_fields import Json, at, mappings_at, text_at
 from lokeys.core.model import Ref
 from lokeys.errors import LokeysError
 

@@ -11,18 +11,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from lokeys.adapters import selectors
-from lokeys.adapters.cluster import (
-    Cluster,
-    Json,
-    at,
-    controller_of,
-    events_of,
-    number_at,
-    text_at,
-    unreadable,
-)
+from lokeys.adapters.cluster import Cluster, controller_of, events_of, unreadable
 from lokeys.adapters.pods import is_over, loki_container, pod_state, secrets_read_by
 from lokeys.adapters.wal import wal_persistent
+from lokeys.core.json_fields import Json, at, number_at, text_at
 from lokeys.core.model import Hop, Ref, Workload
 from lokeys.core.snapshot import Budget, PodState, Roller, Unreadable, WorkloadState
 from lokeys.errors import Conflict, Forbidden, LokeysError, NotFound, Waiting

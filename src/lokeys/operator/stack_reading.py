@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lokeys.adapters.cluster import text_at
 from lokeys.core.catalogue import operation
 from lokeys.core.finding import Finding
+from lokeys.core.json_fields import text_at
 from lokeys.core.loki.hashes import secret_hash, store_hash, tenants_hash
 from lokeys.core.loki.store import MANAGED_SUFFIX
 from lokeys.core.lokistack.model import KIND

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lokeys.adapters.cluster import at, mappings_at
 from lokeys.bounded_yaml import built
+from lokeys.core.json_fields import at, mappings_at
 from lokeys.core.loki.names import config_name
 from lokeys.core.model import Ref
 from lokeys.core.operate.intents import MANAGER, Intent

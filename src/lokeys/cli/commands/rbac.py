@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from lokeys.adapters.cluster import at, mappings_at, text_at
 from lokeys.adapters.external_secrets import store_ref_of
 from lokeys.cli.options import ManifestCommand, Options, options_of
 from lokeys.cli.output import Printer
@@ -17,6 +16,7 @@ from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.cli.stacks import stack_from_cluster, stack_from_file
 from lokeys.core.commented import commented_yaml
+from lokeys.core.json_fields import at, mappings_at, text_at
 from lokeys.core.model import Ref, RookSource, RouteSpec
 from lokeys.core.rbac import (
     Account,

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from lokeys.adapters.cluster import at, mappings_at, text_at
 from lokeys.cli.options import Command, options_of
 from lokeys.cli.output import Line
 from lokeys.cli.routes import KIND
 from lokeys.cli.session import Session, run_session
+from lokeys.core.json_fields import at, mappings_at, text_at
 from lokeys.core.report import report
 from lokeys.errors import BadInput
 from lokeys.kube.replies import NoSuchKind

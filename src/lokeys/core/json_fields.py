@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands in an object that somebody else wrote, where it has the type that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+def at(obj: Any, *path: str) -> Any:
+    """Return the value at `path`, None where a step is missing, null or no object."""
+    for step in path:
+        if not isinstance(obj, Mapping):
+            return None
+        obj = obj.get(step)
+    return obj
+
+
+def mappings_at(obj: Any, *path: str) -> list[Json]:
+    """Return the objects of the list at `path`; nothing where there is none."""
+    found = at(obj, *path)
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
+def text_at(obj: Any, *path: str) -> str:
+    """Return the text at `path`, or nothing."""
+    found = at(obj, *path)
+    return found if isinstance(found, str) else ""
+
+
+def number_at(obj: Any, *path: str, default: int = 0) -> int:
+    """Return the whole number at `path`, or `default`."""
+    found = at(obj, *path)
+    return found if isinstance(found, int) and not isinstance(found, bool) else default
