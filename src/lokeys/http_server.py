@@ -5,6 +5,9 @@
 
 One handler answers every request. A body may be bytes, or an async iterator that is sent part by
 part as it comes (a watch) and closed as soon as the client goes away.
+
+What a client may take is bounded: the size of the head (h11's limit, 16 KiB) and of the body, the
+time for a request and for taking an answer, and the number of connections.
 """
 
 from __future__ import annotations
@@ -88,7 +91,9 @@ class Listen:
     port: int = 0  # 0: any free one
     tls: ssl.SSLContext | None = None
     max_body_bytes: int = 64 << 20
-    idle_s: float = 75.0  # how long a connection may wait for (the rest of) a request
+    max_connections: int = 4096  # one more, and the oldest is closed
+    request_s: float = 75.0  # how long a connection may take until a request has come whole
+    send_s: float = 75.0  # how long a client may take to read a part of an answer
 
 
 class HttpServer:
@@ -98,7 +103,7 @@ class HttpServer:
         self._handler = handler
         self._listen = listen or Listen()
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}  # oldest first
         self.port = self._listen.port
 
     @property
@@ -147,11 +152,19 @@ class HttpServer:
         if self._server is None:
             writer.transport.abort()  # it was on its way in when we stopped
             return
+        if len(self._connections) >= self._listen.max_connections:
+            self._close_oldest()
         task = asyncio.create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        self._connections[task] = writer
+        task.add_done_callback(self._connections.pop)
         # Not in the task: one that is cancelled before it begins runs none of its own lines.
         task.add_done_callback(lambda _: writer.transport.abort())
+
+    def _close_oldest(self) -> None:
+        """Make room for a new client: it may be the kubelet, and the old ones only waiting."""
+        oldest = next(iter(self._connections))
+        self._connections[oldest].transport.abort()  # at once, though the task end a moment later
+        oldest.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError, Hangup):
@@ -192,16 +205,20 @@ class _Connection:
             self._http.start_next_cycle()
 
     async def _read_request(self) -> Request | None:
+        async with asyncio.timeout(self._listen.request_s):
+            return await self._whole_request()
+
+    async def _whole_request(self) -> Request | None:
         head: h11.Request | None = None
         body = bytearray()
         while True:
             event = await self._next_event()
             if isinstance(event, h11.Request):
                 head = event
+                self._insist_on_size(_length_of(head))
             elif isinstance(event, h11.Data):
+                self._insist_on_size(len(body) + len(event.data))
                 body += event.data
-                if len(body) > self._listen.max_body_bytes:
-                    raise h11.RemoteProtocolError("too large", error_status_hint=413)
             elif isinstance(event, h11.EndOfMessage) and head is not None:
                 return Request(
                     method=head.method.decode(),
@@ -214,6 +231,10 @@ class _Connection:
             else:
                 return None
 
+    def _insist_on_size(self, body_bytes: int) -> None:
+        if body_bytes > self._listen.max_body_bytes:
+            raise h11.RemoteProtocolError("too large", error_status_hint=413)
+
     async def _next_event(self) -> object:
         while True:
             event = self._http.next_event()
@@ -222,8 +243,7 @@ class _Connection:
             if self._http.they_are_waiting_for_100_continue:
                 go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
                 await self._send(go_on)
-            async with asyncio.timeout(self._listen.idle_s):
-                self._http.receive_data(await self._reader.read(_READ_BYTES))
+            self._http.receive_data(await self._reader.read(_READ_BYTES))
 
     async def _answer(self, request: Request) -> None:
         try:
@@ -281,7 +301,8 @@ class _Connection:
         data = self._http.send(event)
         if data:
             self._writer.write(data)
-            await self._writer.drain()
+            async with asyncio.timeout(self._listen.send_s):
+                await self._writer.drain()
 
     async def _refuse(self, status: int) -> None:
         if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
@@ -297,6 +318,11 @@ class _Connection:
             self._writer.close()
             async with asyncio.timeout(1):
                 await self._writer.wait_closed()
+
+
+def _length_of(head: h11.Request) -> int:
+    """Return how long a body is said to be; h11 has refused what is no number."""
+    return int(dict(head.headers).get(b"content-length", b"0"))
 
 
 def _reason_of(status: int) -> bytes:

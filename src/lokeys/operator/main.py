@@ -24,7 +24,7 @@ from lokeys.clock import utc_now
 from lokeys.core.model import RouteSpec
 from lokeys.engine.verify import Verifier
 from lokeys.errors import BadInput, Transient
-from lokeys.http_server import HttpServer, Listen
+from lokeys.http_server import HttpServer
 from lokeys.kube.client import Api, Object
 from lokeys.kube.events import EventWriter
 from lokeys.kube.informer import InformerSet, Scope
@@ -35,7 +35,7 @@ from lokeys.kube.resources import STORAGE_CREDENTIAL
 from lokeys.operator.cache import RouteObjects
 from lokeys.operator.controller import Controller
 from lokeys.operator.metrics import Metrics
-from lokeys.operator.pages import Pages
+from lokeys.operator.pages import Pages, listen_at
 from lokeys.operator.stack_operator import Choice, StackOperator, StackWiring
 from lokeys.operator.stack_trials import MakeVerifier
 from lokeys.operator.stacks import Settings as StackSettings
@@ -90,7 +90,7 @@ async def run(settings: Settings) -> None:
         stacks = StackOperator(wiring)
         operator = _Operator(settings, api, clients, informers, stacks)
         pages = Pages(operator.metrics, ready=operator.ready)
-        listen = Listen(host=settings.host, port=settings.port)
+        listen = listen_at(settings.host, settings.port)
         async with stacks, _listening(HttpServer(pages.answer, listen), settings) as server:
             _log.info("pages on %s", server.url)
             await _until(stop, operator.serve())

@@ -5,8 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lokeys.http_server import Request, Response, text
+from lokeys.http_server import Listen, Request, Response, text
 from lokeys.operator.metrics import Metrics
+
+MAX_CONNECTIONS = 32
+"""The kubelet and a few Prometheus; whoever opens more closes the oldest of them."""
+SEND_S = 10.0
+
+
+def listen_at(host: str, port: int) -> Listen:
+    """Return where the pages are served. Anybody in the cluster may connect: no body is read."""
+    return Listen(
+        host=host, port=port, max_body_bytes=0, max_connections=MAX_CONNECTIONS, send_s=SEND_S
+    )
 
 
 class Pages:
