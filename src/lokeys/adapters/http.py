@@ -14,9 +14,9 @@ import asyncio
 import errno
 import functools
 import logging
-import re
 import socket
 import ssl
+import string
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +25,7 @@ from typing import Self
 
 import httpx2
 
+from lokeys.core.storage.certificates import BEGIN, END, bodies
 from lokeys.errors import BadInput, NotReadable, Unreachable
 
 # Their messages carry whole URLs, and RGW's admin API takes key ids in its queries.
@@ -193,7 +194,7 @@ class HttpClients:
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     """Return a verifying context; made once for each bundle, for it weighs a megabyte."""
     # Bundles carry comments in all alphabets, which OpenSSL's reader does not take.
-    blocks = "\n".join(_CERTIFICATE.findall(ca_bundle)) if ca_bundle else None
+    blocks = "\n".join(_certificates(ca_bundle)) if ca_bundle else None
     if blocks == "":
         raise _no_certificate()
     try:
@@ -205,9 +206,12 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     return context
 
 
-_CERTIFICATE = re.compile(
-    r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----", re.ASCII
-)
+_BASE64 = frozenset(f"{string.ascii_letters}{string.digits}+/={string.whitespace}")
+
+
+def _certificates(pem: str) -> Iterator[str]:
+    found = (body for body in bodies(pem) if body and _BASE64.issuperset(body))
+    return (f"{BEGIN}{body}{END}" for body in found)
 
 
 def _no_certificate() -> BadInput:

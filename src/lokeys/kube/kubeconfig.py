@@ -20,9 +20,9 @@ import yaml
 
 from lokeys.clock import utc_now
 from lokeys.core.place import is_namespace
+from lokeys.core.storage.certificates import end_of_first
 from lokeys.core.storage.telling import shown
 from lokeys.errors import BadInput
-from lokeys.kube.certificate import certificate_end
 from lokeys.kube.kubeconfig_fields import Entry, Place, check_cluster
 from lokeys.kube.tls import material
 
@@ -276,7 +276,7 @@ def _refuse_expired(config: ClusterConfig, *, now: datetime) -> None:
         raise BadInput(message, place=str(config.user["client-certificate"])) from exc
     if pem is None:
         return
-    end = certificate_end(pem)
+    end = end_of_first(pem.decode("latin-1"))
     if end is not None and end <= now:
         raise BadInput(
             f"the client certificate of context `{shown(config.context_name)}` expired on "

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lokeys.errors import BadInput
-from lokeys.kube.certificate import certificate_end
 from lokeys.kube.connection import Connection
 from lokeys.kube.kubeconfig import Surroundings, load
 from lokeys.kube.kubeconfig_fields import CLUSTER, CONTEXT, EXEC, USER
@@ -378,21 +377,3 @@ def test_an_unusable_proxy_of_the_environment_is_named(
     with pytest.raises(BadInput, match="HTTPS_PROXY: no URL of a proxy") as caught:
         Connection(load(kubeconfig=path, surroundings=_around(tmp_path)))
     assert CANARY not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("pem", "year"),
-    [
-        (ENDS_2026, 2026),
-        (ENDS_2081, 2081),
-        ("key first\n" + ENDS_2081 + ENDS_2026, 2081),
-        ("", None),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", None),
-        (ENDS_2026[:300] + "\n-----END CERTIFICATE-----\n", None),
-    ],
-    ids=["short form", "long form", "the first of several", "nothing", "garbage", "truncated"],
-)
-def test_end_of_a_certificate(pem: str, year: int | None) -> None:
-    """The end is read from both forms of time, and garbage gives none."""
-    end = certificate_end(pem.encode())
-    assert (end.year if end else None) == year

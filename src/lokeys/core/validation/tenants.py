@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,13 +12,13 @@ from lokeys.core.lokistack.model import Entry, Tenants
 from lokeys.core.lokistack.tenancy import tenancy_findings, tenancy_of
 from lokeys.core.place import Ref
 from lokeys.core.storage.ca import MADE_BY_CLUSTER, certificate_faults
+from lokeys.core.storage.certificates import behind_the_last
 from lokeys.core.storage.secret_data import SecretData
 from lokeys.core.storage.telling import tell
 from lokeys.core.storage.values import unseen
 from lokeys.core.validation.around import NOT_GIVEN, Around, named_secret, told_absent
 
 CLIENT_ID, CLIENT_SECRET, CA_PATH = "clientID", "clientSecret", "issuerCAPath"
-_LAST = re.compile(r"-----END CERTIFICATE-----[ \t]*\r?\n?")
 _TYPES = {"ConfigMap": "configmap", "Secret": "secret generic"}
 
 
@@ -102,8 +101,7 @@ def _text(  # noqa: PLR0913 - which, for whom, and what is said where it is not 
 
 def _behind(text: str | None) -> Iterator[tuple[str, str]]:
     """Yield that something stands behind the last certificate, at which the gateway stumbles."""
-    *_, rest = _LAST.split(text or "")
-    if rest and rest != text:
+    if behind_the_last(text or ""):
         yield "goes on behind its last certificate", "the end there, without an empty line"
 
 

@@ -8,7 +8,13 @@ import pytest
 
 from lokeys.core.model import Ref
 from lokeys.core.storage.ca import read_ca
-from lokeys.core.storage.certificates import NoCertificate, validities
+from lokeys.core.storage.certificates import (
+    NoCertificate,
+    behind_the_last,
+    bodies,
+    end_of_first,
+    validities,
+)
 from unit.core.storage.secrets import STACK
 
 CA = Ref("ConfigMap", "ca", "logging")
@@ -132,3 +138,58 @@ def test_a_time_of_another_kind_is_none() -> None:
     der = element(0x30, element(0x30, element(2, b"\x01") + element(0x30, b"") * 2 + moments))
     with pytest.raises(NoCertificate):
         list(validities(pem(der)))
+
+
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [
+        (IN_2020, 2021),
+        (TO_2060, 2060),
+        ("key first\n" + TO_2060 + IN_2020, 2060),
+        ("", None),
+        (pem(b""), None),
+        (IN_2020[:300] + "\n-----END CERTIFICATE-----\n", None),
+    ],
+    ids=["short form", "long form", "the first of several", "nothing", "garbage", "truncated"],
+)
+def test_end_of_the_first_certificate(text: str, year: int | None) -> None:
+    """The end is read from both forms of time, and garbage gives none."""
+    end = end_of_first(text)
+    assert (end.year if end else None) == year
+
+
+BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        (BEGIN, []),
+        (END, []),
+        (END + BEGIN, []),
+        (f"a{BEGIN}b{END}c{BEGIN}d{END}e", ["b", "d"]),
+        (f"{BEGIN}a comment with the mark, {BEGIN}b{END}", ["b"]),
+        (f"{BEGIN}b{END}{END}{BEGIN}", ["b"]),
+    ],
+    ids=["nothing", "begun", "ended", "the wrong way round", "two", "begun twice", "ended twice"],
+)
+def test_certificates_stand_between_their_marks(text: str, found: list[str]) -> None:
+    """A mark without its partner makes no certificate, and hides none."""
+    assert list(bodies(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("no mark", ""),
+        (END, ""),
+        (f"{END} \t\r\n", ""),
+        (f"{END}\n\n", "\n"),
+        (f"{END}x", "x"),
+        (f"{END}x{END}\n# y", "# y"),
+    ],
+)
+def test_what_stands_behind_the_last_certificate(text: str, rest: str) -> None:
+    """The end of its own line does not count."""
+    assert behind_the_last(text) == rest
