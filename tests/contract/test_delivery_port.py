@@ -20,8 +20,9 @@ from lokeys.adapters.cluster import Cluster as Way
 from lokeys.adapters.external_secrets import ExternalSecretPort
 from lokeys.adapters.objects import LiveObjects
 from lokeys.adapters.secrets import KubernetesSecretPort
-from lokeys.adapters.vault_reads import ItemField, connect_of, field_of
 from lokeys.clock import utc_now
+from lokeys.core.external_secrets.onepassword import ItemField, connect_of, item_field
+from lokeys.core.external_secrets.reading import Field, read
 from lokeys.core.model import ExternalSecretRef, PairKeys, Ref, SecretRef
 from lokeys.core.snapshot import DeliveryState, SecretState
 from lokeys.demo.parts.connect import ConnectServer
@@ -288,8 +289,9 @@ def test_where_the_pair_comes_from_is_followed(place: Place, delivery: Delivery)
     async def story(ports: Ports) -> None:
         get = ports.way.objects.get
         found = await get(Ref("ExternalSecret", SECRET, delivery.namespace))
-        expected = ItemField(item="loki-s3", label="secret_key")
-        assert field_of(found, "AWS_SECRET_ACCESS_KEY") == expected
+        field = read(found).field_of("AWS_SECRET_ACCESS_KEY")
+        assert isinstance(field, Field)
+        assert item_field(field) == ItemField(item="loki-s3", label="secret_key")
         connect = connect_of(await get(Ref("SecretStore", "onepassword", delivery.namespace)))
         assert connect is not None
         assert (connect.vaults, connect.token.name) == (("homelab",), "token")

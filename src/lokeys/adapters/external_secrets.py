@@ -15,7 +15,8 @@ from typing import Any
 
 from lokeys.adapters.cluster import Cluster, events_of, moment_at, quotable, unreadable
 from lokeys.adapters.objects import as_served
-from lokeys.core.json_fields import Json, at, mappings_at, text_at
+from lokeys.core.external_secrets.reading import read
+from lokeys.core.json_fields import Json, mappings_at, text_at
 from lokeys.core.model import ExternalSecretRef, Hop, Ref
 from lokeys.core.snapshot import DeliveryState, RefreshPolicy, StoreState, Unreadable
 from lokeys.errors import LokeysError, NeedsHuman, NotFound
@@ -25,7 +26,6 @@ from lokeys.kube.resources import Resource
 from lokeys.ports import Reading
 
 FORCE_SYNC = "lokeys.dev/force-sync"
-_DEFAULT_INTERVAL = "1h"
 _UNIT_US = {
     "ns": 0.001,
     "us": 1,
@@ -58,34 +58,6 @@ def _go_duration(text: str) -> timedelta | None:
         return None
 
 
-def interval_text(external_secret: Json) -> str:
-    """Return spec.refreshInterval as it stands there; the CRD's default where it is missing."""
-    found = at(external_secret, "spec", "refreshInterval")
-    return _DEFAULT_INTERVAL if found is None else str(found)
-
-
-def target_of(external_secret: Json) -> str:
-    """Return the name of the Secret that an ExternalSecret makes."""
-    own_name = text_at(external_secret, "metadata", "name")
-    return text_at(external_secret, "spec", "target", "name") or own_name
-
-
-def store_ref_of(external_secret: Json) -> Ref | None:
-    """Return the store that an ExternalSecret reads from, None where it names none."""
-    named = at(external_secret, "spec", "secretStoreRef")
-    if not text_at(named, "name"):
-        entries = mappings_at(external_secret, "spec", "data")
-        entries += mappings_at(external_secret, "spec", "dataFrom")
-        stores = (at(entry, "sourceRef", "storeRef") for entry in entries)
-        named = next((store for store in stores if text_at(store, "name")), None)
-    if named is None:
-        return None
-    namespace = text_at(external_secret, "metadata", "namespace")
-    if text_at(named, "kind") == "ClusterSecretStore":
-        return Ref("ClusterSecretStore", text_at(named, "name"))
-    return Ref("SecretStore", text_at(named, "name"), namespace)
-
-
 def store_state(ref: Ref, store: Json) -> StoreState:
     """Return what a store says of itself."""
     ready = _condition(store)
@@ -101,23 +73,22 @@ def store_state(ref: Ref, store: Json) -> StoreState:
 def delivery_state(external_secret: Json) -> DeliveryState:
     """Return what an ExternalSecret says of itself, without its surroundings."""
     ready = _condition(external_secret)
-    spec = at(external_secret, "spec")
-    text = interval_text(external_secret)
-    policy = text_at(spec, "refreshPolicy")
+    said = read(external_secret)
+    policy = said.refresh_policy
     return DeliveryState(
-        ref=_ref_of(external_secret),
-        target=target_of(external_secret),
+        ref=said.ref,
+        target=said.target,
         refresh_policy=RefreshPolicy(policy) if policy in _POLICIES else RefreshPolicy.PERIODIC,
-        refresh_interval=go_duration(text),
-        refresh_interval_text=text,
-        creation_policy=text_at(spec, "target", "creationPolicy") or "Owner",
-        immutable=at(spec, "target", "immutable") is True,
+        refresh_interval=go_duration(said.interval),
+        refresh_interval_text=said.interval,
+        creation_policy=said.creation_policy,
+        immutable=said.immutable,
         ready=_truth(ready),
         reason=text_at(ready, "reason"),
         message=quotable(text_at(ready, "message")),
         synced_version=text_at(external_secret, "status", "syncedResourceVersion"),
         refreshed_at=moment_at(external_secret, "status", "refreshTime"),
-        reads_whole_item=_reads_whole_item(spec),
+        reads_whole_item=said.reads_whole_item,
     )
 
 
@@ -157,7 +128,7 @@ class ExternalSecretPort:
 
     async def revalidate_store(self) -> None:
         """Annotate its store with a new value, so that the operator looks at it again."""
-        store = store_ref_of(await self._cluster.objects.get(self._ref))
+        store = _store_ref(await self._cluster.objects.get(self._ref))
         if store is None:
             raise NeedsHuman(f"{self._ref} names no store")
         await self._annotate(store)
@@ -172,7 +143,7 @@ class ExternalSecretPort:
         await as_served(ref.kind, call)
 
     async def _store(self, external_secret: Json, gaps: list[Unreadable]) -> StoreState | None:
-        ref = store_ref_of(external_secret)
+        ref = _store_ref(external_secret)
         if ref is None:
             return None
         try:
@@ -195,7 +166,8 @@ class ExternalSecretPort:
                 found = await self._cluster.objects.list("ExternalSecret", namespace=namespace)
             except LokeysError:
                 continue
-            refs = (_ref_of(each) for each in found if go_duration(interval_text(each)) is None)
+            said = map(read, found)
+            refs = (each.ref for each in said if go_duration(each.interval) is None)
             return tuple(sorted(ref for ref in refs if ref != self._ref))
         return ()
 
@@ -217,15 +189,14 @@ class ExternalSecretPort:
         named = [
             text_at(owner, "name") for owner in owners if text_at(owner, "kind") == "ExternalSecret"
         ]
-        named += sorted(text_at(es, "metadata", "name") for es in claims if target_of(es) == target)
+        named += sorted(es.ref.name for es in map(read, claims) if es.target == target)
         others = (name for name in named if name != self._ref.name)
         name = next(others, None)
         return Ref("ExternalSecret", name, namespace) if name else None
 
 
-def _ref_of(external_secret: Json) -> Ref:
-    metadata = at(external_secret, "metadata")
-    return Ref("ExternalSecret", text_at(metadata, "name"), text_at(metadata, "namespace"))
+def _store_ref(external_secret: Json) -> Ref | None:
+    return next(iter(read(external_secret).stores), None)
 
 
 def _condition(obj: Json) -> Json | None:
@@ -235,9 +206,3 @@ def _condition(obj: Json) -> Json | None:
 
 def _truth(condition: Json | None) -> bool | None:
     return {"True": True, "False": False}.get(text_at(condition, "status"))
-
-
-def _reads_whole_item(spec: Json) -> bool:
-    """Tell whether one read brings both halves: extract, and no key read by itself."""
-    extracts = [entry for entry in mappings_at(spec, "dataFrom") if at(entry, "extract")]
-    return bool(extracts) and not mappings_at(spec, "data")

@@ -12,9 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 from urllib.parse import urlsplit
 
+from lokeys.core.external_secrets.onepassword import (
+    Connect,
+    ItemField,
+    connect_of,
+    item_field,
+    provider_of,
+)
+from lokeys.core.external_secrets.reading import ExternalSecret, Field, read
+from lokeys.core.external_secrets.template import NotFollowed
+from lokeys.core.json_fields import Json
 from lokeys.core.model import (
     Bucket,
     ExternalSecretRef,
@@ -53,7 +62,7 @@ CANDIDATES = 50
 """More users than this are not tried at the store."""
 ROOK_KEYS = PairKeys(access_key_id="AccessKey", secret_access_key="SecretKey")
 
-Json = Mapping[str, Any]
+_COMPARED = "source and Secret are compared, and what lies between stays with you"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +268,7 @@ class Discoverer:
         found = [
             item
             for item in await self._list("ExternalSecret", namespace=namespace)
-            if _target(item) == secret.name
+            if read(item).target == secret.name
         ]
         if not found:
             notes["spec.secret"] = (
@@ -278,41 +287,32 @@ class Discoverer:
     async def _vault(
         self, external: Json, secret: SecretRef, namespace: str, notes: dict[str, str]
     ) -> Vault | None:
-        store_ref = _store_ref(external, namespace)
+        said = read(external, namespace=namespace)
+        fields = _fields_of(said, secret.keys)
+        stores = {each.remote.store for each in fields if isinstance(each, Field)}
+        store_ref = next(iter(sorted(stores - {None}, key=str)), next(iter(said.stores), None))
         store = await self._get(store_ref) if store_ref else None
         if store is None:
             notes["spec.source"] = f"the store {store_ref} could not be read: is there a vault?"
             return None
-        provider: Json = (store.get("spec") or {}).get("provider") or {}
-        connect = provider.get("onepassword")
+        connect = connect_of(store)
         if connect is None:
-            kind = ", ".join(provider) or "unknown"
             notes["spec.secret.externalSecret"] = (
-                f"its provider `{kind}` is one that lokeys cannot read: source and Secret are "
-                "compared, and what lies between stays with you"
+                f"its provider `{provider_of(store) or 'unknown'}` is one that lokeys cannot read: "
+                f"{_COMPARED}"
             )
             return None
-        items, fields = _remote(external, secret.keys)
-        if len(items) != 1:
-            notes["spec.vault"] = (
-                f"{UNKNOWN}: the two keys come from different items ({', '.join(sorted(items))}), "
-                "and a pair is written as one"
-            )
-        token = ((connect.get("auth") or {}).get("secretRef") or {}).get(
-            "connectTokenSecretRef"
-        ) or {}
-        vaults = list((connect.get("vaults") or {UNKNOWN: 1}).items())
-        vaults.sort(key=lambda entry: entry[1])
-        _note_vault(vaults, token, namespace, notes)
-        return OnePasswordVault(
-            url=str(connect.get("connectHost") or UNKNOWN),
-            token=SecretKeyRef(
-                name=str(token.get("name") or UNKNOWN), key=str(token.get("key") or "token")
-            ),
-            vault=str(vaults[0][0]),
-            item=next(iter(sorted(items)), UNKNOWN),
-            fields=fields,
-        )
+        labelled = [each if isinstance(each, NotFollowed) else item_field(each) for each in fields]
+        if len(stores) > 1:
+            labelled.append(NotFollowed("the two keys come from different stores"))
+        for each in labelled:
+            if isinstance(each, NotFollowed):
+                notes["spec.secret.externalSecret"] = (
+                    f"the vault's fields are not followed: {each.why}; {_COMPARED}"
+                )
+                return None
+        found = [each for each in labelled if isinstance(each, ItemField)]
+        return _onepassword(connect, found, namespace, notes)
 
     # --- source ----------------------------------------------------------------------------------
 
@@ -432,10 +432,38 @@ def _bucket(storage: Storage, endpoint: str, notes: dict[str, str]) -> Bucket:
     )
 
 
-def _note_vault(
-    vaults: Sequence[tuple[str, int]], token: Json, namespace: str, notes: dict[str, str]
-) -> None:
-    there = token.get("namespace")
+def _fields_of(said: ExternalSecret, keys: PairKeys) -> list[Field | NotFollowed]:
+    return [said.field_of(key) for key in (keys.access_key_id, keys.secret_access_key)]
+
+
+def _onepassword(
+    connect: Connect, pair: Sequence[ItemField], namespace: str, notes: dict[str, str]
+) -> OnePasswordVault:
+    """Return the vault whose item holds the pair, with what is to be said about it in `notes`."""
+    items = sorted({each.item for each in pair})
+    if len(items) > 1:
+        notes["spec.vault"] = (
+            f"{UNKNOWN}: the two keys come from different items ({', '.join(items)}), "
+            "and a pair is written as one"
+        )
+    if not all(each.certain for each in pair):
+        notes["spec.vault.onePassword.fields"] = (
+            "as External Secrets names them; the item's labels may have another character where "
+            "these have `_`"
+        )
+    _note_vault(connect, namespace, notes)
+    labels = [each.label for each in pair]
+    return OnePasswordVault(
+        url=connect.url or UNKNOWN,
+        token=SecretKeyRef(name=connect.token.name or UNKNOWN, key=connect.token.key or "token"),
+        vault=next(iter(connect.vaults), UNKNOWN),
+        item=items[0] or UNKNOWN,
+        fields=PairKeys(access_key_id=labels[0], secret_access_key=labels[1]),
+    )
+
+
+def _note_vault(connect: Connect, namespace: str, notes: dict[str, str]) -> None:
+    there = connect.token_namespace
     if there and there != namespace:
         notes["spec.vault.onePassword.connect.tokenSecretRef"] = (
             f"{UNKNOWN}: the token is in namespace {there}; lokeys reads one from {namespace}, "
@@ -445,47 +473,9 @@ def _note_vault(
         notes["spec.vault.onePassword.connect.tokenSecretRef"] = (
             "as External Secrets has it; lokeys needs one that may also write the item"
         )
-    if len(vaults) > 1:
-        others = ", ".join(name for name, _ in vaults)
+    if len(connect.vaults) > 1:
+        others = ", ".join(connect.vaults)
         notes["spec.vault.onePassword.vault"] = f"the first of several that are searched: {others}"
-
-
-def _remote(external: Json, keys: PairKeys) -> tuple[set[str], PairKeys]:
-    """Return the items that the pair comes from, and the labels of its two fields."""
-    spec: Json = external.get("spec") or {}
-    data = {each.get("secretKey"): each.get("remoteRef") or {} for each in spec.get("data") or ()}
-    template = ((spec.get("target") or {}).get("template") or {}).get("data") or {}
-    whole = {
-        str(entry["extract"]["key"])
-        for entry in spec.get("dataFrom") or ()
-        if (entry.get("extract") or {}).get("key")
-    }
-    items: set[str] = set()
-    labels = []
-    for key in (keys.access_key_id, keys.secret_access_key):
-        name = loki_config.template_variable(str(template.get(key, ""))) or key
-        remote = data.get(name)
-        if remote:
-            items.add(str(remote.get("key")))
-            labels.append(str(remote.get("property") or "password"))
-        else:
-            items |= whole
-            labels.append(name)
-    return items, PairKeys(access_key_id=labels[0], secret_access_key=labels[1])
-
-
-def _store_ref(external: Json, namespace: str) -> Ref | None:
-    named = (external.get("spec") or {}).get("secretStoreRef") or {}
-    if not named.get("name"):
-        return None
-    if named.get("kind") == "ClusterSecretStore":
-        return Ref("ClusterSecretStore", named["name"])
-    return Ref("SecretStore", named["name"], namespace)
-
-
-def _target(external: Json) -> str:
-    target = (external.get("spec") or {}).get("target") or {}
-    return str(target.get("name") or external["metadata"]["name"])
 
 
 def _route_name(workload: str) -> str:

@@ -26,7 +26,6 @@ _PATHS = (
 """The newer client's place first: where both are given, that one is used."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-?([^}]*))?\}")
-_TEMPLATE = re.compile(r"\{\{-?\s*\.([A-Za-z0-9_]+)(?:\s*\|[^}]*)?\s*-?\}\}")
 Json = Mapping[str, Any]
 
 
@@ -77,12 +76,6 @@ def decoded(value: object) -> str:
         return b64decode(str(value or "")).decode()
     except (Base64Error, UnicodeDecodeError):
         return ""
-
-
-def template_variable(text: str) -> str:
-    """Return the variable that an ExternalSecret's template puts there, if it is just one."""
-    found = _TEMPLATE.fullmatch(text.strip())
-    return found[1] if found else ""
 
 
 def _sections(text: str) -> Iterator[Json]:

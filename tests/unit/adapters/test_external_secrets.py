@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from lokeys.adapters.external_secrets import ExternalSecretPort, go_duration
-from lokeys.adapters.vault_reads import Connect, ItemField, connect_of, field_of, provider_of
-from lokeys.core.model import ExternalSecretRef, Ref, SecretKeyRef
+from lokeys.core.model import ExternalSecretRef, Ref
 from lokeys.core.snapshot import DeliveryState, RefreshPolicy, Why
 from lokeys.ports import Reading
 from unit.adapters.cluster_fakes import Json, Server, cluster, event, secret
@@ -242,72 +241,3 @@ def test_revalidating_annotates_the_store() -> None:
     where, _ = cluster(external(), store(), server=server)
     asyncio.run(port(where).revalidate_store())
     assert server.calls[0][1] == "/apis/external-secrets.io/v1/namespaces/ns/secretstores/connect"
-
-
-ID_BY_DATA = [{"secretKey": "id", "remoteRef": {"key": "loki-s3-config", "property": "access_key"}}]
-
-
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        pytest.param(
-            {"data": [{**ID_BY_DATA[0], "secretKey": "AWS_ID"}]}, "access_key", id="data by key"
-        ),
-        pytest.param(
-            {
-                "data": ID_BY_DATA,
-                "target": {"template": {"data": {"AWS_ID": "{{ .id | toString }}"}}},
-            },
-            "access_key",
-            id="through a plain template",
-        ),
-        pytest.param(
-            {
-                "data": ID_BY_DATA,
-                "target": {"template": {"data": {"AWS_ID": "{{ .id | b64dec }}"}}},
-            },
-            None,
-            id="through a template that does more",
-        ),
-        pytest.param(
-            {"data": ID_BY_DATA, "target": {"template": {"templateFrom": [{}]}}},
-            None,
-            id="through a template that is elsewhere",
-        ),
-        pytest.param(
-            {"dataFrom": [{"extract": {"key": "loki-s3-config"}}]}, "AWS_ID", id="the whole item"
-        ),
-        pytest.param(
-            {"dataFrom": [{"extract": {"key": "one"}}, {"extract": {"key": "two"}}]},
-            None,
-            id="two whole items",
-        ),
-        pytest.param(
-            {"data": [{"secretKey": "AWS_ID", "remoteRef": {"key": "loki-s3-config"}}]},
-            "password",
-            id="no field named",
-        ),
-    ],
-)
-def test_which_field_feeds_a_data_key(spec: Json, expected: str | None) -> None:
-    """Where that is unclear, nothing is claimed."""
-    found = field_of(external(**spec), "AWS_ID")
-    assert found == (ItemField(item="loki-s3-config", label=expected) if expected else None)
-
-
-def test_the_connect_behind_a_store() -> None:
-    """Vaults come in the order in which they are searched."""
-    token = {"name": "token", "key": "t", "namespace": "eso"}
-    provider = {
-        "connectHost": "http://connect",
-        "vaults": {"second": 2, "first": 1},
-        "auth": {"secretRef": {"connectTokenSecretRef": token}},
-    }
-    assert connect_of(store(onepassword=provider)) == Connect(
-        url="http://connect",
-        vaults=("first", "second"),
-        token=SecretKeyRef(name="token", key="t"),
-        token_namespace="eso",
-    )
-    assert connect_of(store(onepasswordSDK={"vault": "v"})) is None
-    assert provider_of(store(onepasswordSDK={"vault": "v"})) == "onepasswordSDK"

@@ -263,6 +263,88 @@ def test_a_whole_item_and_a_template_are_seen_through() -> None:
     assert vault.fields == PairKeys(access_key_id="access_key", secret_access_key="secret_key")
 
 
+def mapped(*remotes: tuple[str, str], **template: str) -> Json:
+    """Return the story's ExternalSecret with other remote fields, through a template."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    data = [
+        {"secretKey": name, "remoteRef": {"key": item, "property": label}}
+        for name, (item, label) in zip(names, remotes, strict=True)
+    ]
+    target = {"template": {"mergePolicy": "Merge", "data": template}} if template else {}
+    return external_secret(data=data, target=target)
+
+
+def test_labels_are_read_as_external_secrets_reads_them() -> None:
+    """The prefix `field/` is 1Password's, and no part of the label."""
+    found = discovered(mapped(("loki", "field/access_key"), ("loki", "secret_key")))
+    assert isinstance(found.spec.vault, OnePasswordVault)
+    assert found.spec.vault.fields.access_key_id == "access_key"
+
+
+WHOLE_ITEM = [{"extract": {"key": "loki-s3-config"}}]
+
+
+@pytest.mark.parametrize(
+    ("external", "why"),
+    [
+        (mapped(("loki", "file/id"), ("loki", "secret_key")), "a file of the item"),
+        (
+            mapped(
+                ("loki", "a"), ("loki", "b"), AWS_ACCESS_KEY_ID="{{ .AWS_ACCESS_KEY_ID | b64enc }}"
+            ),
+            "`b64enc` changes the value",
+        ),
+        (
+            external_secret(
+                data=[],
+                dataFrom=[
+                    WHOLE_ITEM[0] | {"rewrite": [{"regexp": {"source": "^X_", "target": ""}}]}
+                ],
+            ),
+            "`rewrite` gives several labels this name",
+        ),
+        (external_secret(data=[], dataFrom=[{"find": {"name": {}}}]), "`find`"),
+        (
+            external_secret(
+                data=[
+                    {"secretKey": "AWS_ACCESS_KEY_ID", "remoteRef": {"key": "loki"}},
+                    {
+                        "secretKey": "AWS_SECRET_ACCESS_KEY",
+                        "remoteRef": {"key": "loki"},
+                        "sourceRef": {"storeRef": {"name": "another"}},
+                    },
+                ]
+            ),
+            "different stores",
+        ),
+    ],
+    ids=["a file", "a function", "a rewrite", "whatever is found", "two stores"],
+)
+def test_fields_that_are_not_followed_are_not_guessed(external: Json, why: str) -> None:
+    """The route has no vault, so that nothing is written there; the reason stands beside it."""
+    found = discovered(external, named("SecretStore", "another", spec=secret_store()["spec"]))
+    assert found.spec.vault is None
+    assert why in found.notes["spec.secret.externalSecret"]
+    assert isinstance(found.spec.source, RookSource)
+    assert found.blanks == ()
+
+
+def test_labels_that_may_be_others_are_said_to_be() -> None:
+    """Of a whole item's labels External Secrets makes `_` of what may not stand in a key."""
+    found = discovered(external_secret(data=[], dataFrom=WHOLE_ITEM))
+    assert "another character" in found.notes["spec.vault.onePassword.fields"]
+    assert "spec.vault.onePassword.fields" not in discovered().notes
+
+
+def test_a_store_that_only_entries_name_is_found() -> None:
+    """No store for all is needed."""
+    source = {"sourceRef": {"storeRef": {"name": "onepassword"}}}
+    spec = {"secretStoreRef": None, "data": [], "dataFrom": [WHOLE_ITEM[0] | source]}
+    found = discovered(external_secret(**spec))
+    assert isinstance(found.spec.vault, OnePasswordVault)
+    assert found.spec.vault.item == "loki-s3-config"
+
+
 def test_without_an_external_secret_lokeys_writes_it_itself() -> None:
     """No delivery, no vault: said in a note."""
     plain = [item for item in cluster().items if item["kind"] != "ExternalSecret"]

@@ -12,7 +12,6 @@ from lokeys.engine.loki_config import (
     Environment,
     Storage,
     storage_of,
-    template_variable,
     texts_of,
 )
 
@@ -130,17 +129,3 @@ def test_files_are_read_out_of_secrets_and_config_maps() -> None:
     assert texts_of({"kind": "ConfigMap", "data": {"c.yaml": "a: 1", "x": "y"}}) == ["a: 1"]
     assert texts_of({"kind": "Secret", "data": {"c.yml": encoded}}) == ["a: 1"]
     assert texts_of({"kind": "Secret", "data": {"c.yml": "!", "d.yml": "/w=="}}) == ["", ""]
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("{{ .access_key }}", "access_key"),
-        ("{{ .access_key | trim }}", "access_key"),
-        ("{{- .a -}}", "a"),
-        ("x{{ .a }}", ""),
-    ],
-)
-def test_a_template_that_is_one_variable_is_seen_through(text: str, name: str) -> None:
-    """Only a template that is nothing but one variable names a field."""
-    assert template_variable(text) == name

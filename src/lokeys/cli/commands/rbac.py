@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from lokeys.adapters.external_secrets import store_ref_of
 from lokeys.cli.options import ManifestCommand, Options, options_of
 from lokeys.cli.output import Printer
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.cli.stacks import stack_from_cluster, stack_from_file
 from lokeys.core.commented import commented_yaml
+from lokeys.core.external_secrets.reading import read
 from lokeys.core.json_fields import at, mappings_at, text_at
 from lokeys.core.model import Ref, RookSource, RouteSpec
 from lokeys.core.rbac import (
@@ -161,5 +161,6 @@ async def _known(session: Session, spec: RouteSpec) -> Known:
     if spec.external_secret:
         with suppress(LokeysError):
             ref = Ref("ExternalSecret", spec.external_secret.name, spec.namespace)
-            behind = store_ref_of(await session.objects.get(ref))
+            stores = read(await session.objects.get(ref)).stores
+            behind = next(iter(stores), None)
     return Known(rook_store=store, key_secrets=keys, secret_store=behind)

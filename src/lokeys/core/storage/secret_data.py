@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lokeys.core.catalogue import storage_secrets as rules
+from lokeys.core.external_secrets.reading import ExternalSecret
 from lokeys.core.finding import Finding
 from lokeys.core.json_words import form as form_of
 from lokeys.core.place import Ref
@@ -146,23 +147,10 @@ def _bytes(value: str) -> bytes | None:
         return None
 
 
-def external_secret_data(manifest: Mapping[str, Any], *, ref: Ref) -> SecretData:
+def external_secret_data(said: ExternalSecret, *, ref: Ref) -> SecretData:
     """Return what an ExternalSecret says of the Secret that it makes: the names of its keys."""
-    spec = _mapping(manifest.get("spec"))
-    template = _mapping(_mapping(spec.get("target")).get("template"))
-    templated = _mapping(template.get("data"))
-    entries = spec.get("data")
-    listed = [
-        entry["secretKey"]
-        for entry in (entries if isinstance(entries, list) else ())
-        if isinstance(entry, Mapping) and isinstance(entry.get("secretKey"), str)
-    ]
-    replaced = bool(templated) and template.get("mergePolicy") != "Merge"
-    keys = frozenset(map(str, templated)) | (frozenset() if replaced else frozenset(listed))
-    unknown = bool(template.get("templateFrom")) or (bool(spec.get("dataFrom")) and not replaced)
-    metadata = _mapping(manifest.get("metadata"))
-    made_by = Ref("ExternalSecret", printable(str(metadata.get("name"))), ref.namespace)
-    return SecretData(ref=ref, keys=keys, complete=not unknown, made_by=made_by)
+    made_by = Ref("ExternalSecret", printable(said.ref.name), ref.namespace)
+    return SecretData(ref=ref, keys=said.keys, complete=said.names_all_keys, made_by=made_by)
 
 
 def sealed_secret_data(manifest: Mapping[str, Any], *, ref: Ref) -> SecretData:
@@ -172,13 +160,6 @@ def sealed_secret_data(manifest: Mapping[str, Any], *, ref: Ref) -> SecretData:
     templated = _mapping(_mapping(spec.get("template")).get("data"))
     keys = frozenset(map(str, (*sealed, *templated)))
     return SecretData(ref=ref, keys=keys, made_by=Ref("SealedSecret", ref.name, ref.namespace))
-
-
-def target_name(manifest: Mapping[str, Any]) -> str | None:
-    """Return the name of the Secret that an ExternalSecret makes."""
-    target = _mapping(_mapping(manifest.get("spec")).get("target"))
-    name = target.get("name") or _mapping(manifest.get("metadata")).get("name")
-    return name if isinstance(name, str) else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

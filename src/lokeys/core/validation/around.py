@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lokeys.core.catalogue import storage_objects as rules
+from lokeys.core.external_secrets.reading import read
 from lokeys.core.finding import Finding, Rule, Severity
 from lokeys.core.place import Ref
 from lokeys.core.storage.model import CloudEnvironment
@@ -15,7 +16,6 @@ from lokeys.core.storage.secret_data import SecretData, sealed_secret_data, secr
 from lokeys.core.storage.telling import printable, tell
 from lokeys.core.validation.delivered import (
     added_to,
-    creation_policy,
     kept_out,
     made_secret,
     owner_among,
@@ -51,19 +51,19 @@ def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it 
     """Return what is known of a Secret; adds what is to be said of its form or its absence."""
     objects = around.objects
     placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
-    manifests = [each.object for each in external]
+    said = [read(each.object) for each in external]
     findings += _kept_out(external, wanted, stack, objects)
     if placed is not None:
         decoded = secret_data(placed.object, ref=wanted, stack=stack)
         findings += decoded.findings
-        return added_to(decoded.data, manifests)
-    made = made_secret(manifests, ref=wanted)
+        return added_to(decoded.data, said)
+    made = made_secret(said, ref=wanted)
     sealed = objects.sealed(wanted)
     if made is None and sealed is not None:
-        made = with_brought(sealed_secret_data(sealed.object, ref=wanted), manifests)
+        made = with_brought(sealed_secret_data(sealed.object, ref=wanted), said)
     if made is None:
         why = why_not_made(
-            [objects.ref_of(each) for each in external], list(map(creation_policy, manifests))
+            [objects.ref_of(each) for each in external], [each.creation_policy for each in said]
         )
         findings.append(told_absent(missing, wanted, stack, around, why=why, words=words))
     return made
@@ -73,14 +73,14 @@ def _kept_out(
     external: Sequence[Placed], wanted: Ref, stack: Ref, objects: Objects
 ) -> Iterator[Finding]:
     """Yield the ExternalSecrets that would write to a Secret which another one owns."""
-    manifests = [each.object for each in external]
-    owner = owner_among(manifests)
-    for each in external:
-        if owner is not None and any(each.object is out for out in kept_out(manifests)):
+    said = [read(each.object) for each in external]
+    owner, out = owner_among(said), kept_out(said)
+    for each, its in zip(external, said, strict=True):
+        if owner is not None and any(its is other for other in out):
             words = {
-                "policy": printable(creation_policy(each.object)),
+                "policy": printable(its.creation_policy),
                 "secret": str(wanted),
-                "owner": str(objects.ref_of(external[manifests.index(owner)])),
+                "owner": str(objects.ref_of(external[said.index(owner)])),
             }
             rule = rules.EXTERNAL_SECRET_KEPT_OUT
             field = "spec.target"

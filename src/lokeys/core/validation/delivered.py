@@ -14,65 +14,49 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from lokeys.core.external_secrets.reading import ExternalSecret
 from lokeys.core.finding import Finding, Remedy
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.storage.secret_data import WHOLE_FILE, SecretData, external_secret_data
 
-_NO_MAKER = frozenset({"None", "Merge"})
-_MERGES = frozenset({"Merge", "CreateOrMerge"})
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
-Manifest = Mapping[str, Any]
 
 
-def creation_policy(external_secret: Manifest) -> str:
-    """Return what an ExternalSecret does about its Secret; Owner, where it does not say."""
-    spec = external_secret.get("spec")
-    target = spec.get("target") if isinstance(spec, Mapping) else None
-    said = target.get("creationPolicy") if isinstance(target, Mapping) else None
-    return said if isinstance(said, str) and said else "Owner"
-
-
-def makes(external_secret: Manifest) -> bool:
-    """Tell whether an ExternalSecret makes a Secret that is not there."""
-    return creation_policy(external_secret) not in _NO_MAKER
-
-
-def merges(external_secret: Manifest) -> bool:
-    """Tell whether an ExternalSecret adds to a Secret that is there."""
-    return creation_policy(external_secret) in _MERGES
-
-
-def owner_among(external_secrets: Iterable[Manifest]) -> Manifest | None:
+def owner_among(external_secrets: Iterable[ExternalSecret]) -> ExternalSecret | None:
     """Return the ExternalSecret that keeps all others out; the first, where several would."""
-    return next((each for each in external_secrets if creation_policy(each) == "Owner"), None)
+    return next((each for each in external_secrets if each.creation_policy == "Owner"), None)
 
 
-def kept_out(external_secrets: Sequence[Manifest]) -> list[Manifest]:
+def kept_out(external_secrets: Sequence[ExternalSecret]) -> list[ExternalSecret]:
     """Return those that would write to a Secret which another one owns."""
     owner = owner_among(external_secrets)
     return [
         each
         for each in external_secrets
-        if owner is not None and each is not owner and creation_policy(each) != "None"
+        if owner is not None and each is not owner and each.creation_policy != "None"
     ]
 
 
-def made_secret(external_secrets: Sequence[Manifest], *, ref: Ref) -> SecretData | None:
+def made_secret(external_secrets: Sequence[ExternalSecret], *, ref: Ref) -> SecretData | None:
     """Return what is known of a Secret that only ExternalSecrets speak of; None if none makes it.
 
     Of several that would own it External Secrets lets one, and nobody else writes to it.
     """
-    maker = owner_among(external_secrets) or next(filter(makes, external_secrets), None)
+    maker = owner_among(external_secrets) or next(
+        (each for each in external_secrets if each.makes_secret), None
+    )
     if maker is None:
         return None
     return with_brought(external_secret_data(maker, ref=ref), external_secrets, but=maker)
 
 
 def with_brought(
-    made: SecretData, external_secrets: Iterable[Manifest], *, but: Manifest | None = None
+    made: SecretData,
+    external_secrets: Iterable[ExternalSecret],
+    *,
+    but: ExternalSecret | None = None,
 ) -> SecretData:
     """Return a Secret of which only names are known, with those that ExternalSecrets add to it."""
     for data in _brought(external_secrets, made.ref, but=but):
@@ -80,7 +64,7 @@ def with_brought(
     return made
 
 
-def added_to(own: SecretData, external_secrets: Sequence[Manifest]) -> SecretData:
+def added_to(own: SecretData, external_secrets: Sequence[ExternalSecret]) -> SecretData:
     """Return a Secret with what ExternalSecrets merge into it, of which only names are known."""
     brought = tuple(_brought(external_secrets, own.ref))
     if not brought:
@@ -103,13 +87,13 @@ def added_to(own: SecretData, external_secrets: Sequence[Manifest]) -> SecretDat
 
 
 def _brought(
-    external_secrets: Iterable[Manifest], ref: Ref, *, but: Manifest | None = None
+    external_secrets: Iterable[ExternalSecret], ref: Ref, *, but: ExternalSecret | None = None
 ) -> Iterator[SecretData]:
     external_secrets = tuple(external_secrets)
     if owner_among(external_secrets):
         return
     for each in external_secrets:
-        if each is not but and merges(each):
+        if each is not but and each.merges:
             yield external_secret_data(each, ref=ref)
 
 

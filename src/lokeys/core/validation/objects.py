@@ -8,11 +8,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from lokeys.core.external_secrets.reading import read
 from lokeys.core.finding import Location
 from lokeys.core.place import Ref
-from lokeys.core.storage.secret_data import target_name
 from lokeys.core.storage.telling import printable
-from lokeys.core.validation.delivered import makes
 
 _TOKEN = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 Path = tuple[str | int, ...]
@@ -51,7 +50,7 @@ class Objects:
         for placed in given:
             ref = self.ref_of(placed)
             self._all.setdefault(ref, []).append(placed)
-            made = target_name(placed.object) if ref.kind == "ExternalSecret" else None
+            made = read(placed.object).target if ref.kind == "ExternalSecret" else ""
             if made:
                 self._makers.setdefault(Ref("Secret", printable(made), ref.namespace), []).append(
                     placed
@@ -94,7 +93,7 @@ class Objects:
         """Return the ExternalSecret that makes a Secret, or names it, or else its SealedSecret."""
         found = self.external_secrets_of(secret)
         named = found[0] if found else self.sealed(secret)
-        return next((each for each in found if makes(each.object)), named)
+        return next((each for each in found if read(each.object).makes_secret), named)
 
     def sealed(self, secret: Ref) -> Placed | None:
         """Return the SealedSecret that makes a Secret; it has its name."""

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
+from lokeys.core.external_secrets.reading import read
 from lokeys.core.model import Ref
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.read import StorageReading, read_storage
@@ -99,7 +100,7 @@ def data_of(values: Mapping[str, str | bytes]) -> SecretData:
 
 def from_external_secret(spec: object) -> SecretData:
     """Return what an ExternalSecret tells of its Secret."""
-    return external_secret_data({"metadata": {"name": "es"}, "spec": spec}, ref=SECRET)
+    return external_secret_data(read({"metadata": {"name": "es"}, "spec": spec}), ref=SECRET)
 
 
 def judged(

@@ -3,7 +3,7 @@
 
 import pytest
 
-from lokeys.core.storage.secret_data import secret_data, target_name
+from lokeys.core.storage.secret_data import secret_data
 from unit.core.storage.secrets import SECRET, STACK, from_external_secret
 
 
@@ -78,13 +78,6 @@ def test_an_external_secret_tells_its_keys(spec: object, keys: set[str], complet
     """By its list and its template; and whether there will be more."""
     data = from_external_secret(spec)
     assert (data.keys, data.complete, data.values) == (frozenset(keys), complete, None)
-
-
-def test_an_external_secret_names_its_target() -> None:
-    """The target's name, or its own."""
-    assert target_name({"metadata": {"name": "a"}, "spec": {"target": {"name": "b"}}}) == "b"
-    assert target_name({"metadata": {"name": "a"}}) == "a"
-    assert target_name({"metadata": {"name": 1}}) is None
 
 
 def test_a_credentials_file_is_taken_from_a_file() -> None:
