@@ -3,10 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest -q
-# Most tests on real parts wait for a daemon: two files at a time fill two cores.
+# Two files of tests at a time: most tests on real parts wait for a daemon, the others for a core.
 TWO := --numprocesses 2 --dist loadfile
+QUICK := tests/unit tests/golden
+# Which tests of chaos `make test` runs: none.
+CHAOS := -m "not chaos"
 
-.PHONY: help setup demo stack unit test stacks check bench parts
+.PHONY: help setup demo stack unit test chaos stacks check bench parts
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -28,11 +31,14 @@ demo: setup ## play the whole story on this machine, with nothing else installed
 stack: parts ## bring up real Kubernetes, Ceph and a LokiStack without a key, and send a line
 	@PYTHONPATH=tests $(BIN)/python -m e2e.stacks.story
 
-unit: setup ## the quick tests: seconds, no socket
-	@$(TESTS) tests/unit tests/golden
+unit: setup ## the quick tests: two minutes, no socket
+	@$(TESTS) $(TWO) $(QUICK)
 
-test: parts ## all tests on the real parts, which it builds or installs first
-	@$(TESTS) $(TWO) || $(BIN)/python tests/second_try.py
+test: parts ## all tests but chaos, on the real parts, which it builds or installs first
+	@$(TESTS) $(TWO) $(CHAOS)
+
+chaos: parts ## outages, and kills at every write
+	@$(TESTS) $(TWO) -m chaos
 
 stacks: parts ## put every combination of a LokiStack before the real Loki: eight minutes
 	@LOKEYS_ALL_STACKS=1 $(TESTS) tests/integration/lokistack/test_loki_accepts.py
@@ -42,7 +48,9 @@ check: setup ## format, lint, types, layers, quick tests, the core's coverage
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/coverage run -m pytest -q tests/unit tests/golden
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q $(TWO) $(QUICK)
+	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=100
 
 bench: parts ## measure speed and memory, and keep the figures as JSON

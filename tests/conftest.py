@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests share: the real parts, as fixtures."""
+"""What all tests share: the real parts as fixtures, chaos by samples, second tries."""
 
 import os
 import signal
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["parts.plugin"]
+pytest_plugins = ["parts.plugin", "plugins.chaos", "plugins.second_try"]
 
 # Whoever develops meets new examples at each run; CI meets the same ones, so that a red run is the
 # change's doing.

@@ -45,7 +45,7 @@ WRITTEN = rf"PATCH {MONITORING}/secrets/loki-s3-credentials"
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 
 def nothing(_home: Homelab) -> None: ...

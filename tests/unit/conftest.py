@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes a test a unit test: no socket, no environment, no more than five seconds."""
+"""What makes a test a unit test: no socket and no environment."""
 
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-TIMEOUT_S = 30
 KEPT = ("PATH", "TMPDIR", "LANG", "LC_ALL", "PYTEST_CURRENT_TEST")
 FORBIDDEN = ("socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo")
 
@@ -37,10 +34,3 @@ def _nothing_from_outside() -> Iterator[None]:
         _Network.closed = True
         yield
         _Network.closed = False
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every unit test its few seconds; one that says otherwise keeps its own."""
-    for item in items:
-        if HERE in item.path.parents and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(TIMEOUT_S))

@@ -26,7 +26,7 @@ from parts.api import ApiError, Json
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
 
-pytestmark = pytest.mark.timeout(500)
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(500)]
 
 MakeOperated = Callable[..., Operated]
 OTHER_KEY = "0therKey" + CANARY[8:]

@@ -24,7 +24,7 @@ STOPPED_S, GOING_S = 2.0, 0.8
 LEASE_S = 15.0
 READS = {"GET", "HEAD"}
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 
 class Replica:

@@ -50,6 +50,8 @@ from lokeys.kube.kubeconfig import load
 from lokeys.operator.main import Settings, run
 from lokeys.operator.stack_operator import Choice
 
+pytestmark = pytest.mark.chaos
+
 AT_A_TIME = 10
 WITHIN_S = 60
 PROBES = "lokeys-probe/"
