@@ -23,8 +23,8 @@ import yaml
 from bench.figures import Figure
 from lokeys.adapters.manifests import read
 from lokeys.core.loki.render import RenderOptions, render
+from lokeys.core.text.yaml import documents
 from lokeys.core.validation.validate import validate
-from lokeys.core.yaml_text import documents
 from manifests.lokistack import NOW, SIZES, Choice
 
 COLD_RUNS = 15

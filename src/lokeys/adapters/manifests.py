@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import yaml
 
 from lokeys.bounded_yaml import TooMuch, weigh
-from lokeys.core.storage.telling import printable
+from lokeys.core.text.words import object_name
 from lokeys.errors import BadInput
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -111,8 +111,8 @@ class Located:
         metadata = self.object.get("metadata")
         known = metadata if isinstance(metadata, Mapping) else {}
         names = (known.get("namespace"), known.get("name") or "(no name)")
-        kind = printable(str(self.object.get("kind")))
-        return f"{kind} {'/'.join(printable(str(name)) for name in names if name)}"
+        kind = object_name(str(self.object.get("kind")))
+        return f"{kind} {'/'.join(object_name(str(name)) for name in names if name)}"
 
 
 def read(path: str, *, stdin: BinaryIO | None = None) -> tuple[Located, ...]:

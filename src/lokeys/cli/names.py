@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from lokeys.core.place import is_name
-from lokeys.core.storage.telling import shown
+from lokeys.core.text.words import shown
 from lokeys.errors import BadInput
 
 

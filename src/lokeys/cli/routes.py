@@ -16,9 +16,9 @@ from lokeys.cli.names import named
 from lokeys.cli.session import Session, opens_bucket
 from lokeys.core.model import Ref, RouteSpec
 from lokeys.core.snapshot import Memory
-from lokeys.core.storage.telling import shown
 from lokeys.core.storagecredential.parse import Refused, parse
 from lokeys.core.storagecredential.status import memory_from_status
+from lokeys.core.text.words import shown
 from lokeys.engine.discover import UNKNOWN, Discovered, Discoverer, LokiWorkload, settled
 from lokeys.errors import BadInput, LokeysError, NotFound, NotReadable
 from lokeys.kube.replies import NoSuchKind

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from lokeys.core.json_words import form
 from lokeys.core.place import is_namespace
+from lokeys.core.text.words import form
 from lokeys.errors import BadInput
 
 MAX_URL = 8192

@@ -5,12 +5,8 @@ import json
 import re
 
 import pytest
-import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lokeys.core.catalogue import RULES
-from lokeys.core.commented import commented_yaml
 from lokeys.core.finding import Finding, Severity
 from lokeys.core.model import Ref
 from lokeys.core.report import (
@@ -120,38 +116,6 @@ def test_a_step_says_whether_it_was_done() -> None:
         {"id": "a", "done": True, "took": 1.5, "note": ""},
         {"id": "b", "done": False, "took": None, "note": ""},
     ]
-
-
-NAMES = st.text("anoyAN", min_size=1, max_size=4)  # `no`, `on` and `y` among them
-WORDS = st.text(" \n\t:#-'\"\\ay1é\u2028\U0001f600\x00", max_size=12)
-SCALARS = st.none() | st.booleans() | st.integers() | st.sampled_from(["yes", "1", "~"]) | WORDS
-BLOCKS = st.lists(st.sampled_from(["a: b", "# c", "- d", "e"]), min_size=2, max_size=3).map(
-    "\n".join
-)
-VALUES = st.recursive(
-    SCALARS | st.lists(SCALARS, max_size=3) | BLOCKS | BLOCKS.map("{}\n".format),
-    lambda inner: (
-        st.dictionaries(NAMES, inner, max_size=3)
-        | st.lists(st.dictionaries(NAMES, inner, min_size=1, max_size=2), max_size=2)
-    ),
-    max_leaves=6,
-)
-
-
-@given(st.dictionaries(NAMES, VALUES, max_size=3))
-def test_a_manifest_reads_back_as_it_was(manifest: dict[str, object]) -> None:
-    """Whatever stands in a manifest: YAML of it is the same manifest."""
-    assert (yaml.safe_load(commented_yaml(manifest)) or {}) == manifest
-
-
-def test_comments_stand_above_their_fields() -> None:
-    """A comment is wrapped, indented as its field, and no part of the data."""
-    manifest = {"spec": {"a": 1, "list": [{"b": 2}]}}
-    text = commented_yaml(manifest, {"spec.a": "word " * 40, "spec.list": "below"})
-    assert yaml.safe_load(text) == manifest
-    assert text.splitlines()[1].startswith("  # word")
-    assert all(len(line) <= 100 for line in text.splitlines())
-    assert "  # below\n  list:" in text
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import yaml
 
 from builders import a_route
 from fakes.ports import FakeObjects
-from lokeys.core.commented import commented_yaml
 from lokeys.core.model import OnePasswordVault, PairKeys, Ref, RookSource, RouteSpec, SecretSource
 from lokeys.core.storagecredential.parse import parse
 from lokeys.core.storagecredential.render import render
+from lokeys.core.text.yaml import commented
 from lokeys.engine.discover import UNKNOWN, Discovered, Discoverer, settled
 from lokeys.errors import Forbidden, NotFound, NotReadable
 
@@ -159,7 +159,7 @@ def test_the_whole_way_is_followed() -> None:
 def test_what_is_printed_can_be_read_back() -> None:
     """The manifest with its comments is valid, and describes the same route."""
     found = discovered()
-    text = commented_yaml(render(found.spec), found.notes)
+    text = commented(render(found.spec), found.notes)
     assert parse(yaml.safe_load(text)) == found.spec
     assert "canary" not in text
     assert "AKONE" not in text

@@ -11,8 +11,8 @@ from lokeys.cli.names import named
 from lokeys.cli.options import ManifestCommand, options_of
 from lokeys.cli.routes import ref_of, what_exists
 from lokeys.cli.session import Session, opens_bucket, run_session
-from lokeys.core.commented import commented_yaml
 from lokeys.core.storagecredential.render import render
+from lokeys.core.text.yaml import commented
 from lokeys.engine.discover import Discovered, Discoverer, LokiWorkload, settled
 from lokeys.errors import BadInput, NotFound, NotReadable
 
@@ -62,7 +62,7 @@ def show(session: Session, found: list[Discovered]) -> None:
             items[0] if single else {"apiVersion": "v1", "kind": "List", "items": items}
         )
         return
-    texts = [commented_yaml(manifest, notes) for manifest, notes in manifests]
+    texts = [commented(manifest, notes) for manifest, notes in manifests]
     if texts:
         session.printer.text("---\n".join(texts).rstrip("\n"))
 

@@ -14,7 +14,6 @@ from lokeys.cli.output import Printer
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.cli.stacks import stack_from_cluster, stack_from_file
-from lokeys.core.commented import commented_yaml
 from lokeys.core.external_secrets.reading import read
 from lokeys.core.json_fields import at, mappings_at, text_at
 from lokeys.core.model import Ref, RookSource, RouteSpec
@@ -27,6 +26,7 @@ from lokeys.core.rbac import (
     stack_roles,
     unnamed,
 )
+from lokeys.core.text.yaml import commented
 from lokeys.errors import LokeysError
 
 STACK = "stack"
@@ -139,7 +139,7 @@ def show(printer: Printer, options: Options, roles: list[dict[str, Any]]) -> Non
     if options.output == "json":
         printer.json({"apiVersion": "v1", "kind": "List", "items": roles})
     else:
-        printer.text("---\n".join(map(commented_yaml, roles)).rstrip("\n"))
+        printer.text("---\n".join(map(commented, roles)).rstrip("\n"))
 
 
 async def _known(session: Session, spec: RouteSpec) -> Known:

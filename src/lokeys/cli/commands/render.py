@@ -27,10 +27,10 @@ from lokeys.core.report import ignore_of
 from lokeys.core.sensitive import Fingerprinter, Sensitive
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.secret_data import secret_data
+from lokeys.core.text.yaml import documents
 from lokeys.core.validation.objects import Objects
 from lokeys.core.validation.stacks import StackView
 from lokeys.core.validation.validate import Validation, validate
-from lokeys.core.yaml_text import documents
 from lokeys.errors import BadInput
 
 INVALID = DIFFERS = 3

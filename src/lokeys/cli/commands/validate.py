@@ -16,7 +16,7 @@ from lokeys.cli.output import Line, Printer
 from lokeys.clock import utc_now
 from lokeys.core.finding import Finding, Severity
 from lokeys.core.report import exit_code, ignore_of
-from lokeys.core.storage.telling import printable, shown
+from lokeys.core.text.words import object_name, shown
 from lokeys.core.validation.validate import Validation, validate
 from lokeys.errors import BadInput
 
@@ -146,7 +146,7 @@ def people_lines(validation: Validation, *, width: int) -> Iterator[Line]:
 def _group(title: str, detail: str, findings: Sequence[Finding], *, width: int) -> Iterator[Line]:
     good = "" if findings else "  nothing to report"
     yield (
-        (printable(title), "strong"),
+        (object_name(title), "strong"),
         (f"  {detail}" if detail else "", "faint"),
         (good, "good"),
     )

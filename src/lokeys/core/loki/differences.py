@@ -19,7 +19,7 @@ from difflib import unified_diff
 from typing import Any
 
 from lokeys.core.place import Ref
-from lokeys.core.yaml_text import to_yaml
+from lokeys.core.text.yaml import to_yaml
 
 HIDDEN = "(not shown)"
 _APPLIED_BY_UPDATE = "kubectl-client-side-apply"

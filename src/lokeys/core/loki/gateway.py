@@ -37,7 +37,7 @@ from lokeys.core.loki.tenants import (
     volumes,
 )
 from lokeys.core.lokistack.model import Component, LokiStack, TenancyMode, Tenants
-from lokeys.core.yaml_text import to_yaml
+from lokeys.core.text.yaml import to_yaml
 
 _GATEWAY = Component.GATEWAY
 _READ_MORE_S, _WRITE_MORE_S = 30, 120

@@ -22,7 +22,7 @@ from lokeys.core.loki.services import config_map, service_accounts, services
 from lokeys.core.loki.workloads import disruption_budgets, workloads
 from lokeys.core.lokistack.model import Component, LokiStack
 from lokeys.core.storage.model import Storage
-from lokeys.core.yaml_text import to_yaml
+from lokeys.core.text.yaml import to_yaml
 
 
 class Group(StrEnum):

@@ -28,7 +28,7 @@ from lokeys.core.storage.model import (
     Storage,
     Swift,
 )
-from lokeys.core.yaml_text import Block
+from lokeys.core.text.yaml import Block
 
 MANAGED_SUFFIX = "-managed-credentials"
 SSE_CONTEXT = "AWS_SSE_KMS_ENCRYPTION_CONTEXT"

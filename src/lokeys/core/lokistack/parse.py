@@ -33,8 +33,9 @@ from lokeys.core.lokistack.model import (
     Zone,
 )
 from lokeys.core.lokistack.schemas import DEFAULT
-from lokeys.core.lokistack.shapes import Checker, Fault, FaultKind, found
+from lokeys.core.lokistack.shapes import Checker, Fault, FaultKind
 from lokeys.core.place import Ref
+from lokeys.core.text.words import found
 
 _NO_EFFECT = "does not act on it"
 _NO_SUCH = "knows no such field"

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from lokeys.core.text.words import found
+
 INT32 = (-(2**31), 2**31 - 1)
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_SHOWN = 63
 
 
 class FaultKind(StrEnum):
@@ -188,23 +189,6 @@ class Checker:
 
     def _fault(self, kind: FaultKind, path: str, **words: str) -> None:
         self.faults.append(Fault(kind=kind, path=path, **words))
-
-
-def found(value: Any) -> str:
-    """Return what a value is, in a few words that never hold more than a short piece of it."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return f"the number {value}" if abs(value) < 10**18 else "a huge number"
-        case str():
-            shown = value[:_SHOWN] + ("…" if len(value) > _SHOWN else "")
-            return "".join(letter if letter.isprintable() else "�" for letter in f"`{shown}`")
-        case Mapping():
-            return "an object"
-    return "an empty list" if not value else "a list"
 
 
 def _by_name(value: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from lokeys.core.catalogue import storage_secrets as rules
 from lokeys.core.storage.model import Azure, CredentialMode
-from lokeys.core.storage.reader import Reader, form, meant_of
+from lokeys.core.storage.reader import Reader, meant_of
 from lokeys.core.storage.values import is_base64, is_guid
+from lokeys.core.text.words import form
 
 
 @dataclass(frozen=True, slots=True)

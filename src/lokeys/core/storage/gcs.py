@@ -12,7 +12,8 @@ from lokeys.core.catalogue import storage_secrets as rules
 from lokeys.core.finding import Severity
 from lokeys.core.storage.mode import json_object
 from lokeys.core.storage.model import CredentialMode, Gcs
-from lokeys.core.storage.reader import Reader, form
+from lokeys.core.storage.reader import Reader
+from lokeys.core.text.words import form
 
 KEY = "key.json"
 TOKEN_FILE = "/var/run/secrets/storage/serviceaccount/token"

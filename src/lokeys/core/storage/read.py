@@ -18,7 +18,8 @@ from lokeys.core.storage.others import read_alibabacloud, read_swift
 from lokeys.core.storage.reader import Reader, meant_of
 from lokeys.core.storage.s3 import read_s3
 from lokeys.core.storage.secret_data import SecretData
-from lokeys.core.storage.telling import quoted, tell
+from lokeys.core.storage.telling import tell
+from lokeys.core.text.words import quoted
 
 TYPE_FIELD = "spec.storage.secret.type"
 MODE_FIELD = "spec.storage.secret.credentialMode"

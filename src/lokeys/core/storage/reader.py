@@ -24,7 +24,7 @@ from lokeys.core.storage.fields import (
 from lokeys.core.storage.mode import json_object
 from lokeys.core.storage.model import CredentialMode, StorageType
 from lokeys.core.storage.secret_data import SecretData
-from lokeys.core.storage.telling import form, quoted, shown, tell
+from lokeys.core.storage.telling import tell
 from lokeys.core.storage.values import (
     both_encoded_twice,
     encoded_twice,
@@ -32,6 +32,7 @@ from lokeys.core.storage.values import (
     unseen,
     unseen_in_json,
 )
+from lokeys.core.text.words import form, quoted, shown
 
 _NO_SPACES = SECRET_KEYS - {"username", "password"}
 _FORBIDDEN = {
@@ -273,6 +274,3 @@ def meant_of(
         return {"found": form(value)}
     hint = f"; `{near[word]}` was meant, spelt exactly so"
     return {"found": quoted(value), "value": near[word], "hint": hint}
-
-
-__all__ = ["Reader", "form", "meant_of"]

@@ -11,9 +11,9 @@ from lokeys.core.storage import addresses
 from lokeys.core.storage.addresses import NoAwsEndpoint, Url
 from lokeys.core.storage.mode import json_object
 from lokeys.core.storage.model import S3, CredentialMode, Sse, SseType
-from lokeys.core.storage.reader import Reader, form, meant_of
-from lokeys.core.storage.telling import quoted
+from lokeys.core.storage.reader import Reader, meant_of
 from lokeys.core.storage.token_exchange import look_at_exchange
+from lokeys.core.text.words import form, quoted
 
 _TRUE, _FALSE = "true", "false"
 _SWITCHES = {

@@ -18,11 +18,11 @@ from typing import Any
 from lokeys.core.catalogue import storage_secrets as rules
 from lokeys.core.external_secrets.reading import ExternalSecret
 from lokeys.core.finding import Finding
-from lokeys.core.json_words import form as form_of
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Sensitive
-from lokeys.core.storage.telling import form, printable, tell
+from lokeys.core.storage.telling import tell
 from lokeys.core.storage.values import seen
+from lokeys.core.text.words import form, object_name
 
 WHOLE_FILE = "key.json"
 """The key whose value, not its name, says in which mode the stack is."""
@@ -91,7 +91,7 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
                 findings.append(_no_key(f"{part}.{key}", ref, stack))
                 continue
             if not isinstance(value, str):
-                words = {"found": form_of(value), "expected": "a text"}
+                words = {"found": form(value), "expected": "a text"}
                 name = f"{part}.{key}"
                 findings.append(tell(rules.BAD_DATA, ref, stack=stack, field=name, words=words))
                 spoilt.add(key)
@@ -129,7 +129,7 @@ def _entries(
     if isinstance(part, Mapping):
         yield from ((str(key), value) for key, value in part.items() if value is not None)
     elif part is not None:
-        words = {"found": form_of(part), "expected": "a mapping of names to texts"}
+        words = {"found": form(part), "expected": "a mapping of names to texts"}
         findings.append(tell(rules.BAD_DATA, ref, stack=stack, field=name, words=words))
 
 
@@ -149,7 +149,7 @@ def _bytes(value: str) -> bytes | None:
 
 def external_secret_data(said: ExternalSecret, *, ref: Ref) -> SecretData:
     """Return what an ExternalSecret says of the Secret that it makes: the names of its keys."""
-    made_by = Ref("ExternalSecret", printable(said.ref.name), ref.namespace)
+    made_by = Ref("ExternalSecret", object_name(said.ref.name), ref.namespace)
     return SecretData(ref=ref, keys=said.keys, complete=said.names_all_keys, made_by=made_by)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How findings about storage speak: of the form of values, and with commands that can be pasted."""
+"""How findings about storage speak: with commands only where a name can be an object's."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 
 from lokeys.core.finding import Finding, Remedy, Rule
 from lokeys.core.place import Ref
+from lokeys.core.text.words import shown
 
-SHOWN = 63
-MAX_NAME = 253
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
@@ -50,26 +49,3 @@ def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
         return finding
     plain = tuple(replace(each, command=None) for each in finding.remedy)
     return replace(finding, remedy=plain)
-
-
-def shown(name: object) -> str:
-    """Return a name as it may be printed: short, and nothing in it that a terminal obeys."""
-    text = printable(str(name)[: SHOWN + 1])
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-
-
-def printable(name: str) -> str:
-    """Return an object's name without what a terminal obeys; a name that may be is unchanged."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name[:MAX_NAME])
-
-
-def form(value: str) -> str:
-    """Return what a text looks like, without the text."""
-    if not value:
-        return "empty"
-    return "one character" if len(value) == 1 else f"a text of {len(value)} characters"
-
-
-def quoted(word: str) -> str:
-    """Return a word of a spec, which is no secret: short, quoted, printable."""
-    return f"`{shown(word)}`"

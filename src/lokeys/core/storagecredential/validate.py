@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lokeys.core.json_words import form
 from lokeys.core.storagecredential.fields import Schema
 from lokeys.core.storagecredential.rules import MIRRORS
 from lokeys.core.storagecredential.schema import API_VERSION, KIND, NAMESPACE, OBJECT_NAME, ROOT
+from lokeys.core.text.words import form
 
 MAX_UNKNOWN = 20
 """How many unknown fields of one object are named, before the rest is counted."""

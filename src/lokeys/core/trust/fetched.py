@@ -10,7 +10,7 @@ from typing import Any
 
 from lokeys.core.finding import Confidence, Finding, Location, Rule
 from lokeys.core.model import Ref
-from lokeys.core.storage.telling import shown
+from lokeys.core.text.words import shown
 from lokeys.core.trust.who import Stack
 
 SHOWN = 3

@@ -13,7 +13,8 @@ from lokeys.core.finding import Finding, Rule, Severity
 from lokeys.core.place import Ref
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.secret_data import SecretData, sealed_secret_data, secret_data
-from lokeys.core.storage.telling import printable, tell
+from lokeys.core.storage.telling import tell
+from lokeys.core.text.words import object_name
 from lokeys.core.validation.delivered import (
     added_to,
     kept_out,
@@ -78,7 +79,7 @@ def _kept_out(
     for each, its in zip(external, said, strict=True):
         if owner is not None and any(its is other for other in out):
             words = {
-                "policy": printable(its.creation_policy),
+                "policy": object_name(its.creation_policy),
                 "secret": str(wanted),
                 "owner": str(objects.ref_of(external[said.index(owner)])),
             }

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from lokeys.core.external_secrets.reading import read
 from lokeys.core.finding import Location
 from lokeys.core.place import Ref
-from lokeys.core.storage.telling import printable
+from lokeys.core.text.words import object_name
 
 _TOKEN = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 Path = tuple[str | int, ...]
@@ -52,7 +52,7 @@ class Objects:
             self._all.setdefault(ref, []).append(placed)
             made = read(placed.object).target if ref.kind == "ExternalSecret" else ""
             if made:
-                self._makers.setdefault(Ref("Secret", printable(made), ref.namespace), []).append(
+                self._makers.setdefault(Ref("Secret", object_name(made), ref.namespace), []).append(
                     placed
                 )
 
@@ -63,8 +63,8 @@ class Objects:
         name, namespace = said.get("name"), said.get("namespace")
         return Ref(
             str(placed.object.get("kind")),
-            printable(name) if isinstance(name, str) else "",
-            printable(namespace) if isinstance(namespace, str) and namespace else self._namespace,
+            object_name(name) if isinstance(name, str) else "",
+            object_name(namespace) if isinstance(namespace, str) and namespace else self._namespace,
         )
 
     def of_kind(self, kind: str) -> Iterator[tuple[Ref, Placed]]:

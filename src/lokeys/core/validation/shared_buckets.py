@@ -11,7 +11,8 @@ from lokeys.core.catalogue.lokistacks import SHARED_BUCKET
 from lokeys.core.finding import Finding
 from lokeys.core.storage.addresses import is_aws, partition_of
 from lokeys.core.storage.model import S3, AlibabaCloud, Azure, Gcs, Storage, Swift
-from lokeys.core.storage.telling import shown, tell
+from lokeys.core.storage.telling import tell
+from lokeys.core.text.words import quoted
 from lokeys.core.validation.objects import location_of
 from lokeys.core.validation.stacks import StackView
 
@@ -56,17 +57,17 @@ def _buckets(storage: Storage) -> Iterator[_Place]:
     match storage:
         case S3():
             host = _host(storage)
-            yield from (("s3", host, f"bucket {_quoted(name)}") for name in storage.buckets)
+            yield from (("s3", host, f"bucket {quoted(name)}") for name in storage.buckets)
         case Azure():
             account = f"{storage.account_name} {storage.endpoint_suffix or storage.environment}"
-            yield ("azure", account, f"container {_quoted(storage.container)}")
+            yield ("azure", account, f"container {quoted(storage.container)}")
         case Gcs():
-            yield ("gcs", f"bucket {_quoted(storage.bucket)}")
+            yield ("gcs", f"bucket {quoted(storage.bucket)}")
         case Swift():
             project = f"{storage.project_id} {storage.project_name} {storage.region}"
-            yield ("swift", storage.auth_url, project, f"container {_quoted(storage.container)}")
+            yield ("swift", storage.auth_url, project, f"container {quoted(storage.container)}")
         case AlibabaCloud():
-            yield ("alibabacloud", storage.endpoint, f"bucket {_quoted(storage.bucket)}")
+            yield ("alibabacloud", storage.endpoint, f"bucket {quoted(storage.bucket)}")
         case other:
             assert_never(other)
 
@@ -77,7 +78,3 @@ def _host(storage: S3) -> str:
     if not host or is_aws(host):
         return partition_of(storage.region)
     return f"{host}:{port or (80 if storage.insecure else 443)}"
-
-
-def _quoted(name: str) -> str:
-    return f"`{shown(name)}`"

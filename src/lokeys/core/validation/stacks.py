@@ -20,7 +20,8 @@ from lokeys.core.storage.ca import MADE_BY_CLUSTER, read_ca
 from lokeys.core.storage.model import CredentialMode, Storage
 from lokeys.core.storage.read import read_storage
 from lokeys.core.storage.secret_data import SecretData
-from lokeys.core.storage.telling import printable, tell
+from lokeys.core.storage.telling import tell
+from lokeys.core.text.words import object_name
 from lokeys.core.validation.around import NOT_GIVEN, Around, named_secret, told_absent
 from lokeys.core.validation.delivered import mended_there
 from lokeys.core.validation.objects import Placed
@@ -58,7 +59,9 @@ def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
     secret: SecretData | None = None
     managed: SecretData | None = None
     if name:
-        secret = named_secret(Ref("Secret", printable(name), ref.namespace), ref, around, findings)
+        secret = named_secret(
+            Ref("Secret", object_name(name), ref.namespace), ref, around, findings
+        )
     managed_ref = Ref("Secret", f"{ref.name}-managed-credentials", ref.namespace)
     if around.objects.get(managed_ref):
         managed = named_secret(managed_ref, ref, around, findings)
@@ -149,10 +152,10 @@ def _ca(
     if not name:
         return ()
     if kind is not None and kind not in _WITH_CA:
-        words = {"detail": f"takes no CA for {printable(kind[:20])}"}
+        words = {"detail": f"takes no CA for {object_name(kind[:20])}"}
         field = "spec.storage.tls"
         return (tell(lokistacks.UNSUPPORTED_FIELD, ref, stack=ref, field=field, words=words),)
-    wanted = Ref("ConfigMap", printable(name), ref.namespace)
+    wanted = Ref("ConfigMap", object_name(name), ref.namespace)
     placed = around.objects.get(wanted)
     key = _text(storage, "tls", "caKey") or DEFAULT_CA_KEY
     if placed is None and around.absent == NOT_GIVEN and MADE_BY_CLUSTER.get(name) == key:

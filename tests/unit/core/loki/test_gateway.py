@@ -17,7 +17,7 @@ from lokeys.core.lokistack.parse import parse
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Fingerprinter, Sensitive
 from lokeys.core.storage.model import CloudEnvironment
-from lokeys.core.yaml_text import to_yaml
+from lokeys.core.text.yaml import to_yaml
 from manifests.lokistack import NAMESPACE, NOW, Choice, tenant_objects
 
 KEY = Fingerprinter(key=Sensitive(b"k" * 32), kept=True)

@@ -14,7 +14,7 @@ import yaml
 from lokeys.core.loki.render import Group, RenderOptions, only, render
 from lokeys.core.lokistack.parse import parse
 from lokeys.core.storage.model import S3
-from lokeys.core.yaml_text import documents
+from lokeys.core.text.yaml import documents
 from manifests.lokistack import NOW, STORES, TENANCIES, Choice, pairwise
 
 CHOICES = pairwise()

@@ -16,7 +16,7 @@ from lokeys.core.lokistack.parse import parse
 from lokeys.core.lokistack.shapes import Anything, Fields, ListOf, MapOf, Shape
 from lokeys.core.storage.fields import KEYS
 from lokeys.core.storage.secret_data import secret_data
-from lokeys.core.yaml_text import documents
+from lokeys.core.text.yaml import documents
 from manifests.lokistack import NOW, Choice
 from unit.core.storage.secrets import SECRET, STACK
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.json_words import form
 from lokeys.core.storagecredential import rules, schema
 from lokeys.core.storagecredential.validate import Fault, faults
+from lokeys.core.text.words import form
 from manifests.storagecredential import CASES, MINIMAL, ROOK, Case
 
 JSON = st.recursive(
@@ -156,8 +156,8 @@ def test_a_fault_reads_as_a_sentence() -> None:
         (None, "nothing"),
         (True, "true or false"),
         (1.5, "a number"),
-        ("abc", "text of 3 characters"),
-        ("", "empty text"),
+        ("abc", "a text of 3 characters"),
+        ("", "an empty text"),
         ({}, "an object"),
         ([], "a list"),
         (b"", "something that JSON has no word for"),
@@ -248,4 +248,4 @@ def test_a_flood_of_unknown_fields_is_counted() -> None:
 def test_a_huge_word_is_judged_quickly() -> None:
     """A value of megabytes in a field of a few words is only measured."""
     (fault,) = faults(changed(spec__mode="Heal" * 1_000_000))
-    assert fault.found == "text of 4000000 characters"
+    assert fault.found == "a text of 4000000 characters"

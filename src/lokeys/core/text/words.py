@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Foreign text as it may be shown: no control character, bounded where that is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SHOWN = 63
+MAX_NAME = 253
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_NO_CHARACTER = "\\uFFFD"
+
+
+def printable(text: str) -> str:
+    """Return text with a `?` for each character that a terminal, a comment or a script may obey."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def object_name(name: str) -> str:
+    """Return an object's name as it may be printed; one that Kubernetes takes is unchanged."""
+    return printable(name[:MAX_NAME])
+
+
+def shown(name: object) -> str:
+    """Return a name as it may be printed: printable, and short."""
+    text = printable(str(name)[: SHOWN + 1])
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def quoted(word: object) -> str:
+    """Return a word of a spec, which is no secret, as a sentence holds it."""
+    return f"`{shown(word)}`"
+
+
+def one_line(text: str) -> str:
+    """Return prose in one printable line: any white space is one blank."""
+    return printable(" ".join(text.split()))
+
+
+def escaped(text: str) -> str:
+    """Return text as it stands between double quotes in YAML and in Terraform's language."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return text
+    return "".join(map(_escaped, text))
+
+
+def _escaped(letter: str) -> str:
+    if letter in _ESCAPES:
+        return _ESCAPES[letter]
+    if letter.isprintable():
+        return letter
+    code = ord(letter)
+    if 0xD800 <= code < 0xE000:  # half of a character: no text that is valid holds it
+        return _NO_CHARACTER
+    return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"
+
+
+def form(value: object) -> str:
+    """Return what a value looks like, without the value."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            count = len(value)
+            return f"a text of {count} character{'s' * (count > 1)}" if count else "an empty text"
+        case Mapping():
+            return "an object"
+        case list():
+            return "a list"
+        case _:
+            return "something that JSON has no word for"
+
+
+def found(value: object) -> str:
+    """Return what a value is, in a few words that never hold more than a short piece of it."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}" if abs(value) < 10**18 else "a huge number"
+        case str():
+            return quoted(value)
+        case []:
+            return "an empty list"
+    return form(value)
