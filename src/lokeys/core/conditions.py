@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from lokeys.core.currency import Currency, Proof, currency, proof
+from lokeys.core.currency import Currency, Proof, Seen, seen
 from lokeys.core.diagnosis import Diagnosis
 from lokeys.core.finding import Finding, ref_to_json, time_to_json
 from lokeys.core.model import Hop
@@ -56,7 +56,7 @@ def conditions(
 ) -> tuple[Condition, Condition, Condition, Condition, Condition]:
     """Return the five conditions of a route: Ready, InSync, Verified, Stalled, Rotating."""
     in_sync = _in_sync(diagnosis)
-    verified = _verified(snapshot, in_sync)
+    verified = _verified(seen(snapshot), in_sync)
     return (
         _ready(diagnosis, in_sync, verified, _serving(snapshot)),
         in_sync,
@@ -68,7 +68,7 @@ def conditions(
 
 def evidence(snapshot: Snapshot) -> Proof | None:
     """Return the weakest proof of all pods; None if one has none. Without pods the store's word."""
-    proofs = {proof(pod, snapshot) for pod in snapshot.pods}
+    proofs = {key.proof for key in seen(snapshot).keys.values()}
     if (
         None in proofs
         or snapshot.unseen is not None
@@ -99,11 +99,11 @@ def _in_sync(diagnosis: Diagnosis) -> Condition:
     return Condition(type="InSync", status="True", reason="AllHopsAgree")
 
 
-def _verified(snapshot: Snapshot, in_sync: Condition) -> Condition:
+def _verified(snapshot: Seen, in_sync: Condition) -> Condition:
     proved = evidence(snapshot)
     if proved is not None and in_sync.status != "False":
         return Condition(type="Verified", status="True", reason=proved.value)
-    waiting = [pod.ref.name for pod in snapshot.pods if proof(pod, snapshot) is None]
+    waiting = [pod.ref.name for pod in snapshot.pods if snapshot.key(pod).proof is None]
     if snapshot.unseen is not None:
         waiting.append(f"the pods of {snapshot.unseen.ref}, which cannot be read")
     return Condition(
@@ -175,7 +175,7 @@ def status(
             for condition in conditions(snapshot, diagnosis, plan)
         ],
         "hops": [_hop(view) for view in diagnosis.hops if view.hop is not Hop.PODS],
-        "pods": _pods(snapshot),
+        "pods": _pods(seen(snapshot)),
         "findings": [_brief(finding) for finding in diagnosis.findings[:SHOWN_FINDINGS]],
         "nextStep": f"{step.action.value} {step.target.path}: {step.why}" if step else "",
         **_last_verified(proved, before, snapshot),
@@ -205,12 +205,12 @@ def _hop(view: HopView) -> dict[str, Any]:
     return _told(hop_to_json(still))
 
 
-def _pods(snapshot: Snapshot) -> list[dict[str, Any]]:
+def _pods(snapshot: Seen) -> list[dict[str, Any]]:
     words = {Currency.CURRENT: True, Currency.BEHIND: False, Currency.UNKNOWN: None}
     rows = []
     for pod in sorted(snapshot.pods, key=lambda pod: pod.ref.name):
-        proved = proof(pod, snapshot)
-        current = words[currency(pod, snapshot)]
+        proved = snapshot.key(pod).proof
+        current = words[snapshot.key(pod).currency]
         row: dict[str, Any] = {
             "name": pod.ref.name,
             "startedAt": time_to_json(pod.started_at),

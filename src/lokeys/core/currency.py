@@ -17,9 +17,12 @@ before a torn one passed through the Secret is current when the pair is back.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import StrEnum
 
+from lokeys.core.place import Ref
 from lokeys.core.sensitive import Fingerprint
 from lokeys.core.snapshot import Content, Memory, PodState, Snapshot
 
@@ -175,3 +178,47 @@ def proof(pod: PodState, snapshot: Snapshot) -> Proof | None:
     if accepted and currency(pod, snapshot) is Currency.CURRENT and storage_works(pod) is None:
         return Proof.BY_STORE_TEST
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodKey:
+    """What is known of the key that a pod runs with."""
+
+    works: bool | None
+    currency: Currency
+    dead: bool
+    may_lose_lines: bool
+    proof: Proof | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen(Snapshot):
+    """A look in order, with what is known of each pod's key: derived once, for all who ask."""
+
+    keys: Mapping[Ref, PodKey] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Derive the keys, also those of a look that was made out of another."""
+        object.__setattr__(self, "keys", {pod.ref: _key(pod, self) for pod in self.pods})
+
+    def key(self, pod: PodState) -> PodKey:
+        """Return what is known of the key of one of the look's pods."""
+        return self.keys[pod.ref]
+
+
+def _key(pod: PodState, snapshot: Snapshot) -> PodKey:
+    return PodKey(
+        works=storage_works(pod),
+        currency=currency(pod, snapshot),
+        dead=key_is_dead(pod, snapshot),
+        may_lose_lines=may_lose_lines(pod, snapshot),
+        proof=proof(pod, snapshot),
+    )
+
+
+def seen(snapshot: Snapshot) -> Seen:
+    """Return a look in order and with its pods' keys; itself, where it is that already."""
+    if isinstance(snapshot, Seen):
+        return snapshot
+    ordered = snapshot.in_order()
+    return Seen(**{each.name: getattr(ordered, each.name) for each in fields(ordered)})

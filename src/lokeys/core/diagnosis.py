@@ -18,7 +18,7 @@ from lokeys.core.catalogue import pods as pod_rules
 from lokeys.core.catalogue import reading as reading_rules
 from lokeys.core.catalogue import store as store_rules
 from lokeys.core.checks import findings
-from lokeys.core.currency import REFUSED_KEY_CAUSES, Currency, currency, storage_works
+from lokeys.core.currency import REFUSED_KEY_CAUSES, Currency, Seen, seen
 from lokeys.core.finding import Confidence, Finding, Rule, Severity, Symptom, less_sure, ranked
 from lokeys.core.model import Hop
 from lokeys.core.route import HopView, hops
@@ -103,16 +103,16 @@ class Diagnosis:
 
 def diagnose(snapshot: Snapshot) -> Diagnosis:
     """Return the diagnosis of one look at a route."""
-    snapshot = snapshot.in_order()
-    causes = ranked(_no_surer_than_before(_without_echoes(tuple(findings(snapshot)))))
-    folded = tuple(_fold(causes, snapshot))
+    look = seen(snapshot)
+    causes = ranked(_no_surer_than_before(_without_echoes(tuple(findings(look)))))
+    folded = tuple(_fold(causes, look))
     return Diagnosis(
-        route=snapshot.spec.route,
-        hops=hops(snapshot),
+        route=look.spec.route,
+        hops=hops(look),
         findings=ranked(folded),
-        complete=snapshot.complete and not _store_silent(folded),
+        complete=look.complete and not _store_silent(folded),
         not_read=tuple(
-            f"{gap.ref}: {gap.why}" for gap in snapshot.unreadable if gap.why is not Why.NOT_FOUND
+            f"{gap.ref}: {gap.why}" for gap in look.unreadable if gap.why is not Why.NOT_FOUND
         ),
     )
 
@@ -145,7 +145,7 @@ def _no_surer_than_before(found: tuple[Finding, ...]) -> Iterator[Finding]:
     )
 
 
-def _fold(causes: tuple[Finding, ...], snapshot: Snapshot) -> Iterator[Finding]:
+def _fold(causes: tuple[Finding, ...], snapshot: Seen) -> Iterator[Finding]:
     """Give each pod's symptoms to the first cause that explains them."""
     given: dict[str, list[Symptom]] = {}
     left: list[Finding] = []
@@ -165,7 +165,7 @@ def _fold(causes: tuple[Finding, ...], snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _explanation(
-    code: str, pod: PodState, snapshot: Snapshot, causes: tuple[Finding, ...]
+    code: str, pod: PodState, snapshot: Seen, causes: tuple[Finding, ...]
 ) -> Finding | None:
     """Return the best error that explains a symptom of this pod."""
     keys = [f for f in causes if f.is_error and f.cause in KEY_CAUSES]
@@ -178,17 +178,17 @@ def _explanation(
         return key or same or forbids
     if code not in _SIDE_EFFECTS:
         return same
-    works = storage_works(pod)
+    works = snapshot.key(pod).works
     if works is False:
         return key or forbids or store
     return None if works and not pod.log else store
 
 
-def _key_is_fine(pod: PodState, snapshot: Snapshot) -> bool:
+def _key_is_fine(pod: PodState, snapshot: Seen) -> bool:
     """Tell whether the pod surely holds a pair that the store takes, so no key is its trouble."""
     verdict = snapshot.verdict(snapshot.secret.pair) if snapshot.secret else None
     accepted = verdict is not None and verdict.accepted
-    return accepted and currency(pod, snapshot) is Currency.CURRENT
+    return accepted and snapshot.key(pod).currency is Currency.CURRENT
 
 
 def _tells_more(finding: Finding, symptom: Symptom) -> bool:

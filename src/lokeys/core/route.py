@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lokeys.core.currency import Currency, currency, proof, storage_works
+from lokeys.core.currency import Currency, Seen, seen
 from lokeys.core.finding import ref_to_json, time_to_json
 from lokeys.core.model import Hop, OnePasswordVault, Ref, RouteSpec, source_ref
 from lokeys.core.sensitive import Fingerprint, PairFacts, short
@@ -32,7 +32,7 @@ class HopView:
 
 def hops(snapshot: Snapshot) -> tuple[HopView, ...]:
     """Return the hops of the route, in the key's direction."""
-    return tuple(_hops(snapshot.in_order()))
+    return tuple(_hops(seen(snapshot)))
 
 
 def first_disagreement(views: tuple[HopView, ...]) -> HopView | None:
@@ -61,7 +61,7 @@ def vault_ref(spec: RouteSpec) -> Ref | None:
     return Ref("PushSecret", spec.vault.name, spec.namespace)
 
 
-def _hops(snapshot: Snapshot) -> Iterator[HopView]:
+def _hops(snapshot: Seen) -> Iterator[HopView]:
     before: PairFacts | None = None
     source = snapshot.source
     yield HopView(
@@ -148,12 +148,12 @@ def _delivery(snapshot: Snapshot) -> Iterator[HopView]:
     )
 
 
-def _pods(snapshot: Snapshot) -> Iterator[HopView]:
+def _pods(snapshot: Seen) -> Iterator[HopView]:
     content = snapshot.memory.content
     for pod in snapshot.pods:
-        current = currency(pod, snapshot)
-        proved = proof(pod, snapshot)
-        works = storage_works(pod)
+        current = snapshot.key(pod).currency
+        proved = snapshot.key(pod).proof
+        works = snapshot.key(pod).works
         words = [pod.containers_ready and f"{pod.containers_ready} ready"]
         words.append(proved.value if proved else ("" if works is not False else "403 from storage"))
         held = content.pair if content and current is Currency.CURRENT else None

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from lokeys.core.currency import proof, storage_works
+from lokeys.core.currency import Seen, seen, storage_works
 from lokeys.core.diagnosis import Diagnosis, diagnose
 from lokeys.core.memory import remember
 from lokeys.core.model import Ref, RouteSpec
@@ -71,7 +71,7 @@ class Wishes:
 class Look:
     """One look: what was seen, what it means, what to do, what to remember."""
 
-    snapshot: Snapshot
+    snapshot: Seen
     diagnosis: Diagnosis
     plan: Plan
 
@@ -326,12 +326,13 @@ def _is_fresh(at: datetime, now: datetime, limit: timedelta) -> bool:
 
 def judge(snapshot: Snapshot, policy: Policy) -> Look:
     """Return the look that a snapshot amounts to."""
-    return Look(snapshot=snapshot, diagnosis=diagnose(snapshot), plan=plan(snapshot, policy))
+    look = seen(snapshot)
+    return Look(snapshot=look, diagnosis=diagnose(look), plan=plan(look, policy))
 
 
 def unproved(look: Look) -> tuple[PodState, ...]:
     """Return the pods that nothing proves yet."""
-    return tuple(pod for pod in look.snapshot.pods if proof(pod, look.snapshot) is None)
+    return tuple(pod for pod in look.snapshot.pods if look.snapshot.key(pod).proof is None)
 
 
 def _pairs(

@@ -37,6 +37,7 @@ from lokeys.core.currency import (
     key_is_dead,
     may_lose_lines,
     proof,
+    seen,
 )
 from lokeys.core.diagnosis import diagnose
 from lokeys.core.memory import REMEMBERED_PAIRS, remember
@@ -513,3 +514,17 @@ def test_evidence_is_what_all_pods_have() -> None:
     assert evidence(look()) is Proof.BY_LOKI
     assert evidence(look(pods=(a_pod(), a_pod("loki-1", accepted=0)))) is None
     assert VaultFault.READ_ONLY.value == "writing is refused"
+
+
+def test_a_look_derives_each_pods_key_once() -> None:
+    """Whoever asks gets the same look, in order; one made out of it derives its own."""
+    pods = (a_pod("loki-1"), a_pod("loki-0", started_at=FROM_BEFORE))
+    snapshot = a_snapshot(pods=pods, memory=Memory(content=EXACT))
+    first = seen(snapshot)
+    assert seen(first) is first
+    assert [pod.ref.name for pod in first.pods] == ["loki-0", "loki-1"]
+    assert {ref: key.currency for ref, key in first.keys.items()} == {
+        pod.ref: currency(pod, snapshot) for pod in pods
+    }
+    later = replace(first, memory=Memory())
+    assert later.key(pods[1]).currency is Currency.UNKNOWN

@@ -24,6 +24,7 @@ from builders import (
     a_workload,
     by_pair,
 )
+from lokeys.core import currency
 from lokeys.core.checks.pods import behind
 from lokeys.core.memory import remember
 from lokeys.core.model import Hop, Ref, RouteSpec
@@ -341,7 +342,7 @@ class World:
         else:
             assert self.secret == self.source, f"R1, R3: starts a pod on another key: {said}"
             assert not any(p.deleting for p in self.pods), f"two at once: {said}"
-            late = {p.ref.name for p in behind(seen)}
+            late = {p.ref.name for p in behind(currency.seen(seen))}
             young = {
                 p.name
                 for p in self.pods

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from lokeys.core.checks import delivery, pods, reading, source, store, vault
+from lokeys.core.currency import Seen
 from lokeys.core.finding import Finding
-from lokeys.core.snapshot import Snapshot
 
-Check = Callable[[Snapshot], Iterator[Finding]]
+Check = Callable[[Seen], Iterator[Finding]]
 
 CHECKS: tuple[Check, ...] = (
     *source.CHECKS,
@@ -26,7 +26,7 @@ CHECKS: tuple[Check, ...] = (
 """Every check there is; the order does not matter, findings are ranked afterwards."""
 
 
-def findings(snapshot: Snapshot) -> Iterator[Finding]:
+def findings(snapshot: Seen) -> Iterator[Finding]:
     """Yield what each check finds, unranked and unfolded."""
     for check in CHECKS:
         yield from check(snapshot)

@@ -6,28 +6,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lokeys.core.catalogue import pods as rules
-from lokeys.core.currency import (
-    Currency,
-    currency,
-    key_is_dead,
-    may_lose_lines,
-    storage_works,
-)
+from lokeys.core.currency import Currency, Seen
 from lokeys.core.finding import Confidence, Finding, time_to_json
-from lokeys.core.snapshot import PodState, Snapshot
+from lokeys.core.snapshot import PodState
 
 
-def behind(snapshot: Snapshot) -> tuple[PodState, ...]:
+def behind(snapshot: Seen) -> tuple[PodState, ...]:
     """Return the pods that run with an older pair than the Secret's, by name."""
     return tuple(
         sorted(
-            (pod for pod in snapshot.pods if currency(pod, snapshot) is Currency.BEHIND),
+            (pod for pod in snapshot.pods if snapshot.key(pod).currency is Currency.BEHIND),
             key=lambda pod: (pod.workload, pod.ref.name),
         )
     )
 
 
-def pods_are_behind(snapshot: Snapshot) -> Iterator[Finding]:
+def pods_are_behind(snapshot: Seen) -> Iterator[Finding]:
     """Pods that started before the Secret changed; one finding a workload."""
     late = behind(snapshot)
     for workload in sorted({pod.workload for pod in late}):
@@ -47,7 +41,7 @@ def pods_are_behind(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-def pods_stay_behind(snapshot: Snapshot) -> Iterator[Finding]:
+def pods_stay_behind(snapshot: Seen) -> Iterator[Finding]:
     """A pod was replaced for this key, and the store refuses it although it takes the Secret's."""
     for pod in snapshot.pods:
         if stays_behind(pod, snapshot):
@@ -60,20 +54,20 @@ def pods_stay_behind(snapshot: Snapshot) -> Iterator[Finding]:
             )
 
 
-def stays_behind(pod: PodState, snapshot: Snapshot) -> bool:
+def stays_behind(pod: PodState, snapshot: Seen) -> bool:
     """Tell whether replacing the pod did not help, so that its key is not this Secret's alone."""
     held = snapshot.secret.pair if snapshot.secret else None
     if held is None or snapshot.memory.replaced.get(pod.ref.name) != held.pair:
         return False
     verdict = snapshot.verdict(held)
-    refused = storage_works(pod) is False and verdict is not None and verdict.accepted
-    return pod.deleting_since is None and (refused or currency(pod, snapshot) is Currency.BEHIND)
+    refused = snapshot.key(pod).works is False and verdict is not None and verdict.accepted
+    return pod.deleting_since is None and (refused or snapshot.key(pod).currency is Currency.BEHIND)
 
 
-def pods_hold_unsaved_lines(snapshot: Snapshot) -> Iterator[Finding]:
+def pods_hold_unsaved_lines(snapshot: Seen) -> Iterator[Finding]:
     """A pod that must go has lines that only it holds, and no volume that outlives it."""
     for pod in behind(snapshot):
-        if not may_lose_lines(pod, snapshot):
+        if not snapshot.key(pod).may_lose_lines:
             continue
         evidence = []
         if pod.metrics is not None:
@@ -88,10 +82,10 @@ def pods_hold_unsaved_lines(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-def pods_will_not_stop(snapshot: Snapshot) -> Iterator[Finding]:
+def pods_will_not_stop(snapshot: Seen) -> Iterator[Finding]:
     """A pod is told to stop, and its dead key keeps it in its shutdown flush."""
     for pod in snapshot.pods:
-        if pod.deleting_since is None or not key_is_dead(pod, snapshot):
+        if pod.deleting_since is None or not snapshot.key(pod).dead:
             continue
         yield rules.POD_WILL_NOT_STOP.at(
             pod.ref,
@@ -103,7 +97,7 @@ def pods_will_not_stop(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-def rollout_is_blocked(snapshot: Snapshot) -> Iterator[Finding]:
+def rollout_is_blocked(snapshot: Seen) -> Iterator[Finding]:
     """A workload is rolling and waits for a pod of the old revision that cannot become ready."""
     for workload in snapshot.workloads:
         broken = [
@@ -111,7 +105,7 @@ def rollout_is_blocked(snapshot: Snapshot) -> Iterator[Finding]:
             for pod in snapshot.pods
             if pod.workload == workload.ref
             and not (pod.ready or pod.revision_current)
-            and storage_works(pod) is False
+            and snapshot.key(pod).works is False
         ]
         if workload.rolling and broken:
             words = [f"{pod.ref.name} is {pod.containers_ready or '0'} ready" for pod in broken]
@@ -124,7 +118,7 @@ def rollout_is_blocked(snapshot: Snapshot) -> Iterator[Finding]:
             )
 
 
-def budgets_forbid_eviction(snapshot: Snapshot) -> Iterator[Finding]:
+def budgets_forbid_eviction(snapshot: Seen) -> Iterator[Finding]:
     """A budget has refused the eviction of a pod that must go."""
     for pod in behind(snapshot):
         since = snapshot.memory.blocked_since.get(pod.ref.name)
@@ -139,7 +133,7 @@ def budgets_forbid_eviction(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-def workloads_do_not_fit(snapshot: Snapshot) -> Iterator[Finding]:
+def workloads_do_not_fit(snapshot: Seen) -> Iterator[Finding]:
     """A workload that the route names is not there, or reads another Secret."""
     for workload in snapshot.workloads:
         route = snapshot.spec.route

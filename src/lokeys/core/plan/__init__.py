@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lokeys.core.currency import Seen, seen
 from lokeys.core.plan.course import Stop
 from lokeys.core.plan.pods import plan_pods, plan_proof
 from lokeys.core.plan.secret import plan_secret
@@ -29,9 +30,9 @@ __all__ = ["Action", "Plan", "Policy", "Step", "plan"]
 
 def plan(snapshot: Snapshot, policy: Policy) -> Plan:
     """Return the steps that lead from what was seen to a proved route, or to where it stops."""
-    snapshot = snapshot.in_order()
-    made = _staged(snapshot, policy)
-    gap = snapshot.unseen
+    look = seen(snapshot)
+    made = _staged(look, policy)
+    gap = look.unseen
     begins = any(not step.passive for step in made.steps)
     if gap is None or gap.why not in HOPELESS or not begins or made.hopeless is not None:
         return made
@@ -39,7 +40,7 @@ def plan(snapshot: Snapshot, policy: Policy) -> Plan:
     return replace(made, steps=(*made.steps, unseen(gap)))
 
 
-def _staged(snapshot: Snapshot, policy: Policy) -> Plan:
+def _staged(snapshot: Seen, policy: Policy) -> Plan:
     outcome = plan_source(snapshot, policy)
     for stage in STAGES:
         if isinstance(outcome, Stop):

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from lokeys.core.currency import Seen
 from lokeys.core.plan.steps import Policy, Step
 from lokeys.core.sensitive import PairFacts
-from lokeys.core.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
     """The plan so far: what was seen, the pair that shall be everywhere, and the steps to it."""
 
-    snapshot: Snapshot
+    snapshot: Seen
     policy: Policy
     pair: PairFacts
     steps: tuple[Step, ...] = ()

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from lokeys.core.checks.pods import behind, stays_behind
-from lokeys.core.currency import key_is_dead, may_lose_lines, proof, storage_works
+from lokeys.core.currency import Seen
 from lokeys.core.model import Hop, Prove, Ref
 from lokeys.core.plan.course import Course, Stop
 from lokeys.core.plan.source import unseen, waiting
 from lokeys.core.plan.steps import Action, Step
-from lokeys.core.snapshot import PodState, Snapshot, WorkloadState
+from lokeys.core.snapshot import PodState, WorkloadState
 
 SHORT_GRACE = timedelta(seconds=2)
 """Enough to close files; the WAL brings back every line (measured, even after SIGKILL)."""
@@ -67,7 +67,7 @@ def _projected(course: Course) -> Course | Stop:
     return course.then(*steps)
 
 
-def _in_order(snapshot: Snapshot, pods: tuple[PodState, ...]) -> list[PodState]:
+def _in_order(snapshot: Seen, pods: tuple[PodState, ...]) -> list[PodState]:
     """Return pods in the order of their going.
 
     Broken ones first, then as the route lists the workloads, each from its highest ordinal down,
@@ -81,7 +81,7 @@ def _in_order(snapshot: Snapshot, pods: tuple[PodState, ...]) -> list[PodState]:
 
 
 def _replace(pod: PodState, course: Course) -> Step:
-    dead = key_is_dead(pod, course.snapshot) or _is_dying_pair(course)
+    dead = course.snapshot.key(pod).dead or _is_dying_pair(course)
     force = dead and _blocked_too_long(pod, course.snapshot)
     short = dead and pod.writes
     why = "it started before the Secret changed, and Loki reads its key only at start"
@@ -118,7 +118,7 @@ def _end_the_dying(course: Course) -> Stop | None:
     """End a pod that only its dead key keeps from stopping; wait for one that is going."""
     dying = [pod for pod in course.snapshot.pods if pod.deleting_since is not None]
     for pod in dying:
-        hangs = pod.writes and key_is_dead(pod, course.snapshot) and pod.grace > SHORT_GRACE
+        hangs = pod.writes and course.snapshot.key(pod).dead and pod.grace > SHORT_GRACE
         if hangs and (pod.wal_persistent or course.policy.accept_loss):
             return Stop(steps=(_end(pod),))
     if not dying:
@@ -144,12 +144,12 @@ def _end(pod: PodState) -> Step:
     )
 
 
-def _pause(snapshot: Snapshot, late: list[PodState]) -> Stop | None:
+def _pause(snapshot: Seen, late: list[PodState]) -> Stop | None:
     """Return what must come first: a pod that starts, or somebody else's rollout."""
     names = {pod.ref for pod in late}
-    hopeless = all(key_is_dead(pod, snapshot) for pod in late)
+    hopeless = all(snapshot.key(pod).dead for pod in late)
     for pod in snapshot.pods:
-        if pod.ref in names or pod.ready or storage_works(pod) is False:
+        if pod.ref in names or pod.ready or snapshot.key(pod).works is False:
             continue
         if is_starting(pod, snapshot.at) or not hopeless:
             why, unborn = "it is starting; one pod at a time", pod.started_at is None
@@ -173,7 +173,7 @@ def is_starting(pod: PodState, at: datetime) -> bool:
     return not pod.ready and at - began < STARTS_WITHIN
 
 
-def _why_wait_for(workload: WorkloadState, snapshot: Snapshot, late: list[PodState]) -> str:
+def _why_wait_for(workload: WorkloadState, snapshot: Seen, late: list[PodState]) -> str:
     mine = [pod for pod in late if pod.workload == workload.ref]
     if workload.pods_to_come(snapshot.pods):
         return _A_POD_TO_COME
@@ -183,7 +183,7 @@ def _why_wait_for(workload: WorkloadState, snapshot: Snapshot, late: list[PodSta
     fresh = content is not None and snapshot.at - content.since < OTHERS_ROLL_WITHIN
     if workload.roller is not None and fresh:
         return f"{workload.roller} replaces its pods"
-    broken = any(storage_works(pod) is False for pod in mine)
+    broken = any(snapshot.key(pod).works is False for pod in mine)
     if workload.rolling and not broken:
         return "it is rolling out"
     return ""
@@ -194,7 +194,7 @@ def _why_not(pod: PodState, course: Course) -> Stop | None:
     snapshot = course.snapshot
     if stays_behind(pod, snapshot):
         return Stop(cause="pods_behind_secret", reason=f"{pod.ref} was replaced for this key once")
-    if may_lose_lines(pod, snapshot) and not course.policy.accept_loss:
+    if snapshot.key(pod).may_lose_lines and not course.policy.accept_loss:
         return Stop(
             cause="wal_not_persistent", reason=f"{pod.ref} would lose what it has not flushed"
         )
@@ -209,18 +209,18 @@ def _why_not(pod: PodState, course: Course) -> Stop | None:
     return Stop(cause="eviction_blocked_by_budget", reason=f"{pod.budget.ref} refuses {pod.ref}")
 
 
-def _blocked_too_long(pod: PodState, snapshot: Snapshot) -> bool:
+def _blocked_too_long(pod: PodState, snapshot: Seen) -> bool:
     since = snapshot.memory.blocked_since.get(pod.ref.name)
     return (
         since is not None and snapshot.at - since >= BUDGET_MAY_BLOCK and _may_force(pod, snapshot)
     )
 
 
-def _may_force(pod: PodState, snapshot: Snapshot) -> bool:
+def _may_force(pod: PodState, snapshot: Seen) -> bool:
     """Tell whether a budget may be overruled: allowed, broken by its own key, nothing lost."""
     allowed = any(w.ref == pod.workload and w.force for w in snapshot.workloads)
     harmless = pod.wal_persistent is not False
-    return allowed and harmless and not pod.ready and key_is_dead(pod, snapshot)
+    return allowed and harmless and not pod.ready and snapshot.key(pod).dead
 
 
 def plan_proof(course: Course) -> Course | Stop:
@@ -240,27 +240,27 @@ def plan_proof(course: Course) -> Course | Stop:
     return course.then(*_open_cases(snapshot))
 
 
-def _open_cases(snapshot: Snapshot) -> Iterator[Step]:
+def _open_cases(snapshot: Seen) -> Iterator[Step]:
     for workload in snapshot.workloads:
         if workload.pods_to_come(snapshot.pods):
             why = _A_POD_TO_COME
             yield waiting(workload.ref, Hop.PODS, why, look_again_s=1.0, watched=True)
     yield from _unseen_pods(snapshot)
     for pod in snapshot.pods:
-        if proof(pod, snapshot) is None:
+        if snapshot.key(pod).proof is None:
             yield _next_proof(pod, snapshot)
         elif is_starting(pod, snapshot.at):
             yield waiting(pod.ref, Hop.PODS, _NOT_READY_YET, look_again_s=1.0, watched=True)
 
 
-def _unseen_pods(snapshot: Snapshot) -> Iterator[Step]:
+def _unseen_pods(snapshot: Seen) -> Iterator[Step]:
     if snapshot.unseen is not None:
         yield unseen(snapshot.unseen)
 
 
-def _next_proof(pod: PodState, snapshot: Snapshot) -> Step:
+def _next_proof(pod: PodState, snapshot: Seen) -> Step:
     asked = snapshot.memory.flushed.get(pod.ref.name)
-    works = storage_works(pod)
+    works = snapshot.key(pod).works
     may_ask = asked is None or snapshot.at - asked >= FLUSH_AGAIN_AFTER
     if (
         snapshot.spec.prove is Prove.FLUSH
@@ -301,12 +301,12 @@ def _flush(pod: PodState) -> Step:
     )
 
 
-def _flushes_to_come(snapshot: Snapshot) -> Iterator[Step]:
+def _flushes_to_come(snapshot: Seen) -> Iterator[Step]:
     if snapshot.spec.prove is Prove.FLUSH:
         yield from (_flush(pod) for pod in snapshot.pods if pod.writes)
 
 
-def _prove(snapshot: Snapshot) -> Step:
+def _prove(snapshot: Seen) -> Step:
     return Step(
         action=Action.PROVE,
         hop=Hop.PODS,

@@ -9,7 +9,7 @@ from datetime import timedelta
 from lokeys.core.checks.pods import behind
 from lokeys.core.checks.source import cause_of_missing, gaps_of_source, rook_is_stale
 from lokeys.core.checks.wording import FLAW_CAUSES, spoils
-from lokeys.core.currency import Currency, currency, storage_works
+from lokeys.core.currency import Currency, Seen
 from lokeys.core.model import Hop, Ref, RookSource
 from lokeys.core.plan.course import Course, Stop
 from lokeys.core.plan.steps import Action, Policy, Step
@@ -17,7 +17,6 @@ from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import (
     Answer,
     LiveKey,
-    Snapshot,
     SourceState,
     StoreVerdict,
     Unreadable,
@@ -45,7 +44,7 @@ CAUSE_OF_ANSWER = {
 }
 
 
-def plan_source(snapshot: Snapshot, policy: Policy) -> Course | Stop:
+def plan_source(snapshot: Seen, policy: Policy) -> Course | Stop:
     """Return the course with the source's pair, tested if it is to be spread."""
     if snapshot.rivals:
         return Stop(
@@ -71,7 +70,7 @@ def plan_source(snapshot: Snapshot, policy: Policy) -> Course | Stop:
     return course.then(_test(source.ref, source.pair))
 
 
-def agrees_everywhere(snapshot: Snapshot) -> bool:
+def agrees_everywhere(snapshot: Seen) -> bool:
     """Tell whether nothing is to be spread: all hops equal, no pod behind."""
     pair = snapshot.source.pair if snapshot.source else None
     if pair is None or snapshot.secret is None or snapshot.secret.pair.pair != pair.pair:
@@ -91,7 +90,7 @@ def _test(ref: Ref, pair: PairFacts) -> Step:
     )
 
 
-def _no_pair(snapshot: Snapshot, source: SourceState | None) -> Stop:
+def _no_pair(snapshot: Seen, source: SourceState | None) -> Stop:
     gaps = gaps_of_source(snapshot)
     for gap in gaps:
         if gap.why is Why.NOT_ALLOWED:
@@ -134,7 +133,7 @@ def _undecided(course: Course, source: SourceState, verdict: StoreVerdict) -> Co
     return Stop(steps=(waiting(source.ref, Hop.STORE, why, look_again_s=15.0),))
 
 
-def _refused(snapshot: Snapshot, source: SourceState, verdict: StoreVerdict) -> Stop:
+def _refused(snapshot: Seen, source: SourceState, verdict: StoreVerdict) -> Stop:
     """Plan for a dead source: make Rook read RGW again, if that is allowed and harms nobody."""
     if verdict.answer is Answer.SUSPENDED or source.suspended:
         return Stop(cause="user_suspended", reason=f"{source.owner} is suspended at the store")
@@ -168,7 +167,7 @@ def _refused(snapshot: Snapshot, source: SourceState, verdict: StoreVerdict) -> 
     return Stop(steps=(step,))
 
 
-def _refresh_is_harmless(snapshot: Snapshot, live: tuple[LiveKey, ...]) -> bool:
+def _refresh_is_harmless(snapshot: Seen, live: tuple[LiveKey, ...]) -> bool:
     """Tell whether Rook's reconcile (it deletes all keys but the smallest id) hits no hop.
 
     With one live key it deletes none. With more, every hop must be known to hold none of the
@@ -185,8 +184,8 @@ def _refresh_is_harmless(snapshot: Snapshot, live: tuple[LiveKey, ...]) -> bool:
     content = snapshot.memory.content
     exact = content is not None and content.exact
     return all(
-        storage_works(pod) is False or (exact and currency(pod, snapshot) is Currency.CURRENT)
-        for pod in snapshot.pods
+        key.works is False or (exact and key.currency is Currency.CURRENT)
+        for key in snapshot.keys.values()
     )
 
 
