@@ -159,6 +159,10 @@ class StackWorld:
             word = self.intents[ref].manifest["metadata"]["labels"]["app.kubernetes.io/component"]
             self.pods = tuple(pod for pod in self.pods if pod.component != word)
 
+    def edit(self, ref: Ref) -> None:
+        """Change one object as somebody else would."""
+        self.objects[ref] = replace(self.objects[ref], content="somebody else's")
+
     def apply(self, intent: Intent) -> None:
         """Write one object as the API server would keep it."""
         self.version += 1

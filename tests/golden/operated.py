@@ -6,6 +6,8 @@ former        true: another operator made them
 changed       values that were put into the Secret since
 broken        the link at which the credentials' way breaks, and what is said of it
 refused       an object that the API server refuses, and its words
+taken         an object of that name, and the stack that controls it
+contested     an object that somebody changes back whenever it is written
 unreadable    an object that may not be read, and why
 """
 
@@ -48,9 +50,29 @@ def operated_findings(file: Path, told: Mapping[str, Any]) -> tuple[Finding, ...
         world.trial = refused(broken["detail"], LinkName(broken["link"]))
     problems = _told(told, "refused", operation.NOT_APPLIED, world)
     unreadable = _told(told, "unreadable", operation.STORAGE_SECRET_UNREADABLE, world)
-    snapshot = world.snapshot(unreadable=unreadable)
+    snapshot = world.snapshot(unreadable=unreadable, **_others(told, world))
     faults = faults_of(snapshot, decide(snapshot, plan(snapshot)), problems)
     return (*faults, *rulers_account_changes(snapshot))
+
+
+def _others(told: Mapping[str, Any], world: StackWorld) -> dict[str, Any]:
+    """Return what is somebody else's, or changed back again and again."""
+    found: dict[str, Any] = {}
+    if "taken" in told:
+        ref = _ref(told["taken"])
+        owner = Ref("LokiStack", told["taken"]["by"], NAMESPACE)
+        found["taken"] = {ref: replace(world.objects.pop(ref), controller=owner)}
+        found["objects"] = dict(world.objects)
+    if "contested" in told:
+        ref = _ref(told["contested"])
+        found["contested"] = {ref: world.intents[ref].digest}
+        world.edit(ref)
+        found["objects"] = dict(world.objects)
+    return found
+
+
+def _ref(told: Mapping[str, str]) -> Ref:
+    return Ref(told["kind"], told["name"], NAMESPACE)
 
 
 def _formers(live: Live) -> Live:
@@ -64,6 +86,6 @@ def _formers(live: Live) -> Live:
 def _told(told: Mapping[str, Any], word: str, rule: Any, world: StackWorld) -> tuple[Finding, ...]:
     if word not in told:
         return ()
-    place = Ref(told[word]["kind"], told[word]["name"], NAMESPACE)
+    place = _ref(told[word])
     words = {"detail": told[word]["detail"]}
     return (tell(rule, place, stack=world.snapshot().ref, words=words),)

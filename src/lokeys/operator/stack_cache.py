@@ -127,6 +127,23 @@ class StackObjects:
         """Return the objects of one stack."""
         return self._objects.get(key, {})
 
+    def named(self, key: StackKey, refs: Iterable[Ref]) -> dict[Ref, Live]:
+        """Return the objects of one stack, and what else stands under these names.
+
+        The name of a stack begins the names of its objects. So whatever stack an object is of by
+        its label, the name of that stack begins the object's, too.
+        """
+        namespace, own = key
+        found = dict(self.of(key))
+        for ref in refs:
+            if ref in found or ref.namespace is None:
+                continue
+            for name in _beginnings(ref.name):
+                known = self.of((namespace, name))
+                if name != own and ref in known:
+                    found[ref] = known[ref]
+        return found
+
     def pods_of(self, key: StackKey) -> tuple[Pod, ...]:
         """Return the pods of one stack, by name."""
         return tuple(pod for _, pod in sorted(self._pods.get(key, {}).items()))
@@ -241,6 +258,12 @@ class StackObjects:
             pods[pod.name] = pod
         if new is None or before != pod:
             self._on_pods(key)
+
+
+def _beginnings(name: str) -> Iterator[str]:
+    """Yield all that a name begins with, up to one of its dashes or its end."""
+    parts = name.split("-")
+    return ("-".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
 def _number(live: Live) -> int:

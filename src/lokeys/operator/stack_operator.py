@@ -13,7 +13,8 @@ from typing import Self
 import msgspec
 
 from lokeys.adapters.objects import LiveObjects
-from lokeys.adapters.stack_objects import USUAL, StackWriter
+from lokeys.adapters.stack_objects import USUAL
+from lokeys.adapters.stack_writer import StackWriter
 from lokeys.core.sensitive import Fingerprinter
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.errors import NotReadable, Transient

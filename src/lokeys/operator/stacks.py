@@ -17,12 +17,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lokeys.adapters.stack_objects import KINDS, OPTIONAL, USUAL, StackWriter
+from lokeys.adapters.stack_objects import KINDS, OPTIONAL, USUAL
+from lokeys.adapters.stack_writer import StackWriter, Taken
 from lokeys.core.catalogue import operation
 from lokeys.core.finding import Finding
 from lokeys.core.loki.options import Images
 from lokeys.core.model import Ref
-from lokeys.core.operate.course import Course, decide, plan
+from lokeys.core.operate.course import Course, decide, owned_by_another, plan
 from lokeys.core.operate.intents import Intent
 from lokeys.core.operate.live import Live, Pod
 from lokeys.core.operate.snapshot import StackSnapshot
@@ -49,6 +50,7 @@ from lokeys.kube.resources import (
 )
 from lokeys.operator.cache import RouteObjects
 from lokeys.operator.stack_cache import StackKey, StackObjects
+from lokeys.operator.stack_contests import Contests
 from lokeys.operator.stack_metrics import StackMetrics
 from lokeys.operator.stack_reading import Reader
 from lokeys.operator.stack_schemas import AppliedSchemas
@@ -113,6 +115,7 @@ class StackController:
     settings: Settings = field(default_factory=Settings)
 
     states: dict[StackKey, StackState] = field(default_factory=dict)
+    contests: Contests = field(default_factory=Contests)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WRITES_AT_A_TIME))
 
     async def reconcile(self, key: StackKey) -> float | None:
@@ -138,13 +141,14 @@ class StackController:
             # What the stack had before is to be found again, too, by whoever leads after us.
             had = _ON_OPENSHIFT if self.settings.environment.openshift else frozenset()
             await self._follow_optional(key, asked | had)
-        snapshot = self._fresh(key, snapshot)
+        snapshot = self._fresh(key, snapshot, intents)
         snapshot = replace(snapshot, counted=await self.trials.counted(key, snapshot))
         course = decide(snapshot, intents)
         if course.unproved:
             await self.trials.use_storage(snapshot)
         problems = await self._follow(key, snapshot, course)
-        snapshot = self._fresh(key, replace(snapshot, trial=self.trials.latest(key, snapshot)))
+        snapshot = replace(snapshot, trial=self.trials.latest(key, snapshot))
+        snapshot = self._fresh(key, snapshot, intents)
         if not course.rests:
             course = decide(snapshot, intents)
         await self._tell(state, manifest, snapshot, course, problems)
@@ -230,9 +234,14 @@ class StackController:
         trial = self.trials.trial(key, snapshot, reads=state.reads)
         return self._fresh(key, replace(snapshot, trial=trial))
 
-    def _fresh(self, key: StackKey, snapshot: StackSnapshot) -> StackSnapshot:
+    def _fresh(
+        self, key: StackKey, snapshot: StackSnapshot, intents: Iterable[Intent] | None = None
+    ) -> StackSnapshot:
         """Return the snapshot with objects and pods as they are known now."""
-        return replace(snapshot, objects=dict(self.objects.of(key)), pods=self.objects.pods_of(key))
+        found = self.objects.named(key, [each.ref for each in intents or ()])
+        contested = self.contests.of(snapshot.uid, now=snapshot.now)
+        seen = snapshot.seeing(found, self.objects.pods_of(key))
+        return replace(seen, contested=contested)
 
     # --- acting ----------------------------------------------------------------------------------
 
@@ -283,8 +292,11 @@ class StackController:
         live = snapshot.objects.get(intent.ref)
         async with self._turns:
             with self.objects.writing(key, intent.ref):
-                stored = await self.writer.apply(intent, live=live, owner=snapshot.uid)
+                stored = await self.writer.apply(
+                    intent, live=live, stack=snapshot.ref, uid=snapshot.uid
+                )
                 self.objects.wrote(key, stored, intended=intent.digest)
+                self.contests.wrote(snapshot.uid, intent, anew=live is None, now=self.clock())
 
     async def _prune(self, key: StackKey, live: Live) -> None:
         await self.writer.delete(live)
@@ -359,7 +371,7 @@ class StackController:
         trial_s = self.trials.due_in_s(key, snapshot.now)
         if trial_s is not None:
             waits.append(trial_s)
-        if problems or snapshot.unreadable:
+        if problems or snapshot.unreadable or snapshot.taken or snapshot.contested:
             waits.append(RETRY_S)
         elif not course.rests:  # what was done has made room for more, and its echo wakes nobody
             waits.append(NEXT_S)
@@ -374,4 +386,6 @@ class StackController:
 
 
 def _problem(stack: Ref, place: Ref, refusal: LokeysError) -> Finding:
+    if isinstance(refusal, Taken):
+        return owned_by_another(refusal.live, stack=stack)
     return tell(operation.NOT_APPLIED, place, stack=stack, words={"detail": str(refusal)})

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lokeys.adapters.stack_objects import SEEN, STACK, inherited, live_of, pod_of, trimmed
+from lokeys.adapters.stack_objects import SEEN, STACK, live_of, pod_of, trimmed
+from lokeys.adapters.stack_writer import inherited
 from lokeys.core.model import Ref
 from lokeys.core.operate.live import PodState
 
@@ -99,9 +100,11 @@ def test_an_object_without_a_namespace_names_its_stack() -> None:
     assert trimmed(role)[STACK] == ("logging", "s")
     assert live_of(role).owners == {"stack"}
     assert live_of(role).ref == Ref("ClusterRole", "logging-s-gateway")
+    assert live_of(role).controller == Ref("LokiStack", "s", "logging")
     del role["metadata"]["annotations"]
     assert trimmed(role)[STACK] == ("", "")
     assert live_of(role).owners == frozenset()
+    assert live_of(role).controller is None
 
 
 def test_the_former_managers_fields_become_ours() -> None:
@@ -117,3 +120,15 @@ def test_the_former_managers_fields_become_ours() -> None:
     assert [each["manager"] for each in found] == ["kubectl", "kcm", "lokeys"]
     assert (found[-1]["operation"], found[-1]["fieldsV1"]) == ("Apply", large)
     assert inherited({"metadata": {}}) is None
+
+
+def test_a_controller_is_one_of_the_owners() -> None:
+    """Others own an object, too, and keep nothing of it right."""
+    pod = a_pod()
+    owner = {"apiVersion": "v1", "kind": "Thing", "name": "t", "uid": "t"}
+    pod["metadata"]["ownerReferences"] = [owner]
+    assert live_of(pod).controller is None
+    stack = owner | {"kind": "LokiStack", "name": "s-index", "uid": "s", "controller": True}
+    pod["metadata"]["ownerReferences"] = [owner, stack]
+    assert live_of(pod).controller == Ref("LokiStack", "s-index", "logging")
+    assert live_of(pod).owners == {"t", "s"}

@@ -240,3 +240,21 @@ def test_what_a_stack_has_outside_of_its_namespace_is_still_known() -> None:
         assert cache.objects.of(KEY) == {}
 
     run(test)
+
+
+def test_what_stands_under_a_stacks_names_is_found_whatever_its_label() -> None:
+    """A stack whose name begins the object's may be labelled on it; others cannot."""
+
+    async def test(cache: Cache) -> None:
+        ref = Ref("Service", "a-index-gateway-http", "logging")
+        ours = Ref("Service", "a-index-querier-http", "logging")
+        theirs = replace(live(5), ref=ref)
+        cache.objects.wrote(("logging", "a"), theirs, intended="ours")
+        cache.objects.wrote(("logging", "a-index"), replace(live(6), ref=ours), intended="ours")
+        found = cache.objects.named(("logging", "a-index"), [ref, ours, REF])
+        assert found == {ref: theirs, ours: replace(live(6), ref=ours)}
+        assert cache.objects.named(("other", "a-index"), [replace(ref, namespace="other")]) == {}
+        role = Ref("ClusterRole", "logging.a-gateway")
+        assert cache.objects.named(("logging", "a"), [role]) == {ref: theirs}
+
+    run(test)

@@ -175,3 +175,22 @@ SHARED_BUCKET = Rule(
     ),
     rank=61,
 )
+SHARED_NAMES = Rule(
+    code="LK0214",
+    severity=Severity.ERROR,
+    cause=None,
+    fault="shared_names",
+    title="two stacks need objects of one name",
+    message="{place} and LokiStack {other} both need {objects}",
+    meaning="A stack's objects are named by its name, a dash and a word. A stack whose own name "
+    "ends in such a word can need names that another has: the gateway of `a-index` those of the "
+    "index gateway of `a`, the stack `a-ruler` the account of the ruler of `a`.",
+    why="An object can be only one stack's: the one that comes second is Degraded.",
+    remedy=(
+        Remedy(
+            text="give one of the two another name, or a namespace of its own, as long as it "
+            "is new: a stack cannot be renamed"
+        ),
+    ),
+    rank=20,
+)

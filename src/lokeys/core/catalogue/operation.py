@@ -86,3 +86,41 @@ STORAGE_SECRET_UNREADABLE = Rule(
     remedy=(Remedy(text="grant `get`, `list` and `watch` on this object by name"),),
     rank=7,
 )
+OWNED_BY_ANOTHER = Rule(
+    code="LK0225",
+    severity=Severity.ERROR,
+    cause=None,
+    fault="owned_by_another",
+    title="an object that the stack needs is another's",
+    message="{place} belongs to {owner}; it is left as it is",
+    meaning="An object is its owner's, whatever its name. Two stacks can need objects of one name: "
+    "the index gateway of `a` has the names of the gateway of `a-index`.",
+    why="The stack cannot have what it needs, and what runs for the other must not break for it.",
+    remedy=(
+        Remedy(
+            text="see whose it is",
+            command="kubectl -n {namespace} get {kind} {name} -o yaml",
+        ),
+        Remedy(text="give one of the two another name, or a namespace of its own"),
+    ),
+    rank=8,
+)
+CONTESTED = Rule(
+    code="LK0226",
+    severity=Severity.ERROR,
+    cause=None,
+    fault="contested",
+    title="somebody else keeps changing an object back",
+    message="{place} was changed back three times within a minute; it is left alone for ten "
+    "minutes",
+    meaning="Something else writes the same fields as lokeys: another operator, a policy that "
+    "mutates, or a tool that applies manifests from a repository.",
+    why="Two writers of one object would undo each other's work for ever, and load the API server.",
+    remedy=(
+        Remedy(
+            text="see who writes which field, and take the fields of lokeys from the other",
+            command="kubectl -n {namespace} get {kind} {name} -o yaml --show-managed-fields",
+        ),
+    ),
+    rank=8,
+)

@@ -39,6 +39,7 @@ from lokeys.core.operate.rollout import (
 )
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.storage.telling import tell
+from lokeys.core.text.words import shown
 
 _REQUEST = "CredentialsRequest"
 PROOF_EVERY = timedelta(seconds=5)
@@ -112,7 +113,46 @@ def decide(snapshot: StackSnapshot, intents: tuple[Intent, ...] | None) -> Cours
         restricted=any(each.ref.kind == "NetworkPolicy" for each in intents),
         look_again_at=_look_again_at(snapshot, workloads),
     )
-    return _held(course, snapshot, workloads) if standing(snapshot) is Standing.HELD else course
+    if standing(snapshot) is Standing.HELD:
+        course = _held(course, snapshot, workloads)
+    return _without_others(course, snapshot)
+
+
+def _without_others(course: Course, snapshot: StackSnapshot) -> Course:
+    """Return the course without what is somebody else's, or changed back whenever it is written.
+
+    No pod starts where the configuration beside it cannot be the stack's own.
+    """
+    found = tuple(_others(course, snapshot))
+    if not found:
+        return course
+    others = {each.object for each in found}
+    unconfigured = any(
+        each.ref in snapshot.taken or (each.ref in others and _is_loki_config(each, snapshot))
+        for each in course.config
+    )
+    return replace(
+        course,
+        config=tuple(each for each in course.config if each.ref not in others),
+        workloads=tuple(e for e in course.workloads if e.ref not in others and not unconfigured),
+        findings=(*found, *course.findings),
+    )
+
+
+def _others(course: Course, snapshot: StackSnapshot) -> Iterator[Finding]:
+    for intent in (*course.config, *course.workloads):
+        ref = intent.ref
+        if ref in snapshot.taken:
+            yield owned_by_another(snapshot.taken[ref], stack=snapshot.ref)
+        elif snapshot.contested.get(ref) == intent.digest:
+            words = {"kind": ref.kind.lower()}
+            yield tell(operation.CONTESTED, ref, stack=snapshot.ref, words=words)
+
+
+def owned_by_another(live: Live, *, stack: Ref) -> Finding:
+    """Return that an object which a stack needs is not the stack's."""
+    words = {"kind": live.ref.kind.lower(), "owner": shown(live.controller)}
+    return tell(operation.OWNED_BY_ANOTHER, live.ref, stack=stack, words=words)
 
 
 def _held(course: Course, snapshot: StackSnapshot, workloads: Sequence[Intent]) -> Course:

@@ -59,10 +59,19 @@ class Live:
     version: str
     owners: frozenset[str] = frozenset()
     """The uids of its owners, by reference or, where it has no namespace, by annotation."""
+    controller: Ref | None = None
+    """The one owner that has made it, and keeps it as it should be."""
     content: str | None = None
     """The digest of what we have applied and still own; None if we never applied anything."""
     terminating: bool = False
     workload: Workload | None = None
+
+    def is_anothers(self, stack: Ref, uid: str) -> bool:
+        """Tell whether somebody else than the stack controls it.
+
+        A former stack of the same name is nobody else: what is left of it is taken over.
+        """
+        return self.controller not in (None, stack) and uid not in self.owners
 
 
 class PodState(StrEnum):

@@ -21,6 +21,8 @@ _BY_CODE = {
     operation.CREDENTIALS_REFUSED.code: "CredentialsRefused",
     operation.ENDPOINT_WOULD_MOVE_THE_STORE.code: "InvalidObjectStorageSecret",
     operation.NOT_APPLIED.code: "ObjectNotApplied",
+    operation.OWNED_BY_ANOTHER.code: "ObjectOwnedByAnother",
+    operation.CONTESTED.code: "ObjectContested",
     operation.STORAGE_SECRET_UNREADABLE.code: "ObjectStorageSecretUnreadable",
 }
 _SCHEMAS = frozenset(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +52,10 @@ class StackSnapshot:
     status: Mapping[str, Any] = field(default_factory=dict)
     """The stack's status as we last wrote it, or found it."""
     objects: Mapping[Ref, Live] = field(default_factory=dict)
+    taken: Mapping[Ref, Live] = field(default_factory=dict)
+    """What stands under the names of the stack's objects, and is somebody else's."""
+    contested: Mapping[Ref, str] = field(default_factory=dict)
+    """What others change back whenever it is written, with the digest of what was written."""
     pods: tuple[Pod, ...] = ()
     store_hash: str = ""
     managed_hash: str = ""
@@ -76,6 +80,12 @@ class StackSnapshot:
     def findings(self) -> tuple[Finding, ...]:
         """Return all that is to be said of the stack and of what it names."""
         return (*self.unreadable, *self.view.findings)
+
+    def seeing(self, found: Mapping[Ref, Live], pods: tuple[Pod, ...]) -> StackSnapshot:
+        """Return the same with what is there now; what is somebody else's is kept apart."""
+        taken = {r: each for r, each in found.items() if each.is_anothers(self.ref, self.uid)}
+        objects = {r: each for r, each in found.items() if r not in taken}
+        return replace(self, objects=objects, taken=taken, pods=pods)
 
     @property
     def options(self) -> RenderOptions:

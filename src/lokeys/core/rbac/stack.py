@@ -14,14 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
-from lokeys.core.loki.options import RenderOptions
-from lokeys.core.loki.render import render
+from lokeys.core.loki.made import made_of
 from lokeys.core.loki.store import MANAGED_SUFFIX
 from lokeys.core.lokistack.model import LokiStack, TenancyMode, Tenants
 from lokeys.core.rbac.grants import APPS, CORE, FOLLOW, POLICY, RBAC, READ, Grant, read_secret
-from lokeys.core.storage.model import S3, CloudEnvironment, CredentialMode
+from lokeys.core.storage.model import CredentialMode
 
 NETWORKING, OPENSHIFT_ROUTES = "networking.k8s.io", "route.openshift.io"
 CLOUD_CREDENTIALS = "cloudcredential.openshift.io"
@@ -54,10 +52,7 @@ _REVIEWS = (
     ("authorization.k8s.io", "subjectaccessreviews"),
 )
 _GROUPS = {**_PLACES, **_ON_OPENSHIFT, **_CLUSTER_ROLES}
-_ANY_STORAGE = S3(mode=CredentialMode.STATIC, buckets=("any",), endpoint_host="any")
 _ANY_TENANTS = Tenants(mode=TenancyMode.DYNAMIC, opa_url="http://any")
-_ANY_CLOUD = CloudEnvironment(openshift=True, aws_role_arn="any")
-_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +110,8 @@ def object_names(stack: LokiStack) -> dict[str, tuple[str, ...]]:
                 restrict_network=True,
                 tenants=tenancy,
             )
-            options = RenderOptions(now=_ANY_TIME, environment=_ANY_CLOUD)
-            for each in render(variant, replace(_ANY_STORAGE, mode=mode), options=options):
-                found.setdefault(each["kind"], set()).add(each["metadata"]["name"])
+            for kind, name in made_of(variant, mode):
+                found.setdefault(kind, set()).add(name)
     return {kind: tuple(sorted(names)) for kind, names in sorted(found.items())}
 
 

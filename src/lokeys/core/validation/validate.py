@@ -17,6 +17,7 @@ from lokeys.core.storage.telling import tell
 from lokeys.core.validation.around import Around
 from lokeys.core.validation.objects import Objects, Placed, location_of
 from lokeys.core.validation.shared_buckets import shared_buckets
+from lokeys.core.validation.shared_names import shared_names
 from lokeys.core.validation.stacks import StackView, view_stack
 
 _STORAGE_CREDENTIAL = "StorageCredential"
@@ -129,7 +130,7 @@ def _pointer_to(ref: Ref, view: StackView) -> str:
 def _shared(
     views: Sequence[StackView], objects: Objects, ignored: Sequence[Ignore]
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with what stacks share: objects and buckets."""
+    """Return what is wrong with what stacks share: objects, buckets and names."""
     named = {
         finding.object
         for view in views
@@ -144,4 +145,5 @@ def _shared(
             finding = tell(rules.DUPLICATE_OBJECT, ref, stack=ref, words=words)
             found.append(replace(finding, route=None, location=location_of(placed, None)))
     found += shared_buckets(views)
+    found += shared_names(views)
     return heeded(found, ignored)

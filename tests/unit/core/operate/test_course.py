@@ -11,16 +11,18 @@ from fakes.stacks import GOOD, UID, StackWorld, managed_secret, refused
 from lokeys.core.loki import names
 from lokeys.core.lokistack.model import Component
 from lokeys.core.model import Ref
-from lokeys.core.operate.course import PROOF_EVERY
+from lokeys.core.operate.course import PROOF_EVERY, decide, plan
 from lokeys.core.operate.credentials import first_pods
 from lokeys.core.operate.live import Live, PodState
 from lokeys.core.operate.rollout import UNREADY_FOR
 from lokeys.core.operate.snapshot import Trial
+from lokeys.core.operate.status import main_condition
 from lokeys.core.snapshot import LokiMetrics
 from lokeys.core.trust.verification import Link, LinkName, Untried, Verification
 from manifests.lokistack import NAMESPACE, NOW, Choice
 
 RULER = Choice(extra="rules", size="1x.small")
+STACK = Ref("LokiStack", "my-stack", NAMESPACE)
 ORDER = ["index-gateway", "ingester", "querier", "query-frontend", "ruler", "compactor"]
 
 
@@ -582,3 +584,51 @@ def test_without_a_stack_nothing_is_planned() -> None:
     assert world.step().rests
     assert world.main == ("Degraded", "InvalidSpec")
     assert world.now == NOW
+
+
+INDEX = Ref("Service", "my-stack-index-gateway-http", NAMESPACE)
+OTHERS = Ref("LokiStack", "my-stack-index", NAMESPACE)
+
+
+def test_what_another_stack_controls_is_never_ours() -> None:
+    """It is named and left; no workload is written, and everything else is kept right."""
+    world = running()
+    live = replace(world.objects[INDEX], controller=OTHERS, owners=frozenset({"another's"}))
+    edited = Ref("Service", "my-stack-querier-http", NAMESPACE)
+    world.edit(edited)
+    world.edit(Ref("Deployment", "my-stack-querier", NAMESPACE))
+    seen = world.snapshot().seeing({**world.objects, INDEX: live}, world.pods)
+    assert INDEX not in seen.objects
+    course = decide(seen, plan(seen))
+    assert [each.ref for each in course.config] == [edited]
+    assert not course.workloads
+    (finding,) = course.findings
+    assert (finding.code, finding.object) == ("LK0225", INDEX)
+    assert "belongs to LokiStack logging/my-stack-index" in finding.message
+    assert main_condition(seen, course).reason == "ObjectOwnedByAnother"
+
+
+@pytest.mark.parametrize(
+    ("owners", "controller", "anothers"),
+    [
+        pytest.param({UID}, STACK, False, id="its own"),
+        pytest.param(set(), None, False, id="nobody's: made beforehand"),
+        pytest.param({"someone"}, None, False, id="owned, and controlled by nobody"),
+        pytest.param({"former"}, STACK, False, id="what a former stack of the name has left"),
+        pytest.param({UID, "b"}, OTHERS, False, id="both stacks'"),
+        pytest.param({"b"}, OTHERS, True, id="another stack's"),
+        pytest.param({"d"}, Ref("Deployment", "d", NAMESPACE), True, id="another controller's"),
+    ],
+)
+def test_whose_an_object_is(owners: set[str], controller: Ref | None, *, anothers: bool) -> None:
+    """By its controller and by uid."""
+    live = Live(ref=INDEX, uid="u", version="1", owners=frozenset(owners), controller=controller)
+    assert live.is_anothers(STACK, UID) is anothers
+
+
+def test_what_is_put_right_by_itself_is_not_contested() -> None:
+    """The rival has come round: nothing is said of it."""
+    world = running()
+    digest = world.intents[INDEX].digest
+    snapshot = world.snapshot(contested={INDEX: digest})
+    assert decide(snapshot, plan(snapshot)).findings == ()
