@@ -38,6 +38,7 @@ _WHAT = {"key.json": "a JSON object", "account_key": "an account key", "access_k
 _LONG_ENOUGH = 24
 _SHORTEST_HALF = 8
 _LINES = "\t\r\n"
+_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Co", "Cn", "Cs"})
 
 
 def unseen(value: bytes, *, spaces: bool = True) -> str | None:
@@ -54,16 +55,17 @@ def unseen(value: bytes, *, spaces: bool = True) -> str | None:
         return "ends in a newline" if text.rstrip("\r\n") == text.rstrip() else "ends in blanks"
     if text != text.strip():
         return "begins or ends with white space"
-    strange = next((letter for letter in text if _strange(letter)), None)
-    if strange is not None:
-        name = unicodedata.name(strange, "").lower()
+    strange = _strange(text)
+    if strange:
+        first = next(letter for letter in text if letter in strange)
+        name = unicodedata.name(first, "").lower()
         return f"holds {f'a {name}' if name else 'a control character'}"
     return "holds white space" if not spaces and re.search(r"\s", text) else None
 
 
 def seen(text: str) -> str:
     """Return what of a text people see, its lines kept: what was meant, the rest is a mistake."""
-    return "".join(each for each in text if each in _LINES or not _strange(each)).strip()
+    return text.translate(dict.fromkeys(map(ord, _strange(text).difference(_LINES)))).strip()
 
 
 def unseen_in_json(value: bytes) -> str | None:
@@ -75,8 +77,13 @@ def unseen_in_json(value: bytes) -> str | None:
     return "begins with a byte order mark" if text.startswith(_BOM) else None
 
 
-def _strange(letter: str) -> bool:
-    return unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp", "Co", "Cn", "Cs") or (
+def _strange(text: str) -> frozenset[str]:
+    """Return the letters of a text that nobody sees. A text may be long; its letters are few."""
+    return frozenset(letter for letter in set(text) if _is_strange(letter))
+
+
+def _is_strange(letter: str) -> bool:
+    return unicodedata.category(letter) in _UNSEEN or (
         unicodedata.category(letter) == "Zs" and letter != " "
     )
 
