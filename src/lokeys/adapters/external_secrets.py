@@ -7,14 +7,12 @@ failed is told by an event alone. Versions v1 and v1beta1 are read alike.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 from lokeys.adapters.cluster import Cluster, events_of, moment_at, quotable, unreadable
 from lokeys.adapters.objects import as_served
+from lokeys.core.durations import go_duration
 from lokeys.core.external_secrets.reading import read
 from lokeys.core.json_fields import Json, mappings_at, text_at
 from lokeys.core.model import ExternalSecretRef, Hop, Ref
@@ -26,36 +24,6 @@ from lokeys.kube.resources import Resource
 from lokeys.ports import Reading
 
 FORCE_SYNC = "lokeys.dev/force-sync"
-_UNIT_US = {
-    "ns": 0.001,
-    "us": 1,
-    "µs": 1,
-    "μs": 1,
-    "ms": 1_000,
-    "s": 1_000_000,
-    "m": 60_000_000,
-    "h": 3_600_000_000,
-}
-_PART = r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)"
-_LONGEST_DURATION = 100  # of anyone's; longer ones are no times, and take long to refuse
-_DURATION = re.compile(rf"([+-]?)((?:{_PART})+|0)")
-
-
-def go_duration(text: str) -> timedelta | None:
-    """Return what Go's parser reads in `text`, None where it refuses it (`1d`, `5`, nothing)."""
-    return _go_duration(text) if len(text) <= _LONGEST_DURATION else None
-
-
-@lru_cache(maxsize=1024)
-def _go_duration(text: str) -> timedelta | None:
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        return None
-    micros = sum(float(number) * _UNIT_US[unit] for number, unit in re.findall(_PART, match[2]))
-    try:
-        return timedelta(microseconds=-micros if match[1] == "-" else micros)
-    except OverflowError:
-        return None
 
 
 def store_state(ref: Ref, store: Json) -> StoreState:

@@ -2,12 +2,11 @@
 """What an ExternalSecret says, and how it is made to read again."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from lokeys.adapters.external_secrets import ExternalSecretPort, go_duration
+from lokeys.adapters.external_secrets import ExternalSecretPort
 from lokeys.core.model import ExternalSecretRef, Ref
 from lokeys.core.snapshot import DeliveryState, RefreshPolicy, Why
 from lokeys.ports import Reading
@@ -54,36 +53,6 @@ def reading_of(*objects: Json, server: Server | None = None) -> Reading[Delivery
 
 def port(where: Any) -> ExternalSecretPort:
     return ExternalSecretPort(where, ExternalSecretRef(name="es"), namespace="ns")
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("1h", 3600.0),
-        ("1h0m0s", 3600.0),
-        ("1.5h", 5400.0),
-        ("0", 0.0),
-        ("0s", 0.0),
-        ("-5m", -300.0),
-        ("+10s", 10.0),
-        ("250ms", 0.25),
-        ("1m30.5s", 90.5),
-        ("2us", 0.000002),
-        ("2µs", 0.000002),
-        ("1d", None),
-        ("5", None),
-        ("", None),
-        ("1 h", None),
-        ("h", None),
-        ("1H", None),
-        (".", None),
-        ("99999999999999h", None),
-        ("1" * 500_000, None),
-    ],
-)
-def test_durations_are_read_as_go_does(text: str, seconds: float | None) -> None:
-    """What Go's parser refuses stops External Secrets, so it must be refused here too."""
-    assert go_duration(text) == (None if seconds is None else timedelta(seconds=seconds))
 
 
 def test_an_ordinary_one() -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
+from lokeys.core.durations import go_duration
 from lokeys.core.lokistack.model import Component, SchemaVersion, Size, TenancyMode
 from lokeys.core.lokistack.shapes import (
     Anything,
@@ -30,20 +31,16 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-\w.]{0,61}\w)?")
 _DATA_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
-_MATCHER = r'\s*[A-Za-z_]\w*\s*(=|!=|=~|!~)\s*("([^"\\\n]|\\.)*"|`[^`]*`)\s*'
-_SELECTOR = re.compile(rf"\s*\{{{_MATCHER}(,{_MATCHER})*,?\s*\}}\s*")
-_LONGEST_S = 365 * 24 * 3600
+# No two runs of white space meet: which of them took what would be tried in all ways.
+_MATCHER = r'[A-Za-z_]\w*\s*(?:=~|!~|!?=)\s*(?:"(?:[^"\\\n]|\\.)*"|`[^`]*`)'
+_SELECTOR = re.compile(rf"\s*\{{\s*{_MATCHER}(?:\s*,\s*{_MATCHER})*\s*(?:,\s*)?\}}\s*")
+_LONGEST = timedelta(days=365)
 
 
 def duration_s(text: str) -> float | None:
     """Return the seconds of a Go duration such as `1m30s`; None if it is none, or not positive."""
-    if len(text) > 40 or not _DURATION.fullmatch(text):
-        return None
-    seconds = sum(float(n) * _SECONDS[unit] for n, unit in _DURATION_PART.findall(text))
-    return seconds if 0 < seconds <= _LONGEST_S else None
+    found = go_duration(text)
+    return found.total_seconds() if found and timedelta() < found <= _LONGEST else None
 
 
 def calendar_date(text: str) -> date | None:

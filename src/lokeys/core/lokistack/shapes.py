@@ -17,6 +17,8 @@ from typing import Any
 from lokeys.core.text.words import found
 
 INT32 = (-(2**31), 2**31 - 1)
+LONGEST_TEXT = 16_384
+"""In characters: what `accepts` a text is given no longer one."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -130,6 +132,10 @@ class Checker:
         return value
 
     def _text(self, value: Any, shape: Text, path: str) -> str | None:
+        if shape.accepts and isinstance(value, str) and len(value) > LONGEST_TEXT:
+            expected = f"at most {LONGEST_TEXT} characters"
+            self._fault(FaultKind.BAD, path, found=found(value), expected=expected)
+            return None
         if isinstance(value, str):
             if shape.choices and value in shape.choices:
                 return value

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from lokeys.core.durations import go_duration
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -38,11 +40,10 @@ _DURATION = re.compile("([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?")
 
 def duration(value: str) -> timedelta:
     """Return a duration such as `720h`, `30m` or `1h30m`; ValueError for anything else."""
-    found = _DURATION.fullmatch(value)
-    if not value or found is None:
+    found = go_duration(value) if _DURATION.fullmatch(value) else None
+    if found is None:
         raise ValueError("not a duration")
-    hours, minutes, seconds = (int(part[:-1]) if part else 0 for part in found.groups())
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return found
 
 
 def duration_text(value: timedelta) -> str:

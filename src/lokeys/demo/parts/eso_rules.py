@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections import OrderedDict
 from datetime import datetime, timedelta
 
+from lokeys.core.durations import go_duration
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kube_views import at
 
@@ -16,21 +15,7 @@ PREFIX = "reconcile.external-secrets.io/"
 MANAGED, CREATED_BY, DATA_HASH = f"{PREFIX}managed", f"{PREFIX}created-by", f"{PREFIX}data-hash"
 FINALIZER = "externalsecrets.external-secrets.io/externalsecret-cleanup"
 
-_UNITS = OrderedDict(h=3600.0, m=60.0, s=1.0, ms=0.001, us=1e-6, ns=1e-9)
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)")
 _BACKOFF_S = (0.1, 1.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 420.0)
-
-
-def parse_duration(text: str) -> timedelta | None:
-    """Return a Go duration, or None for what Go does not take (`1d`)."""
-    if text == "0":
-        return timedelta(0)
-    seconds, rest = 0.0, text.removeprefix("-")
-    if not rest or _PART.sub("", rest):
-        return None
-    for number, unit in _PART.findall(rest):
-        seconds += float(number) * _UNITS[unit.replace("µ", "u")]
-    return timedelta(seconds=-seconds if text.startswith("-") else seconds)
 
 
 def format_duration(duration: timedelta) -> str:
@@ -78,7 +63,7 @@ def should_refresh(external: Json, now: datetime) -> bool:
     changed = synced != synced_version(external)
     if policy != "Periodic":
         return policy == "OnChange" and changed
-    interval = parse_duration(external["spec"]["refreshInterval"])
+    interval = go_duration(external["spec"]["refreshInterval"])
     if interval is None or interval <= timedelta(0):
         return False
     return changed or datetime.fromisoformat(refreshed) + interval <= now

@@ -24,6 +24,7 @@ from typing import Self
 import httpx2
 
 from lokeys.clock import utc_now
+from lokeys.core.durations import go_duration
 from lokeys.demo.parts import eso_rules as rules
 from lokeys.demo.parts.eso_provider import Connect, Gap, ProviderProblem, read_all
 from lokeys.demo.parts.kube_client import ApiError, ClusterClient
@@ -199,7 +200,7 @@ class ExternalSecrets:
         """Add the finalizer; the update spells the interval as Go does: a new generation."""
         if rules.FINALIZER in external["metadata"].get("finalizers", []):
             return external
-        interval = rules.parse_duration(external["spec"]["refreshInterval"])
+        interval = go_duration(external["spec"]["refreshInterval"])
         text = rules.format_duration(interval or timedelta(0))
         finalizers = [*external["metadata"].get("finalizers", []), rules.FINALIZER]
         patch = {"metadata": {"finalizers": finalizers}, "spec": {"refreshInterval": text}}
@@ -279,7 +280,7 @@ class ExternalSecrets:
         self._queues["ExternalSecret"].add(key, delay_s=rules.backoff_s(self._failures[key]))
 
     def _plan_next(self, key: Key, external: Json) -> None:
-        interval = rules.parse_duration(external["spec"]["refreshInterval"])
+        interval = go_duration(external["spec"]["refreshInterval"])
         periodic = at(external, "spec.refreshPolicy", "Periodic") == "Periodic"
         if periodic and interval and interval > timedelta(0):
             self._queues["ExternalSecret"].add(key, delay_s=interval.total_seconds())
@@ -365,4 +366,4 @@ def _occasion(item: Json) -> Json:
 def _interval_fails(item: Json) -> bool:
     if item["kind"] != "ExternalSecret":
         return False
-    return rules.parse_duration(str(item["spec"].get("refreshInterval", "1h"))) is None
+    return go_duration(str(item["spec"].get("refreshInterval", "1h"))) is None

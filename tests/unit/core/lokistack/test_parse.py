@@ -20,6 +20,7 @@ from manifests.lokistack import SCHEMAS, TENANCIES, Choice
 FULL = Choice(store="swift", tenancy="static", extra="everything").manifest
 FULL["metadata"] |= {"uid": "u", "labels": {"a": "b"}, "annotations": {"c": "d"}}
 FULL["status"] = {"storage": {"schemas": [{"version": "v13", "effectiveDate": "2024-10-01"}]}}
+STREAMS = "spec.limits.global.retention.streams"
 JSON = [None, True, 0, -1, 1.5, 10**30, "", "x", "\ud800\x00", [], [None], {}, {"a": 1}]
 
 
@@ -327,3 +328,34 @@ def test_a_fault_of_the_status_is_mended_in_the_status() -> None:
         (finding,) = [each for each in parse(wrong)[1] if each.field == f"{path}.storage"]
         (remedy,) = finding.remedy
         assert str(remedy.command).endswith("--subresource=status") == (path == "status")
+
+
+@pytest.mark.parametrize(
+    "selector",
+    ["{a='b'}", '{a="b" c="d"}', "{}", '{a="b",,}', '{a=="b"}', '{a="b"} x'],
+)
+def test_what_is_no_selector_of_streams_is_told(selector: str) -> None:
+    """Neither other quotes nor other signs."""
+    streams = [{"days": 1, "selector": selector}]
+    manifest = changed(("spec", "limits"), {"global": {"retention": {"days": 1, "streams": streams}}})
+    assert any(each.field == f"{STREAMS}[0].selector" for each in parse(manifest)[1])
+
+
+@pytest.mark.parametrize(
+    "selector",
+    ['{a="b"}', ' { a = "b" , c!="d",e=~`f"`, g!~"\\"" , } ', '{a="b"\n,\nc="d"}'],
+)
+def test_a_selector_of_streams_is_taken(selector: str) -> None:
+    """With blanks wherever Loki takes them."""
+    streams = [{"days": 1, "selector": selector}]
+    manifest = changed(("spec", "limits"), {"global": {"retention": {"days": 1, "streams": streams}}})
+    assert not any(each.field == f"{STREAMS}[0].selector" for each in parse(manifest)[1])
+
+
+def test_a_text_that_is_longer_than_any_is_not_looked_at() -> None:
+    """The annotations, which nobody reads, may be."""
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "x" * 100_000}
+    found = parse(changed(("metadata", "annotations"), annotations))[1]
+    assert not found
+    (fault,) = parse(changed(("spec", "storageClassName"), "x" * 100_000))[1]
+    assert "at most 16384 characters" in fault.message
