@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lokeys.core.catalogue import operation
+from lokeys.core.catalogue import lokistacks, operation
 from lokeys.core.finding import Finding
 from lokeys.core.json_fields import text_at
 from lokeys.core.loki.hashes import secret_hash, store_hash, tenants_hash
@@ -17,6 +17,7 @@ from lokeys.core.lokistack.model import KIND
 from lokeys.core.lokistack.tenancy import tenancy_of
 from lokeys.core.model import Ref
 from lokeys.core.sensitive import Fingerprinter
+from lokeys.core.size import MAX_NAMED, MAX_NAMED_BYTES, MAX_STACK_BYTES, in_kib, size_of
 from lokeys.core.storage.mode import has_cloud_credentials
 from lokeys.core.storage.model import CloudEnvironment, CredentialMode, StorageType
 from lokeys.core.storage.secret_data import secret_data
@@ -67,17 +68,7 @@ class Reader:
         metadata = manifest["metadata"]
         stack = Ref(KIND, metadata["name"], metadata["namespace"])
         given: list[InCluster] = [InCluster(manifest)]
-        found: dict[Ref, Mapping[str, Any]] = {}
-        unreadable: list[Finding] = []
-        for ref in self._named(stack, manifest):
-            try:
-                found[ref] = await self.reads.get(ref)
-            except NotFound:
-                continue
-            except NotReadable as refusal:
-                words = {"detail": str(refusal)}
-                rule = operation.STORAGE_SECRET_UNREADABLE
-                unreadable.append(tell(rule, ref, stack=stack, words=words))
+        found, unreadable = await self._found(stack, self._named(stack, manifest))
         given += (InCluster({**each, "kind": ref.kind}) for ref, each in found.items())
         objects = Objects(given, namespace=metadata["namespace"])
         around = Around(objects=objects, now=now, environment=self.environment, absent=_ABSENT)
@@ -90,7 +81,42 @@ class Reader:
             unreadable=tuple(unreadable),
         )
 
+    async def _found(
+        self, stack: Ref, named: Sequence[Ref]
+    ) -> tuple[dict[Ref, Mapping[str, Any]], list[Finding]]:
+        """Return what is there of what a stack names, and why the rest is not judged."""
+        if len(named) > MAX_NAMED:
+            words = {
+                "found": f"it names {len(named)} Secrets and ConfigMaps",
+                "expected": str(MAX_NAMED),
+            }
+            return {}, [tell(lokistacks.TOO_LARGE, stack, stack=stack, words=words)]
+        found: dict[Ref, Mapping[str, Any]] = {}
+        unreadable: list[Finding] = []
+        size = 0
+        for ref in named:
+            try:
+                each = await self.reads.get(ref)
+            except NotFound:
+                continue
+            except NotReadable as refusal:
+                words = {"detail": str(refusal)}
+                rule = operation.STORAGE_SECRET_UNREADABLE
+                unreadable.append(tell(rule, ref, stack=stack, words=words))
+                continue
+            size += size_of(each)
+            if size > MAX_NAMED_BYTES:
+                words = {
+                    "found": f"with it, what the stack names has {in_kib(size)}",
+                    "expected": in_kib(MAX_NAMED_BYTES),
+                }
+                return {}, [tell(lokistacks.TOO_LARGE, ref, stack=stack, words=words)]
+            found[ref] = each
+        return found, unreadable
+
     def _named(self, stack: Ref, manifest: Mapping[str, Any]) -> list[Ref]:
+        if size_of(manifest) > MAX_STACK_BYTES:
+            return []  # which is told of the stack itself
         storage = ("spec", "storage")
         named = []
         secret = text_at(manifest, *storage, "secret", "name")

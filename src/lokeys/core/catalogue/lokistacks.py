@@ -194,3 +194,17 @@ SHARED_NAMES = Rule(
     ),
     rank=20,
 )
+TOO_LARGE = Rule(
+    code="LK0215",
+    severity=Severity.ERROR,
+    cause=None,
+    fault="too_large",
+    title="an object is too large to be judged",
+    message="{place} is not judged: {found}; at most {expected}",
+    meaning="A LokiStack, and what it names, may be written by anybody of its namespace, and the "
+    "time that it takes to judge them grows with their size.",
+    why="A stack that takes long to judge would keep all others waiting. lokeys leaves this one as "
+    "it is until it is smaller.",
+    remedy=(Remedy(text="remove what does not belong there, or make several stacks of it"),),
+    rank=1,
+)

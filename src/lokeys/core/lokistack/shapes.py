@@ -9,6 +9,7 @@ for the API server.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +18,8 @@ from typing import Any
 from lokeys.core.text.words import found
 
 INT32 = (-(2**31), 2**31 - 1)
+MAX_FAULTS = 100
+"""Of each kind in one document; what is said of more of them helps nobody."""
 LONGEST_TEXT = 16_384
 """In characters: what `accepts` a text is given no longer one."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -108,6 +111,7 @@ class Checker:
     """Collects the faults of one document."""
 
     faults: list[Fault] = field(default_factory=list)
+    _count: Counter[FaultKind] = field(default_factory=Counter)
 
     def checked(self, value: Any, shape: Shape, path: str) -> Any:
         """Return what of `value` fits `shape`; None where nothing does."""
@@ -194,7 +198,9 @@ class Checker:
         self._fault(FaultKind.BAD, path, found=f"{kind}{found(value)}", expected=expected)
 
     def _fault(self, kind: FaultKind, path: str, **words: str) -> None:
-        self.faults.append(Fault(kind=kind, path=path, **words))
+        self._count[kind] += 1
+        if self._count[kind] <= MAX_FAULTS:
+            self.faults.append(Fault(kind=kind, path=path, **words))
 
 
 def _by_name(value: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -17,6 +17,7 @@ _BY_CODE = {
     tenants.BAD_CLIENT.code: "InvalidGatewayTenantSecret",
     tenants.MISSING_AUTHORITY.code: "MissingGatewayTenantConfigMap",
     tenants.BAD_AUTHORITY.code: "InvalidGatewayTenantConfigMap",
+    lokistacks.TOO_LARGE.code: "TooLarge",
     operation.IMMUTABLE_FIELD.code: "ImmutableField",
     operation.CREDENTIALS_REFUSED.code: "CredentialsRefused",
     operation.ENDPOINT_WOULD_MOVE_THE_STORE.code: "InvalidObjectStorageSecret",

@@ -16,6 +16,7 @@ from lokeys.core.lokistack.model import DEFAULT_CA_KEY, LokiStack, Schema, Schem
 from lokeys.core.lokistack.parse import parse
 from lokeys.core.lokistack.schemas import schema_findings
 from lokeys.core.place import Ref
+from lokeys.core.size import MAX_STACK_BYTES, in_kib, size_of
 from lokeys.core.storage.ca import MADE_BY_CLUSTER, read_ca
 from lokeys.core.storage.model import CredentialMode, Storage
 from lokeys.core.storage.read import read_storage
@@ -51,6 +52,9 @@ class StackView:
 
 def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
     """Return a stack with all its faults: those of the Secret, too, where the spec has some."""
+    size = size_of(placed.object)
+    if size > MAX_STACK_BYTES:
+        return _too_large(ref, placed, size)
     stack, said = parse(placed.object, namespace=ref.namespace or "")
     findings = [*said, *_twice(ref, around)]
     storage = _at(placed.object, "spec", "storage")
@@ -100,6 +104,20 @@ def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
         findings=tuple(findings),
         placed=placed,
         secret=secret,
+    )
+
+
+def _too_large(ref: Ref, placed: Placed, size: int) -> StackView:
+    words = {"found": f"it has {in_kib(size)}", "expected": in_kib(MAX_STACK_BYTES)}
+    return StackView(
+        ref=ref,
+        stack=None,
+        storage_type=None,
+        secret_name=None,
+        mode=None,
+        storage=None,
+        findings=(tell(lokistacks.TOO_LARGE, ref, stack=ref, words=words),),
+        placed=placed,
     )
 
 

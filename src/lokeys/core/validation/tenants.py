@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from lokeys.core.catalogue import tenants as rules
 from lokeys.core.finding import Finding
 from lokeys.core.lokistack.model import Entry, Tenants
+from lokeys.core.lokistack.shapes import MAX_FAULTS
 from lokeys.core.lokistack.tenancy import tenancy_findings, tenancy_of
 from lokeys.core.place import Ref
 from lokeys.core.storage.ca import MADE_BY_CLUSTER, certificate_faults
@@ -24,7 +26,7 @@ _TYPES = {"ConfigMap": "configmap", "Secret": "secret generic"}
 
 def tenant_findings(stack: Ref, manifest: Mapping[str, Any], around: Around) -> tuple[Finding, ...]:
     """Return what is wrong with a stack's tenants; nothing where it has none."""
-    found = list(tenancy_findings(stack, manifest))
+    found = list(islice(tenancy_findings(stack, manifest), MAX_FAULTS))
     tenants = tenancy_of(manifest)
     if tenants is not None:
         for name in tenants.client_secrets:

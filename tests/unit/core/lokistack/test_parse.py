@@ -337,7 +337,9 @@ def test_a_fault_of_the_status_is_mended_in_the_status() -> None:
 def test_what_is_no_selector_of_streams_is_told(selector: str) -> None:
     """Neither other quotes nor other signs."""
     streams = [{"days": 1, "selector": selector}]
-    manifest = changed(("spec", "limits"), {"global": {"retention": {"days": 1, "streams": streams}}})
+    manifest = changed(
+        ("spec", "limits"), {"global": {"retention": {"days": 1, "streams": streams}}}
+    )
     assert any(each.field == f"{STREAMS}[0].selector" for each in parse(manifest)[1])
 
 
@@ -348,7 +350,9 @@ def test_what_is_no_selector_of_streams_is_told(selector: str) -> None:
 def test_a_selector_of_streams_is_taken(selector: str) -> None:
     """With blanks wherever Loki takes them."""
     streams = [{"days": 1, "selector": selector}]
-    manifest = changed(("spec", "limits"), {"global": {"retention": {"days": 1, "streams": streams}}})
+    manifest = changed(
+        ("spec", "limits"), {"global": {"retention": {"days": 1, "streams": streams}}}
+    )
     assert not any(each.field == f"{STREAMS}[0].selector" for each in parse(manifest)[1])
 
 
