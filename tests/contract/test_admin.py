@@ -10,9 +10,8 @@ import pytest
 from contract.stores import StandInStore, Store, fresh, pair_of
 from lokeys.adapters.http import HttpClients
 from lokeys.adapters.rgw import Misrouted, RgwAdmin, RgwSourcePort, live_keys
-from lokeys.adapters.s3 import S3Store
 from lokeys.clock import utc_now
-from lokeys.core.model import Bucket, PairKeys, RgwSource, SecretRef
+from lokeys.core.model import PairKeys, RgwSource, SecretRef
 from lokeys.core.model import RgwAdmin as RgwAdminSpec
 from lokeys.core.sensitive import Fingerprinter, KeyPair, Sensitive
 from lokeys.core.snapshot import SourceState, Why
@@ -119,27 +118,11 @@ def test_who_may_not_look_is_forbidden(store: Store, who: str) -> None:
         lambda admin: admin.user(uid),
         lambda admin: admin.user_exists(uid),
         lambda admin: admin.owner_of(pair.access_key_id),
-        lambda admin: admin.bucket_owner("bucket"),
     ):
         with pytest.raises(Forbidden):
             ask(store, question, pair=asking)
     gap = read(store, uid, pair=asking).gaps[0]
     assert gap.why is Why.FORBIDDEN
-
-
-def test_a_buckets_owner_is_found(store: Store) -> None:
-    """A bucket leads to its owner, a missing one to nobody."""
-    uid = fresh("user")
-    pair = store.create_user(uid)
-    bucket = Bucket(name=fresh("bucket"), endpoint=store.endpoint)
-
-    async def create() -> None:
-        async with HttpClients() as clients:
-            await S3Store(bucket, clients.trusting(None), utc_now).create_bucket(pair)
-
-    asyncio.run(create())
-    assert ask(store, lambda admin: admin.bucket_owner(bucket.name)) == uid
-    assert ask(store, lambda admin: admin.bucket_owner("no-such-bucket")) is None
 
 
 def test_a_user_is_made_once(store: Store) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests signed with an Azure storage account's key (Shared Key).
 
-Forty lines of our own against a library that would bring its own HTTP client: docs/adr/0009.
+Forty lines of our own against a library that would bring its own HTTP client: docs/adr/0015.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ceph RGW's Admin Ops API: which keys a user really has, and who owns a key or a bucket.
+"""Ceph RGW's Admin Ops API: which keys a user really has, and who owns a key.
 
 Traps of the API (measured): where a uid does not exist but an access key is given too, the uid is
 ignored, so the two are never sent together; an unknown access key is AccessDenied, just as a lack
@@ -67,16 +67,12 @@ class _User(msgspec.Struct):
     keys: list[_Key] = []
 
 
-class _Bucket(msgspec.Struct):
-    owner: str
-
-
 class _Error(msgspec.Struct):
     code: str = msgspec.field(name="Code")
 
 
 class RgwAdmin:
-    """RGW's admin API at `endpoint`, asked with `pair`, which needs `users=read, buckets=read`.
+    """RGW's admin API at `endpoint`, asked with `pair`, which needs `users=read`.
 
     Raises NotFound, Forbidden, Unreachable, Misrouted, Transient, NotReadable.
     """
@@ -114,14 +110,6 @@ class RgwAdmin:
         except NotFound:
             return None
         return _user_of(reply).uid
-
-    async def bucket_owner(self, bucket: str) -> str | None:
-        """Return the uid of the bucket's owner, None if there is no such bucket."""
-        try:
-            reply = await self._call("GET", "bucket", {"bucket": bucket})
-        except NotFound:
-            return None
-        return _decoded(reply, _Bucket).owner
 
     async def create_user(self, uid: str, *, display_name: str) -> bool:
         """Make the user with one key of RGW's own making; False if it was there already."""
@@ -249,8 +237,7 @@ _SAID = {
     "SignatureDoesNotMatch": "the admin secret key does not belong to its key id",
     "UserSuspended": "the admin user is suspended",
     "RequestTimeTooSkewed": "the clocks differ too much",
-    "AccessDenied": "the admin user lacks the capability (users=read, buckets=read), or its key "
-    "is not valid",
+    "AccessDenied": "the admin user lacks the capability users=read, or its key is not valid",
 }
 
 

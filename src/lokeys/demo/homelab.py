@@ -38,10 +38,12 @@ from lokeys.demo.parts.kube_views import condition
 from lokeys.demo.parts.kubernetes import KubernetesApi
 from lokeys.demo.parts.loki import LokiSettings
 from lokeys.demo.parts.loki_store import StorageSettings
-from lokeys.demo.parts.object_store import ObjectStore, StoredObject
+from lokeys.demo.parts.node import WorkloadSettings
+from lokeys.demo.parts.object_store import ObjectStore
 from lokeys.demo.parts.rook import Rook
 from lokeys.demo.parts.rook_rgw import RookRgw
-from lokeys.demo.parts.workloads import Workloads, WorkloadSettings
+from lokeys.demo.parts.store_accounts import StoredObject
+from lokeys.demo.parts.workloads import Workloads
 from lokeys.http_server import HttpServer
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load

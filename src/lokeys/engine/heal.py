@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Healing from the command line: look, do the next step, look again, until it is proved.
 
-The operator does the same with one step a reconcile; both use `Lookout` and `Hand`.
+The operator does the same in each of its reconciles; both use `Lookout` and `Hand`.
 """
 
 from __future__ import annotations

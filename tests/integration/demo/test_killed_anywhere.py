@@ -44,7 +44,8 @@ from lokeys.demo.parts.kube_store import Change
 from lokeys.demo.parts.kube_views import condition
 from lokeys.demo.parts.loki import LokiSettings
 from lokeys.demo.parts.loki_store import StorageSettings
-from lokeys.demo.parts.workloads import Workloads, WorkloadSettings
+from lokeys.demo.parts.node import WorkloadSettings
+from lokeys.demo.parts.workloads import Workloads
 from lokeys.http_server import Handler, Hangup, HttpServer, Request, Response
 from lokeys.kube.kubeconfig import load
 from lokeys.operator.main import Settings, run

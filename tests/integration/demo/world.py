@@ -20,8 +20,9 @@ from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kubernetes import KubernetesApi
 from lokeys.demo.parts.loki import LokiSettings
 from lokeys.demo.parts.loki_store import StorageSettings
+from lokeys.demo.parts.node import WorkloadSettings
 from lokeys.demo.parts.object_store import ObjectStore
-from lokeys.demo.parts.workloads import Workloads, WorkloadSettings
+from lokeys.demo.parts.workloads import Workloads
 from lokeys.http_server import HttpServer
 
 Arguments = ParamSpec("Arguments")

@@ -21,8 +21,9 @@ from lokeys.adapters.s3 import S3Store, probe_name
 from lokeys.core.model import Bucket
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.core.snapshot import Answer, StoreVerdict
-from lokeys.demo.parts.object_store import ObjectStore, StoredBucket, error
+from lokeys.demo.parts.object_store import ObjectStore, error
 from lokeys.demo.parts.sigv4 import Refused, signer_of
+from lokeys.demo.parts.store_accounts import StoredBucket
 from lokeys.http_server import Request, Response
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -79,11 +79,7 @@ _OTLP_PARTS = ("resourceAttributes", "scopeAttributes", "logAttributes")
 _OTLP = Fields(
     fields={
         "streamLabels": Fields(fields={"resourceAttributes": _ATTRIBUTES}),
-        "drop": Fields(
-            fields=dict.fromkeys(
-                ("resourceAttributes", "scopeAttributes", "logAttributes"), _ATTRIBUTES
-            )
-        ),
+        "drop": Fields(fields=dict.fromkeys(_OTLP_PARTS, _ATTRIBUTES)),
     }
 )
 _INGESTION = Fields(

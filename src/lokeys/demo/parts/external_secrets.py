@@ -31,6 +31,7 @@ from lokeys.demo.parts.kube_client import ApiError, ClusterClient
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kube_store import rfc3339
 from lokeys.demo.parts.kube_views import at, condition
+from lokeys.kube.queue import WorkQueue
 
 Key = tuple[str, str, str]
 """Kind, namespace, name."""
@@ -53,35 +54,6 @@ class EsoSettings:
     clock: Callable[[], datetime] = utc_now
 
 
-class DelayQueue:
-    """Keys to look at, each at most once, soonest first."""
-
-    def __init__(self) -> None:
-        self._due_s: dict[Key, float] = {}
-        self._changed = asyncio.Event()
-
-    def add(self, key: Key, *, delay_s: float = 0) -> None:
-        """Have a key looked at after a delay, or sooner if that is planned already."""
-        due_s = asyncio.get_running_loop().time() + delay_s
-        self._due_s[key] = min(due_s, self._due_s.get(key, due_s))
-        self._changed.set()
-
-    async def next(self) -> Key:
-        """Wait for the next key that is due."""
-        while True:
-            self._changed.clear()
-            now_s = asyncio.get_running_loop().time()
-            key = min(self._due_s, key=self._due_s.__getitem__, default=None)
-            if key is not None and self._due_s[key] <= now_s:
-                del self._due_s[key]
-                return key
-            left_s = None if key is None else self._due_s[key] - now_s
-            await asyncio.wait(
-                {change := asyncio.ensure_future(self._changed.wait())}, timeout=left_s
-            )
-            change.cancel()
-
-
 class ExternalSecrets:
     """The controllers of ExternalSecret, SecretStore and ClusterSecretStore."""
 
@@ -98,7 +70,10 @@ class ExternalSecrets:
         self._seen: dict[Key, Json] = {}
         self._failures: Counter[Key] = Counter()
         self._events: dict[tuple[str, str], Json] = {}
-        self._queues = {"ExternalSecret": DelayQueue(), "SecretStore": DelayQueue()}
+        self._queues: dict[str, WorkQueue[Key]] = {
+            "ExternalSecret": WorkQueue(),
+            "SecretStore": WorkQueue(),
+        }
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -120,6 +95,8 @@ class ExternalSecrets:
         for task in self._tasks:
             task.cancel()
         ends = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for queue in self._queues.values():
+            queue.shut_down()
         await self._api_http.aclose()
         await self._vault_http.aclose()
         for end in ends:
@@ -167,15 +144,20 @@ class ExternalSecrets:
     async def _work(self, kind: str, look: Callable[[Key, Json], Awaitable[None]]) -> None:
         queue = self._queues[kind]
         while True:
-            key = await queue.next()
-            if kind == "ExternalSecret" and any(map(_interval_fails, self._seen.values())):
-                continue  # its informer cannot decode the list: every ExternalSecret stands still
+            key = await queue.get()
             try:
-                item = await self._api.get(*_kind_name_namespace(key))
-                if item is not None:
-                    await look(key, item)
+                await self._look(key, look)
             except (httpx2.TransportError, ApiError):
-                queue.add(key, delay_s=_API_DOWN_PAUSE_S)
+                queue.add_after(key, _API_DOWN_PAUSE_S)
+            finally:
+                queue.done(key)
+
+    async def _look(self, key: Key, look: Callable[[Key, Json], Awaitable[None]]) -> None:
+        if key[0] == "ExternalSecret" and any(map(_interval_fails, self._seen.values())):
+            return  # its informer cannot decode the list: every ExternalSecret stands still
+        item = await self._api.get(*_kind_name_namespace(key))
+        if item is not None:
+            await look(key, item)
 
     # --- ExternalSecret -------------------------------------------------------------------------
 
@@ -277,13 +259,13 @@ class ExternalSecrets:
         ready = self._ready(external, "False", "SecretSyncedError", message)
         await self._api.merge(external, {"status": {"conditions": [ready]}}, status=True)
         await self._tell(external, "Warning", "UpdateFailed", problem)
-        self._queues["ExternalSecret"].add(key, delay_s=rules.backoff_s(self._failures[key]))
+        self._queues["ExternalSecret"].add_after(key, rules.backoff_s(self._failures[key]))
 
     def _plan_next(self, key: Key, external: Json) -> None:
         interval = go_duration(external["spec"]["refreshInterval"])
         periodic = at(external, "spec.refreshPolicy", "Periodic") == "Periodic"
         if periodic and interval and interval > timedelta(0):
-            self._queues["ExternalSecret"].add(key, delay_s=interval.total_seconds())
+            self._queues["ExternalSecret"].add_after(key, interval.total_seconds())
 
     def _ready(self, item: Json, status: str, reason: str, message: str) -> Json:
         before = condition(item, "Ready")
@@ -310,7 +292,7 @@ class ExternalSecrets:
         await self._api.merge(store, {"status": status}, status=True)
         kind = "Warning" if problem else "Normal"
         await self._tell(store, kind, said[1], f"{said[2]}: {problem}" if problem else said[2])
-        self._queues["SecretStore"].add(key, delay_s=self._settings.store_every_s)
+        self._queues["SecretStore"].add_after(key, self._settings.store_every_s)
 
     # --- events ---------------------------------------------------------------------------------
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-import secrets
-import string
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from xml.sax.saxutils import escape
@@ -23,11 +21,10 @@ from xml.sax.saxutils import escape
 from lokeys.clock import utc_now
 from lokeys.demo.parts import rgw_admin, sigv4
 from lokeys.demo.parts.sigv4 import Refused
+from lokeys.demo.parts.store_accounts import Accounts, StoredBucket, StoredObject, User
 from lokeys.http_server import Hangup, Request, Response, text
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
-_ID_LETTERS = string.ascii_uppercase + string.digits
-_SECRET_LETTERS = string.ascii_letters + string.digits
 _HANG_S = 300.0
 _MAX_LISTED = 1000
 
@@ -45,42 +42,6 @@ class Fault(StrEnum):
     MISROUTED = "misrouted"  # reads the admin path as a bucket (rgw_dns_name does not match)
 
 
-@dataclass(slots=True, kw_only=True)
-class User:
-    """A user with keys, as RGW keeps it."""
-
-    uid: str
-    display_name: str = ""
-    keys: dict[str, str] = field(default_factory=dict)  # id -> secret
-    suspended: bool = False
-    caps: dict[str, str] = field(default_factory=dict)  # `users` -> `*`, `read`
-    max_objects: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredObject:
-    """One object."""
-
-    body: bytes
-    modified_at: datetime
-    signer: str
-    """The id of the key that signed the put."""
-
-    @property
-    def etag(self) -> str:
-        """Return the MD5 of the body, as S3 quotes it."""
-        return f'"{hashlib.md5(self.body, usedforsecurity=False).hexdigest()}"'
-
-
-@dataclass(slots=True, kw_only=True)
-class StoredBucket:
-    """One bucket and its owner."""
-
-    owner: str
-    created_at: datetime
-    objects: dict[str, StoredObject] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Served:
     """One request that was answered, for counting calls; no query, for it can hold a key id."""
@@ -90,36 +51,17 @@ class Served:
     status: int
 
 
-class ObjectStore:
+class ObjectStore(Accounts):
     """Users, buckets and objects, and the handler that serves them."""
 
     def __init__(self, *, sts_first: bool = False, clock: Callable[[], datetime] = utc_now) -> None:
-        self.users: dict[str, User] = {}
-        self.buckets: dict[str, StoredBucket] = {}
+        super().__init__()
         self.sts_first = sts_first  # RGW's default order: every bad key is an AccessDenied
         self.fault: Fault | None = None
         self.slow_s = 2.0
         self.served: deque[Served] = deque(maxlen=10_000)
         self.now = clock
         self._numbers = itertools.count(1)
-
-    # --- users and keys, without HTTP -----------------------------------------------------------
-
-    def create_user(self, uid: str, *, caps: dict[str, str] | None = None) -> tuple[str, str]:
-        """Make a user with one key; return that key's id and secret."""
-        self.users[uid] = User(uid=uid, display_name=uid, caps=dict(caps or {}))
-        return self.add_key(uid)
-
-    def add_key(self, uid: str, key_id: str = "", secret: str = "") -> tuple[str, str]:
-        """Give a user one more key, made up where not given."""
-        key_id = key_id or "".join(secrets.choice(_ID_LETTERS) for _ in range(20))
-        secret = secret or "".join(secrets.choice(_SECRET_LETTERS) for _ in range(40))
-        self.users[uid].keys[key_id] = secret
-        return key_id, secret
-
-    def owner_of(self, key_id: str) -> User | None:
-        """Return the user who has this key."""
-        return next((user for user in self.users.values() if key_id in user.keys), None)
 
     # --- HTTP -----------------------------------------------------------------------------------
 

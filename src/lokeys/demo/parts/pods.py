@@ -8,7 +8,6 @@ import shutil
 from base64 import b64decode
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.demo.parts.kube_fields import Author
@@ -17,9 +16,7 @@ from lokeys.demo.parts.kube_store import Store, rfc3339
 from lokeys.demo.parts.kube_views import condition
 from lokeys.demo.parts.loki import Loki
 from lokeys.demo.parts.loki_log import LogRow
-
-if TYPE_CHECKING:
-    from lokeys.demo.parts.workloads import Workloads
+from lokeys.demo.parts.node import Node
 
 MANAGER = "kubelet"
 _SOURCES = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
@@ -67,10 +64,10 @@ def _data(store: Store, kind: str, namespace: str, reference: Json) -> dict[str,
 class PodRunner:
     """Runs one pod from its start to its end, in a task of its own."""
 
-    def __init__(self, node: Workloads, pod: Json) -> None:
+    def __init__(self, node: Node, pod: Json) -> None:
         self.loki: Loki | None = None
         self._node = node
-        self._store = node.api.store
+        self._store = node.store
         self._pod = pod
         self._uid = pod["metadata"]["uid"]
         self._problem = ""  # why the container cannot start

@@ -9,20 +9,18 @@ an access-key is given, and an id that is there has its secret replaced in silen
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lokeys.demo.parts.sigv4 import Refused
+from lokeys.demo.parts.store_accounts import Accounts, User
 from lokeys.http_server import Request, Response, json
-
-if TYPE_CHECKING:
-    from lokeys.demo.parts.object_store import ObjectStore, User
 
 _REFUSED = 403
 _WRITES = frozenset({"PUT", "POST", "DELETE"})
 _CAPABILITY = {"user": "users", "bucket": "buckets", "metadata": "metadata"}
 
 
-def answer(store: ObjectStore, request: Request, caller: User | None) -> Response:
+def answer(store: Accounts, request: Request, caller: User | None) -> Response:
     """Answer one admin request of `caller`; raises Refused."""
     resource = request.path.split("/")[2]
     capability = _CAPABILITY.get(resource)
@@ -45,14 +43,14 @@ def error(code: str, status: int) -> Response:
     return json(body, status=status)
 
 
-def _names(store: ObjectStore, request: Request) -> Response:
+def _names(store: Accounts, request: Request) -> Response:
     names = list(store.users)
     if request.path.startswith("/admin/metadata") and "max-entries" not in request.query:
         return json(names)
     return json({"keys": names, "truncated": False, "count": len(names)})
 
 
-def _bucket(store: ObjectStore, request: Request) -> Response:
+def _bucket(store: Accounts, request: Request) -> Response:
     query = request.query
     if "bucket" not in query:
         owned = [name for name, b in store.buckets.items() if b.owner == query.get("uid")]
@@ -63,10 +61,10 @@ def _bucket(store: ObjectStore, request: Request) -> Response:
     return json({"bucket": query["bucket"], "tenant": "", "owner": found.owner})
 
 
-def _user(store: ObjectStore, request: Request) -> Response:
+def _user(store: Accounts, request: Request) -> Response:
     query = request.query
     what = next((name for name in ("key", "caps", "quota") if name in query), "")
-    routes: dict[tuple[str, str], Callable[[ObjectStore, dict[str, str]], Any]] = {
+    routes: dict[tuple[str, str], Callable[[Accounts, dict[str, str]], Any]] = {
         ("GET", ""): lambda store, query: _described(_found(store, query)),
         ("PUT", ""): _create_user,
         ("POST", ""): _modify_user,
@@ -83,7 +81,7 @@ def _user(store: ObjectStore, request: Request) -> Response:
     return Response() if result is None else Response(body=json(result).body)
 
 
-def _found(store: ObjectStore, query: dict[str, str]) -> User:
+def _found(store: Accounts, query: dict[str, str]) -> User:
     """Return the user that RGW would take: by uid, and if there is none, by access key."""
     if "uid" not in query and "access-key" not in query:
         raise Refused("InvalidArgument", status=400)
@@ -97,7 +95,7 @@ def _found(store: ObjectStore, query: dict[str, str]) -> User:
     return user
 
 
-def _create_user(store: ObjectStore, query: dict[str, str]) -> dict[str, Any]:
+def _create_user(store: Accounts, query: dict[str, str]) -> dict[str, Any]:
     uid = query.get("uid", "")
     if not uid or not query.get("display-name"):
         raise Refused("InvalidArgument", status=400)
@@ -115,7 +113,7 @@ def _create_user(store: ObjectStore, query: dict[str, str]) -> dict[str, Any]:
     return _described(user)
 
 
-def _modify_user(store: ObjectStore, query: dict[str, str]) -> dict[str, Any]:
+def _modify_user(store: Accounts, query: dict[str, str]) -> dict[str, Any]:
     user = _found(store, query)
     if "suspended" in query:
         user.suspended = query["suspended"].lower() in {"1", "true"}
@@ -123,7 +121,7 @@ def _modify_user(store: ObjectStore, query: dict[str, str]) -> dict[str, Any]:
     return _described(user)
 
 
-def _remove_user(store: ObjectStore, query: dict[str, str]) -> None:
+def _remove_user(store: Accounts, query: dict[str, str]) -> None:
     user = _found(store, query)
     owned = [name for name, bucket in store.buckets.items() if bucket.owner == user.uid]
     if owned and query.get("purge-data", "").lower() != "true":
@@ -133,7 +131,7 @@ def _remove_user(store: ObjectStore, query: dict[str, str]) -> None:
     del store.users[user.uid]
 
 
-def _add_key(store: ObjectStore, query: dict[str, str]) -> list[dict[str, str]]:
+def _add_key(store: Accounts, query: dict[str, str]) -> list[dict[str, str]]:
     user = _found(store, query)
     key_id = query.get("access-key", "")
     owner = store.owner_of(key_id) if key_id else None
@@ -145,13 +143,13 @@ def _add_key(store: ObjectStore, query: dict[str, str]) -> list[dict[str, str]]:
     return _keys(user)
 
 
-def _remove_key(store: ObjectStore, query: dict[str, str]) -> None:
+def _remove_key(store: Accounts, query: dict[str, str]) -> None:
     user = _found(store, query)
     if user.keys.pop(query.get("access-key", ""), None) is None:
         raise Refused("InvalidAccessKeyId")
 
 
-def _add_caps(store: ObjectStore, query: dict[str, str]) -> list[dict[str, str]]:
+def _add_caps(store: Accounts, query: dict[str, str]) -> list[dict[str, str]]:
     user = _found(store, query)
     for cap in query.get("user-caps", "").split(";"):
         name, _, permission = cap.partition("=")
@@ -159,7 +157,7 @@ def _add_caps(store: ObjectStore, query: dict[str, str]) -> list[dict[str, str]]
     return [{"type": name, "perm": permission} for name, permission in user.caps.items()]
 
 
-def _set_quota(store: ObjectStore, query: dict[str, str]) -> None:
+def _set_quota(store: Accounts, query: dict[str, str]) -> None:
     user = _found(store, query)
     limit = int(query.get("max-objects", "-1"))
     enabled = query.get("enabled", "true").lower() == "true"

@@ -13,34 +13,19 @@ have 127.0.0.1, and a second pod cannot start.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lokeys.core.model import PairKeys
 from lokeys.demo.parts import statefulsets
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kubernetes import KubernetesApi
-from lokeys.demo.parts.loki import PORT, Loki, LokiSettings
+from lokeys.demo.parts.loki import Loki
 from lokeys.demo.parts.loki_log import LogRow
+from lokeys.demo.parts.node import Node, WorkloadSettings
 from lokeys.demo.parts.pods import PodRunner
-
-AWS_ENV = PairKeys(access_key_id="AWS_ACCESS_KEY_ID", secret_access_key="AWS_SECRET_ACCESS_KEY")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkloadSettings:
-    """How pods run. `container`: the one that is a Loki; all others are ready and do nothing."""
-
-    loki: LokiSettings
-    container: str = "loki"
-    env: PairKeys = AWS_ENV
-    port: int = PORT
-    probe_every_s: float = 2.0
 
 
 class Workloads:
@@ -48,9 +33,7 @@ class Workloads:
 
     def __init__(self, api: KubernetesApi, *, folder: Path, settings: WorkloadSettings) -> None:
         self.api = api
-        self.settings = settings
-        self.folder = folder
-        self.broken: set[tuple[str, str]] = set()  # (pod, container) that fail their probe
+        self._node = Node(store=api.store, settings=settings, folder=folder)
         self._runners: dict[str, PodRunner] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -88,7 +71,8 @@ class Workloads:
 
     def set_broken(self, pod: str, container: str, *, broken: bool = True) -> None:
         """Make a container fail its readiness probe, or pass again."""
-        (self.broken.add if broken else self.broken.discard)((pod, container))
+        change = self._node.broken.add if broken else self._node.broken.discard
+        change((pod, container))
         self.api.store.wake()
 
     async def until(self, condition: Callable[[], bool], *, timeout_s: float = 10) -> None:
@@ -98,18 +82,6 @@ class Workloads:
                 while not condition():
                     await woken.wait()
                     woken.clear()
-
-    async def listen(self, make: Callable[[str], Loki]) -> Loki:
-        """Start a Loki on an address where the port is free."""
-        last: OSError | None = None
-        for host in [*(_loopback() for _ in range(20)), "127.0.0.1"]:
-            loki = make(host)
-            try:
-                return await loki.__aenter__()
-            except OSError as error:  # taken, or a system with one loopback address only
-                await loki.__aexit__(None, None, None)
-                last = error
-        raise last or OSError("no address")
 
     async def _run(self) -> None:
         store = self.api.store
@@ -127,7 +99,7 @@ class Workloads:
         for pod in self.api.store.select("Pod"):
             uid = pod["metadata"]["uid"]
             if uid not in self._runners and pod["spec"].get("nodeName") == "stand-in":
-                self._runners[uid] = PodRunner(self, pod)
+                self._runners[uid] = PodRunner(self._node, pod)
 
     def _runner(self, namespace: str, pod: str) -> PodRunner:
         found = self.api.store.find("Pod", pod, namespace)
@@ -137,10 +109,6 @@ class Workloads:
 
     def _logs(self, pod: Json, container: str, previous: bool) -> list[LogRow] | None:
         runner = self._runners.get(pod["metadata"]["uid"])
-        if runner is None or container != self.settings.container:
+        if runner is None or container != self._node.settings.container:
             return [] if runner and not previous else None
         return runner.log_rows(previous=previous)
-
-
-def _loopback() -> str:
-    return f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
