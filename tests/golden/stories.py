@@ -5,7 +5,7 @@
     source: B                                  a pair's word, or a mapping of what differs
     vault: {pair: A, version: 7}
     store: {A: UNKNOWN_KEY, B: ACCEPTED}       what the store says of each pair
-    pods: {loki-0: {ready: false, refused: 41}}
+    pods: {loki-0: {ready: false, refused: 41, prints: ["level=error err=..."]}}
     memory: {content: {pair: B, since: -5m}}
     unreadable: [{hop: SECRET, ref: Secret monitoring/loki, why: FORBIDDEN}]
 
@@ -27,6 +27,7 @@ import yaml
 
 import builders
 from builders import NOW, a_pair, a_pod, a_route, a_workload, look, said
+from lokeys.core.loki_log import complaints
 from lokeys.core.model import (
     AwsIamSource,
     ExternalSecretRef,
@@ -81,7 +82,7 @@ def read_story(path: Path) -> tuple[str, Snapshot]:
         changes["verdicts"] = verdicts
     if "pods" in told:
         pods = told.pop("pods").items()
-        changes["pods"] = tuple(a_pod(name, **_known(PodState, raw or {})) for name, raw in pods)
+        changes["pods"] = tuple(_pod(name, dict(raw or {})) for name, raw in pods)
     if "workloads" in told:
         rows = told.pop("workloads")
         changes["workloads"] = tuple(a_workload(**_known(WorkloadState, row)) for row in rows)
@@ -89,6 +90,12 @@ def read_story(path: Path) -> tuple[str, Snapshot]:
         changes["memory"] = Memory(**_known(Memory, told.pop("memory")))
     changes |= _known(Snapshot, told)
     return story, look(**changes)
+
+
+def _pod(name: str, raw: dict[str, Any]) -> PodState:
+    lines = raw.pop("prints", None)
+    known = _known(PodState, raw)
+    return a_pod(name, **known) if lines is None else a_pod(name, **known, log=complaints(lines))
 
 
 def _hop(raw: Any, state: type, build: Callable[..., Any]) -> Any:

@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from builders import a_pod, look
 from golden.cases import Case, cases
 from lokeys.core import catalogue
 from lokeys.core.catalogue import RULES, explain
 from lokeys.core.causes import CAUSES
+from lokeys.core.complaints import COMPLAINTS, Complaint
+from lokeys.core.diagnosis import diagnose
 from lokeys.core.finding import Remedy, Rule, Severity
+from lokeys.core.loki_log import complaints
 
 SOURCES = Path(catalogue.__file__).parents[2]
 
@@ -29,6 +34,39 @@ def test_a_story_is_told_as_expected(case: Case) -> None:
 def test_every_code_has_a_case() -> None:
     """A code without a case is one that nobody has seen."""
     assert {case.code for case in cases()} == set(RULES)
+
+
+def printed() -> dict[str, tuple[Case, list[str]]]:
+    """Return the cases in which a pod's log is read, by the cause that its lines complain of."""
+    found = {}
+    for case in cases():
+        told = yaml.safe_load((case.folder / "case.yaml").read_text())
+        lines = [
+            line
+            for pod in (told.get("pods") or {}).values()
+            for line in (pod or {}).get("prints", ())
+        ]
+        for complaint in complaints(lines):
+            found[complaint.cause] = case, lines
+    return found
+
+
+@pytest.mark.parametrize("row", COMPLAINTS, ids=lambda row: f"{row.cause}, by {row.said_by}")
+def test_every_complaint_of_a_log_has_a_rule_and_a_case(row: Complaint) -> None:
+    """Lines of a log that are recognised never vanish: a case shows what is told of them."""
+    case, _ = printed()[row.cause]
+    assert RULES[row.rule.code] is row.rule
+    assert case.code == row.rule.code
+
+
+@pytest.mark.parametrize("row", COMPLAINTS, ids=lambda row: f"{row.cause}, by {row.said_by}")
+def test_a_pod_whose_queries_hold_the_same_words_is_healthy(row: Complaint) -> None:
+    """What people look for is no complaint, and nothing is told of it."""
+    _, lines = printed()[row.cause]
+    query = 'level=info caller=metrics.go:237 component=querier latency=fast query="{}" status=200'
+    quoted = [line.replace("\\", "\\\\").replace('"', '\\"') for line in lines]
+    log = complaints(query.format(line) for line in quoted)
+    assert diagnose(look(pods=(a_pod(log=log),))).findings == ()
 
 
 def test_codes_are_never_given_twice() -> None:

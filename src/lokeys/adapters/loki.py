@@ -89,7 +89,8 @@ class KubernetesLoki:
             return ()  # a container that waits to start has no log
         except LokeysError as error:
             return unreadable(error, hop=Hop.PODS, ref=pod.ref)
-        return loki_log.complaints(text.splitlines())
+        # Not splitlines(): people's words may hold other separators, and would begin a line.
+        return loki_log.complaints(text.split("\n"))
 
     async def flush(self, pod: PodState) -> None:
         """Ask its ingester to flush, so that proof need not wait for traffic."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import StrEnum
 
+from lokeys.core.complaints import OfKey, causes_that
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Fingerprint
 from lokeys.core.snapshot import Content, Memory, PodState, Snapshot
@@ -32,9 +33,7 @@ CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
 WHOLE_SECONDS = timedelta(seconds=1)
 """Two times of one clock, each cut to its second, are in order when they are further apart."""
 
-REFUSED_KEY_CAUSES = frozenset(
-    {"access_key_unknown", "secret_key_mismatch", "s3_access_denied_policy"}
-)
+REFUSED_KEY_CAUSES = causes_that(OfKey.REFUSED, OfKey.MAYBE)
 """Log complaints that a dead key can produce (with token-first RGW also Access Denied)."""
 
 

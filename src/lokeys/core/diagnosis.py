@@ -16,62 +16,40 @@ from dataclasses import dataclass, replace
 from lokeys.core.catalogue import delivery as delivery_rules
 from lokeys.core.catalogue import pods as pod_rules
 from lokeys.core.catalogue import reading as reading_rules
-from lokeys.core.catalogue import store as store_rules
 from lokeys.core.checks import findings
+from lokeys.core.complaints import RULE_OF_CAUSE, OfKey, causes_that
 from lokeys.core.currency import REFUSED_KEY_CAUSES, Currency, Seen, seen
-from lokeys.core.finding import Confidence, Finding, Rule, Severity, Symptom, less_sure, ranked
-from lokeys.core.model import Hop
+from lokeys.core.finding import Confidence, Finding, Severity, Symptom, less_sure, ranked
+from lokeys.core.model import Hop, source_ref
 from lokeys.core.route import HopView, hops
 from lokeys.core.snapshot import PodState, Snapshot, Why
 
-KEY_CAUSES = frozenset(
-    {
-        "vault_behind_source",
-        "vault_pair_torn",
-        "vault_value_empty",
-        "secret_behind_vault",
-        "secret_behind_source",
-        "secret_pair_torn",
-        "secret_cannot_refresh",
-        "secret_trailing_newline",
-        "secret_key_mismatch",
-        "access_key_unknown",
-        "pods_behind_secret",
-        "source_key_dead",
-        "source_has_no_key",
-        "rook_stale_user_secret",
-        "rook_generated_secret_blank",
-        "user_suspended",
-    }
-)
-"""Causes that make the store refuse what a pod holds."""
-
-LOG_RULES: dict[str, Rule] = {
-    "access_key_unknown": store_rules.ACCESS_KEY_UNKNOWN,
-    "secret_key_mismatch": store_rules.SECRET_KEY_MISMATCH,
-    "s3_access_denied_policy": store_rules.ACCESS_DENIED,
-    "bucket_not_found": store_rules.BUCKET_NOT_FOUND,
-    "object_store_full": store_rules.OBJECT_STORE_FULL,
-    "clock_skew": store_rules.CLOCK_SKEW,
-    "wrong_region": store_rules.WRONG_REGION,
-    "endpoint_unreachable": store_rules.ENDPOINT_UNREACHABLE,
-    "tls_unknown_authority": store_rules.TLS_UNKNOWN_AUTHORITY,
-    "tls_name_mismatch": store_rules.TLS_NAME_MISMATCH,
-    "tls_scheme_mismatch": store_rules.TLS_SCHEME_MISMATCH,
+KEY_CAUSES = causes_that(OfKey.REFUSED) | {
+    "vault_behind_source",
+    "vault_pair_torn",
+    "vault_value_empty",
+    "secret_behind_vault",
+    "secret_behind_source",
+    "secret_pair_torn",
+    "secret_cannot_refresh",
+    "secret_trailing_newline",
+    "pods_behind_secret",
+    "source_key_dead",
+    "source_has_no_key",
+    "rook_stale_user_secret",
+    "rook_generated_secret_blank",
 }
-"""The rule for each complaint that is read from Loki's log."""
+"""Causes that make the store refuse what a pod holds."""
 
 STALE_HOPS = (Hop.SOURCE, Hop.VAULT, Hop.DELIVERY, Hop.SECRET, Hop.PODS)
 
-_FORBIDDING = frozenset({"s3_access_denied_policy", "object_store_full", "clock_skew"})
-"""Causes that are no fault of the key, and that a store answers with 403 as well."""
+_FORBIDDING = causes_that(OfKey.MAYBE, OfKey.NOT_USED)
+"""Causes that are no fault of the key, and with which requests are refused as well."""
 
 _KEY_SYMPTOMS = frozenset(
     {
-        store_rules.ACCESS_KEY_UNKNOWN.code,
-        store_rules.SECRET_KEY_MISMATCH.code,
-        store_rules.ACCESS_DENIED.code,
         pod_rules.REQUESTS_REFUSED.code,
+        *(RULE_OF_CAUSE[cause].code for cause in REFUSED_KEY_CAUSES),
     }
 )
 _SIDE_EFFECTS = frozenset(
@@ -148,7 +126,7 @@ def _no_surer_than_before(found: tuple[Finding, ...]) -> Iterator[Finding]:
 def _fold(causes: tuple[Finding, ...], snapshot: Seen) -> Iterator[Finding]:
     """Give each pod's symptoms to the first cause that explains them."""
     given: dict[str, list[Symptom]] = {}
-    left: list[Finding] = []
+    left: dict[str, Finding] = {}
     for pod in snapshot.pods:
         alone: list[Finding] = []
         logged_first = sorted(_merged(list(_symptoms(pod))), key=lambda s: s.code in _COUNTED)
@@ -159,8 +137,11 @@ def _fold(causes: tuple[Finding, ...], snapshot: Seen) -> Iterator[Finding]:
                 given.setdefault(taker.id, []).append(symptom)
             elif symptom.code not in _SIDE_EFFECTS:
                 alone.append(_alone(pod, symptom, snapshot))
-        left.extend(alone)
-    for finding in (*causes, *left):
+        for each in alone:  # several pods may say the same of one user
+            before = left.get(each.id)
+            told = (*before.evidence, *each.evidence) if before else each.evidence
+            left[each.id] = replace(each, evidence=told)
+    for finding in (*causes, *left.values()):
         yield finding.with_symptoms(_merged(given.get(finding.id, [])))
 
 
@@ -201,11 +182,8 @@ def _tells_more(finding: Finding, symptom: Symptom) -> bool:
 
 def _symptoms(pod: PodState) -> Iterator[Symptom]:
     for line in pod.log:
-        rule = LOG_RULES.get(line.cause)
-        if rule is not None:
-            yield Symptom(
-                code=rule.code, count=line.count, first_seen=line.first_at, last_seen=line.last_at
-            )
+        code = RULE_OF_CAUSE[line.cause].code
+        yield Symptom(code=code, count=line.count, first_seen=line.first_at, last_seen=line.last_at)
     counters = (
         (pod_rules.REQUESTS_REFUSED, pod.metrics.refused if pod.metrics else 0),
         (pod_rules.FLUSHES_FAIL, pod.metrics.flush_failures if pod.metrics else 0),
@@ -246,12 +224,17 @@ def _alone(pod: PodState, symptom: Symptom, snapshot: Snapshot) -> Finding:
             namespace=snapshot.spec.namespace,
             name=snapshot.spec.name,
         )
-    rule = next(rule for rule in LOG_RULES.values() if rule.code == symptom.code)
+    rule = next(rule for rule in RULE_OF_CAUSE.values() if rule.code == symptom.code)
+    user = source_ref(snapshot.spec)
+    place, hop, log = pod.ref, Hop.PODS, "its log"
+    if rule.hop is Hop.SOURCE:  # it is said of the user, whichever pod says it
+        place, hop, log = user, Hop.SOURCE, f"the log of {pod.ref}"
     return rule.at(
-        pod.ref,
+        place,
         route=snapshot.spec.route,
         confidence=Confidence.LIKELY,
-        evidence=(f"{symptom.count} line(s) in its log say so",),
-        hop=Hop.PODS,
+        evidence=(f"{symptom.count} line(s) in {log} say so",),
+        hop=hop,
         detail=" (as its log says)",
+        user=user.name,
     )

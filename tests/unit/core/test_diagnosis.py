@@ -137,9 +137,6 @@ NOBODYS_FAULT = {
     "a sidecar is broken, Loki is idle": {"pods": (a_pod(ready=False, accepted=0),)},
     "a pod restarts, Loki writes": {"pods": (a_pod(restarts=9, probe_failures=40),)},
     "404s alone": {"pods": (a_pod(missing=99),)},
-    "a complaint that is not about the storage": {
-        "pods": (a_pod(log=(LogLine(cause="empty_ring", count=3),)),)
-    },
     "a secret that looks like base64 and works": {
         "source": a_pair("A="),
         "vault": a_pair("A="),
@@ -195,6 +192,16 @@ def test_counters_fold_into_what_the_same_pods_log_says() -> None:
     first = diagnose(seen).findings[0]
     assert first.code == "LK0801"
     assert {s.code for s in first.symptoms} == {"LK0614", "LK0613"}
+
+
+def test_a_suspended_user_is_told_once_for_all_pods_whose_logs_say_so() -> None:
+    """It is the user's fault, not a pod's; and a key that a suspended user has explains 403s."""
+    line = LogLine(cause="user_suspended", count=50)
+    pods = (a_pod("loki-0", refused=4, log=(line,)), a_pod("loki-1", log=(line,)))
+    (found,) = diagnose(look(pods=pods)).findings
+    assert (found.code, found.object) == ("LK0303", Ref("CephObjectStoreUser", "loki", "storage"))
+    assert [text[:31] for text in found.evidence] == ["50 line(s) in the log of Pod mo"] * 2
+    assert [(s.code, s.count) for s in found.symptoms] == [("LK0614", 4)]
 
 
 def test_a_log_about_the_bucket_does_not_explain_403s() -> None:

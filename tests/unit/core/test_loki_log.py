@@ -6,13 +6,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lokeys.core.loki_log import cause_of_line, complaints
+from lokeys.core.complaints import COMPLAINTS
+from lokeys.core.loki_log import MAX_LINE, complaints
 from lokeys.core.snapshot import LogLine
 
 CURRENT = "failed to flush chunks: store put chunk: upload s3 object: {}"
 OLDER = "failed to flush chunks: store put chunk: {}"
 OLDER_NOW = "failed to flush chunks: store put chunk: operation error S3: PutObject, api error {}"
 STREAM = ', num_chunks: 1, labels: {app=\\"demo\\"}'
+
+
+def cause_of_line(line: str) -> str | None:
+    """Return the cause that one line alone complains of."""
+    found = complaints([line])
+    return found[0].cause if found else None
 
 
 def logfmt(err: str, *, level: str = "error", msg: str = "failed to flush") -> str:
@@ -66,7 +73,24 @@ SAID = {
     "tls_name_mismatch": ('Put "https://s3/l/f": x509: certificate is valid for a, not s3',),
     "object_store_full": ("QuotaExceeded: \n\tstatus code: 403",),
     "no_credentials_in_chain": ("NoCredentialProviders: no valid providers in chain",),
+    "session_token_expired": (
+        "ExpiredToken: The provided token has expired.\n\tstatus code: 400",
+        "The security token included in the request is expired",
+    ),
+    "wrong_region": (
+        "AuthorizationHeaderMalformed: the region 'us-east-1' is wrong; expecting 'eu-west-1'",
+        "PermanentRedirect: The bucket must be addressed using the specified endpoint.",
+    ),
+    "endpoint_not_s3_api": ("expected element type <Error> but have <html>",),
+    "sts_trust_policy_denied": (
+        "WebIdentityErr: x\n\tcaused by: AccessDenied: Not authorized to perform sts:AssumeRole",
+    ),
 }
+
+
+def test_every_complaint_has_lines_here() -> None:
+    """A row of the table without a line of a Loki is a guess."""
+    assert SAID.keys() == {each.cause for each in COMPLAINTS}
 
 
 @pytest.mark.parametrize(
@@ -120,6 +144,11 @@ def test_each_complaint_has_its_cause(spell: object, around: str, said: str, cau
             id="somebody looks for the very error",
         ),
         pytest.param(
+            "level=info ts=2026-11-22T02:57:13Z caller=metrics.go:237 org_id=fake "
+            'latency=fast query="{app=\\"x\\"} |= \\"InvalidAccessKeyId\\"" query_hash=7',
+            id="the statistics of a query for the very error",
+        ),
+        pytest.param(
             'level=error msg="query failed" query="SignatureDoesNotMatch" err="parse error"',
             id="a query that fails for another reason",
         ),
@@ -143,6 +172,36 @@ def test_a_line_that_is_no_record_is_judged_whole() -> None:
     """What a Loki prints before it has a logger counts too."""
     said = 'init: bucket: Get "https://s3/b": x509: certificate signed by unknown authority'
     assert cause_of_line(said) == "tls_unknown_authority"
+
+
+HOSTILE = {
+    "one word without end": "a" * MAX_LINE,
+    "names of fields without end": "a." * MAX_LINE,
+    "quotes that never end": 'a="' * MAX_LINE,
+    "escapes without end": 'err="' + "\\" * MAX_LINE,
+    "brackets without end": "{" + "[" * MAX_LINE,
+    "a number without end": '{"err": ' + "9" * MAX_LINE,
+    "almost a region": "the region '" * MAX_LINE,
+}
+
+
+@pytest.mark.parametrize("line", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.timeout(30)
+def test_a_hostile_line_costs_no_time(line: str) -> None:
+    """As many such lines as are ever read at once (a megabyte) are read in moments."""
+    assert complaints([line] * 64) == ()
+
+
+def test_what_stands_behind_the_bound_does_not_count() -> None:
+    """A line is cut before it is compared with anything."""
+    assert cause_of_line("x" * MAX_LINE + " InvalidAccessKeyId") is None
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-14:00"])
+def test_a_time_outside_of_all_calendars_is_no_time(moment: str) -> None:
+    """The complaint counts, whatever its line says of the time."""
+    (found,) = complaints([f"ts={moment} level=error err=InvalidAccessKeyId"])
+    assert (found.count, found.first_at) == (1, None)
 
 
 def test_complaints_are_counted_with_their_times() -> None:

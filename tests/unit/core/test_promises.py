@@ -46,6 +46,7 @@ from builders import (
 )
 from lokeys.core.catalogue import RULES
 from lokeys.core.causes import CAUSES
+from lokeys.core.complaints import RULE_OF_CAUSE
 from lokeys.core.conditions import camel, conditions, evidence, status
 from lokeys.core.currency import key_is_dead, storage_works
 from lokeys.core.diagnosis import diagnose
@@ -158,7 +159,7 @@ budgets = st.builds(
 )
 log_lines = st.builds(
     LogLine,
-    cause=st.sampled_from(["access_key_unknown", "bucket_not_found", "object_store_full", "?"]),
+    cause=st.sampled_from(sorted(RULE_OF_CAUSE)),
     count=st.integers(1, 9),
     first_at=times,
     last_at=times,

@@ -172,3 +172,30 @@ KEY_NOT_VALID = Rule(
     hop=Hop.STORE,
     rank=40,
 )
+SESSION_TOKEN_EXPIRED = _rule(
+    "LK0816",
+    "session_token_expired",
+    "temporary credentials have expired",
+    meaning="The store takes the session token for expired: whatever renews it has stopped.",
+    why="Every request is refused until the pod gets new credentials.",
+    fix="check who renews them: the pod's token, its role, or the process that writes them",
+    rank=40,
+)
+NO_CREDENTIALS = _rule(
+    "LK0817",
+    "no_credentials_in_chain",
+    "the S3 client found no credentials",
+    meaning="No key in the configuration or environment, no token, no role: no source had any.",
+    why="Requests are not signed, and the store refuses them.",
+    fix="hand the Secret to the container, and name its keys as the S3 client expects them",
+    rank=39,
+)
+TOKEN_EXCHANGE_DENIED = _rule(
+    "LK0818",
+    "sts_trust_policy_denied",
+    "STS refuses to let Loki assume its role",
+    meaning="The role's trust policy does not accept the pod's token, or the role does not exist.",
+    why="The pod gets no credentials, so the store refuses its requests.",
+    fix="compare the role's trust policy with the token: lokeys iam aws STACK --check",
+    rank=39,
+)
