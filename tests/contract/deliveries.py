@@ -162,7 +162,7 @@ class Delivery:
         items = self.cluster.call("GET", self._path("events"))["items"]
         return [one["message"] for one in items if one["reason"] == "UpdateFailed"]
 
-    def until(self, condition: Callable[[], object], *, timeout_s: float = 15) -> None:
+    def until(self, condition: Callable[[], object], *, timeout_s: float = 30) -> None:
         """Wait for something that happens elsewhere."""
         end = time.monotonic() + timeout_s
         while not condition():

@@ -30,11 +30,14 @@ from lokeys.errors import BadInput, Unreachable
 from lokeys.http_server import Hangup, HttpServer, Request, Response, json, text
 
 BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+HANGS_S = 30.0
+"""What takes longer never comes."""
+PATIENT = Bounds(total_s=HANGS_S, max_bytes=1000)
 QUICK = Bounds(total_s=0.3, max_bytes=1000)
 
 
 def get(
-    url: str, *, ca_bundle: str | None = None, dial: Dial | None = None, bounds: Bounds = QUICK
+    url: str, *, ca_bundle: str | None = None, dial: Dial | None = None, bounds: Bounds = PATIENT
 ) -> Reply:
     """GET once, with a client of its own."""
 
@@ -49,7 +52,7 @@ def get(
 def reason_of(url: str, *, ca_bundle: str | None = None, dial: Dial | None = None) -> Reason:
     """Return why a GET got no answer."""
     with pytest.raises(NoAnswer) as caught:
-        get(url, ca_bundle=ca_bundle, dial=dial, bounds=Bounds(total_s=5))
+        get(url, ca_bundle=ca_bundle, dial=dial, bounds=PATIENT)
     assert isinstance(caught.value, Unreachable)
     assert str(caught.value)
     return caught.value.reason
@@ -115,7 +118,7 @@ def test_a_server_that_hangs_or_drips_is_a_timeout() -> None:
     with serve(handle) as url:
         for path in ("/hang", "/drip"):
             with pytest.raises(NoAnswer) as caught:
-                get(url + path)
+                get(url + path, bounds=QUICK)
             assert caught.value.reason is Reason.TIMEOUT
 
 
@@ -313,7 +316,7 @@ def test_a_stream_ends_when_its_reader_leaves() -> None:
         async with HttpServer(handle) as server, httpx2.AsyncClient(trust_env=False) as client:
             async with client.stream("GET", server.url) as reply:
                 assert await anext(reply.aiter_bytes()) == b"first\n"
-            await asyncio.wait_for(ended.wait(), timeout=5)
+            await asyncio.wait_for(ended.wait(), timeout=HANGS_S)
 
     asyncio.run(run())
 
@@ -332,7 +335,7 @@ def test_stopping_ends_what_is_on_its_way_in(turns: int) -> None:
             client.setblocking(False)
             reading = asyncio.get_running_loop().sock_recv(client, 1)
             with contextlib.suppress(ConnectionResetError):
-                return await asyncio.wait_for(reading, timeout=5)
+                return await asyncio.wait_for(reading, timeout=HANGS_S)
             return b""
 
     assert asyncio.run(run()) == b""
@@ -371,7 +374,7 @@ def test_stopping_ends_what_is_being_answered_and_a_restart_keeps_the_port() -> 
         await server.start()
         async with httpx2.AsyncClient(trust_env=False) as client:
             waiting = asyncio.create_task(client.get(f"{server.url}/hang"))
-            await asyncio.wait_for(hanging.wait(), timeout=5)
+            await asyncio.wait_for(hanging.wait(), timeout=HANGS_S)
             await server.stop()
             with pytest.raises(httpx2.TransportError):
                 await waiting
@@ -405,7 +408,8 @@ def test_garbage_is_refused(garbage: bytes) -> None:
     """What is no HTTP is answered 400 (or 431) and the connection is closed."""
     with serve(echo) as url:
         target = httpx2.URL(url)
-        with socket.create_connection((target.host, target.port or 0), timeout=5) as connection:
+        address = target.host, target.port or 0
+        with socket.create_connection(address, timeout=HANGS_S) as connection:
             connection.sendall(garbage + b"\r\n\r\n")
             answer = connection.recv(1000)
         assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 431"))

@@ -183,7 +183,7 @@ def test_a_second_item_of_the_title_is_told_at_rest(
     before = seen(home)
     second_item(home)
     hands.touch(home, "externalsecrets", SECRET)
-    home.wait_condition("Ready", "False", reason="OpItemAmbiguous", timeout_s=15)
+    home.wait_condition("Ready", "False", reason="OpItemAmbiguous", timeout_s=40)
     assert home.status()["findings"][0]["code"] == "LK0408"
     no_second_item(home)
     hands.touch(home, "externalsecrets", SECRET)

@@ -20,9 +20,11 @@ from e2e.rights import Right, forbidden, granted, used
 from e2e.sight import SECRET
 from e2e.world import Homelab, Loop
 from lokeys.core.lokistack.crd import crd as lokistack_crd
+from lokeys.core.storagecredential.crd import crd
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
+from parts.plugin import run_external_secrets, run_kubernetes
 from parts.process import wait_for
 from parts.rgw import Rgw
 
@@ -214,6 +216,27 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 
 @pytest.fixture(scope="module")
+def kubernetes(pytestconfig: pytest.Config) -> Iterator[Kubernetes]:
+    """Run a control plane of their own: an operator looks at the whole cluster."""
+    yield from run_kubernetes(pytestconfig)
+
+
+@pytest.fixture(scope="module")
+def external_secrets(
+    pytestconfig: pytest.Config, kubernetes: Kubernetes
+) -> Iterator[ExternalSecrets]:
+    """Run External Secrets there."""
+    yield from run_external_secrets(pytestconfig, kubernetes)
+
+
+@pytest.fixture(scope="module")
+def defined(kubernetes: Kubernetes) -> Kubernetes:
+    """Let it know StorageCredentials."""
+    kubernetes.apply(crd())
+    return kubernetes
+
+
+@pytest.fixture(scope="module")
 def replicas(
     defined: Kubernetes, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Operator]]:
@@ -237,7 +260,6 @@ def replicas(
     finally:
         for replica in made:
             replica.stop()
-        defined.api.delete(f"/api/v1/namespaces/{SYSTEM}")
 
 
 @pytest.fixture(scope="module")

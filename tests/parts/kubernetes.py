@@ -18,7 +18,7 @@ import httpx2
 from parts.api import Api, ApiError
 from parts.build import program
 from parts.issuer import KEYS, Issuer
-from parts.process import Folder, PartError, Process, free_ports, wait_for
+from parts.process import Folder, PartError, Process, free_ports, reserve, wait_for
 
 HOST = "127.0.0.1"
 ADMIN = "admin"
@@ -54,8 +54,8 @@ class Kubernetes:
         self.signing_key = self.folder / "sa.key"
         self.port, self._etcd_port, self._peer_port, self._manager_port, issuer_port = free_ports(5)
         self.issuer = Issuer(issuer_port)
-        # Sets the addresses of this cluster's pods apart from those of another test run.
-        self.number = secrets.randbelow(256)
+        # Sets the addresses of this cluster's pods apart from those of other clusters.
+        self.number = next(number for number in range(256) if reserve(f"cluster-{number}"))
         self.server = f"https://{HOST}:{self.port}"
         self._tokens = {user: secrets.token_hex(16) for user in USERS}
         self._etcd: Process | None = None

@@ -78,9 +78,14 @@ def not_built(part: str, *names: str) -> str | None:
 @pytest.fixture(scope="session")
 def kubernetes(pytestconfig: pytest.Config) -> Iterator[Kubernetes]:
     """Run one real control plane, with RBAC and an audit log, for all tests."""
+    yield from run_kubernetes(pytestconfig)
+
+
+def run_kubernetes(config: pytest.Config) -> Iterator[Kubernetes]:
+    """Run a control plane of a test's own: for what looks at all that a cluster has."""
     programs = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
-    need(pytestconfig, "kubernetes", debian.missing("kubernetes"))
-    need(pytestconfig, "kubernetes", not_built("kubernetes", *programs))
+    need(config, "kubernetes", debian.missing("kubernetes"))
+    need(config, "kubernetes", not_built("kubernetes", *programs))
     cluster = Kubernetes()
     try:
         cluster.start()
@@ -129,7 +134,14 @@ def external_secrets(
     pytestconfig: pytest.Config, kubernetes: Kubernetes
 ) -> Iterator[ExternalSecrets]:
     """Run the real External Secrets Operator on the control plane."""
-    need(pytestconfig, "external-secrets", not_built("external-secrets", "external-secrets"))
+    yield from run_external_secrets(pytestconfig, kubernetes)
+
+
+def run_external_secrets(
+    config: pytest.Config, kubernetes: Kubernetes
+) -> Iterator[ExternalSecrets]:
+    """Run one on a control plane of a test's own."""
+    need(config, "external-secrets", not_built("external-secrets", "external-secrets"))
     operator = ExternalSecrets(kubernetes)
     try:
         operator.start()

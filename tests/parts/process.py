@@ -145,8 +145,23 @@ class Folder:
         guard().tell("gone", "folder", str(self.path))
 
 
+def reserve(name: str) -> bool:
+    """Take a name for as long as this process lives, unless this one or another has it already."""
+    place = socket.socket(socket.AF_UNIX)
+    try:
+        place.bind(f"\0lokeys-{name}")
+    except OSError:
+        place.close()
+        return False
+    place.detach()
+    return True
+
+
 def free_ports(count: int, *, host: str = "127.0.0.1") -> list[int]:
-    """Return ports that nothing listens on and that no outgoing connection will take."""
+    """Return ports that nothing listens on and that no outgoing connection will take.
+
+    Nor will another process of the same run, before the one that asked listens there.
+    """
     found: list[int] = []
     while len(found) < count:
         # A chooser of its own: tests that seed the global one must not choose the same ports.
@@ -156,7 +171,7 @@ def free_ports(count: int, *, host: str = "127.0.0.1") -> list[int]:
                 probe.bind((host, port))
             except OSError:
                 continue
-        if port not in found:
+        if reserve(f"port-{port}"):
             found.append(port)
     return found
 

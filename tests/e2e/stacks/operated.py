@@ -169,11 +169,17 @@ class Operated:
         self.kubernetes.api.delete(self.path(kind, name))
 
     def go(self) -> None:
-        """Delete it, if it is there, and what no owner clears up after."""
-        stack = self.find("LokiStack", self.name)
-        for each in (*([stack] if stack else []), *self.unowned()):
-            with contextlib.suppress(ApiError):  # an operator may be quicker
-                self.delete(each["kind"], each["metadata"]["name"])
+        """Delete it, and what no owner clears up after, until none of it is there."""
+
+        def gone() -> bool:
+            stack = self.find("LokiStack", self.name)
+            left = [*([stack] if stack else []), *self.unowned()]
+            for each in left:
+                with contextlib.suppress(ApiError):  # an operator may be quicker
+                    self.delete(each["kind"], each["metadata"]["name"])
+            return not left
+
+        wait_for(gone, f"{self.namespace}/{self.name} goes")
 
     # --- what a person sees ----------------------------------------------------------------------
 

@@ -104,7 +104,7 @@ def scene(  # noqa: PLR0917 - fixtures, by name
     case.grant()
     with cloud(loop, kubernetes, case.namespace) as answers:
         yield Scene(case, answers, loop, replica)
-        case.delete("LokiStack", NAME)
+        case.go()
 
 
 @pytest.mark.parametrize("scene", ["s3-cco", "azure-cco", "gcs-cco"], indirect=True)

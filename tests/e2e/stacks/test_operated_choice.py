@@ -2,7 +2,7 @@
 """Which stacks are lokeys': those that say so, or all of the cluster."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,12 +12,14 @@ from e2e.stacks.cases import Case
 from e2e.stacks.operated import Hands, Operated, Requests, quiet
 from lokeys.core.rbac import StackWish
 from manifests.lokistack import Choice
+from parts.api import Json
+from parts.kubernetes import Kubernetes
 from parts.process import wait_for
 
 MakeOperated = Callable[..., Operated]
 GATEWAY = {"tenants": {"mode": "openshift-logging", "disableIngress": True}}
 LABEL = "lokeys.dev/managed"
-LEFT_BEHIND = {
+LEFT_BEHIND: Json = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
     "kind": "ClusterRole",
     "metadata": {
@@ -31,6 +33,16 @@ LEFT_BEHIND = {
 pytestmark = pytest.mark.timeout(300)
 
 
+@pytest.fixture
+def left_behind(kubernetes: Kubernetes) -> Iterator[None]:
+    """Make a role of a stack that went."""
+    words = ("apply", "--server-side", "--field-manager=lokeys", "-f", "-")
+    kubernetes.kubectl(*words, stdin=json.dumps(LEFT_BEHIND))
+    yield
+    kubernetes.kubectl("delete", "clusterrole", LEFT_BEHIND["metadata"]["name"])
+
+
+@pytest.mark.usefixtures("left_behind")
 def test_a_stack_is_left_alone_when_its_label_goes(
     operated_installation: Installation, make_operated: MakeOperated
 ) -> None:
@@ -39,9 +51,6 @@ def test_a_stack_is_left_alone_when_its_label_goes(
     Nor is asked for again and again what may not be deleted: the role of a stack that went.
     """
     stack = make_operated(spec=GATEWAY)
-    kubernetes = operated_installation.kubernetes
-    words = ("apply", "--server-side", "--field-manager=lokeys", "-f", "-")
-    kubernetes.kubectl(*words, stdin=json.dumps(LEFT_BEHIND))
     with running(operated_installation.replica()) as replica:
         wait_led(replica)
         stack.start()
@@ -54,7 +63,6 @@ def test_a_stack_is_left_alone_when_its_label_goes(
         assert requests.writes() == []
         assert len(stack.unowned()) == 2
         assert "gone is gone and leaves ClusterRole/somewhere.gone-gateway behind" in replica.said
-        kubernetes.kubectl("delete", "clusterrole", "somewhere.gone-gateway")
         stack.patch("LokiStack", stack.name, {"metadata": {"labels": {LABEL: "true"}}})
         wait_for(lambda: stack.find("Service", "logs-gossip-ring"), "it is mended")
         stack.wait_main("Ready")

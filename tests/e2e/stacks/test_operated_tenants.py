@@ -2,7 +2,7 @@
 """What an operated gateway is given for its tenants rolls the gateway, and nothing else."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -24,7 +24,7 @@ def case(
     hands: Hands,
     make_namespace: Callable[[str], str],
     installation: Installation,
-) -> Case:
+) -> Iterator[Case]:
     """Run an operator with the rights of one stack, whose tenants are said in its spec."""
     kubernetes.apply(lokistack_crd())
     made = Case(
@@ -35,7 +35,8 @@ def case(
     wait_led(installation.replica().start())
     made.declare()
     made.wait_main("Ready", timeout_s=STEP_S)
-    return made
+    yield made
+    made.go()
 
 
 def generations(case: Case) -> dict[str, int]:

@@ -17,10 +17,12 @@ from e2e.stacks.cases import STEP_S, Case, cloud, listed
 from e2e.stacks.operated import Hands
 from e2e.world import Loop
 from lokeys.core.lokistack.crd import crd as lokistack_crd
+from lokeys.core.storagecredential.crd import crd
 from manifests.lokistack import CLOUDS, NAME, STORES, Choice
 from parts.cloud_credentials import define
 from parts.kubernetes import Kubernetes
 from parts.openshift import route_crd
+from parts.plugin import run_kubernetes
 from parts.process import wait_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -168,13 +170,34 @@ def _said(right: Right, places: Iterable[str]) -> Right:
 
 
 @pytest.fixture(scope="module")
+def kubernetes(pytestconfig: pytest.Config) -> Iterator[Kubernetes]:
+    """Run a control plane of their own: an operator looks at the whole cluster."""
+    yield from run_kubernetes(pytestconfig)
+
+
+@pytest.fixture(scope="module")
+def defined(kubernetes: Kubernetes) -> Kubernetes:
+    """Let it know StorageCredentials."""
+    kubernetes.apply(crd())
+    return kubernetes
+
+
+@pytest.fixture(scope="module")
+def hands(kubernetes: Kubernetes) -> Iterator[Hands]:
+    """Make pods ready there."""
+    made = Hands(kubernetes)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
 def book(
     kubernetes: Kubernetes,
     hands: Hands,
     make_namespace: Callable[[str], str],
     installation: Installation,
     loop: Loop,
-) -> Iterator[Book]:
+) -> Book:
     """Play all scenarios with one operator, and keep book."""
     define(kubernetes)
     kubernetes.apply(lokistack_crd(), route_crd())
@@ -194,9 +217,7 @@ def book(
             play(case)
         case.delete("LokiStack", NAME)
     kept.note(kubernetes, installation, *places)
-    yield kept
-    replica.stop()
-    kubernetes.kubectl("delete", "crd", "routes.route.openshift.io")
+    return kept
 
 
 def test_nothing_that_the_operator_asks_for_is_forbidden(book: Book) -> None:

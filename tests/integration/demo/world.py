@@ -37,7 +37,7 @@ def on_loop(test: Callable[Arguments, Awaitable[None]]) -> Callable[Arguments, N
     @functools.wraps(test)
     def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await test(*args, **kwargs)
 
         asyncio.run(bounded())
@@ -45,7 +45,7 @@ def on_loop(test: Callable[Arguments, Awaitable[None]]) -> Callable[Arguments, N
     return run
 
 
-async def until(condition: Callable[[], Any], *, timeout_s: float = 10) -> None:
+async def until(condition: Callable[[], Any], *, timeout_s: float = 30) -> None:
     """Wait until a condition holds that no event tells us of."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - see above

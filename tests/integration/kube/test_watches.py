@@ -46,7 +46,7 @@ def test_hundreds_of_watches_share_few_connections(kubernetes: Kubernetes, names
             for name in (names[0], names[120], names[249]):
                 patch = {"metadata": {"labels": {"changed": "yes"}}}
                 await api.merge_patch(CONFIG_MAP, name, patch, namespace=namespace)
-                await until(partial(_last_is, heard, name), timeout_s=2)
+                await until(partial(_last_is, heard, name))
             gc.collect()
             assert (_rss_kb() - before_kb) / len(names) < MOST_KB_A_WATCH
             assert _multiplexed(api).connection_count == 3
@@ -126,7 +126,7 @@ def test_silent_connection_is_noticed(kubernetes: Kubernetes, namespace: str) ->
             assert informer.trouble is None
             kubernetes.pause_api_server()
             try:
-                await until(lambda: informer.trouble, timeout_s=5)
+                await until(lambda: informer.trouble)
             finally:
                 kubernetes.resume_api_server()
             await until(lambda: not informer.trouble)
