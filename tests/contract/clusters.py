@@ -13,7 +13,7 @@ import httpx2
 
 from contract.stores import Store, fresh
 from lokeys.adapters.cluster import Cluster
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.objects import LiveObjects
 from lokeys.clock import utc_now
 from lokeys.core.sensitive import Fingerprinter, Sensitive

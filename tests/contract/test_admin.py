@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from contract.stores import StandInStore, Store, fresh, pair_of
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.rgw import Misrouted, RgwAdmin, RgwSourcePort, live_keys
 from lokeys.clock import utc_now
 from lokeys.core.model import PairKeys, RgwSource, SecretRef

@@ -18,7 +18,7 @@ import pytest
 
 from lokeys.adapters.azure_sign import authorization
 from lokeys.adapters.clouds import AllClouds
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.objects import LiveObjects
 from lokeys.adapters.token_request import TokenRequests
 from lokeys.clock import utc_now

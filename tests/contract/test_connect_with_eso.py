@@ -13,7 +13,7 @@ import pytest
 
 from contract.serving import serve
 from contract.test_vault import NEW, OLD, Home, fingerprint
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.demo.parts.connect import ConnectServer
 from parts.external_secrets import ExternalSecrets
 from parts.kubernetes import Kubernetes

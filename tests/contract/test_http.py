@@ -18,7 +18,6 @@ from contract.serving import serve
 from lokeys.adapters.http import (
     Bounds,
     Dial,
-    HttpClients,
     NoAnswer,
     Reason,
     Reply,
@@ -26,6 +25,7 @@ from lokeys.adapters.http import (
     bounded_request,
     make_client,
 )
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.errors import BadInput, Unreachable
 from lokeys.http_server import Hangup, HttpServer, Request, Response, json, text
 

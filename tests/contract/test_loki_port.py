@@ -14,7 +14,7 @@ import pytest
 
 from contract.clusters import FINGERPRINTER, until
 from lokeys.adapters.cluster import Cluster
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.loki import KubernetesLoki
 from lokeys.adapters.objects import LiveObjects
 from lokeys.adapters.workloads import KubernetesWorkloads

@@ -12,7 +12,8 @@ import pytest
 
 from contract.stores import StandInStore, Store, fresh, pair_of
 from lokeys.adapters import aws_sign
-from lokeys.adapters.http import Bounds, Dial, HttpClients, bounded_request
+from lokeys.adapters.http import Bounds, Dial, bounded_request
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.s3 import S3Store, probe_name
 from lokeys.clock import utc_now
 from lokeys.core.model import Bucket

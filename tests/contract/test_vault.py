@@ -15,7 +15,8 @@ import pytest
 from contract.serving import serve
 from contract.stores import pair_of
 from lokeys.adapters.connect import Connect
-from lokeys.adapters.http import HttpClients, make_client
+from lokeys.adapters.http import make_client
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.onepassword import OnePasswordPort
 from lokeys.core.model import OnePasswordVault, PairKeys, SecretKeyRef
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive

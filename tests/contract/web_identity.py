@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lokeys.adapters.clouds import AllClouds
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.objects import LiveObjects
 from lokeys.adapters.token_request import TokenRequests
 from lokeys.clock import utc_now

@@ -10,7 +10,7 @@ from lokeys.adapters.azure_blob import BlobContainer
 from lokeys.adapters.azure_identity import exchange_at_entra
 from lokeys.adapters.google_identity import exchange_at_google, log_in_at_google
 from lokeys.adapters.google_storage import GcsBucket
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.s3_place import try_s3
 from lokeys.adapters.sts import Sts
 from lokeys.core.sensitive import KeyPair, Sensitive

@@ -20,8 +20,6 @@ import string
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import TracebackType
-from typing import Self
 
 import httpx2
 
@@ -145,7 +143,15 @@ def make_client(
 
     A `transport` replaces the network, in tests.
     """
-    wire = transport or httpx2.AsyncHTTPTransport(
+    wire = transport or make_wire(ca_bundle)
+    if dial is not None:
+        wire = _Dialling(wire, dial)
+    return httpx2.AsyncClient(transport=wire, trust_env=False, follow_redirects=False)
+
+
+def make_wire(ca_bundle: str | None) -> httpx2.AsyncBaseTransport:
+    """Return what holds connections to whoever `ca_bundle` vouches for."""
+    return httpx2.AsyncHTTPTransport(
         verify=tls_context(ca_bundle),
         trust_env=False,
         # A kept connection that the server closes at the wrong moment looks like a dead store.
@@ -154,40 +160,6 @@ def make_client(
             max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0
         ),
     )
-    if dial is not None:
-        wire = _Dialling(wire, dial)
-    return httpx2.AsyncClient(transport=wire, trust_env=False, follow_redirects=False)
-
-
-class HttpClients:
-    """One client for each CA bundle; a thousand routes share it and its trust store."""
-
-    def __init__(self, *, dial: Dial | None = None) -> None:
-        self._dial = dial
-        self._clients: dict[str | None, httpx2.AsyncClient] = {}
-
-    def trusting(self, ca_bundle: str | None) -> httpx2.AsyncClient:
-        """Return the client for `ca_bundle`; raises BadInput where that is no certificate."""
-        if ca_bundle not in self._clients:
-            self._clients[ca_bundle] = make_client(ca_bundle, dial=self._dial)
-        return self._clients[ca_bundle]
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        clients, self._clients = self._clients, {}
-        for client in clients.values():
-            await client.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
 
 @functools.lru_cache(maxsize=64)

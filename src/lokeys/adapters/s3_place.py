@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.s3 import S3Store, probe_of
 from lokeys.core.model import Bucket
 from lokeys.core.sensitive import KeyPair

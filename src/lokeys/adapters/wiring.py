@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.connect import Connect, Token
 from lokeys.adapters.external_secrets import ExternalSecretPort
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.loki import KubernetesLoki
 from lokeys.adapters.onepassword import OnePasswordPort
 from lokeys.adapters.rgw import RgwSourcePort

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lokeys.adapters.clouds import AllClouds
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.manifests import name_of, read
 from lokeys.cli import screens
 from lokeys.cli.names import named

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from lokeys.adapters import fingerprints
 from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.cluster import Cluster
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.objects import LiveObjects
 from lokeys.adapters.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire

@@ -157,7 +157,7 @@ def _bounded(file: BinaryIO, place: str) -> bytes:
 async def _live(needs: AwsNeeds) -> Checked:
     # Only here: botocore's session is heavy, and nobody else asks AWS.
     from lokeys.adapters.aws_iam import ENDPOINTS, Iam, ambient_credentials  # noqa: PLC0415
-    from lokeys.adapters.http import HttpClients  # noqa: PLC0415
+    from lokeys.adapters.http_clients import HttpClients  # noqa: PLC0415
 
     endpoint, region = ENDPOINTS[needs.partition]
     if needs.elsewhere:

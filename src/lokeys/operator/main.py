@@ -15,7 +15,7 @@ from typing import Any
 from lokeys.adapters import fingerprints
 from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.cluster import Cluster
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.loki import counters_at, look_for_labels_at
 from lokeys.adapters.objects import LiveObjects
 from lokeys.adapters.token_request import TokenRequests

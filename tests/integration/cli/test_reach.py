@@ -12,7 +12,8 @@ import httpx2
 import pytest
 
 from integration.kube.connecting import connect
-from lokeys.adapters.http import Bounds, HttpClients, NoAnswer, bounded_request
+from lokeys.adapters.http import Bounds, NoAnswer, bounded_request
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.cli.reach import Mode, Reach
 from lokeys.http_server import HttpServer, Request, Response, text
 from lokeys.kube.client import Api

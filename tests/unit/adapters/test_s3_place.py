@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import httpx2
 import pytest
 
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.s3 import PROBE_BODY
 from lokeys.adapters.s3_place import try_s3
 from lokeys.core.model import Bucket

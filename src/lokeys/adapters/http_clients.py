@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients for many CA bundles, of which few are in use at a time.
+
+    client ─▶ request ─▶ the wire of its bundle ─▶ answer ─▶ closed, where nobody asks again soon
+                         (made where there is none)
+
+A client holds nothing. What weighs is a wire: a trust store and connections. Whoever may edit a
+StorageCredential may name another bundle with every edit, so wires are bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from lokeys.adapters.http import Dial, make_client, make_wire, tls_context
+
+MOST_WIRES = 16
+"""So many are kept open. More are open only while each of them has a request under way."""
+UNUSED_S = 60.0
+"""What nobody has used for so long is closed: routes ask again within half a minute."""
+
+
+@dataclass(slots=True)
+class Wire:
+    """What holds the connections to whoever one bundle vouches for."""
+
+    transport: httpx2.AsyncBaseTransport
+    requests: int = 0
+    """Under way."""
+    end: asyncio.TimerHandle | None = None
+
+
+class HttpClients:
+    """Clients by the CA bundle that they trust; those of one bundle share its wire."""
+
+    def __init__(
+        self,
+        *,
+        dial: Dial | None = None,
+        wire: Callable[[str | None], httpx2.AsyncBaseTransport] = make_wire,
+    ) -> None:
+        self._dial = dial
+        self._make_wire = wire
+        self._wires: OrderedDict[str | None, Wire] = OrderedDict()
+        """The one that was used last comes last."""
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._wires)
+
+    def trusting(self, ca_bundle: str | None) -> httpx2.AsyncClient:
+        """Return a client for `ca_bundle`; raises BadInput where that is no certificate."""
+        tls_context(ca_bundle)
+        return make_client(dial=self._dial, transport=_Shared(self, ca_bundle))
+
+    def take(self, ca_bundle: str | None) -> Wire:
+        """Return the wire of a bundle; the caller owes a `give_back`."""
+        wire = self._wires.pop(ca_bundle, None) or Wire(self._make_wire(ca_bundle))
+        self._wires[ca_bundle] = wire
+        wire.requests += 1
+        if wire.end is not None:
+            wire.end.cancel()
+            wire.end = None
+        self._close_beyond()
+        return wire
+
+    def give_back(self, ca_bundle: str | None, wire: Wire) -> None:
+        """Say that one request of a bundle's wire is over."""
+        wire.requests -= 1
+        if not wire.requests and self._wires.get(ca_bundle) is wire:
+            loop = asyncio.get_running_loop()
+            wire.end = loop.call_later(UNUSED_S, lambda: self._close(ca_bundle))
+            self._close_beyond()
+
+    def _close_beyond(self) -> None:
+        """Close what was not used for longest, down to the bound."""
+        unused = [bundle for bundle, wire in self._wires.items() if not wire.requests]
+        for bundle in unused[: max(len(self._wires) - MOST_WIRES, 0)]:
+            self._close(bundle)
+
+    def _close(self, ca_bundle: str | None) -> None:
+        wire = self._wires.pop(ca_bundle)
+        if wire.end is not None:
+            wire.end.cancel()
+        task = asyncio.get_running_loop().create_task(wire.transport.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for bundle in tuple(self._wires):
+            self._close(bundle)
+        while self._closing:
+            await asyncio.wait(self._closing)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+class _Shared(httpx2.AsyncBaseTransport):
+    """Sends each request over the wire that its bundle has at that moment."""
+
+    def __init__(self, clients: HttpClients, ca_bundle: str | None) -> None:
+        self._clients = clients
+        self._ca_bundle = ca_bundle
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        async with AsyncExitStack() as stack:
+            wire = self._clients.take(self._ca_bundle)
+            stack.callback(self._clients.give_back, self._ca_bundle, wire)
+            response = await wire.transport.handle_async_request(request)
+            stream = response.stream
+            assert isinstance(stream, httpx2.AsyncByteStream)  # noqa: S101 - of an async transport
+            response.stream = _UntilClosed(stream, stack.pop_all())
+        return response
+
+
+class _UntilClosed(httpx2.AsyncByteStream):
+    """An answer's body; its request is over when it is closed."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, over: AsyncExitStack) -> None:
+        self._stream = stream
+        self._over = over
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            yield part
+
+    async def aclose(self) -> None:
+        """Close the body, then say so."""
+        async with self._over:
+            await self._stream.aclose()
