@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from lokeys.adapters.fingerprints import for_this_run
 from lokeys.adapters.manifests import read
 from lokeys.cli.options import Options
 from lokeys.core.loki.differences import differences, ref_of
@@ -26,7 +27,7 @@ def diff(
         there = _of_cluster([ref_of(each) for each in rendered], options)
     else:
         there = _of_files(against, groups)
-    return list(differences(rendered, there, where=against))
+    return list(differences(rendered, there, where=against, fingerprinter=for_this_run()))
 
 
 def _of_files(path: str, groups: Collection[str]) -> dict[Ref, Manifest]:

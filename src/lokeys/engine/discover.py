@@ -41,6 +41,7 @@ from lokeys.core.model import (
     Vault,
     Workload,
 )
+from lokeys.core.storage.addresses import as_printed
 from lokeys.engine import loki_config
 from lokeys.engine.loki_config import Environment, Storage
 from lokeys.engine.loki_workload import (
@@ -367,7 +368,7 @@ class Discoverer:
         return _Candidate(
             source=RookSource(user=name, namespace=namespace, store=store),
             key_id=data.get(ROOK_KEYS.access_key_id) or None,
-            endpoint=loki_config.decoded(data.get("Endpoint")),
+            endpoint=as_printed(loki_config.decoded(data.get("Endpoint"))),
         )
 
     async def _get(self, ref: Ref) -> Json | None:
@@ -418,15 +419,16 @@ def _likeliest(
 
 
 def _bucket(storage: Storage, endpoint: str, notes: dict[str, str]) -> Bucket:
+    ours = as_printed(storage.endpoint)
     if not storage.bucket:
         notes["spec.bucket.name"] = f"{UNKNOWN}: Loki's configuration does not tell"
-    if not storage.endpoint and endpoint:
+    if not ours and endpoint:
         notes["spec.bucket.endpoint"] = "as Rook's Secret names it; Loki's configuration does not"
-    elif not storage.endpoint:
+    elif not ours:
         notes["spec.bucket.endpoint"] = f"{UNKNOWN}: neither Loki's configuration nor Rook tells"
     return Bucket(
         name=storage.bucket or UNKNOWN,
-        endpoint=storage.endpoint or endpoint or UNKNOWN,
+        endpoint=ours or endpoint or UNKNOWN,
         region=storage.region or "us-east-1",
         path_style=storage.path_style,
     )
@@ -451,10 +453,15 @@ def _onepassword(
             "as External Secrets names them; the item's labels may have another character where "
             "these have `_`"
         )
+    address = as_printed(connect.url)
+    if not address:
+        notes["spec.vault.onePassword.connect.url"] = (
+            f"{UNKNOWN}: `connectHost` is not an address alone: scheme, host, port and path"
+        )
     _note_vault(connect, namespace, notes)
     labels = [each.label for each in pair]
     return OnePasswordVault(
-        url=connect.url or UNKNOWN,
+        url=address or UNKNOWN,
         token=SecretKeyRef(name=connect.token.name or UNKNOWN, key=connect.token.key or "token"),
         vault=next(iter(connect.vaults), UNKNOWN),
         item=items[0] or UNKNOWN,

@@ -235,6 +235,29 @@ def test_what_is_odd_about_the_vault_is_noted(changes: list[Json], path: str, sa
     assert said in discovered(*changes).notes.get(path, "")
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["http://user:canary-password@connect:8080", "https://connect/?sig=canary-password", "", 7],
+)
+def test_an_address_with_a_credential_in_it_is_not_printed(host: object) -> None:
+    """It is marked, and has to be filled in."""
+    store = secret_store()
+    store["spec"]["provider"]["onepassword"]["connectHost"] = host
+    found = discovered(store)
+    assert "spec.vault.onePassword.connect.url" in found.blanks
+    printed = commented(render(found.spec), found.notes)
+    assert "canary-password" not in printed
+    assert f"url: {UNKNOWN}" in printed
+
+
+def test_an_endpoint_with_a_credential_in_it_is_not_printed() -> None:
+    """Neither that of Rook's Secret."""
+    hostile = rook_user("loki", "AKONE", endpoint="http://user:canary-password@rgw")
+    found = discovered(config(endpoint=""), *hostile)
+    assert "spec.bucket.endpoint" in found.blanks
+    assert "canary-password" not in str(found)
+
+
 def test_two_items_are_no_pair() -> None:
     """A pair from two items cannot be written as one: marked."""
     data = [

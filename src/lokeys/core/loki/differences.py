@@ -7,32 +7,35 @@
 
 Of an object that a cluster keeps, ours are the fields that are rendered, and those that somebody
 applied (`managedFields`) and nobody renders any more; all others are defaults, or others' business.
-A value that may be a credential is not shown, whoever wrote it there.
+A value that is there is shown only where it equals ours, for any other may be a credential in
+whatever form: its field is named, and a fingerprint stands in its place, the same for equal values.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Any
 
 from lokeys.core.place import Ref
+from lokeys.core.sensitive import Fingerprinter, Sensitive, short
 from lokeys.core.text.yaml import to_yaml
 
-HIDDEN = "(not shown)"
 _APPLIED_BY_UPDATE = "kubectl-client-side-apply"
 _LIST_KEYS = ("name", "containerPort", "port", "topologyKey")
-_NAMES = (
-    "access_key|access_key_id|access_key_secret|account_key|application_credential_secret|"
-    "clientSecret|client_secret|connection_string|password|secret_access_key|secret_key|service_account|"
-    "session_token|s3"
+_NAMES = frozenset({"name", "topologyKey"})
+_SMALL = 1 << 16
+"""Numbers below are shown: replicas, ports, modes of files."""
+_CREDENTIALS = frozenset(
+    {
+        *("access_key", "access_key_id", "access_key_secret", "account_key", "password", "s3"),
+        *("application_credential_secret", "clientSecret", "client_secret", "connection_string"),
+        *("secret_access_key", "secret_key", "service_account", "session_token"),
+    }
 )
-_CREDENTIAL = re.compile(rf"(?P<head>\s*(?:- )?[\"']?(?:{_NAMES})[\"']?:\s+)(?P<value>\S.*)")
-_VARIABLE = re.compile("SECRET|PASSWORD|TOKEN|CREDENTIAL|KEY", re.IGNORECASE)
-_LOGIN = re.compile(r"(?P<scheme>\w+://)[^/\s:@]*:[^/\s@]*@")
-_BLOCK = re.compile(r"[|>][-+]?")
+"""Names that Loki has for credentials; of a configuration's names only these and ours are shown."""
 Manifest = Mapping[str, Any]
 
 
@@ -43,7 +46,11 @@ def ref_of(manifest: Manifest) -> Ref:
 
 
 def differences(
-    rendered: Iterable[Manifest], there: Mapping[Ref, Manifest], *, where: str
+    rendered: Iterable[Manifest],
+    there: Mapping[Ref, Manifest],
+    *,
+    where: str,
+    fingerprinter: Fingerprinter,
 ) -> Iterator[str]:
     """Yield the lines of a diff from what is there to what is rendered; none where they agree.
 
@@ -52,13 +59,13 @@ def differences(
     wanted = {ref_of(each): each for each in rendered}
     for ref in sorted({*wanted, *there}):
         before, after = there.get(ref), wanted.get(ref)
-        yield from _difference(ref, before, after, where)
+        yield from _difference(ref, before, after, where, _Veil(fingerprinter))
 
 
 def _difference(
-    ref: Ref, before: Manifest | None, after: Manifest | None, where: str
+    ref: Ref, before: Manifest | None, after: Manifest | None, where: str, veil: _Veil
 ) -> Iterator[str]:
-    old = _text(_veiled(ours_of(before, after), after)) if before is not None else []
+    old = _text(veil.over(ours_of(before, after), after or _named(before))) if before else []
     new = _text(after) if after is not None else []
     if old == new:
         return
@@ -157,43 +164,70 @@ def _is_key_of(item: Manifest, key: str) -> bool:
     return isinstance(named, dict) and all(item.get(each) == named[each] for each in named)
 
 
-def _veiled(there: Any, rendered: Any) -> Any:
-    """Return what is there without what may be a credential; what is rendered holds none."""
-    if there == rendered:
-        return there
-    if isinstance(there, Mapping):
-        wanted = rendered if isinstance(rendered, Mapping) else {}
-        variable = _VARIABLE.search(str(there.get("name", ""))) is not None
-        return {
-            key: HIDDEN
-            if key == "value" and variable and item != wanted.get(key)
-            else _veiled(item, wanted.get(key))
-            for key, item in there.items()
-        }
-    if isinstance(there, list):
-        others = list(rendered) if isinstance(rendered, list | tuple) else []
-        name = _name_of_items([*there, *others])
-        by_name = {item[name]: item for item in others} if name else {}
-        return [_veiled(item, by_name.get(item[name]) if name else None) for item in there]
-    if isinstance(there, str):
-        known = set(rendered.splitlines()) if isinstance(rendered, str) else set()
-        return "\n".join(_veiled_lines(there.split("\n"), known))
-    return there
+def _named(there: Manifest) -> Manifest:
+    """Return what of an object is its name, which the diff has said already."""
+    metadata = {k: v for k, v in there["metadata"].items() if k in ("name", "namespace")}
+    return {"apiVersion": there.get("apiVersion"), "kind": there["kind"], "metadata": metadata}
 
 
-def _veiled_lines(lines: Iterable[str], known: set[str]) -> Iterator[str]:
-    """Yield lines of a configuration; names of variables may stay, and so may known lines."""
-    within: int | None = None  # how far a credential's block is indented
-    for line in lines:
-        indent = len(line) - len(line.lstrip())
-        deeper = within is not None and (indent > within or not line.strip())
-        if not deeper:
-            within = None
-        found = None if deeper else _CREDENTIAL.fullmatch(line)
-        if found and _BLOCK.fullmatch(found["value"]):
-            within = indent
-            yield line
-        elif line in known or not (found or deeper) or "${" in line or not line.strip():
-            yield _LOGIN.sub(rf"\g<scheme>{HIDDEN}@", line)
-        else:
-            yield f"{found['head'] if found else ' ' * indent}{HIDDEN}"
+@dataclass(frozen=True, slots=True)
+class _Veil:
+    """Lays fingerprints over all values that are not ours."""
+
+    fingerprinter: Fingerprinter
+
+    def over(self, there: Any, rendered: Any) -> Any:
+        """Return what is there, with its values only where what is rendered has the same."""
+        if there == rendered or there is None or isinstance(there, bool):
+            return there
+        if isinstance(there, Mapping):
+            wanted = rendered if isinstance(rendered, Mapping) else {}
+            return {key: self.over(item, wanted.get(key)) for key, item in there.items()}
+        if isinstance(there, list):
+            return self._over_items(there, rendered if isinstance(rendered, list | tuple) else ())
+        if isinstance(there, int) and abs(there) < _SMALL:
+            return there
+        if isinstance(there, str) and isinstance(rendered, str) and "\n" in there + rendered:
+            return "\n".join(self._over_lines(there.split("\n"), rendered.split("\n")))
+        return self._over_value(str(there))
+
+    def _over_items(self, there: list[Any], rendered: Sequence[Any]) -> list[Any]:
+        name = _name_of_items([*there, *rendered])
+        if name is None:
+            begun = {str(each).partition("=")[0] for each in rendered}
+            return [each if each in rendered else self._over_item(each, begun) for each in there]
+        ours = {item[name]: item for item in rendered}
+        items = [(item, self.over(item, ours.get(item[name]))) for item in there]
+        if name not in _NAMES:
+            return [veiled for _, veiled in items]
+        return [{**veiled, name: item[name]} for item, veiled in items]
+
+    def _over_item(self, item: Any, begun: Container[str]) -> Any:
+        """Return an item of a list without names; of an argument that we give, too, its name."""
+        option, equals, value = str(item).partition("=")
+        if isinstance(item, str) and equals and option in begun:
+            return f"{option}={self._over_value(value)}"
+        return self.over(item, None)
+
+    def _over_lines(self, there: Iterable[str], rendered: Sequence[str]) -> Iterator[str]:
+        """Yield the lines of a configuration, those that we do not write without their value."""
+        names = ({_key(line)[1] for line in rendered} | _CREDENTIALS) - {""}
+        for line in there:
+            indent, key, value = _key(line)
+            if line in rendered or not line.strip():
+                yield line
+            elif key in names:
+                yield f"{indent}{key}: {self._over_value(value)}" if value.strip() else line
+            else:
+                yield f"{indent}{self._over_value(line)}"
+
+    def _over_value(self, text: str) -> str:
+        fingerprint = self.fingerprinter.of(Sensitive(text.strip()), purpose="value of a diff")
+        return f"(not shown, {short(fingerprint)})"
+
+
+def _key(line: str) -> tuple[str, str, str]:
+    """Return how far a line of YAML is indented, the name that it begins with, and the rest."""
+    plain = line.lstrip(" -")
+    name, colon, value = plain.partition(":")
+    return line[: len(line) - len(plain)], name.strip(" \"'") if colon else "", value

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+_PATH = re.compile(r"[A-Za-z0-9._~/-]{0,253}")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 _ROLE_ARN = re.compile(
     r"arn:(?P<partition>[a-z-]*):iam::(?P<account>[^:]*):role/(?P<path>[\w+=,.@/-]+)", re.ASCII
@@ -86,6 +87,18 @@ def url(text: str, *, with_path: bool = False, scheme: str | None = None) -> Url
     if path and not with_path:
         raise NoUrl("a URL with a path")
     return Url(secure=parts.scheme.lower() == "https", host=host, port=port, path=path)
+
+
+def as_printed(text: str) -> str:
+    """Return an address out of foreign text as it may be printed; empty where it holds more.
+
+    A user, a query or a fragment may be a credential, and a path anything.
+    """
+    try:
+        found = url(text, with_path=True)
+    except NoUrl:
+        return ""
+    return str(found) if _PATH.fullmatch(found.path) else ""
 
 
 def is_region(text: str) -> bool:

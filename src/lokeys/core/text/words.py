@@ -86,7 +86,7 @@ def found(value: object) -> str:
             return str(value).lower()
         case int() | float():
             return f"the number {value}" if abs(value) < 10**18 else "a huge number"
-        case str():
+        case str() if "://" not in value:  # an address may hold a password
             return quoted(value)
         case []:
             return "an empty list"

@@ -2,19 +2,23 @@
 """What would change: objects that are there against objects that are rendered."""
 
 import copy
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.loki.differences import HIDDEN, differences, ours_of, ref_of
+from lokeys.core.loki.differences import differences, ours_of, ref_of
 from lokeys.core.loki.render import RenderOptions, render
+from lokeys.core.sensitive import Fingerprinter, Sensitive
 from manifests.lokistack import CANARY, NOW, Choice
 
 CHOICE = Choice(store="s3-token-rgw", size="1x.small", tenancy="static", extra="everything")
 RENDERED = render(*CHOICE.read(), options=RenderOptions(now=NOW))
 METADATA = {"name": "a", "namespace": "ns"}
+KEY = Fingerprinter(key=Sensitive(b"k" * 32), kept=False)
+HIDDEN = "(not shown, "
 
 
 def one(kind: str, name: str) -> dict[str, Any]:
@@ -35,9 +39,9 @@ def kept(manifest: dict[str, Any], **fields: Any) -> dict[str, Any]:
 def diff(rendered: dict[str, Any] | None, there: dict[str, Any] | None) -> list[str]:
     """Return the changed lines, without what stands around them."""
     known = {ref_of(there): there} if there else {}
-    lines = differences([rendered] if rendered else [], known, where="cluster")
+    lines = differences([rendered] if rendered else [], known, where="cluster", fingerprinter=KEY)
     return [
-        line.replace("  ", "")
+        re.sub(r"r:[0-9a-f]{6}\)", "r:)", line.replace("  ", "").replace('"', ""))
         for line in lines
         if line[0] in "+-" and line[:3] not in ("+++", "---")
     ]
@@ -45,7 +49,11 @@ def diff(rendered: dict[str, Any] | None, there: dict[str, Any] | None) -> list[
 
 def test_what_is_rendered_differs_in_nothing_from_itself() -> None:
     """Neither in a file nor in a cluster that added its defaults."""
-    assert not list(differences(RENDERED, {ref_of(each): each for each in RENDERED}, where="x"))
+    assert not list(
+        differences(
+            RENDERED, {ref_of(each): each for each in RENDERED}, where="x", fingerprinter=KEY
+        )
+    )
     there = {ref_of(each): kept(copy.deepcopy(each)) for each in RENDERED}
     for each in there.values():
         if "template" in each.get("spec", {}):
@@ -54,7 +62,7 @@ def test_what_is_rendered_differs_in_nothing_from_itself() -> None:
             pod["containers"][0]["terminationMessagePath"] = "/dev/termination-log"
             pod["containers"].insert(0, {"name": "injected", "image": "of-somebody-else"})
             pod["containers"][1]["env"] = pod["containers"][1].get("env", [])[::-1]
-    assert not list(differences(RENDERED, there, where="cluster"))
+    assert not list(differences(RENDERED, there, where="cluster", fingerprinter=KEY))
 
 
 def test_a_changed_field_is_told_with_what_it_was() -> None:
@@ -62,7 +70,7 @@ def test_a_changed_field_is_told_with_what_it_was() -> None:
     new = one("StatefulSet", "my-stack-ingester")
     old = kept(copy.deepcopy(new))
     old["spec"]["replicas"] = 3
-    lines = list(differences([new], {ref_of(new): old}, where="cluster"))
+    lines = list(differences([new], {ref_of(new): old}, where="cluster", fingerprinter=KEY))
     assert lines[:2] == [
         "--- cluster/StatefulSet logging/my-stack-ingester",
         "+++ rendered/StatefulSet logging/my-stack-ingester",
@@ -78,7 +86,10 @@ def test_objects_come_and_go() -> None:
     assert {line[0] for line in added} == {"+"}
     gone = diff(None, kept(account))
     assert {line[0] for line in gone} == {"-"}
-    assert [line[1:] for line in gone] == [line[1:] for line in added]
+    names = [line[1:].partition(":")[0] for line in gone]
+    assert names == [line[1:].partition(":")[0] for line in added]
+    assert "-kind: ServiceAccount" in gone
+    assert "-name: my-stack-ruler" in gone
     assert not diff(None, None)
 
 
@@ -119,35 +130,130 @@ def test_lists_without_names_are_compared_in_order() -> None:
     there = kept(copy.deepcopy(rendered))
     there["spec"]["args"] = ["a", "b"]
     there["spec"]["rules"] = [{"to": 1, "default": 1}, {"to": 2}]
-    assert diff(rendered, there) == ["-- b", "-- to: 2"]
+    assert diff(rendered, there) == ["-- (not shown, r:)", "-- to: 2"]
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "port", "a", "f:a"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'access_key_id: "{}"',
+        "- secret_access_key: {}",
+        "secret_access_key:{}",
+        "secret_access_key : {}",
+        "secret_access_key:\t{}",
+        '"secret_access_key" : {}',
+        "secret_access_key:\n  {}",
+        "? secret_access_key\n: {}",
+        "account_key: |-\n  {}\n\n  {}",
+        "account_key: >\n  {}",
+        "account_key: &a {}\nother: *a",
+        "account_key: !!str {}",
+        "s3: {{access_key_id: a, secret_access_key: {}}}",
+        "object_store: {{s3: {{\n  secret_access_key: {}}}}}",
+        "{{{}: x}}",
+        "- [{}]",
+        "{}",
+        "{}:",
+        "s3: s3://a:{}@host/bucket",
+        "endpoint: https://a:{}@host",
+        "endpoint: https://host/?sig={}",
+        "azure: DefaultEndpointsProtocol=https;AccountKey={};EndpointSuffix=x",
+        "# the key was {}",
+        "bucket_name: {}",
+        "clientSecret: '{}'",
+    ],
+)
+def test_a_credential_in_a_configuration_is_not_shown(text: str) -> None:
+    """In whatever form of YAML somebody wrote it there by hand; that there is one may be seen."""
+    new = one("ConfigMap", "my-stack-config")
+    for where in ("{}{}\n", "{1}\n{0}"):
+        old = kept(copy.deepcopy(new))
+        written = text.format(CANARY, CANARY)
+        old["data"]["config.yaml"] = where.format(new["data"]["config.yaml"], written)
+        told = "\n".join(diff(new, old))
+        assert told
+        assert CANARY not in told
 
 
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
-        ('access_key_id: "{}"', False),
-        ("- secret_access_key: {}", False),
-        ("account_key: |-\n  {}\n\n  {}", False),
-        ("s3: s3://a:{}@host/bucket", False),
-        ("endpoint: https://a:{}@host", False),
-        ("    clientSecret: {}", False),
-        ("clientSecret: '{}'", False),
-        ("  clientSecret: |-\n    {}", False),
-        ("clientSecret: clients/0/clientSecret", False),
-        ("access_key_id: ${{AWS_ACCESS_KEY_ID}}", True),
-        ("password: |-\n  ${{SWIFT_PASSWORD}}", True),
-        ("bucket_name: other", True),
+        ("    secret_access_key: {}", "secret_access_key: (not shown, r:)"),
+        ("  clientSecret: |-\n    {}", "clientSecret: (not shown, r:)"),
+        ("bucket_name: {}", "bucket_name: (not shown, r:)"),
+        ("storage_config:", "storage_config:"),
+        ("  {}: x", "(not shown, r:)"),
     ],
 )
-def test_a_credential_in_a_configuration_is_not_shown(line: str, shown: bool) -> None:
-    """Whoever wrote it there by hand; that there is one may be seen."""
+def test_a_line_is_named_by_a_name_that_loki_has(line: str, shown: str) -> None:
+    """So that people find it in the live object."""
     new = one("ConfigMap", "my-stack-config")
     old = kept(copy.deepcopy(new))
-    old["data"]["config.yaml"] += line.format(CANARY, CANARY) + "\n"
-    told = "\n".join(diff(new, old))
-    assert told
-    assert CANARY not in told
-    assert (HIDDEN not in told) is shown
+    old["data"]["config.yaml"] += line.format(CANARY) + "\n"
+    assert shown in "\n".join(diff(new, old))
+
+
+def test_an_argument_that_we_give_is_named() -> None:
+    """And no other, for what looks like its name may be half a credential."""
+    rendered = {"kind": "A", "metadata": METADATA, "spec": {"args": ["-config.file=a", "-x"]}}
+    there = kept(copy.deepcopy(rendered))
+    there["spec"]["args"] = ["-config.file=b", f"-s3.key={CANARY}", CANARY, "-x", 7]
+    assert diff(rendered, there) == [
+        "-- -config.file=(not shown, r:)",
+        "-- (not shown, r:)",
+        "-- (not shown, r:)",
+        "+- -config.file=a",
+        "-- 7",
+    ]
+
+
+def test_equal_values_have_equal_fingerprints() -> None:
+    """So that what moved can be told from what is new."""
+    rendered = {"kind": "A", "metadata": METADATA, "spec": {}}
+    there = rendered | {"spec": {"a": "x", "b": "x", "c": "y"}}
+    lines = differences([rendered], {ref_of(there): there}, where="x", fingerprinter=KEY)
+    a, b, c = (line.partition(": ")[2] for line in lines if "not shown" in line)
+    assert a == b != c
+
+
+def _with(value: Any, canary: str) -> Any:
+    """Return a value with a canary in place of each text and number; names of items are names."""
+    if isinstance(value, dict):
+        named = {key: value[key] for key in ("name", "topologyKey") if key in value}
+        return {key: _with(item, canary) for key, item in value.items()} | named
+    if isinstance(value, list | tuple):
+        return [_with(item, canary) for item in value]
+    return canary
+
+
+forms = st.sampled_from(["{}", "a\n{}\nb", "-x={}", "a: {}\n", "{{a: {}}}", "k=v;AccountKey={}"])
+
+
+@given(st.sampled_from(RENDERED), st.data())
+def test_no_value_of_anybodys_is_shown(rendered: Any, data: st.DataObject) -> None:
+    """Each value of each object replaced by a credential, and its fields by others, too."""
+    form = data.draw(forms)
+    identity = ("apiVersion", "kind", "metadata")
+    body = {key: item for key, item in rendered.items() if key not in identity}
+    there = {
+        **_with(body, form.format(CANARY)),
+        "apiVersion": rendered["apiVersion"],
+        "kind": rendered["kind"],
+        "metadata": {**rendered["metadata"], "annotations": {"a": form.format(CANARY)}},
+        "extra": data.draw(values.map(lambda value: _with(value, CANARY))),
+    }
+    for mine in (rendered, None):
+        assert CANARY not in "\n".join(diff(mine, there))
 
 
 def test_a_credential_in_a_variable_is_not_shown() -> None:
@@ -161,18 +267,8 @@ def test_a_credential_in_a_variable_is_not_shown() -> None:
     env[1 if env[0]["name"] == "AWS_ENDPOINT_URL_STS" else 0] |= {"name": "AWS_ROLE_ARN"}
     told = "\n".join(diff(new, old))
     assert "- name: MY_SECRET" in told.replace("-- ", "- ")
-    assert HIDDEN in told
+    assert f"value: {HIDDEN}" in told
     assert CANARY not in told
-
-
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["name", "port", "a", "f:a"]), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
 
 
 @given(values, values, values)

@@ -4,7 +4,7 @@
 import pytest
 
 from lokeys.core.storage import addresses
-from lokeys.core.storage.addresses import NoAwsEndpoint, NoUrl, url
+from lokeys.core.storage.addresses import NoAwsEndpoint, NoUrl, as_printed, url
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,34 @@ def test_a_role_is_read_out_of_its_arn(arn: str, has_account: bool, is_aws: bool
 def test_another_arn_is_no_role(arn: str) -> None:
     """Users, policies and bare names are refused."""
     assert addresses.role_arn(arn) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["http://connect:8080", "https://a.example/api/v1", "https://[fd00::1]:9443"]
+)
+def test_an_address_is_printed_as_it_is(text: str) -> None:
+    """Scheme, host, port and path."""
+    assert as_printed(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "http://user:canary@connect:8080",
+        "http://canary@connect",
+        "https://host/?sig=canary",
+        "https://host/path?canary",
+        "https://host/#canary",
+        "https://host/can;ary",
+        "https://host/can\x1bary",
+        "https://host/" + "x" * 300,
+        "https://ca nary/",
+        "http://[canary",
+        "canary",
+        "s3://canary@host",
+    ],
+)
+def test_an_address_that_holds_more_is_not_printed(text: str) -> None:
+    """It may be a credential, or what a terminal or a shell obeys."""
+    assert as_printed(text) == ""
