@@ -27,6 +27,7 @@ from parts.process import PartError
 MODULES = Path(__file__).with_name("go")
 OLDEST_GO = (1, 26, 5)
 VERSION = "k8s.io/component-base/version"
+CONTAINERD = "github.com/containerd/containerd/v2"
 KUBERNETES_FLAGS = (
     f"-X {VERSION}.gitVersion=v1.36.3 -X {VERSION}.gitMajor=1 -X {VERSION}.gitMinor=36"
 )
@@ -93,6 +94,33 @@ PARTS = {
                 Binary(name="loki", package="github.com/grafana/loki/v3/cmd/loki", tags="noasm"),
             ),
         ),
+        # What Kubernetes runs on a node, and the scheduler. A module of its own: whoever needs no
+        # real node builds the control plane alone.
+        Part(
+            name="kubernetes-node",
+            minutes=5,
+            binaries=tuple(
+                Binary(name=name, package=f"k8s.io/kubernetes/cmd/{name}", ldflags=KUBERNETES_FLAGS)
+                for name in ("kubelet", "kube-scheduler", "kube-proxy")
+            ),
+        ),
+        Part(
+            name="node",
+            minutes=4,
+            binaries=(
+                *(
+                    Binary(
+                        name=name,
+                        package=f"{CONTAINERD}/cmd/{name}",
+                        ldflags=f"-X {CONTAINERD}/version.Version=v2.4.2",
+                        tags="no_btrfs,no_devmapper,no_zfs,netgo,osusergo",
+                    )
+                    for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+                ),
+                Binary(name="coredns", package="./coredns"),
+                Binary(name="pause", package="./pause"),
+            ),
+        ),
     )
 }
 
@@ -129,8 +157,9 @@ def go_version(go: Path) -> str:
 def key(part: Part, go: Path) -> str:
     """Return the name of everything that the part's binaries are made of."""
     digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        digest.update((MODULES / part.name / name).read_bytes())
+    module = MODULES / part.name
+    for path in (module / "go.mod", module / "go.sum", *sorted(module.rglob("*.go"))):
+        digest.update(path.read_bytes())
     digest.update(repr((part.binaries, part.copies)).encode())
     digest.update(go_version(go).encode())
     return digest.hexdigest()[:20]
@@ -155,6 +184,14 @@ def program(part: str, name: str) -> Path | None:
         return Path(chosen)
     folder = built(part)
     return folder / name if folder else None
+
+
+def built_program(part: str, name: str) -> Path:
+    """Return one program, or say that it is not there."""
+    found = program(part, name)
+    if found is None:
+        raise PartError(f"{name} is not built here: run `make parts`")
+    return found
 
 
 def missing() -> list[Part]:

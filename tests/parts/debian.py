@@ -21,6 +21,7 @@ PROGRAMS = {
     "kubernetes": ("openssl",),
     "rgw": ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin"),
     "kubelet": ("ip",),
+    "node": ("runc", "nft", "iptables", "conntrack", "nsenter", "/usr/lib/cni/bridge"),
     "promtool": ("promtool", "dpkg-deb"),
     "azurite": ("node", "npm"),
 }
@@ -28,6 +29,14 @@ PACKAGES = {
     "kubernetes": ("openssl",),
     "rgw": ("ceph-mon", "ceph-osd", "radosgw"),
     "kubelet": ("iproute2",),
+    "node": (
+        "runc",
+        "containernetworking-plugins",
+        "nftables",
+        "iptables",
+        "conntrack",
+        "util-linux",
+    ),
     "promtool": ("prometheus",),
     "azurite": ("nodejs", "npm"),
 }

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 
 from parts.api import Api, ApiError
-from parts.build import program
+from parts.build import built_program
 from parts.issuer import KEYS, Issuer
 from parts.process import Folder, PartError, Process, free_ports, reserve, wait_for
 
@@ -25,6 +25,7 @@ ADMIN = "admin"
 CONTROLLER_MANAGER = "system:kube-controller-manager"
 KUBELET = "system:node:parts"
 EXTERNAL_SECRETS = "external-secrets"
+SELF_SIGNED = ("-x509", "-nodes", "-newkey", "rsa:2048", "-days", "30")
 USERS = (ADMIN, CONTROLLER_MANAGER, KUBELET, EXTERNAL_SECRETS)
 # Who asked for what and what came of it, never a body. The parts' own requests are noise.
 AUDIT_POLICY = {
@@ -248,26 +249,33 @@ class Kubernetes:
             f"--bind-address={HOST}",
             f"--secure-port={self._manager_port}",
             f"--cert-dir={self.folder / 'manager-certs'}",
-            # The nodes of tests send no heartbeats.
-            "--controllers=*,-node-lifecycle-controller,-taint-eviction-controller",
+            *self._manager_flags(),
         ]
         log = self.folder / "kube-controller-manager.log"
         self._manager = Process(argv, log=log, cwd=self.folder)
 
+    def _manager_flags(self) -> list[str]:
+        """Return what the controller manager must know of the nodes: these send no heartbeats."""
+        return ["--controllers=*,-node-lifecycle-controller,-taint-eviction-controller"]
+
     def _write_files(self) -> None:
-        _openssl(self.folder, "genrsa", "-out", str(self.signing_key), "2048")
-        # 10.88 is the pods' way to this host, 10.89 an outpost's: parts.kubelet.network.
-        addresses = (HOST, f"10.88.{self.number}.1", f"10.89.{self.number}.1")
+        self._openssl("genrsa", "-out", str(self.signing_key), "2048")
+        # 10.88 is the pods' way to this host, 10.89 an outpost's: parts.kubelet.network. By
+        # 10.96.0.1, Service kubernetes, only pods of a real node come.
+        addresses = (HOST, f"10.88.{self.number}.1", f"10.89.{self.number}.1", "10.96.0.1")
         hosts = ",".join(f"IP:{address}" for address in addresses)
         names = f"subjectAltName={hosts},DNS:localhost,DNS:kubernetes.default.svc"
-        request = ["req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "30"]
         subject = ["-subj", "/CN=lokeys-test-api-server", "-addext", names]
-        files = ["-keyout", "serving.key", "-out", "serving.crt"]
-        _openssl(self.folder, *request, *subject, *files)
+        self._openssl(
+            "req", *SELF_SIGNED, *subject, "-keyout", "serving.key", "-out", "serving.crt"
+        )
         rows = [f'{token},{user},{user},"system:masters"\n' for user, token in self._tokens.items()]
         _write_private(self.folder / "tokens.csv", "".join(rows))
         _write_private(self.folder / "audit-policy.json", json.dumps(AUDIT_POLICY))
         self._write_kubeconfig(self.kubeconfig, token=self._tokens[ADMIN])
+
+    def _openssl(self, *arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
 
     def _write_kubeconfig(self, path: Path, *, token: str, namespace: str = "default") -> None:
         cluster = {"server": self.server, "certificate-authority": str(self.ca_file)}
@@ -284,14 +292,7 @@ class Kubernetes:
 
 
 def _binary(name: str) -> Path:
-    found = program("kubernetes", name)
-    if found is None:
-        raise PartError(f"{name} is not built here: run `make parts`")
-    return found
-
-
-def _openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+    return built_program("kubernetes", name)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The images of the tests' pods, made of files of this host: a real node pulls nothing.
+
+What tests call `any`, `relay` and so on is one image: a shell, the usual tools, and the Python and
+the files of the tests at the paths that they have outside. So a manifest means the same on the
+stand-in for a node, whose containers see the host's own files, and here.
+"""
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from parts import older
+from parts.build import built_program, program
+from parts.process import PartError
+from parts.real_node.oci import Image
+
+TESTS = Path(__file__).parents[2]
+PAUSE = "localhost/pause:3.10"
+STAND_INS = ("any", "relay", "rules", "reader", "watcher")
+LOKI = ("docker.io/grafana/loki:3.7.8", "docker.io/grafana/loki:3.7.3")
+GATEWAY = "quay.io/observatorium/api:latest"
+TOOLS = (
+    *("sh", "bash", "env", "sleep", "cat", "echo", "head", "tail", "seq", "touch", "ls", "mkdir"),
+    *("rm", "cp", "mv", "ln", "date", "true", "false", "id", "stat", "wc", "sort", "tr", "cut"),
+    *("test", "[", "mkfifo", "chmod", "chown", "grep", "sed", "kill", "printf", "dd", "tee"),
+)
+MODULES = ("botocore", "urllib3", "jmespath", "dateutil", "six.py")
+"""What the scripts in pods need beside Python's own modules."""
+_LEFT_OUT = re.compile(
+    r"/(__pycache__|test|tests|idlelib|tkinter|turtledemo|ensurepip|site-packages|config-[^/]*)(/|$)"
+    r"|/botocore/data/"
+)
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def write_all(folder: Path, loki: Path) -> None:
+    """Write the archives of all images into a folder."""
+    base, tests = folder / "base.layer", folder / "tests.layer"
+    with tarfile.open(base, "w") as tar:
+        _add_system(tar)
+        _add_python(tar)
+    with tarfile.open(tests, "w") as tar:
+        _add_tree(tar, TESTS)
+    names = [f"docker.io/library/{name}:latest" for name in STAND_INS]
+    Image(names=names, layers=[base, tests], command=["/bin/sh"]).write(folder / "any.tar")
+    _write_pause(folder)
+    _write_loki(folder, loki)
+    gateway = program("gateway", "observatorium-api")
+    if gateway is not None:
+        _write_gateway(folder, base, gateway)
+    for layer in folder.glob("*.layer"):
+        layer.unlink()
+
+
+def _write_pause(folder: Path) -> None:
+    layer = folder / "pause.layer"
+    with tarfile.open(layer, "w") as tar:
+        tar.add(built_program("node", "pause"), "pause")
+    image = Image(names=[PAUSE], layers=[layer], entrypoint=["/pause"], user="65535:65535")
+    image.write(folder / "pause.tar")
+
+
+def _write_loki(folder: Path, loki: Path) -> None:
+    """Write Loki's image as its Dockerfile makes it: the program, certificates and a user."""
+    layer = folder / "loki.layer"
+    with tarfile.open(layer, "w") as tar:
+        _add_text(tar, "etc/passwd", "loki:x:10001:10001::/loki:/sbin/nologin\n")
+        _add_text(tar, "etc/group", "loki:x:10001:\n")
+        _add_folder(tar, "tmp", 0o1777)
+        _add_folder(tar, "loki", 0o755, owner=10001)
+        tar.add(_CERTIFICATES.resolve(), str(_CERTIFICATES).lstrip("/"))
+        tar.add(loki, "usr/bin/loki")
+    image = Image(
+        names=LOKI,
+        layers=[layer],
+        entrypoint=["/usr/bin/loki"],
+        command=["-config.file=/etc/loki/local-config.yaml"],
+        user="10001",
+        directory="/loki",
+    )
+    image.write(folder / "loki.tar")
+
+
+def _write_gateway(folder: Path, base: Path, gateway: Path) -> None:
+    layer = folder / "gateway.layer"
+    with tarfile.open(layer, "w") as tar:
+        tar.add(gateway, "gateway/observatorium-api")
+        tar.add(older.__file__, "gateway/older.py")
+    words = [sys.executable, "-I", "/gateway/older.py", "/gateway/observatorium-api"]
+    image = Image(names=[GATEWAY], layers=[base, layer], entrypoint=words)
+    image.write(folder / "gateway.tar")
+
+
+def _add_system(tar: tarfile.TarFile) -> None:
+    for name in ("bin", "sbin", "lib", "lib64"):
+        if Path("/", name).is_symlink():
+            _add_link(tar, name, str(Path("/", name).readlink()))
+    _add_folder(tar, "tmp", 0o1777)
+    for name in ("etc/passwd", "etc/group", "etc/nsswitch.conf"):
+        if Path("/", name).exists():
+            tar.add(f"/{name}", name)
+    tar.add(_CERTIFICATES.resolve(), str(_CERTIFICATES).lstrip("/"))
+    found = [Path(path) for name in TOOLS if (path := shutil.which(name))]
+    _add_files(tar, {*found, *_libraries(found)})
+
+
+def _add_python(tar: tarfile.TarFile) -> None:
+    """Add the interpreter of these tests, where it is outside, without what no pod needs."""
+    executable = Path(sys.executable)
+    library = Path(sysconfig.get_path("stdlib"))
+    _add_tree(tar, library)
+    programs = {Path(os.path.realpath(executable)), *library.glob("lib-dynload/*.so")}
+    _add_files(tar, {*programs, *_libraries(programs)})
+    for path in _links(executable):
+        tar.add(path, str(path).lstrip("/"))
+    _add_link(tar, "usr/local/bin/python3", sys.executable)
+    settings = Path(sys.prefix, "pyvenv.cfg")
+    if settings.exists():
+        tar.add(settings, str(settings).lstrip("/"))
+    packages = Path(sysconfig.get_path("purelib"))
+    for name in MODULES:
+        _add_tree(tar, packages / name)
+
+
+def _links(path: Path) -> Iterator[Path]:
+    """Yield the symbolic links that lead from a path to its file."""
+    while path.is_symlink():
+        yield path
+        path = path.parent / path.readlink()
+
+
+def _libraries(programs: Iterable[Path]) -> set[Path]:
+    """Return the shared libraries that programs are linked with, as the loader finds them."""
+    done = subprocess.run(["ldd", *map(str, programs)], check=False, capture_output=True, text=True)
+    found = re.findall(r"^\s.*?(/\S+) \(0x", done.stdout, re.MULTILINE)
+    if not found:
+        raise PartError(f"ldd: {done.stderr.strip()}")
+    return {Path(path) for path in found}
+
+
+def _add_files(tar: tarfile.TarFile, files: Iterable[Path]) -> None:
+    """Add files at their places; what is a link outside is the file itself here."""
+    for path in sorted(files):
+        place = path.parent.resolve() / path.name
+        tar.add(path.resolve(), str(place).lstrip("/"))
+
+
+def _add_tree(tar: tarfile.TarFile, top: Path) -> None:
+    def kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        below = f"/{entry.name}".removeprefix(str(top))
+        return None if _LEFT_OUT.search(below) else entry
+
+    tar.add(top, str(top).lstrip("/"), filter=kept)
+
+
+def _add_link(tar: tarfile.TarFile, name: str, target: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = tarfile.SYMTYPE, target
+    tar.addfile(entry)
+
+
+def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(text)
+    tar.addfile(entry, io.BytesIO(text.encode()))
+
+
+def _add_folder(tar: tarfile.TarFile, name: str, mode: int, *, owner: int = 0) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, mode, owner, owner
+    tar.addfile(entry)
