@@ -143,7 +143,7 @@ class WorkloadsPort(Protocol):
         ...
 
     async def delete(self, pod: PodState, *, grace: timedelta | None) -> None:
-        """Delete one pod (uid as precondition), or shorten the grace of a dying one."""
+        """Delete one pod (uid as precondition), whatever its budget says."""
         ...
 
 

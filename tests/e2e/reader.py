@@ -8,8 +8,7 @@ not ready until `/readyagain`.
 
 With `-flush=HOW` it is an ingester instead, which asks the storage only when told to flush. The
 first such call is held until `/letgo`, and then never answered: if `lost` it has done nothing, if
-`unanswered` it was done. One that `hangs` asks and flushes like any other, and does not stop when
-it is told to.
+`unanswered` it was done.
 
 With `-files` it reads the pair from files instead of variables; at its start, in both cases.
 """
@@ -21,7 +20,6 @@ import functools
 import hashlib
 import hmac
 import os
-import signal
 import sys
 import threading
 import urllib.error
@@ -72,7 +70,6 @@ def stateful_set(
 ) -> dict[str, Any]:
     """Return a StatefulSet `loki` of one such pod."""
     args = ["-target=querier", *(["-idle"] if idle else [])]
-    grace_s = 60 if flush == "hangs" else 1
     if flush:
         args = ["-target=ingester", "-ingester.wal-dir=/data/wal", f"-flush={flush}"]
     container: dict[str, Any] = {
@@ -88,7 +85,7 @@ def stateful_set(
         container["args"].append("-files")
         del container["envFrom"]
         container["volumeMounts"] = [{"name": "keys", "mountPath": str(FILES)}]
-    pod = {"containers": [container], "terminationGracePeriodSeconds": grace_s}
+    pod = {"containers": [container], "terminationGracePeriodSeconds": 1}
     if files:
         pod["volumes"] = [{"name": "keys", "secret": {"secretName": secret}}]
     labels = {"app": "loki"}
@@ -174,6 +171,4 @@ CHANGES = {"/unready": unready.set, "/readyagain": unready.clear, "/letgo": let_
 
 if __name__ == "__main__":
     pair()
-    if FLUSHES == "hangs":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ThreadingHTTPServer(("0.0.0.0", int(sys.argv[1])), Handler).serve_forever()

@@ -104,10 +104,6 @@ def purged_with_its_bucket(home: Homelab) -> Pair:
     return "", ""
 
 
-def the_pod_was_deleted(home: Homelab) -> None:
-    home.kubernetes.kubectl("delete", "pod", "loki-0", "-n", home.monitoring, "--wait=false")
-
-
 def the_store_says_no(home: Homelab) -> None:
     hands.give_store_a_token(home, "nonsense")
 
@@ -141,11 +137,6 @@ OTHER_WAYS = {
         then=the_store_says_no,
         mended=the_store_is_mended,
         arrives={ITEM: (1, 1), "PATCH .*/secretstores/onepassword": (0, 1), EVICTION: (1, 1)},
-    ),
-    "a grace is shortened": Way(
-        built={"flush": "hangs"},
-        then=the_pod_was_deleted,
-        arrives={ITEM: (1, 1), EVICTION: (0, 0), rf"DELETE {MONITORING}/pods/loki-0": (1, 1)},
     ),
 }
 

@@ -2,6 +2,8 @@
 """Pods that are hard to replace, with the real Loki: no line is lost, and none is risked."""
 
 import dataclasses
+import re
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -9,7 +11,10 @@ from e2e import hands, watcher
 from e2e.operators import Installation
 from e2e.sight import ROUTE, SECRET
 from e2e.world import Homelab
+from lokeys.clock import utc_now
 from parts.process import wait_for
+
+GRACE_S = 30
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -70,11 +75,11 @@ def test_a_blocked_rollout_of_a_pod_that_is_1_of_2_is_ended(
     assert home.lines() == sorted(before + during)
 
 
-def test_a_pod_that_hangs_in_its_shutdown_is_ended(
+def test_a_pod_that_hangs_in_its_shutdown_is_waited_for_and_told(
     home: Homelab, installation: Installation
 ) -> None:
-    """Somebody deleted it, its dead key keeps it from stopping for ten minutes: not with lokeys."""
-    home.build(loki=dataclasses.replace(home.loki, grace_s=600))
+    """Somebody deleted it: its dead key keeps it for its grace, and then the heal goes on."""
+    home.build(loki=dataclasses.replace(home.loki, grace_s=GRACE_S))
     before = lines(home, "before")
     home.wait_written()
     installation.follow(home, mode="Observe")
@@ -83,12 +88,32 @@ def test_a_pod_that_hangs_in_its_shutdown_is_ended(
     during = lines(home, "during")
     home.wait_refused()
     old = home.pod()["metadata"]["uid"]
-    home.kubernetes.api.delete(f"/api/v1/namespaces/{home.monitoring}/pods/loki-0")
-    home.wait_finding("pod_will_not_stop")
+    path, deleted_at = f"/api/v1/namespaces/{home.monitoring}/pods/loki-0", utc_now()
+    home.kubernetes.api.delete(path)
     installation.follow(home)
+    home.wait_finding("pod_will_not_stop")
+    until = told_end(home)
+    assert abs(until - deleted_at - timedelta(seconds=GRACE_S)) <= timedelta(seconds=3)
+    # Whoever asks again changes what the API server shows, and nothing else.
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "loki-0"}}
+    options = {"deleteOptions": {"gracePeriodSeconds": 1}}
+    home.kubernetes.api.post(f"{path}/eviction", eviction | options)
+    home.wait_looked_again()
+    assert told_end(home) == until
     home.wait_ready(after=old)
+    assert utc_now() >= deleted_at + timedelta(seconds=GRACE_S)
     home.wait_healed(pair)
     assert home.lines() == sorted(before + during)
+
+
+def told_end(home: Homelab) -> datetime:
+    """Return until when the status says that the pod hangs, which tells what helps, too."""
+    wait_for(lambda: "shutdown flush until" in home.status()["nextStep"], "the status says it")
+    said = home.status()["nextStep"]
+    assert "only a key that works ends it sooner" in said
+    found = re.search(r"until (\S+Z) at the latest", said)
+    assert found
+    return datetime.fromisoformat(found[1])
 
 
 def test_lines_that_only_the_pod_has_are_not_risked(

@@ -87,19 +87,6 @@ def the_story(home: Homelab, follow: Follow) -> None:
     home.wait_healed(pair, timeout_s=120)
 
 
-def a_pod_that_hangs(home: Homelab, follow: Follow) -> None:
-    """A pod with a dead key was deleted by somebody: its grace is shortened."""
-    home.build()
-    home.push("before")
-    home.wait_written()
-    follow(home, mode="Observe")
-    home.wait_condition("Ready", "True")
-    pair = home.break_it()
-    home.kubernetes.kubectl("delete", "pod", "loki-0", "-n", home.monitoring, "--wait=false")
-    follow(home)
-    home.wait_healed(pair, timeout_s=60)
-
-
 def keys_of_its_own(home: Homelab, follow: Follow) -> None:
     """The Secret that `spec.keys` names is the source; why Rook is stuck stands in its events."""
     home.build(with_loki=False)
@@ -205,7 +192,6 @@ def other_workloads(home: Homelab, follow: Follow) -> None:
 
 SCENARIOS: tuple[Scenario, ...] = (
     the_story,
-    a_pod_that_hangs,
     keys_of_its_own,
     immutable,
     a_mended_store,

@@ -142,8 +142,8 @@ class Homelab(Sight):
 
         Without a Loki its place is taken by a small process that starts at once and only reads; an
         `idle` one asks the storage once and no more, one with `flush` writes when it is told to,
-        and the first time the word is `lost` or stays `unanswered`; one that `hangs` is deaf to
-        being told to stop. With `files` it finds its pair in files, not in variables.
+        and the first time the word is `lost` or stays `unanswered`. With `files` it finds its pair
+        in files, not in variables.
         `delivery` replaces parts of the ExternalSecret's spec.
         """
         self.loki = loki or self.loki

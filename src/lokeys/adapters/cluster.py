@@ -90,10 +90,11 @@ async def events_of(api: Api, ref: Ref, *, reason: str) -> list[Json]:
         listing = await api.list(EVENT, namespace=ref.namespace, fields=fields)
     except LokeysError:
         return []
-    return sorted(listing.items, key=_last_seen, reverse=True)
+    return sorted(listing.items, key=last_seen, reverse=True)
 
 
-def _last_seen(event: Json) -> datetime:
+def last_seen(event: Json) -> datetime:
+    """Return when an event was last told; the oldest time there is where it has none."""
     return max(_times_of(event), default=datetime.min.replace(tzinfo=UTC))
 
 

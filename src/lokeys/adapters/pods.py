@@ -12,6 +12,7 @@ from lokeys.core.model import Ref
 from lokeys.core.snapshot import PodState
 
 _DEFAULT_GRACE_S = 30
+_YEAR_S = 365 * 24 * 3600
 _OVER = frozenset({"Succeeded", "Failed"})
 
 
@@ -81,6 +82,7 @@ def pod_state(pod: Json, *, workload: Ref, container: str) -> PodState | None:
         waiting_reason=_waiting_reason(pod, status),
         deleting_since=_deleting_since(pod),
         grace=_grace(pod),
+        own_grace=_own_grace(pod),
     )
 
 
@@ -100,10 +102,18 @@ def _waiting_reason(pod: Json, status: Json) -> str:
     return blocked or own if own in {"", "PodInitializing"} else own
 
 
+def _own_grace(pod: Json) -> timedelta:
+    return _grace_at(pod, "spec", "terminationGracePeriodSeconds", default_s=_DEFAULT_GRACE_S)
+
+
 def _grace(pod: Json) -> timedelta:
-    default = number_at(pod, "spec", "terminationGracePeriodSeconds", default=_DEFAULT_GRACE_S)
-    granted = number_at(pod, "metadata", "deletionGracePeriodSeconds", default=default)
-    return timedelta(seconds=granted)
+    own_s = int(_own_grace(pod).total_seconds())
+    return _grace_at(pod, "metadata", "deletionGracePeriodSeconds", default_s=own_s)
+
+
+def _grace_at(pod: Json, *path: str, default_s: int) -> timedelta:
+    """Return a grace as the kubelet takes it: below 1 s it is 1 s; nobody waits out a year."""
+    return timedelta(seconds=min(max(number_at(pod, *path, default=default_s), 1), _YEAR_S))
 
 
 def _deleting_since(pod: Json) -> datetime | None:

@@ -6,12 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 from lokeys.adapters import selectors
-from lokeys.adapters.cluster import Cluster, controller_of, events_of, unreadable
+from lokeys.adapters.cluster import Cluster, controller_of, events_of, last_seen, unreadable
 from lokeys.adapters.pods import is_over, loki_container, pod_state, secrets_read_by
 from lokeys.adapters.wal import wal_persistent
 from lokeys.core.json_fields import Json, at, number_at, text_at
@@ -139,7 +139,7 @@ class KubernetesWorkloads:
             raise Conflict(f"{pod.ref} is gone already") from error
 
     async def delete(self, pod: PodState, *, grace: timedelta | None) -> None:
-        """Delete one pod (uid as precondition), or shorten the grace of a dying one."""
+        """Delete one pod (uid as precondition), whatever its budget says."""
         try:
             await self._cluster.api.delete(
                 POD,
@@ -207,8 +207,14 @@ class KubernetesWorkloads:
             return None
         container = loki_container(at(pod, "spec") or {}, member.spec.container)
         persistent = await wal_persistent(pod, container, look.get_settings)
-        failures = 0 if state.ready else await self._probe_failures(state)
-        return replace(state, wal_persistent=persistent, probe_failures=failures)
+        return replace(
+            state,
+            wal_persistent=persistent,
+            probe_failures=0 if state.ready else await self._probe_failures(state),
+            killing_since=await self._killing_since(state, container)
+            if state.deleting_since
+            else None,
+        )
 
     async def _revisions(self, member: _Member, labels: str, look: _Pass) -> dict[str, bool]:
         """Return the uids of what owns the pods directly, and whether it is the newest revision."""
@@ -225,11 +231,25 @@ class KubernetesWorkloads:
         }
 
     async def _probe_failures(self, pod: PodState) -> int:
-        events = await events_of(self._cluster.api, pod.ref, reason="Unhealthy")
-        own = [event for event in events if text_at(event, "involvedObject", "uid") == pod.uid]
+        events = await self._events(pod, "Unhealthy")
         return sum(
-            max(number_at(event, "count"), number_at(event, "series", "count"), 1) for event in own
+            max(number_at(event, "count"), number_at(event, "series", "count"), 1)
+            for event in events
         )
+
+    async def _killing_since(self, pod: PodState, container: Json) -> datetime | None:
+        """Return when the pod's node began to stop this run of its container, if it was told."""
+        place = f"spec.containers{{{text_at(container, 'name')}}}"
+        began = (
+            last_seen(event)
+            for event in await self._events(pod, "Killing")
+            if text_at(event, "involvedObject", "fieldPath") == place
+        )
+        return next((at for at in began if pod.started_at and at >= pod.started_at), None)
+
+    async def _events(self, pod: PodState, reason: str) -> list[Json]:
+        events = await events_of(self._cluster.api, pod.ref, reason=reason)
+        return [event for event in events if text_at(event, "involvedObject", "uid") == pod.uid]
 
     def _state(self, member: _Member, pods: list[PodState]) -> WorkloadState:
         obj = member.obj

@@ -16,7 +16,8 @@ from lokeys.core.currency import (
 )
 from lokeys.core.model import Hop
 from lokeys.core.sensitive import Fingerprint
-from lokeys.core.snapshot import Content, Held, Memory, Snapshot
+from lokeys.core.shutdown import first_seen
+from lokeys.core.snapshot import Content, Held, Memory, Snapshot, Stopping
 
 REMEMBERED_PAIRS = 10
 """More than a route meets between two looks at its status; old ones fall out."""
@@ -36,6 +37,7 @@ def remember(snapshot: Snapshot) -> Memory:
         content=content,
         held=_held(snapshot, content),
         runs=_runs(snapshot),
+        stopping=_stopping(snapshot),
         replaced={k: v for k, v in memory.replaced.items() if content and v == content.pair},
     )
     return _forget_pods(replace(snapshot, memory=memory))
@@ -107,6 +109,16 @@ def _runs(snapshot: Snapshot) -> Mapping[str, datetime]:
     if snapshot.secret is None:
         return {}
     return {pod.uid: pod.started_at for pod in snapshot.pods if pod.started_at is not None}
+
+
+def _stopping(snapshot: Snapshot) -> Mapping[str, Stopping]:
+    """Return how pods stop: a later delete changes what is shown, not what runs."""
+    memory = snapshot.memory
+    return {
+        pod.uid: memory.stopping.get(pod.uid) or first_seen(pod, watched=pod.uid in memory.runs)
+        for pod in snapshot.pods
+        if pod.deleting_since is not None or pod.uid in memory.stopping
+    }
 
 
 def _what_pods_hold(snapshot: Snapshot, known: Content) -> Fingerprint:

@@ -308,8 +308,10 @@ class PodState:
     restarts: int = 0  # of all its containers
     waiting_reason: str = ""  # CrashLoopBackOff and the like
     probe_failures: int = 0
-    deleting_since: datetime | None = None
-    grace: timedelta = timedelta(seconds=30)
+    deleting_since: datetime | None = None  # as the API server shows it
+    grace: timedelta = timedelta(seconds=30)  # likewise: a second, shorter delete changes both
+    own_grace: timedelta = timedelta(seconds=30)  # of its spec: what a delete grants by default
+    killing_since: datetime | None = None  # when its node began to stop the container
     wal_persistent: bool | None = None  # None: does not write (no WAL)
     revision_current: bool = True
     budget: Budget | None = None
@@ -378,6 +380,19 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """The grace of a pod that is told to stop: how long at most, and since when, if known."""
+
+    since: datetime | None
+    grace: timedelta
+
+    @property
+    def until(self) -> datetime | None:
+        """Return when the pod is killed at the latest."""
+        return self.since + self.grace if self.since else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What lokeys remembers of a route between looks; kept in the resource's status."""
 
@@ -395,6 +410,8 @@ class Memory:
     held: Mapping[str, Held] = field(default_factory=lambda: MappingProxyType({}))  # by pod's uid
     runs: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     """Runs of containers that the last look saw, by uid; not kept in the status."""
+    stopping: Mapping[str, Stopping] = field(default_factory=lambda: MappingProxyType({}))
+    """How pods stop, by uid, as they were first seen to; not kept in the status."""
 
 
 _WORKLOADS = frozenset({"StatefulSet", "Deployment", "DaemonSet", "ReplicaSet", "LokiStack"})

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from lokeys.core.plan import Action, Step
 from lokeys.core.sensitive import Fingerprint, KeyPair
-from lokeys.core.snapshot import Memory, PodState
+from lokeys.core.snapshot import Memory, PodState, Stopping
 from lokeys.engine.look import Look, Lookout
 from lokeys.errors import Conflict, Forbidden, LeaseLost, NeedsHuman, Waiting
 
@@ -94,7 +94,7 @@ class Hand:
                 return await self._force(step, memory, now)
             case Action.SPOIL_DATA_HASH | Action.RECREATE_SECRET | Action.WRITE_SECRET:
                 return await self._secret(step, look)
-            case Action.REPLACE_POD | Action.END_POD | Action.DELETE_POD:
+            case Action.REPLACE_POD | Action.DELETE_POD:
                 return await self._pod(step, look)
             case Action.FLUSH:
                 pod = _pod_of(step)
@@ -141,9 +141,6 @@ class Hand:
 
     async def _pod(self, step: Step, look: Look) -> Memory:
         memory, workloads, pod = look.memory, self.lookout.ports.workloads, _pod_of(step)
-        if step.action is Action.END_POD:
-            await workloads.delete(pod, grace=step.grace)
-            return memory
         held = look.snapshot.secret.pair.pair if look.snapshot.secret else None
         if held is None:
             raise Conflict(f"{look.snapshot.spec.secret_ref} is gone meanwhile")
@@ -156,8 +153,13 @@ class Hand:
             since = memory.blocked_since.get(pod.ref.name, look.snapshot.at)
             return replace(memory, blocked_since={**memory.blocked_since, pod.ref.name: since})
         blocked = {name: at for name, at in memory.blocked_since.items() if name != pod.ref.name}
-        replaced = {**memory.replaced, pod.ref.name: held}
-        return replace(memory, replaced=replaced, blocked_since=blocked)
+        grace = Stopping(since=look.snapshot.at, grace=step.grace or pod.own_grace)
+        return replace(
+            memory,
+            replaced={**memory.replaced, pod.ref.name: held},
+            blocked_since=blocked,
+            stopping={**memory.stopping, pod.uid: grace},
+        )
 
     def _pair(self, step: Step) -> KeyPair:
         pair = self.lookout.pairs.get(_of(step))

@@ -106,6 +106,8 @@ class _Tunnel:
             self._path,
             params={"ports": str(self._port)},
             headers={
+                # The kubelet answers 406 to one that takes nothing but JSON.
+                "Accept": "*/*",
                 "Connection": "Upgrade",
                 "Upgrade": "websocket",
                 "Sec-WebSocket-Version": "13",

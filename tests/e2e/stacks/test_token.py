@@ -74,11 +74,9 @@ def write(stack: Stack, *, timeout_s: float = 40) -> str:
 
 def variables(stack: Stack) -> dict[str, str]:
     """Return the environment of the ingester's process."""
-    name = stack.pods("ingester")[0]["metadata"]["name"]
-    container = stack.kubelet.container(stack.namespace, name, "loki-ingester")
-    assert container is not None
-    assert container.run is not None
-    pairs = Path(f"/proc/{container.run.process.pid}/environ").read_text().split("\0")
+    (status,) = stack.pods("ingester")[0]["status"]["containerStatuses"]
+    first, *_ = stack.kubelet.processes(status["containerID"])
+    pairs = Path(f"/proc/{first}/environ").read_text().split("\0")
     return dict(pair.split("=", 1) for pair in pairs if pair)
 
 

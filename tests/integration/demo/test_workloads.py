@@ -161,12 +161,12 @@ async def test_a_killed_pod_keeps_its_lines_only_on_a_volume(
         await push(cluster, loki, "before")
         await until(lambda: loki.counters.last_upload_at)
         deliver(cluster, *(await break_key(cluster, loki, "one", "two")))
-        cluster.api.store.delete(old)
+        cluster.api.store.delete(old, options={"gracePeriodSeconds": 3})
         await until(lambda: loki.stopping)
         failures = loki.counters.flush_failures
         await until(lambda: loki.counters.flush_failures > failures)
         assert cluster.get("Pod", "loki-0")["metadata"]["uid"] == old["metadata"]["uid"]
-        cluster.api.store.delete(old, options={"gracePeriodSeconds": 1})
+        cluster.api.store.delete(old, options={"gracePeriodSeconds": 1})  # which changes nothing
         await workloads.until(
             lambda: (
                 is_ready(cluster)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stand-in for nodes: what it does with pods."""
+"""What a node does with pods: the stand-in, and with `--real-node` the real one."""
 
 import asyncio
 import json
@@ -25,6 +25,7 @@ from parts.rgw import Rgw
 Json = dict[str, Any]
 SLEEP = ["sleep", "1000"]
 DEAF = ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]
+POLITE = ["sh", "-c", "trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"]
 
 
 class Pods:
@@ -64,6 +65,21 @@ class Pods:
 
     def wait_ready(self, name: str = "pod") -> None:
         wait_for(lambda: self.ready(name), f"{name} is ready")
+
+    def events(self, reason: str) -> list[Json]:
+        selector = f"?fieldSelector=involvedObject.name=pod,reason={reason}"
+        found: list[Json] = self.kubernetes.api.get(f"{self.path}/events{selector}")["items"]
+        return found
+
+    def again(self, how: str, *, grace_s: int) -> None:
+        """Delete or evict the pod, which may be going already."""
+        options = {"gracePeriodSeconds": grace_s}
+        if how == "delete":
+            self.kubernetes.api.delete(f"{self.path}/pods/pod", options)
+        else:
+            body = {"metadata": {"name": "pod"}, "deleteOptions": options}
+            kind = {"apiVersion": "policy/v1", "kind": "Eviction"}
+            self.kubernetes.api.post(f"{self.path}/pods/pod/eviction", kind | body)
 
     def log(self, container: str, *options: str) -> str:
         return self.kubernetes.kubectl(
@@ -242,14 +258,13 @@ def test_one_of_two_containers_is_not_ready(pods: Pods) -> None:
     wait_for(lambda: pods.container(0).get("ready"), "the first is ready")
     assert pods.container(1)["ready"] is False
     assert not pods.ready()
-    selector = "?fieldSelector=involvedObject.name=pod,reason=Unhealthy"
-    events = f"{pods.path}/events{selector}"
-    wait_for(lambda: pods.kubernetes.api.get(events)["items"], "the event is there")
+    wait_for(lambda: pods.events("Unhealthy"), "the event is there")
 
 
 def test_a_crashing_container_is_restarted_later_each_time(pods: Pods) -> None:
-    """Restarts are counted, the last end is kept, and waiting has its well-known name."""
+    """Restarts are counted, its end shows before the wait, which has its well-known name."""
     pods.make({"name": "main", "command": ["sh", "-c", "echo dying; exit 3"]})
+    wait_for(lambda: "terminated" in pods.container().get("state", {}), "it has ended")
     wait_for(lambda: pods.container().get("restartCount", 0) >= 2, "it was restarted")
     wait_for(lambda: "waiting" in pods.container()["state"], "it waits")
     status = pods.container()
@@ -261,15 +276,26 @@ def test_a_crashing_container_is_restarted_later_each_time(pods: Pods) -> None:
 def test_an_unknown_image_is_not_pulled(pods: Pods) -> None:
     """An image that this node does not know never starts."""
     pods.make({"name": "main", "image": "example.org/nobody:1"})
-    wait_for(lambda: "ImagePullBackOff" in json.dumps(pods.container()), "it cannot be pulled")
+    what = "it cannot be pulled"
+    wait_for(lambda: "ImagePull" in json.dumps(pods.container()), what, timeout_s=60)
 
 
 def test_a_polite_container_ends_at_once(pods: Pods) -> None:
     """SIGTERM is enough: nobody waits for the grace period."""
-    pods.make({"name": "main", "command": SLEEP}, terminationGracePeriodSeconds=60)
-    pods.wait_ready()
+    pods.make({"name": "main", "command": POLITE}, terminationGracePeriodSeconds=60)
+    wait_for(lambda: pods.ready() and "up" in pods.log("main"), "it listens")
     pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
     wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=10)
+
+
+def test_the_first_process_hears_no_signal_that_it_has_no_handler_for(pods: Pods) -> None:
+    """`sleep` as process 1 of its container takes its whole grace, and is killed then."""
+    pods.make({"name": "main", "command": SLEEP}, terminationGracePeriodSeconds=2)
+    pods.wait_ready()
+    begun = time.monotonic()
+    pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
+    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=10)
+    assert time.monotonic() - begun >= 1.9
 
 
 def test_a_deaf_container_lives_until_its_grace_is_over(pods: Pods) -> None:
@@ -282,26 +308,43 @@ def test_a_deaf_container_lives_until_its_grace_is_over(pods: Pods) -> None:
     assert time.monotonic() - begun >= 1.9
 
 
-def test_a_second_delete_shortens_the_grace(pods: Pods) -> None:
-    """A long grace period ends early when somebody deletes again with a shorter one."""
+@pytest.mark.parametrize("how", ["delete", "evict"])
+def test_a_grace_that_runs_is_not_shortened(pods: Pods, how: str) -> None:
+    """A second delete or eviction changes what the API server shows, and not when the pod ends."""
+    pods.make({"name": "main", "command": DEAF}, terminationGracePeriodSeconds=10)
+    pods.wait_ready()
+    begun = time.monotonic()
+    pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
+    wait_for(lambda: pods.events("Killing"), "its node has begun to stop it")
+    (killing,) = pods.events("Killing")
+    assert killing["involvedObject"]["fieldPath"] == "spec.containers{main}"
+    time.sleep(3)
+    pods.again(how, grace_s=1)
+    told = pods.get()
+    assert told is not None
+    assert told["metadata"]["deletionGracePeriodSeconds"] == 1
+    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=20)
+    assert time.monotonic() - begun >= 9.9
+
+
+def test_a_first_eviction_may_ask_for_a_short_grace(pods: Pods) -> None:
+    """A deaf container is killed after the grace of the eviction, not after its own."""
     pods.make({"name": "main", "command": DEAF}, terminationGracePeriodSeconds=600)
     pods.wait_ready()
-    pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
-    wait_for(lambda: "deletionTimestamp" in (pods.get() or {})["metadata"], "it is told to end")
-    pods.kubernetes.api.delete(f"{pods.path}/pods/pod", {"gracePeriodSeconds": 1})
+    pods.again("evict", grace_s=2)
     wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=10)
 
 
-def test_a_forced_delete_ends_the_process(pods: Pods) -> None:
-    """With grace 0 the object goes at once, and the process after it."""
-    pods.make({"name": "main", "command": DEAF})
+def test_a_forced_delete_removes_the_object_and_not_the_process(pods: Pods) -> None:
+    """With grace 0 the object goes at once; the container lives on for its grace."""
+    pods.make({"name": "main", "command": DEAF}, terminationGracePeriodSeconds=3)
     pods.wait_ready()
-    container = pods.kubelet.container(pods.namespace, "pod", "main")
-    assert container is not None
-    assert container.run is not None
-    process = container.run.process
+    container = pods.container()["containerID"]
+    wait_for(lambda: pods.kubelet.processes(container), "its process runs")
     pods.kubernetes.api.delete(f"{pods.path}/pods/pod", {"gracePeriodSeconds": 0})
-    wait_for(lambda: not process.running, "the process is gone")
+    assert pods.get() is None
+    assert pods.kubelet.processes(container), "it runs on"
+    wait_for(lambda: not pods.kubelet.processes(container), "the process is gone")
 
 
 def test_pods_live_on_while_the_api_server_restarts(pods: Pods) -> None:
@@ -336,9 +379,10 @@ def test_a_pod_that_ends_for_good_has_a_last_phase(
 def test_a_container_that_fails_its_liveness_probe_is_restarted(pods: Pods) -> None:
     """Not only crashes count as restarts."""
     probe = {"tcpSocket": {"port": 9}, "periodSeconds": 1, "failureThreshold": 1}
-    pods.make({"name": "main", "command": SLEEP, "livenessProbe": probe})
+    container = {"name": "main", "command": SLEEP, "livenessProbe": probe}
+    pods.make(container, terminationGracePeriodSeconds=1)
     wait_for(lambda: pods.container().get("restartCount"), "it was restarted")
-    assert pods.container()["lastState"]["terminated"]["exitCode"] == 143
+    assert pods.container()["lastState"]["terminated"]["exitCode"] == 137
 
 
 def test_a_mounted_secret_follows_its_object(pods: Pods) -> None:
@@ -354,7 +398,8 @@ def test_a_mounted_secret_follows_its_object(pods: Pods) -> None:
     pods.make(container, volumes=[volume], restartPolicy="Never")
     pods.wait_ready()
     pods.kubernetes.api.patch(f"{pods.path}/secrets/given", {"stringData": {"word": "new"}})
-    wait_for(lambda: pods.status()["phase"] == "Succeeded", "it has seen the new word")
+    what = "it has seen the new word"
+    wait_for(lambda: pods.status()["phase"] == "Succeeded", what, timeout_s=150)
 
 
 def test_logs_as_a_client_asks_for_them(pods: Pods) -> None:
@@ -386,7 +431,8 @@ def test_only_a_claim_outlives_its_pod(pods: Pods, volume: str) -> None:
     }
     said = []
     for _ in range(2):
-        pods.make(container, volumes=[{"name": "data", **sources[volume]}])
+        volumes = [{"name": "data", **sources[volume]}]
+        pods.make(container, volumes=volumes, terminationGracePeriodSeconds=1)
         wait_for(lambda: pods.ready() and "done" in pods.log("main"), "it has written")
         said.append("kept" in pods.log("main"))
         pods.kubernetes.api.delete(f"{pods.path}/pods/pod")

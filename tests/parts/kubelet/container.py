@@ -4,13 +4,14 @@
 import contextlib
 import http.client
 import os
+import signal
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from lokeys.clock import utc_now
@@ -19,6 +20,7 @@ from parts.kubelet.manifest import NotYetError
 from parts.process import Process
 
 LONGEST_BACKOFF_S = 30.0
+END_SHOWS_FOR = timedelta(seconds=0.5)
 
 
 def timestamp(moment: datetime) -> str:
@@ -94,6 +96,11 @@ class Run:
     finished: datetime | None = None
     probes: dict[str, Probe] = field(default_factory=dict)
 
+    @property
+    def has_just_ended(self) -> bool:
+        """Whether its end is still to be told, before the wait for its next life."""
+        return self.finished is not None and utc_now() - self.finished < END_SHOWS_FOR
+
     def terminated(self) -> Json:
         """Return how it ended, as a container status has it."""
         code = self.process.exit_code or 0
@@ -118,7 +125,15 @@ class Container:
     """
 
     def __init__(
-        self, spec: Json, *, policy: str, address: str, folder: Path, launch: Launch, say: Say
+        self,
+        spec: Json,
+        *,
+        policy: str,
+        address: str,
+        folder: Path,
+        launch: Launch,
+        say: Say,
+        image: str,
     ) -> None:
         self.name: str = spec["name"]
         self.backoff_s = 1.0
@@ -132,6 +147,7 @@ class Container:
         self._folder = folder
         self._launch = launch
         self._say = say
+        self._image = image
         self._waiting = ("ContainerCreating", "")
         self._due = 0.0
 
@@ -183,11 +199,13 @@ class Container:
             self._waiting = ("CrashLoopBackOff", message)
             self._say("Warning", "BackOff", f"Back-off restarting failed container {self.name}")
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the container's first process, as a runtime does."""
+    def stop(self) -> None:
+        """Tell the container's first process to end, and start it no more."""
+        self.stopping = True
         if self.run is not None and self.running:
+            self._say("Normal", "Killing", f"Stopping container {self.name}")
             with contextlib.suppress(ProcessLookupError):
-                self.run.process.signal(number)
+                self.run.process.signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it and all that it started."""
@@ -199,7 +217,7 @@ class Container:
         """Return its container status."""
         result: Json = {
             "name": self.name,
-            "image": self._spec["image"],
+            "image": self._image,
             "imageID": "",
             "ready": self.ready,
             "started": self.running,
@@ -214,7 +232,9 @@ class Container:
     def _state(self) -> Json:
         if self.run is not None and self.running:
             return {"running": {"startedAt": timestamp(self.run.started)}}
-        if self.run is not None and (self.stopping or self.finished_for_good):
+        if self.run is not None and (
+            self.stopping or self.finished_for_good or self.run.has_just_ended
+        ):
             return {"terminated": self.run.terminated()}
         reason, message = self._waiting
         return {"waiting": {"reason": reason, **({"message": message} if message else {})}}

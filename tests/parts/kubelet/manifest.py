@@ -202,6 +202,8 @@ def _downward(source: Json, pod: Json) -> Iterator[tuple[str, bytes]]:
 
 RENEWED_AT = 0.8
 """After which part of its life a kubelet replaces a token."""
+FILES_FOLLOW_AFTER_S = 60.0
+"""How late files of Secrets follow: a kubelet looks once a minute, and at what it has cached."""
 
 
 class Volumes:
@@ -268,9 +270,8 @@ class Volumes:
     def _write(self, volume: Json, folder: Path) -> None:
         contents = files(volume, self._pod, self._objects)
         life_s = token_life_s(volume)
-        if life_s is not None:
-            renewed_s = life_s * RENEWED_AT / self._hurry
-            self._renewals[volume["name"]] = time.monotonic() + renewed_s
+        late_s = FILES_FOLLOW_AFTER_S if life_s is None else life_s * RENEWED_AT / self._hurry
+        self._renewals[volume["name"]] = time.monotonic() + late_s
         before = self._contents.get(volume["name"], {})
         for name in before.keys() - contents.keys():
             (folder / name).unlink()

@@ -7,7 +7,7 @@ layer of its own. The API server reaches their logs and ports through `parts.kub
 
 import contextlib
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx2
@@ -20,6 +20,17 @@ from parts.kubelet.pod import TICK_S, Node, Pod
 from parts.kubelet.server import Server
 from parts.kubernetes import KUBELET, Kubernetes
 from parts.process import Folder
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the processes that a process has begun, and those that these have."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    for child in map(int, children):
+        yield child
+        yield from descendants(child)
 
 
 class Kubelet:
@@ -109,6 +120,11 @@ class Kubelet:
         """Let pods reach a port of this host's loopback; return HOST:PORT for both to use."""
         return self.network.relay(port)
 
+    def processes(self, container_id: str) -> list[int]:
+        """Return the processes of a container, whose object may be gone, as this host sees them."""
+        first = int(container_id.rpartition("/")[2])
+        return list(descendants(first))
+
     def container(self, namespace: str, pod: str, container: str) -> Container | None:
         """Return a container of the pod that runs under this name now."""
         found = self._find(namespace, pod)
@@ -151,7 +167,8 @@ class Kubelet:
         ]
 
     def _find(self, namespace: str, name: str) -> Pod | None:
-        for pod in list(self._pods.values()):
+        # The newest first: one that was removed by force may still run under the same name.
+        for pod in reversed(list(self._pods.values())):
             if (pod.namespace, pod.pod_name) == (namespace, name) and pod.alive:
                 return pod
         return None

@@ -3,7 +3,6 @@
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -15,7 +14,7 @@ import httpx2
 
 from lokeys.clock import utc_now
 from parts.api import Api, ApiError, Json
-from parts.kubelet.container import Container, keep_log, timestamp
+from parts.kubelet.container import Container, Say, keep_log, timestamp
 from parts.kubelet.manifest import NotYetError, Objects, Volumes, environment, expand
 from parts.kubelet.network import Network, PodNetwork
 from parts.process import Process
@@ -41,6 +40,18 @@ class Node:
     files: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     trusted: list[Path] = field(default_factory=list)
     """The file of CAs that containers find where images have theirs, if it is not the host's."""
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def shown(self, image: str) -> str:
+        """Return how an image is called in a status: by its whole name, and the first tag seen.
+
+        All tags of a name are one image here, and a runtime knows one by any of its tags.
+        """
+        first, _, rest = image.partition("/")
+        named = "." in first or ":" in first
+        path = image if named else f"docker.io/{image if rest else f'library/{image}'}"
+        whole = path if ":" in path.rpartition("/")[2] else f"{path}:latest"
+        return self.tags.setdefault(whole.rpartition(":")[0], whole)
 
 
 class Pod:
@@ -59,6 +70,7 @@ class Pod:
         self.network: PodNetwork | None = None
         self._node = node
         self._path = f"/api/v1/namespaces/{self.namespace}/pods/{self.pod_name}"
+        self._own_grace_s: int = manifest["spec"].get("terminationGracePeriodSeconds", 30)
         self._folder = node.folder / "pods" / self.uid
         self._objects = Objects(node.api, self.namespace)
         self._volumes = Volumes(
@@ -72,8 +84,8 @@ class Pod:
         self._sent: Json = {}
         self._since: dict[str, tuple[str, str]] = {}
         self._started = timestamp(utc_now())
-        self._grace: int | None = None
-        self._deadline = 0.0
+        self._deadline: float | None = None
+        """When what still runs is killed, once it is told to stop."""
         self._refreshed = time.monotonic()
         self._closing = threading.Event()
         name = f"pod {self.namespace}/{self.pod_name}"
@@ -87,7 +99,7 @@ class Pod:
     def ready(self) -> bool:
         """Whether Services lead here: every container is ready, and nobody has told it to end."""
         containers = list(self.containers.values())
-        return self._grace is None and all(container.ready for container in containers)
+        return self._deadline is None and all(container.ready for container in containers)
 
     def volume(self, name: str) -> Path | None:
         """Return the folder that a volume is on this host, once it has been made."""
@@ -102,9 +114,9 @@ class Pod:
         self.network = self._node.network.add_pod()
         self._prepare(self.network)
         try:
-            while not self._closing.wait(TICK_S) and (manifest := self.latest) is not None:
+            while not self._closing.wait(TICK_S):
                 try:
-                    if self._tick(manifest):
+                    if self._tick():
                         return
                 except (ApiError, httpx2.HTTPError):
                     continue  # the API server is away: the next tick asks again
@@ -137,15 +149,20 @@ class Pod:
             address=network.address,
             folder=self._folder,
             launch=self._launch,
-            say=self._events.say,
+            say=self._events.about(container["name"]),
+            image=self._node.shown(container["image"]),
         )
         made.backoff_s = self._node.backoff_s
         return made
 
-    def _tick(self, manifest: Json) -> bool:
+    def _tick(self) -> bool:
         """Do what is due; True when the pod is gone for good."""
-        if "deletionTimestamp" in manifest["metadata"]:
-            return self._end(manifest["metadata"].get("deletionGracePeriodSeconds", 0))
+        if self.latest is None:
+            # Its object was removed by force: its containers have their grace all the same.
+            return self._end(self._own_grace_s)
+        metadata = self.latest["metadata"]
+        if "deletionTimestamp" in metadata:
+            return self._end(metadata.get("deletionGracePeriodSeconds", self._own_grace_s))
         for container in self._first:
             container.step()
             if not container.succeeded:
@@ -160,25 +177,24 @@ class Pod:
         return False
 
     def _end(self, grace_s: int) -> bool:
-        if self._grace is None:
-            self._events.say("Normal", "Killing", f"Stopping pod {self.pod_name}")
+        """Let it stop within the grace that was seen first: a later word shortens nothing."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + max(grace_s, 1)
             for container in self.containers.values():
-                container.stopping = True
-                container.signal(signal.SIGTERM)
-        if self._grace is None or grace_s < self._grace:
-            # The first word, or a shorter one: the grace counts from now.
-            self._grace, self._deadline = grace_s, time.monotonic() + grace_s
+                container.stop()
         late = time.monotonic() >= self._deadline
         for container in self.containers.values():
             if late:
                 container.kill()
             container.notice_end()
-        self._report()
+        if self.latest is not None:
+            self._report()
         if any(container.running for container in self.containers.values()):
             return False
-        self._node.api.delete(
-            self._path, {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
-        )
+        if self.latest is not None:
+            self._node.api.delete(
+                self._path, {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
+            )
         return True
 
     def _launch(self, container: Json, log: Path) -> Process:
@@ -297,28 +313,39 @@ class Events:
         self._object = {"kind": "Pod", "apiVersion": "v1"} | {
             key: metadata[key] for key in ("namespace", "name", "uid")
         }
-        self._known: dict[tuple[str, str], tuple[str, int]] = {}
+        self._known: dict[tuple[str, ...], tuple[str, int]] = {}
 
-    def say(self, kind: str, reason: str, message: str) -> None:
+    def about(self, container: str) -> Say:
+        """Return what tells of one of the pod's containers."""
+        place = {"fieldPath": f"spec.containers{{{container}}}"}
+
+        def say(kind: str, reason: str, message: str) -> None:
+            self._say(place, (kind, reason, message))
+
+        return say
+
+    def _say(self, place: Json, words: tuple[str, str, str]) -> None:
         """Make the event, or count it up; one that cannot be told is lost, as a kubelet's is."""
         moment = timestamp(utc_now())
-        name, count = self._known.get((reason, message), ("", 0))
+        key = (place["fieldPath"], *words)
+        name, count = self._known.get(key, ("", 0))
         try:
             if count:
                 body = {"count": count + 1, "lastTimestamp": moment}
                 self._api.patch(f"{self._path}/{name}", body)
             else:
-                name = self._create(kind, reason, message, moment)
+                name = self._create(place, words, moment)
         except (ApiError, httpx2.HTTPError):
             return
-        self._known[reason, message] = (name, count + 1)
+        self._known[key] = (name, count + 1)
 
-    def _create(self, kind: str, reason: str, message: str, moment: str) -> str:
+    def _create(self, place: Json, words: tuple[str, str, str], moment: str) -> str:
+        kind, reason, message = words
         body = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"generateName": f"{self._object['name']}."},
-            "involvedObject": self._object,
+            "involvedObject": self._object | place,
             "type": kind,
             "reason": reason,
             "message": message,

@@ -2,7 +2,8 @@
 """Becomes a container: `python -I sandbox.py SPEC`, as root, in the container's environment.
 
 It enters a network namespace, takes the pod's name as its host name, covers the host's files with
-a layer of its own, binds the volumes over it and turns into the container's command. SPEC is a JSON
+a layer of its own and binds the volumes over it. Its child is the container's command: process 1 of
+processes of its own, which hears no SIGTERM that it has no handler for. SPEC is a JSON
 file: {"network": NAME, "host": NAME, "folder": empty folder, "mounts": [[from, to], …],
 "argv": […], "directory": DIR, "read_only": whether only volumes can be written}
 """
@@ -10,12 +11,16 @@ file: {"network": NAME, "host": NAME, "folder": empty folder, "mounts": [[from, 
 import ctypes
 import json
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
 NEW_NETWORK, NEW_MOUNTS, NEW_NAMES = 0x40000000, 0x00020000, 0x04000000
+NEW_PROCESSES = 0x20000000
 BIND, RECURSIVE, PRIVATE, REMOUNT, READ_ONLY = 0x1000, 0x4000, 0x40000, 0x20, 0x1
+SET_DEATH_SIGNAL = 1
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -94,14 +99,33 @@ def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text())
     network = os.open(f"/run/netns/{spec['network']}", os.O_RDONLY | os.O_CLOEXEC)
     check(libc.setns(network, NEW_NETWORK), spec["network"])
-    check(libc.unshare(NEW_MOUNTS | NEW_NAMES), "mounts and names")
+    check(libc.unshare(NEW_MOUNTS | NEW_NAMES | NEW_PROCESSES), "mounts, names and processes")
     socket.sethostname(spec["host"])
+    child = os.fork()
+    if child:
+        end_with(child)
+    check(libc.prctl(SET_DEATH_SIGNAL, signal.SIGKILL), "the end of its parent")
+    become(spec)
+
+
+def end_with(child: int) -> NoReturn:
+    """Hand signals on to the container's first process, and end as it does."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: os.kill(child, number))
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    sys.exit(128 - code if code < 0 else code)
+
+
+def become(spec: dict[str, Any]) -> NoReturn:
+    """Cover the host's files, and turn into the container's command."""
     mount("none", "/", "", RECURSIVE | PRIVATE)
     root = layer(Path(spec["folder"]))
     for source, target in sorted(spec["mounts"], key=lambda pair: len(pair[1])):
         bind(root, Path(source), target)
     if spec["read_only"]:
         mount("none", str(root), "", REMOUNT | BIND | READ_ONLY)
+    mount("proc", str(root / "proc"), "proc", 0)
     os.chroot(root)
     os.chdir(spec["directory"])
     try:

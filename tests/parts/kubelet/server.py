@@ -74,6 +74,8 @@ def _handler(pods: Pods) -> type[BaseHTTPRequestHandler]:
             match url.path.strip("/").split("/"):
                 case ["containerLogs", namespace, pod, name]:
                     send_logs(self, pods.container(namespace, pod, name), query)
+                case ["portForward", *_] if "*/*" not in self.headers.get("Accept", "*/*"):
+                    self.send_error(406, "this answers with no JSON")
                 case ["portForward", namespace, pod, *_]:
                     address = pods.pod_address(namespace, pod)
                     if address is None:

@@ -73,6 +73,45 @@ def test_a_dying_pod() -> None:
     found = one_pod(pod(metadata=dying))
     assert found.deleting_since == datetime(2026, 11, 23, 10, 50, tzinfo=UTC)
     assert found.grace == timedelta(minutes=10)
+    assert found.own_grace == timedelta(seconds=30)
+
+
+KILLED = "2026-11-23T10:50:01Z"
+LOKIS: Json = {"uid": "uid-loki-0", "fieldPath": "spec.containers{loki}"}
+
+
+@pytest.mark.parametrize(
+    ("about", "at", "told"),
+    [
+        pytest.param(LOKIS, KILLED, True, id="its own"),
+        pytest.param({**LOKIS, "uid": "uid of an earlier loki-0"}, KILLED, False, id="a namesake"),
+        pytest.param(
+            {**LOKIS, "fieldPath": "spec.containers{rules}"}, KILLED, False, id="its side-car"
+        ),
+        pytest.param(LOKIS, "2026-11-23T09:59:59Z", False, id="of an earlier run"),
+        pytest.param(LOKIS, "soon", False, id="without a time"),
+    ],
+)
+def test_when_its_node_began_to_stop_it(about: Json, at: str, *, told: bool) -> None:
+    """The kubelet's event about this run of the container; nobody else's counts."""
+    server = Server()
+    pod_0 = Ref("Pod", "loki-0", "ns")
+    message = "Stopping container loki"
+    server.events = [event(pod_0, "Killing", message, object=about, lastTimestamp=at)]
+    dying = {"deletionTimestamp": "2026-11-23T11:00:00Z", "deletionGracePeriodSeconds": 600}
+    found = one_pod(pod(metadata=dying), server=server)
+    expected = datetime(2026, 11, 23, 10, 50, 1, tzinfo=UTC) if told else None
+    assert found.killing_since == expected
+
+
+@pytest.mark.parametrize("seconds", [-5, 0, 2**62])
+def test_no_grace_is_beyond_reason(seconds: int) -> None:
+    """Whoever makes a pod may write any number."""
+    metadata = {"deletionTimestamp": "2026-11-23T11:00:00Z", "deletionGracePeriodSeconds": seconds}
+    spec = {**pod_spec(), "terminationGracePeriodSeconds": seconds}
+    found = one_pod(pod(metadata=metadata, spec=spec))
+    assert timedelta(seconds=1) <= found.grace <= timedelta(days=365)
+    assert found.own_grace == found.grace
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from lokeys.core.model import ExternalSecretRef, Prove
 from lokeys.core.plan import Plan, Policy
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import Budget, Memory, RefreshPolicy, StoreState
-from unit.core.world import SPREADING, World, WorldPod
+from unit.core.world import OWN_GRACE, SPREADING, World, WorldPod
 
 LOOKS = 700  # a pod may take its whole grace of 300 s, a look a second, more than once
 BY_SPOILING = (
@@ -212,8 +212,8 @@ def test_pods_go_one_at_a_time_from_the_highest_ordinal() -> None:
     assert gone == [f"replace-pod:Pod/loki-{number}" for number in (2, 1, 0)]
 
 
-def test_a_pod_that_somebody_else_deleted_is_ended_early() -> None:
-    """A dead key holds a pod in its shutdown flush: lokeys shortens what is left of its grace."""
+def test_a_pod_that_somebody_else_deleted_is_waited_for_and_then_the_heal_goes_on() -> None:
+    """A dead key holds a pod in its shutdown flush for its whole grace; lokeys replaces none."""
     world = a_world()
     while "force-sync:ExternalSecret/loki-s3-credentials" not in world.log:
         seen, plan = world.plan()
@@ -221,8 +221,11 @@ def test_a_pod_that_somebody_else_deleted_is_ended_early() -> None:
         world.do(plan.next_step, seen)
         world.pass_time(1)
     world.pods[0].deleting = world.now
+    deleted_at = world.now
     assert play(world).settled
-    assert world.log[-1] == "end-pod:Pod/loki-0"
+    assert world.now - deleted_at >= OWN_GRACE
+    assert not any(entry.startswith("replace-pod") for entry in world.log)
+    assert world.true()
 
 
 def test_without_traffic_a_flush_brings_the_proof() -> None:

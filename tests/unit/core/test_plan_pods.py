@@ -62,13 +62,13 @@ PODS = {
         late(a_pod(), a_pod("loki-1", wal_persistent=None, **STOPPING)),
         "await loki-1",
     ),
-    "one that hangs is ended": (
+    "one that hangs is waited for": (
         late(a_pod(), a_pod("loki-1", refused=1, **STOPPING)),
-        "end-pod loki-1",
+        "await loki-1",
     ),
-    "one that hangs without a volume is left to its grace": (
-        late(a_pod(refused=1, wal_persistent=False, **STOPPING)),
-        "await loki-0",
+    "of two that stop, the one that hangs is told": (
+        late(a_pod(wal_persistent=None, **STOPPING), a_pod("loki-1", refused=1, **STOPPING)),
+        "await loki-1",
     ),
     "one that starts is waited for": (
         late(a_pod(), a_pod("loki-2", ready=False, started_at=ago(seconds=9), accepted=0)),
@@ -155,13 +155,23 @@ def test_a_loss_that_was_accepted_is_called_one() -> None:
     assert "lost" in made.next_step.why
 
 
-def test_a_person_may_end_a_pod_that_hangs_without_a_volume() -> None:
-    """What was accepted for a restart holds for one that somebody began."""
+def test_no_word_of_a_person_shortens_a_grace_that_runs() -> None:
+    """What was accepted for a restart does nothing for one that somebody began."""
     pod = a_pod(refused=1, wal_persistent=False, **STOPPING)
     made = plan(look(**late(pod)), Policy(accept_loss=True))
-    assert said_by(made) == "end-pod loki-0"
-    assert made.next_step is not None
-    assert made.next_step.destructive
+    assert said_by(made) == "await loki-0"
+
+
+def test_a_pod_that_hangs_is_never_waited_for_in_silence() -> None:
+    """The plan says until when at the latest, what the pod holds, and what would help."""
+    pod = a_pod(refused=1, **STOPPING)
+    (step,) = plan(look(**late(pod)), Policy()).steps
+    assert step.watched
+    assert step.why == (
+        "its dead key keeps it in its shutdown flush until 2026-03-01T12:00:29Z at the latest, "
+        "when its grace of 30 s ends; it holds 12 chunks in memory; its WAL is on a volume, so "
+        "nothing is lost; only a key that works ends it sooner"
+    )
 
 
 READ = Ref("Deployment", "loki-read", "monitoring")
@@ -255,9 +265,9 @@ WATCHED = {
     "a pod to come": (late(workloads=(a_workload(wanted=2),)), True),
     "a rollout": (late(workloads=(a_workload(rolling=True),)), True),
     "a reader that stops": (late(a_pod(), a_pod("loki-1", **READER, **STOPPING)), True),
-    "a writer that may hang in its shutdown": (
+    "a writer that hangs in its shutdown": (
         late(a_pod(refused=1, wal_persistent=False, **STOPPING)),
-        False,
+        True,
     ),
     "a new pod that is yet to start": ({"pods": (a_pod(**UNBORN),)}, True),
     "a new pod that runs: what it holds shows in its metrics": ({"pods": (a_pod(**RUNS),)}, False),

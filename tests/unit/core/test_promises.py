@@ -89,7 +89,7 @@ SPREADING = frozenset(
         Action.DELETE_POD,
     }
 )
-PODS = frozenset({Action.REPLACE_POD, Action.DELETE_POD, Action.END_POD})
+PODS = frozenset({Action.REPLACE_POD, Action.DELETE_POD})
 
 pairs = st.sampled_from(PAIRS)
 maybe = st.none() | pairs
@@ -175,6 +175,8 @@ def pods_named(name: str) -> st.SearchStrategy[PodState]:
         created_at=moments,
         started_at=times,
         deleting_since=times,
+        killing_since=times,
+        grace=st.integers(1, 4800).map(lambda seconds: timedelta(seconds=seconds)),
         restarts=st.integers(0, 5),
         probe_failures=st.integers(0, 2),
         wal_persistent=st.sampled_from([None, True, False]),
@@ -351,12 +353,8 @@ def test_pods_go_one_at_a_time_and_lose_nothing(seen: Snapshot, policy: Policy) 
     if step is None or step.action not in PODS:
         return
     assert step.pod is not None
-    if step.action is Action.END_POD:
-        assert key_is_dead(step.pod, seen)
-        assert step.pod.deleting_since is not None
-    else:
-        assert all(pod.deleting_since is None for pod in seen.pods)
-        assert not any(workload.pods_to_come(seen.pods) for workload in seen.workloads)
+    assert all(pod.deleting_since is None for pod in seen.pods)
+    assert not any(workload.pods_to_come(seen.pods) for workload in seen.workloads)
     if step.pod.wal_persistent is False and key_is_dead(step.pod, seen):
         assert policy.accept_loss
     if step.grace is not None:

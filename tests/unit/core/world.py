@@ -46,7 +46,8 @@ from lokeys.core.snapshot import (
 
 READY_AFTER = timedelta(seconds=15)
 STOPS_WITHIN = timedelta(seconds=3)
-POD_STEPS = frozenset({Action.REPLACE_POD, Action.DELETE_POD, Action.END_POD})
+OWN_GRACE = timedelta(seconds=300)
+POD_STEPS = frozenset({Action.REPLACE_POD, Action.DELETE_POD})
 SPREADING = frozenset(
     {
         Action.WRITE_VAULT,
@@ -70,7 +71,7 @@ class WorldPod:
     born: datetime = NOW
     started: datetime | None = None
     deleting: datetime | None = None
-    grace: timedelta = timedelta(seconds=300)
+    grace: timedelta = OWN_GRACE
     accepted: int = 0
     refused: int = 0
     restarts: int = 0
@@ -168,6 +169,7 @@ class World:
             started_at=pod.started.replace(microsecond=0) if pod.started else None,
             deleting_since=pod.deleting,
             grace=pod.grace,
+            own_grace=OWN_GRACE,
             restarts=pod.restarts,
             wal_persistent=pod.wal,
             budget=self.budget,
@@ -278,8 +280,6 @@ class World:
                 self.put(None)
             case Action.REPLACE_POD | Action.DELETE_POD:
                 self._remove(step, seen)
-            case Action.END_POD:
-                self._of(step).grace = step.grace or timedelta(0)
             case Action.FLUSH:
                 pod = self._of(step)
                 pod.accepted += pod.holds in self.live
@@ -337,18 +337,15 @@ class World:
     def _check_pod(self, step: Step, seen: Snapshot, said: str) -> None:
         pod = self._of(step)
         works = pod.holds in self.live
-        if step.action is Action.END_POD:
-            assert not works, f"R1: cuts a working pod short: {said}"
-        else:
-            assert self.secret == self.source, f"R1, R3: starts a pod on another key: {said}"
-            assert not any(p.deleting for p in self.pods), f"two at once: {said}"
-            late = {p.ref.name for p in behind(currency.seen(seen))}
-            young = {
-                p.name
-                for p in self.pods
-                if not self._ready(p) and p.holds == self.source and p.restarts <= 3
-            }
-            assert not young - late, f"one is starting: {said}"
+        assert self.secret == self.source, f"R1, R3: starts a pod on another key: {said}"
+        assert not any(p.deleting for p in self.pods), f"two at once: {said}"
+        late = {p.ref.name for p in behind(currency.seen(seen))}
+        young = {
+            p.name
+            for p in self.pods
+            if not self._ready(p) and p.holds == self.source and p.restarts <= 3
+        }
+        assert not young - late, f"one is starting: {said}"
         if pod.wal is False and not works:
             assert self.policy.accept_loss, f"loses lines: {said}"
 

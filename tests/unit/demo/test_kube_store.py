@@ -204,6 +204,11 @@ def test_a_running_pod_ends_with_its_grace(store: Store, clock: Clock) -> None:
     assert first["deletionGracePeriodSeconds"] == 60
     store.delete(made, options={"gracePeriodSeconds": 600})
     assert store.get("Pod", "loki-0", "ns")["metadata"] == first
+    clock.advance(40)
+    late = store.delete(made, options={"gracePeriodSeconds": 50})["metadata"]
+    assert late["deletionGracePeriodSeconds"] == 50
+    late = store.delete(made, options={"gracePeriodSeconds": 10})["metadata"]
+    assert late["deletionGracePeriodSeconds"] == 1, "that end would be in the past"
     end = clock.advance(1)
     store.delete(made, options={"gracePeriodSeconds": 0})
     assert store.find("Pod", "loki-0", "ns") is None

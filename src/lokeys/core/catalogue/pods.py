@@ -40,14 +40,18 @@ POD_WILL_NOT_STOP = Rule(
     severity=Severity.WARNING,
     cause="pod_will_not_stop",
     title="a pod with a dead key hangs in its shutdown flush",
-    message="{place} is stopping since {since} and may hang for its whole grace of {grace_s} s",
-    meaning="Loki flushes before it ends, and retries what the store refuses.",
+    message="{place} is told to stop, and its dead key keeps it in its shutdown flush {end}",
+    meaning="Loki flushes before it ends, and retries what the store refuses. Kubernetes does not "
+    "shorten a grace period that runs: a second delete or eviction changes nothing.",
     why="That grace period is the outage: nothing takes its place meanwhile.",
     remedy=(
         Remedy(
-            text="where its WAL is on a volume, end it now; the lines come back at replay",
-            command="kubectl -n {namespace} delete pod {pod} --grace-period=2",
-            destructive=True,
+            text="let the store accept the pod's key again until it is gone: a flush that "
+            "succeeds ends it within seconds and keeps every line"
+        ),
+        Remedy(
+            text="or wait: lokeys goes on when it is gone. A forced deletion (grace period 0) "
+            "leaves its container running beside the next pod, on the same volume"
         ),
     ),
     hop=Hop.PODS,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from lokeys.core.catalogue import pods as rules
 from lokeys.core.currency import Currency, Seen
 from lokeys.core.finding import Confidence, Finding, time_to_json
+from lokeys.core.shutdown import hangs, holdings, latest_end
 from lokeys.core.snapshot import PodState
 
 
@@ -85,16 +86,13 @@ def pods_hold_unsaved_lines(snapshot: Seen) -> Iterator[Finding]:
 def pods_will_not_stop(snapshot: Seen) -> Iterator[Finding]:
     """A pod is told to stop, and its dead key keeps it in its shutdown flush."""
     for pod in snapshot.pods:
-        if pod.deleting_since is None or not snapshot.key(pod).dead:
-            continue
-        yield rules.POD_WILL_NOT_STOP.at(
-            pod.ref,
-            route=snapshot.spec.route,
-            since=time_to_json(pod.deleting_since),
-            grace_s=int(pod.grace.total_seconds()),
-            namespace=pod.ref.namespace,
-            pod=pod.ref.name,
-        )
+        if hangs(pod, snapshot):
+            yield rules.POD_WILL_NOT_STOP.at(
+                pod.ref,
+                route=snapshot.spec.route,
+                evidence=[holdings(pod)],
+                end=latest_end(pod, snapshot),
+            )
 
 
 def rollout_is_blocked(snapshot: Seen) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from lokeys.core.model import Hop, Prove, Ref
 from lokeys.core.plan.course import Course, Stop
 from lokeys.core.plan.source import unseen, waiting
 from lokeys.core.plan.steps import Action, Step
+from lokeys.core.shutdown import HELP, hangs, holdings, latest_end
 from lokeys.core.snapshot import PodState, WorkloadState
 
 SHORT_GRACE = timedelta(seconds=2)
@@ -33,9 +34,9 @@ def plan_pods(course: Course) -> Course | Stop:
     snapshot = course.snapshot
     if course.secret_changes:
         return _projected(course)
-    dying = _end_the_dying(course)
-    if dying is not None:
-        return dying
+    stopping = _stopping(snapshot)
+    if stopping is not None:
+        return stopping
     late = _in_order(snapshot, behind(snapshot))
     if not late:
         return course
@@ -114,34 +115,17 @@ def _is_dying_pair(course: Course) -> bool:
     return course.secret_changes and verdict is not None and verdict.refused
 
 
-def _end_the_dying(course: Course) -> Stop | None:
-    """End a pod that only its dead key keeps from stopping; wait for one that is going."""
-    dying = [pod for pod in course.snapshot.pods if pod.deleting_since is not None]
-    for pod in dying:
-        hangs = pod.writes and course.snapshot.key(pod).dead and pod.grace > SHORT_GRACE
-        if hangs and (pod.wal_persistent or course.policy.accept_loss):
-            return Stop(steps=(_end(pod),))
-    if not dying:
+def _stopping(snapshot: Seen) -> Stop | None:
+    """Return that a pod which is told to stop is waited for: nobody can shorten its grace."""
+    stopping = [pod for pod in snapshot.pods if pod.deleting_since is not None]
+    if not stopping:
         return None
-    first = dying[0]
-    may_hang = first.writes and first.grace > SHORT_GRACE
-    why = "it is stopping"
-    step = waiting(first.ref, Hop.PODS, why, look_again_s=1.0, watched=not may_hang)
-    return Stop(steps=(step,))
-
-
-def _end(pod: PodState) -> Step:
-    return Step(
-        action=Action.END_POD,
-        hop=Hop.PODS,
-        target=pod.ref,
-        why="its dead key keeps it in its shutdown flush"
-        + ("; its WAL is on a volume" if pod.wal_persistent else ""),
-        changes=f"its remaining grace becomes {SHORT_GRACE.seconds} s",
-        destructive=not pod.wal_persistent,
-        pod=pod,
-        grace=SHORT_GRACE,
-    )
+    pod = next((each for each in stopping if hangs(each, snapshot)), stopping[0])
+    why = f"it is stopping, {latest_end(pod, snapshot)}"
+    if hangs(pod, snapshot):
+        end, held = latest_end(pod, snapshot), holdings(pod)
+        why = f"its dead key keeps it in its shutdown flush {end}; {held}; {HELP}"
+    return Stop(steps=(waiting(pod.ref, Hop.PODS, why, look_again_s=1.0, watched=True),))
 
 
 def _pause(snapshot: Seen, late: list[PodState]) -> Stop | None:

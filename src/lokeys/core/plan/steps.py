@@ -27,7 +27,6 @@ class Action(StrEnum):
     RECREATE_SECRET = "recreate-secret"
     WRITE_SECRET = "write-secret"
     REPLACE_POD = "replace-pod"
-    END_POD = "end-pod"
     DELETE_POD = "delete-pod"
     FLUSH = "flush"
     PROVE = "prove"

@@ -253,17 +253,13 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
             verbs=("create",),
             why="replaces a pod that holds an old key, budgets honoured",
         )
+    if _heals(spec) and any(workload.force for workload in spec.workloads):
         yield Grant(
             namespace=home,
             group=CORE,
             resource="pods",
             verbs=("delete",),
-            why="shortens the grace of a pod that hangs in its shutdown with a dead key"
-            + (
-                "; `force`: replaces one that a budget holds for five minutes"
-                if any(workload.force for workload in spec.workloads)
-                else ""
-            ),
+            why="`force`: replaces a pod that a budget holds for five minutes",
         )
 
 

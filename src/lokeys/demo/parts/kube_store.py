@@ -205,21 +205,24 @@ class Store:
         if options.get("propagationPolicy") == "Orphan":
             self._orphan(old["metadata"]["uid"])
         grace = _grace_s(kind, old, options.get("gracePeriodSeconds"))
+        if not grace and not old["metadata"].get("finalizers"):
+            self._remove(kind, old)
+            return old
+        now = self.clock()
+        end = now + timedelta(seconds=grace)
+        if "deletionTimestamp" in old["metadata"]:
+            granted = old["metadata"].get("deletionGracePeriodSeconds", 0)
+            if grace >= granted:
+                return old  # a longer grace is no reason to wait longer
+            # As the real one: the end moves by as much as the grace is shortened, never before now.
+            end = datetime.fromisoformat(old["metadata"]["deletionTimestamp"])
+            end -= timedelta(seconds=granted - grace)
+            if end < now:
+                end, grace = now, min(grace, 1)
         new = copy.deepcopy(old)
-        if grace or old["metadata"].get("finalizers"):
-            end = self.clock() + timedelta(seconds=grace)
-            if "deletionTimestamp" in old["metadata"]:
-                granted = old["metadata"].get("deletionGracePeriodSeconds", 0)
-                if grace >= granted:
-                    return old  # a longer grace is no reason to wait longer
-                # As the real one: the end moves by as much as the grace is shortened.
-                end = datetime.fromisoformat(old["metadata"]["deletionTimestamp"])
-                end -= timedelta(seconds=granted - grace)
-            new["metadata"]["deletionTimestamp"] = rfc3339(end)
-            new["metadata"]["deletionGracePeriodSeconds"] = grace
-            return self._commit(kind, self._key_of(kind, old), old, new)
-        self._remove(kind, old)
-        return old
+        new["metadata"]["deletionTimestamp"] = rfc3339(end)
+        new["metadata"]["deletionGracePeriodSeconds"] = grace
+        return self._commit(kind, self._key_of(kind, old), old, new)
 
     def _rewrite(self, kind: Kind, old: Json, new: Json, author: Author) -> Json:
         _check_preconditions(kind, old, new.setdefault("metadata", {}))

@@ -174,16 +174,17 @@ class PodRunner:
         return self._node.folder / "pods" / str(self._uid)
 
     async def _terminate(self, woken: asyncio.Event) -> None:
-        """Let Loki stop by itself until its grace is over, then end it and the pod."""
+        """Let Loki stop by itself until its grace is over, then end it and the pod.
+
+        As on a real node, that is the grace of the first delete: a later one shortens nothing.
+        """
         loop = asyncio.get_running_loop()
         stopping = asyncio.ensure_future(self.loki.stop() if self.loki else asyncio.sleep(0))
-        end_s = float("inf")
-        while (pod := self._present()) and not stopping.done():
+        first = self._present()
+        grace_s = first["metadata"]["deletionGracePeriodSeconds"] if first else 0
+        end_s = loop.time() + grace_s
+        while self._present() and not stopping.done() and loop.time() < end_s:
             woken.clear()
-            grace_s = pod["metadata"]["deletionGracePeriodSeconds"]
-            end_s = min(end_s, loop.time() + grace_s)
-            if loop.time() >= end_s:
-                break
             self._report()
             change = asyncio.ensure_future(woken.wait())
             await asyncio.wait(
