@@ -13,7 +13,7 @@ from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.lokistack.parse import parse
 from lokeys.core.model import Ref
 from lokeys.core.operate.course import Course, decide, plan
-from lokeys.core.operate.intents import Intent
+from lokeys.core.operate.intents import Intent, kept_images
 from lokeys.core.operate.live import Live, Pod, PodState, Rollout, Workload
 from lokeys.core.operate.snapshot import StackSnapshot, Trial
 from lokeys.core.operate.status import status_of
@@ -191,6 +191,7 @@ class StackWorld:
             template=intent.template,
             marks=intent.marks,
             fixed=intent.fixed,
+            images=kept_images(intent.manifest),
             account=intent.manifest["spec"]["template"]["spec"]["serviceAccountName"],
             rollout=replace(
                 before,

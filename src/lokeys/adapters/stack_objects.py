@@ -21,6 +21,8 @@ from lokeys.core.operate.intents import (
     OWNER_UID,
     digest,
     fixed_of,
+    images_of,
+    kept_images,
     marks_of,
 )
 from lokeys.core.operate.live import Live, Pod, PodState, Rollout, Workload
@@ -161,6 +163,7 @@ def _workload(obj: Json, own: Object | None) -> Workload:
         template=None if template is None else digest(template),
         marks=marks_of(obj),
         fixed=_bare_claims(fixed_of(obj)),
+        images=images_of(obj) if own is None else kept_images(obj),
         account=text_at(obj, "spec", "template", "spec", "serviceAccountName"),
     )
 

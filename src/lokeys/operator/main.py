@@ -56,7 +56,7 @@ class Settings:
     config: ClusterConfig
     namespace: str | None = None
     system_namespace: str = fingerprints.SYSTEM_NAMESPACE
-    host: str = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside the pod
+    host: str = "127.0.0.1"
     port: int = 8080
     lokistacks: Choice = Choice.LABELLED
     stacks: StackSettings = field(default_factory=StackSettings)

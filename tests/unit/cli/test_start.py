@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 import lokeys.cli.main as lokeys_cli
 from lokeys import __version__
+from lokeys.cli.commands.operator import command as operator
 from lokeys.cli.main import COMMANDS, code_of, lokeys
 from lokeys.cli.options import Command, Options, options_of
 from lokeys.errors import (
@@ -227,6 +228,22 @@ def test_a_host_that_can_be_is_taken(host: str) -> None:
     args = ["operator", "--host", host, "--kubeconfig", "/nowhere"]
     result = CliRunner().invoke(lokeys, args, standalone_mode=False)
     assert isinstance(result.exception, BadInput)
+
+
+@pytest.mark.parametrize(
+    ("variables", "where"),
+    [({}, "127.0.0.1"), ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "0.0.0.0")],
+    ids=["on a laptop", "in a pod"],
+)
+def test_pages_are_served_to_others_in_a_pod_only(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], where: str
+) -> None:
+    """There probes and Prometheus ask; on a laptop nobody but its user should."""
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    context = operator.make_context("operator", [])
+    assert context.params["host"] == where
 
 
 def ended(redirected: str, *args: str) -> tuple[int, str]:

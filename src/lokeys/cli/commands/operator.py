@@ -20,6 +20,7 @@ from lokeys.operator.main import Settings, run
 from lokeys.operator.stack_operator import Choice
 from lokeys.operator.stacks import Settings as StackSettings
 
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside the pod
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -75,9 +76,9 @@ def _namespace(ctx: click.Context, param: click.Parameter, value: str) -> str:
 )
 @click.option(
     "--host",
-    default="0.0.0.0",  # noqa: S104 - probes come from outside the pod
+    default=lambda: _EVERYWHERE if "KUBERNETES_SERVICE_HOST" in os.environ else "127.0.0.1",
     callback=_host,
-    show_default=True,
+    show_default=f"{_EVERYWHERE} in a pod, else 127.0.0.1",
     help="Where those pages listen.",
 )
 @click.option(

@@ -11,11 +11,15 @@ from lokeys.core.storage.model import CloudEnvironment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """The container images; the operator takes them from its environment (RELATED_IMAGE_…)."""
+    """The container images; the operator takes them from its environment (RELATED_IMAGE_…).
+
+    The tags of `gateway` and `opa` are those that the Tempo Operator 0.22.0 ships. Of the
+    passthrough gateway no tag is known but `latest`, and no digest of any was verified.
+    """
 
     loki: str = "docker.io/grafana/loki:3.7.3"
-    gateway: str = "quay.io/observatorium/api:latest"
-    opa: str = "quay.io/observatorium/opa-openshift:latest"
+    gateway: str = "quay.io/observatorium/api:main-2026-08-13-db2b289"
+    opa: str = "quay.io/observatorium/opa-openshift:main-2026-07-01-dbb77e0"
     passthrough: str = "quay.io/openshift-logging/passthrough-gateway:latest"
 
 

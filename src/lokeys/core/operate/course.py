@@ -96,6 +96,7 @@ def decide(snapshot: StackSnapshot, intents: tuple[Intent, ...] | None) -> Cours
     if intents is None:
         return Course()
     live = snapshot.objects
+    intents = tuple(_keeping_images(each, live) for each in intents)
     workloads, immutable = _possible(intents, live, snapshot.ref)
     open_questions = unproved(snapshot)
     turn = next_turn(workloads, live, unproved=open_questions)
@@ -186,6 +187,13 @@ def _is_wrong(intent: Intent, live: Mapping[Ref, Live]) -> bool:
 
 def _is_loki_config(intent: Intent, snapshot: StackSnapshot) -> bool:
     return intent.ref == Ref("ConfigMap", f"{snapshot.ref.name}-config", snapshot.ref.namespace)
+
+
+def _keeping_images(intent: Intent, live: Mapping[Ref, Live]) -> Intent:
+    """Return the intent of a workload that was taken over with the images that it has."""
+    found = live.get(intent.ref)
+    kept = found.workload.images if found is not None and found.workload is not None else {}
+    return intent.with_images(kept) if kept else intent
 
 
 def _possible(

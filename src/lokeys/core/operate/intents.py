@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lokeys.core.json_fields import mappings_at, text_at
 from lokeys.core.loki import names
 from lokeys.core.loki.options import RenderOptions
 from lokeys.core.loki.pods import Manifest
@@ -26,7 +27,10 @@ MANAGER = "lokeys"
 OWNER_UID = "lokeys.dev/owner-uid"
 OWNER = "lokeys.dev/owner"
 """Objects without a namespace cannot refer to an owner that has one: they name it so."""
+KEPT_IMAGES = "lokeys.dev/kept-images"
+"""On a workload that was taken over: which images stay, by container. Without it, they go."""
 MARKS = (names.CONFIG_HASH, names.STORE_HASH, names.MANAGED_HASH)
+MAX_KEPT_BYTES = 4096
 _FIXED = {
     "Deployment": ("selector",),
     "StatefulSet": ("podManagementPolicy", "selector", "serviceName", "volumeClaimTemplates"),
@@ -65,6 +69,30 @@ class Intent:
         template = spec["template"] | {"metadata": metadata | {"annotations": {**others, **marks}}}
         return intent_of(self.manifest | {"spec": spec | {"template": template}})
 
+    def with_images(self, kept: Mapping[str, str]) -> Intent:
+        """Return the same with other images of its containers, which it says to have kept."""
+        metadata, spec = self.manifest["metadata"], self.manifest["spec"]
+        pod = spec["template"]["spec"]
+        wanted = {each["name"]: each["image"] for each in pod["containers"]}
+        others = {n: kept[n] for n in sorted(wanted) if kept.get(n, wanted[n]) != wanted[n]}
+        if not others:
+            return self
+        images = {wanted[name]: image for name, image in others.items()}
+        containers = {
+            part: [each | {"image": images.get(each["image"], each["image"])} for each in pod[part]]
+            for part in ("initContainers", "containers")
+            if part in pod
+        }
+        annotations = metadata.get("annotations", {}) | {KEPT_IMAGES: json.dumps(others)}
+        template = spec["template"] | {"spec": pod | containers}
+        return intent_of(
+            self.manifest
+            | {
+                "metadata": metadata | {"annotations": annotations},
+                "spec": spec | {"template": template},
+            }
+        )
+
     def with_fixed(self, fixed: Mapping[str, Any]) -> Intent:
         """Return the same with the fields that cannot be changed as they are."""
         return intent_of(self.manifest | {"spec": {**self.manifest["spec"], **fixed}})
@@ -94,6 +122,25 @@ def digest(content: object) -> str:
     """Return a digest of plain data that does not hang on the order of names."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def kept_images(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the images that a workload says were kept; what cannot be read was not."""
+    text = (manifest["metadata"].get("annotations") or {}).get(KEPT_IMAGES)
+    if not isinstance(text, str) or len(text) > MAX_KEPT_BYTES:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {name: image for name, image in pairs if isinstance(image, str)}
+
+
+def images_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the images of a workload's containers."""
+    found = mappings_at(manifest, "spec", "template", "spec", "containers")
+    return {text_at(each, "name"): text_at(each, "image") for each in found}
 
 
 def marks_of(manifest: Mapping[str, Any]) -> dict[str, str]:

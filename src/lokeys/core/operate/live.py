@@ -46,6 +46,9 @@ class Workload:
     """The hashes that its pods wear: those of configuration and credentials."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """The fields that the API server lets nobody change."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """The images that stay, by container: all of a workload that another operator has made; of
+    ours, those that were kept when it was taken over."""
     account: str = ""
     """The service account that its pods run as; empty where none is named."""
 

@@ -9,10 +9,12 @@ import pytest
 
 from fakes.stacks import GOOD, UID, StackWorld, managed_secret, refused
 from lokeys.core.loki import names
+from lokeys.core.loki.options import Images
 from lokeys.core.lokistack.model import Component
 from lokeys.core.model import Ref
 from lokeys.core.operate.course import PROOF_EVERY, decide, plan
 from lokeys.core.operate.credentials import first_pods
+from lokeys.core.operate.intents import images_of
 from lokeys.core.operate.live import Live, PodState
 from lokeys.core.operate.rollout import UNREADY_FOR
 from lokeys.core.operate.snapshot import Trial
@@ -552,6 +554,36 @@ def test_a_running_stack_is_taken_over_in_one_ordered_roll() -> None:
         world.settle_all()
     assert rolled == [*ORDER, "distributor"]
     assert world.main == ("Ready", "ReadyComponents")
+
+
+def test_a_stack_that_is_taken_over_keeps_its_images() -> None:
+    """Of every workload, after the roll too, until somebody takes the annotation away."""
+    world = former(RULER)
+    there = "registry.example/loki@sha256:0"
+    for ref, live in world.objects.items():
+        if live.workload is not None:
+            images = {f"loki-{component(ref)}": there}
+            world.objects[ref] = replace(live, workload=replace(live.workload, images=images))
+
+    def used() -> set[str]:
+        return {
+            image
+            for each in world.intents.values()
+            if each.component
+            for image in images_of(each.manifest).values()
+        }
+
+    world.run()
+    assert used() == {there}
+    world.writes.clear()
+    assert world.step().rests
+    for ref, live in world.objects.items():
+        if live.workload is not None:
+            world.objects[ref] = replace(
+                live, content="edited", workload=replace(live.workload, images={})
+            )
+    world.run()
+    assert used() == {Images().loki}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,17 @@ from fakes.stacks import UID, StackWorld
 from lokeys.core.loki import names
 from lokeys.core.model import Ref
 from lokeys.core.operate.course import plan
-from lokeys.core.operate.intents import OWNER, OWNER_UID, Intent, digest, fixed_of, marks_of
+from lokeys.core.operate.intents import (
+    KEPT_IMAGES,
+    OWNER,
+    OWNER_UID,
+    Intent,
+    digest,
+    fixed_of,
+    images_of,
+    kept_images,
+    marks_of,
+)
 from lokeys.core.operate.live import Live
 from manifests.lokistack import NAMESPACE, Choice
 
@@ -69,3 +79,24 @@ def test_what_a_stack_leaves_in_the_cluster_is_pruned_by_annotation() -> None:
     left = Ref("ClusterRole", "left-behind")
     world.objects[left] = Live(ref=left, uid="u", version="1", owners=frozenset({UID}), content="c")
     assert [live.ref for live in world.decide().prunes] == [left]
+
+
+def test_images_are_kept_by_container_and_said_to_be() -> None:
+    """Of all containers with the image, those that come first included; others stay."""
+    choice = Choice(tenancy="static", size="1x.small")
+    intent = planned(choice)[Ref("Deployment", "my-stack-gateway", NAMESPACE)]
+    kept = intent.with_images({"gateway": "registry.example/gateway@sha256:0", "other": "x"})
+    pod = kept.manifest["spec"]["template"]["spec"]
+    images = {each["image"] for part in ("initContainers", "containers") for each in pod[part]}
+    assert images == {"registry.example/gateway@sha256:0"}
+    assert kept_images(kept.manifest) == {"gateway": "registry.example/gateway@sha256:0"}
+    assert images_of(kept.manifest) == kept_images(kept.manifest)
+    assert intent.with_images(images_of(intent.manifest)) is intent
+    assert kept.template != intent.template
+
+
+@pytest.mark.parametrize("said", ["no JSON", "[1]", '{"a": 1}', "[" * 4000, '"' + "a" * 5000, 7])
+def test_what_somebody_writes_there_does_no_harm(said: object) -> None:
+    """It keeps nothing."""
+    assert kept_images({"metadata": {"annotations": {KEPT_IMAGES: said}}}) == {}
+    assert kept_images({"metadata": {}}) == {}
