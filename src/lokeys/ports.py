@@ -10,12 +10,14 @@ and hands it to nobody but another port.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
 from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.model import Bucket, Ref
+from lokeys.core.proxies import Proxies
 from lokeys.core.sensitive import Fingerprint, KeyPair, Sensitive
 from lokeys.core.snapshot import (
     DeliveryState,
@@ -221,6 +223,10 @@ class Exchanged:
 
 class Clouds(Protocol):
     """The providers and stores of all clouds. Never raises for an answer, nor for silence."""
+
+    def through(self, proxies: Proxies) -> AbstractAsyncContextManager[Clouds]:
+        """Return the same clouds, reached through these proxies while the context lasts."""
+        ...
 
     async def exchange(
         self, trust: Trust, issued: IssuedToken, *, ca_bundle: str | None

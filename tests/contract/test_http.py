@@ -132,8 +132,8 @@ def test_redirects_are_answers() -> None:
         assert get(url).status == 301
 
 
-def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a shell says about proxies does not change whom we ask."""
+def test_a_client_reads_no_environment_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes through the proxies that it is given, and it was given none."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     with serve(echo) as url:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from lokeys.core.proxies import Proxies
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.core.trust.identity import Place, ServiceAccountKey, StaticKey, Trust
 from lokeys.core.trust.verification import Link, LinkName, held
@@ -29,6 +32,12 @@ class FakeClouds:
     shown: list[Trust | StaticKey] = field(default_factory=list)
     tried: list[tuple[Place, Credential, str]] = field(default_factory=list)
     ca_bundles: list[str | None] = field(default_factory=list)
+    proxies: list[Proxies] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def through(self, proxies: Proxies) -> AsyncIterator[FakeClouds]:
+        self.proxies.append(proxies)
+        yield self
 
     async def exchange(
         self, trust: Trust, issued: IssuedToken, *, ca_bundle: str | None

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from lokeys.adapters.azure_blob import BlobContainer
@@ -13,6 +15,7 @@ from lokeys.adapters.google_storage import GcsBucket
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.s3_place import try_s3
 from lokeys.adapters.sts import Sts
+from lokeys.core.proxies import Proxies
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.core.trust.identity import (
     AccessKey,
@@ -39,6 +42,12 @@ class AllClouds:
 
     clients: HttpClients
     clock: Clock
+
+    @asynccontextmanager
+    async def through(self, proxies: Proxies) -> AsyncIterator[AllClouds]:
+        """Give the same clouds, reached through these proxies while the context lasts."""
+        async with self.clients.through(proxies) as clients:
+            yield replace(self, clients=clients)
 
     async def exchange(
         self, trust: Trust, issued: IssuedToken, *, ca_bundle: str | None

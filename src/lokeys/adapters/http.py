@@ -4,8 +4,8 @@
     make_client ── dial ──▶ transport ──▶ bounded_request ──▶ Reply
     (CA bundle)   (detour)               (seconds, bytes)     or NoAnswer(reason), TooLong
 
-Environment proxies and ~/.netrc are never used: what the environment of a person's shell says must
-not change what a store is asked, nor add a password to it. Redirects are answers, not followed.
+Redirects are answers, not followed. No client reads an environment or ~/.netrc itself: it goes
+through the proxies that it is given (`core.proxies`: Loki's own rules).
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ from enum import StrEnum
 
 import httpx2
 
+from lokeys.core.proxies import NO_PROXIES, Proxies, ProxyAddress, Unusable
 from lokeys.core.storage.certificates import BEGIN, END, bodies
 from lokeys.errors import BadInput, NotReadable, Unreachable
+
+_VIA = "lokeys_proxy"
+_PROXY_WANTS_LOGIN = 407
 
 # Their messages carry whole URLs, and RGW's admin API takes key ids in its queries.
 for _name in ("httpx2", "httpcore2", "botocore.auth"):
@@ -50,6 +54,7 @@ class Reason(StrEnum):
     TLS_NAME_MISMATCH = "tls_name_mismatch"
     TLS_SCHEME_MISMATCH = "tls_scheme_mismatch"
     TLS_FAILED = "tls_failed"
+    PROXY = "proxy"
 
 
 _SAID = {
@@ -63,6 +68,7 @@ _SAID = {
     Reason.TLS_NAME_MISMATCH: "the certificate is for another name",
     Reason.TLS_SCHEME_MISMATCH: "http spoken to a TLS port, or https to a plain one",
     Reason.TLS_FAILED: "the TLS handshake failed",
+    Reason.PROXY: "the proxy does not let it through",
 }
 
 
@@ -111,7 +117,8 @@ async def bounded_request(
     except TimeoutError:
         failure = NoAnswer(where, Reason.TIMEOUT)
     except httpx2.RequestError as error:
-        failure = NoAnswer(where, _reason_of(error), note=_expiry_note(error))
+        notes = (_expiry_note(error), _proxy_note(request, error))
+        failure = NoAnswer(where, _reason_of(error), note="; ".join(filter(None, notes)))
     # Raised outside of the handlers: the original's text may hold a header, and so a key.
     raise failure
 
@@ -120,6 +127,8 @@ async def _ask(client: httpx2.AsyncClient, request: httpx2.Request, *, max_bytes
     response = await client.send(request, stream=True)
     body = bytearray()
     try:
+        if response.status_code == _PROXY_WANTS_LOGIN and _VIA in request.extensions:
+            raise httpx2.ProxyError(str(response.status_code), request=request)
         # Raw, because a few compressed bytes can unfold into gigabytes. We ask for none such.
         async for part in response.aiter_raw():
             body += part
@@ -149,11 +158,24 @@ def make_client(
     return httpx2.AsyncClient(transport=wire, trust_env=False, follow_redirects=False)
 
 
-def make_wire(ca_bundle: str | None) -> httpx2.AsyncBaseTransport:
+def make_wire(ca_bundle: str | None, proxies: Proxies = NO_PROXIES) -> httpx2.AsyncBaseTransport:
     """Return what holds connections to whoever `ca_bundle` vouches for."""
+    context = tls_context(ca_bundle)
+    direct = _wire(context, None)
+    if proxies == NO_PROXIES:
+        return direct
+    return _Proxied(direct, proxies, lambda proxy: _wire(context, proxy))
+
+
+def _wire(context: ssl.SSLContext, proxy: ProxyAddress | None) -> httpx2.AsyncBaseTransport:
+    named = None
+    if proxy is not None:  # Go's client, too, trusts the same authorities for proxy and store
+        secure = context if proxy.shown.startswith("https:") else None
+        named = httpx2.Proxy(proxy.shown, auth=proxy.login, ssl_context=secure)
     return httpx2.AsyncHTTPTransport(
-        verify=tls_context(ca_bundle),
+        verify=context,
         trust_env=False,
+        proxy=named,
         # A kept connection that the server closes at the wrong moment looks like a dead store.
         # Five seconds serve the four calls of a test, and nothing is kept between two tests.
         limits=httpx2.Limits(
@@ -202,7 +224,10 @@ class _Dialling(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url
-        host, port = await self._dial(url.host, _port_of(url))
+        named = (url.host, _port_of(url))
+        host, port = await self._dial(*named)
+        if (host, port) == named:
+            return await self._wire.handle_async_request(request)
         detour = httpx2.Request(
             request.method,
             url.copy_with(host=host, port=port),
@@ -214,6 +239,38 @@ class _Dialling(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._wire.aclose()
+
+
+class _Proxied(httpx2.AsyncBaseTransport):
+    """Connects through the proxy that an address has, or without one where it has none."""
+
+    def __init__(
+        self,
+        direct: httpx2.AsyncBaseTransport,
+        proxies: Proxies,
+        through: Callable[[ProxyAddress], httpx2.AsyncBaseTransport],
+    ) -> None:
+        self._direct = direct
+        self._proxies = proxies
+        self._through = through
+        self._wires: dict[ProxyAddress, httpx2.AsyncBaseTransport] = {}
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        url = request.url
+        try:
+            proxy = self._proxies.of(url.scheme, url.raw_host.decode("ascii"), _port_of(url))
+        except Unusable as problem:
+            raise NoAnswer(f"{url.host}:{_port_of(url)}", Reason.PROXY, note=str(problem)) from None
+        if proxy is None:
+            return await self._direct.handle_async_request(request)
+        request.extensions[_VIA] = proxy.shown
+        if proxy not in self._wires:  # one for each scheme at most
+            self._wires[proxy] = self._through(proxy)
+        return await self._wires[proxy].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for wire in (self._direct, *self._wires.values()):
+            await wire.aclose()
 
 
 def _port_of(url: httpx2.URL) -> int:
@@ -231,6 +288,8 @@ _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAI
 
 
 def _reason_of(error: httpx2.RequestError) -> Reason:
+    if isinstance(error, httpx2.ProxyError):
+        return Reason.PROXY
     if isinstance(error, httpx2.ConnectTimeout):
         return Reason.NO_CONNECTION
     if isinstance(error, httpx2.TimeoutException):
@@ -274,6 +333,15 @@ def _expiry_note(error: httpx2.RequestError) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code == _EXPIRED:
             return "the certificate has expired"
     return ""
+
+
+def _proxy_note(request: httpx2.Request, error: httpx2.RequestError) -> str:
+    """Return which proxy was used; of its own answer the status alone."""
+    via = request.extensions.get(_VIA)
+    if via is None:
+        return ""
+    status = str(error)[:3] if isinstance(error, httpx2.ProxyError) else ""
+    return f"through {via}, which answers {status}" if status.isdecimal() else f"through {via}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

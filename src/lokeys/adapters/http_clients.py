@@ -21,11 +21,16 @@ from typing import Self
 import httpx2
 
 from lokeys.adapters.http import Dial, make_client, make_wire, tls_context
+from lokeys.core.proxies import NO_PROXIES, Proxies
 
 MOST_WIRES = 16
 """So many are kept open. More are open only while each of them has a request under way."""
 UNUSED_S = 60.0
 """What nobody has used for so long is closed: routes ask again within half a minute."""
+
+
+Key = tuple[str | None, Proxies]
+"""The CA bundle that a wire trusts, and the proxies that it goes through."""
 
 
 @dataclass(slots=True)
@@ -45,11 +50,13 @@ class HttpClients:
         self,
         *,
         dial: Dial | None = None,
-        wire: Callable[[str | None], httpx2.AsyncBaseTransport] = make_wire,
+        proxies: Proxies = NO_PROXIES,
+        wire: Callable[[str | None, Proxies], httpx2.AsyncBaseTransport] = make_wire,
     ) -> None:
         self._dial = dial
+        self._proxies = proxies
         self._make_wire = wire
-        self._wires: OrderedDict[str | None, Wire] = OrderedDict()
+        self._wires: OrderedDict[Key, Wire] = OrderedDict()
         """The one that was used last comes last."""
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -58,13 +65,24 @@ class HttpClients:
 
     def trusting(self, ca_bundle: str | None) -> httpx2.AsyncClient:
         """Return a client for `ca_bundle`; raises BadInput where that is no certificate."""
-        tls_context(ca_bundle)
-        return make_client(dial=self._dial, transport=_Shared(self, ca_bundle))
+        return self._client(ca_bundle, self._proxies)
 
-    def take(self, ca_bundle: str | None) -> Wire:
-        """Return the wire of a bundle; the caller owes a `give_back`."""
-        wire = self._wires.pop(ca_bundle, None) or Wire(self._make_wire(ca_bundle))
-        self._wires[ca_bundle] = wire
+    def direct(self) -> httpx2.AsyncClient:
+        """Return a client for what is near: pods by their addresses, through no proxy."""
+        return self._client(None, NO_PROXIES)
+
+    def through(self, proxies: Proxies) -> HttpClients:
+        """Return clients with other proxies; they are the caller's to close."""
+        return HttpClients(dial=self._dial, proxies=proxies, wire=self._make_wire)
+
+    def _client(self, ca_bundle: str | None, proxies: Proxies) -> httpx2.AsyncClient:
+        tls_context(ca_bundle)
+        return make_client(dial=self._dial, transport=_Shared(self, (ca_bundle, proxies)))
+
+    def take(self, key: Key) -> Wire:
+        """Return the wire of a bundle and its proxies; the caller owes a `give_back`."""
+        wire = self._wires.pop(key, None) or Wire(self._make_wire(*key))
+        self._wires[key] = wire
         wire.requests += 1
         if wire.end is not None:
             wire.end.cancel()
@@ -72,22 +90,22 @@ class HttpClients:
         self._close_beyond()
         return wire
 
-    def give_back(self, ca_bundle: str | None, wire: Wire) -> None:
-        """Say that one request of a bundle's wire is over."""
+    def give_back(self, key: Key, wire: Wire) -> None:
+        """Say that one request of a wire is over."""
         wire.requests -= 1
-        if not wire.requests and self._wires.get(ca_bundle) is wire:
+        if not wire.requests and self._wires.get(key) is wire:
             loop = asyncio.get_running_loop()
-            wire.end = loop.call_later(UNUSED_S, lambda: self._close(ca_bundle))
+            wire.end = loop.call_later(UNUSED_S, lambda: self._close(key))
             self._close_beyond()
 
     def _close_beyond(self) -> None:
         """Close what was not used for longest, down to the bound."""
-        unused = [bundle for bundle, wire in self._wires.items() if not wire.requests]
-        for bundle in unused[: max(len(self._wires) - MOST_WIRES, 0)]:
-            self._close(bundle)
+        unused = [key for key, wire in self._wires.items() if not wire.requests]
+        for key in unused[: max(len(self._wires) - MOST_WIRES, 0)]:
+            self._close(key)
 
-    def _close(self, ca_bundle: str | None) -> None:
-        wire = self._wires.pop(ca_bundle)
+    def _close(self, key: Key) -> None:
+        wire = self._wires.pop(key)
         if wire.end is not None:
             wire.end.cancel()
         task = asyncio.get_running_loop().create_task(wire.transport.aclose())
@@ -96,8 +114,8 @@ class HttpClients:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for bundle in tuple(self._wires):
-            self._close(bundle)
+        for key in tuple(self._wires):
+            self._close(key)
         while self._closing:
             await asyncio.wait(self._closing)
 
@@ -116,14 +134,14 @@ class HttpClients:
 class _Shared(httpx2.AsyncBaseTransport):
     """Sends each request over the wire that its bundle has at that moment."""
 
-    def __init__(self, clients: HttpClients, ca_bundle: str | None) -> None:
+    def __init__(self, clients: HttpClients, key: Key) -> None:
         self._clients = clients
-        self._ca_bundle = ca_bundle
+        self._key = key
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         async with AsyncExitStack() as stack:
-            wire = self._clients.take(self._ca_bundle)
-            stack.callback(self._clients.give_back, self._ca_bundle, wire)
+            wire = self._clients.take(self._key)
+            stack.callback(self._clients.give_back, self._key, wire)
             response = await wire.transport.handle_async_request(request)
             stream = response.stream
             assert isinstance(stream, httpx2.AsyncByteStream)  # noqa: S101 - of an async transport

@@ -62,7 +62,7 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
             cluster, spec.workloads, namespace=spec.namespace, secret=spec.secret.name
         ),
         store=S3Store(spec.bucket, access.clients.trusting(spec.bucket.ca_bundle), cluster.clock),
-        loki=KubernetesLoki(cluster, spec.workloads, client=access.clients.trusting(None)),
+        loki=KubernetesLoki(cluster, spec.workloads, client=access.clients.direct()),
         bucket=spec.bucket,
     )
 

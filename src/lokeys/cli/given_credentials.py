@@ -20,7 +20,7 @@ from lokeys.cli import screens
 from lokeys.cli.names import named
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
-from lokeys.cli.session import Session, run_session
+from lokeys.cli.session import Session, proxies_told, run_session
 from lokeys.clock import utc_now
 from lokeys.core.model import Ref
 from lokeys.core.report import Link, heeded, ignore_of, probe_report
@@ -162,9 +162,10 @@ async def _in_cluster(given: Given, session: Session) -> int:
 
 
 async def _from_here(given: Given, options: Options) -> int:
-    async with HttpClients() as clients:
+    printer = Printer(no_color=options.no_color)
+    async with HttpClients(proxies=proxies_told(printer, options)) as clients:
         clouds = AllClouds(clients=clients, clock=utc_now)
-        return await probe_given(given, clouds, Printer(no_color=options.no_color), options)
+        return await probe_given(given, clouds, printer, options)
 
 
 async def probe_given(  # noqa: PLR0913 - what a try of given credentials hangs on

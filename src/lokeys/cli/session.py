@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from lokeys.cli.reach import Mode, Reach
 from lokeys.clock import utc_now
 from lokeys.core.finding import Finding, Severity
 from lokeys.core.model import Ref, RouteSpec
+from lokeys.core.proxies import Proxies, from_environment
 from lokeys.core.report import heeded, ignore_of
 from lokeys.core.snapshot import Memory
 from lokeys.core.storagecredential.status import fitted, memory_to_status
@@ -94,12 +96,14 @@ def run_session(options: Options, body: Callable[[Session], Awaitable[Answer]]) 
 async def opened(options: Options, printer: Printer | None = None) -> AsyncIterator[Session]:
     """Open a session on the cluster that the options choose."""
     config = cluster_config(options)
+    printer = printer or Printer(no_color=options.no_color)
+    proxies = proxies_told(printer, options)
     in_cluster = config.origin == "in-cluster"
     mode = Mode(options.reach)
     async with (
         Api(config, limits=Limits(call_s=CALL_S)) as api,
         Reach(api, mode=mode, in_cluster=in_cluster) as reach,
-        HttpClients(dial=reach.dial) as clients,
+        HttpClients(dial=reach.dial, proxies=proxies) as clients,
     ):
         # The first call: a dead server is told in words before anything is gathered.
         await api.raw_get("/version")
@@ -112,7 +116,7 @@ async def opened(options: Options, printer: Printer | None = None) -> AsyncItera
         clouds = AllClouds(clients=clients, clock=utc_now)
         yield Session(
             options=options,
-            printer=printer or Printer(no_color=options.no_color),
+            printer=printer,
             namespace=config.namespace,
             objects=objects,
             wire=lambda spec: wire(spec, access),
@@ -125,6 +129,15 @@ async def opened(options: Options, printer: Printer | None = None) -> AsyncItera
             kept=fingerprinter.kept,
             fingerprint_key=fingerprinter.key_name,
         )
+
+
+def proxies_told(printer: Printer, options: Options) -> Proxies:
+    """Return the environment's proxies; with -v the person is told which they are."""
+    proxies = from_environment(os.environ)
+    if options.verbose:
+        for line in proxies.told():
+            printer.talk((line, "faint"))
+    return proxies
 
 
 def cluster_config(options: Options) -> ClusterConfig:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from lokeys.clock import utc_now
 from lokeys.core.finding import Finding
 from lokeys.core.model import Ref
+from lokeys.core.proxies import from_environment
 from lokeys.core.trust.aws import AwsNeeds
 from lokeys.core.trust.azure import AzureNeeds
 from lokeys.core.trust.clouds import Needs, check
@@ -167,7 +168,7 @@ async def _live(needs: AwsNeeds) -> Checked:
     credentials = await ambient_credentials()
     documents: list[Fetched] = []
     gaps: list[str] = []
-    async with HttpClients() as clients:
+    async with HttpClients(proxies=from_environment(os.environ)) as clients:
         iam = Iam(
             client=clients.trusting(None),
             credentials=credentials,

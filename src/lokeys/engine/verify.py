@@ -7,11 +7,12 @@ exchange will look at, shown to the provider, and what that gives is used on the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lokeys.core.loki.store import MANAGED_SUFFIX, audience_of
-from lokeys.core.lokistack.model import LokiStack
+from lokeys.core.lokistack.model import LokiStack, Proxy
 from lokeys.core.model import Ref
+from lokeys.core.proxies import Proxies
 from lokeys.core.storage.model import (
     S3,
     AlibabaCloud,
@@ -64,7 +65,14 @@ class Verifier:
     async def verify(
         self, stack: LokiStack, storage: Storage, secret: SecretData, *, account: str
     ) -> Verification:
-        """Try the way of one service account to the bucket; never raises for what a link shows."""
+        """Try the way of one service account to the bucket; never raises for what a link shows.
+
+        A stack that names a proxy is tried through that one, as its pods go.
+        """
+        if stack.proxy is not None:
+            async with self.clouds.through(proxies_of(stack.proxy)) as clouds:
+                proxied, rest = replace(self, clouds=clouds), replace(stack, proxy=None)
+                return await proxied.verify(rest, storage, secret, account=account)
         expected: Way
         if not isinstance(storage, S3 | Azure | Gcs):
             expected, links = STATIC_WAY, _without_a_test(storage, secret)
@@ -162,6 +170,17 @@ class _Named:
 class _Issued:
     token: IssuedToken
     issuer: str
+
+
+def proxies_of(proxy: Proxy) -> Proxies:
+    """Return the proxies of a stack's own containers."""
+    return Proxies(
+        http=proxy.http,
+        https=proxy.https,
+        no_proxy=proxy.exceptions,
+        http_from="spec.proxy.httpProxy",
+        https_from="spec.proxy.httpsProxy",
+    )
 
 
 async def try_key(

@@ -8,18 +8,18 @@ connection of its own.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
+from lokeys.core.proxies import Unusable, address_of, from_environment
 from lokeys.errors import BadInput
 from lokeys.kube.credentials import ExecAuth
 from lokeys.kube.kubeconfig import ClusterConfig
-from lokeys.kube.kubeconfig_fields import is_proxy
 from lokeys.kube.multiplexed import MultiplexedTransport
 from lokeys.kube.tls import context_for, present
 from lokeys.kube.tokens import BearerAuth, TokenFileAuth
@@ -113,19 +113,19 @@ class Connection:
         self._renewables.append(_Renewable(make))
         return self._renewables[-1]
 
-    def _proxy(self) -> str | None:
-        """Return the proxy that the kubeconfig names, else the environment's."""
+    def _proxy(self) -> httpx2.Proxy | None:
+        """Return the proxy that the kubeconfig names, else the environment's, as kubectl does."""
         url = urlsplit(self._config.server)
         named: str | None = self._config.cluster.get("proxy-url")
-        if named or proxy_bypass(url.hostname or ""):
-            return named
-        proxy = getproxies().get(url.scheme)
-        if proxy and "://" not in proxy:
-            proxy = f"http://{proxy}"  # as curl and kubectl read it
-        if proxy and not is_proxy(proxy):
-            variable = f"{url.scheme.upper()}_PROXY"
-            raise BadInput("no URL of a proxy", place=variable, hint="http://HOST:PORT")
-        return proxy
+        if named:
+            found = address_of(named)
+        else:
+            try:
+                found = from_environment(os.environ).of(url.scheme, url.hostname or "", url.port)
+            except Unusable as problem:
+                hint = "http://HOST:PORT"
+                raise BadInput("no URL of a proxy", place=problem.where, hint=hint) from None
+        return httpx2.Proxy(found.shown, auth=found.login) if found else None
 
     def new_context(self) -> ssl.SSLContext:
         """Return a new TLS context: HTTP/1.1 and HTTP/2 each write their name into theirs."""

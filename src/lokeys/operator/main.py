@@ -22,6 +22,7 @@ from lokeys.adapters.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire
 from lokeys.clock import utc_now
 from lokeys.core.model import RouteSpec
+from lokeys.core.proxies import from_environment
 from lokeys.engine.verify import Verifier
 from lokeys.errors import BadInput, Transient
 from lokeys.http_server import HttpServer
@@ -70,7 +71,14 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Api(settings.config) as api, HttpClients() as clients, InformerSet(api) as informers:
+    proxies = from_environment(os.environ)
+    for line in proxies.told():
+        _log.info("%s", line)
+    async with (
+        Api(settings.config) as api,
+        HttpClients(proxies=proxies) as clients,
+        InformerSet(api) as informers,
+    ):
         wiring = StackWiring(
             api=api,
             informers=informers,
@@ -80,11 +88,9 @@ async def run(settings: Settings) -> None:
             choice=settings.lokistacks,
             settings=settings.stacks,
             make_verifier=_make_verifier(settings, api, clients),
-            counters=lambda address: counters_at(
-                address, client=clients.trusting(None), now=utc_now()
-            ),
+            counters=lambda address: counters_at(address, client=clients.direct(), now=utc_now()),
             use_storage=lambda address: look_for_labels_at(
-                address, client=clients.trusting(None), now=utc_now()
+                address, client=clients.direct(), now=utc_now()
             ),
         )
         stacks = StackOperator(wiring)

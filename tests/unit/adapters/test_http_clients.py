@@ -9,6 +9,7 @@ import pytest
 
 from lokeys.adapters.http import Bounds, bounded_request
 from lokeys.adapters.http_clients import MOST_WIRES, UNUSED_S, HttpClients
+from lokeys.core.proxies import Proxies
 from lokeys.errors import BadInput
 from manifests.lokistack import AUTHORITY
 from unit.kube.virtual_time import run
@@ -27,7 +28,7 @@ class Wires:
         self.answers.set()
         self.clients = HttpClients(wire=self.make)
 
-    def make(self, ca_bundle: str | None) -> httpx2.AsyncBaseTransport:
+    def make(self, ca_bundle: str | None, _proxies: Proxies) -> httpx2.AsyncBaseTransport:
         self.open.append(ca_bundle)
         self.made += 1
         self.most = max(self.most, len(self.open))

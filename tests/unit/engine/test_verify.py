@@ -15,8 +15,9 @@ import pytest
 
 from fakes.clouds import TEMPORARY, FakeClouds
 from fakes.ports import FakeObjects
-from lokeys.core.lokistack.model import CaRef, LokiStack, Size
+from lokeys.core.lokistack.model import CaRef, LokiStack, Proxy, Size
 from lokeys.core.model import Ref
+from lokeys.core.proxies import ProxyAddress, Unusable
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.storage.model import AlibabaCloud, Storage, Swift
 from lokeys.core.trust.claims import Claims
@@ -29,7 +30,7 @@ from lokeys.core.trust.verification import (
     broken,
     untried,
 )
-from lokeys.engine.verify import Verifier
+from lokeys.engine.verify import Verifier, proxies_of
 from lokeys.errors import Forbidden, LokeysError, NeedsHuman, NotFound, Unreachable
 from lokeys.ports import Exchanged, IssuedToken, TokenPort
 from unit.core.storage import secrets as sound
@@ -299,3 +300,23 @@ def test_a_store_without_a_test_says_so(storage: Storage) -> None:
     tried = verify("s3 static", storage=storage)
     assert shape(tried) == "secret+ store?"
     assert tried.verified is None
+
+
+def test_a_stack_that_names_a_proxy_is_tried_through_it() -> None:
+    """As its pods go: with its own exceptions, and what is in the cluster without."""
+    clouds = FakeClouds()
+    own = Proxy(http="http://p:1", https="http://p:2", no_proxy="s3.corp")
+    assert verify("s3 static", clouds=clouds, stack=replace(STACK, proxy=own)).verified
+    (proxies,) = clouds.proxies
+    assert proxies.of("https", "s4.corp") == ProxyAddress("http://p:2")
+    assert proxies.of("http", "s4.corp") == ProxyAddress("http://p:1")
+    assert [proxies.of("http", host) for host in ("s3.corp", "rgw.storage.svc")] == [None, None]
+    with pytest.raises(Unusable, match=r"spec\.proxy\.httpsProxy"):
+        proxies_of(Proxy(https="ftp://p")).of("https", "s4.corp")
+
+
+def test_a_stack_without_a_proxy_is_tried_as_lokeys_itself_goes() -> None:
+    """Then the environment of lokeys counts."""
+    clouds = FakeClouds()
+    assert verify("s3 static", clouds=clouds).verified
+    assert clouds.proxies == []

@@ -242,9 +242,8 @@ def _environment(plan: Plan, component: Component) -> Iterator[Manifest]:
 def proxy_environment(stack: LokiStack) -> Iterator[Manifest]:
     """Yield how a container learns of the proxy; what is in the cluster is reached without."""
     if stack.proxy:
-        inside = ",".join(filter(None, (stack.proxy.no_proxy, ".svc", ".svc.cluster.local")))
         words = {"HTTP_PROXY": stack.proxy.http, "HTTPS_PROXY": stack.proxy.https}
-        for name, value in (*words.items(), ("NO_PROXY", inside)):
+        for name, value in (*words.items(), ("NO_PROXY", stack.proxy.exceptions)):
             if value:
                 yield {"name": name, "value": value}
 

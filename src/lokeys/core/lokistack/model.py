@@ -105,6 +105,11 @@ class Proxy:
     https: str = ""
     no_proxy: str = ""
 
+    @property
+    def exceptions(self) -> str:
+        """Return what is reached without it: what the stack says, and what is in the cluster."""
+        return ",".join(filter(None, (self.no_proxy, ".svc", ".svc.cluster.local")))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionStream:
