@@ -186,7 +186,7 @@ def test_azure_names_the_link_that_breaks(
     breaks(home)
     broken = home.verify().first_broken
     assert broken is not None
-    assert (broken.name.value, broken.cause) == (link, cause)
+    assert (broken.name, broken.cause) == (link, cause)
 
 
 def _no_provider(home: Home) -> None:
@@ -222,7 +222,7 @@ def test_google_names_the_link_that_breaks(
     breaks(home)
     broken = home.verify().first_broken
     assert broken is not None
-    assert (broken.name.value, broken.cause) == (link, cause)
+    assert (broken.name, broken.cause) == (link, cause)
 
 
 def test_an_account_key_opens_the_container(home: Home) -> None:
@@ -249,4 +249,4 @@ def test_a_service_accounts_own_key_opens_the_bucket(home: Home) -> None:
     del home.clouds.google.keys[LOKI]
     broken = home.verify().first_broken
     assert broken is not None
-    assert (broken.name.value, broken.cause) == ("identity", "gcs_invalid_jwt")
+    assert (broken.name, broken.cause) == ("identity", "gcs_invalid_jwt")

@@ -33,7 +33,7 @@ def world(
 
 
 def shown(tried: Verification) -> dict[str, bool | None]:
-    return {link.name.value: link.ok for link in tried.links}
+    return {link.name: link.ok for link in tried.links}
 
 
 def test_a_sound_way_is_verified_link_by_link(world: World) -> None:
@@ -73,7 +73,7 @@ def test_a_refused_exchange_says_possible_and_what_would_tell(world: World, brea
     assert tried.verified is False
     assert tried.refused
     assert tried.first_broken is not None
-    assert tried.first_broken.name.value == "trust"
+    assert tried.first_broken.name == "trust"
     assert tried.first_broken.confidence.value == "possible"
     assert shown(tried)["store"] is None
 
@@ -110,7 +110,7 @@ def test_the_account_must_exist(world: World) -> None:
     tried = world.verify(account="nobody")
     assert tried.verified is None
     assert tried.first_untried is not None
-    assert tried.first_untried.name.value == "token"
+    assert tried.first_untried.name == "token"
 
 
 def test_no_token_for_the_api_server_itself_is_asked_for(world: World) -> None:
@@ -118,7 +118,7 @@ def test_no_token_for_the_api_server_itself_is_asked_for(world: World) -> None:
     world.audience = world.kubernetes.issuer.url
     tried = world.verify()
     assert tried.first_broken is not None
-    assert tried.first_broken.name.value == "token"
+    assert tried.first_broken.name == "token"
     path = f"/api/v1/namespaces/{world.namespace}/serviceaccounts/logs/token"
     asked = [event["requestURI"] for event in world.kubernetes.audit_events("admin")]
     assert path not in asked

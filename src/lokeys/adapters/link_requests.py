@@ -10,14 +10,11 @@ import httpx2
 import msgspec
 
 from lokeys.adapters.http import Bounds, NoAnswer, Reason, Reply, TooLong, bounded_request
+from lokeys.adapters.s3_answers import judge_silence
+from lokeys.core.store_answers import RULE_OF_ANSWER
 from lokeys.core.trust.verification import Link, LinkName, broken, untried
 
 BOUNDS = Bounds(total_s=10.0, max_bytes=64 << 10)
-_TLS = {
-    Reason.TLS_UNKNOWN_AUTHORITY: "tls_unknown_authority",
-    Reason.TLS_NAME_MISMATCH: "tls_name_mismatch",
-    Reason.TLS_SCHEME_MISMATCH: "tls_scheme_mismatch",
-}
 
 
 async def reply_or_link(
@@ -27,8 +24,9 @@ async def reply_or_link(
     try:
         return await bounded_request(client, request, bounds=BOUNDS)
     except NoAnswer as error:
-        if error.reason in _TLS:
-            return broken(name, _TLS[error.reason], str(error))
+        answer = judge_silence(error).answer
+        if answer in RULE_OF_ANSWER:
+            return broken(name, RULE_OF_ANSWER[answer].cause, str(error))
         evidence: tuple[str, ...] = ()
         if error.reason is Reason.DNS:
             evidence = (f"{request.url.host} has no address: a name that nobody has, or no DNS",)

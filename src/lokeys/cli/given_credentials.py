@@ -23,7 +23,7 @@ from lokeys.cli.output import Printer
 from lokeys.cli.session import Session, proxies_told, run_session
 from lokeys.clock import utc_now
 from lokeys.core.model import Ref
-from lokeys.core.report import Link, heeded, ignore_of, probe_report
+from lokeys.core.report import heeded, ignore_of, probe_report
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.storage.model import S3, Azure, CredentialMode, Gcs, StorageType
 from lokeys.core.storage.read import read_storage
@@ -205,19 +205,10 @@ async def probe_given(  # noqa: PLR0913 - what a try of given credentials hangs 
 
 
 def _show(tried: Verification, printer: Printer, options: Options) -> int:
-    links = [
-        Link(
-            name=link.name.value,
-            ok=link.ok,
-            detail=link.detail or "not tried",
-            cause=link.cause if link.ok is False else None,
-        )
-        for link in tried.links
-    ]
     if options.output == "json":
-        printer.json(probe_report(None, links))
+        printer.json(probe_report(None, tried.links))
     else:
-        printer.lines(screens.link_lines(links, width=printer.width))
+        printer.lines(screens.link_lines(tried.links, width=printer.width))
         broken = tried.first_broken
         if broken is not None and broken.cause:
             printer.talk((f"more: lokeys explain {broken.cause}", ""))

@@ -17,14 +17,14 @@ from lokeys.core.finding import Finding
 from lokeys.core.loki.store import MANAGED_SUFFIX, mode_of
 from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.model import Ref
-from lokeys.core.report import Link, exit_code, probe_report
+from lokeys.core.report import exit_code, probe_report
 from lokeys.core.storage.mode import WITH_TOKENS
 from lokeys.core.storage.model import CloudEnvironment, CredentialMode, Storage
 from lokeys.core.storage.read import StorageReading, read_storage
 from lokeys.core.storage.secret_data import SecretData, secret_data
 from lokeys.core.trust.identity import accounts_to_try
 from lokeys.core.trust.telling import findings_of
-from lokeys.core.trust.verification import Verification
+from lokeys.core.trust.verification import Link, LinkName, Verification
 from lokeys.errors import BadInput, LokeysError, NotFound
 from lokeys.ports import Objects
 
@@ -108,7 +108,7 @@ async def _environment(stack: LokiStack, objects: FilesFirst) -> CloudEnvironmen
 def _unsound(session: Session, findings: Sequence[Finding]) -> int:
     """Say what is wrong with the Secret: nothing can be tried with it."""
     heeded = session.heeded(tuple(findings))
-    links = [Link(name="secret", ok=False, detail="; ".join(f.title for f in heeded))]
+    links = [Link(name=LinkName.SECRET, ok=False, detail="; ".join(f.title for f in heeded))]
     if session.options.output == "json":
         session.printer.json(probe_report(None, links, heeded))
     else:
@@ -122,22 +122,12 @@ def show(
     """Print each account's links and what is to be done; return the exit code."""
     findings = session.heeded(findings_of(stack, tried))
     if session.options.output == "json":
-        links = [link for each in tried for link in _links(each)]
+        links = [link for each in tried for link in each.reported]
         session.printer.json(probe_report(stack.route, links, findings))
     else:
         session.printer.lines(_people(stack, storage, tried, findings, width=session.printer.width))
     complete = all(each.verified is not None for each in tried)
     return exit_code(findings, complete=complete, fail_on=session.fail_on)
-
-
-def _links(tried: Verification) -> Iterator[Link]:
-    for link in tried.links:
-        # What is only out of reach from here is no cause of what happens there.
-        cause = link.cause if link.ok is False else None
-        detail = link.detail or ("" if link.ok else "not tried")
-        yield Link(
-            name=link.name.value, ok=link.ok, detail=detail, cause=cause, account=tried.account
-        )
 
 
 def _people(
@@ -154,5 +144,5 @@ def _people(
     )
     for each in tried:
         yield ((f"ServiceAccount {each.account}", "strong"),)
-        yield from screens.link_lines(list(_links(each)), width=width)
+        yield from screens.link_lines(each.reported, width=width)
     yield from screens.findings_lines(findings, width=width)

@@ -17,12 +17,13 @@ from lokeys.cli.output import Line, Span
 from lokeys.core.catalogue import RULES
 from lokeys.core.finding import Finding, Rule, Severity, Symptom, readable
 from lokeys.core.place import Hop, Ref
-from lokeys.core.report import Link, RouteView
+from lokeys.core.report import RouteView
 from lokeys.core.sensitive import short
 
 if TYPE_CHECKING:  # what judges manifests alone starts without routes and plans
     from lokeys.core.plan import Plan, Step
     from lokeys.core.route import HopView
+    from lokeys.core.trust.verification import Link
 
 BLANK: Line = ()
 _LABEL = 10
@@ -283,13 +284,13 @@ def link_lines(links: Sequence[Link], *, width: int) -> Iterator[Line]:
     room = max((len(link.name) for link in links), default=0)
     words = {True: ("ok  ", "good"), False: ("FAIL", "error"), None: ("-   ", "faint")}
     for link in links:
-        cause = f" ({link.cause})" if link.cause else ""
+        cause = f" ({link.blamed})" if link.blamed else ""
         head: Line = ((f"  {link.name:<{room}}  ", ""), words[link.ok])
         if width - room - 10 < _COLUMN:
             yield ((f"  {link.name}  ", ""), words[link.ok])
-            yield from _beside(" " * (room + 10), f"{link.detail}{cause}", width=width)
+            yield from _beside(" " * (room + 10), f"{link.said}{cause}", width=width)
             continue
-        first, *rest = wrapped(link.detail + cause, width - room - 10) or [""]
+        first, *rest = wrapped(link.said + cause, width - room - 10) or [""]
         yield (*head, (f"  {first}", "faint"))
         for part in rest:
             yield ((" " * (room + 10) + part, "faint"),)

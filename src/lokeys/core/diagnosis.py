@@ -43,8 +43,10 @@ KEY_CAUSES = causes_that(OfKey.REFUSED) | {
 
 STALE_HOPS = (Hop.SOURCE, Hop.VAULT, Hop.DELIVERY, Hop.SECRET, Hop.PODS)
 
-_FORBIDDING = causes_that(OfKey.MAYBE, OfKey.NOT_USED)
-"""Causes that are no fault of the key, and with which requests are refused as well."""
+_FORBIDDING = frozenset(
+    RULE_OF_CAUSE[cause].code for cause in causes_that(OfKey.MAYBE, OfKey.NOT_USED)
+)
+"""Findings that are no fault of the key, and with which requests are refused as well."""
 
 _KEY_SYMPTOMS = frozenset(
     {
@@ -153,7 +155,7 @@ def _explanation(
     own = [f for f in keys if f.object == pod.ref]
     key = next(iter(own or keys), None) if own or not _key_is_fine(pod, snapshot) else None
     same = next((f for f in causes if f.is_error and f.code == code), None)
-    forbids = next((f for f in causes if f.is_error and f.cause in _FORBIDDING), None)
+    forbids = next((f for f in causes if f.is_error and f.code in _FORBIDDING), None)
     store = next((f for f in causes if f.is_error and f.hop is Hop.STORE), None)
     if code in _KEY_SYMPTOMS:
         return key or same or forbids
@@ -177,7 +179,7 @@ def _tells_more(finding: Finding, symptom: Symptom) -> bool:
     if symptom.code in _SIDE_EFFECTS:
         return True
     refused = symptom.code == pod_rules.REQUESTS_REFUSED.code
-    return refused and finding.cause in REFUSED_KEY_CAUSES | _FORBIDDING
+    return refused and finding.code in _KEY_SYMPTOMS | _FORBIDDING
 
 
 def _symptoms(pod: PodState) -> Iterator[Symptom]:

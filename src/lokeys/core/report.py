@@ -22,6 +22,7 @@ from lokeys.core.place import Ref
 if TYPE_CHECKING:  # what judges manifests alone starts without routes and plans
     from lokeys.core.diagnosis import Diagnosis
     from lokeys.core.plan import Plan
+    from lokeys.core.trust.verification import Link
 
 API_VERSION = "lokeys.dev/v1"
 
@@ -63,20 +64,6 @@ class StepView:
     done: bool
     took_s: float | None = None
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """One link of a probe: `ok` None means that it was not tried.
-
-    `account` is whose token it was, where tokens were tried.
-    """
-
-    name: str
-    ok: bool | None
-    detail: str = ""
-    cause: str | None = None
-    account: str | None = None
 
 
 def ignore_of(word: str) -> Ignore:
@@ -173,7 +160,7 @@ def probe_report(
 
 
 def _link(link: Link) -> dict[str, Any]:
-    told = {"name": link.name, "ok": link.ok, "detail": link.detail, "cause": link.cause}
+    told = {"name": link.name, "ok": link.ok, "detail": link.said, "cause": link.blamed}
     return told | ({"account": link.account} if link.account else {})
 
 

@@ -85,7 +85,7 @@ def test_entra_names_the_link_by_its_code(
     """Only code and status are quoted; the evidence says what the token claims."""
     exchanged, _ = exchange(answer)
     (found,) = exchanged.links
-    assert (found.ok, found.name.value, found.cause) == (False, link, cause)
+    assert (found.ok, found.name, found.cause) == (False, link, cause)
     assert "the token's issuer is https://oidc.example.com" in found.evidence
     assert "canary" not in repr(exchanged)
 

@@ -140,7 +140,7 @@ def test_google_names_the_link_by_error_and_words(
     """The words are matched, not quoted; the evidence says what the token claims."""
     exchanged, script = exchange(AS_ACCOUNT, answer)
     (found,) = exchanged.links
-    assert (found.ok, found.name.value, found.cause) == (False, link, cause)
+    assert (found.ok, found.name, found.cause) == (False, link, cause)
     assert "the token's issuer is https://oidc.example.com" in found.evidence
     assert len(script.asked) == 1
 

@@ -186,7 +186,7 @@ def test_aws_names_the_link_by_code_and_message(
     """Each refusal breaks the link that it is about; the evidence says what the token claims."""
     found = broken_by(AWS, answer)
     assert found.ok is False
-    assert (found.name.value, found.cause) == (link, cause)
+    assert (found.name, found.cause) == (link, cause)
     assert found.confidence.value == confidence
 
 

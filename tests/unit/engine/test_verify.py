@@ -92,7 +92,7 @@ def verify(
 
 def shape(tried: Verification) -> str:
     """Return the links in short: + holds, - breaks, ? open, . not reached."""
-    return " ".join(f"{link.name.value}{_mark(link)}" for link in tried.links)
+    return " ".join(f"{link.name}{_mark(link)}" for link in tried.links)
 
 
 def _mark(link: Link) -> str:

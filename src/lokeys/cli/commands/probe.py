@@ -15,22 +15,17 @@ from lokeys.cli.probing import probe_stack
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.core.model import Hop
-from lokeys.core.plan.source import CAUSE_OF_ANSWER
-from lokeys.core.report import Link, probe_report
+from lokeys.core.report import probe_report
 from lokeys.core.route import HopView
 from lokeys.core.sensitive import PairFacts
-from lokeys.core.snapshot import Answer, Snapshot
+from lokeys.core.snapshot import Snapshot
 from lokeys.core.storage.model import StorageType
+from lokeys.core.store_answers import link_of
+from lokeys.core.trust.verification import Link, held
 from lokeys.engine.look import Look
 
 FINDINGS, INCOMPLETE = 3, 5
 CALLS = ("put", "get", "list", "delete")
-_CAUSES = CAUSE_OF_ANSWER | {
-    Answer.UNKNOWN_KEY: "access_key_unknown",
-    Answer.NOT_VALID: "access_key_unknown",
-    Answer.WRONG_SECRET: "secret_key_mismatch",
-    Answer.SUSPENDED: "user_suspended",
-}
 
 
 @click.group("probe")
@@ -211,7 +206,8 @@ async def probe(session: Session, name: str | None, file: str | None) -> int:
         session.printer.lines(screens.link_lines(links, width=session.printer.width))
     if any(link.ok is False for link in links):
         return FINDINGS
-    return 0 if look.diagnosis.complete else INCOMPLETE
+    open_links = any(link.untried for link in links)
+    return INCOMPLETE if open_links or not look.diagnosis.complete else 0
 
 
 def links_of(look: Look) -> Iterator[Link]:
@@ -249,11 +245,8 @@ def _calls(label: str, pair: PairFacts, snapshot: Snapshot) -> Iterator[Link]:
     for number, call in enumerate(CALLS):
         name = f"{label}: {call}"
         if verdict is None or number > failed_at:
-            yield Link(name=name, ok=None, detail="not tried")
+            yield Link(name=name, ok=None)
         elif number < failed_at:
-            yield Link(name=name, ok=True)
+            yield held(name)
         else:
-            silent = verdict.answer is Answer.UNREACHABLE
-            detail = verdict.detail or str(verdict.answer)
-            cause = _CAUSES.get(verdict.answer)
-            yield Link(name=name, ok=None if silent else False, detail=detail, cause=cause)
+            yield link_of(name, verdict, verdict.detail or str(verdict.answer))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from lokeys.core.catalogue import store as rules
 from lokeys.core.catalogue.sources import USER_SUSPENDED
@@ -12,23 +12,7 @@ from lokeys.core.finding import Finding, Rule
 from lokeys.core.model import Ref, source_ref
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import Answer, Snapshot, StoreVerdict
-
-RULE_OF_ANSWER: Mapping[Answer, Rule] = {
-    Answer.UNKNOWN_KEY: rules.ACCESS_KEY_UNKNOWN,
-    Answer.WRONG_SECRET: rules.SECRET_KEY_MISMATCH,
-    Answer.NOT_VALID: rules.KEY_NOT_VALID,
-    Answer.DENIED: rules.ACCESS_DENIED,
-    Answer.NO_BUCKET: rules.BUCKET_NOT_FOUND,
-    Answer.FULL: rules.OBJECT_STORE_FULL,
-    Answer.CLOCK_SKEW: rules.CLOCK_SKEW,
-    Answer.WRONG_REGION: rules.WRONG_REGION,
-    Answer.NOT_S3: rules.NOT_S3_API,
-    Answer.TLS_UNKNOWN_AUTHORITY: rules.TLS_UNKNOWN_AUTHORITY,
-    Answer.TLS_NAME_MISMATCH: rules.TLS_NAME_MISMATCH,
-    Answer.TLS_SCHEME_MISMATCH: rules.TLS_SCHEME_MISMATCH,
-    Answer.UNSPECIFIC: rules.STORE_UNSPECIFIC,
-}
-"""SUSPENDED is the user's fault; UNREACHABLE from here is a gap, told by `reading`."""
+from lokeys.core.store_answers import RULE_OF_ANSWER, rule_of
 
 
 def bucket_ref(snapshot: Snapshot) -> Ref:
@@ -44,10 +28,9 @@ def store_refuses(snapshot: Snapshot) -> Iterator[Finding]:
         verdict = snapshot.verdict(pair)
         if verdict is None or verdict.refused or verdict.answer in told:
             continue
-        rule = RULE_OF_ANSWER.get(verdict.answer)
-        if rule is not None:
+        if verdict.answer in RULE_OF_ANSWER:
             told.add(verdict.answer)
-            yield _finding(rule, snapshot, verdict, asked_with=where)
+            yield _finding(rule_of(verdict), snapshot, verdict, asked_with=where)
 
 
 def _held(snapshot: Snapshot) -> Iterator[tuple[Ref, PairFacts | None]]:
@@ -71,8 +54,7 @@ def delivered_key_is_refused(snapshot: Snapshot) -> Iterator[Finding]:
         user = source_ref(snapshot.spec)
         yield USER_SUSPENDED.at(user, route=snapshot.spec.route, user=user.name)
     else:
-        rule = RULE_OF_ANSWER[verdict.answer]
-        yield _finding(rule, snapshot, verdict, asked_with=secret.ref)
+        yield _finding(rule_of(verdict), snapshot, verdict, asked_with=secret.ref)
 
 
 def _finding(rule: Rule, snapshot: Snapshot, verdict: StoreVerdict, *, asked_with: Ref) -> Finding:
@@ -86,6 +68,7 @@ def _finding(rule: Rule, snapshot: Snapshot, verdict: StoreVerdict, *, asked_wit
     return rule.at(
         bucket_ref(snapshot),
         route=snapshot.spec.route,
+        cause=verdict.cause or None,
         evidence=(f"asked with the key of {asked_with}: {verdict.answer}",),
         detail=detail,
     )

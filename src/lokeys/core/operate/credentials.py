@@ -139,7 +139,7 @@ def refusals(snapshot: StackSnapshot) -> Iterator[Finding]:
         if link is None or unsure:
             continue
         kept = "the pods keep what they have" if changed(snapshot) else "the pods run with them"
-        what = f"{each.account}: {link.name.value}: {link.detail or link.cause or 'broken'}"
+        what = f"{each.account}: {link.name}: {link.detail or link.cause or 'broken'}"
         words = {"detail": what, "kept": kept}
         yield tell(rule, secret, stack=snapshot.ref, words=words)
         return

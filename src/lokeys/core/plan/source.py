@@ -22,26 +22,12 @@ from lokeys.core.snapshot import (
     Unreadable,
     Why,
 )
+from lokeys.core.store_answers import SILENT, cause_of
 
 REFRESH_TAKES = timedelta(seconds=30)
 """Rook rewrites its Secret within a second; this long we wait before asking it again."""
 
 REFRESH_AGAIN_AFTER = timedelta(minutes=10)
-
-SILENT = frozenset({Answer.UNREACHABLE, Answer.UNSPECIFIC})
-"""No answer, or one that says nothing: where nothing is to be spread, nothing depends on it."""
-
-CAUSE_OF_ANSWER = {
-    Answer.DENIED: "s3_access_denied_policy",
-    Answer.FULL: "object_store_full",
-    Answer.CLOCK_SKEW: "clock_skew",
-    Answer.WRONG_REGION: "wrong_region",
-    Answer.NOT_S3: "endpoint_not_s3_api",
-    Answer.TLS_UNKNOWN_AUTHORITY: "tls_unknown_authority",
-    Answer.TLS_NAME_MISMATCH: "tls_name_mismatch",
-    Answer.TLS_SCHEME_MISMATCH: "tls_scheme_mismatch",
-    Answer.NO_BUCKET: "bucket_not_found",
-}
 
 
 def plan_source(snapshot: Seen, policy: Policy) -> Course | Stop:
@@ -126,9 +112,8 @@ def _undecided(course: Course, source: SourceState, verdict: StoreVerdict) -> Co
             pair=course.pair.pair,
         )
         return course.then(create, _test(source.ref, course.pair))
-    cause = CAUSE_OF_ANSWER.get(verdict.answer)
-    if cause is not None:
-        return Stop(cause=cause, reason=f"the store says: {verdict.answer}")
+    if verdict.answer not in SILENT:
+        return Stop(cause=cause_of(verdict), reason=f"the store says: {verdict.answer}")
     why = f"the store did not answer clearly: {verdict.detail or verdict.answer}"
     return Stop(steps=(waiting(source.ref, Hop.STORE, why, look_again_s=15.0),))
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lokeys.core.catalogue import store, tokens
-from lokeys.core.catalogue.sources import USER_SUSPENDED
+from lokeys.core.catalogue import tokens
 from lokeys.core.catalogue.storage_objects import MISSING_MANAGED_SECRET
 from lokeys.core.finding import Finding, Remedy, Rule
 from lokeys.core.loki.store import MANAGED_SUFFIX
 from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.model import Ref
+from lokeys.core.store_answers import RULE_OF_CAUSE
 from lokeys.core.trust.verification import Link, LinkName, Untried, Verification
 
 CLOUDS = {"s3": "aws", "azure": "azure", "gcs": "gcp"}
@@ -21,12 +21,6 @@ CLOUDS = {"s3": "aws", "azure": "azure", "gcs": "gcp"}
 _OWN: dict[str, Rule] = {
     rule.cause: rule for rule in vars(tokens).values() if isinstance(rule, Rule) and rule.cause
 }
-_STORES: dict[str, Rule] = {
-    rule.cause: rule
-    for rule in reversed([rule for rule in vars(store).values() if isinstance(rule, Rule)])
-    if rule.cause
-} | {"user_suspended": USER_SUSPENDED}
-"""Of two rules with one cause, the first: the plain one."""
 
 _EDIT = Remedy(
     text="correct the stack's storage Secret",
@@ -71,7 +65,7 @@ def _finding(stack: LokiStack, account: str, link: Link) -> Finding:
         "detail": link.detail,
     }
     rule, remedy = _rule_of(link), None
-    if rule in _STORES.values():
+    if rule in RULE_OF_CAUSE.values():
         found = _REMEDIES.get(link.cause or "", (_EDIT,))
         remedy = tuple(_filled(each, words) for each in found)
         words["detail"] = f": {link.detail}"
@@ -92,7 +86,7 @@ def _rule_of(link: Link) -> Rule:
         return tokens.NOT_TRIED
     if link.cause == "k8s_secret_missing":
         return MISSING_MANAGED_SECRET
-    return _OWN.get(link.cause or "") or _STORES.get(link.cause or "") or tokens.BROKEN
+    return _OWN.get(link.cause or "") or RULE_OF_CAUSE.get(link.cause or "") or tokens.BROKEN
 
 
 def _place(stack: LokiStack, account: str, link: Link) -> Ref:

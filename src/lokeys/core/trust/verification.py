@@ -13,7 +13,7 @@ is secret ─▶ store.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lokeys.core.finding import Confidence
@@ -41,29 +41,43 @@ class Untried(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One link. `ok` None: not tried, or nothing can be said of it; `untried` tells why.
+    """One link: of a token's way (`LinkName`), or a hop or a call of a route that is probed.
+
+    `ok` None: not tried, or nothing can be said of it; `untried` tells why. `account` is whose
+    token it was, where several are reported.
 
     `cause` is one of `lokeys.core.causes`, and `confidence` says how sure it is: a store that hides
     its reason leaves several, and `evidence` then lists what would tell them apart. None of the
     texts holds a secret.
     """
 
-    name: LinkName
+    name: str
     ok: bool | None
     detail: str = ""
     cause: str | None = None
     confidence: Confidence = Confidence.CERTAIN
     evidence: tuple[str, ...] = ()
     untried: Untried | None = None
+    account: str = ""
+
+    @property
+    def said(self) -> str:
+        """Return the words for a report."""
+        return self.detail or ("" if self.ok else "not tried")
+
+    @property
+    def blamed(self) -> str | None:
+        """Return the cause for a report: what is only out of reach from here is none of there."""
+        return None if self.untried else self.cause
 
 
-def held(name: LinkName, detail: str = "") -> Link:
+def held(name: str, detail: str = "") -> Link:
     """Return a link that was tried and holds."""
     return Link(name=name, ok=True, detail=detail)
 
 
 def broken(
-    name: LinkName,
+    name: str,
     cause: str | None,
     detail: str,
     *,
@@ -82,7 +96,7 @@ def broken(
 
 
 def untried(
-    name: LinkName,
+    name: str,
     detail: str,
     *,
     cause: str | None = None,
@@ -125,6 +139,11 @@ class Verification:
 
     account: str
     links: tuple[Link, ...]
+
+    @property
+    def reported(self) -> tuple[Link, ...]:
+        """Return the links, each with the account whose token it was."""
+        return tuple(replace(link, account=self.account) for link in self.links)
 
     @property
     def verified(self) -> bool | None:
@@ -191,7 +210,7 @@ def condition_words(
 
 def _reason(link: Link) -> str:
     """Return the cause in CamelCase, as conditions spell it, or the link's name."""
-    words = link.cause.split("_") if link.cause else [link.name.value, "broken"]
+    words = link.cause.split("_") if link.cause else [link.name, "broken"]
     return "".join(word.capitalize() for word in words)
 
 
@@ -208,4 +227,4 @@ def _untried(verification: Verification) -> ConditionWords:
 def _message(verification: Verification, link: Link) -> str:
     doubt = "" if link.confidence is Confidence.CERTAIN else f" ({link.confidence.value})"
     what = link.detail or link.cause or "broken"
-    return f"{verification.account}: {link.name.value}: {what}{doubt}"
+    return f"{verification.account}: {link.name}: {what}{doubt}"
