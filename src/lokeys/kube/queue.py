@@ -3,6 +3,9 @@
 
     add ──▶ dirty ──▶ waiting ──get──▶ processing ──done──▶ (waiting again, if dirtied meanwhile)
 
+Groups of keys take turns, and one group never has all workers: whoever has a thousand keys that
+take long makes nobody wait who has one.
+
 A key added many times before it is taken is taken once. A key added while it is processed is taken
 again after `done`. So no key is lost, none is doubled, and no key is processed twice at a time.
 """
@@ -11,7 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
+import sys
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
@@ -35,21 +39,32 @@ class Timer(Protocol):
 
 
 class WorkQueue(Generic[Key]):
-    """Keys in the order of their first unprocessed `add`."""
+    """Keys of a group in the order of their first unprocessed `add`; groups take turns.
 
-    def __init__(
+    Of one group `most_of_one` are processed at a time.
+    """
+
+    def __init__(  # noqa: PLR0913 - what tests bring, and how groups share
         self,
         *,
         first_delay_s: float = 0.5,
         max_delay_s: float = 300.0,
         jitter: Callable[[], float] = random.random,
         timer: Timer | None = None,
+        group_of: Callable[[Key], Hashable] = lambda _key: None,
+        most_of_one: int = sys.maxsize,
     ) -> None:
         self._first_delay_s = first_delay_s
         self._max_delay_s = max_delay_s
         self._jitter = jitter
         self._timer = timer
-        self._waiting: deque[Key] = deque()
+        self._group_of = group_of
+        self._most_of_one = most_of_one
+        self._waiting: dict[Hashable, deque[Key]] = {}
+        self._given: Counter[Hashable] = Counter()
+        """Of each group, how many are processed or may be taken."""
+        self._turns: OrderedDict[Hashable, int] = OrderedDict()
+        """How many of a group may be taken; the group that was taken from last comes last."""
         self._dirty: set[Key] = set()
         self._processing: set[Key] = set()
         self._delayed: dict[Key, tuple[float, asyncio.TimerHandle]] = {}
@@ -58,7 +73,7 @@ class WorkQueue(Generic[Key]):
         self._shut = False
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     @property
     def processing(self) -> frozenset[Key]:
@@ -109,10 +124,10 @@ class WorkQueue(Generic[Key]):
     async def get(self) -> Key:
         """Return the next key; the caller owes a `done`. Raises `ShutDown` when all is over."""
         await self._ready.acquire()
-        if not self._waiting:
+        if not self._turns:
             self._ready.release()  # the next getter must hear of the end too
             raise ShutDown
-        key = self._waiting.popleft()
+        key = self._next()
         self._dirty.discard(key)
         self._processing.add(key)
         return key
@@ -120,8 +135,12 @@ class WorkQueue(Generic[Key]):
     def done(self, key: Key) -> None:
         """Say that `key` is processed; it waits again if it was added meanwhile."""
         self._processing.discard(key)
+        group = self._group_of(key)
+        self._given[group] -= 1
         if key in self._dirty:
             self._enqueue(key)
+        else:
+            self._give(group)
 
     def shut_down(self) -> None:
         """Take no more keys; what waits is still handed out, then `get` raises `ShutDown`."""
@@ -131,11 +150,36 @@ class WorkQueue(Generic[Key]):
         for _, handle in self._delayed.values():
             handle.cancel()
         self._delayed.clear()
+        self._most_of_one = sys.maxsize
+        for group in tuple(self._waiting):
+            self._give(group)
         self._ready.release()
 
     def _enqueue(self, key: Key) -> None:
-        self._waiting.append(key)
-        self._ready.release()
+        group = self._group_of(key)
+        self._waiting.setdefault(group, deque()).append(key)
+        self._give(group)
+
+    def _give(self, group: Hashable) -> None:
+        """Let as many of a group be taken as may be processed."""
+        waiting = len(self._waiting.get(group, ()))
+        while waiting > self._turns.get(group, 0) and self._given[group] < self._most_of_one:
+            self._turns[group] = self._turns.get(group, 0) + 1
+            self._given[group] += 1
+            self._ready.release()
+        if not self._given[group]:
+            del self._given[group]
+
+    def _next(self) -> Key:
+        """Return the next key of the group whose turn it is."""
+        group, turns = self._turns.popitem(last=False)
+        if turns > 1:
+            self._turns[group] = turns - 1
+        waiting = self._waiting[group]
+        key = waiting.popleft()
+        if not waiting:
+            del self._waiting[group]
+        return key
 
     def _come_due(self, key: Key) -> None:
         del self._delayed[key]

@@ -31,7 +31,6 @@ from lokeys.kube.events import EventWriter
 from lokeys.kube.informer import InformerSet, Scope
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.lease import Lease, this_process
-from lokeys.kube.queue import WorkQueue
 from lokeys.kube.resources import STORAGE_CREDENTIAL
 from lokeys.operator.cache import RouteObjects
 from lokeys.operator.controller import Controller
@@ -41,10 +40,9 @@ from lokeys.operator.stack_operator import Choice, StackOperator, StackWiring
 from lokeys.operator.stack_trials import MakeVerifier
 from lokeys.operator.stacks import Settings as StackSettings
 from lokeys.operator.statuses import concerns_us
-from lokeys.operator.workers import Key, Worker
+from lokeys.operator.workers import WORKERS, Key, Worker, queue_of_keys
 from lokeys.ports import RoutePorts
 
-WORKERS = 16
 LEASE_NAME = "lokeys-operator"
 
 _log = logging.getLogger(__name__)
@@ -154,7 +152,7 @@ class _Operator:
         self._clients = clients
         self._informers = informers
         self._stacks = stacks
-        self._queue: WorkQueue[Key] = WorkQueue(first_delay_s=1.0, max_delay_s=60.0)
+        self._queue = queue_of_keys(first_delay_s=1.0)
         self.metrics = Metrics(
             clock=utc_now, queue_length=lambda: len(self._queue), more=[stacks.metrics]
         )

@@ -21,7 +21,6 @@ from lokeys.errors import NotReadable, Transient
 from lokeys.kube.client import Api, Object
 from lokeys.kube.events import EventWriter
 from lokeys.kube.informer import Informer, InformerSet, Scope, Subscription
-from lokeys.kube.queue import WorkQueue
 from lokeys.kube.resources import (
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
@@ -38,11 +37,10 @@ from lokeys.operator.stack_schemas import AppliedSchemas
 from lokeys.operator.stack_trials import Counters, MakeVerifier, Trials, Use
 from lokeys.operator.stacks import Settings, StackController
 from lokeys.operator.statuses import concerns_us
-from lokeys.operator.workers import Worker
+from lokeys.operator.workers import WORKERS, Worker, queue_of_keys
 from lokeys.ports import Clock
 
 MANAGED_LABEL = "lokeys.dev/managed=true"
-WORKERS = 16
 PODS_AWAITED_S = 0.5
 """Pods come in crowds, and their names in the status hurry nobody."""
 _DEFINITION = f"{LOKI_STACK.plural}.{LOKI_STACK.group}"
@@ -84,7 +82,7 @@ class StackOperator:
     def __init__(self, wiring: StackWiring) -> None:
         self._wiring = wiring
         self.metrics = StackMetrics()
-        self._queue: WorkQueue[StackKey] = WorkQueue(first_delay_s=0.5, max_delay_s=60.0)
+        self._queue = queue_of_keys(first_delay_s=0.5)
         self._everywhere = wiring.choice is Choice.ALL and wiring.namespace is None
         self._objects = StackObjects(
             wiring.api,

@@ -22,11 +22,12 @@ from lokeys.core.snapshot import LokiMetrics
 from lokeys.core.trust.identity import accounts_to_try
 from lokeys.core.trust.schedule import Tried, due_at
 from lokeys.errors import LokeysError
+from lokeys.kube.turns import Turns
 from lokeys.operator.stack_cache import StackKey
 from lokeys.ports import Clock, CredentialVerifier, Objects
 
 TRIAL_S = 60.0
-AT_A_TIME = 8
+AT_A_TIME, OF_ONE_NAMESPACE = 8, 4
 UNHEARD_FOR = timedelta(minutes=1)
 
 _log = logging.getLogger(__name__)
@@ -65,7 +66,9 @@ class Trials:
     _tried: dict[StackKey, _Stack] = field(default_factory=dict)
     _unheard: dict[StackKey, dict[str, datetime]] = field(default_factory=dict)
     """Since when pods that were asked have not been heard."""
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
+    _turns: Turns = field(
+        default_factory=lambda: Turns(at_a_time=AT_A_TIME, of_one=OF_ONE_NAMESPACE)
+    )
 
     def latest(self, key: StackKey, snapshot: StackSnapshot) -> Trial | None:
         """Return what became of the last trial by now; without one, what was known before."""
@@ -145,7 +148,7 @@ class Trials:
     ) -> None:
         trial = Trial()
         try:
-            async with self._turns, asyncio.timeout(TRIAL_S):
+            async with self._turns.of(key[0]), asyncio.timeout(TRIAL_S):
                 trial = await _outcome(snapshot, verifier)
         except (LokeysError, TimeoutError) as exc:
             _log.warning("%s: the credentials could not be tried: %s", snapshot.ref, exc)

@@ -13,6 +13,21 @@ from lokeys.kube.queue import ShutDown, WorkQueue
 Key = tuple[str, str]
 """Namespace and name."""
 
+WORKERS = 16
+MOST_OF_ONE_NAMESPACE = 12
+"""The rest is for others: whoever names an address that never answers holds up his own alone."""
+
+
+def queue_of_keys(*, first_delay_s: float, max_delay_s: float = 60.0) -> WorkQueue[Key]:
+    """Return a queue in which namespaces take turns."""
+    return WorkQueue(
+        first_delay_s=first_delay_s,
+        max_delay_s=max_delay_s,
+        group_of=lambda key: key[0],
+        most_of_one=MOST_OF_ONE_NAMESPACE,
+    )
+
+
 _log = logging.getLogger(__name__)
 
 

@@ -266,3 +266,76 @@ def test_earliest_delay_counts(delays: list[int], expected: int) -> None:
             await asyncio.wait_for(queue.get(), 60)
 
     run(main())
+
+
+@pytest.mark.parametrize("rivals", [1, 3], ids=["one neighbour", "three neighbours"])
+def test_a_neighbour_whose_keys_take_long_starves_nobody(rivals: int) -> None:
+    """Six hundred keys of ten seconds each: one key of another group is taken without delay.
+
+    Where several such neighbours have all workers, it is the next one's turn that is waited for.
+    """
+    workers, most, takes_s = 16, 12, 10.0
+    waited: list[float] = []
+
+    async def main() -> None:
+        queue: WorkQueue[tuple[str, int]] = WorkQueue(group_of=lambda key: key[0], most_of_one=most)
+
+        async def worker() -> None:
+            while True:
+                try:
+                    key = await queue.get()
+                except ShutDown:
+                    return
+                if key[0] == "victim":
+                    waited.append(now() - asked[key[1]])
+                else:
+                    running[key[0]] += 1
+                    assert running[key[0]] <= most
+                    await asyncio.sleep(takes_s)
+                    running[key[0]] -= 1
+                    queue.add_after(key, 1.0)
+                queue.done(key)
+
+        running: Counter[str] = Counter()
+        asked: dict[int, float] = {}
+        for rival in range(rivals):
+            for number in range(600):
+                queue.add((f"rival {rival}", number))
+        tasks = [asyncio.create_task(worker()) for _ in range(workers)]
+        for number in range(20):
+            await asyncio.sleep(33.3)
+            asked[number] = now()
+            queue.add(("victim", number))
+        await asyncio.sleep(60)
+        for task in tasks:
+            task.cancel()
+        assert len(waited) == 20
+
+    run(main())
+    assert max(waited) <= (0.01 if rivals == 1 else takes_s)
+
+
+def test_groups_take_turns() -> None:
+    """One key of each, whoever came first with many; within a group the order stays."""
+    queue: WorkQueue[str] = WorkQueue(group_of=lambda key: key[0])
+    for key in ("a1", "a2", "a3", "b1", "c1", "c2"):
+        queue.add(key)
+    assert [_take(queue) for _ in range(6)] == ["a1", "b1", "c1", "a2", "c2", "a3"]
+
+
+def test_what_waits_for_its_group_is_handed_out_at_the_end() -> None:
+    """Though its group has as many as it may have."""
+
+    async def main() -> None:
+        queue: WorkQueue[str] = WorkQueue(group_of=lambda key: key[0], most_of_one=1)
+        queue.add("a1")
+        queue.add("a2")
+        assert await queue.get() == "a1"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(queue.get(), 60)
+        queue.shut_down()
+        assert await queue.get() == "a2"
+        with pytest.raises(ShutDown):
+            await queue.get()
+
+    run(main())
