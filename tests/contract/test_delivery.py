@@ -191,6 +191,7 @@ def test_a_failure_names_its_cause_in_the_event_alone(
 ) -> None:
     """The condition has a fixed phrase, the event the cause, and the Secret its value."""
     begin(delivery)
+    refreshed = delivery.status()["refreshTime"]
     harm(delivery)
     force(delivery)
     said = "could not get secret data from provider"
@@ -198,6 +199,7 @@ def test_a_failure_names_its_cause_in_the_event_alone(
     delivery.until(delivery.events)
     assert delivery.events()[0] == FIRST + text
     assert delivery.value() == "OLDKEY"
+    assert delivery.status()["refreshTime"] == refreshed
 
 
 def test_a_store_that_is_missing(delivery: Delivery) -> None:

@@ -114,8 +114,13 @@ def quick(homelab: Homelab) -> Homelab:
 
 
 def test_heal_does_each_step_once_and_proves_it(quick: Homelab, tmp_path: Path) -> None:
-    """One PATCH, one forced sync, one pod replaced; a second heal finds nothing to do."""
+    """As planned: one PATCH, one forced sync, one pod replaced; a second heal has nothing to do."""
     file, pair = route_of(quick, tmp_path), quick.source_pair()
+    planned = run(quick, "heal", "-f", file, "--dry-run", "-o", "json")
+    actions = [step["action"] for step in planned.json()["steps"]]
+    assert planned.code == 3
+    assert actions == ["test-key", "write-vault", "force-sync", "replace-pod", "prove"]
+    assert patches(quick) == 0
     healed = run(quick, "heal", "-f", file, "-o", "json")
     report = healed.json()
     assert (healed.code, report["ending"], report["proof"]) == (0, "proved", "ProvedByLoki")

@@ -84,8 +84,9 @@ def test_iam_is_asked_what_lacks(moved: StaticStack) -> None:
     what_lacks_is_found(moved.shell, words, at)
 
 
-def test_who_may_not_ask_iam_is_told_so(stack: StaticStack) -> None:
-    """Exit code 5 and the right that lacks; nothing is concluded."""
+def test_who_may_not_ask_iam_is_told_so(moved: StaticStack) -> None:
+    """Exit code 5 and the right that lacks; nothing is concluded of a role that is there."""
+    stack = moved
     pair = stack.rgw.create_user("iam-nobody")
     nobody = {"AWS_ACCESS_KEY_ID": pair[0], "AWS_SECRET_ACCESS_KEY": pair[1]}
     who_may_not_ask_is_told(stack.shell, nobody, f"{NAME} -n {stack.namespace}")

@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runbook's story, told by `lokeys` as a person calls it: a process on a kubeconfig."""
+"""`lokeys` as a person calls it: a process on a kubeconfig. The runbook is e2e/test_story_cli."""
 
-import asyncio
 import copy
 import json
 from base64 import b64encode
 from pathlib import Path
 
-from integration.cli.story import RUN_TAKES_AT_MOST_S, Story, story
+from integration.cli.story import Story, story
 from integration.demo.world import on_loop
 from lokeys.demo.parts.kube_faults import Fault, Seen
-from lokeys.kube.client import Api
-from lokeys.kube.kubeconfig import load
-from lokeys.kube.lease import Lease
 
 
 def everything(told: Story, *, but: str = "") -> object:
@@ -23,46 +19,6 @@ def everything(told: Story, *, but: str = "") -> object:
     uids = [pod["metadata"]["uid"] for pod in store.select("Pod")]
     items = {id_: [item.now for item in vault.items.values()] for id_, vault in vaults.items()}
     return copy.deepcopy((objects, uids, items))
-
-
-@on_loop
-async def test_the_table_of_the_runbook(tmp_path: Path) -> None:
-    """Doctor names the hop, the plan changes nothing, heal mends and proves it, doctor is quiet."""
-    async with story(tmp_path) as told:
-        assert (await told.lokeys("doctor")).code == 0
-        await told.outage()
-
-        found = await told.lokeys("doctor", "-o", "json")
-        assert found.code == 3
-        first = json.loads(found.out)["findings"][0]
-        assert (first["cause"], first["confidence"], first["hop"]) == (
-            "vault_behind_source",
-            "certain",
-            "vault",
-        )
-        assert {symptom["code"] for symptom in first["symptoms"]} >= {"LK0613", "LK0614", "LK0801"}
-
-        traced = await told.lokeys("trace", "loki")
-        assert "≠" in traced.out
-        assert "here it goes stale" in traced.out
-
-        before = everything(told)
-        planned = await told.lokeys("heal", "loki", "--dry-run", "-o", "json")
-        assert planned.code == 3
-        assert [step["action"] for step in json.loads(planned.out)["steps"]] == [
-            "test-key",
-            "write-vault",
-            "force-sync",
-            "replace-pod",
-            "prove",
-        ]
-        assert everything(told) == before
-
-        healed = await told.lokeys("heal", "loki")
-        assert healed.code == 0, healed.err
-        assert "proved by Loki's own storage requests" in healed.out
-        assert (await told.lokeys("heal", "loki", "--dry-run")).code == 0
-        assert (await told.lokeys("doctor", "-A")).code == 0
 
 
 @on_loop
@@ -142,50 +98,6 @@ async def test_a_heal_that_may_not_see_the_workload_changes_nothing(tmp_path: Pa
         )
         assert 'cannot get resource "statefulsets" in API group "apps"' in refused.err
         told.world.api.faults.clear()
-        assert (await told.lokeys("heal", "loki")).code == 0
-
-
-@on_loop
-async def test_another_healer_is_left_alone(tmp_path: Path) -> None:
-    """Whoever holds the route's Lease is named; nothing is written."""
-    async with story(tmp_path) as told:
-        await told.outage()
-        async with (
-            Api(load(kubeconfig=str(told.kubeconfig))) as api,
-            Lease(api, name="lokeys-loki", namespace="monitoring", holder="operator-7").hold(),
-        ):
-            before = everything(told, but="Lease")  # its holder renews it
-            refused = await told.lokeys("heal", "loki")
-            assert refused.code == 1
-            assert "operator-7" in refused.err
-            assert everything(told, but="Lease") == before
-
-
-@on_loop
-async def test_ctrl_c_leaves_everything_consistent(tmp_path: Path) -> None:
-    """Interrupted it says where it stopped and gives the Lease back: 130; later it goes on."""
-    async with story(tmp_path) as told:
-        await told.outage()
-        told.world.connect.lag_reads = 10_000  # the item is written, and reads do not show it
-        process = await told.start("heal", "loki")
-        assert process.stderr is not None
-        heard = ""
-        async with asyncio.timeout(RUN_TAKES_AT_MOST_S):
-            while "write-vault" not in heard:
-                heard += (await process.stderr.readline()).decode()
-        process.send_signal(2)
-        async with asyncio.timeout(15):
-            _, rest = await process.communicate()
-        said = heard + rest.decode()
-        assert process.returncode == 130, said
-        assert "stopped after" in said
-        assert "Traceback" not in said
-        lease = told.world.get("Lease", "lokeys-loki")
-        assert lease["spec"]["holderIdentity"] == ""
-
-        told.world.connect.lag_reads = 0
-        for item in told.world.connect.vaults[told.world.vault].items.values():
-            item.stale_reads = 0
         assert (await told.lokeys("heal", "loki")).code == 0
 
 
