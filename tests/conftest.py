@@ -6,7 +6,7 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["parts.plugin", "plugins.chaos", "plugins.second_try"]
+pytest_plugins = ["parts.plugin", "plugins.chaos", "plugins.second_try", "plugins.times"]
 
 # Whoever develops meets new examples at each run; CI meets the same ones, so that a red run is the
 # change's doing.
