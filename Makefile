@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest -q
 # Two files of tests at a time: most tests on real parts wait for a daemon, the others for a core.
-TWO := --numprocesses 2 --dist loadfile
+TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 QUICK := tests/unit tests/golden
 # Which tests of chaos `make test` runs: none.
 CHAOS := -m "not chaos"

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests share: the real parts as fixtures, chaos by samples, second tries."""
+"""What all tests share: the real parts as fixtures, and what we add to pytest."""
 
 import os
 import signal
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["parts.plugin", "plugins.chaos", "plugins.second_try", "plugins.times"]
+pytest_plugins = [
+    "parts.plugin",
+    "plugins.chaos",
+    "plugins.order",
+    "plugins.second_try",
+    "plugins.times",
+]
 
 # Whoever develops meets new examples at each run; CI meets the same ones, so that a red run is the
 # change's doing.
