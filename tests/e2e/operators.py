@@ -82,9 +82,14 @@ class Operator:
 
     def metrics(self) -> str:
         """Return its page of metrics."""
+        return self.page("/metrics")
+
+    def page(self, path: str, *, within_s: float = 5.0) -> str:
+        """Return one of its pages."""
         found = re.search(r"pages on http://[^:]+:(\d+)", self.said)
         assert found is not None, self.said
-        return httpx2.get(f"http://127.0.0.1:{found[1]}/metrics", trust_env=False).text
+        url = f"http://127.0.0.1:{found[1]}{path}"
+        return httpx2.get(url, trust_env=False, timeout=within_s).text
 
 
 @contextlib.contextmanager
