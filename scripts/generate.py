@@ -258,8 +258,12 @@ def _example() -> list[Grant]:
     page = (ROOT / "docs/reference/storagecredential.md").read_text()
     found = re.search("```yaml\n(.*?)```", page, re.DOTALL)
     spec = parse(yaml.safe_load(found[1] if found else ""))
-    store = Ref("SecretStore", "onepassword", spec.namespace)
-    return list(route_grants(spec, known=Known(secret_store=store)))
+    known = Known(
+        key_secrets=("rook-ceph-object-user-storage-loki",),
+        generated=True,
+        secret_store=Ref("SecretStore", "onepassword", spec.namespace),
+    )
+    return list(route_grants(spec, known=known))
 
 
 def _stack_example() -> tuple[Grant, ...]:

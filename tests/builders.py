@@ -142,7 +142,8 @@ def a_source(pair: PairFacts | None = A, **changes: Any) -> SourceState:
 
 def a_rook_user(**changes: Any) -> RookUser:
     """Return a user that Rook has applied."""
-    return RookUser(**{"phase": "Ready", "generation": 1, "observed_generation": 1, **changes})
+    whole = {"phase": "Ready", "generation": 1, "observed_generation": 1, "store": "store"}
+    return RookUser(**{**whole, **changes})
 
 
 def live(*pairs: PairFacts) -> tuple[LiveKey, ...]:

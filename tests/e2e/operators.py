@@ -142,8 +142,8 @@ class Installation:
     def allow(self, home: Homelab, manifest: Json) -> None:
         """Apply what `lokeys rbac` prints for the route."""
         known = Known(
-            rook_store=home.store,
-            key_secrets=home.key_secrets,
+            key_secrets=home.key_secrets or (home.generated,),
+            generated=not home.key_secrets,
             secret_store=Ref("SecretStore", "onepassword", home.monitoring),
         )
         self.kubernetes.apply(*route_roles(parse(manifest), account=self.account, known=known))

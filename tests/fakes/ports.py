@@ -159,7 +159,7 @@ class _Source:
             ref=Ref("Secret", f"rook-ceph-object-user-storage-{ref.name}", ref.namespace),
             owner=ref,
             pair=self.world.fingerprinter.describe(held),
-            rook=RookUser(phase="Ready", generation=1, observed_generation=1),
+            rook=RookUser(phase="Ready", generation=1, observed_generation=1, store="storage"),
         )
         return Reading(state=state, pair=held)
 

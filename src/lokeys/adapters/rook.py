@@ -20,12 +20,13 @@ import httpx2
 from lokeys.adapters.cluster import Cluster, allows, controller_of, events_of, quotable, unreadable
 from lokeys.adapters.rgw import RgwAdmin, live_keys, why_unreadable
 from lokeys.adapters.secrets import pair_of, value_of
-from lokeys.core import model
+from lokeys.core import model, rook
 from lokeys.core.json_fields import Json, at, mappings_at, number_at, text_at
 from lokeys.core.model import Hop, PairKeys, Ref, RookSource, SecretSource
 from lokeys.core.sensitive import KeyPair
 from lokeys.core.snapshot import RookUser, SourceState, Unreadable, Why
 from lokeys.errors import Conflict, Forbidden, LokeysError, NeedsHuman, NotFound
+from lokeys.kube.client import Object
 from lokeys.kube.resources import CEPH_OBJECT_STORE_USER, SECRET
 from lokeys.ports import Reading
 
@@ -35,11 +36,6 @@ _READY_STORE = frozenset({"Ready", "Connected"})
 
 AdminLook = Callable[[], Awaitable[RgwAdmin]]
 """Returns RGW's admin API with the admin pair of the moment."""
-
-
-def generated_name(store: str, user: str) -> str:
-    """Return the name of the Secret that Rook makes for a user."""
-    return f"rook-ceph-object-user-{store}-{user}"
 
 
 def admin_look(
@@ -90,15 +86,14 @@ class RookSourcePort:
             return Reading(gaps=(unreadable(error, hop=Hop.SOURCE, ref=self._ref),))
         if not self._reader.may_read(user):
             return Reading(gaps=(_not_allowed(self._ref),))
-        store = self._source.store or text_at(user, "spec", "store")
-        refs = mappings_at(user, "spec", "keys")
-        if refs:
-            held = await self._from_references(user, refs, generated_name(store, self._ref.name))
+        keys = rook.key_secrets(user)
+        if keys.entries:
+            held = await self._from_references(user, keys)
         else:
-            held = await self._from_generated(generated_name(store, self._ref.name))
+            held = await self._from_generated(user, keys.generated)
         held.rook = replace(
-            await self._rook_user(user, store),
-            uses_spec_keys=bool(refs),
+            await self._rook_user(user, keys.store),
+            uses_spec_keys=bool(keys.entries),
             reads_generated_secret=held.reads_generated,
             key_secrets_applied=held.applied,
         )
@@ -109,20 +104,30 @@ class RookSourcePort:
         user = await self._cluster.objects.get(self._ref)
         if not self._reader.may_read(user):
             raise Forbidden(f"{self._ref} does not allow namespace {self._reader.namespace}")
-        if at(user, "spec", "keys"):
+        keys = rook.key_secrets(user)
+        if keys.entries:
             raise NeedsHuman(f"{self._ref} has spec.keys: its generated Secret is blank on purpose")
-        name = generated_name(self._source.store or text_at(user, "spec", "store"), self._ref.name)
+        secret = await self._cluster.objects.get(keys.generated)
+        if not rook.is_generated_for(secret, user):
+            raise Forbidden(f"{keys.generated} was not made for {self._ref}")
         moment = b64encode(self._cluster.clock().isoformat().encode()).decode()
+        patch: Object = {
+            "metadata": {"uid": text_at(secret, "metadata", "uid")},
+            "data": {REFRESH_KEY: moment},
+        }
         await self._cluster.api.merge_patch(
-            SECRET, name, {"data": {REFRESH_KEY: moment}}, namespace=self._ref.namespace
+            SECRET, keys.generated.name, patch, namespace=self._ref.namespace
         )
 
     async def ensure_user(self) -> bool:
         """Create the CephObjectStoreUser if there is none; return whether it was made just now."""
         try:
-            await self._cluster.objects.get(self._ref)
+            user = await self._cluster.objects.get(self._ref)
         except NotFound:
             return await self._create_user()
+        store, named = rook.key_secrets(user).store, self._source.store
+        if named is not None and named != store:
+            raise NeedsHuman(f"{self._ref} is a user of store {store}, not of {named}")
         return False
 
     async def _create_user(self) -> bool:
@@ -143,34 +148,30 @@ class RookSourcePort:
             return False
         return True
 
-    async def _from_generated(self, name: str) -> _Held:
-        ref = Ref("Secret", name, self._ref.namespace)
+    async def _from_generated(self, user: Json, ref: Ref) -> _Held:
         held = _Held(ref=ref)
         secret = await self._secret(ref, held)
-        if secret is not None:
+        if secret is not None and not rook.is_generated_for(secret, user):
+            held.gaps.append(Unreadable(hop=Hop.SOURCE, ref=ref, why=Why.ANOTHERS))
+        elif secret is not None:
             held.pair = pair_of(secret, GENERATED_KEYS)
             held.resource_version = text_at(secret, "metadata", "resourceVersion")
         return held
 
-    async def _from_references(self, user: Json, references: list[Json], generated: str) -> _Held:
+    async def _from_references(self, user: Json, keys: rook.KeySecrets) -> _Held:
         """Read the Secrets that `spec.keys` names, but for the generated one."""
-        halves = [
-            (_selector(entry, "accessKeyRef"), _selector(entry, "secretKeyRef"))
-            for entry in references
-        ]
-        names = sorted({name for pair in halves for name, _ in pair if name})
-        first = next((name for (name, _), _ in halves if name), generated)
+        first = next((name for (name, _), _ in keys.entries if name), keys.generated.name)
         held = _Held(ref=Ref("Secret", first, self._ref.namespace))
-        held.reads_generated = generated in names
+        held.reads_generated = keys.generated.name in keys.named
         secrets: dict[str, Json] = {}
-        for name in names:
-            if name == generated:
+        for name in keys.named:
+            if name == keys.generated.name:
                 continue
             found = await self._secret(Ref("Secret", name, self._ref.namespace), held)
             if found is not None:
                 secrets[name] = found
-        held.applied = _all_applied(user, secrets) and len(secrets) == len(names)
-        pairs = [_pair_at(secrets, *pair) for pair in halves]
+        held.applied = _all_applied(user, secrets) and len(secrets) == len(keys.named)
+        pairs = [_pair_at(secrets, *pair) for pair in keys.entries]
         if all(pair == pairs[0] for pair in pairs):
             held.pair = pairs[0]
             held.resource_version = text_at(secrets.get(first), "metadata", "resourceVersion")
@@ -204,6 +205,7 @@ class RookSourcePort:
             observed_generation=observed,
             deleting=deleting,
             message=message,
+            store=store,
             store_ready=await self._store_ready(user, store),
         )
 
@@ -292,10 +294,6 @@ class _Held:
 
 def _not_allowed(ref: Ref) -> Unreadable:
     return Unreadable(hop=Hop.SOURCE, ref=ref, why=Why.NOT_ALLOWED)
-
-
-def _selector(reference: Json, half: str) -> tuple[str, str]:
-    return text_at(reference, half, "name"), text_at(reference, half, "key")
 
 
 def _pair_at(

@@ -24,6 +24,7 @@ class Why(StrEnum):
     FORBIDDEN = "forbidden"
     UNREACHABLE = "no answer from here"
     NOT_ALLOWED = "its owner has not allowed this namespace"
+    ANOTHERS = "it belongs to somebody else"
     NOT_SUPPORTED = "cannot be read from here"
     GARBLED = "its answer makes no sense"
     MISROUTED = "the admin path is taken for a bucket"
@@ -129,6 +130,7 @@ class RookUser:
     key_secrets_applied: bool = True  # status.keys matches the Secrets' resourceVersions
     deleting: bool = False
     message: str = ""
+    store: str = ""  # the CephObjectStore that the user itself names
     store_ready: bool | None = None
 
     @property

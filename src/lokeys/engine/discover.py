@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from lokeys.core import rook
 from lokeys.core.external_secrets.onepassword import (
     Connect,
     ItemField,
@@ -357,16 +358,16 @@ class Discoverer:
         return self._users
 
     async def _candidate(self, user: Json) -> _Candidate:
-        metadata, spec = user["metadata"], user.get("spec") or {}
-        name, namespace = metadata["name"], metadata.get("namespace", "default")
-        store = spec.get("store")
-        held = None
-        if not spec.get("keys"):
-            generated = f"rook-ceph-object-user-{store}-{name}"
-            held = await self._get(Ref("Secret", generated, namespace))
+        keys = rook.key_secrets(user)
+        metadata = user["metadata"]
+        held = None if keys.entries else await self._get(keys.generated)
+        if held is not None and not rook.is_generated_for(held, user):
+            held = None
         data = (held or {}).get("data") or {}
         return _Candidate(
-            source=RookSource(user=name, namespace=namespace, store=store),
+            source=RookSource(
+                user=metadata["name"], namespace=metadata.get("namespace", "default")
+            ),
             key_id=data.get(ROOK_KEYS.access_key_id) or None,
             endpoint=as_printed(loki_config.decoded(data.get("Endpoint"))),
         )

@@ -104,6 +104,31 @@ def rook_data(key_id: str, secret: str, endpoint: str) -> Json:
     return {name: b64encode(value.encode()).decode() for name, value in values.items()}
 
 
+def add_rook_user(world: World, **annotations: str) -> None:
+    """Add a user that Rook has reconciled, and the Secret that Rook made for it."""
+    metadata: Json = {"name": "loki", "namespace": STORE_NAMESPACE, "annotations": annotations}
+    world.api.add(
+        {
+            "apiVersion": "ceph.rook.io/v1",
+            "kind": "CephObjectStoreUser",
+            "metadata": metadata,
+            "spec": {"store": "storage", "displayName": "loki"},
+        }
+    )
+    user = world.api.store.get("CephObjectStoreUser", "loki", STORE_NAMESPACE)
+    owner = {
+        "apiVersion": user["apiVersion"],
+        "kind": user["kind"],
+        "name": "loki",
+        "uid": user["metadata"]["uid"],
+        "controller": True,
+    }
+    metadata = {"name": ROOK_SECRET, "namespace": STORE_NAMESPACE, "ownerReferences": [owner]}
+    data = rook_data(world.key_id, world.secret, world.s3_server.url)
+    world.api.add({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+    world.api.store.set_status(user, {"phase": "Ready", "observedGeneration": 1})
+
+
 def storage_credential(endpoint: str, connect: str, **spec: Any) -> Json:
     """Return the resource of the story."""
     whole = {
@@ -151,21 +176,8 @@ async def story(folder: Path, *, resource: bool = True) -> AsyncIterator[Story]:
         world = World(stack, folder)
         await world.start()
         endpoint = world.s3_server.url
-        rook = {"kind": "CephObjectStoreUser", "apiVersion": "ceph.rook.io/v1"}
-        place = {"name": "loki", "namespace": STORE_NAMESPACE}
-        world.api.add(
-            {**rook, "metadata": place, "spec": {"store": "storage", "displayName": "loki"}},
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": ROOK_SECRET, "namespace": STORE_NAMESPACE},
-                "data": rook_data(world.key_id, world.secret, endpoint),
-            },
-            external_secret(),
-            *configured_loki(endpoint),
-        )
-        user = world.api.store.get("CephObjectStoreUser", "loki", STORE_NAMESPACE)
-        world.api.store.set_status(user, {"phase": "Ready", "observedGeneration": 1})
+        add_rook_user(world)
+        world.api.add(external_secret(), *configured_loki(endpoint))
         if resource:
             world.api.add(storage_credential(endpoint, world.connect_server.url))
         await world.run_external_secrets()

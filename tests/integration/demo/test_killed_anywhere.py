@@ -25,6 +25,7 @@ import pytest
 from integration.cli.story import (
     ROOK_SECRET,
     STORE_NAMESPACE,
+    add_rook_user,
     is_ready,
     rook_data,
     storage_credential,
@@ -281,9 +282,8 @@ async def built(folder: Path, way: Way) -> AsyncIterator[Home]:
             await stack.enter_async_context(HttpServer(home.door(handler)))
             for handler in (world.s3.handle, world.connect.handle)
         ]
-        world.api.add(*rook(world), *way.delivery(world), stateful_set(grace_s=3))
-        user = world.api.store.get("CephObjectStoreUser", "loki", STORE_NAMESPACE)
-        world.api.store.set_status(user, {"phase": "Ready", "observedGeneration": 1})
+        add_rook_user(world, **{"lokeys.dev/allowed-namespaces": NAMESPACE})
+        world.api.add(*way.delivery(world), stateful_set(grace_s=3))
         await world.run_external_secrets()
         await stack.enter_async_context(workloads)
         route = storage_credential(store.url, vault.url, prove="Flush", **way.route)
@@ -294,25 +294,6 @@ async def built(folder: Path, way: Way) -> AsyncIterator[Home]:
         )
         await until(lambda: is_ready(world.find("Pod", "loki-0")))
         yield home
-
-
-def rook(world: World) -> tuple[Json, Json]:
-    place = {"name": "loki", "namespace": STORE_NAMESPACE}
-    allowed = {"lokeys.dev/allowed-namespaces": NAMESPACE}
-    return (
-        {
-            "apiVersion": "ceph.rook.io/v1",
-            "kind": "CephObjectStoreUser",
-            "metadata": {**place, "annotations": allowed},
-            "spec": {"store": "storage", "displayName": "loki"},
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": ROOK_SECRET, "namespace": STORE_NAMESPACE},
-            "data": rook_data(world.key_id, world.secret, world.s3_server.url),
-        },
-    )
 
 
 async def healed(folder: Path, way: Way, *, dies_at: int) -> Home:

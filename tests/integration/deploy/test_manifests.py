@@ -180,7 +180,11 @@ def agent(kubernetes: Kubernetes, namespace: str) -> Iterator[Api]:
             "spec": {**ROOK["spec"], "source": {"rook": source}},
         }
     )
-    known = Known(secret_store=Ref("SecretStore", "op", namespace))
+    known = Known(
+        key_secrets=("rook-ceph-object-user-storage-loki",),
+        generated=True,
+        secret_store=Ref("SecretStore", "op", namespace),
+    )
     roles = route_roles(spec, account=Account(name="lokeys", namespace=namespace), known=known)
     said = kubernetes.kubectl(
         "apply",

@@ -42,6 +42,7 @@ def user(*keys: Json, allowed: str | None = None, **status: Any) -> Json:
         "metadata": {
             "name": "loki",
             "namespace": "storage",
+            "uid": "uid-of-the-user",
             "generation": 2,
             "annotations": annotations,
         },
@@ -50,8 +51,18 @@ def user(*keys: Json, allowed: str | None = None, **status: Any) -> Json:
     }
 
 
-def generated(key_id: str = CANARY_ID, key: str = CANARY_SECRET) -> Json:
-    made = secret(GENERATED, namespace="storage", AccessKey=key_id, SecretKey=key)
+def generated(
+    key_id: str = CANARY_ID, key: str = CANARY_SECRET, *, name: str = GENERATED, **owner: Any
+) -> Json:
+    made = secret(name, namespace="storage", AccessKey=key_id, SecretKey=key)
+    controller = {
+        "apiVersion": "ceph.rook.io/v1",
+        "kind": "CephObjectStoreUser",
+        "name": "loki",
+        "uid": "uid-of-the-user",
+        "controller": True,
+    }
+    made["metadata"]["ownerReferences"] = [controller | owner]
     return made | {"type": "kubernetes.io/rook"}
 
 
@@ -273,7 +284,7 @@ def test_refresh_adds_a_data_key_to_the_generated_secret() -> None:
     ((method, path, body),) = server.calls
     assert (method, path) == ("PATCH", f"/api/v1/namespaces/storage/secrets/{GENERATED}")
     assert list(body["data"]) == ["lokeys-refresh"]
-    assert list(body) == ["data"]
+    assert body["metadata"] == {"uid": f"uid-{GENERATED}"}
 
 
 @pytest.mark.parametrize(
@@ -290,6 +301,52 @@ def test_refresh_is_refused_where(obj: Json, error: type[Exception]) -> None:
     with pytest.raises(error):
         asyncio.run(RookSourcePort(where, SOURCE, reader=Reader(namespace="ns")).refresh())
     assert not server.calls
+
+
+def test_the_store_of_the_resource_never_chooses_the_secret() -> None:
+    """User `loki` of `main`, and `prod-loki` of it: `store: main-prod` would name the other's."""
+    other = generated(name="rook-ceph-object-user-main-prod-loki", uid="uid-of-prod-loki")
+    where, objects = cluster(user(), other, generated("OWNID", "own"))
+    port = RookSourcePort(where, replace(SOURCE, store="main-prod"), reader=AT_HOME)
+    reading = asyncio.run(port.read())
+    assert reading.pair is not None
+    assert reading.pair.access_key_id.reveal_text() == "OWNID"
+    assert rook_of(reading).store == "main"
+    assert not [each for each in objects.read if "prod" in each]
+
+
+ANOTHERS = [
+    pytest.param({"uid": "uid-of-prod-loki"}, id="another user's"),
+    pytest.param({"controller": False}, id="an owner that is no controller"),
+    pytest.param({"kind": "ConfigMap"}, id="another kind"),
+    pytest.param({"apiVersion": "evil.example/v1"}, id="another group"),
+]
+
+
+@pytest.mark.parametrize("owner", ANOTHERS)
+def test_a_generated_secret_counts_only_if_the_user_controls_it(owner: Json) -> None:
+    """Whoever owns it else: no pair is read, and what is wrong is named."""
+    reading = read(user(), generated(**owner))
+    assert reading.pair is None
+    assert [(gap.ref.name, gap.why) for gap in reading.gaps] == [(GENERATED, Why.ANOTHERS)]
+
+
+@pytest.mark.parametrize("owner", ANOTHERS)
+def test_anothers_secret_is_not_refreshed(owner: Json) -> None:
+    """Nothing is written into a Secret that is not the user's."""
+    server = Server()
+    where, _ = cluster(user(), generated(**owner), server=server)
+    with pytest.raises(Forbidden):
+        asyncio.run(RookSourcePort(where, SOURCE, reader=AT_HOME).refresh())
+    assert not server.calls
+
+
+def test_a_user_of_another_store_is_not_taken_for_the_one_to_make() -> None:
+    """`lokeys bucket --create` names both stores and does nothing."""
+    where, _ = cluster(user())
+    with pytest.raises(NeedsHuman, match="store main, not of prod"):
+        source = replace(SOURCE, store="prod")
+        asyncio.run(RookSourcePort(where, source, reader=AT_HOME).ensure_user())
 
 
 def test_a_user_is_made_once() -> None:

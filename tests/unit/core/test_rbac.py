@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rights of the operator and of a route: each named, each with its reason, none to spare."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +24,11 @@ from lokeys.core.storagecredential.parse import parse
 from manifests.storagecredential import CASES, MINIMAL, ROOK, Case
 
 SOUND = [case for case in CASES if case.sound]
-STORE = Known(secret_store=Ref("SecretStore", "op", "monitoring"))
+STORE = Known(
+    key_secrets=("rook-ceph-object-user-storage-loki",),
+    generated=True,
+    secret_store=Ref("SecretStore", "op", "monitoring"),
+)
 READING = {"get", "list", "watch"}
 
 
@@ -198,7 +203,7 @@ def test_secrets_of_spec_keys_are_read_instead_of_the_generated_one() -> None:
 def test_a_cluster_store_is_patched_by_its_name() -> None:
     """A ClusterSecretStore needs a ClusterRole, for that one store."""
     spec = parse(ROOK)
-    known = Known(secret_store=Ref("ClusterSecretStore", "all"))
+    known = replace(STORE, secret_store=Ref("ClusterSecretStore", "all"))
     role, binding, *_ = route_roles(spec, known=known)
     assert (role["kind"], binding["kind"]) == ("ClusterRole", "ClusterRoleBinding")
     assert role["rules"] == [
@@ -213,14 +218,14 @@ def test_a_cluster_store_is_patched_by_its_name() -> None:
 
 
 def test_what_nobody_has_named_is_not_granted_but_noted() -> None:
-    """Without the store's name there is no right to a Secret, and the Role says so."""
-    spec = parse(Case("", True, {"spec.source.rook.store": None}).manifest())
+    """What `spec.source.rook.store` says names no Secret; the Role says what it lacks."""
+    spec = parse(Case("", True, {"spec.source.rook.store": "prod"}).manifest())
     assert not rights(route_grants(spec), "secrets", "storage")
     missing = unnamed(spec)
     assert len(missing) == 2
     role = route_roles(spec)[0]
     assert all(f"not granted: {note}" in role["metadata"]["annotations"][WHY] for note in missing)
-    assert unnamed(spec, known=Known(rook_store="s", secret_store=STORE.secret_store)) == ()
+    assert unnamed(spec, known=STORE) == ()
     assert unnamed(parse(MINIMAL)) == ()
 
 

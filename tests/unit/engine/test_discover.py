@@ -33,13 +33,31 @@ def named(kind: str, name: str, namespace: str = "monitoring", **more: Any) -> J
     return {"kind": kind, "metadata": metadata, **more}
 
 
+def made_for(user: str) -> Json:
+    """Return what shows that Rook made a Secret for this user."""
+    owner = {
+        "apiVersion": "ceph.rook.io/v1",
+        "kind": "CephObjectStoreUser",
+        "name": user,
+        "uid": f"uid-{user}",
+        "controller": True,
+    }
+    return {"ownerReferences": [owner]}
+
+
 def rook_user(name: str, key_id: str, *, endpoint: str = ENDPOINT) -> tuple[Json, Json]:
     """Return a CephObjectStoreUser and the Secret that Rook makes for it."""
     secret = f"rook-ceph-object-user-storage-{name}"
     data = encoded(AccessKey=key_id, SecretKey="canary-secret", Endpoint=endpoint)
     return (
-        named("CephObjectStoreUser", name, "storage", spec={"store": "storage"}),
-        named("Secret", secret, "storage", data=data),
+        named(
+            "CephObjectStoreUser",
+            name,
+            "storage",
+            spec={"store": "storage"},
+            metadata={"uid": f"uid-{name}"},
+        ),
+        named("Secret", secret, "storage", data=data, metadata=made_for(name)),
     )
 
 
@@ -143,7 +161,7 @@ def test_the_whole_way_is_followed() -> None:
     """From pod to CephObjectStoreUser, with bucket and endpoint of Loki's configuration."""
     found = discovered()
     spec = found.spec
-    assert spec.source == RookSource(user="loki", namespace="storage", store="storage")
+    assert spec.source == RookSource(user="loki", namespace="storage")
     assert isinstance(spec.vault, OnePasswordVault)
     assert (spec.vault.url, spec.vault.vault, spec.vault.item) == (
         "http://connect:8080",

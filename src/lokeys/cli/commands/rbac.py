@@ -14,8 +14,9 @@ from lokeys.cli.output import Printer
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.cli.stacks import stack_from_cluster, stack_from_file
+from lokeys.core import rook
 from lokeys.core.external_secrets.reading import read
-from lokeys.core.json_fields import at, mappings_at, text_at
+from lokeys.core.json_fields import Json
 from lokeys.core.model import Ref, RookSource, RouteSpec
 from lokeys.core.rbac import (
     Account,
@@ -27,7 +28,7 @@ from lokeys.core.rbac import (
     unnamed,
 )
 from lokeys.core.text.yaml import commented
-from lokeys.errors import LokeysError
+from lokeys.errors import Forbidden, LokeysError
 
 STACK = "stack"
 
@@ -144,23 +145,28 @@ def show(printer: Printer, options: Options, roles: list[dict[str, Any]]) -> Non
 
 async def _known(session: Session, spec: RouteSpec) -> Known:
     """Return the names that only the cluster can tell, as far as it does."""
-    store: str | None = None
     keys: tuple[str, ...] = ()
+    generated = False
     behind: Ref | None = None
     if isinstance(spec.source, RookSource):
         with suppress(LokeysError):
             ref = Ref("CephObjectStoreUser", spec.source.user, spec.source.namespace)
             user = await session.objects.get(ref)
-            store = text_at(user, "spec", "store") or None
-            names = (
-                text_at(at(entry, half), "name")
-                for entry in mappings_at(user, "spec", "keys")
-                for half in ("accessKeyRef", "secretKeyRef")
-            )
-            keys = tuple(sorted({name for name in names if name}))
+            named = rook.key_secrets(user)
+            generated = not named.entries
+            keys = named.named or await _generated(session, user, named.generated)
     if spec.external_secret:
         with suppress(LokeysError):
             ref = Ref("ExternalSecret", spec.external_secret.name, spec.namespace)
             stores = read(await session.objects.get(ref)).stores
             behind = next(iter(stores), None)
-    return Known(rook_store=store, key_secrets=keys, secret_store=behind)
+    return Known(key_secrets=keys, generated=generated, secret_store=behind)
+
+
+async def _generated(session: Session, user: Json, ref: Ref) -> tuple[str, ...]:
+    """Return the Secret that Rook made for the user; none where the name is taken by another's."""
+    try:
+        secret = await session.objects.get(ref)
+    except Forbidden:
+        return (ref.name,)  # who may grant it without reading it; the operator looks at its owner
+    return (ref.name,) if rook.is_generated_for(secret, user) else ()

@@ -222,3 +222,35 @@ SOURCE_AMBIGUOUS = Rule(
     hop=Hop.SOURCE,
     rank=13,
 )
+SOURCE_STORE_DIFFERS = Rule(
+    code="LK0315",
+    severity=Severity.WARNING,
+    cause=None,
+    title="the user is in another object store than the resource says",
+    message="`spec.source.rook.store` says {said}; {place} is a user of store {store}, which counts",
+    meaning="The user's own `spec.store` decides where its key is. The field of the resource is "
+    "only for `lokeys bucket --create`, for a user that does not exist yet.",
+    why="Rook joins store and user with a hyphen to name a Secret, and other halves can make the "
+    "same name: the resource must never choose the store.",
+    remedy=(Remedy(text="remove `spec.source.rook.store`, or name the user that you mean"),),
+    hop=Hop.SOURCE,
+    rank=33,
+)
+SOURCE_SECRET_ANOTHERS = Rule(
+    code="LK0316",
+    severity=Severity.ERROR,
+    cause="k8s_secret_missing",
+    title="the Secret with the user's name was not made for the user",
+    message="{place} has the name of Rook's Secret for user {user}, and its owner is not that user",
+    meaning="A generated Secret counts only if its controller is the CephObjectStoreUser, by uid.",
+    why="Two users of two stores can share the name of the Secret; the key in it is the other's.",
+    remedy=(
+        Remedy(
+            text="see whose it is; Rook makes the user's own once that name is free",
+            command="kubectl -n {namespace} get secret {secret} "
+            "-o jsonpath={{.metadata.ownerReferences}}",
+        ),
+    ),
+    hop=Hop.SOURCE,
+    rank=5,
+)

@@ -9,7 +9,7 @@ from typing import Any
 from lokeys.core.catalogue import sources
 from lokeys.core.checks.wording import FLAW_CAUSES, half_of, spoils, verdict_evidence
 from lokeys.core.finding import Finding, Remedy
-from lokeys.core.model import Hop, PairKeys, RookSource, SecretSource
+from lokeys.core.model import Hop, PairKeys, RookSource, SecretSource, source_ref
 from lokeys.core.snapshot import Answer, RookUser, Snapshot, SourceState, Unreadable, Why
 
 
@@ -21,6 +21,14 @@ def source_cannot_be_used(snapshot: Snapshot) -> Iterator[Finding]:
             detail = f": {gap.detail}" if gap.detail else ""
             cause = cause_of_missing(gap)
             yield sources.SOURCE_MISSING.at(gap.ref, route=route, detail=detail, cause=cause)
+        elif gap.why is Why.ANOTHERS:
+            yield sources.SOURCE_SECRET_ANOTHERS.at(
+                gap.ref,
+                route=route,
+                namespace=gap.ref.namespace,
+                secret=gap.ref.name,
+                user=source_ref(snapshot.spec).name,
+            )
         elif gap.why is Why.NOT_ALLOWED:
             yield sources.SOURCE_NOT_ALLOWED.at(
                 gap.ref,
@@ -137,6 +145,15 @@ def rook_is_behind(snapshot: Snapshot) -> Iterator[Finding]:
         return
     words: dict[str, Any] = {"namespace": source.owner.namespace, "user": source.owner.name}
     route = snapshot.spec.route
+    named = spec.store if isinstance(spec := snapshot.spec.source, RookSource) else None
+    if named is not None and rook.store and named != rook.store:
+        yield sources.SOURCE_STORE_DIFFERS.at(
+            source.owner,
+            route=route,
+            field="spec.source.rook.store",
+            said=named,
+            store=rook.store,
+        )
     if rook.store_ready is False:
         yield sources.ROOK_OBJECT_STORE_NOT_READY.at(source.owner, route=route, **words)
     if rook.deleting:

@@ -10,7 +10,7 @@ from lokeys.core.checks.pods import behind
 from lokeys.core.checks.source import cause_of_missing, gaps_of_source, rook_is_stale
 from lokeys.core.checks.wording import FLAW_CAUSES, spoils
 from lokeys.core.currency import Currency, Seen
-from lokeys.core.model import Hop, Ref, RookSource
+from lokeys.core.model import Hop, Ref, RookSource, source_ref
 from lokeys.core.plan.course import Course, Stop
 from lokeys.core.plan.steps import Action, Policy, Step
 from lokeys.core.sensitive import PairFacts
@@ -82,6 +82,9 @@ def _no_pair(snapshot: Seen, source: SourceState | None) -> Stop:
         if gap.why is Why.NOT_ALLOWED:
             reason = f"{gap.ref} does not allow namespace {snapshot.spec.namespace}"
             return Stop(cause="source_not_allowed", reason=reason)
+        if gap.why is Why.ANOTHERS:
+            reason = f"{gap.ref} was not made for {source_ref(snapshot.spec)}"
+            return Stop(cause="k8s_secret_missing", reason=reason)
         if gap.why is Why.NOT_FOUND:
             return Stop(cause=cause_of_missing(gap), reason=f"{gap.ref} does not exist")
     if source is not None and (source.generated_blank or _reads_its_own_secret(source)):

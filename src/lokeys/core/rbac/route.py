@@ -47,12 +47,12 @@ _WORKLOADS = {
 class Known:
     """What the resource does not say and a look at the cluster does.
 
-    `rook_store`: the CephObjectStore of the user. `key_secrets`: the Secrets that its `spec.keys`
-    names. `secret_store`: the SecretStore or ClusterSecretStore behind the ExternalSecret.
+    `key_secrets`: what holds the keys of Rook's user, and whether Rook generates it.
+    `secret_store`: the SecretStore or ClusterSecretStore behind the ExternalSecret.
     """
 
-    rook_store: str | None = None
     key_secrets: tuple[str, ...] = ()
+    generated: bool = False
     secret_store: Ref | None = None
 
 
@@ -73,9 +73,11 @@ def unnamed(spec: RouteSpec, *, known: Known | None = None) -> tuple[str, ...]:
     """Return which rights are missing because nobody has said what the objects are called."""
     known = known or Known()
     missing = []
-    rook = spec.source if isinstance(spec.source, RookSource) else None
-    if rook and not known.key_secrets and not (rook.store or known.rook_store):
-        missing.append("the Secret that Rook generates: name the store in spec.source.rook.store")
+    if isinstance(spec.source, RookSource) and not known.key_secrets:
+        missing.append(
+            "the Secret with the user's key: it is named once the CephObjectStoreUser can be read, "
+            "and Rook has made it for that user"
+        )
     if spec.external_secret and _heals(spec) and not known.secret_store:
         missing.append("patch on the SecretStore: it is named once the ExternalSecret can be read")
     return tuple(missing)
@@ -102,7 +104,7 @@ def _source(spec: RouteSpec, known: Known) -> Iterator[Grant]:
 
 
 def _rook(spec: RouteSpec, source: RookSource, known: Known) -> Iterator[Grant]:
-    there, store = source.namespace, source.store or known.rook_store
+    there = source.namespace
     for resource, why in (
         (
             "cephobjectstoreusers",
@@ -111,21 +113,18 @@ def _rook(spec: RouteSpec, source: RookSource, known: Known) -> Iterator[Grant]:
         ("cephobjectstores", "whether its store is ready"),
     ):
         yield Grant(namespace=there, group=ROOK, resource=resource, verbs=READ, why=why)
-    if known.key_secrets:
-        for name in known.key_secrets:
-            yield read_secret(there, name, "spec.keys of the user names it")
-    elif store:
-        name = f"rook-ceph-object-user-{store}-{source.user}"
-        yield read_secret(there, name, "Rook writes the key into it")
-        if source.refresh and _heals(spec):
-            yield Grant(
-                namespace=there,
-                group=CORE,
-                resource="secrets",
-                verbs=("patch",),
-                names=(name,),
-                why="`refresh`: an added data key makes Rook read RGW again",
-            )
+    why = "Rook writes the key into it" if known.generated else "spec.keys of the user names it"
+    for name in known.key_secrets:
+        yield read_secret(there, name, why)
+    if known.generated and source.refresh and _heals(spec):
+        yield Grant(
+            namespace=there,
+            group=CORE,
+            resource="secrets",
+            verbs=("patch",),
+            names=known.key_secrets,
+            why="`refresh`: an added data key makes Rook read RGW again",
+        )
     yield events(there, "why Rook could not reconcile the user")
 
 

@@ -93,8 +93,9 @@ _ROOK = record(
             "carry the annotation `lokeys.dev/allowed-namespaces` with this resource's namespace."
         ),
         "store": _name(
-            "The CephObjectStore's name. Left out: read from the user. `lokeys rbac` needs it to "
-            "name the Secret when it cannot see the user."
+            "The CephObjectStore of a user that does not exist yet: `lokeys bucket --create` makes "
+            "the user in it. Of a user that exists, its own `spec.store` counts, and another value "
+            "here is reported."
         ),
         "refresh": flag(
             "Whether lokeys may make Rook read RGW's keys again, by adding a data key to the "
