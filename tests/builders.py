@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from lokeys.core.consent import Trying
 from lokeys.core.memory import remember
 from lokeys.core.model import (
     Bucket,
@@ -243,6 +244,7 @@ def a_snapshot(**changes: Any) -> Snapshot:
         "workloads": (a_workload(),),
         "pods": (a_pod(),),
         "memory": Memory(content=content()),
+        "trying": Trying.CALLER,
     }
     for name, build in hops.items():
         given = changes.pop(name, A if name != "vault" or spec.vault else None)

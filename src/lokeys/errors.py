@@ -11,6 +11,7 @@
     │   ├── NotFound       the object does not exist
     │   └── Forbidden      the object may exist; we may not look
     ├── NeedsHuman         no retry will help; the message says what to change
+    │   └── NotAllowed     a credential's owner has not allowed it to go to this address
     ├── BadInput           what the user handed us cannot be used; names the place and the fix
     └── LeaseLost          another holder acts on this route: stop at once, write nothing more
 
@@ -66,6 +67,10 @@ class Forbidden(NotReadable):
 
 class NeedsHuman(LokeysError):
     """Only a person can mend this; the message says how."""
+
+
+class NotAllowed(NeedsHuman):
+    """A credential's owner has not allowed it to go to this address; nothing was sent."""
 
 
 class BadInput(LokeysError):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
+from lokeys.core.consent import Trying
 from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.model import Bucket, Ref
 from lokeys.core.proxies import Proxies
@@ -269,6 +270,8 @@ class RoutePorts:
     store: StorePort
     loki: LokiPort
     bucket: Bucket
+    trying: Trying = Trying.CONSENT
+    """Who decides where keys are tried."""
 
 
 class Objects(Protocol):

@@ -109,7 +109,10 @@ class Fleet:
 
     async def _build_route(self, namespace: str, name: str) -> None:
         pair = f"KEY{name}".upper(), f"secret-of-{name}"
-        await self._create(_secret(namespace, f"source-{name}", pair))
+        source = _secret(namespace, f"source-{name}", pair)
+        store = f"http://127.0.0.1:{self.stub_port}"
+        source["metadata"]["annotations"] = {"lokeys.dev/allowed-urls": store}
+        await self._create(source)
         await self._create(_secret(namespace, f"target-{name}", pair))
         workload = await self._create(_stateful_set(namespace, name))
         status = {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "observedGeneration": 1}

@@ -11,7 +11,7 @@ from contract.stores import StandInStore, Store, fresh, pair_of
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.rgw import Misrouted, RgwAdmin, RgwSourcePort, live_keys
 from lokeys.clock import utc_now
-from lokeys.core.model import PairKeys, RgwSource, SecretRef
+from lokeys.core.model import PairKeys, Ref, RgwSource, SecretRef
 from lokeys.core.model import RgwAdmin as RgwAdminSpec
 from lokeys.core.sensitive import Fingerprinter, KeyPair, Sensitive
 from lokeys.core.snapshot import SourceState, Why
@@ -44,7 +44,13 @@ def port(admin: RgwAdmin, uid: str) -> RgwSourcePort:
     async def current() -> RgwAdmin:
         return admin
 
-    return RgwSourcePort(RgwSource(uid=uid, admin=spec), admin=current, fingerprinter=FINGERPRINTER)
+    return RgwSourcePort(
+        RgwSource(uid=uid, admin=spec),
+        secret=Ref("Secret", "admin", "ns"),
+        callers_rights=True,
+        admin=current,
+        fingerprinter=FINGERPRINTER,
+    )
 
 
 def read(store: Store, uid: str, *, pair: KeyPair | None = None) -> Reading[SourceState]:

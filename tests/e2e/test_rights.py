@@ -158,7 +158,11 @@ def no_external_secret(home: Homelab, follow: Follow) -> None:
     home.build(with_loki=False)
     hands.make_secret(home, "pair", dict(zip(hands.ROOK_KEYS, home.source_pair(), strict=True)),
                       storage=True)  # fmt: skip
-    allowed = {"metadata": {"annotations": {"lokeys.dev/allowed-namespaces": home.monitoring}}}
+    words = {
+        "lokeys.dev/allowed-namespaces": home.monitoring,
+        "lokeys.dev/allowed-urls": home.endpoint,
+    }
+    allowed = {"metadata": {"annotations": words}}
     home.kubernetes.api.patch(f"/api/v1/namespaces/{home.storage}/secrets/pair", allowed)
     home.delete_external_secret()
     spec = home.route()["spec"]

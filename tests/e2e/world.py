@@ -212,11 +212,16 @@ class Homelab(Sight):
 
     def _make_user(self) -> None:
         spec = {"store": self.store, "displayName": "Loki"}
-        allowed = {"lokeys.dev/allowed-namespaces": self.monitoring}
+        # Tests ask RGW's admin API past the relay that pods take.
+        allowed = {
+            "lokeys.dev/allowed-namespaces": self.monitoring,
+            "lokeys.dev/allowed-urls": self.rgw.endpoint,
+        }
         self.apply("ceph.rook.io/v1", "CephCluster", "ceph", self.storage, spec={})
         self.apply("ceph.rook.io/v1", "CephObjectStore", self.store, self.storage, spec={})
         path = f"/apis/ceph.rook.io/v1/namespaces/{self.storage}/cephobjectstores/{self.store}"
-        self.kubernetes.api.patch(f"{path}/status", {"status": {"phase": "Ready"}})
+        status = {"phase": "Ready", "endpoints": {"insecure": [self.endpoint]}}
+        self.kubernetes.api.patch(f"{path}/status", {"status": status})
         self.apply(
             "ceph.rook.io/v1",
             "CephObjectStoreUser",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lokeys.core.consent import Consent, Trying, origins
 from lokeys.core.model import Bucket, Hop, OnePasswordVault, Ref, RouteSpec, source_ref
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
 from lokeys.core.snapshot import (
@@ -95,6 +96,9 @@ class World:
     writes: list[str] = field(default_factory=list)
     gaps: tuple[Unreadable, ...] = ()
     may_evict: bool | None = True
+    trying: Trying = Trying.CALLER
+    consents: bool = True
+    """Whether the source's owner names the store's address."""
 
     def __post_init__(self) -> None:
         """Start one pod that is as old as the Secret."""
@@ -141,6 +145,7 @@ class World:
             store=_Store(self, spec.bucket),
             loki=_Loki(self),
             bucket=spec.bucket,
+            trying=self.trying,
         )
 
 
@@ -158,6 +163,7 @@ class _Source:
         state = SourceState(
             ref=Ref("Secret", f"rook-ceph-object-user-storage-{ref.name}", ref.namespace),
             owner=ref,
+            consent=Consent(named=origins([self.spec.bucket.endpoint] * self.world.consents)),
             pair=self.world.fingerprinter.describe(held),
             rook=RookUser(phase="Ready", generation=1, observed_generation=1, store="storage"),
         )

@@ -224,7 +224,8 @@ class Kubernetes:
             f"--tls-private-key-file={self.folder / 'serving.key'}",
             f"--service-account-issuer={self.issuer.url}",
             f"--service-account-jwks-uri={self.issuer.url}{KEYS}",
-            "--api-audiences=https://kubernetes.default.svc",
+            # As k3s has it: one more audience than by convention.
+            f"--api-audiences=https://kubernetes.default.svc,{OWN_AUDIENCE}",
             f"--service-account-key-file={self.signing_key}",
             f"--service-account-signing-key-file={self.signing_key}",
             "--authorization-mode=RBAC",
@@ -298,3 +299,7 @@ def _binary(name: str) -> Path:
 def _write_private(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.write_text(text)
+
+
+OWN_AUDIENCE = "the-api-servers-own"
+"""An audience of the API server's that nothing but its flags tells."""

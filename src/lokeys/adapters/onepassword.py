@@ -21,6 +21,7 @@ from lokeys.errors import (
     Forbidden,
     LokeysError,
     NeedsHuman,
+    NotAllowed,
     NotFound,
     NotReadable,
     Throttled,
@@ -297,6 +298,8 @@ def _as_action(error: ConnectError, ref: Ref) -> LokeysError:
 
 def _why(error: LokeysError) -> Why:
     match error:
+        case NotAllowed():
+            return Why.URL_NOT_ALLOWED
         case NotFound():
             return Why.NOT_FOUND
         case Forbidden():

@@ -18,6 +18,7 @@ import msgspec
 
 from lokeys.adapters.http import Bounds, Reply, bounded_request
 from lokeys.adapters.s3_answers import read_xml
+from lokeys.core.consent import NO_CONSENT, Consent
 from lokeys.core.model import Hop, Ref, RgwSource
 from lokeys.core.sensitive import Fingerprinter, KeyPair, Sensitive
 from lokeys.core.snapshot import LiveKey, SourceState, Unreadable, Why
@@ -78,8 +79,15 @@ class RgwAdmin:
     """
 
     def __init__(
-        self, endpoint: str, pair: KeyPair, client: httpx2.AsyncClient, clock: Clock
+        self,
+        endpoint: str,
+        pair: KeyPair,
+        client: httpx2.AsyncClient,
+        clock: Clock,
+        *,
+        consent: Consent = NO_CONSENT,
     ) -> None:
+        self.consent = consent
         self._base = endpoint.rstrip("/") + "/admin"
         self._pair = pair
         self._client = client
@@ -158,17 +166,23 @@ class RgwSourcePort:
     """A `SourcePort` on a user that nobody but its admin manages.
 
     `admin` returns a client made with the admin pair of the moment, so that a mended Secret is
-    taken up at the next look.
+    taken up at the next look. Nothing is sent unless the owner of that Secret allows the endpoint,
+    or the caller's own rights decide.
     """
 
     def __init__(
         self,
         source: RgwSource,
         *,
+        secret: Ref,
+        callers_rights: bool,
         admin: Callable[[], Awaitable[RgwAdmin]],
         fingerprinter: Fingerprinter,
     ) -> None:
         self._uid = source.uid
+        self._secret = secret
+        self._callers_rights = callers_rights
+        self._endpoint = source.admin.endpoint
         self._ref = Ref("RGWUser", source.uid)
         self._admin = admin
         self._fingerprinter = fingerprinter
@@ -180,7 +194,10 @@ class RgwSourcePort:
         somebody is about to remove.
         """
         try:
-            user = await (await self._admin()).user(self._uid)
+            admin = await self._admin()
+            if not (self._callers_rights or admin.consent.covers(self._endpoint)):
+                return Reading(gaps=(not_allowed_url(self._secret, self._endpoint),))
+            user = await admin.user(self._uid)
         except LokeysError as error:
             why, detail = why_unreadable(error), str(error)
             return Reading(
@@ -193,6 +210,7 @@ class RgwSourcePort:
             pair=self._fingerprinter.describe(pair) if pair else None,
             live_keys=live_keys(user, self._fingerprinter),
             suspended=user.suspended,
+            consent=admin.consent,
         )
         return Reading(state=state, pair=pair)
 
@@ -277,6 +295,11 @@ def _not_admin(reply: Reply, where: str) -> LokeysError:
             "rgw_dns_name (Rook: spec.hosting.dnsNames) to a name that covers this host"
         )
     return NotReadable(f"{where} answers {reply.status}, but not as RGW's admin API")
+
+
+def not_allowed_url(ref: Ref, url: str) -> Unreadable:
+    """Return that the owner of `ref` has not allowed a request to go to `url`."""
+    return Unreadable(hop=Hop.SOURCE, ref=ref, why=Why.URL_NOT_ALLOWED, detail=url)
 
 
 def why_unreadable(error: LokeysError) -> Why:

@@ -18,9 +18,11 @@ from dataclasses import dataclass, field, replace
 import httpx2
 
 from lokeys.adapters.cluster import Cluster, allows, controller_of, events_of, quotable, unreadable
-from lokeys.adapters.rgw import RgwAdmin, live_keys, why_unreadable
+from lokeys.adapters.consents import named_by, secret_consent
+from lokeys.adapters.rgw import RgwAdmin, live_keys, not_allowed_url, why_unreadable
 from lokeys.adapters.secrets import pair_of, value_of
 from lokeys.core import model, rook
+from lokeys.core.consent import NO_CONSENT, Consent, allowed_urls
 from lokeys.core.json_fields import Json, at, mappings_at, number_at, text_at
 from lokeys.core.model import Hop, PairKeys, Ref, RookSource, SecretSource
 from lokeys.core.sensitive import KeyPair
@@ -45,8 +47,9 @@ def admin_look(
 
     async def look() -> RgwAdmin:
         secret = await cluster.objects.get(Ref("Secret", admin.secret.name, namespace))
+        consent = secret_consent(secret, at_home=True)
         pair = pair_of(secret, admin.secret.keys)
-        return RgwAdmin(admin.endpoint, pair, client, cluster.clock)
+        return RgwAdmin(admin.endpoint, pair, client, cluster.clock, consent=consent)
 
     return look
 
@@ -91,8 +94,12 @@ class RookSourcePort:
             held = await self._from_references(user, keys)
         else:
             held = await self._from_generated(user, keys.generated)
+        object_store = await self._object_store(user, keys.store)
+        held.consent = Consent(
+            named=named_by(object_store, held.endpoint), listed=allowed_urls(user)
+        )
         held.rook = replace(
-            await self._rook_user(user, keys.store),
+            await self._rook_user(user, keys.store, object_store),
             uses_spec_keys=bool(keys.entries),
             reads_generated_secret=held.reads_generated,
             key_secrets_applied=held.applied,
@@ -156,6 +163,7 @@ class RookSourcePort:
         elif secret is not None:
             held.pair = pair_of(secret, GENERATED_KEYS)
             held.resource_version = text_at(secret, "metadata", "resourceVersion")
+            held.endpoint = value_of(secret, "Endpoint").reveal_text()
         return held
 
     async def _from_references(self, user: Json, keys: rook.KeySecrets) -> _Held:
@@ -190,7 +198,7 @@ class RookSourcePort:
             held.gaps.append(unreadable(error, hop=Hop.SOURCE, ref=ref))
         return None
 
-    async def _rook_user(self, user: Json, store: str) -> RookUser:
+    async def _rook_user(self, user: Json, store: str, object_store: Json | None) -> RookUser:
         phase = text_at(user, "status", "phase")
         generation = number_at(user, "metadata", "generation")
         observed = number_at(user, "status", "observedGeneration")
@@ -206,17 +214,15 @@ class RookSourcePort:
             deleting=deleting,
             message=message,
             store=store,
-            store_ready=await self._store_ready(user, store),
+            store_ready=_is_ready(object_store),
         )
 
-    async def _store_ready(self, user: Json, store: str) -> bool | None:
+    async def _object_store(self, user: Json, store: str) -> Json | None:
         namespace = text_at(user, "spec", "clusterNamespace") or self._ref.namespace
         try:
-            found = await self._cluster.objects.get(Ref("CephObjectStore", store, namespace))
+            return await self._cluster.objects.get(Ref("CephObjectStore", store, namespace))
         except LokeysError:
             return None
-        phase = text_at(found, "status", "phase")
-        return phase in _READY_STORE if phase else None
 
     async def _reading(self, held: _Held) -> Reading[SourceState]:
         describe = self._cluster.fingerprinter.describe
@@ -226,8 +232,12 @@ class RookSourcePort:
             pair=describe(held.pair) if held.pair else None,
             resource_version=held.resource_version,
             rook=held.rook,
+            consent=held.consent,
         )
-        if self._look is not None:
+        admin = self._source.admin
+        if admin and not (self._reader.callers_rights or held.consent.covers(admin.endpoint)):
+            held.gaps.append(not_allowed_url(self._ref, admin.endpoint))
+        elif self._look is not None:
             try:
                 user = await (await self._look()).user(self._ref.name)
             except LokeysError as error:
@@ -268,6 +278,7 @@ class SecretSourcePort:
             pair=facts,
             resource_version=text_at(secret, "metadata", "resourceVersion"),
             generated_blank=facts.blank and text_at(secret, "type") == "kubernetes.io/rook",
+            consent=secret_consent(secret, at_home=self._ref.namespace == self._reader.namespace),
         )
         return Reading(state=state, pair=pair)
 
@@ -289,7 +300,14 @@ class _Held:
     applied: bool = True
     reads_generated: bool = False
     rook: RookUser | None = None
+    endpoint: str = ""
+    consent: Consent = NO_CONSENT
     gaps: list[Unreadable] = field(default_factory=list)
+
+
+def _is_ready(object_store: Json | None) -> bool | None:
+    phase = text_at(object_store, "status", "phase")
+    return phase in _READY_STORE if phase else None
 
 
 def _not_allowed(ref: Ref) -> Unreadable:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from lokeys.adapters.cluster import Cluster, controller_of, moment_at, unreadable
+from lokeys.core.consent import Consent, allowed_urls
 from lokeys.core.json_fields import Json, at, mappings_at, text_at
 from lokeys.core.model import Hop, PairKeys, Ref, SecretRef
 from lokeys.core.sensitive import KeyPair, Sensitive
@@ -54,6 +55,7 @@ def state_of(secret: Json, keys: PairKeys, cluster: Cluster) -> SecretState:
         written_at=data_written_at(secret),
         managed_by_eso=_managed_by_eso(secret, owner),
         owner=Ref(text_at(owner, "kind"), text_at(owner, "name"), namespace) if owner else None,
+        consent=Consent(listed=allowed_urls(secret)),
     )
 
 

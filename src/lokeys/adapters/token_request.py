@@ -2,7 +2,9 @@
 """The API server asked for a service account's token: for a provider, for ten minutes, no more.
 
 A token for the API server's own audience would be a login to the cluster; lokeys never asks for
-one, and where it cannot tell whose an audience is it does not ask either.
+one, and where it cannot tell whose an audience is it does not ask either. The server may have been
+told of more audiences than its issuer (`--api-audiences`), and names them nowhere: so each token is
+tried at the server first, and one that it accepts goes nowhere.
 """
 
 from __future__ import annotations
@@ -58,6 +60,11 @@ class TokenRequests:
         claims = claims_of(token)
         if claims is None:
             raise NotReadable(f"the API server's token of {account} is no JSON Web Token")
+        if await self._api.accepts(token.decode()):
+            raise NeedsHuman(
+                f"the token for `{audience}` goes nowhere: the API server itself accepts it, so it "
+                "is a login to the cluster"
+            )
         return IssuedToken(token=Sensitive(token), claims=claims)
 
 

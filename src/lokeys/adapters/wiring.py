@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.connect import Connect, Token
+from lokeys.adapters.consents import insist_on_token
 from lokeys.adapters.external_secrets import ExternalSecretPort
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.loki import KubernetesLoki
@@ -18,6 +19,7 @@ from lokeys.adapters.s3 import S3Store
 from lokeys.adapters.secrets import KubernetesSecretPort, value_of
 from lokeys.adapters.unread import UnreadableSource, UnreadableVault
 from lokeys.adapters.workloads import KubernetesWorkloads
+from lokeys.core.consent import Trying
 from lokeys.core.model import (
     AwsIamSource,
     OnePasswordVault,
@@ -25,7 +27,6 @@ from lokeys.core.model import (
     RgwSource,
     RookSource,
     RouteSpec,
-    SecretKeyRef,
     SecretSource,
 )
 from lokeys.core.sensitive import Sensitive
@@ -64,6 +65,7 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
         store=S3Store(spec.bucket, access.clients.trusting(spec.bucket.ca_bundle), cluster.clock),
         loki=KubernetesLoki(cluster, spec.workloads, client=access.clients.direct()),
         bucket=spec.bucket,
+        trying=Trying.CALLER if access.callers_rights else Trying.CONSENT,
     )
 
 
@@ -82,7 +84,13 @@ def _source(spec: RouteSpec, access: Access) -> SourcePort:
         case RgwSource(admin=admin) as source:
             client = access.clients.trusting(source.ca_bundle)
             look = admin_look(cluster, admin, namespace=spec.namespace, client=client)
-            return RgwSourcePort(source, admin=look, fingerprinter=cluster.fingerprinter)
+            return RgwSourcePort(
+                source,
+                secret=Ref("Secret", admin.secret.name, spec.namespace),
+                callers_rights=access.callers_rights,
+                admin=look,
+                fingerprinter=cluster.fingerprinter,
+            )
         case SecretSource() as source:
             return SecretSourcePort(cluster, source, reader=reader)
         case AwsIamSource(user_name=user):
@@ -96,7 +104,7 @@ def _vault(spec: RouteSpec, access: Access) -> VaultPort | None:
         return UnreadableVault(Ref("PushSecret", spec.vault.name, spec.namespace))
     connect = Connect(
         spec.vault.url,
-        token=_token(spec.vault.token, spec.namespace, access),
+        token=_token(spec.vault, spec.namespace, access),
         client=access.clients.trusting(None),
         sleep=asyncio.sleep,
     )
@@ -109,11 +117,17 @@ def _vault(spec: RouteSpec, access: Access) -> VaultPort | None:
     )
 
 
-def _token(ref: SecretKeyRef, namespace: str, access: Access) -> Token:
-    """Return a way to the token as its Secret holds it now: a mended one is used at once."""
+def _token(vault: OnePasswordVault, namespace: str, access: Access) -> Token:
+    """Return a way to the token as its Secret holds it now: a mended one is used at once.
+
+    Each use asks whether its owner lets it go to the vault's address, and raises NotAllowed.
+    """
+    objects, ref = access.cluster.objects, vault.token
 
     async def token() -> Sensitive:
-        secret = await access.cluster.objects.get(Ref("Secret", ref.name, namespace))
+        secret = await objects.get(Ref("Secret", ref.name, namespace))
+        if not access.callers_rights:
+            await insist_on_token(objects, secret, ref, url=vault.url, namespace=namespace)
         return value_of(secret, ref.key)
 
     return token

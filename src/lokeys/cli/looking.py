@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from lokeys.cli.routes import Route
 from lokeys.cli.session import Session
+from lokeys.core.consent import Trying
 from lokeys.core.diagnosis import Diagnosis
 from lokeys.core.finding import Finding, Remedy
 from lokeys.core.model import RouteSpec
@@ -88,12 +89,15 @@ def _doubted(diagnosis: Diagnosis, route: Route, doubt: str) -> Diagnosis:
 
 async def _look(session: Session, spec: RouteSpec, route: Route, probe: str) -> Look:
     ports = session.wire(spec)
+    if not route.written_down:
+        # Nobody named this address but Loki's own configuration.
+        ports = replace(ports, trying=Trying.LOKI)
     lookout = Lookout(spec=spec, ports=ports, clock=session.clock)
     wishes = Wishes(probe=probe != "off", logs=True)
     look = await lookout.look(route.memory, wishes=wishes, rivals=route.rivals)
-    if probe != "write" or not lookout.pairs:
+    if probe != "write" or not lookout.triable:
         return look
-    for fingerprint, pair in list(lookout.pairs.items()):
+    for fingerprint, pair in list(lookout.triable.items()):
         lookout.learn(fingerprint, await ports.store.try_fully(pair))
     return await lookout.look(look.memory, wishes=wishes, rivals=route.rivals)
 

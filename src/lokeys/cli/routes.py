@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from lokeys.adapters.cluster import allows
 from lokeys.adapters.manifests import Located
 from lokeys.adapters.route_files import route_spec, storage_credential
 from lokeys.cli.names import named
 from lokeys.cli.session import Session, opens_bucket
-from lokeys.core.model import Ref, RouteSpec
+from lokeys.core.model import Ref, RookSource, RouteSpec, SecretSource, source_ref
 from lokeys.core.snapshot import Memory
 from lokeys.core.storagecredential.parse import Refused, parse
 from lokeys.core.storagecredential.status import memory_from_status
@@ -53,7 +54,8 @@ class Route:
     memory: Memory = field(default_factory=Memory)
     remembers: bool = False
     """Whether the resource's status in the cluster keeps the memory."""
-    rivals: tuple[Ref, ...] = ()
+    rivals: bool = False
+    """Whether an older resource claims the same."""
     fallback: RouteSpec | None = None
     """What to look at instead where the source proves to be a wrong guess."""
     doubt: str = ""
@@ -117,10 +119,10 @@ async def from_cluster(session: Session, ref: Ref) -> Route:
         ) from exc
     except NotFound as exc:
         raise BadInput(f"there is no {ref}", hint=await what_exists(session, ref)) from exc
-    return of_resource(session, found, await _everywhere(session, [found]))
+    return await of_resource(session, found, await _everywhere(session, [found]))
 
 
-def of_resource(
+async def of_resource(
     session: Session, found: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
 ) -> Route:
     """Return the route of a resource as the API server has it."""
@@ -132,7 +134,7 @@ def of_resource(
         owner=spec.ref,
         memory=memory_from_status(found.get("status"), key=session.fingerprint_key),
         remembers=session.kept,
-        rivals=_rivals(spec, others),
+        rivals=await _has_rival(session, spec, others),
     )
 
 
@@ -189,7 +191,7 @@ async def resources(
     routes = []
     for item in found:
         try:
-            routes.append(of_resource(session, item, everywhere))
+            routes.append(await of_resource(session, item, everywhere))
         except BadInput as exc:
             if unusable is None:
                 raise
@@ -215,14 +217,32 @@ async def _everywhere(
         return found
 
 
-def _rivals(spec: RouteSpec, others: Sequence[Mapping[str, Any]]) -> tuple[Ref, ...]:
-    """Return the older resources that claim the same target, item or user."""
-    claims = Claims()
+async def _has_rival(
+    session: Session, spec: RouteSpec, others: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Tell whether an older resource claims the same target, item or user, and may."""
+    known, specs = Claims(), {}
     for other in others:
         metadata = other["metadata"]
         with suppress(Refused):
-            claims.put((metadata["namespace"], metadata["name"]), parse(other), other)
-    return claims.rivals((spec.namespace, spec.name))
+            key = (metadata["namespace"], metadata["name"])
+            specs[key] = parse(other)
+            known.put(key, specs[key], other)
+    me = (spec.namespace, spec.name)
+    elders = known.elders(me) if me in specs else []
+    return any([await _may_claim(session, specs[elder]) for elder in elders])
+
+
+async def _may_claim(session: Session, spec: RouteSpec) -> bool:
+    """Tell whether the source's owner allows a route; what cannot be seen counts as allowed."""
+    if not isinstance(spec.source, RookSource | SecretSource):
+        return True
+    try:
+        return allows(await session.objects.get(source_ref(spec)), spec.namespace)
+    except NotFound:
+        return False
+    except LokeysError:
+        return True
 
 
 async def what_exists(session: Session, ref: Ref) -> str:

@@ -76,10 +76,17 @@ class Session:
 
 
 async def opens_bucket(session: Session, spec: RouteSpec) -> bool:
-    """Tell whether the key of the route's source may list the route's bucket."""
+    """Tell whether the key of a guessed source may list the bucket that Loki writes.
+
+    Loki's configuration alone named the address, so nobody's key goes there but where its own
+    owner lets it.
+    """
     ports = session.wire(spec)
     reading = await ports.source.read()
-    return reading.pair is not None and (await ports.store.try_list(reading.pair)).accepted
+    state = reading.state
+    if state is None or reading.pair is None or not state.consent.covers(spec.bucket.endpoint):
+        return False
+    return (await ports.store.try_list(reading.pair)).accepted
 
 
 def run_session(options: Options, body: Callable[[Session], Awaitable[Answer]]) -> Answer:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from lokeys.core.consent import NO_CONSENT, Consent, Trying
 from lokeys.core.model import Hop, Ref, RouteSpec
 from lokeys.core.sensitive import Fingerprint, PairFacts
 
@@ -25,6 +26,7 @@ class Why(StrEnum):
     UNREACHABLE = "no answer from here"
     NOT_ALLOWED = "its owner has not allowed this namespace"
     ANOTHERS = "it belongs to somebody else"
+    URL_NOT_ALLOWED = "its owner has not allowed this address"
     NOT_SUPPORTED = "cannot be read from here"
     GARBLED = "its answer makes no sense"
     MISROUTED = "the admin path is taken for a bucket"
@@ -155,6 +157,7 @@ class SourceState:
     live_keys: tuple[LiveKey, ...] | None = None  # None: nobody could look
     suspended: bool | None = None
     generated_blank: bool = False
+    consent: Consent = NO_CONSENT
 
 
 # --- vault --------------------------------------------------------------------------------------
@@ -258,6 +261,7 @@ class SecretState:
     written_at: datetime | None = None  # the latest write to `data` that managedFields know of
     managed_by_eso: bool = False
     owner: Ref | None = None
+    consent: Consent = NO_CONSENT
 
 
 # --- pods ---------------------------------------------------------------------------------------
@@ -436,7 +440,8 @@ class Snapshot:
     )
     unreadable: tuple[Unreadable, ...] = ()
     memory: Memory = Memory()
-    rivals: tuple[Ref, ...] = ()  # older StorageCredentials on the same target, item or user
+    trying: Trying = Trying.CONSENT
+    rivals: bool = False  # an older StorageCredential claims the same target, item or user
 
     def verdict(self, pair: PairFacts | None) -> StoreVerdict | None:
         """Return what the store said of `pair`, if it was asked."""
@@ -487,7 +492,6 @@ class Snapshot:
                     ),
                 )
             ),
-            rivals=tuple(sorted(self.rivals, key=_text)),
         )
 
 

@@ -17,7 +17,7 @@ from lokeys.core.plan import Action, Step
 from lokeys.core.sensitive import Fingerprint, KeyPair
 from lokeys.core.snapshot import Memory, PodState, Stopping
 from lokeys.engine.look import Look, Lookout
-from lokeys.errors import Conflict, Forbidden, LeaseLost, NeedsHuman, Waiting
+from lokeys.errors import Conflict, Forbidden, LeaseLost, NeedsHuman, NotAllowed, Waiting
 
 CALL_TAKES_AT_MOST_S = 10.0
 """Less than a lease lasts between two renewals."""
@@ -85,7 +85,7 @@ class Hand:
                 await ports.source.refresh()
                 return replace(memory, refreshed_source_at=now)
             case Action.CREATE_BUCKET:
-                await ports.store.create_bucket(self._pair(step))
+                await ports.store.create_bucket(self._triable(step))
                 self.lookout.verdicts.clear()
                 return memory
             case Action.WRITE_VAULT:
@@ -104,7 +104,7 @@ class Hand:
                 return memory
 
     async def _test(self, step: Step, memory: Memory) -> Memory:
-        pair = self._pair(step)
+        pair = self._triable(step)
         self.lookout.learn(_of(step), await self.lookout.ports.store.try_fully(pair))
         return memory
 
@@ -160,6 +160,13 @@ class Hand:
             blocked_since=blocked,
             stopping={**memory.stopping, pod.uid: grace},
         )
+
+    def _triable(self, step: Step) -> KeyPair:
+        """Return the pair of a step that sends a signed request to the store."""
+        pair = self._pair(step)
+        if _of(step) not in self.lookout.triable:
+            raise NotAllowed(f"the pair for {step.target} may not be tried at the store's address")
+        return pair
 
     def _pair(self, step: Step) -> KeyPair:
         pair = self.lookout.pairs.get(_of(step))

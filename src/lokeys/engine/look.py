@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 from lokeys.core.currency import Seen, seen, storage_works
 from lokeys.core.diagnosis import Diagnosis, diagnose
 from lokeys.core.memory import remember
-from lokeys.core.model import Ref, RouteSpec
+from lokeys.core.model import RouteSpec
 from lokeys.core.plan import Plan, Policy, plan
 from lokeys.core.sensitive import Fingerprint, KeyPair
 from lokeys.core.snapshot import (
@@ -38,6 +38,7 @@ from lokeys.core.snapshot import (
     Unreadable,
     VaultState,
 )
+from lokeys.core.trying import may_be_tried
 from lokeys.ports import Clock, Fleet, Reading, RoutePorts
 
 Answer = TypeVar("Answer")
@@ -109,6 +110,8 @@ class Lookout:
     clock: Clock
     pace: Pace = Pace()
     pairs: dict[Fingerprint, KeyPair] = field(default_factory=dict)
+    triable: dict[Fingerprint, KeyPair] = field(default_factory=dict)
+    """Those whose owner lets them go to the store."""
     verdicts: dict[Fingerprint, StoreVerdict] = field(default_factory=dict)
     _vault: _Asked[Reading[VaultState]] | None = None
     _metrics: dict[str, _Asked[LokiMetrics | Unreadable]] = field(default_factory=dict)
@@ -118,7 +121,7 @@ class Lookout:
     _held: frozenset[Fingerprint] = frozenset()
 
     async def look(
-        self, memory: Memory, *, wishes: Wishes = Wishes(), rivals: tuple[Ref, ...] = ()
+        self, memory: Memory, *, wishes: Wishes = Wishes(), rivals: bool = False
     ) -> Look:
         """Return what the route looks like now. Never raises for what a report can carry."""
         async with asyncio.TaskGroup() as group:
@@ -140,11 +143,8 @@ class Lookout:
         )
         vault = await self._ask_vault(about, wishes, again=new_403)
         readings = (source.result(), vault, secret.result())
-        self.pairs = _pairs(readings)
-        if wishes.probe:
-            await self._ask_store(self.pairs, again=new_403, offered=about.source)
         others = (delivery.result() if delivery else Reading(), fleet.result())
-        snapshot = Snapshot(
+        seen = Snapshot(
             spec=self.spec,
             at=self.clock(),
             source=source.result().state,
@@ -153,11 +153,16 @@ class Lookout:
             secret=secret.result().state,
             workloads=workloads.workloads,
             pods=pods,
-            verdicts=self._verdicts_of(self.pairs),
             unreadable=(*(gap for r in (*readings, *others) for gap in r.gaps), *pod_gaps),
             memory=memory,
+            trying=self.ports.trying,
             rivals=rivals,
         )
+        self.pairs = _pairs(readings)
+        self.triable = {n: pair for n, pair in self.pairs.items() if may_be_tried(seen, n)}
+        if wishes.probe:
+            await self._ask_store(self.triable, again=new_403, offered=about.source)
+        snapshot = replace(seen, at=self.clock(), verdicts=self._verdicts_of(self.triable))
         return judge(replace(snapshot, memory=remember(snapshot)), wishes.policy)
 
     def learn(self, pair: Fingerprint, verdict: StoreVerdict) -> None:
@@ -322,6 +327,11 @@ def _fingerprint(
 def _is_fresh(at: datetime, now: datetime, limit: timedelta) -> bool:
     """Tell whether an answer is young enough; one from the future shows a wrong clock."""
     return timedelta(0) <= now - at < limit
+
+
+def standing_still(spec: RouteSpec, memory: Memory, *, at: datetime) -> Look:
+    """Return the look at a route that an older one stops: nothing is read for it."""
+    return judge(Snapshot(spec=spec, at=at, memory=memory, rivals=True), Policy())
 
 
 def judge(snapshot: Snapshot, policy: Policy) -> Look:

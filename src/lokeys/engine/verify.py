@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from lokeys.core.consent import ALLOWED_URLS, urls_in
 from lokeys.core.loki.store import MANAGED_SUFFIX, audience_of
 from lokeys.core.lokistack.model import LokiStack, Proxy
 from lokeys.core.model import Ref
@@ -24,6 +25,7 @@ from lokeys.core.storage.model import (
 )
 from lokeys.core.storage.secret_data import SecretData, secret_data
 from lokeys.core.trust.claims import is_reachable_from_outside, subject_of
+from lokeys.core.trust.clear_text import in_clear
 from lokeys.core.trust.identity import (
     AccessKey,
     AccountKey,
@@ -105,7 +107,8 @@ class Verifier:
             return [named]
         links = [held(LinkName.SECRET, f"{named.ref} names whom to ask")]
         audience = audience_of(storage)
-        issued = await self._issued(stack, account, audience=audience)
+        unsent = _unsent(named.trust, stack)
+        issued = unsent or await self._issued(stack, account, audience=audience)
         if isinstance(issued, Link):
             return [*links, issued]
         subject = subject_of(stack.namespace, account)
@@ -209,6 +212,18 @@ def _without_a_test(storage: Swift | AlibabaCloud, secret: SecretData) -> list[L
     kind = "Swift" if isinstance(storage, Swift) else "Alibaba Cloud's OSS"
     words = f"lokeys has no test for {kind}"
     return [held(LinkName.SECRET, f"{secret.ref} holds a key"), untried(LinkName.STORE, words)]
+
+
+def _unsent(trust: Trust, stack: LokiStack) -> Link | None:
+    """Return the link that a token does not take because others could read it on the way."""
+    unsafe = in_clear(trust, urls_in(stack.annotations))
+    if unsafe is None:
+        return None
+    words = (
+        f"no token is sent to {unsafe} over plain HTTP before the stack's owner allows it: "
+        f"annotation {ALLOWED_URLS} on {stack.ref}"
+    )
+    return untried(LinkName.TRUST, words, why=Untried.NOT_PERMITTED)
 
 
 def _why(error: LokeysError) -> Untried:

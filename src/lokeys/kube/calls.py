@@ -17,6 +17,9 @@ from lokeys.errors import Throttled, Transient
 from lokeys.kube.connection import CALLS_AT_A_TIME, Connection
 from lokeys.kube.replies import Target, body_of, refusal, unreachable
 
+UNAUTHORIZED, TOO_MANY = 401, 429
+_REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -84,6 +87,26 @@ class Calls:
                 return await body_of(response, target=call.target, max_bytes=call.max_bytes)
         except TimeoutError as exc:
             raise unreachable(exc, server=self._server) from exc
+
+    async def lets_in(self, client: httpx2.AsyncClient, token: str) -> bool:
+        """Ask, with this token alone, as whom the server sees its bearer."""
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        request = client.build_request(
+            "POST",
+            self._root + _REVIEWS,
+            headers={"Authorization": f"Bearer {token}"},
+            json=review,
+            extensions=self._connection.extensions,
+        )
+        try:
+            async with self._turn, asyncio.timeout(self._limits.call_s):
+                response = await client.send(request, stream=True)
+                await response.aclose()
+        except (httpx2.HTTPError, OSError, TimeoutError) as exc:
+            raise unreachable(exc, server=self._server) from exc
+        if response.status_code >= 500 or response.status_code == TOO_MANY:
+            raise Transient(f"the API server answered {response.status_code}")
+        return response.status_code != UNAUTHORIZED
 
     @asynccontextmanager
     async def opened(

@@ -261,6 +261,15 @@ class Api:
         status = answer.get("status")
         return status if isinstance(status, dict) else {}
 
+    async def accepts(self, token: str) -> bool:
+        """Tell whether the server itself takes this token for a login, whatever it may do then.
+
+        Asked with nothing but the token. A server that does not know the review has let it in all
+        the same: only 401 says that it was not.
+        """
+        async with self._connection.stranger() as client:
+            return await self._calls.lets_in(client, token)
+
     async def log(  # noqa: PLR0913 - the API's own options
         self,
         pod: str,

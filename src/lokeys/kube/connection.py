@@ -42,6 +42,7 @@ class Connection:
         self, config: ClusterConfig, *, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self._config = config
+        self._given = transport
         self._contexts: list[ssl.SSLContext] = []
         self._renewables: list[_Renewable] = []
         name = config.cluster.get("tls-server-name")
@@ -54,6 +55,17 @@ class Connection:
         """Have credentials: a plugin may wait for a person, longer than any call may take."""
         if isinstance(self._auth, ExecAuth):
             await self._auth.ready()
+
+    def stranger(self) -> httpx2.AsyncClient:
+        """Return a client with no name of its own: no token, no certificate, nobody to act as."""
+        context = context_for(self._config.cluster, {})
+        transport = self._given or httpx2.AsyncHTTPTransport(verify=context, proxy=self._proxy())
+        return httpx2.AsyncClient(
+            base_url=self._config.server,
+            transport=transport,
+            timeout=_CALL_TIMEOUT,
+            headers=[("User-Agent", "lokeys"), ("Accept", "application/json")],
+        )
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ from lokeys.core.storagecredential.status import (
 )
 from lokeys.engine.act import Hand
 from lokeys.engine.heal import Done, Healing, Listener, Patience, heal
-from lokeys.engine.look import Look, Lookout, Wishes
+from lokeys.engine.look import Look, Lookout, Wishes, standing_still
 from lokeys.errors import (
     BadInput,
     Forbidden,
@@ -66,6 +66,8 @@ LONGEST_WAIT_S = 0.5
 """What takes longer than this to pass is not waited for in a heal: a pod takes its time to start,
 the watches tell when it has, and a hundred such waits would hold up every other route."""
 LEASE_AWAITED_S = 1.0
+ELDERS_AWAITED, ELDER_AWAITED_S = 30, 1.0
+"""How often, and each time how long, a route waits for an older one to be looked at first."""
 HISTORY = 10
 
 _log = logging.getLogger(__name__)
@@ -121,6 +123,9 @@ class Controller:
             route.objects.end_of_look()
 
     async def _reconcile(self, key: Key, route: Route, manifest: Mapping[str, Any]) -> float:
+        if self.claims.awaits(key) and route.waited < ELDERS_AWAITED:
+            route.waited += 1
+            return ELDER_AWAITED_S
         asked = _asked_anew(manifest)
         if asked:
             route.memory = replace(route.memory, forced_for=None, forced_count=0, forced_at=None)
@@ -136,15 +141,24 @@ class Controller:
         return _pause_s(route, look)
 
     async def _look(self, key: Key, route: Route) -> Look:
+        if self.claims.has_rival(key):
+            self._wake_all(self.claims.stand_still(key))
+            route.objects.close()
+            return standing_still(route.spec, route.memory, at=self.clock())
         ready, reason = route.told
         # A pod that is not ready is followed by its watch; vault and Loki say nothing new of it.
         eager = ready not in {"", "True"} and reason != PODS_NOT_READY
         wishes = Wishes(eager=eager)
         began = self.clock()
-        look = await route.lookout.look(route.memory, wishes=wishes, rivals=self.claims.rivals(key))
+        look = await route.lookout.look(route.memory, wishes=wishes)
+        self._wake_all(self.claims.settle(key, look.snapshot))
         self.metrics.took((self.clock() - began).total_seconds())
         route.memory = look.memory
         return look
+
+    def _wake_all(self, neighbours: Iterable[Key]) -> None:
+        for neighbour in neighbours:
+            self.requeue(neighbour, 0.0)
 
     async def _heal(
         self, key: Key, route: Route, manifest: Mapping[str, Any], look: Look
@@ -279,8 +293,7 @@ class Controller:
             known.generation = generation
             return known
         objects = known.objects if known else self.make_objects(key)
-        for neighbour in self.claims.put(key, spec, manifest):
-            self.requeue(neighbour, 0.0)
+        self._wake_all(self.claims.put(key, spec, manifest))
         route = Route(
             uid=uid,
             spec=spec,
@@ -305,8 +318,7 @@ class Controller:
         route = self.routes.pop(key, None)
         if route is not None:
             route.objects.close()
-        for neighbour in self.claims.drop(key):
-            self.requeue(neighbour, 0.0)
+        self._wake_all(self.claims.drop(key))
         self.metrics.forget(key)
 
 

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lokeys.core.model import OnePasswordVault, Ref, RookSource, RouteSpec
-from lokeys.core.snapshot import Memory
+from lokeys.core.model import Hop, Mode, OnePasswordVault, RookSource, RouteSpec
+from lokeys.core.plan.vault import PASSING
+from lokeys.core.snapshot import Memory, Snapshot, Why
 from lokeys.engine.look import Lookout
 from lokeys.kube.lease import Lease
 from lokeys.operator.cache import RouteObjects
@@ -34,6 +35,8 @@ class Route:
     """Set when something that the route reads has changed; wakes a healing that waits."""
     told: tuple[str, str] = ("", "")
     """The Ready condition's status and reason that the last event was about."""
+    waited: int = 0
+    """How often it has waited for older routes that were not looked at yet."""
     pause_s: float = 0.0
     """Until the next look, as long as the state stays what it is."""
     incident: dict[str, Any] | None = None
@@ -49,8 +52,16 @@ class Route:
             return
 
 
-def claims(spec: RouteSpec) -> Iterator[tuple[str, ...]]:
-    """Yield what only one route may claim: its target, its vault item, its Rook user."""
+Claim = tuple[str, ...]
+
+
+def claims(spec: RouteSpec) -> Iterator[Claim]:
+    """Yield what only one route may have: its target, its vault item, its Rook user.
+
+    A route that only observes writes nothing, and claims nothing.
+    """
+    if spec.mode is Mode.OBSERVE:
+        return
     yield ("secret", spec.namespace, spec.secret.name)
     if isinstance(spec.vault, OnePasswordVault):
         yield ("item", spec.vault.url, spec.vault.vault, spec.vault.item)
@@ -58,45 +69,100 @@ def claims(spec: RouteSpec) -> Iterator[tuple[str, ...]]:
         yield ("user", spec.source.namespace, spec.source.user)
 
 
+def _holds(claim: Claim, snapshot: Snapshot) -> bool | None:
+    """Tell whether a look shows the claim to be the route's; None: it could not be seen now.
+
+    Whoever may write a resource can name anything in it. What counts is that the source's owner
+    let the route read it, and for an item, that the route's token opens it.
+    """
+    if snapshot.source is None:
+        return _passing(snapshot, Hop.SOURCE)
+    if claim[0] != "item":
+        return True
+    if snapshot.vault is None:
+        return _passing(snapshot, Hop.VAULT)
+    if snapshot.vault.pair is not None:
+        return True
+    return None if snapshot.vault.fault in PASSING else False
+
+
+def _passing(snapshot: Snapshot, hop: Hop) -> bool | None:
+    """Return None where only an answer is missing, False where the answer is no."""
+    gap = snapshot.missing(hop)
+    return None if gap is not None and gap.why is Why.UNREACHABLE else False
+
+
+@dataclass(slots=True)
+class _Claimant:
+    """What one route would claim, and what of it a look has shown to be its own."""
+
+    wishes: frozenset[Claim]
+    age: tuple[str, Key]
+    held: frozenset[Claim] = frozenset()
+    settled: bool = False
+
+
 class Claims:
     """Who claims what, so that of two routes on one thing the younger stands still."""
 
     def __init__(self) -> None:
-        self._by_key: dict[Key, tuple[tuple[str, ...], ...]] = {}
-        self._ages: dict[Key, tuple[str, Key]] = {}
-        self._by_claim: dict[tuple[str, ...], set[Key]] = {}
+        self._known: dict[Key, _Claimant] = {}
+        self._by_wish: dict[Claim, set[Key]] = {}
 
     def put(self, key: Key, spec: RouteSpec, manifest: Mapping[str, Any]) -> set[Key]:
-        """Note a route's claims; return whoever shares one now or did before."""
+        """Note what a route would claim; return whoever shares it now or did before."""
         neighbours = self.drop(key)
-        mine = tuple(claims(spec))
-        self._by_key[key] = mine
-        self._ages[key] = (manifest["metadata"].get("creationTimestamp", ""), key)
-        for claim in mine:
-            self._by_claim.setdefault(claim, set()).add(key)
+        age = (manifest["metadata"].get("creationTimestamp", ""), key)
+        self._known[key] = _Claimant(wishes=frozenset(claims(spec)), age=age)
+        for wish in self._known[key].wishes:
+            self._by_wish.setdefault(wish, set()).add(key)
         return neighbours | self._sharing(key)
+
+    def settle(self, key: Key, snapshot: Snapshot) -> set[Key]:
+        """Take what a look has shown; return whoever it concerns."""
+        mine = self._known[key]
+        shown = {wish: _holds(wish, snapshot) for wish in mine.wishes}
+        held = {w for w, holds in shown.items() if holds or (holds is None and w in mine.held)}
+        return self._now(key, frozenset(held))
+
+    def stand_still(self, key: Key) -> set[Key]:
+        """Let a route that an older one stops claim nothing itself."""
+        return self._now(key, frozenset())
 
     def drop(self, key: Key) -> set[Key]:
         """Forget a route's claims; return whoever shared one."""
         neighbours = self._sharing(key)
-        for claim in self._by_key.pop(key, ()):
-            self._by_claim[claim].discard(key)
-            if not self._by_claim[claim]:
-                del self._by_claim[claim]
-        self._ages.pop(key, None)
+        gone = self._known.pop(key, None)
+        for wish in gone.wishes if gone else ():
+            self._by_wish[wish].discard(key)
+            if not self._by_wish[wish]:
+                del self._by_wish[wish]
         return neighbours
 
-    def rivals(self, key: Key) -> tuple[Ref, ...]:
-        """Return the older routes that claim the same, oldest first."""
-        older = (other for other in self._sharing(key) if self._ages[other] < self._ages[key])
-        return _refs(sorted(older, key=lambda other: self._ages[other]))
+    def elders(self, key: Key) -> list[Key]:
+        """Return the older routes that would claim the same, oldest first."""
+        mine = self._known[key]
+        older = (other for other in self._sharing(key) if self._known[other].age < mine.age)
+        return sorted(older, key=lambda other: self._known[other].age)
+
+    def awaits(self, key: Key) -> bool:
+        """Tell whether an older one has not been looked at yet: it may be a rival."""
+        return any(not self._known[elder].settled for elder in self.elders(key))
+
+    def has_rival(self, key: Key) -> bool:
+        """Tell whether an older route holds what this one would claim."""
+        wishes = self._known[key].wishes
+        return any(self._known[elder].held & wishes for elder in self.elders(key))
+
+    def _now(self, key: Key, held: frozenset[Claim]) -> set[Key]:
+        mine = self._known[key]
+        same = mine.settled and mine.held == held
+        mine.held, mine.settled = held, True
+        return set() if same else self._sharing(key)
 
     def _sharing(self, key: Key) -> set[Key]:
+        known = self._known.get(key)
         shared: set[Key] = set()
-        for claim in self._by_key.get(key, ()):
-            shared |= self._by_claim[claim]
+        for wish in known.wishes if known else ():
+            shared |= self._by_wish[wish]
         return shared - {key}
-
-
-def _refs(keys: Iterable[Key]) -> tuple[Ref, ...]:
-    return tuple(Ref("StorageCredential", name, namespace) for namespace, name in keys)

@@ -147,7 +147,12 @@ class Stack:
         return {
             "apiVersion": "loki.grafana.com/v1",
             "kind": "LokiStack",
-            "metadata": {"name": self.name, "namespace": self.namespace},
+            "metadata": {
+                "name": self.name,
+                "namespace": self.namespace,
+                # Pods reach RGW, and its STS, over plain HTTP.
+                "annotations": {"lokeys.dev/allowed-urls": self.endpoint},
+            },
             "spec": spec,
         }
 

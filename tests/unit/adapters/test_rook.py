@@ -3,6 +3,7 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from lokeys.adapters.rgw import RgwAdmin
 from lokeys.adapters.rook import Reader, RookSourcePort, SecretSourcePort, admin_look
 from lokeys.core import model
+from lokeys.core.consent import Consent, origins
 from lokeys.core.model import PairKeys, Ref, RookSource, SecretRef, SecretSource
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.core.snapshot import RookUser, SourceState, Why
@@ -257,6 +259,50 @@ def test_rgws_own_list_of_keys_is_added() -> None:
     assert reading.state.live_keys[0].pair == reading.state.pair.pair
 
 
+def test_a_list_of_keys_that_nobody_vouches_for_is_not_asked_for() -> None:
+    """A lying one could have Rook delete keys: the source's owner must name or allow the address.
+
+    The Secret with the admin's pair is the tenant's own, so its annotation does not count.
+    """
+    asked: list[httpx2.Request] = []
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(500)
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    admin = secret("admin", namespace="monitoring", id="ADMINID", key="adminsecret")
+    admin["metadata"]["annotations"] = {"lokeys.dev/allowed-urls": "http://rgw"}
+    where, _ = cluster(user(allowed="monitoring"), generated(), admin)
+    look = admin_look(where, ADMIN, namespace="monitoring", client=client)
+    source, reader = replace(SOURCE, admin=ADMIN), Reader(namespace="monitoring")
+    reading = asyncio.run(RookSourcePort(where, source, reader=reader, look=look).read())
+    assert [(gap.ref, gap.why, gap.detail) for gap in reading.gaps] == [
+        (USER, Why.URL_NOT_ALLOWED, "http://rgw")
+    ]
+    assert reading.state is not None
+    assert reading.state.live_keys is None
+    assert not asked
+
+
+def test_the_addresses_of_the_users_store_are_named() -> None:
+    """By the CephObjectStore, by Rook's Secret, and by the user's own annotation."""
+    owner = user()
+    owner["metadata"]["annotations"] = {"lokeys.dev/allowed-urls": "https://s3.example.com"}
+    held = generated()
+    held["data"]["Endpoint"] = b64encode(b"http://rook").decode()
+    store = {
+        "kind": "CephObjectStore",
+        "metadata": {"name": "main", "namespace": "storage"},
+        "status": {"info": {"endpoint": "http://rgw"}},
+    }
+    state = read(owner, held, store).state
+    assert state is not None
+    assert state.consent == Consent(
+        named=origins(["http://rook", "http://rgw"]), listed=origins(["https://s3.example.com"])
+    )
+
+
 def test_a_user_that_rgw_does_not_know_is_told() -> None:
     """The user was removed behind Rook: the gap names RGW's user."""
     reading = read_with_admin(admin_answering(code="NoSuchUser"))
@@ -344,9 +390,9 @@ def test_anothers_secret_is_not_refreshed(owner: Json) -> None:
 def test_a_user_of_another_store_is_not_taken_for_the_one_to_make() -> None:
     """`lokeys bucket --create` names both stores and does nothing."""
     where, _ = cluster(user())
+    port = RookSourcePort(where, replace(SOURCE, store="prod"), reader=AT_HOME)
     with pytest.raises(NeedsHuman, match="store main, not of prod"):
-        source = replace(SOURCE, store="prod")
-        asyncio.run(RookSourcePort(where, source, reader=AT_HOME).ensure_user())
+        asyncio.run(port.ensure_user())
 
 
 def test_a_user_is_made_once() -> None:

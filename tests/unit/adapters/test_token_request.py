@@ -11,7 +11,7 @@ import pytest
 
 from lokeys.adapters.token_request import TokenRequests
 from lokeys.core.model import Ref
-from lokeys.errors import Forbidden, LokeysError, NeedsHuman, NotReadable
+from lokeys.errors import Forbidden, LokeysError, NeedsHuman, NotReadable, Transient
 from lokeys.ports import IssuedToken
 from unit.core.trust.test_claims import token_of
 from unit.kube.scripted import answers, status, url_of
@@ -21,6 +21,7 @@ ACCOUNT = Ref("ServiceAccount", "logs", "ns")
 DISCOVERY = httpx2.Response(200, json={"issuer": ISSUER})
 TOKEN = token_of({"iss": ISSUER, "sub": "s", "aud": ["sts.amazonaws.com"]}).decode()
 GIVEN = httpx2.Response(201, json={"status": {"token": TOKEN}})
+STRANGER = status(401, message="Unauthorized")
 
 
 def ask(
@@ -39,7 +40,7 @@ def ask(
 
 def test_a_token_is_asked_for_ten_minutes_and_one_audience() -> None:
     """The account's `token` subresource; the claims are read, the token does not show itself."""
-    issued, asked = ask(DISCOVERY, GIVEN)
+    issued, asked = ask(DISCOVERY, GIVEN, STRANGER)
     assert isinstance(issued, IssuedToken)
     assert url_of(asked[0]) == "/.well-known/openid-configuration"
     assert url_of(asked[1]) == "/api/v1/namespaces/ns/serviceaccounts/logs/token"
@@ -48,6 +49,28 @@ def test_a_token_is_asked_for_ten_minutes_and_one_audience() -> None:
     assert issued.claims.issuer == ISSUER
     assert issued.token.reveal_text() == TOKEN
     assert TOKEN not in repr(issued)
+
+
+def test_a_token_is_tried_at_the_api_server_with_nothing_but_itself() -> None:
+    """No other name may help it in: what is asked is whether the token alone is a login."""
+    _, asked = ask(DISCOVERY, GIVEN, STRANGER)
+    assert url_of(asked[2]) == "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    assert asked[2].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize("code", [201, 403, 404])
+def test_a_token_that_the_api_server_accepts_goes_nowhere(code: int) -> None:
+    """Its audience is one of `--api-audiences`: only 401 says that it opens nothing here."""
+    refused, _ = ask(DISCOVERY, GIVEN, httpx2.Response(code, json={}), audience="k3s")
+    assert isinstance(refused, NeedsHuman)
+    assert TOKEN not in str(refused)
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_a_token_that_could_not_be_tried_goes_nowhere(code: int) -> None:
+    """It is asked again later."""
+    refused, _ = ask(DISCOVERY, GIVEN, httpx2.Response(code, json={}))
+    assert isinstance(refused, Transient)
 
 
 @pytest.mark.parametrize("audience", [ISSUER, f"{ISSUER}/", "https://kubernetes.default.svc", ""])

@@ -5,6 +5,7 @@ import asyncio
 import dataclasses
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -206,20 +207,49 @@ def test_another_holder_is_named_and_left_alone() -> None:
     assert desk.world.writes == []
 
 
-def test_an_older_resource_on_the_same_thing_stops_the_healing() -> None:
-    """Of two resources that claim one Secret the younger stands still."""
-    older = {
+Json = dict[str, Any]
+
+
+def an_older_one(**spec: str) -> Json:
+    """Return a resource of another namespace on the same user."""
+    metadata = {"name": "first", "namespace": "tenant", "creationTimestamp": "2025-01-01T00:00:00Z"}
+    return {
         **STORAGE_CREDENTIAL,
-        "metadata": {
-            "name": "first",
-            "namespace": "monitoring",
-            "creationTimestamp": "2025-01-01T00:00:00Z",
-        },
+        "metadata": metadata,
+        "spec": {**STORAGE_CREDENTIAL["spec"], **spec},
     }
-    desk = Desk(stale(), objects=FakeObjects(STORAGE_CREDENTIAL, older))
+
+
+def a_user(allowed: str) -> Json:
+    """Return the user of the story."""
+    annotations = {"lokeys.dev/allowed-namespaces": allowed}
+    metadata = {"name": "loki", "namespace": "storage", "annotations": annotations}
+    return {"kind": "CephObjectStoreUser", "metadata": metadata}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param((an_older_one(), a_user("monitoring")), id="that nobody allowed"),
+        pytest.param(
+            (an_older_one(mode="Observe"), a_user("monitoring,tenant")), id="that only observes"
+        ),
+        pytest.param((an_older_one(),), id="whose source does not exist"),
+    ],
+)
+def test_an_older_resource_stops_nobody(others: tuple[Json, ...]) -> None:
+    """Whoever may write a resource in any namespace could else stall another's heal."""
+    desk = Desk(stale(), objects=FakeObjects(STORAGE_CREDENTIAL, *others))
+    assert healed(desk) == 0
+
+
+def test_an_older_resource_on_the_same_thing_stops_the_healing() -> None:
+    """Of two resources that claim one user the younger stands still."""
+    others = (an_older_one(), a_user("monitoring,tenant"))
+    desk = Desk(stale(), objects=FakeObjects(STORAGE_CREDENTIAL, *others))
     assert healed(desk) == 3
     assert desk.world.writes == []
-    assert "monitoring/first" in desk.printed
+    assert "tenant/first" not in desk.printed
 
 
 def test_an_interruption_says_where_it_stopped() -> None:

@@ -48,6 +48,7 @@ from lokeys.core.catalogue import RULES
 from lokeys.core.causes import CAUSES
 from lokeys.core.complaints import RULE_OF_CAUSE
 from lokeys.core.conditions import camel, conditions, evidence, status
+from lokeys.core.consent import Trying
 from lokeys.core.currency import key_is_dead, storage_works
 from lokeys.core.diagnosis import diagnose
 from lokeys.core.finding import finding_to_json
@@ -242,7 +243,8 @@ def looks(draw: st.DrawFn) -> Snapshot:
         verdicts=draw(verdicts),
         unreadable=draw(st.lists(gaps, max_size=3).map(tuple)),
         memory=draw(memories),
-        rivals=draw(st.sampled_from([(), (), (Ref("StorageCredential", "older", "x"),)])),
+        rivals=draw(st.sampled_from([False, False, True])),
+        trying=draw(st.sampled_from(Trying)),
     )
     return replace(seen, memory=remember(seen))
 
@@ -369,7 +371,7 @@ def test_nothing_depends_on_the_order_of_a_list(seen: Snapshot, policy: Policy, 
     turn = random.Random(seed)
     mixed: dict[str, Any] = {
         name: tuple(turn.sample(getattr(seen, name), len(getattr(seen, name))))
-        for name in ("pods", "workloads", "unreadable", "rivals")
+        for name in ("pods", "workloads", "unreadable")
     }
     backwards = by_items(dict(reversed(list(seen.verdicts.items()))))
     other = replace(seen, **mixed, verdicts=backwards)

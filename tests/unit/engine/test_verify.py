@@ -19,7 +19,7 @@ from lokeys.core.lokistack.model import CaRef, LokiStack, Proxy, Size
 from lokeys.core.model import Ref
 from lokeys.core.proxies import ProxyAddress, Unusable
 from lokeys.core.sensitive import Sensitive
-from lokeys.core.storage.model import AlibabaCloud, Storage, Swift
+from lokeys.core.storage.model import S3, AlibabaCloud, Storage, Swift
 from lokeys.core.trust.claims import Claims
 from lokeys.core.trust.identity import S3Place
 from lokeys.core.trust.verification import (
@@ -320,3 +320,21 @@ def test_a_stack_without_a_proxy_is_tried_as_lokeys_itself_goes() -> None:
     clouds = FakeClouds()
     assert verify("s3 static", clouds=clouds).verified
     assert clouds.proxies == []
+
+
+def test_no_token_crosses_a_network_in_clear_unasked() -> None:
+    """An STS over plain HTTP: not before the stack's owner allows its address."""
+    values = {**sound.SOUND["s3 token"], "sts_endpoint": "http://rgw.storage.svc:8080"}
+    plain = sound.judged("s3 token").storage
+    assert isinstance(plain, S3)
+    storage = replace(plain, sts_endpoint="http://rgw.storage.svc:8080")
+    tokens = FakeTokens()
+    tried = verify("s3 token", tokens=tokens, values=values, storage=storage)
+    assert [(link.name.value, link.untried) for link in tried.links if link.untried] == [
+        ("trust", Untried.NOT_PERMITTED)
+    ]
+    assert not tokens.asked
+    allowed = {"lokeys.dev/allowed-urls": "http://rgw.storage.svc:8080"}
+    stack = replace(STACK, annotations=allowed)
+    tried = verify("s3 token", tokens=tokens, values=values, storage=storage, stack=stack)
+    assert shape(tried) == WHOLE

@@ -3,11 +3,13 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import a_route
-from lokeys.core.model import Ref
+from builders import ITEM, USER, a_gap, a_route, a_snapshot, a_vault
+from lokeys.core.model import Hop, Mode, RookSource, RouteSpec
+from lokeys.core.snapshot import Snapshot, VaultFault, Why
 from lokeys.operator.routes import Claims
 from lokeys.operator.statuses import changes, concerns_us
 from lokeys.operator.workers import Key
@@ -32,41 +34,132 @@ def manifest(created: str, **metadata: Any) -> dict[str, Any]:
     return {"metadata": {"creationTimestamp": created, "generation": 1, **metadata}}
 
 
-def test_the_younger_route_sees_the_older_as_its_rival() -> None:
-    """Both claim one Secret: the older has no rival, the younger has it."""
-    claims = Claims()
-    old, young = ("ns", "old"), ("ns", "young")
+def looked(spec: RouteSpec, **changes: Any) -> Snapshot:
+    """Return a look at a route whose source and vault could be read."""
+    return a_snapshot(spec=spec, **changes)
+
+
+def two_routes(**older: Any) -> tuple[Claims, Key, Key]:
+    """Return the claims of two routes on one user, both looked at, and their keys."""
+    claims, old, young = Claims(), ("evil", "old"), ("monitoring", "loki")
+    spec = a_route(name="old", namespace="evil", **{"mode": Mode.HEAL, **older.pop("spec", {})})
+    claims.put(young, a_route(), manifest("2026-02-02T00:00:00Z"))
+    claims.put(old, spec, manifest("2026-01-01T00:00:00Z"))
+    claims.settle(old, looked(spec, **older))
+    claims.settle(young, looked(a_route()))
+    return claims, old, young
+
+
+def test_the_younger_route_has_the_older_for_a_rival() -> None:
+    """Both claim one user, both may: the older has no rival, the younger has one."""
+    claims, old, young = two_routes()
+    assert not claims.has_rival(old)
+    assert claims.has_rival(young)
+
+
+NOT_ALLOWED = a_gap(Hop.SOURCE, USER, Why.NOT_ALLOWED)
+OWN_ITEM = {"source": RookSource(user="own", namespace="evil")}
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        pytest.param({"spec": {"mode": Mode.OBSERVE}}, id="one that only observes"),
+        pytest.param({"source": None, "unreadable": (NOT_ALLOWED,)}, id="one that nobody allowed"),
+        pytest.param(
+            {"source": None, "unreadable": (a_gap(Hop.SOURCE, USER, Why.FORBIDDEN),)},
+            id="one without a Role",
+        ),
+        pytest.param(
+            {"spec": OWN_ITEM, "vault": a_vault(None, fault=VaultFault.TOKEN_REFUSED)},
+            id="one that names another's item with a token of its own",
+        ),
+        pytest.param(
+            {
+                "spec": OWN_ITEM,
+                "vault": None,
+                "unreadable": (a_gap(Hop.VAULT, ITEM, Why.URL_NOT_ALLOWED),),
+            },
+            id="one that names another's item without a token for it",
+        ),
+    ],
+)
+def test_an_older_route_that_may_not_claim_stops_nobody(older: dict[str, Any]) -> None:
+    """Whoever may write a resource names what he likes in it, and that stalls nobody's heal."""
+    claims, _, young = two_routes(**older)
+    assert not claims.awaits(young)
+    assert not claims.has_rival(young)
+
+
+@pytest.mark.parametrize(
+    "unanswered",
+    [
+        pytest.param(
+            {"source": None, "unreadable": (a_gap(Hop.SOURCE, USER, Why.UNREACHABLE),)},
+            id="the API server stumbles",
+        ),
+        pytest.param({"vault": a_vault(None, fault=VaultFault.UNREACHABLE)}, id="the vault"),
+        pytest.param(
+            {"vault": None, "unreadable": (a_gap(Hop.VAULT, ITEM, Why.UNREACHABLE),)},
+            id="the token's Secret",
+        ),
+    ],
+)
+def test_an_answer_that_is_missing_takes_no_claim_away(unanswered: dict[str, Any]) -> None:
+    """Nor does it give one."""
+    claims, old, young = two_routes()
+    spec = a_route(name="old", namespace="evil")
+    claims.settle(old, looked(spec, **unanswered))
+    assert claims.has_rival(young)
+
+
+def test_a_route_waits_for_an_older_one_that_was_not_looked_at() -> None:
+    """It may be a rival; its first look wakes the younger one."""
+    claims, old, young = Claims(), ("ns", "old"), ("ns", "young")
+    spec = a_route(name="old", namespace="ns")
     claims.put(young, a_route(name="young", namespace="ns"), manifest("2026-02-02T00:00:00Z"))
-    woken = claims.put(old, a_route(name="old", namespace="ns"), manifest("2026-01-01T00:00:00Z"))
-    assert woken == {young}
-    assert claims.rivals(old) == ()
-    assert claims.rivals(young) == (Ref("StorageCredential", "old", "ns"),)
+    assert claims.put(old, spec, manifest("2026-01-01T00:00:00Z")) == {young}
+    assert claims.awaits(young)
+    assert not claims.awaits(old)
+    assert claims.settle(old, looked(spec)) == {young}
+    assert not claims.awaits(young)
+    assert claims.settle(old, looked(spec)) == set()
+
+
+def test_a_route_that_stands_still_claims_nothing() -> None:
+    """A third one that shares only with it goes on."""
+    claims, _, young = two_routes()
+    third = ("ns", "third")
+    spec = a_route(name="third", namespace="ns", source=RookSource(user="own", namespace="ns"))
+    assert claims.put(third, spec, manifest("2026-03-03T00:00:00Z")) >= {young}
+    claims.settle(third, looked(spec))
+    claims.stand_still(young)
+    assert claims.elders(third)[0] == ("evil", "old")
 
 
 def test_the_younger_goes_on_when_the_older_is_gone() -> None:
     """Deleting the older wakes the younger, which then has no rival."""
-    claims = Claims()
-    old, young = ("ns", "old"), ("ns", "young")
-    claims.put(old, a_route(name="old", namespace="ns"), manifest("2026-01-01T00:00:00Z"))
-    claims.put(young, a_route(name="young", namespace="ns"), manifest("2026-02-02T00:00:00Z"))
+    claims, old, young = two_routes()
     assert claims.drop(old) == {young}
-    assert claims.rivals(young) == ()
+    assert not claims.has_rival(young)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("xy"), st.booleans())))
 def test_exactly_one_of_those_who_share_has_no_rival(moves: list[tuple[str, str, bool]]) -> None:
-    """However routes come and go, of all that claim one Secret one may act."""
+    """However routes come and go, of all that claim one user one may act."""
     claims = Claims()
-    alive: dict[Key, str] = {}
+    alive: set[Key] = set()
     for name, namespace, stays in moves:
         key = (namespace, name)
         if stays:
-            claims.put(key, a_route(name=name, namespace=namespace), manifest(f"2026-{name}"))
-            alive[key] = namespace
+            spec = a_route(name=name, namespace=namespace)
+            claims.put(key, spec, manifest(f"2026-{name}"))
+            claims.settle(key, looked(spec))
+            alive.add(key)
         else:
             claims.drop(key)
-            alive.pop(key, None)
-    free = [key for key in alive if not claims.rivals(key)]
+            alive.discard(key)
+    free = [key for key in alive if not claims.has_rival(key)]
     assert len(free) <= 1  # they all share the source's user
     assert bool(free) == bool(alive)
 

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 
 import click
 
 from lokeys.cli.names import named
 from lokeys.cli.options import ManifestCommand, options_of
+from lokeys.cli.owners import missing_words
 from lokeys.cli.routes import ref_of, what_exists
 from lokeys.cli.session import Session, opens_bucket, run_session
 from lokeys.core.storagecredential.render import render
@@ -48,8 +50,19 @@ async def discover(session: Session, word: str | None) -> int:
     for each in found:
         for path in each.blanks:
             session.printer.talk((f"fill in {path}: {each.notes[path]}", "warning"))
+    for each in found:
+        await _ask_owners(session, each)
     told = bool(found) and not discoverer.gaps and not any(each.blanks for each in found)
     return 0 if told else INCOMPLETE
+
+
+async def _ask_owners(session: Session, found: Discovered) -> None:
+    """Say what the operator may not use yet, and the command with which its owner allows it."""
+    if not found.sure or found.blanks or not found.lookable:
+        return
+    async for missing in missing_words(session, found.spec):
+        session.printer.talk((f"for the operator, the owner of {missing.place} allows it:", ""))
+        session.printer.talk((f"  {shlex.join(missing.words)}", "strong"))
 
 
 def show(session: Session, found: list[Discovered]) -> None:

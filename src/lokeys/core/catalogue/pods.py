@@ -100,9 +100,11 @@ TWO_WRITERS = Rule(
     severity=Severity.ERROR,
     cause="two_writers",
     title="two StorageCredentials claim the same thing",
-    message="{place} shares a target, an item or a user with {other}, which is older: this one "
-    "stands still",
-    meaning="Two routes would write the same place.",
+    message="{place} shares a target, an item or a user with another route, which is older: this "
+    "one stands still and reads nothing",
+    meaning="Two routes would write the same place. Which one is older is not said here: it can be "
+    "in a namespace that is not yours to see. Only a route that may act and whose source's owner "
+    "allows it counts.",
     why="They could undo each other's work for ever.",
     remedy=(Remedy(text="delete one of the two, or make them differ"),),
     hop=Hop.SECRET,

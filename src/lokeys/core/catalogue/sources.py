@@ -227,7 +227,8 @@ SOURCE_STORE_DIFFERS = Rule(
     severity=Severity.WARNING,
     cause=None,
     title="the user is in another object store than the resource says",
-    message="`spec.source.rook.store` says {said}; {place} is a user of store {store}, which counts",
+    message="`spec.source.rook.store` says {said}; {place} is a user of store {store}, and that "
+    "counts",
     meaning="The user's own `spec.store` decides where its key is. The field of the resource is "
     "only for `lokeys bucket --create`, for a user that does not exist yet.",
     why="Rook joins store and user with a hyphen to name a Secret, and other halves can make the "
@@ -235,6 +236,27 @@ SOURCE_STORE_DIFFERS = Rule(
     remedy=(Remedy(text="remove `spec.source.rook.store`, or name the user that you mean"),),
     hop=Hop.SOURCE,
     rank=33,
+)
+ADDRESS_NOT_ALLOWED = Rule(
+    code="LK0317",
+    severity=Severity.WARNING,
+    cause="address_not_allowed",
+    title="an address that the owner of the key has not allowed",
+    message="no signed request is sent to {url}, keys are only compared: the owner of {place} has "
+    "not named or allowed that address",
+    meaning="The operator signs requests only for addresses that the key's owner names (Rook's "
+    "object store) or lists in the annotation `lokeys.dev/allowed-urls`: scheme, host and port.",
+    why="Otherwise whoever may edit a StorageCredential chooses where the keys of others are used.",
+    remedy=(
+        Remedy(
+            text="if Loki writes there, the owner allows it (the annotation takes a list, with "
+            "commas between)",
+            command="kubectl -n {namespace} annotate {kind} {name} --overwrite "
+            "lokeys.dev/allowed-urls={url}",
+        ),
+    ),
+    hop=Hop.SOURCE,
+    rank=30,
 )
 SOURCE_SECRET_ANOTHERS = Rule(
     code="LK0316",

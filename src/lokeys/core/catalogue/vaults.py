@@ -203,3 +203,24 @@ VAULT_NOT_READABLE = Rule(
     hop=Hop.VAULT,
     rank=60,
 )
+VAULT_ADDRESS_NOT_ALLOWED = Rule(
+    code="LK0416",
+    severity=Severity.ERROR,
+    cause="address_not_allowed",
+    title="the Connect token's owner has not allowed this address",
+    message="the token in {place} is not sent to {url}: nobody who owns it has allowed that",
+    meaning="A token goes only to the host of a SecretStore that names this very token, or to an "
+    "address in the annotation `lokeys.dev/allowed-urls` on its Secret, by scheme, host and port.",
+    why="Whoever may edit a StorageCredential could else send the token, and the key pair with it, "
+    "to a server of their own.",
+    remedy=(
+        Remedy(
+            text="if that is your Connect server, the token's owner allows it (the annotation "
+            "takes a list, with commas between)",
+            command="kubectl -n {namespace} annotate secret {name} --overwrite "
+            "lokeys.dev/allowed-urls={url}",
+        ),
+    ),
+    hop=Hop.VAULT,
+    rank=11,
+)

@@ -20,7 +20,7 @@ from lokeys.core.checks.wording import (
     verdict_evidence,
 )
 from lokeys.core.finding import Confidence, Finding
-from lokeys.core.model import Hop, Ref
+from lokeys.core.model import Hop
 from lokeys.core.sensitive import PairFacts, short
 from lokeys.core.snapshot import WORKS, DeliveryState, RefreshPolicy, SecretState, Snapshot, Why
 
@@ -220,12 +220,8 @@ def _words(snapshot: Snapshot) -> dict[str, Any]:
 
 def two_routes_claim_it(snapshot: Snapshot) -> Iterator[Finding]:
     """An older StorageCredential claims the same target, item or user."""
-    for rival in snapshot.rivals:
-        yield pod_rules.TWO_WRITERS.at(
-            Ref("StorageCredential", snapshot.spec.name, snapshot.spec.namespace),
-            route=snapshot.spec.route,
-            other=rival,
-        )
+    if snapshot.rivals:
+        yield pod_rules.TWO_WRITERS.at(snapshot.spec.ref, route=snapshot.spec.route)
 
 
 CHECKS = (

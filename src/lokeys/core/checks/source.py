@@ -11,6 +11,7 @@ from lokeys.core.checks.wording import FLAW_CAUSES, half_of, spoils, verdict_evi
 from lokeys.core.finding import Finding, Remedy
 from lokeys.core.model import Hop, PairKeys, RookSource, SecretSource, source_ref
 from lokeys.core.snapshot import Answer, RookUser, Snapshot, SourceState, Unreadable, Why
+from lokeys.core.trying import not_tried
 
 
 def source_cannot_be_used(snapshot: Snapshot) -> Iterator[Finding]:
@@ -37,6 +38,27 @@ def source_cannot_be_used(snapshot: Snapshot) -> Iterator[Finding]:
                 kind=gap.ref.kind.lower(),
                 name=gap.ref.name,
                 reader=snapshot.spec.namespace,
+            )
+
+
+def addresses_are_not_allowed(snapshot: Snapshot) -> Iterator[Finding]:
+    """A key, or the request to RGW's admin API, may not go where the resource says."""
+    spec = snapshot.spec
+    refused = (
+        (gap.ref, gap.detail)
+        for gap in snapshot.unreadable
+        if gap.hop is Hop.SOURCE and gap.why is Why.URL_NOT_ALLOWED
+    )
+    wanted = [(not_tried(snapshot), spec.bucket.endpoint), *refused]
+    for place, url in wanted:
+        if place is not None:
+            yield sources.ADDRESS_NOT_ALLOWED.at(
+                place,
+                route=spec.route,
+                namespace=place.namespace,
+                kind=place.kind.lower(),
+                name=place.name,
+                url=url,
             )
 
 
@@ -227,6 +249,7 @@ def _why_not_applied(rook: RookUser) -> str:
 
 CHECKS = (
     source_cannot_be_used,
+    addresses_are_not_allowed,
     source_has_no_key,
     source_is_malformed,
     source_key_is_dead,

@@ -17,9 +17,9 @@ from lokeys.core.checks.wording import (
     verdict_evidence,
 )
 from lokeys.core.finding import Confidence, Finding, Rule
-from lokeys.core.model import OnePasswordVault, PairKeys
+from lokeys.core.model import Hop, OnePasswordVault, PairKeys, Ref
 from lokeys.core.sensitive import PairFacts, short
-from lokeys.core.snapshot import WORKS, Snapshot, VaultFault, VaultState
+from lokeys.core.snapshot import WORKS, Snapshot, VaultFault, VaultState, Why
 
 RULE_OF_FAULT: Mapping[VaultFault, Rule] = {
     VaultFault.UNREACHABLE: vaults.VAULT_UNREACHABLE,
@@ -52,6 +52,20 @@ def vault_has_a_fault(snapshot: Snapshot) -> Iterator[Finding]:
         detail=detail,
         url=spec.url.rstrip("/") if isinstance(spec, OnePasswordVault) else "",
     )
+
+
+def vault_is_not_allowed(snapshot: Snapshot) -> Iterator[Finding]:
+    """The token may not go to the address that the resource names."""
+    spec = snapshot.spec.vault
+    gap = snapshot.missing(Hop.VAULT)
+    if isinstance(spec, OnePasswordVault) and gap is not None and gap.why is Why.URL_NOT_ALLOWED:
+        yield vaults.VAULT_ADDRESS_NOT_ALLOWED.at(
+            Ref("Secret", spec.token.name, snapshot.spec.namespace),
+            route=snapshot.spec.route,
+            namespace=snapshot.spec.namespace,
+            name=spec.token.name,
+            url=spec.url,
+        )
 
 
 def vault_disagrees(snapshot: Snapshot) -> Iterator[Finding]:
@@ -129,4 +143,4 @@ def _labels(snapshot: Snapshot) -> PairKeys:
     return spec.fields if isinstance(spec, OnePasswordVault) else snapshot.spec.secret.keys
 
 
-CHECKS = (vault_has_a_fault, vault_disagrees)
+CHECKS = (vault_has_a_fault, vault_is_not_allowed, vault_disagrees)

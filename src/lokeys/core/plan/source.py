@@ -23,6 +23,7 @@ from lokeys.core.snapshot import (
     Why,
 )
 from lokeys.core.store_answers import SILENT, cause_of
+from lokeys.core.trying import may_be_tried
 
 REFRESH_TAKES = timedelta(seconds=30)
 """Rook rewrites its Secret within a second; this long we wait before asking it again."""
@@ -33,9 +34,7 @@ REFRESH_AGAIN_AFTER = timedelta(minutes=10)
 def plan_source(snapshot: Seen, policy: Policy) -> Course | Stop:
     """Return the course with the source's pair, tested if it is to be spread."""
     if snapshot.rivals:
-        return Stop(
-            cause="two_writers", reason=f"{snapshot.rivals[0]} is older and claims the same"
-        )
+        return Stop(cause="two_writers", reason="another route is older and claims the same")
     source = snapshot.source
     if source is None or source.pair is None:
         return _no_pair(snapshot, source)
@@ -53,6 +52,9 @@ def plan_source(snapshot: Seen, policy: Policy) -> Course | Stop:
         return _undecided(course, source, verdict)
     if at_rest or (verdict is not None and verdict.trusted):
         return course
+    if not may_be_tried(snapshot, source.pair.pair):
+        reason = f"its owner has not allowed {source.ref} to be tried at the store's address"
+        return Stop(cause="address_not_allowed", reason=reason)
     return course.then(_test(source.ref, source.pair))
 
 

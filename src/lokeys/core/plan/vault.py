@@ -12,7 +12,7 @@ from lokeys.core.plan.source import unseen, waiting
 from lokeys.core.plan.steps import Action, Step
 from lokeys.core.route import vault_ref
 from lokeys.core.sensitive import PairFacts
-from lokeys.core.snapshot import Snapshot, VaultFault, VaultState
+from lokeys.core.snapshot import Snapshot, VaultFault, VaultState, Why
 
 PASSING = frozenset({VaultFault.UNREACHABLE, VaultFault.NOT_CONNECT, VaultFault.RATE_LIMITED})
 """Faults that may pass by themselves: lokeys waits and looks again."""
@@ -76,6 +76,9 @@ def _not_to_be_had(course: Course, vault: VaultState | None) -> Course | Stop:
     if snapshot.secret is not None and snapshot.secret.pair.pair == course.pair.pair:
         return course
     gap = snapshot.missing(Hop.VAULT)
+    if gap is not None and gap.why is Why.URL_NOT_ALLOWED:
+        reason = f"the token's owner has not allowed the address of {_ref(snapshot)}"
+        return Stop(cause="address_not_allowed", reason=reason)
     if vault is None and gap is not None:
         return Stop(steps=(unseen(gap),))
     ref = vault.ref if vault else _ref(snapshot)

@@ -110,10 +110,13 @@ def _rook(spec: RouteSpec, source: RookSource, known: Known) -> Iterator[Grant]:
             "cephobjectstoreusers",
             "the user whose key it is, and whether its owner allows the route",
         ),
-        ("cephobjectstores", "whether its store is ready"),
+        ("cephobjectstores", "whether its store is ready, and which addresses it names"),
     ):
         yield Grant(namespace=there, group=ROOK, resource=resource, verbs=READ, why=why)
     why = "Rook writes the key into it" if known.generated else "spec.keys of the user names it"
+    why += (
+        ". Whoever may edit this StorageCredential can have it copied into the Secret of this route"
+    )
     for name in known.key_secrets:
         yield read_secret(there, name, why)
     if known.generated and source.refresh and _heals(spec):
@@ -130,8 +133,20 @@ def _rook(spec: RouteSpec, source: RookSource, known: Known) -> Iterator[Grant]:
 
 def _vault(spec: RouteSpec) -> Iterator[Grant]:
     """Yield what the vault takes; a PushSecret is not read yet, so nothing."""
-    if isinstance(spec.vault, OnePasswordVault):
-        yield read_secret(spec.namespace, spec.vault.token.name, "the token for 1Password Connect")
+    if not isinstance(spec.vault, OnePasswordVault):
+        return
+    why = (
+        "the token for 1Password Connect, and the addresses that its owner allows. Whoever may "
+        "edit this StorageCredential can use the token there, for any item that it opens"
+    )
+    yield read_secret(spec.namespace, spec.vault.token.name, why)
+    yield Grant(
+        namespace=spec.namespace,
+        group=ESO,
+        resource="secretstores",
+        verbs=READ,
+        why="to which host External Secrets sends that token: it goes nowhere else unasked",
+    )
 
 
 def _delivery(spec: RouteSpec, known: Known) -> Iterator[Grant]:

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the owners of a route's credentials have yet to allow before the operator may use them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from lokeys.adapters.cluster import ALLOWED_NAMESPACES, allows
+from lokeys.adapters.consents import insist_on_token
+from lokeys.cli.session import Session
+from lokeys.core.consent import ALLOWED_URLS, Trying
+from lokeys.core.model import OnePasswordVault, Ref, RookSource, RouteSpec, SecretSource, source_ref
+from lokeys.core.snapshot import Snapshot
+from lokeys.core.trying import not_tried
+from lokeys.errors import LokeysError, NotAllowed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """An annotation that the owner of an object would have to make."""
+
+    place: Ref
+    annotation: str
+    value: str
+
+    @property
+    def words(self) -> list[str]:
+        """Return the command that makes it."""
+        kind, namespace = self.place.kind.lower(), self.place.namespace or ""
+        said = f"{self.annotation}={self.value}"
+        return ["kubectl", "-n", namespace, "annotate", kind, self.place.name, "--overwrite", said]
+
+
+async def missing_words(session: Session, spec: RouteSpec) -> AsyncIterator[Missing]:
+    """Yield what is missing, as far as the caller can see; what cannot be read is left out."""
+    ref = source_ref(spec)
+    if isinstance(spec.source, RookSource | SecretSource):
+        try:
+            source = await session.objects.get(ref)
+        except LokeysError:
+            return
+        if not allows(source, spec.namespace):
+            yield Missing(place=ref, annotation=ALLOWED_NAMESPACES, value=spec.namespace)
+    ports = session.wire(spec)
+    held, read = await ports.source.read(), await ports.secret.read()
+    seen = Snapshot(
+        spec=spec,
+        at=session.clock(),
+        source=held.state,
+        secret=read.state,
+        trying=Trying.CONSENT,
+    )
+    place = not_tried(seen)
+    if place is not None:
+        yield Missing(place=place, annotation=ALLOWED_URLS, value=spec.bucket.endpoint)
+    if isinstance(spec.vault, OnePasswordVault):
+        token = Ref("Secret", spec.vault.token.name, spec.namespace)
+        if not await _may_go(session, spec.vault, token):
+            yield Missing(place=token, annotation=ALLOWED_URLS, value=spec.vault.url)
+
+
+async def _may_go(session: Session, vault: OnePasswordVault, token: Ref) -> bool:
+    try:
+        secret = await session.objects.get(token)
+        await insist_on_token(
+            session.objects, secret, vault.token, url=vault.url, namespace=token.namespace or ""
+        )
+    except NotAllowed:
+        return False
+    except LokeysError:
+        return True  # who cannot see it is not told that it is missing
+    return True

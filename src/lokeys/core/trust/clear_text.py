@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a token would cross a network in clear on its way to whoever exchanges it."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from lokeys.core.consent import Origin, origin_of
+from lokeys.core.trust.identity import FederatedApp, PoolProvider, Role, Trust
+
+
+def in_clear(trust: Trust, allowed: frozenset[Origin]) -> str | None:
+    """Return where a token would go over plain HTTP, beyond this machine and unallowed.
+
+    A URL that is none goes nowhere either: nobody can tell where it leads.
+    """
+    for url in _urls_of(trust):
+        origin = origin_of(url)
+        if origin is None:
+            return url
+        if origin.scheme == "http" and not _is_loopback(origin.host) and origin not in allowed:
+            return url
+    return None
+
+
+def _urls_of(trust: Trust) -> tuple[str, ...]:
+    match trust:
+        case Role(sts_url=url):
+            return (url,)
+        case FederatedApp(authority=url):
+            return (url,)
+        case PoolProvider(token_url=url, impersonation_url=more):
+            return (url, more) if more else (url,)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
