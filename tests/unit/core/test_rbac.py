@@ -148,7 +148,12 @@ def test_what_a_field_asks_for_is_granted(
     [
         ({"spec__source__rook__refresh": False}, "secrets", "storage", "patch"),
         ({"spec__workloads": []}, "pods", "monitoring", "list"),
-        ({"spec__secret__externalSecret": None}, "secretstores", "monitoring", "get"),
+        (
+            {"spec__secret__externalSecret": None, "spec__vault": None},
+            "secretstores",
+            "monitoring",
+            "get",
+        ),
         ({"spec__mode": "Observe"}, "leases", "monitoring", "create"),
     ],
     ids=["no refresh", "no pod to see", "no store", "no acting"],
