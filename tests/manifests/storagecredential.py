@@ -113,6 +113,7 @@ CASES = [
     Case("an unknown field far below", False, {"spec.workloads.0.metrics.prot": 1}),
     Case("a name of 63 characters", True, {"metadata.name": "a" * 63}),
     Case("a name of 64 characters", False, {"metadata.name": "a" * 64}),
+    Case("the name whose Lease is the operator's own", False, {"metadata.name": "operator"}),
     Case("a mode in another case", False, {"spec.mode": "heal"}),
     Case("no source", False, {"spec.source": ABSENT}),
     Case("an empty source", False, {"spec.source": {}}),

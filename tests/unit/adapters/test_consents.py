@@ -8,7 +8,7 @@ import pytest
 
 from builders import a_key_pair, a_pair, a_route
 from lokeys.adapters.consents import insist_on_token, named_by, secret_consent
-from lokeys.adapters.http import HttpClients
+from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.wiring import Access, wire
 from lokeys.core.consent import ALLOWED_URLS, Consent, Trying, origins
 from lokeys.core.model import (

@@ -50,7 +50,7 @@ def test_a_stack_in_a_file_gets_its_roles(tmp_path: Path) -> None:
 def test_the_only_stack_of_a_file_needs_no_name(tmp_path: Path) -> None:
     """`lokeys rbac stack -f FILE`."""
     done = run("stack", "-f", written(tmp_path, named("one"), Choice().secret))
-    assert "lokeys-stack-logging.one" in done.stdout
+    assert "lokeys-stack:logging.one" in done.stdout
 
 
 def test_all_stacks_get_a_role_of_the_cluster() -> None:

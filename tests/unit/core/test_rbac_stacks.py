@@ -157,6 +157,6 @@ def test_the_rights_for_all_stacks_leave_the_secrets_to_their_owners() -> None:
 def test_the_role_of_a_stack_is_bound_to_the_account() -> None:
     """One Role and one binding, named for the stack."""
     role, binding = stack_roles(PLAIN, account=Account(name="a", namespace="b"))
-    assert role["metadata"]["name"] == "lokeys-stack-logging.my-stack"
+    assert role["metadata"]["name"] == "lokeys-stack:logging.my-stack"
     assert role["metadata"]["namespace"] == "logging"
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "a", "namespace": "b"}]

@@ -60,7 +60,8 @@ def stack_roles(
     stack: LokiStack, *, wish: StackWish | None = None, account: Account | None = None
 ) -> list[dict[str, Any]]:
     """Return what operating one stack takes: a Role, and its binding."""
-    name = f"lokeys-stack-{stack.namespace}.{stack.name}"
+    # A colon, which no namespace holds: `lokeys-stack-x.y` is the route `y` of namespace `stack-x`.
+    name = f"lokeys-stack:{stack.namespace}.{stack.name}"
     grants = stack_grants(stack, wish or StackWish())
     return _roles(name, grants, account=account or Account())
 

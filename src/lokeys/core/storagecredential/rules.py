@@ -78,6 +78,11 @@ SHORT_NAME = Rule(
     message="the name is at most 63 characters long: the Lease and the Roles are named after it",
     holds=lambda value: len(value["metadata"]["name"]) <= 63,
 )
+NOT_THE_OPERATOR = Rule(
+    cel="self.metadata.name != 'operator'",
+    message="`operator` is taken: the Lease `lokeys-operator` is the operator's own",
+    holds=lambda value: value["metadata"]["name"] != "operator",
+)
 ONE_SOURCE = _exactly_one(
     ("rook", "rgw", "awsIAM", "secret"),
     "name exactly one source: rook, rgw, awsIAM or secret",

@@ -374,5 +374,5 @@ ROOT = record(
         "status": STATUS,
     },
     required=("spec",),
-    rules=(rules.SHORT_NAME,),
+    rules=(rules.SHORT_NAME, rules.NOT_THE_OPERATOR),
 )

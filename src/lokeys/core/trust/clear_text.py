@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from typing import assert_never
 
 from lokeys.core.consent import Origin, origin_of
 from lokeys.core.trust.identity import FederatedApp, PoolProvider, Role, Trust
@@ -31,6 +32,8 @@ def _urls_of(trust: Trust) -> tuple[str, ...]:
             return (url,)
         case PoolProvider(token_url=url, impersonation_url=more):
             return (url, more) if more else (url,)
+        case other:
+            assert_never(other)
 
 
 def _is_loopback(host: str) -> bool:
