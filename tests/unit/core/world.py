@@ -26,6 +26,7 @@ from builders import (
 )
 from lokeys.core import currency
 from lokeys.core.checks.pods import behind
+from lokeys.core.consent import Trying
 from lokeys.core.memory import remember
 from lokeys.core.model import Hop, Ref, RouteSpec
 from lokeys.core.plan import Action, Plan, Policy, Step, plan
@@ -139,6 +140,7 @@ class World:
             ),
             unreadable=() if self.secret else (gone,),
             memory=self.memory,
+            trying=Trying.CALLER,
         )
         return replace(seen, memory=remember(seen))
 
