@@ -31,7 +31,7 @@ SECRET_DATA = {
     "access_key_secret": CANARY,
 }
 WITH_CREDENTIALS = ["index-gateway", "ingester", "querier", "ruler", "compactor"]
-SOON_S = 30.0
+SOON_S = 60.0
 PATHS = {
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
     "Secret": "/api/v1/namespaces/{}/secrets",
@@ -286,7 +286,7 @@ class Requests:
         ]
 
 
-def quiet(requests: Requests, *, for_s: float = 1.5, within_s: float = 20.0) -> None:
+def quiet(requests: Requests, *, for_s: float = 1.5, within_s: float = 60.0) -> None:
     """Wait until the operator has asked for nothing for a while."""
     deadline = time.monotonic() + within_s
     seen, since = -1, time.monotonic()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from e2e.stacks.operated import CONFIG_HASH, Hands, Operated, Requests, quiet
+from e2e.stacks.operated import CONFIG_HASH, SOON_S, Hands, Operated, Requests, quiet
 from parts.process import wait_for
 
 MakeOperated = Callable[..., Operated]
@@ -81,7 +81,7 @@ def test_what_somebody_deletes_comes_back(kept: Operated, kind: str, name: str) 
         found = kept.find(kind, name)
         return found is not None and found["metadata"]["uid"] != before["metadata"]["uid"]
 
-    wait_for(back, f"{kind} {name} is back", timeout_s=10)
+    wait_for(back, f"{kind} {name} is back", timeout_s=SOON_S)
     kept.wait_main("Ready")
 
 
@@ -117,7 +117,7 @@ def test_what_somebody_edits_is_put_back(
 
     before = shown()
     kept.patch(kind, name, edit)
-    wait_for(lambda: shown() == before, f"{kind} {name} is put back", timeout_s=10)
+    wait_for(lambda: shown() == before, f"{kind} {name} is put back", timeout_s=SOON_S)
     kept.patch(kind, name, {"metadata": {"annotations": {"somebody": "else"}}})
     requests = Requests(kept.installation)
     quiet(requests)
