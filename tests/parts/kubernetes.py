@@ -4,12 +4,14 @@
 RBAC is on and every request is audited. There is no scheduler and no node: `parts.kubelet` is both.
 """
 
+import contextlib
 import itertools
 import json
 import os
 import secrets
 import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -179,6 +181,27 @@ class Kubernetes:
         """Server-side apply objects of any kind."""
         manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+
+    @contextlib.contextmanager
+    def namespace(self, name: str, **labels: str) -> Iterator[None]:
+        """Make a namespace whose name a text decides, once a neighbour's of that name is gone."""
+        path = "/api/v1/namespaces"
+        body = {"metadata": {"name": name, "labels": labels}}
+
+        def made() -> bool:
+            try:
+                self.api.post(path, body)
+            except ApiError as error:
+                if error.status == 409:  # it is going
+                    return False
+                raise
+            return True
+
+        wait_for(made, f"namespace {name} is free", timeout_s=60)
+        try:
+            yield
+        finally:
+            self.api.delete(f"{path}/{name}")
 
     def wait_served(self, *definitions: str) -> None:
         """Wait until these CRDs are served; `kubectl wait` fails where one has no status yet."""

@@ -56,12 +56,11 @@ def static_stack(
     definition = (ROOT / "deploy/crd/lokistack/lokistacks.yaml").read_text()
     kubernetes.apply(*yaml.safe_load_all(definition))
     wait_for(lambda: served(kubernetes), "LokiStacks are served")
-    kubernetes.api.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
     pair = rgw.create_user(f"{namespace}-loki")
     assert rgw.request(pair, "PUT", f"/{namespace}-loki").is_success
-    kubernetes.apply(*_objects(namespace, rgw, pair))
     tools = shell(folder, kubernetes, rgw)
-    with _unknown_issuer(kubernetes, rgw):
+    with kubernetes.namespace(namespace), _unknown_issuer(kubernetes, rgw):
+        kubernetes.apply(*_objects(namespace, rgw, pair))
         yield StaticStack(
             kubernetes=kubernetes,
             rgw=rgw,
@@ -69,7 +68,6 @@ def static_stack(
             shell=tools,
             secret_key=pair[1],
         )
-    kubernetes.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def served(kubernetes: Kubernetes) -> bool:
@@ -89,12 +87,14 @@ def _unknown_issuer(kubernetes: Kubernetes, rgw: Rgw) -> Iterator[None]:
     arn = {"OpenIDConnectProviderArn": provider_arn(issuer)}
     before = iam._call("GetOpenIDConnectProvider", arn, may_miss=True)
     iam._call("DeleteOpenIDConnectProvider", arn, may_miss=True)
-    yield
-    audiences = re.findall("<member>(.*?)</member>", before.partition("ClientIDList")[2])
-    iam.trust(issuer, AUDIENCE, *audiences)
-    policy = {"RoleName": ROLE, "PolicyName": "loki-storage"}
-    iam._call("DeleteRolePolicy", policy, may_miss=True)
-    iam._call("DeleteRole", {"RoleName": ROLE}, may_miss=True)
+    try:
+        yield
+    finally:
+        audiences = re.findall("<member>(.*?)</member>", before.partition("ClientIDList")[2])
+        iam.trust(issuer, AUDIENCE, *audiences)
+        policy = {"RoleName": ROLE, "PolicyName": "loki-storage"}
+        iam._call("DeleteRolePolicy", policy, may_miss=True)
+        iam._call("DeleteRole", {"RoleName": ROLE}, may_miss=True)
 
 
 def _objects(namespace: str, rgw: Rgw, pair: tuple[str, str]) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ Typed as printed, by a shell, at a real API server that has the case's own objec
 takes them): it is done, or what it names is not there, which is what the finding says.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -56,8 +57,6 @@ def shell(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> I
     """Return a shell at an API server that serves LokiStacks, with the files that are named."""
     kubernetes.apply(*yaml.safe_load_all(DEFINITION.read_text()))
     wait_for(lambda: served(kubernetes), "LokiStacks are served")
-    for name in NAMESPACES:
-        kubernetes.api.post("/api/v1/namespaces", {"metadata": {"name": name}})
     kubectl, folder = program("kubernetes", "kubectl"), tmp_path_factory.mktemp("typed")
     assert kubectl is not None
     (folder / "key.json").write_text("{}")
@@ -70,9 +69,10 @@ def shell(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> I
     }
     typed = Shell(folder=folder, environment=environment)
     assert typed.run(KEY_PAIR).returncode == 0
-    yield typed
-    for name in NAMESPACES:
-        kubernetes.kubectl("delete", "namespace", name, "--wait=false")
+    with contextlib.ExitStack() as stack:
+        for name in NAMESPACES:
+            stack.enter_context(kubernetes.namespace(name))
+        yield typed
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -42,19 +42,14 @@ _PATHS = {
 @pytest.fixture(scope="module")
 def restricted(kubernetes: Kubernetes) -> Iterator[str]:
     """Make the stacks' namespace, which takes restricted pods only, with a stack's accounts."""
-    level = {"pod-security.kubernetes.io/enforce": "restricted"}
-    metadata = {"name": NAMESPACE, "labels": level}
-    kubernetes.api.post(
-        "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-    )
-    stack, storage = Choice(tenancy="static", extra="everything").read()
-    for each in render(stack, storage, options=RenderOptions(now=NOW)):
-        if each["kind"] == "ServiceAccount":
-            path = _PATHS["ServiceAccount"].format(ns=NAMESPACE)
-            kubernetes.api.post(path, each)
     define(kubernetes, route_crd(), credentials_request_crd())
-    yield NAMESPACE
-    kubernetes.api.delete(f"/api/v1/namespaces/{NAMESPACE}")
+    stack, storage = Choice(tenancy="static", extra="everything").read()
+    with kubernetes.namespace(NAMESPACE, **{"pod-security.kubernetes.io/enforce": "restricted"}):
+        for each in render(stack, storage, options=RenderOptions(now=NOW)):
+            if each["kind"] == "ServiceAccount":
+                path = _PATHS["ServiceAccount"].format(ns=NAMESPACE)
+                kubernetes.api.post(path, each)
+        yield NAMESPACE
     kubernetes.kubectl("delete", "crd", "routes.route.openshift.io")
 
 
