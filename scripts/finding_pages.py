@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,14 +32,14 @@ _GROUPS = {
 
 
 class _Shown(dict[str, str]):
-    """Fills a template's gaps with their names, or with three dots."""
+    """Fills a template's gaps with their names between @, which no shell minds, or with dots."""
 
     def __init__(self, *, named: bool) -> None:
         super().__init__()
         self._named = named
 
     def __missing__(self, key: str) -> str:
-        return f"<{key}>" if self._named else "…"
+        return f"@{key}@" if self._named else "…"
 
 
 def finding_pages() -> dict[Path, str]:
@@ -77,7 +78,8 @@ def _remedy(remedy: Remedy) -> Iterator[str]:
     care = " **This loses or overwrites something.**" if remedy.destructive else ""
     yield f"\n- {text[0].upper()}{text[1:]}.{care}"
     if remedy.command:
-        yield f"\n  ```sh\n  {remedy.command.format_map(_Shown(named=True))}\n  ```"
+        command = re.sub("@([a-z_]+)@", r"<\1>", str(remedy.command.filled(_Shown(named=True))))
+        yield f"\n  ```sh\n  {command}\n  ```"
 
 
 def _examples(code: str) -> Iterator[str]:

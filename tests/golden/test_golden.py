@@ -108,7 +108,7 @@ def test_a_remedy_that_destroys_says_so() -> None:
 
 
 def _destroys(remedy: Remedy, words: tuple[str, ...]) -> bool:
-    return remedy.command is not None and any(word in remedy.command for word in words)
+    return remedy.command is not None and any(word in str(remedy.command) for word in words)
 
 
 def test_every_cause_in_the_code_is_one_of_the_list() -> None:

@@ -15,6 +15,7 @@ from lokeys.adapters.link_requests import stumbles
 from lokeys.adapters.s3_answers import Elements, read_xml
 from lokeys.core.finding import Confidence
 from lokeys.core.sensitive import KeyPair, Sensitive
+from lokeys.core.text.shell import command
 from lokeys.core.trust.claims import Claims, as_evidence
 from lokeys.core.trust.identity import Role
 from lokeys.core.trust.verification import Link, LinkName, broken, untried
@@ -180,7 +181,7 @@ def _denied(said: str, *, role: Role, claims: Claims) -> Link:
             confidence=Confidence.LIKELY,
             evidence=as_evidence(claims),
         )
-    name = role.arn.rpartition("/")[2]
+    shows = command("radosgw-admin role get", f"--role-name={role.arn.rpartition('/')[2]}")
     return broken(
         LinkName.TRUST,
         "sts_trust_policy_denied",
@@ -188,7 +189,7 @@ def _denied(said: str, *, role: Role, claims: Claims) -> Link:
         confidence=Confidence.POSSIBLE,
         evidence=(
             *as_evidence(claims),
-            f"radosgw-admin role get --role-name={name} shows the role and its trust policy",
+            f"{shows} shows the role and its trust policy",
             "the issuer's provider must be registered, with that audience among its client ids",
             "STS must be able to fetch the issuer's keys, with x5c in them",
         ),

@@ -14,6 +14,7 @@ from lokeys.core.diagnosis import Diagnosis
 from lokeys.core.finding import Finding, Remedy
 from lokeys.core.model import RouteSpec
 from lokeys.core.report import RouteView
+from lokeys.core.text.shell import Command, Joint, command
 from lokeys.engine.look import Look, Lookout, Wishes
 
 AT_A_TIME = 8
@@ -60,23 +61,23 @@ def addressed(finding: Finding, route: Route) -> Finding:
 
 
 def _addressed(remedy: Remedy, route: Route) -> Remedy:
-    plain = f"-n {route.spec.namespace} {route.spec.name}"
-    command = remedy.command or ""
-    if not command.startswith("lokeys ") or plain not in command:
+    said = remedy.command
+    if said is None or said.argv[0] != "lokeys":
         return remedy
-    command = command.replace(plain, route.address)
+    plain = ("-n", route.spec.namespace, route.spec.name)
+    at = next((n for n in range(len(said.argv)) if said.argv[n : n + len(plain)] == plain), None)
+    if at is None:
+        return remedy
+    argv = (*said.argv[:at], *route.address, *said.argv[at + len(plain) :])
     if route.written_down:
-        return replace(remedy, command=command)
+        return remedy.showing(lambda: Command(argv, said.rest))
     # Nobody has described this route yet. Where something could not be told, `discover` exits 5
     # and the second command does not run.
     workload = f"{route.owner.kind.lower()}/{route.owner.name}"
-    file = route.address.rpartition(" ")[2]
-    describe = f"lokeys discover -n {route.spec.namespace} {workload} > {file}"
-    return replace(
-        remedy,
-        text=f"write the route down; then {remedy.text}",
-        command=f"{describe} && {command}",
-    )
+    describe = command("lokeys discover -n", route.spec.namespace, workload)
+    written = describe.followed(Joint.INTO, route.address[-1]).followed(Joint.AND, *argv)
+    then = replace(remedy, text=f"write the route down; then {remedy.text}")
+    return then.showing(lambda: Command(written.argv, (*written.rest, *said.rest)))
 
 
 def _doubted(diagnosis: Diagnosis, route: Route, doubt: str) -> Diagnosis:

@@ -15,6 +15,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from lokeys.core.text.words import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
@@ -40,12 +42,26 @@ GOES_ON = 4
 """The column where the rest of a line goes on."""
 
 
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
 def _harmless(line: Line) -> Line:
     """Return the line without what a terminal obeys: names and messages are anybody's."""
-    return tuple((_CONTROLS.sub("?", text), style) for text, style in line)
+    return tuple((_harmless_text(text), style) for text, style in line)
+
+
+def _harmless_text(text: str) -> str:
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
+def escaped_json(text: str) -> str:
+    """Return the same JSON without a character that a terminal obeys; lines stay lines."""
+    lines = text.split("\n")
+    return "\n".join(e if e.isprintable() else "".join(map(_escaped, e)) for e in lines)
+
+
+def _escaped(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    units = letter.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def flowing(line: Line, *, width: int) -> Iterator[Line]:
@@ -108,15 +124,14 @@ class Printer:
             self._out.flow(_harmless(line))
 
     def text(self, text: str) -> None:
-        """Print data as it is."""
-        self._out.line(((text, ""),))
+        """Print data as it is, in as many lines as it has."""
+        self._out.line(_harmless(((text, ""),)))
 
     def json(self, document: Mapping[str, Any]) -> None:
         """Print data for programs."""
         import json  # noqa: PLC0415 - not needed to say --help
 
-        text = json.dumps(document, indent=2, ensure_ascii=False)
-        self.text(re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text))
+        self.text(escaped_json(json.dumps(document, indent=2, ensure_ascii=False)))
 
     def talk(self, *spans: Span) -> None:
         """Say something that is not data."""
@@ -152,7 +167,7 @@ class Progress:
 
         `brief`: it will soon be over and have a line of its own, so that a log can do without.
         """
-        text = _CONTROLS.sub("?", text)
+        text = printable(text)
         if text == self._said or (brief and not self._stream.colourful):
             return
         self._said = text

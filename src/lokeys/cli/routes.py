@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from lokeys.core.model import Ref, RookSource, RouteSpec, SecretSource, source_r
 from lokeys.core.snapshot import Memory
 from lokeys.core.storagecredential.parse import Refused, parse
 from lokeys.core.storagecredential.status import memory_from_status
+from lokeys.core.text.shell import Command, Joint, command
 from lokeys.core.text.words import shown
 from lokeys.engine.discover import UNKNOWN, Discovered, Discoverer, LokiWorkload, settled
 from lokeys.errors import BadInput, LokeysError, NotFound, NotReadable
@@ -68,12 +68,19 @@ class Route:
         return self.owner.kind == KIND
 
     @property
-    def address(self) -> str:
-        """Return how the route is named on the command line, now or once it is written down."""
-        if self.file is None and self.written_down:
-            return f"-n {self.spec.namespace} {self.spec.name}"
-        namespace = "" if self.file is None else f" -n {self.spec.namespace}"
-        return f"{namespace} -f {shlex.quote(self.file or f'{self.spec.name}.yaml')}".strip()
+    def address(self) -> tuple[str, ...]:
+        """Return the words that name the route, now or once it is written down."""
+        namespace = ("-n", self.spec.namespace)
+        if self.file is not None:
+            return (*namespace, "-f", _path(self.file))
+        if self.written_down:
+            return (*namespace, self.spec.name)
+        return ("-f", _path(f"{self.spec.name}.yaml"))
+
+
+def _path(file: str) -> str:
+    """Return a path that no program takes for an option; a dash alone is standard input."""
+    return f"./{file}" if file.startswith("-") and file != "-" else file
 
 
 def ref_of(word: str, namespace: str) -> Ref:
@@ -115,7 +122,7 @@ async def from_cluster(session: Session, ref: Ref) -> Route:
     except NoSuchKind as exc:
         raise BadInput(
             f"there is no {ref}: this cluster does not know the kind",
-            hint=f"lokeys discover -n {ref.namespace} > route.yaml, then use -f route.yaml",
+            hint=f"{_discover(ref)}, then use -f route.yaml",
         ) from exc
     except NotFound as exc:
         raise BadInput(f"there is no {ref}", hint=await what_exists(session, ref)) from exc
@@ -159,10 +166,14 @@ async def from_workload(session: Session, ref: Ref) -> list[Route]:
     if not found.lookable:
         raise BadInput(
             f"where {workload.ref} writes cannot be told from its configuration",
-            hint=f"lokeys discover -n {ref.namespace} > route.yaml, fill in what is marked, "
-            "then use -f route.yaml",
+            hint=f"{_discover(ref)}, fill in what is marked, then use -f route.yaml",
         )
     return [of_discovered(found)]
+
+
+def _discover(ref: Ref) -> Command:
+    discover = command("lokeys discover -n", ref.namespace or "default")
+    return discover.followed(Joint.INTO, "route.yaml")
 
 
 def of_discovered(found: Discovered) -> Route:
@@ -262,7 +273,8 @@ async def what_exists(session: Session, ref: Ref) -> str:
     if elsewhere:
         return f"there is {', '.join(elsewhere)}: choose its namespace with -n"
     if ref.kind == KIND:
-        return f"lokeys discover -n {ref.namespace} prints one for a running Loki"
+        made = command("lokeys discover -n", ref.namespace or "default")
+        return f"{made} prints one for a running Loki"
     return f"there is no {ref.kind} in {ref.namespace}"
 
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from lokeys.cli.output import Line, Span
 from lokeys.core.catalogue import RULES
-from lokeys.core.finding import Finding, Rule, Severity, Symptom, readable
+from lokeys.core.finding import Finding, Rule, Severity, Symptom, readable, readable_remedy
 from lokeys.core.place import Hop, Ref
 from lokeys.core.report import RouteView
 from lokeys.core.sensitive import short
+from lokeys.core.text.shell import Command
 
 if TYPE_CHECKING:  # what judges manifests alone starts without routes and plans
     from lokeys.core.plan import Plan, Step
@@ -156,10 +157,10 @@ def finding_lines(finding: Finding, *, width: int) -> Iterator[Line]:
             yield _command(remedy.command, width=width)
 
 
-def _command(command: str, *, width: int) -> Line:
+def _command(command: Command, *, width: int) -> Line:
     """Return a command where what is said of it stands."""
     indent = _LABEL + 2 if width >= _LABEL + 2 + _COLUMN else _INDENT
-    return ((" " * indent, ""), (command, "command"))
+    return ((" " * indent, ""), (str(command), "command"))
 
 
 def _places(finding: Finding) -> Iterator[str]:
@@ -312,7 +313,7 @@ def rule_lines(rule: Rule, *, width: int) -> Iterator[Line]:
     yield BLANK
     yield from _labelled("means", [rule.meaning], width=width)
     yield from _labelled("matters", [rule.why], width=width)
-    for number, remedy in enumerate(rule.remedy):
-        yield from _labelled("mend" if not number else "or", [readable(remedy.text)], width=width)
+    for number, remedy in enumerate(map(readable_remedy, rule.remedy)):
+        yield from _labelled("mend" if not number else "or", [remedy.text], width=width)
         if remedy.command:
-            yield _command(readable(remedy.command), width=width)
+            yield _command(remedy.command, width=width)

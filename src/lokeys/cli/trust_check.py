@@ -89,8 +89,9 @@ def _known_enough(cloud: str, kinds: Mapping[Kind, Any], missing: Sequence[Missi
     lacking = [each for each in missing if each.option in wanted]
     if lacking:
         options = ", ".join(each.option for each in lacking)
-        command = next((each.command for each in lacking if each.command), "")
-        raise BadInput(f"to compare, more must be known: {options}", hint=command or None)
+        command = next((each.command for each in lacking if each.command), None)
+        hint = str(command) if command else None
+        raise BadInput(f"to compare, more must be known: {options}", hint=hint)
 
 
 def _compared(needs: Needs, documents: Sequence[Fetched]) -> Iterator[Finding]:

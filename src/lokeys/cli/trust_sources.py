@@ -38,6 +38,8 @@ class Source:
     answers: Mapping[str, str]
     faults: tuple[Finding, ...] = ()
     unread: str = ""
+    place: str = ""
+    """Where the stack is described."""
 
 
 def from_files(paths: Sequence[str], name: str | None, *, cloud: str, options: Options) -> Source:
@@ -132,7 +134,8 @@ def _judged(
             place=f"{view.placed.file}:{view.placed.line}",
             hint=f"lokeys iam {known}" if known else "only s3, azure and gcs know tokens",
         )
-    return Source(answers=_answers(view), faults=tuple(_in_the_way(view)))
+    place = f"{view.placed.file}:{view.placed.line}"
+    return Source(answers=_answers(view), faults=tuple(_in_the_way(view)), place=place)
 
 
 def _answers(view: StackView) -> dict[str, str]:

@@ -25,6 +25,7 @@ from lokeys.core.plan import Plan
 from lokeys.core.route import HopView, first_disagreement, hop_to_json
 from lokeys.core.sensitive import short
 from lokeys.core.snapshot import Snapshot
+from lokeys.core.text.words import printable
 
 _ENDS = frozenset({Hop.SOURCE, Hop.SECRET})
 """Without these two nothing can be said to agree; a vault may be of a kind that nobody can read."""
@@ -193,7 +194,7 @@ def _condition_to_json(
         "type": condition.type,
         "status": condition.status,
         "reason": condition.reason,
-        "message": condition.message[:SHOWN_MESSAGE],
+        "message": printable(condition.message[:SHOWN_MESSAGE]),
         "observedGeneration": generation,
         "lastTransitionTime": since or time_to_json(now),
     }

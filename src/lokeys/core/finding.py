@@ -8,13 +8,15 @@ The JSON form is the contract's (`lokeys.dev/v1`): fields may be added, never ch
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from lokeys.core.place import Hop, Ref
+from lokeys.core.text.shell import Command, NoCommand
+from lokeys.core.text.words import printable
 
 DOCS = "https://lokeys.dev/docs/findings/"
 
@@ -44,8 +46,21 @@ class Remedy:
     """One thing to do; `command` is ready to paste; `destructive` loses something if misused."""
 
     text: str
-    command: str | None = None
+    command: Command | None = None
     destructive: bool = False
+
+    def filled(self, known: Mapping[str, object]) -> Remedy:
+        """Return the remedy of which this is the template."""
+        said = replace(self, text=printable(self.text.format_map(known)))
+        return said.showing(lambda: self.command.filled(known) if self.command else None)
+
+    def showing(self, make: Callable[[], Command | None]) -> Remedy:
+        """Return the remedy with another command; with a sentence, where none can be shown."""
+        try:
+            return replace(self, command=make())
+        except NoCommand as reason:
+            text = f"{self.text}; no command is shown, as {reason}"
+            return replace(self, text=text, command=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,36 +165,37 @@ class Rule:
         return Finding(
             code=self.code,
             severity=severity or self.severity,
-            title=self.title.format_map(known),
-            message=self.message.format_map(known),
+            title=printable(self.title.format_map(known)),
+            message=printable(self.message.format_map(known)),
             confidence=confidence,
             cause=cause or self.cause,
             fault=self.fault,
             object=place,
-            field=field,
+            field=None if field is None else printable(field),
             location=location,
             route=route,
             hop=hop or self.hop,
-            evidence=tuple(evidence),
-            remedy=tuple(_fill(self.remedy, known) if remedy is None else remedy),
+            evidence=tuple(map(printable, evidence)),
+            remedy=tuple(r.filled(known) for r in self.remedy) if remedy is None else tuple(remedy),
             rank=self.rank,
         )
 
 
-def _fill(remedies: Iterable[Remedy], known: Mapping[str, object]) -> Iterable[Remedy]:
-    for remedy in remedies:
-        command = remedy.command.format_map(known) if remedy.command else None
-        yield replace(remedy, text=remedy.text.format_map(known), command=command)
+class _AsNames(dict[str, str]):
+    """Every name stands for itself, in capitals."""
+
+    def __missing__(self, name: str) -> str:
+        return name.upper()
 
 
 def readable(template: str) -> str:
     """Return a template as people read it: `{name}` becomes NAME."""
-    opened = template.replace("{{", "\0").replace("}}", "\1")
-    words = opened.split("{")
-    said = words[0] + "".join(
-        f"{name.upper()}{rest}" for name, _, rest in (word.partition("}") for word in words[1:])
-    )
-    return said.replace("\0", "{").replace("\1", "}")
+    return template.format_map(_AsNames())
+
+
+def readable_remedy(remedy: Remedy) -> Remedy:
+    """Return a remedy of the catalogue as people read it."""
+    return remedy.filled(_AsNames())
 
 
 def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -250,9 +266,12 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
             }
             for symptom in finding.symptoms
         ],
-        "remedy": [
-            {"text": r.text, "command": r.command, "destructive": r.destructive}
-            for r in finding.remedy
-        ],
+        "remedy": [remedy_to_json(remedy) for remedy in finding.remedy],
         "docs": finding.docs,
     }
+
+
+def remedy_to_json(remedy: Remedy) -> dict[str, Any]:
+    """Return the contract's form of a remedy."""
+    command = str(remedy.command) if remedy.command else None
+    return {"text": remedy.text, "command": command, "destructive": remedy.destructive}

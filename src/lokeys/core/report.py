@@ -15,7 +15,9 @@ from lokeys.core.finding import (
     finding_to_json,
     ranked,
     readable,
+    readable_remedy,
     ref_to_json,
+    remedy_to_json,
 )
 from lokeys.core.place import Ref
 
@@ -177,14 +179,7 @@ def explanation(rules: Sequence[Rule], *, meaning: str | None = None) -> dict[st
                 "title": readable(rule.title),
                 "meaning": rule.meaning,
                 "why": rule.why,
-                "remedy": [
-                    {
-                        "text": readable(r.text),
-                        "command": readable(r.command) if r.command else None,
-                        "destructive": r.destructive,
-                    }
-                    for r in rule.remedy
-                ],
+                "remedy": [remedy_to_json(readable_remedy(each)) for each in rule.remedy],
             }
             for rule in rules
         ],

@@ -57,7 +57,7 @@ def printed(mending: Mending) -> str:
     (finding,) = [each for each in findings if each.field == mending.field]
     command = finding.remedy[0].command
     assert command is not None
-    return command
+    return str(command)
 
 
 @pytest.mark.parametrize("mending", MENDINGS.values(), ids=MENDINGS)

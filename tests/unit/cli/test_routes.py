@@ -2,7 +2,6 @@
 """From what a person names to the route that is meant."""
 
 import asyncio
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ def test_a_files_address_can_be_pasted(tmp_path: Path) -> None:
     file = tmp_path / "sp ace;b c.yaml"
     file.write_text(yaml.safe_dump(STORAGE_CREDENTIAL))
     chosen = found(None, file=str(file))
-    assert shlex.split(chosen.address) == ["-n", "monitoring", "-f", str(file)]
+    assert chosen.address == ("-n", "monitoring", "-f", str(file))
 
 
 def test_no_file_named_is_told() -> None:
@@ -103,7 +102,7 @@ def test_a_resource_is_found_by_its_name() -> None:
     chosen = found("loki", STORAGE_CREDENTIAL)
     assert chosen.spec.route == "monitoring/loki"
     assert chosen.remembers
-    assert chosen.address == "-n monitoring loki"
+    assert chosen.address == ("-n", "monitoring", "loki")
 
 
 def test_an_unknown_name_is_told_with_those_that_exist() -> None:
@@ -136,7 +135,7 @@ def test_a_file_needs_no_cluster(tmp_path: Path) -> None:
     chosen = found(None, file=str(file))
     assert chosen.spec.route == "monitoring/loki"
     assert not chosen.remembers
-    assert chosen.address == f"-n monitoring -f {file}"
+    assert chosen.address == ("-n", "monitoring", "-f", str(file))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from lokeys.core.plan.steps import plan_to_json
 from lokeys.core.report import StepView, heal_report, plan_report
 from lokeys.core.snapshot import Answer, Memory
 from lokeys.core.storagecredential.rules import duration
+from lokeys.core.text.shell import Joint
+from lokeys.core.text.shell import command as shell_command
 from lokeys.engine.act import Hand
 from lokeys.engine.heal import Done, Ending, Healing, Listener, Patience, heal
 from lokeys.engine.look import Look, Lookout, Wishes
@@ -93,7 +95,8 @@ async def mend(session: Session, name: str | None, file: str | None, *, wish: Wi
     """Plan, or do and prove, what the route needs; return the exit code."""
     chosen = await route(session, name, file)
     if not chosen.written_down:
-        hint = f"lokeys discover -n {chosen.spec.namespace} {name} > loki.yaml, read it, then -f it"
+        discover = shell_command("lokeys discover -n", chosen.spec.namespace, name or "")
+        hint = f"{discover.followed(Joint.INTO, 'loki.yaml')}, read it, then -f it"
         raise BadInput(f"no StorageCredential describes {chosen.owner}", hint=hint)
     began = session.clock()
     lookout = Lookout(spec=chosen.spec, ports=session.wire(chosen.spec), clock=session.clock)

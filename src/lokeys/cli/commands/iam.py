@@ -16,7 +16,7 @@ from lokeys.cli.trust_check import Checked, checked
 from lokeys.cli.trust_sources import Source, from_cluster, from_files, issuer_of_cluster
 from lokeys.core.finding import Finding, Severity
 from lokeys.core.report import exit_code, heeded, ignore_of
-from lokeys.core.trust.answers import Answers, Unfit
+from lokeys.core.trust.answers import SECRET_NAME, Answers, Unfit
 from lokeys.core.trust.clouds import doubts, needs_of, prerequisites
 from lokeys.core.trust.fetched import Kind
 from lokeys.core.trust.report import iam_report, missing_lines, script
@@ -188,6 +188,9 @@ def answer(options: Options, asked: Asked) -> int:
     try:
         needs = needs_of(asked.cloud, answers)
     except Unfit as unfit:
+        if unfit.option == SECRET_NAME:
+            hint = "name one in the LokiStack: a-z, 0-9, - and dots, 253 characters at most"
+            raise BadInput(str(unfit), place=source.place or None, hint=hint) from None
         raise BadInput(str(unfit), hint=f"lokeys iam {asked.cloud} --help") from None
     found = prerequisites(needs, answers)
     seen: Checked | None = None

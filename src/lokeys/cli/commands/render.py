@@ -14,7 +14,7 @@ import click
 from lokeys.adapters.manifests import Located, read
 from lokeys.cli.operator_environment import cloud_environment, environment_options
 from lokeys.cli.options import ManifestCommand, Options, options_of
-from lokeys.cli.output import Printer
+from lokeys.cli.output import Printer, escaped_json
 from lokeys.clock import utc_now
 from lokeys.core.catalogue.storage_objects import MISSING_MANAGED_SECRET
 from lokeys.core.finding import Finding
@@ -284,6 +284,6 @@ def show(printer: Printer, options: Options, stacks: Iterable[tuple[dict[str, An
     before = ""
     for found in filter(None, stacks):
         lines = ",\n".join(encode(each).decode() for each in found)
-        printer.text(f"{before}{lines}")
+        printer.text(escaped_json(f"{before}{lines}"))
         before = ","
     printer.text("]}")

@@ -11,6 +11,7 @@ from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.core.report import exit_code, route_report
 from lokeys.core.route import first_disagreement
+from lokeys.core.text.shell import command as shell_command
 
 
 @click.command("trace", cls=Command)
@@ -47,6 +48,6 @@ async def walk(session: Session, name: str | None, file: str | None) -> int:
             )
         printer.lines(screens.unread_lines(view.diagnosis.not_read, width=width))
         if findings:
-            namespace = chosen.spec.namespace
-            printer.talk((f"more: lokeys doctor -n {namespace}, lokeys explain CODE", "faint"))
+            doctor = shell_command("lokeys doctor -n", chosen.spec.namespace)
+            printer.talk((f"more: {doctor}, lokeys explain CODE", "faint"))
     return exit_code(findings, complete=complete, fail_on=session.fail_on)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
+from lokeys.core.text.shell import command
 
 RULERS_ACCOUNT_CHANGES = Rule(
     code="LK0240",
@@ -20,7 +21,7 @@ RULERS_ACCOUNT_CHANGES = Rule(
     remedy=(
         Remedy(
             text="let the cloud trust both accounts of the stack, before it is the ruler's turn",
-            command="lokeys iam {cloud} -n {namespace} {stack}",
+            command=command("lokeys iam {cloud} -n {namespace} {stack}"),
         ),
         Remedy(text="once the ruler is rolled, take the trust of the former account back"),
     ),

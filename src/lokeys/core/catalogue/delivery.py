@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
 from lokeys.core.place import Hop
+from lokeys.core.text.shell import Json, Output, command
 
 _HEAL = Remedy(
     text="let lokeys carry it on and prove it",
-    command="lokeys heal -n {namespace} {name}",
+    command=command("lokeys heal -n {namespace} {name}"),
 )
 
 SECRET_BEHIND_VAULT = Rule(
@@ -59,8 +60,10 @@ ESO_STOPPED_BY_BAD_INTERVAL = Rule(
     remedy=(
         Remedy(
             text="write the interval in hours",
-            command="kubectl -n {es_namespace} patch externalsecret {es_name} --type merge "
-            '-p \'{{"spec":{{"refreshInterval":"24h"}}}}\'',
+            command=command(
+                "kubectl -n {es_namespace} patch externalsecret {es_name} --type merge -p",
+                Json.of({"spec": {"refreshInterval": "24h"}}),
+            ),
         ),
     ),
     hop=Hop.DELIVERY,
@@ -78,8 +81,11 @@ ESO_STORE_NOT_READY = Rule(
     remedy=(
         Remedy(
             text="once the store's token is right, make External Secrets look at the store again",
-            command="kubectl -n {store_namespace} annotate {store_kind} {store_name} "
-            'force-sync="$(date +%s)" --overwrite',
+            command=command(
+                "kubectl -n {store_namespace} annotate {store_kind} {store_name}",
+                Output("date +%s", before="force-sync="),
+                "--overwrite",
+            ),
         ),
     ),
     hop=Hop.DELIVERY,
@@ -120,7 +126,7 @@ DELIVERY_FAILS = Rule(
     remedy=(
         Remedy(
             text="read its events",
-            command="kubectl -n {namespace} describe externalsecret {name_of_es}",
+            command=command("kubectl -n {namespace} describe externalsecret {name_of_es}"),
         ),
     ),
     hop=Hop.DELIVERY,
@@ -186,8 +192,10 @@ SECRET_FIXED_BY_HAND = Rule(
     remedy=(
         Remedy(
             text="see who writes it",
-            command="kubectl -n {namespace} get secret {secret} "
-            "-o jsonpath='{{.metadata.managedFields[*].manager}}'",
+            command=command(
+                "kubectl -n {namespace} get secret {secret} "
+                "-o jsonpath={{.metadata.managedFields[*].manager}}"
+            ),
         ),
     ),
     hop=Hop.SECRET,

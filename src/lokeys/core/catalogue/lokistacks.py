@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
+from lokeys.core.text.shell import command
 
-_EDIT = "kubectl edit lokistack {name} -n {namespace}"
-_SHOW = "kubectl get lokistack {name} -n {namespace} -o jsonpath='{{.status.storage.schemas}}'"
+_EDIT = command("kubectl edit lokistack {name} -n {namespace}")
+_SHOW = command(
+    "kubectl get lokistack {name} -n {namespace} -o jsonpath={{.status.storage.schemas}}"
+)
 
 BAD_TYPE = Rule(
     code="LK0201",

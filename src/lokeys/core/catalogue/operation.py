@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
+from lokeys.core.text.shell import Json, command
 
 IMMUTABLE_FIELD = Rule(
     code="LK0220",
@@ -18,7 +19,7 @@ IMMUTABLE_FIELD = Rule(
     remedy=(
         Remedy(
             text="delete the workload and leave its pods and volumes; lokeys makes it anew",
-            command="kubectl -n {namespace} delete {kind} {name} --cascade=orphan",
+            command=command("kubectl -n {namespace} delete {kind} {name} --cascade=orphan"),
             destructive=True,
         ),
         Remedy(text="or put the stack's former value back"),
@@ -36,10 +37,11 @@ CREDENTIALS_REFUSED = Rule(
     remedy=(
         Remedy(
             text="put credentials into the Secret that work; lokeys tries them at once",
-            command="kubectl -n {namespace} edit secret {name}",
+            command=command("kubectl -n {namespace} edit secret {name}"),
         ),
         Remedy(
-            text="see the way link by link", command="lokeys probe stack -n {namespace} {stack}"
+            text="see the way link by link",
+            command=command("lokeys probe stack -n {namespace} {stack}"),
         ),
     ),
     rank=5,
@@ -57,8 +59,10 @@ ENDPOINT_WOULD_MOVE_THE_STORE = Rule(
         Remedy(
             text="remove the key, so that the storage stays where it is; or keep the former "
             "operator until the data is moved",
-            command="kubectl -n {namespace} patch secret {name} --type=json "
-            '-p \'[{{"op":"remove","path":"/data/endpoint"}}]\'',
+            command=command(
+                "kubectl -n {namespace} patch secret {name} --type=json -p",
+                Json.of([{"op": "remove", "path": "/data/endpoint"}]),
+            ),
         ),
     ),
     rank=8,
@@ -99,7 +103,7 @@ OWNED_BY_ANOTHER = Rule(
     remedy=(
         Remedy(
             text="see whose it is",
-            command="kubectl -n {namespace} get {kind} {name} -o yaml",
+            command=command("kubectl -n {namespace} get {kind} {name} -o yaml"),
         ),
         Remedy(text="give one of the two another name, or a namespace of its own"),
     ),
@@ -119,7 +123,9 @@ CONTESTED = Rule(
     remedy=(
         Remedy(
             text="see who writes which field, and take the fields of lokeys from the other",
-            command="kubectl -n {namespace} get {kind} {name} -o yaml --show-managed-fields",
+            command=command(
+                "kubectl -n {namespace} get {kind} {name} -o yaml --show-managed-fields"
+            ),
         ),
     ),
     rank=8,

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
 from lokeys.core.place import Hop
+from lokeys.core.text.shell import Json, command
 
 _HEAL = Remedy(
     text="let lokeys replace them one at a time and prove it",
-    command="lokeys heal -n {namespace} {name}",
+    command=command("lokeys heal -n {namespace} {name}"),
 )
 
 PODS_BEHIND_SECRET = Rule(
@@ -69,7 +70,7 @@ WAL_NOT_PERSISTENT = Rule(
     remedy=(
         Remedy(
             text="accept the loss and go on",
-            command="lokeys heal -n {namespace} {name} --accept-loss",
+            command=command("lokeys heal -n {namespace} {name} --accept-loss"),
             destructive=True,
         ),
         Remedy(text="for the next time: put the WAL on a PersistentVolumeClaim"),
@@ -88,8 +89,10 @@ EVICTION_BLOCKED_BY_BUDGET = Rule(
     remedy=(
         Remedy(
             text="let budgets allow the eviction of broken pods",
-            command="kubectl -n {namespace} patch pdb {budget} --type merge "
-            '-p \'{{"spec":{{"unhealthyPodEvictionPolicy":"AlwaysAllow"}}}}\'',
+            command=command(
+                "kubectl -n {namespace} patch pdb {budget} --type merge -p",
+                Json.of({"spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow"}}),
+            ),
         ),
     ),
     hop=Hop.PODS,
@@ -133,7 +136,7 @@ WORKLOAD_READS_OTHER = Rule(
     remedy=(
         Remedy(
             text="see where its key comes from",
-            command="lokeys discover -n {namespace} {workload}",
+            command=command("lokeys discover -n {namespace} {workload}"),
         ),
     ),
     hop=Hop.PODS,
@@ -150,7 +153,7 @@ POD_STAYS_BEHIND = Rule(
     remedy=(
         Remedy(
             text="see what the pod really reads",
-            command="kubectl -n {namespace} get pod {pod} -o yaml",
+            command=command("kubectl -n {namespace} get pod {pod} -o yaml"),
         ),
     ),
     hop=Hop.PODS,
@@ -212,7 +215,7 @@ REQUESTS_REFUSED = Rule(
     remedy=(
         Remedy(
             text="see what the store says of the key that Loki is handed",
-            command="lokeys trace -n {namespace} {name}",
+            command=command("lokeys trace -n {namespace} {name}"),
         ),
     ),
     hop=Hop.PODS,

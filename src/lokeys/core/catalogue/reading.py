@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
+from lokeys.core.text.shell import command
 
 NOT_ALLOWED_TO_READ = Rule(
     code="LK1001",
@@ -16,7 +17,7 @@ NOT_ALLOWED_TO_READ = Rule(
     remedy=(
         Remedy(
             text="grant exactly what this route needs",
-            command="lokeys rbac -n {namespace} {name} | kubectl apply -f -",
+            command=command("lokeys rbac -n {namespace} {name}").pipe("kubectl apply -f -"),
         ),
     ),
     rank=60,

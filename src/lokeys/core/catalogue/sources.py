@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
 from lokeys.core.place import Hop
+from lokeys.core.text.shell import Json, command
 
 SOURCE_KEY_DEAD = Rule(
     code="LK0301",
@@ -18,8 +19,10 @@ SOURCE_KEY_DEAD = Rule(
     remedy=(
         Remedy(
             text="make Rook read RGW again: add a data key to its Secret, Rook rewrites it at once",
-            command="kubectl -n {namespace} patch secret {secret} --type merge "
-            '-p \'{{"data":{{"lokeys-refresh":""}}}}\'',
+            command=command(
+                "kubectl -n {namespace} patch secret {secret} --type merge -p",
+                Json.of({"data": {"lokeys-refresh": ""}}),
+            ),
         ),
         Remedy(text="or let lokeys do that: set `spec.source.rook.refresh: true`"),
     ),
@@ -49,7 +52,7 @@ USER_SUSPENDED = Rule(
     remedy=(
         Remedy(
             text="lift the suspension at the store",
-            command="radosgw-admin user enable --uid={user}",
+            command=command("radosgw-admin user enable --uid={user}"),
         ),
     ),
     hop=Hop.SOURCE,
@@ -67,7 +70,7 @@ ROOK_NOT_APPLIED = Rule(
     remedy=(
         Remedy(
             text="see why Rook is behind",
-            command="kubectl -n {namespace} describe cephobjectstoreuser {user}",
+            command=command("kubectl -n {namespace} describe cephobjectstoreuser {user}"),
         ),
     ),
     hop=Hop.SOURCE,
@@ -97,7 +100,7 @@ ROOK_EXTRA_KEYS_DOOMED = Rule(
     remedy=(
         Remedy(
             text="keep the wanted key under `spec.keys`, adopted with its present value",
-            command="kubectl -n {namespace} edit cephobjectstoreuser {user}",
+            command=command("kubectl -n {namespace} edit cephobjectstoreuser {user}"),
         ),
     ),
     hop=Hop.SOURCE,
@@ -114,8 +117,10 @@ ROOK_STALE_USER_SECRET = Rule(
     remedy=(
         Remedy(
             text="make Rook read RGW again: add a data key to its Secret, Rook rewrites it at once",
-            command="kubectl -n {namespace} patch secret {secret} --type merge "
-            '-p \'{{"data":{{"lokeys-refresh":""}}}}\'',
+            command=command(
+                "kubectl -n {namespace} patch secret {secret} --type merge -p",
+                Json.of({"data": {"lokeys-refresh": ""}}),
+            ),
         ),
     ),
     hop=Hop.SOURCE,
@@ -145,7 +150,7 @@ ROOK_DELETION_BLOCKED = Rule(
     remedy=(
         Remedy(
             text="if Loki still needs it: link the bucket to another user before it is too late",
-            command="radosgw-admin bucket link --bucket={bucket} --uid=OTHER_USER",
+            command=command("radosgw-admin bucket link --bucket={bucket} --uid=OTHER_USER"),
         ),
     ),
     hop=Hop.SOURCE,
@@ -162,7 +167,7 @@ ROOK_OBJECT_STORE_NOT_READY = Rule(
     remedy=(
         Remedy(
             text="see what the store waits for",
-            command="kubectl -n {namespace} describe cephobjectstore",
+            command=command("kubectl -n {namespace} describe cephobjectstore"),
         ),
     ),
     hop=Hop.SOURCE,
@@ -179,8 +184,10 @@ SOURCE_NOT_ALLOWED = Rule(
     remedy=(
         Remedy(
             text="its owner allows it",
-            command="kubectl -n {namespace} annotate {kind} {name} "
-            "lokeys.dev/allowed-namespaces={reader}",
+            command=command(
+                "kubectl -n {namespace} annotate {kind} {name} "
+                "lokeys.dev/allowed-namespaces={reader}"
+            ),
         ),
     ),
     hop=Hop.SOURCE,
@@ -251,8 +258,10 @@ ADDRESS_NOT_ALLOWED = Rule(
         Remedy(
             text="if Loki writes there, the owner allows it (the annotation takes a list, with "
             "commas between)",
-            command="kubectl -n {namespace} annotate {kind} {name} --overwrite "
-            "lokeys.dev/allowed-urls={url}",
+            command=command(
+                "kubectl -n {namespace} annotate {kind} {name} --overwrite "
+                "lokeys.dev/allowed-urls={url}"
+            ),
         ),
     ),
     hop=Hop.SOURCE,
@@ -269,8 +278,10 @@ SOURCE_SECRET_ANOTHERS = Rule(
     remedy=(
         Remedy(
             text="see whose it is; Rook makes the user's own once that name is free",
-            command="kubectl -n {namespace} get secret {secret} "
-            "-o jsonpath={{.metadata.ownerReferences}}",
+            command=command(
+                "kubectl -n {namespace} get secret {secret} "
+                "-o jsonpath={{.metadata.ownerReferences}}"
+            ),
         ),
     ),
     hop=Hop.SOURCE,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
+from lokeys.core.text.shell import command
 
 MISSING_STORAGE_SECRET = Rule(
     code="LK0101",
@@ -17,7 +18,7 @@ MISSING_STORAGE_SECRET = Rule(
     remedy=(
         Remedy(
             text="hand in its manifest, too; what the cluster has can be looked at with",
-            command="kubectl -n {namespace} get secret {name}",
+            command=command("kubectl -n {namespace} get secret {name}"),
         ),
         Remedy(text="where Secrets are kept elsewhere: `lokeys validate --secrets optional`"),
     ),
@@ -37,7 +38,7 @@ MISSING_MANAGED_SECRET = Rule(
     remedy=(
         Remedy(
             text="see what the Cloud Credential Operator says of the request",
-            command="kubectl -n {namespace} describe credentialsrequest {stack}",
+            command=command("kubectl -n {namespace} describe credentialsrequest {stack}"),
         ),
         Remedy(
             text="where manifests are judged before they are applied: "
@@ -58,7 +59,9 @@ MISSING_CA_CONFIGMAP = Rule(
     remedy=(
         Remedy(
             text="make it of the CA's file",
-            command="kubectl -n {namespace} create configmap {name} --from-file={key}=ca.crt",
+            command=command(
+                "kubectl -n {namespace} create configmap {name} --from-file={key}=ca.crt"
+            ),
         ),
     ),
     fault="missing_ca_configmap",
@@ -76,8 +79,10 @@ BAD_CA_CONFIGMAP = Rule(
     remedy=(
         Remedy(
             text="make it anew of the CA's file",
-            command="kubectl -n {namespace} create configmap {name} --from-file={field}=ca.crt "
-            "--dry-run=client -o yaml | kubectl apply -f -",
+            command=command(
+                "kubectl -n {namespace} create configmap {name} --from-file={field}=ca.crt "
+                "--dry-run=client -o yaml"
+            ).pipe("kubectl apply -f -"),
         ),
     ),
     fault="bad_ca_configmap",
@@ -109,7 +114,7 @@ EXTERNAL_SECRET_KEPT_OUT = Rule(
         Remedy(
             text="or let none own the Secret: creationPolicy Orphan for the one that makes it, "
             "Merge for the others",
-            command="kubectl -n {namespace} edit externalsecret {name}",
+            command=command("kubectl -n {namespace} edit externalsecret {name}"),
         ),
     ),
     fault="target_owned_by_other",

@@ -8,38 +8,63 @@ and a command line is seen by every program of the machine.
 
 from __future__ import annotations
 
-from lokeys.core.finding import Remedy, Rule, Severity
+from collections.abc import Mapping
+from typing import LiteralString
 
-_PATCH = "kubectl -n {namespace} patch secret {name} --type merge "
-_FROM_FILE = (
-    "kubectl -n {namespace} create secret generic {name} --from-file={field}=%s "
-    "--dry-run=client -o yaml | " + _PATCH + "--patch-file /dev/stdin"
-)
-_MODE = (
-    "kubectl -n {namespace} patch lokistack {stack} --type merge "
-    '-p \'{{"spec":{{"storage":{{"secret":{{"credentialMode":"%s"}}}}}}}}\''
-)
+from lokeys.core.finding import Remedy, Rule, Severity
+from lokeys.core.text.shell import Command, Joint, Json, Var, Word, command
+
+
+def _secret_with(file: LiteralString) -> tuple[Word, ...]:
+    text = "kubectl -n {namespace} create secret generic {name}"
+    return (*text.split(), f"--from-file={{field}}={file}", "--dry-run=client", "-o", "yaml")
+
+
+def _into_secret(made: Command) -> Command:
+    return made.pipe(
+        "kubectl -n {namespace} patch secret {name} --type merge --patch-file /dev/stdin"
+    )
+
+
+def _patch(*operations: Mapping[str, str]) -> Command:
+    return command(
+        "kubectl -n {namespace} patch secret {name} --type json -p", Json.of(list(operations))
+    )
+
+
+def _in_stack(change: Mapping[str, str]) -> Command:
+    return command(
+        "kubectl -n {namespace} patch lokistack {stack} --type merge -p",
+        Json.of({"spec": {"storage": {"secret": change}}}),
+    )
+
+
 SET_FIELD = Remedy(
     text="set `{field}`",
-    command=_PATCH + '-p \'{{"stringData":{{"{field}":"{value}"}}}}\'',
+    command=command(
+        "kubectl -n {namespace} patch secret {name} --type merge -p",
+        Json.of({"stringData": {"{field}": "{value}"}}),
+    ),
 )
 SET_SECRET_FIELD = Remedy(
     text="set `{field}`; the value is typed, so that no command line holds it",
-    command='IFS= read -rs VALUE; printf %s "$VALUE" | ' + _FROM_FILE % "/dev/stdin",
+    command=_into_secret(
+        command("IFS= read -rs VALUE")
+        .followed(Joint.THEN, "printf", "%s", Var("VALUE"))
+        .followed(Joint.PIPE, *_secret_with("/dev/stdin"))
+    ),
 )
 SET_FILE_FIELD = Remedy(
     text="set `{field}` from a file",
-    command=_FROM_FILE % "key.json",
+    command=_into_secret(Command(_secret_with("key.json"))),
 )
 REMOVE_FIELD = Remedy(
     text="remove `{field}`",
-    command="kubectl -n {namespace} patch secret {name} --type json "
-    '-p \'[{{"op":"remove","path":"/data/{field}"}}]\'',
+    command=_patch({"op": "remove", "path": "/data/{field}"}),
 )
 RENAME_FIELD = Remedy(
     text="rename `{wrong}` to `{meant}`",
-    command="kubectl -n {namespace} patch secret {name} --type json "
-    '-p \'[{{"op":"move","from":"/data/{wrong}","path":"/data/{meant}"}}]\'',
+    command=_patch({"op": "move", "from": "/data/{wrong}", "path": "/data/{meant}"}),
 )
 MOVE_TO = Remedy(text="rename `{wrong}` to `{meant}`")
 UNDER_STRING_DATA = Remedy(
@@ -51,28 +76,30 @@ IS_MANAGED = Remedy(
 )
 _EXCHANGE = Remedy(
     text="exchange the two, which shows neither",
-    command="kubectl -n {namespace} patch secret {name} --type json "
-    '-p \'[{{"op":"move","from":"/data/{field}","path":"/data/exchanged"}},'
-    '{{"op":"move","from":"/data/{other}","path":"/data/{field}"}},'
-    '{{"op":"move","from":"/data/exchanged","path":"/data/{other}"}}]\'',
+    command=_patch(
+        {"op": "move", "from": "/data/{field}", "path": "/data/exchanged"},
+        {"op": "move", "from": "/data/{other}", "path": "/data/{field}"},
+        {"op": "move", "from": "/data/exchanged", "path": "/data/{other}"},
+    ),
 )
 NAME_OTHERWISE = Remedy(
     text="give the key another name; where a `=` stands in it, a `:` and the value were meant"
 )
 USE_STATIC_KEYS = Remedy(
-    text="keep the static keys: say `credentialMode: static`", command=_MODE % "static"
+    text="keep the static keys: say `credentialMode: static`",
+    command=_in_stack({"credentialMode": "static"}),
 )
 USE_TOKENS = Remedy(
-    text="keep the Secret's own identity: say `credentialMode: token`", command=_MODE % "token"
+    text="keep the Secret's own identity: say `credentialMode: token`",
+    command=_in_stack({"credentialMode": "token"}),
 )
 _SET_MODE = Remedy(
     text="set spec.storage.secret.credentialMode to one of its values, or leave it out",
-    command=_MODE % "{value}",
+    command=_in_stack({"credentialMode": "{value}"}),
 )
 _SET_TYPE = Remedy(
     text="set spec.storage.secret.type to azure, gcs, s3, swift or alibabacloud",
-    command="kubectl -n {namespace} patch lokistack {stack} --type merge "
-    '-p \'{{"spec":{{"storage":{{"secret":{{"type":"{value}"}}}}}}}}\'',
+    command=_in_stack({"type": "{value}"}),
 )
 
 MISSING_FIELD = Rule(
@@ -209,7 +236,7 @@ BAD_ROLE_ARN = Rule(
         SET_FIELD,
         Remedy(
             text="AWS tells it",
-            command="aws iam get-role --role-name ROLE --query Role.Arn --output text",
+            command=command("aws iam get-role --role-name ROLE --query Role.Arn --output text"),
         ),
     ),
     fault="bad_role_arn",
@@ -228,8 +255,10 @@ BAD_GUID = Rule(
         SET_FIELD,
         Remedy(
             text="Azure tells them",
-            command="az identity show --name IDENTITY --resource-group GROUP "
-            "--query '{{clientId:clientId,tenantId:tenantId}}'",
+            command=command(
+                "az identity show --name IDENTITY --resource-group GROUP --query "
+                "{{clientId:clientId,tenantId:tenantId}}"
+            ),
         ),
     ),
     fault="bad_guid",
@@ -288,10 +317,12 @@ WRONG_CREDENTIAL_SOURCE = Rule(
     remedy=(
         Remedy(
             text="make key.json anew, with the right path",
-            command="gcloud iam workload-identity-pools create-cred-config PROVIDER "
-            "--service-account=EMAIL "
-            "--credential-source-file=/var/run/secrets/storage/serviceaccount/token "
-            "--credential-source-type=text --output-file=key.json",
+            command=command(
+                "gcloud iam workload-identity-pools create-cred-config PROVIDER "
+                "--service-account=EMAIL "
+                "--credential-source-file=/var/run/secrets/storage/serviceaccount/token "
+                "--credential-source-type=text --output-file=key.json"
+            ),
         ),
         SET_FILE_FIELD,
     ),

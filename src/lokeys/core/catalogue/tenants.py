@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
+from lokeys.core.text.shell import command
 
-_EDIT = "kubectl edit lokistack {stack} -n {namespace}"
+_EDIT = command("kubectl edit lokistack {stack} -n {namespace}")
 
 ONE_LOGIN = Rule(
     code="LK0250",
@@ -57,8 +58,10 @@ NO_TLS = Rule(
         Remedy(
             text="make a Secret of a certificate for the gateway, and name it in `certificate` and "
             "`privateKey`",
-            command="kubectl -n {namespace} create secret tls {stack}-gateway-tls "
-            "--cert=tls.crt --key=tls.key",
+            command=command(
+                "kubectl -n {namespace} create secret tls {stack}-gateway-tls --cert=tls.crt "
+                "--key=tls.key"
+            ),
         ),
         Remedy(text="then say so in the stack", command=_EDIT),
     ),
@@ -89,8 +92,10 @@ MISSING_CLIENT = Rule(
     remedy=(
         Remedy(
             text="make it of what the issuer calls the gateway",
-            command="kubectl -n {namespace} create secret generic {name} "
-            "--from-literal=clientID=ID --from-file=clientSecret=FILE",
+            command=command(
+                "kubectl -n {namespace} create secret generic {name} --from-literal=clientID=ID "
+                "--from-file=clientSecret=FILE"
+            ),
         ),
         Remedy(text="where Secrets are kept elsewhere: `lokeys validate --secrets optional`"),
     ),
@@ -109,9 +114,10 @@ BAD_CLIENT = Rule(
     remedy=(
         Remedy(
             text="write it anew, with no newline behind the value",
-            command="kubectl -n {namespace} create secret generic {name} "
-            "--from-literal=clientID=ID --from-file=clientSecret=FILE "
-            "--dry-run=client -o yaml | kubectl apply -f -",
+            command=command(
+                "kubectl -n {namespace} create secret generic {name} --from-literal=clientID=ID "
+                "--from-file=clientSecret=FILE --dry-run=client -o yaml"
+            ).pipe("kubectl apply -f -"),
         ),
     ),
     rank=24,
@@ -128,7 +134,7 @@ MISSING_AUTHORITY = Rule(
     remedy=(
         Remedy(
             text="make it of the CA's file",
-            command="kubectl -n {namespace} create {kind} {name} --from-file={key}=ca.crt",
+            command=command("kubectl -n {namespace} create {kind} {name} --from-file={key}=ca.crt"),
         ),
     ),
     rank=24,
@@ -146,8 +152,10 @@ BAD_AUTHORITY = Rule(
     remedy=(
         Remedy(
             text="make it anew of the CA's file",
-            command="kubectl -n {namespace} create {kind} {name} --from-file={field}=ca.crt "
-            "--dry-run=client -o yaml | kubectl apply -f -",
+            command=command(
+                "kubectl -n {namespace} create {kind} {name} --from-file={field}=ca.crt "
+                "--dry-run=client -o yaml"
+            ).pipe("kubectl apply -f -"),
         ),
     ),
     rank=24,

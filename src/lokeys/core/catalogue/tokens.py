@@ -4,19 +4,20 @@
 from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
+from lokeys.core.text.shell import command
 
 _CHECK = Remedy(
     text="compare what the cloud has with what the stack needs",
-    command="lokeys iam {cloud} {stack} -n {namespace} --check",
+    command=command("lokeys iam {cloud} {stack} -n {namespace} --check"),
 )
 _MAKE = Remedy(
     text="print what the cloud needs for this stack, ready to run",
-    command="lokeys iam {cloud} {stack} -n {namespace}",
+    command=command("lokeys iam {cloud} {stack} -n {namespace}"),
 )
-_AGAIN = Remedy(text="try again", command="lokeys probe stack {stack} -n {namespace}")
+_AGAIN = Remedy(text="try again", command=command("lokeys probe stack {stack} -n {namespace}"))
 _EDIT = Remedy(
     text="correct the stack's storage Secret",
-    command="kubectl -n {namespace} edit secret {secret}",
+    command=command("kubectl -n {namespace} edit secret {secret}"),
 )
 
 
@@ -110,7 +111,7 @@ ISSUER_UNREACHABLE = _rule(
         ),
         Remedy(
             text="see which issuer the API server names",
-            command="kubectl get --raw /.well-known/openid-configuration",
+            command=command("kubectl get --raw /.well-known/openid-configuration"),
         ),
     ),
     rank=20,
@@ -125,7 +126,7 @@ TOKEN_INVALID = _rule(
     remedy=(
         Remedy(
             text="compare the published keys with the API server's own",
-            command="kubectl get --raw /openid/v1/jwks",
+            command=command("kubectl get --raw /openid/v1/jwks"),
         ),
         _AGAIN,
     ),
@@ -315,7 +316,9 @@ UNIFORM_ACCESS = _rule(
     remedy=(
         Remedy(
             text="switch it on for the bucket",
-            command="gcloud storage buckets update gs://BUCKET --uniform-bucket-level-access",
+            command=command(
+                "gcloud storage buckets update gs://BUCKET --uniform-bucket-level-access"
+            ),
         ),
     ),
     rank=25,
@@ -326,7 +329,10 @@ SECRET_UNUSABLE = _rule(
     "the Secret does not say enough to try anything",
     meaning="What names the role, the application or the provider is missing or not readable.",
     why="Nothing can be asked, and Loki's pods cannot ask either.",
-    remedy=(_EDIT, Remedy(text="see every fault of it", command="lokeys validate -f PATH")),
+    remedy=(
+        _EDIT,
+        Remedy(text="see every fault of it", command=command("lokeys validate -f PATH")),
+    ),
     rank=18,
 )
 BROKEN = _rule(
@@ -348,7 +354,9 @@ NOT_PERMITTED = _rule(
     remedy=(
         Remedy(
             text="allow it for this stack (the operator must be started with --verify-tokens, too)",
-            command="lokeys rbac stack {stack} -n {namespace} --tokens | kubectl apply -f -",
+            command=command("lokeys rbac stack {stack} -n {namespace} --tokens").pipe(
+                "kubectl apply -f -"
+            ),
         ),
         _AGAIN,
     ),

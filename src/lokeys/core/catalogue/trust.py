@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
+from lokeys.core.text.shell import command
 
 SUBJECT_NOT_TRUSTED = Rule(
     code="LK0701",
@@ -146,7 +147,8 @@ UNDECIDED = Rule(
     why="The documents alone do not tell whether Loki reaches its bucket.",
     remedy=(
         Remedy(
-            text="try it with a real token", command="lokeys probe stack {stack} -n {namespace}"
+            text="try it with a real token",
+            command=command("lokeys probe stack {stack} -n {namespace}"),
         ),
     ),
     rank=63,

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from lokeys.core.finding import Remedy, Rule, Severity
 from lokeys.core.place import Hop
+from lokeys.core.text.shell import command
 
 _HEAL = Remedy(
     text="let lokeys test the source's key, write both fields at once and carry it on",
-    command="lokeys heal -n {namespace} {name}",
+    command=command("lokeys heal -n {namespace} {name}"),
 )
 
 VAULT_BEHIND_SOURCE = Rule(
@@ -46,7 +47,7 @@ FOREIGN_KEY_IN_VAULT = Rule(
     remedy=(
         Remedy(
             text="if the source's key shall replace it, say so",
-            command="lokeys heal -n {namespace} {name} --overwrite-foreign",
+            command=command("lokeys heal -n {namespace} {name} --overwrite-foreign"),
             destructive=True,
         ),
         Remedy(text="else name the user that this key belongs to in `spec.source`"),
@@ -77,7 +78,7 @@ VAULT_UNREACHABLE = Rule(
     remedy=(
         Remedy(
             text="look at Connect's own health",
-            command="curl -sS -m 5 {url}/health",
+            command=command("curl -sS -m 5 {url}/health"),
         ),
     ),
     hop=Hop.VAULT,
@@ -217,8 +218,10 @@ VAULT_ADDRESS_NOT_ALLOWED = Rule(
         Remedy(
             text="if that is your Connect server, the token's owner allows it (the annotation "
             "takes a list, with commas between)",
-            command="kubectl -n {namespace} annotate secret {name} --overwrite "
-            "lokeys.dev/allowed-urls={url}",
+            command=command(
+                "kubectl -n {namespace} annotate secret {name} --overwrite "
+                "lokeys.dev/allowed-urls={url}"
+            ),
         ),
     ),
     hop=Hop.VAULT,

@@ -107,7 +107,7 @@ def _finding(fault: Fault, ref: Ref) -> Finding:
 def _of_status(finding: Finding) -> Finding:
     """Return a finding whose commands mend the status, which an edit alone passes over."""
     remedy = tuple(
-        replace(each, command=f"{each.command} --subresource=status") if each.command else each
+        replace(each, command=each.command and each.command.option("--subresource=status"))
         for each in finding.remedy
     )
     return replace(finding, remedy=remedy)

@@ -30,6 +30,7 @@ from lokeys.core.operate.course import Course, forbidding
 from lokeys.core.operate.live import Pod, PodState
 from lokeys.core.operate.reasons import reason_of
 from lokeys.core.operate.snapshot import StackSnapshot
+from lokeys.core.text.words import printable
 from lokeys.core.trust.verification import ConditionWords, condition_words
 
 MAIN = ("Degraded", "Failed", "Pending", "Ready")
@@ -88,9 +89,10 @@ def main_condition(
 def _sentence(fault: Finding) -> str:
     """Return what is said of a fault, with the command where only a person may give it."""
     text = f"{fault.message} ({fault.code})"
-    if fault.code != operation.IMMUTABLE_FIELD.code:
+    commands = [each.command for each in fault.remedy if each.command]
+    if fault.code != operation.IMMUTABLE_FIELD.code or not commands:
         return text
-    command = next(each.command for each in fault.remedy if each.command)
+    (command,) = commands
     return f"{text}: `{command}` has it made anew, and keeps its pods and volumes"
 
 
@@ -244,7 +246,7 @@ def _condition(  # noqa: PLR0913, PLR0917 - a condition has as many parts
         "type": kind,
         "status": value,
         "reason": reason,
-        "message": message[:SHOWN_MESSAGE],
+        "message": printable(message[:SHOWN_MESSAGE]),
         "observedGeneration": snapshot.generation,
         "lastTransitionTime": since or _text(snapshot.now),
     }

@@ -13,6 +13,7 @@ from lokeys.core.plan.steps import Action, Step
 from lokeys.core.route import vault_ref
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.snapshot import Snapshot, VaultFault, VaultState, Why
+from lokeys.core.text.shell import command
 
 PASSING = frozenset({VaultFault.UNREACHABLE, VaultFault.NOT_CONNECT, VaultFault.RATE_LIMITED})
 """Faults that may pass by themselves: lokeys waits and looks again."""
@@ -102,12 +103,12 @@ def _by_hand(snapshot: Snapshot, ref: Ref) -> Step:
         if isinstance(spec, OnePasswordVault)
         else "both halves"
     )
+    shows = command("lokeys bucket", snapshot.spec.name, "--reveal")
     return Step(
         action=Action.MANUAL,
         hop=Hop.VAULT,
         target=ref,
         why=f"lokeys cannot write here: copy the source's pair into {fields}; "
-        f"`lokeys bucket {snapshot.spec.name} --reveal` shows it. It goes on when the content "
-        "arrives in the Secret",
+        f"`{shows}` shows it. It goes on when the content arrives in the Secret",
         look_again_s=5.0,
     )

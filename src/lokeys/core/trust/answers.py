@@ -7,16 +7,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lokeys.core.place import is_name
 from lokeys.core.storage.addresses import NoUrl, url
 from lokeys.core.storage.mode import json_object
 from lokeys.core.storage.secret_data import SecretData
+from lokeys.core.text.shell import Command, command
 from lokeys.core.trust.shell import Missing
 from lokeys.core.trust.who import Stack
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _TEXT = re.compile(r"[\x21-\x7e]{1,1024}")
-ISSUER_COMMAND = "kubectl get --raw /.well-known/openid-configuration"
+ISSUER_COMMAND = command("kubectl get --raw /.well-known/openid-configuration")
+
+
+SECRET_NAME = "spec.storage.secret.name"
 
 
 class Unfit(ValueError):
@@ -48,7 +53,7 @@ class Answers:
         expected: str = "a text",
         *,
         what: str,
-        command: str = "",
+        command: Command | None = None,
     ) -> str:
         """Return an answer, or the name that stands for it in what is printed."""
         value = self.text(option, form, expected)
@@ -83,6 +88,8 @@ class Answers:
         present = self.given.get("mode", "")
         secret = self.text("--secret-name", _NAME, "the name of a Secret")
         stored = self.given.get("secret", "")
+        if stored and not is_name(stored):
+            raise Unfit(SECRET_NAME, "the name of a Secret")
         name = self.needed("--name", _NAME, "the name of a LokiStack", what="the LokiStack")
         replaces = stored if present == "static" and stored != secret else ""
         made = secret or (f"{stored}-token" if replaces else stored or f"{name}-storage")

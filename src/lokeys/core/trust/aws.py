@@ -15,6 +15,7 @@ from typing import Any
 
 from lokeys.core.storage import addresses
 from lokeys.core.storage.addresses import url
+from lokeys.core.text.shell import command
 from lokeys.core.trust.answers import KMS_CONTEXT, Answers, Unfit
 from lokeys.core.trust.aws_policy import Request
 from lokeys.core.trust.who import Claims, Stack, without_scheme
@@ -116,7 +117,7 @@ def aws_needs(answers: Answers) -> AwsNeeds:
         account = answers.needed(
             "--account-id",
             what="the AWS account of the role",
-            command="aws sts get-caller-identity --query Account --output text",
+            command=command("aws sts get-caller-identity --query Account --output text"),
         )
     path, _, name = role.path.rpartition("/") if role else ("", "", "")
     audience = answers.text("--audience") or AUDIENCE

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lokeys.core.text.shell import Command, Var, Word
 from lokeys.core.trust.answers import KMS_CONTEXT, Answers
 from lokeys.core.trust.aws import AUDIENCE, AwsNeeds, storage_policy, trust_policy
 from lokeys.core.trust.hcl import Block, Json, Reference, Value, hcl
 from lokeys.core.trust.secret import secret_commands
-from lokeys.core.trust.shell import Command, Document, Prerequisites, Var, Word
+from lokeys.core.trust.shell import Document, Prerequisites, Step
 
 POLICY_NAME = "loki-storage"
 
@@ -39,13 +40,14 @@ def aws_prerequisites(needs: AwsNeeds, answers: Answers) -> Prerequisites:
     )
 
 
-def _context(needs: AwsNeeds) -> Iterator[Command]:
+def _context(needs: AwsNeeds) -> Iterator[Step]:
     if needs.kms_context_from:
         get = ("kubectl", "-n", needs.stack.namespace, "get", "secret", needs.kms_context_from)
-        yield Command(
+        yield Step(
             why="keep the encryption context that the Secret has",
-            argv=(*get, f"--output=jsonpath={{.data.{KMS_CONTEXT}}}"),
-            then=("base64", "--decode"),
+            command=Command((*get, f"--output=jsonpath={{.data.{KMS_CONTEXT}}}")).pipe(
+                "base64 --decode"
+            ),
             sets="KMS_CONTEXT",
         )
 
@@ -72,56 +74,54 @@ def _path_style(needs: AwsNeeds) -> str:
     return "false" if needs.elsewhere else ""
 
 
-def _aws(needs: AwsNeeds, *words: str) -> tuple[str, ...]:
+def _aws(needs: AwsNeeds, *words: str) -> Command:
     """Return a call of AWS's tool, where the partition or the store is another one told so."""
     if needs.elsewhere:
-        return (*words, "--endpoint-url", needs.sts_endpoint or needs.endpoint)
-    return words if needs.partition == "aws" else (*words, "--region", needs.region)
+        return Command((*words, "--endpoint-url", needs.sts_endpoint or needs.endpoint))
+    return Command(words if needs.partition == "aws" else (*words, "--region", needs.region))
 
 
-def update_trust(needs: AwsNeeds) -> str:
+def update_trust(needs: AwsNeeds) -> Command:
     """Return the command that puts the printed trust policy in the place of the present one."""
     words = ("aws", "iam", "update-assume-role-policy", "--role-name", needs.role_name)
     document = ("--policy-document", "file://trust-policy.json")
-    return Command(why="", argv=_aws(needs, *words, *document)).in_one_line
+    return _aws(needs, *words, *document)
 
 
-def put_policy(needs: AwsNeeds) -> str:
+def put_policy(needs: AwsNeeds) -> Command:
     """Return the command that gives the role the printed rights."""
-    return _policy(needs).in_one_line
+    return _policy(needs).command
 
 
-def create_provider(needs: AwsNeeds) -> str:
+def create_provider(needs: AwsNeeds) -> Command:
     """Return the command that makes the identity provider."""
-    return _provider(needs).in_one_line
+    return _provider(needs).command
 
 
-def add_audience(needs: AwsNeeds) -> str:
+def add_audience(needs: AwsNeeds) -> Command:
     """Return the command that lets the identity provider take the stack's audience."""
     words = ("aws", "iam", "add-client-id-to-open-id-connect-provider")
     arn = ("--open-id-connect-provider-arn", needs.provider_arn)
-    return Command(
-        why="", argv=_aws(needs, *words, *arn, "--client-id", needs.stack.audience)
-    ).in_one_line
+    return _aws(needs, *words, *arn, "--client-id", needs.stack.audience)
 
 
-def _provider(needs: AwsNeeds) -> Command:
+def _provider(needs: AwsNeeds) -> Step:
     words = ("aws", "iam", "create-open-id-connect-provider", "--url", needs.stack.issuer)
     audience = ("--client-id-list", needs.stack.audience)
     # Ceph wants one and compares it with nothing; AWS finds it out by itself.
     thumbprint = ("--thumbprint-list", "0" * 40) if needs.elsewhere else ()
-    return Command(
+    return Step(
         why="let the account know who signs the cluster's tokens, and whom they are for (once)",
-        argv=_aws(needs, *words, *audience, *thumbprint),
+        command=_aws(needs, *words, *audience, *thumbprint),
     )
 
 
-def _role(needs: AwsNeeds) -> Command:
+def _role(needs: AwsNeeds) -> Step:
     path = ("--path", needs.role_path) if needs.role_path != "/" else ()
     there = "; where it is there, update-assume-role-policy takes the same document"
-    return Command(
+    return Step(
         why="make the role" + (there if needs.made_already else ""),
-        argv=_aws(
+        command=_aws(
             needs,
             *("aws", "iam", "create-role", "--role-name", needs.role_name),
             *path,
@@ -130,10 +130,10 @@ def _role(needs: AwsNeeds) -> Command:
     )
 
 
-def _policy(needs: AwsNeeds) -> Command:
-    return Command(
+def _policy(needs: AwsNeeds) -> Step:
+    return Step(
         why="give the role its rights on the bucket",
-        argv=_aws(
+        command=_aws(
             needs,
             *("aws", "iam", "put-role-policy", "--role-name", needs.role_name),
             *("--policy-name", POLICY_NAME),

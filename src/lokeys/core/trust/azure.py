@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lokeys.core.storage.values import is_guid
+from lokeys.core.text.shell import Command, Var, Word, command
 from lokeys.core.trust.answers import Answers, Unfit
 from lokeys.core.trust.hcl import Block, Reference, Value, hcl
 from lokeys.core.trust.secret import secret_commands
-from lokeys.core.trust.shell import Command, Document, Prerequisites, Var, Word
+from lokeys.core.trust.shell import Document, Prerequisites, Step
 from lokeys.core.trust.who import Stack
 
 AUDIENCE = "api://AzureADTokenExchange"
@@ -102,7 +103,7 @@ def azure_needs(answers: Answers) -> AzureNeeds:
         _GROUP,
         "the name of a resource group",
         what="the resource group of the identity",
-        command="az group list --query '[].name' --output tsv",
+        command=command("az group list --query [].name --output tsv"),
     )
     return AzureNeeds(
         stack=stack,
@@ -137,7 +138,7 @@ def _subscription(answers: Answers) -> str:
     found = answers.needed(
         "--subscription",
         what="the subscription of the storage account",
-        command="az account show --query id --output tsv",
+        command=command("az account show --query id --output tsv"),
     )
     if answers.text("--subscription") and not is_guid(found):
         raise Unfit("--subscription", "a GUID")
@@ -167,8 +168,10 @@ def azure_prerequisites(needs: AzureNeeds, answers: Answers) -> Prerequisites:
     """Return documents, commands and Terraform for a stack."""
     last = tuple(secret_commands(needs.stack, _secret(needs)))
     applied = tuple(
-        Command(
-            why="what Terraform found out", argv=("terraform", "output", "-raw", name), sets=var
+        Step(
+            why="what Terraform found out",
+            command=Command(("terraform", "output", "-raw", name)),
+            sets=var,
         )
         for name, var in (("client_id", "CLIENT_ID"), ("tenant_id", "TENANT_ID"))
     )
@@ -212,17 +215,17 @@ def _secret(needs: AzureNeeds) -> dict[str, Word]:
     }
 
 
-def _commands(needs: AzureNeeds) -> Iterator[Command]:
+def _commands(needs: AzureNeeds) -> Iterator[Step]:
     if needs.cloud.cli != "AzureCloud":
-        yield Command(
+        yield Step(
             why="speak to this cloud; log in to it after that",
-            argv=("az", "cloud", "set", "--name", needs.cloud.cli),
+            command=Command(("az", "cloud", "set", "--name", needs.cloud.cli)),
         )
     where = ("--resource-group", needs.resource_group, "--subscription", needs.subscription)
     location = ("--location", needs.location) if needs.location else ()
-    yield Command(
+    yield Step(
         why="make the identity that Loki will be",
-        argv=("az", "identity", "create", "--name", needs.identity, *where, *location),
+        command=Command(("az", "identity", "create", "--name", needs.identity, *where, *location)),
     )
     yield from (_credential(needs, name, subject) for name, subject in needs.credentials)
     for variable, query in (
@@ -230,41 +233,54 @@ def _commands(needs: AzureNeeds) -> Iterator[Command]:
         ("CLIENT_ID", "clientId"),
         ("TENANT_ID", "tenantId"),
     ):
-        yield Command(
+        yield Step(
             why=f"keep its {query}",
-            argv=(
-                *("az", "identity", "show", "--name", needs.identity, *where),
-                *("--query", query, "--output", "tsv"),
+            command=Command(
+                (
+                    *("az", "identity", "show", "--name", needs.identity, *where),
+                    *("--query", query, "--output", "tsv"),
+                )
             ),
             sets=variable,
         )
-    yield Command(
+    yield Step(
         why="let it read, write and delete blobs, in this container alone",
-        argv=(
-            *("az", "role", "assignment", "create", "--assignee-object-id", Var("PRINCIPAL_ID")),
-            *("--assignee-principal-type", "ServicePrincipal"),
-            *("--role", ROLE, "--scope", needs.scope),
+        command=Command(
+            (
+                *(
+                    "az",
+                    "role",
+                    "assignment",
+                    "create",
+                    "--assignee-object-id",
+                    Var("PRINCIPAL_ID"),
+                ),
+                *("--assignee-principal-type", "ServicePrincipal"),
+                *("--role", ROLE, "--scope", needs.scope),
+            )
         ),
     )
 
 
-def _credential(needs: AzureNeeds, name: str, subject: str) -> Command:
-    return Command(
+def _credential(needs: AzureNeeds, name: str, subject: str) -> Step:
+    return Step(
         why=f"let it take the tokens of {subject.rpartition(':')[2]}",
-        argv=(
-            *("az", "identity", "federated-credential", "create", "--name", name),
-            *("--identity-name", needs.identity, "--resource-group", needs.resource_group),
-            *("--subscription", needs.subscription),
-            *("--issuer", needs.stack.issuer, "--subject", subject),
-            *("--audiences", needs.stack.audience),
+        command=Command(
+            (
+                *("az", "identity", "federated-credential", "create", "--name", name),
+                *("--identity-name", needs.identity, "--resource-group", needs.resource_group),
+                *("--subscription", needs.subscription),
+                *("--issuer", needs.stack.issuer, "--subject", subject),
+                *("--audiences", needs.stack.audience),
+            )
         ),
     )
 
 
-def credential_command(needs: AzureNeeds, subject: str) -> str:
+def credential_command(needs: AzureNeeds, subject: str) -> Command:
     """Return the command that lets the identity take the tokens of one of the stack's subjects."""
     name = next(name for name, each in needs.credentials if each == subject)
-    return _credential(needs, name, subject).in_one_line
+    return _credential(needs, name, subject).command
 
 
 def _terraform(needs: AzureNeeds) -> Iterator[Block]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lokeys.core.finding import Confidence, Finding, Location, Rule
 from lokeys.core.model import Ref
+from lokeys.core.text.shell import Command
 from lokeys.core.text.words import shown
 from lokeys.core.trust.who import Stack
 
@@ -49,7 +50,7 @@ def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
     document: Fetched,
     stack: Stack,
     *,
-    command: str | None = None,
+    command: Command | None = None,
     cause: str | None = None,
     confidence: Confidence = Confidence.CERTAIN,
     field: str | None = None,

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lokeys.core.storage.gcs import KEY, TOKEN_FILE
+from lokeys.core.text.shell import Command, command
 from lokeys.core.trust.answers import Answers
 from lokeys.core.trust.hcl import Block, Reference, Value, hcl
 from lokeys.core.trust.secret import secret_commands
-from lokeys.core.trust.shell import Command, Document, Prerequisites
+from lokeys.core.trust.shell import Document, Prerequisites, Step
 from lokeys.core.trust.who import Stack
 
 MAPPING = {"google.subject": "assertion.sub"}
@@ -90,21 +91,23 @@ def gcp_needs(answers: Answers) -> GcpNeeds:
         _PROJECT,
         "the id of a project",
         what="the project of the service account and the pool",
-        command="gcloud config get-value project",
+        command=command("gcloud config get-value project"),
     )
     number = answers.needed(
         "--project-number",
         _NUMBER,
         "a number",
         what="that project's number",
-        command=f"gcloud projects describe {project} --format='value(projectNumber)'",
+        command=command("gcloud projects describe", project, "--format=value(projectNumber)"),
     )
     pool = answers.needed(
         "--pool",
         _POOL,
         _POOL_WORDS,
         what="the workload identity pool",
-        command=f"gcloud iam workload-identity-pools list --location=global --project={project}",
+        command=command(
+            "gcloud iam workload-identity-pools list --location=global", f"--project={project}"
+        ),
     )
     create = bool(answers.text("--create-provider"))
     provider = answers.text("--provider", _POOL, _POOL_WORDS) or (
@@ -133,11 +136,14 @@ def gcp_needs(answers: Answers) -> GcpNeeds:
 
 def _known_provider(answers: Answers, project: str, pool: str) -> str:
     """Return what stands for a provider that is there already, and is called nobody knows how."""
-    providers = "gcloud iam workload-identity-pools providers list --location=global"
     return answers.needed(
         "--provider",
         what="the pool's provider that takes the cluster's tokens",
-        command=f"{providers} --workload-identity-pool={pool} --project={project}",
+        command=command(
+            "gcloud iam workload-identity-pools providers list --location=global",
+            f"--workload-identity-pool={pool}",
+            f"--project={project}",
+        ),
     )
 
 
@@ -220,75 +226,83 @@ def gcp_prerequisites(needs: GcpNeeds, answers: Answers) -> Prerequisites:
     )
 
 
-def _commands(needs: GcpNeeds) -> Iterator[Command]:
+def _commands(needs: GcpNeeds) -> Iterator[Step]:
     project = f"--project={needs.project}"
     if needs.create_provider:
         pools = ("gcloud", "iam", "workload-identity-pools")
-        yield Command(
+        yield Step(
             why="make the pool (once)",
-            argv=(*pools, "create", needs.pool, project, "--location=global"),
+            command=Command((*pools, "create", needs.pool, project, "--location=global")),
         )
         mapping = ",".join(f"{name}={value}" for name, value in MAPPING.items())
-        yield Command(
+        yield Step(
             why="let it know who signs the cluster's tokens, and whom they are for (once)",
-            argv=(
-                *(*pools, "providers", "create-oidc", needs.provider, project),
-                *("--location=global", f"--workload-identity-pool={needs.pool}"),
-                *(f"--issuer-uri={needs.stack.issuer}", f"--attribute-mapping={mapping}"),
-                f"--allowed-audiences={needs.stack.audience}",
+            command=Command(
+                (
+                    *(*pools, "providers", "create-oidc", needs.provider, project),
+                    *("--location=global", f"--workload-identity-pool={needs.pool}"),
+                    *(f"--issuer-uri={needs.stack.issuer}", f"--attribute-mapping={mapping}"),
+                    f"--allowed-audiences={needs.stack.audience}",
+                )
             ),
         )
     if not needs.made_already:
         accounts = ("gcloud", "iam", "service-accounts")
-        yield Command(
+        yield Step(
             why="make the service account that Loki will be",
-            argv=(*accounts, "create", needs.service_account, project),
+            command=Command((*accounts, "create", needs.service_account, project)),
         )
     yield from (_binding(needs, subject) for subject in needs.stack.subjects)
     yield _on_bucket(needs)
 
 
-def _binding(needs: GcpNeeds, subject: str) -> Command:
-    return Command(
+def _binding(needs: GcpNeeds, subject: str) -> Step:
+    return Step(
         why=f"let {subject.rpartition(':')[2]} act as it",
-        argv=(
-            *("gcloud", "iam", "service-accounts", "add-iam-policy-binding", needs.email),
-            *(f"--project={needs.project}", f"--role={USER_ROLE}"),
-            f"--member={needs.principal(subject)}",
+        command=Command(
+            (
+                *("gcloud", "iam", "service-accounts", "add-iam-policy-binding", needs.email),
+                *(f"--project={needs.project}", f"--role={USER_ROLE}"),
+                f"--member={needs.principal(subject)}",
+            )
         ),
     )
 
 
-def _on_bucket(needs: GcpNeeds) -> Command:
-    return Command(
+def _on_bucket(needs: GcpNeeds) -> Step:
+    return Step(
         why="let it read, write and delete objects, in this bucket alone",
-        argv=(
-            *("gcloud", "storage", "buckets", "add-iam-policy-binding", f"gs://{needs.bucket}"),
-            *(f"--role={BUCKET_ROLE}", f"--member=serviceAccount:{needs.email}"),
+        command=Command(
+            (
+                *("gcloud", "storage", "buckets", "add-iam-policy-binding", f"gs://{needs.bucket}"),
+                *(f"--role={BUCKET_ROLE}", f"--member=serviceAccount:{needs.email}"),
+            )
         ),
     )
 
 
-def binding_command(needs: GcpNeeds, subject: str) -> str:
+def binding_command(needs: GcpNeeds, subject: str) -> Command:
     """Return the command that lets one of the stack's subjects act as the service account."""
-    return _binding(needs, subject).in_one_line
+    return _binding(needs, subject).command
 
 
-def bucket_command(needs: GcpNeeds) -> str:
+def bucket_command(needs: GcpNeeds) -> Command:
     """Return the command that gives the service account its rights on the bucket."""
-    return _on_bucket(needs).in_one_line
+    return _on_bucket(needs).command
 
 
-def _exchange(needs: GcpNeeds) -> Command:
-    return Command(
+def _exchange(needs: GcpNeeds) -> Step:
+    return Step(
         why="write down how tokens are exchanged; the file holds no key",
-        argv=(
-            *("gcloud", "iam", "workload-identity-pools", "create-cred-config"),
-            needs.provider_name,
-            f"--service-account={needs.email}",
-            f"--credential-source-file={TOKEN_FILE}",
-            "--credential-source-type=text",
-            f"--output-file={KEY}",
+        command=Command(
+            (
+                *("gcloud", "iam", "workload-identity-pools", "create-cred-config"),
+                needs.provider_name,
+                f"--service-account={needs.email}",
+                f"--credential-source-file={TOKEN_FILE}",
+                "--credential-source-type=text",
+                f"--output-file={KEY}",
+            )
         ),
     )
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lokeys.core.text.words import escaped, printable
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -39,7 +41,7 @@ def hcl(blocks: Sequence[Block], *, comment: str = "") -> str:
     """Return blocks as a Terraform file, with `comment` at its end."""
     parts = ["\n".join(_lines(block, "")) for block in blocks]
     if comment:
-        parts.append("\n".join(f"# {line}" for line in comment.splitlines()))
+        parts.append("\n".join(f"# {printable(line)}" for line in comment.split("\n")))
     return "\n\n".join(parts) + "\n"
 
 
@@ -75,7 +77,7 @@ def _value(value: Value, indent: str) -> str:
 
 
 def _text(text: str) -> str:
-    return _escaped(json.dumps(text, ensure_ascii=False))
+    return _escaped(f'"{escaped(text)}"')
 
 
 def _escaped(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lokeys.core.finding import Finding, finding_to_json
 from lokeys.core.report import report
+from lokeys.core.text.words import one_line
 from lokeys.core.trust.shell import Document, Missing, Prerequisites
 
 
@@ -34,7 +35,7 @@ def iam_report(found: Prerequisites, findings: Sequence[Finding]) -> dict[str, A
                 "name": each.name,
                 "option": each.option,
                 "what": each.what,
-                "command": each.command or None,
+                "command": str(each.command) if each.command else None,
             }
             for each in found.missing
         ],
@@ -46,14 +47,18 @@ def script(found: Prerequisites) -> Iterator[tuple[str, str]]:
     """Yield the lines of a shell script, each with what it is: a comment, or to be run."""
     for missing in found.missing:
         for line in missing_lines(missing):
-            yield f"# {line}", "comment"
+            yield _comment(line), "comment"
     if found.missing:
         yield "", "comment"
     for number, step in enumerate(found.steps):
         if number:
             yield "", "comment"
-        yield f"# {step.why}", "comment"
+        yield _comment(step.why), "comment"
         yield step.line, "command"
+
+
+def _comment(text: str) -> str:
+    return f"# {one_line(text)}"
 
 
 def missing_lines(missing: Missing) -> Iterator[str]:

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 
-from lokeys.core.trust.shell import Command, Var, Word
+from lokeys.core.text.shell import Command, Joint, Json, Var, Word
+from lokeys.core.trust.shell import Step
 from lokeys.core.trust.who import Stack
 
 
 def secret_commands(
     stack: Stack, values: Mapping[str, Word], *, files: tuple[str, ...] = ()
-) -> Iterator[Command]:
+) -> Iterator[Step]:
     """Yield the commands that hand over to the new Secret. It holds nothing secret."""
     literals = (
         _literal(key, value) for key, value in values.items() if isinstance(value, Var) or value
@@ -24,19 +24,20 @@ def secret_commands(
         *(f"--from-file={file}" for file in files),
     )
     if stack.present:
-        yield Command(
+        yield Step(
             why=f"make Secret {stack.secret} anew, without the keys that it had besides",
-            argv=(*create, "--dry-run=client", "--output=yaml"),
-            then=(*kubectl, "replace", "--filename=-"),
+            command=Command((*create, "--dry-run=client", "--output=yaml")).followed(
+                Joint.PIPE, *kubectl, "replace", "--filename=-"
+            ),
         )
     else:
-        yield Command(why="make the Secret: it holds no key, only names", argv=create)
+        yield Step(why="make the Secret: it holds no key, only names", command=Command(create))
     if stack.replaces:
         change = {"name": stack.secret, "credentialMode": "token"}
-        patch = json.dumps({"spec": {"storage": {"secret": change}}}, separators=(",", ":"))
-        yield Command(
+        patch = Json.of({"spec": {"storage": {"secret": change}}}, "--patch=")
+        yield Step(
             why=f"let the stack read it; to go back, name {stack.replaces} and static again",
-            argv=(*kubectl, "patch", "lokistack", stack.name, "--type=merge", f"--patch={patch}"),
+            command=Command((*kubectl, "patch", "lokistack", stack.name, "--type=merge", patch)),
         )
 
 

@@ -1,74 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines as they are printed: words quoted for the shell, one flag a line where long."""
+"""What is printed for a cloud: commands with their reasons, documents, and what lacks."""
 
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-_WIDE = 96
-
-
-@dataclass(frozen=True, slots=True)
-class Var:
-    """A word that an earlier command found out: `before` and then the variable's value."""
-
-    name: str
-    before: str = ""
-
-
-Word = str | Var
+from lokeys.core.text.shell import Command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Step:
     """One command, why it is there, and the shell variable that keeps what it prints."""
 
     why: str
-    argv: tuple[Word, ...]
+    command: Command
     sets: str = ""
-    then: tuple[str, ...] = ()
-    """The command that its output is piped into."""
 
     @property
     def line(self) -> str:
         """Return the command as it is typed."""
-        text = self.in_one_line
-        if len(text) > _WIDE:
-            text = " \\\n  ".join(self._groups())
+        text = self.command.lines
         return f"{self.sets}=$({text})" if self.sets else text
-
-    @property
-    def in_one_line(self) -> str:
-        """Return the command without a break, as findings hold it."""
-        return " ".join(self._groups())
-
-    def _groups(self) -> Iterator[str]:
-        yield from _groups(self.argv)
-        if self.then:
-            yield "| " + shlex.join(self.then)
-
-
-def _groups(argv: tuple[Word, ...]) -> Iterator[str]:
-    """Yield the words before the first flag, then each flag with its value."""
-    group: list[str] = []
-    for word in argv:
-        text = _quoted(word)
-        if text.startswith("--") and group:
-            yield " ".join(group)
-            group = []
-        group.append(text)
-    yield " ".join(group)
-
-
-def _quoted(word: Word) -> str:
-    if isinstance(word, Var):
-        before = shlex.quote(word.before) if word.before else ""
-        return f'{before}"${word.name}"'
-    return shlex.quote(word)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +57,7 @@ class Missing:
     name: str
     option: str
     what: str
-    command: str = ""
+    command: Command | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +66,12 @@ class Prerequisites:
 
     cloud: str
     documents: tuple[Document, ...]
-    steps: tuple[Document | Command, ...]
+    steps: tuple[Document | Step, ...]
     """What is done, in order: documents are written where a command reads them from a file."""
     terraform: str
     missing: tuple[Missing, ...] = ()
 
     @property
-    def commands(self) -> tuple[Command, ...]:
+    def commands(self) -> tuple[Step, ...]:
         """Return the commands alone."""
-        return tuple(step for step in self.steps if isinstance(step, Command))
+        return tuple(step for step in self.steps if isinstance(step, Step))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lokeys.core.catalogue import tokens
@@ -13,6 +13,7 @@ from lokeys.core.loki.store import MANAGED_SUFFIX
 from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.model import Ref
 from lokeys.core.store_answers import RULE_OF_CAUSE
+from lokeys.core.text.shell import command
 from lokeys.core.trust.verification import Link, LinkName, Untried, Verification
 
 CLOUDS = {"s3": "aws", "azure": "azure", "gcs": "gcp"}
@@ -24,11 +25,11 @@ _OWN: dict[str, Rule] = {
 
 _EDIT = Remedy(
     text="correct the stack's storage Secret",
-    command="kubectl -n {namespace} edit secret {secret}",
+    command=command("kubectl -n {namespace} edit secret {secret}"),
 )
 _CHECK = Remedy(
     text="compare the role's rights with what Loki needs",
-    command="lokeys iam {cloud} {stack} -n {namespace} --check",
+    command=command("lokeys iam {cloud} {stack} -n {namespace} --check"),
 )
 _CA = Remedy(text="name the store's CA in spec.storage.tls of the LokiStack")
 _REMEDIES: dict[str, tuple[Remedy, ...]] = {
@@ -67,7 +68,7 @@ def _finding(stack: LokiStack, account: str, link: Link) -> Finding:
     rule, remedy = _rule_of(link), None
     if rule in RULE_OF_CAUSE.values():
         found = _REMEDIES.get(link.cause or "", (_EDIT,))
-        remedy = tuple(_filled(each, words) for each in found)
+        remedy = tuple(each.filled(words) for each in found)
         words["detail"] = f": {link.detail}"
     return rule.at(
         _place(stack, account, link),
@@ -99,8 +100,3 @@ def _place(stack: LokiStack, account: str, link: Link) -> Ref:
         case LinkName.STORE:
             return stack.ref
     return Ref("ServiceAccount", account, stack.namespace)
-
-
-def _filled(remedy: Remedy, words: Mapping[str, Any]) -> Remedy:
-    command = remedy.command.format_map(words) if remedy.command else None
-    return Remedy(text=remedy.text, command=command)

@@ -11,17 +11,15 @@ None             left alone
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lokeys.core.external_secrets.reading import ExternalSecret
 from lokeys.core.finding import Finding, Remedy
-from lokeys.core.place import Ref
+from lokeys.core.place import Ref, is_name
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.storage.secret_data import WHOLE_FILE, SecretData, external_secret_data
-
-_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+from lokeys.core.text.shell import command
 
 
 def owner_among(external_secrets: Iterable[ExternalSecret]) -> ExternalSecret | None:
@@ -113,7 +111,8 @@ def mended_there(finding: Finding, maker: Ref) -> Finding:
     if maker.kind == "SealedSecret":
         text = "seal it anew: the controller overwrites what is changed in the Secret"
         return replace(finding, remedy=(Remedy(text=text),))
-    name = maker.name if _NAME.fullmatch(maker.name) else None
-    command = f"kubectl -n {maker.namespace} edit externalsecret {name}" if name else None
     text = "mend it where it is made: External Secrets overwrites what is changed in the Secret"
-    return replace(finding, remedy=(Remedy(text=text, command=command),))
+    if not is_name(maker.name):
+        return replace(finding, remedy=(Remedy(text=text),))
+    edit = command("kubectl -n", maker.namespace or "default", "edit", "externalsecret", maker.name)
+    return replace(finding, remedy=(Remedy(text=text, command=edit),))

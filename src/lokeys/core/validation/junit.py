@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from lokeys.core.finding import Finding, Severity, at_or_above
+from lokeys.core.text.words import printable
 from lokeys.core.validation.validate import Validation
 
 _Suite = tuple[str, Sequence[Finding]]
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(validation: Validation, *, fail_on: Severity) -> str:
@@ -65,4 +64,4 @@ def _lines(finding: Finding) -> Iterator[str]:
 
 
 def _clean(text: str) -> str:
-    return _NOT_XML.sub("?", text)
+    return "\n".join(map(printable, text.split("\n")))

@@ -44,7 +44,7 @@ def test_another_account_is_named_with_what_to_do(former: str) -> None:
     assert finding.code == "LK0240"
     assert f"`{former or 'default'}`" in finding.message
     assert "system:serviceaccount:logging:my-stack-ruler" in finding.message
-    assert finding.remedy[0].command == "lokeys iam aws -n logging my-stack"
+    assert str(finding.remedy[0].command) == "lokeys iam aws -n logging my-stack"
 
 
 STATIC: dict[str, Any] = {

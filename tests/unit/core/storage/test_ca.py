@@ -83,7 +83,7 @@ def test_a_config_map_that_is_not_there_is_told() -> None:
     """With the command that makes it."""
     (finding,) = read_ca(STACK, CA, key="ca.crt", config_map=None, now=NOW)
     assert finding.fault == "missing_ca_configmap"
-    assert "--from-file=ca.crt=" in (finding.remedy[0].command or "")
+    assert "--from-file=ca.crt=" in str(finding.remedy[0].command)
 
 
 def test_a_ca_that_is_not_yet_valid_is_told() -> None:

@@ -383,7 +383,7 @@ def test_static_keys_that_became_token_cco_are_pointed_at_static() -> None:
     """The way back is named, as a command."""
     reading = judged("s3 static", environment=EVERYWHERE)
     assert reading.mode == "token-cco"
-    commands = [each.command or "" for f in reading.findings for each in f.remedy]
+    commands = [str(each.command) for f in reading.findings for each in f.remedy]
     assert any('"credentialMode":"static"' in command for command in commands)
 
 
@@ -449,7 +449,7 @@ def test_a_name_that_a_shell_would_obey_gets_no_command() -> None:
 def commands(reading: StorageReading, field: str) -> list[str]:
     """Return the commands that mend a key or a field."""
     return [
-        each.command
+        str(each.command)
         for finding in reading.findings
         if finding.field == field
         for each in finding.remedy

@@ -209,7 +209,7 @@ def test_googles_provider_is_not_invented() -> None:
     asked = Answers(given=given("gcp", provider=""))
     assert gcp_needs(asked).provider == "PROVIDER"
     (missing,) = asked.missing
-    assert (missing.option, "--workload-identity-pool=cluster" in missing.command) == (
+    assert (missing.option, "--workload-identity-pool=cluster" in str(missing.command)) == (
         "--provider",
         True,
     )

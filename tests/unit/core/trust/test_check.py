@@ -537,7 +537,9 @@ def test_each_remedys_command_runs_as_printed() -> None:
         *found(gcp(), Kind.TRUST, {}),
         *found(gcp(), Kind.POLICY, {}),
     ]
-    commands = [each.command for finding in findings for each in finding.remedy if each.command]
+    commands = [
+        str(each.command) for finding in findings for each in finding.remedy if each.command
+    ]
     assert len(commands) > 15
     for command in commands:
         assert "\n" not in command

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
 
+from lokeys.core.text.shell import Command, Var
 from lokeys.core.trust.clouds import STORES
 from lokeys.core.trust.report import iam_report, script
-from lokeys.core.trust.shell import Command, Prerequisites, Var
+from lokeys.core.trust.shell import Prerequisites, Step
 from trust.asked import CLOUDS, RGW, STACK, given, printed, stacks
 from trust.grammar import Wrong, check
 from trust.terraform import NotTerraform, checked
@@ -73,7 +74,7 @@ def test_each_command_is_one_that_its_tool_takes(prerequisites: Prerequisites) -
         assert command.sets == (sets or "")
         known |= {sets} if sets else set()
     for missing in prerequisites.missing:
-        assert not missing.command or not check(missing.command)
+        assert not missing.command or not check(str(missing.command))
 
 
 def test_the_script_is_a_script_and_writes_the_documents(
@@ -82,10 +83,10 @@ def test_the_script_is_a_script_and_writes_the_documents(
     """Bash reads it all; what stands in its files is the JSON that was meant."""
     text = "\n".join(line for line, _ in script(prerequisites))
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
-    only = "\n".join(step.line for step in prerequisites.steps if not isinstance(step, Command))
+    only = "\n".join(step.line for step in prerequisites.steps if not isinstance(step, Step))
     subprocess.run(["bash", "-eu"], input=only, text=True, check=True, cwd=tmp_path)
     for step in prerequisites.steps:
-        if not isinstance(step, Command):
+        if not isinstance(step, Step):
             assert json.loads((tmp_path / step.name).read_text()) == step.content
 
 
@@ -172,7 +173,7 @@ def test_no_name_breaks_a_line(stack: dict[str, str]) -> None:
 def test_words_are_quoted_for_the_shell() -> None:
     """Blanks, quotes and signs of the shell stay what they are."""
     argv = ("az", "it's $HOME", Var("FOUND"), Var("FOUND", "--key=a b"))
-    line = Command(why="", argv=argv).line
+    line = str(Command(argv))
     done = subprocess.run(
         ["bash", "-c", f"FOUND='x y'; printf '%s|' {line}"],
         capture_output=True,

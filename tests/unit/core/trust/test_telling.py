@@ -96,5 +96,5 @@ def test_each_break_has_its_code_its_place_and_a_command(
     """The first break is told; what is only out of reach names no cause."""
     (found,) = findings_of(STACK, [tried(held(LinkName.TOKEN), link, account="logs-ruler")])
     assert (found.code, str(found.object), found.route) == (code, place, "ns/logs")
-    assert command in [remedy.command for remedy in found.remedy]
+    assert command in [str(remedy.command) for remedy in found.remedy]
     assert (found.cause is None) is (code in ("LK0759", "LK0102"))
