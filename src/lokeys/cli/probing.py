@@ -14,18 +14,18 @@ from lokeys.cli.output import Line
 from lokeys.cli.session import Session
 from lokeys.cli.stacks import stack_among, stack_from_cluster
 from lokeys.core.finding import Finding
-from lokeys.core.loki.store import MANAGED_SUFFIX, mode_of
+from lokeys.core.loki.store import mode_of
 from lokeys.core.lokistack.model import LokiStack
 from lokeys.core.model import Ref
 from lokeys.core.report import exit_code, probe_report
-from lokeys.core.storage.mode import WITH_TOKENS
-from lokeys.core.storage.model import CloudEnvironment, CredentialMode, Storage
-from lokeys.core.storage.read import StorageReading, read_storage
-from lokeys.core.storage.secret_data import SecretData, secret_data
+from lokeys.core.storage.model import Storage
+from lokeys.core.storage.read import StorageReading
+from lokeys.core.storage.secret_data import SecretData
 from lokeys.core.trust.identity import accounts_to_try
 from lokeys.core.trust.telling import findings_of
 from lokeys.core.trust.verification import Link, LinkName, Verification
-from lokeys.errors import BadInput, LokeysError, NotFound
+from lokeys.engine.stack import storage_of
+from lokeys.errors import BadInput, NotFound
 from lokeys.ports import Objects
 
 
@@ -74,35 +74,12 @@ async def probe_stack(session: Session, name: str | None, file: str | None) -> i
 
 async def _storage(stack: LokiStack, objects: FilesFirst) -> tuple[SecretData, StorageReading]:
     """Read the stack's Secret. Raises BadInput where there is none."""
+    managed = cloud_environment(openshift=True, token_cco=True, operator_env=None)
     try:
-        manifest = await objects.get(stack.secret_ref)
+        return await storage_of(stack, objects, managed=managed)
     except NotFound as exc:
         hint = "the stack names it in spec.storage.secret; with -f it can be among the manifests"
         raise BadInput(f"there is no {stack.secret_ref}", hint=hint) from exc
-    decoded = secret_data(manifest, ref=stack.secret_ref, stack=stack.ref)
-    reading = read_storage(
-        stack.ref,
-        stack.storage_type,
-        stack.credential_mode,
-        secret=decoded.data,
-        environment=await _environment(stack, objects),
-    )
-    return decoded.data, reading
-
-
-async def _environment(stack: LokiStack, objects: FilesFirst) -> CloudEnvironment:
-    """Return OpenShift's where managed credentials are asked for, or are there."""
-    if stack.storage_type not in WITH_TOKENS:
-        return CloudEnvironment()
-    managed = stack.credential_mode == CredentialMode.TOKEN_CCO
-    if stack.credential_mode is None:
-        try:
-            await objects.get(Ref("Secret", f"{stack.name}{MANAGED_SUFFIX}", stack.namespace))
-        except LokeysError:
-            managed = False
-        else:
-            managed = True
-    return cloud_environment(openshift=managed, token_cco=managed, operator_env=None)
 
 
 def _unsound(session: Session, findings: Sequence[Finding]) -> int:

@@ -20,7 +20,7 @@ from lokeys.core.trust.answers import answers_of, used_keys
 from lokeys.core.trust.clouds import STORES
 from lokeys.core.validation.stacks import StackView
 from lokeys.core.validation.validate import validate
-from lokeys.errors import BadInput, Forbidden, NotFound, NotReadable, Unreachable
+from lokeys.errors import BadInput, Forbidden, NotReadable, Unreachable
 
 DISCOVERY = "/.well-known/openid-configuration"
 CALL_S = 15.0
@@ -53,20 +53,23 @@ def from_cluster(name: str, *, cloud: str, options: Options) -> Source:
     named(name)
 
     async def body(api: Any, namespace: str) -> tuple[list[Located], str]:
-        from lokeys.adapters.objects import LiveObjects  # noqa: PLC0415 - only with a cluster
+        # Only with a cluster: manifests alone are read without it.
+        from lokeys.adapters.objects import LiveObjects  # noqa: PLC0415
+        from lokeys.core.validation.named import names_of  # noqa: PLC0415
+        from lokeys.engine.stack import gather  # noqa: PLC0415
 
         objects = LiveObjects(api)
-        stack = await objects.get(Ref(KIND, name, namespace))
+        stack_ref = Ref(KIND, name, namespace)
+        stack = await objects.get(stack_ref)
         found = [Located(object=stack, file=f"{KIND}/{name}", line=1)]
-        secret = _at(stack, "spec", "storage", "secret").get("name")
-        if isinstance(secret, str):
-            try:
-                kept = await objects.get(Ref("Secret", secret, namespace))
-            except NotFound:
-                return found, ""
-            except Forbidden as problem:
-                return found, str(problem)
-            found.append(Located(object=kept, file=f"Secret/{secret}", line=1))
+        secret = names_of(stack_ref, stack).storage
+        gathered = await gather(objects, stack_ref, [secret] if secret else [])
+        for ref, kept in gathered.found.items():
+            found.append(Located(object=kept, file=f"Secret/{ref.name}", line=1))
+        for problem in gathered.refused.values():
+            if not isinstance(problem, Forbidden):
+                raise problem
+            return found, str(problem)
         return found, ""
 
     located, unread = _on_cluster(options, body)
@@ -162,9 +165,3 @@ def _in_the_way(view: StackView) -> list[Finding]:
         and finding.object.kind == "Secret"
         and finding.field in used
     ]
-
-
-def _at(value: object, *names: str) -> Mapping[str, Any]:
-    for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}

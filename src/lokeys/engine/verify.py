@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lokeys.core.consent import ALLOWED_URLS, urls_in
-from lokeys.core.loki.store import MANAGED_SUFFIX, audience_of
+from lokeys.core.loki.store import audience_of
 from lokeys.core.lokistack.model import LokiStack, Proxy
 from lokeys.core.model import Ref
 from lokeys.core.proxies import Proxies
@@ -47,6 +47,7 @@ from lokeys.core.trust.verification import (
     in_order,
     untried,
 )
+from lokeys.core.validation.named import managed_ref
 from lokeys.errors import Forbidden, LokeysError, NeedsHuman, NotFound
 from lokeys.ports import Clouds, Exchanged, IssuedToken, Objects, TokenPort
 
@@ -124,7 +125,7 @@ class Verifier:
         """Return what the Secrets name: the trust, and the place where its credentials count."""
         ref, managed = secret.ref, None
         if storage.mode is CredentialMode.TOKEN_CCO:
-            ref = Ref("Secret", f"{stack.name}{MANAGED_SUFFIX}", stack.namespace)
+            ref = managed_ref(stack.ref)
             try:
                 manifest = await self.objects.get(ref)
             except NotFound:

@@ -31,6 +31,8 @@ from lokeys.core.operate.status import Told, main_condition, status_of, told_bef
 from lokeys.core.sensitive import Fingerprinter
 from lokeys.core.storage.model import CloudEnvironment
 from lokeys.core.storage.telling import tell
+from lokeys.core.validation.named import named_in
+from lokeys.engine.stack import Gathered, gather, judge
 from lokeys.errors import (
     BadInput,
     Conflict,
@@ -52,7 +54,6 @@ from lokeys.operator.cache import RouteObjects
 from lokeys.operator.stack_cache import StackKey, StackObjects
 from lokeys.operator.stack_contests import Contests
 from lokeys.operator.stack_metrics import StackMetrics
-from lokeys.operator.stack_reading import Reader
 from lokeys.operator.stack_schemas import AppliedSchemas
 from lokeys.operator.stack_trials import Trials
 from lokeys.operator.statuses import changes, patch_status
@@ -129,27 +130,12 @@ class StackController:
             self.drop(key)
             return None
         state = self._state(key, manifest)
-        blind = await self._blind(key, USUAL)
-        snapshot = await self._snapshot(key, state, manifest, blind)
-        intents = plan(snapshot)
-        recorded = await self.schemas.recorded(snapshot, intents)
-        if recorded != snapshot.status:
-            snapshot = await self._snapshot(key, state, manifest, blind, status=recorded)
-            intents = plan(snapshot)
-        if intents is not None:
-            asked = {each.ref.kind for each in intents} & OPTIONAL
-            # What the stack had before is to be found again, too, by whoever leads after us.
-            had = _ON_OPENSHIFT if self.settings.environment.openshift else frozenset()
-            await self._follow_optional(key, asked | had)
-        snapshot = self._fresh(key, snapshot, intents)
-        snapshot = replace(snapshot, counted=await self.trials.counted(key, snapshot))
+        snapshot, intents = await self._gather(key, state, manifest)
         course = decide(snapshot, intents)
-        if course.unproved:
-            await self.trials.use_storage(snapshot)
-        problems = await self._follow(key, snapshot, course)
+        problems = await self._act(key, snapshot, course)
         snapshot = replace(snapshot, trial=self.trials.latest(key, snapshot))
         snapshot = self._fresh(key, snapshot, intents)
-        if not course.rests:
+        if not course.rests:  # what was done is told of at once, not at the next look
             course = decide(snapshot, intents)
         await self._tell(state, manifest, snapshot, course, problems)
         state.reads.end_of_look()
@@ -201,32 +187,62 @@ class StackController:
             groups = await self.known_groups()
             await self._blind(key, [kind for kind in missing if KINDS[kind].group in groups])
 
-    async def _snapshot(
+    async def _gather(
+        self, key: StackKey, state: StackState, manifest: Mapping[str, Any]
+    ) -> tuple[StackSnapshot, tuple[Intent, ...] | None]:
+        """Return the stack with all that it names, has and was, and what it shall be made of.
+
+        Whether the status lacks schemas that are in use shows only in what would be written. Then
+        the stack is judged again with them; nothing is read twice.
+        """
+        stack = Ref(LOKI_STACK.kind, key[1], key[0])
+        blind = await self._blind(key, USUAL)
+        refs = named_in(stack, manifest, self.settings.environment)
+        gathered = await gather(state.reads, stack, refs)
+        unreadable = (*blind, *gathered.unreadable)
+        known = {**manifest, "status": state.status}
+        snapshot = self._judged(key, state, known, gathered, unreadable)
+        intents = plan(snapshot)
+        recorded = await self.schemas.recorded(snapshot, intents)
+        if recorded != snapshot.status:
+            known = {**manifest, "status": recorded}
+            snapshot = self._judged(key, state, known, gathered, unreadable)
+            intents = plan(snapshot)
+        if intents is not None:
+            asked = {each.ref.kind for each in intents} & OPTIONAL
+            # What the stack had before is to be found again, too, by whoever leads after us.
+            had = _ON_OPENSHIFT if self.settings.environment.openshift else frozenset()
+            await self._follow_optional(key, asked | had)
+        snapshot = self._fresh(key, snapshot, intents)
+        return replace(snapshot, counted=await self.trials.counted(key, snapshot)), intents
+
+    def _judged(
         self,
         key: StackKey,
         state: StackState,
         manifest: Mapping[str, Any],
-        blind: tuple[Finding, ...],
-        *,
-        status: Mapping[str, Any] | None = None,
+        gathered: Gathered,
+        unreadable: tuple[Finding, ...],
     ) -> StackSnapshot:
-        now, status = self.clock(), state.status if status is None else status
-        reader = Reader(
-            reads=state.reads,
+        now = self.clock()
+        judged = judge(
+            Ref(LOKI_STACK.kind, key[1], key[0]),
+            manifest,
+            gathered.found,
+            now=now,
             environment=self.settings.environment,
             fingerprinter=self.fingerprinter,
         )
-        known = await reader.read({**manifest, "status": status}, now=now)
         snapshot = StackSnapshot(
-            view=known.view,
+            view=judged.view,
             uid=state.uid,
             generation=manifest["metadata"]["generation"],
             now=now,
-            status=status,
-            store_hash=known.store_hash,
-            managed_hash=known.managed_hash,
-            tenants_hash=known.tenants_hash,
-            unreadable=(*blind, *known.unreadable),
+            status=manifest["status"],
+            store_hash=judged.hashes.store,
+            managed_hash=judged.hashes.managed,
+            tenants_hash=judged.hashes.tenants,
+            unreadable=unreadable,
             environment=self.settings.environment,
             images=self.settings.images,
             operators_namespace=self.settings.operators_namespace,
@@ -245,10 +261,12 @@ class StackController:
 
     # --- acting ----------------------------------------------------------------------------------
 
-    async def _follow(
+    async def _act(
         self, key: StackKey, snapshot: StackSnapshot, course: Course
     ) -> tuple[Finding, ...]:
         """Do what the course says; return what the API server refused."""
+        if course.unproved:
+            await self.trials.use_storage(snapshot)
         bindings = [each for each in course.config if each.ref.kind in _AFTER_OTHERS]
         others = [each for each in course.config if each not in bindings]
         for intents in (others, bindings):

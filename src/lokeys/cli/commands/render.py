@@ -18,16 +18,14 @@ from lokeys.cli.output import Printer, escaped_json
 from lokeys.clock import utc_now
 from lokeys.core.catalogue.storage_objects import MISSING_MANAGED_SECRET
 from lokeys.core.finding import Finding
-from lokeys.core.loki.hashes import secret_hash, store_hash, tenants_hash
 from lokeys.core.loki.options import RenderOptions
 from lokeys.core.loki.render import Group, only, render
-from lokeys.core.loki.store import MANAGED_SUFFIX
 from lokeys.core.place import Ref
 from lokeys.core.report import ignore_of
 from lokeys.core.sensitive import Fingerprinter, Sensitive
 from lokeys.core.storage.model import CloudEnvironment
-from lokeys.core.storage.secret_data import secret_data
 from lokeys.core.text.yaml import documents
+from lokeys.core.validation.named import hashes_of, names_of
 from lokeys.core.validation.objects import Objects
 from lokeys.core.validation.stacks import StackView
 from lokeys.core.validation.validate import Validation, validate
@@ -186,22 +184,9 @@ def _ambiguous(given: Given) -> Iterator[str]:
             yield f"{ref} stands in the input {count} times, and not always the same: keep one"
 
 
-def _named_by(view: StackView) -> Iterator[Ref]:
-    """Yield a stack and what is rendered of its surroundings."""
-    yield view.ref
-    yield Ref("Secret", f"{view.ref.name}{MANAGED_SUFFIX}", view.ref.namespace)
-    if view.secret is not None:
-        yield view.secret.ref
-    if view.stack is not None and view.stack.ca is not None:
-        yield Ref("ConfigMap", view.stack.ca.name, view.ref.namespace)
-    yield from _named_by_tenants(view)
-
-
-def _named_by_tenants(view: StackView) -> Iterator[Ref]:
-    tenants = view.stack.tenants if view.stack else None
-    if tenants is not None:
-        yield from (Ref("Secret", name, view.ref.namespace) for name in tenants.client_secrets)
-        yield from (Ref(e.kind, e.name, view.ref.namespace) for e in tenants.read_once)
+def _named_by(view: StackView) -> tuple[Ref, ...]:
+    """Return a stack and what is rendered of its surroundings."""
+    return (view.ref, *names_of(view.ref, view.placed.object).all)
 
 
 def _refuse(printer: Printer, faults: Sequence[Finding | str]) -> None:
@@ -232,25 +217,17 @@ def _rendered(given: Given, printer: Printer) -> Iterator[tuple[dict[str, Any], 
 
 
 def _options(view: StackView, given: Given) -> RenderOptions:
-    fingerprinter = given.fingerprinter
-    if fingerprinter is None or view.secret is None or view.stack is None:
+    if given.fingerprinter is None:
         return RenderOptions(now=given.now, environment=given.environment)
-    ca = view.stack.ca
-    placed = given.objects.get(Ref("ConfigMap", ca.name, view.ref.namespace)) if ca else None
-    managed_ref = Ref("Secret", f"{view.stack.name}{MANAGED_SUFFIX}", view.ref.namespace)
-    managed = given.objects.get(managed_ref)
-    hashed = ""
-    if managed is not None:
-        data = secret_data(managed.object, ref=managed_ref, stack=view.ref).data
-        hashed = secret_hash(data, fingerprinter)
-    placed_for_tenants = {ref: given.objects.get(ref) for ref in _named_by_tenants(view)}
-    named = {ref: each.object for ref, each in placed_for_tenants.items() if each}
+    placed = {ref: given.objects.get(ref) for ref in _named_by(view)}
+    found = {ref: each.object for ref, each in placed.items() if each is not None}
+    hashes = hashes_of(view, found, given.fingerprinter)
     return RenderOptions(
         now=given.now,
         environment=given.environment,
-        store_hash=store_hash(view.secret, placed.object if placed else None, fingerprinter),
-        managed_hash=hashed,
-        tenants_hash=tenants_hash(view.stack.tenants, named, fingerprinter, stack=view.ref),
+        store_hash=hashes.store,
+        managed_hash=hashes.managed,
+        tenants_hash=hashes.tenants,
     )
 
 

@@ -3,14 +3,17 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from lokeys.core.model import Ref
+from lokeys.core.finding import Finding
+from lokeys.core.place import Ref
 from lokeys.core.sensitive import Fingerprinter, Sensitive
 from lokeys.core.size import MAX_NAMED
 from lokeys.core.storage.model import CloudEnvironment
+from lokeys.core.validation.named import named_in
+from lokeys.core.validation.stacks import StackView
+from lokeys.engine.stack import gather, judge
 from lokeys.errors import NotFound
-from lokeys.operator.stack_reading import Known, Reader
 from manifests.lokistack import NOW, Choice
 
 CHOICE = Choice(tenancy="static")
@@ -40,13 +43,24 @@ class Held:
         raise AssertionError((kind, namespace, labels))
 
 
+class Known(NamedTuple):
+    """What was read, and what it comes to."""
+
+    unreadable: tuple[Finding, ...]
+    view: StackView
+
+
 def read(manifest: dict[str, Any], held: Held) -> Known:
-    key = Fingerprinter(key=Sensitive(b"k" * 32), kept=True)
-    reader = Reader(reads=held, environment=CloudEnvironment(), fingerprinter=key)
-    return asyncio.run(reader.read(manifest, now=NOW))
+    """Return a stack as the operator reads and judges it."""
+    key, nothing = Fingerprinter(key=Sensitive(b"k" * 32), kept=True), CloudEnvironment()
+    stack = Ref("LokiStack", manifest["metadata"]["name"], manifest["metadata"]["namespace"])
+    found = asyncio.run(gather(held, stack, named_in(stack, manifest, nothing)))
+    judged = judge(stack, manifest, found.found, now=NOW, environment=nothing, fingerprinter=key)
+    return Known(found.unreadable, judged.view)
 
 
 def codes(known: Known) -> set[str]:
+    """Return the errors that are told."""
     return {each.code for each in (*known.unreadable, *known.view.findings) if each.is_error}
 
 
