@@ -62,7 +62,7 @@ def use_keys(home: Homelab, *names: str) -> None:
         status = home.kubernetes.api.get(user_path(home)).get("status", {})
         return bool(status.get("observedGeneration") == generation)
 
-    wait_for(applied, "Rook applies the keys", timeout_s=20)
+    wait_for(applied, "Rook applies the keys", timeout_s=60)
 
 
 def is_blank(home: Homelab) -> bool:
@@ -99,7 +99,7 @@ def touch(home: Homelab, kind: str, name: str) -> None:
 def sync(home: Homelab) -> None:
     """Make External Secrets deliver what the vault holds."""
     touch(home, "externalsecrets", SECRET)
-    wait_for(lambda: home.pair_in(SECRET) == home.vault_pair(), "a delivery", timeout_s=20)
+    wait_for(lambda: home.pair_in(SECRET) == home.vault_pair(), "a delivery", timeout_s=60)
 
 
 def give_store_a_token(home: Homelab, token: str) -> None:
@@ -115,7 +115,7 @@ def give_store_a_token(home: Homelab, token: str) -> None:
         return any(one["type"] == "Ready" and one["status"] == "False" for one in conditions)
 
     touch(home, "secretstores", STORE)
-    wait_for(refused, "the store is not ready", timeout_s=20)
+    wait_for(refused, "the store is not ready", timeout_s=60)
 
 
 def set_store_token(home: Homelab, token: str) -> None:
@@ -141,7 +141,7 @@ def deliver_by_hand(home: Homelab, pair: Pair) -> None:
     reference = {"name": "out-of-reach", "kind": "SecretStore"}
     home.apply_external_secret(secretStoreRef=reference, data=entries)
     touch(home, "externalsecrets", SECRET)
-    wait_for(lambda: home.pair_in(SECRET) == pair, "the delivery", timeout_s=20)
+    wait_for(lambda: home.pair_in(SECRET) == pair, "the delivery", timeout_s=60)
 
 
 def of_external_secrets(request: Request) -> bool:
@@ -190,7 +190,7 @@ def roll(home: Homelab) -> None:
         status = home.kubernetes.api.get(path)["status"]
         return bool(status["updateRevision"] != status["currentRevision"])
 
-    wait_for(rolling, "the rollout has begun", timeout_s=20)
+    wait_for(rolling, "the rollout has begun", timeout_s=60)
 
 
 def add_deployment(home: Homelab, name: str, *, replicas: int = 1) -> None:
@@ -224,7 +224,7 @@ def allow_no_eviction(home: Homelab) -> None:
         status = home.kubernetes.api.get(budget_path(home)).get("status", {})
         return bool(status.get("observedGeneration") and status["currentHealthy"] == 1)
 
-    wait_for(in_force, "the budget is in force", timeout_s=20)
+    wait_for(in_force, "the budget is in force", timeout_s=60)
 
 
 def allow_evictions(home: Homelab) -> None:

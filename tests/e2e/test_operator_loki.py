@@ -63,7 +63,7 @@ def test_a_blocked_rollout_of_a_pod_that_is_1_of_2_is_ended(
     home.wait_written()
     pair = home.replace_key()
     during = lines(home, "during")
-    wait_for(lambda: not hands.is_ready(home), "the pod is 1/2", timeout_s=20)
+    wait_for(lambda: not hands.is_ready(home), "the pod is 1/2", timeout_s=60)
     old = home.pod()["metadata"]["uid"]
     hands.roll(home)
     installation.follow(home, mode="Observe")

@@ -86,7 +86,7 @@ def test_a_user_purged_with_its_bucket_gets_a_key_only_with_a_bucket(
     old = home.source_pair()
     home.rgw.admin("user", "rm", f"--uid={home.user}", "--purge-data", "--purge-keys")
     home.touch_ceph_cluster()
-    wait_for(lambda: home.source_pair() != old, "Rook makes the user anew", timeout_s=20)
+    wait_for(lambda: home.source_pair() != old, "Rook makes the user anew", timeout_s=60)
     pair, before = home.source_pair(), seen(home)
     home.wait_finding("bucket_not_found")
     home.wait_looked_again()

@@ -230,8 +230,8 @@ class Homelab(Sight):
             annotations=allowed,
             spec=spec,
         )
-        wait_for(lambda: self.pair_in(self.generated, self.storage), "Rook's Secret", timeout_s=20)
-        wait_for(self._make_bucket, "the bucket", timeout_s=20)
+        wait_for(lambda: self.pair_in(self.generated, self.storage), "Rook's Secret", timeout_s=60)
+        wait_for(self._make_bucket, "the bucket", timeout_s=60)
 
     def _make_bucket(self) -> bool:
         return self.rgw.request(self.source_pair(), "PUT", f"/{self.bucket}").is_success
@@ -310,7 +310,7 @@ class Homelab(Sight):
         spec = api.get(f"/apis/external-secrets.io/v1/{root}/externalsecrets/{name}")["spec"]
         api.delete(f"/apis/external-secrets.io/v1/{root}/externalsecrets/{name}")
         target = spec["target"]["name"]
-        wait_for(lambda: not self.owned_by(target, name), f"{target} is gone", timeout_s=20)
+        wait_for(lambda: not self.owned_by(target, name), f"{target} is gone", timeout_s=60)
 
     def owned_by(self, secret: str, external_secret: str) -> bool:
         """Tell whether a Secret is there and belongs to this ExternalSecret."""
@@ -416,7 +416,7 @@ class Homelab(Sight):
         """Replace the user's key and let Rook notice; return the new pair."""
         pair = self.replace_key_at_rgw()
         self.touch_ceph_cluster()
-        wait_for(lambda: self.source_pair() == pair, "Rook writes the new key", timeout_s=20)
+        wait_for(lambda: self.source_pair() == pair, "Rook writes the new key", timeout_s=60)
         return pair
 
     def break_it(self) -> Pair:

@@ -57,7 +57,7 @@ class Scene:
 
     async def answer(self) -> dict[str, str] | None:
         """Return the next content of the managed Secret; None when it goes."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.changes.get()
 
 
@@ -186,12 +186,12 @@ def test_a_request_that_cannot_be_served_says_so(asked: Kubernetes, namespace: s
             informers.subscribe(Scope(resource=REQUEST, namespace=namespace), changed)
             body = await here.ask("s3-cco")
             assert await here.answer()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert (await said.get())["provisioned"] is True
             body["spec"]["providerSpec"]["stsIAMRoleARN"] = ""
             del body["metadata"]["managedFields"], body["metadata"]["resourceVersion"]
             await here.api.apply(REQUEST, body, field_manager="test")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 status = await said.get()
             assert status["provisioned"] is False
             assert "stsIAMRoleARN" in status["conditions"][0]["message"]

@@ -285,7 +285,7 @@ def test_a_polite_container_ends_at_once(pods: Pods) -> None:
     pods.make({"name": "main", "command": POLITE}, terminationGracePeriodSeconds=60)
     wait_for(lambda: pods.ready() and "up" in pods.log("main"), "it listens")
     pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
-    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=10)
+    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=40)
 
 
 def test_the_first_process_hears_no_signal_that_it_has_no_handler_for(pods: Pods) -> None:
@@ -294,7 +294,7 @@ def test_the_first_process_hears_no_signal_that_it_has_no_handler_for(pods: Pods
     pods.wait_ready()
     begun = time.monotonic()
     pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
-    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=10)
+    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=40)
     assert time.monotonic() - begun >= 1.9
 
 
@@ -304,7 +304,7 @@ def test_a_deaf_container_lives_until_its_grace_is_over(pods: Pods) -> None:
     pods.wait_ready()
     begun = time.monotonic()
     pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
-    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=10)
+    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=40)
     assert time.monotonic() - begun >= 1.9
 
 
@@ -323,7 +323,7 @@ def test_a_grace_that_runs_is_not_shortened(pods: Pods, how: str) -> None:
     told = pods.get()
     assert told is not None
     assert told["metadata"]["deletionGracePeriodSeconds"] == 1
-    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=20)
+    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=40)
     assert time.monotonic() - begun >= 9.9
 
 
@@ -332,7 +332,7 @@ def test_a_first_eviction_may_ask_for_a_short_grace(pods: Pods) -> None:
     pods.make({"name": "main", "command": DEAF}, terminationGracePeriodSeconds=600)
     pods.wait_ready()
     pods.again("evict", grace_s=2)
-    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=10)
+    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=40)
 
 
 def test_a_forced_delete_removes_the_object_and_not_the_process(pods: Pods) -> None:
