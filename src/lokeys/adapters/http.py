@@ -28,6 +28,8 @@ from lokeys.core.storage.certificates import BEGIN, END, bodies
 from lokeys.errors import BadInput, NotReadable, Unreachable
 
 _VIA = "lokeys_proxy"
+ON_END = "lokeys_on_end"
+"""A request's extension: called with whether no answer came in time."""
 _PROXY_WANTS_LOGIN = 407
 
 # Their messages carry whole URLs, and RGW's admin API takes key ids in its queries.
@@ -49,6 +51,7 @@ class Reason(StrEnum):
     NO_ROUTE = "no_route"
     NO_CONNECTION = "no_connection"
     TIMEOUT = "timeout"
+    NOT_ASKED = "not_asked"
     CLOSED = "closed"
     TLS_UNKNOWN_AUTHORITY = "tls_unknown_authority"
     TLS_NAME_MISMATCH = "tls_name_mismatch"
@@ -63,6 +66,7 @@ _SAID = {
     Reason.NO_ROUTE: "no route to the host",
     Reason.NO_CONNECTION: "no connection in time: nothing answers at all, as behind a firewall",
     Reason.TIMEOUT: "no answer in time",
+    Reason.NOT_ASKED: "not asked again yet",
     Reason.CLOSED: "the connection was closed before the answer was complete",
     Reason.TLS_UNKNOWN_AUTHORITY: "the certificate's authority is not trusted",
     Reason.TLS_NAME_MISMATCH: "the certificate is for another name",
@@ -70,6 +74,9 @@ _SAID = {
     Reason.TLS_FAILED: "the TLS handshake failed",
     Reason.PROXY: "the proxy does not let it through",
 }
+
+
+_SILENT = frozenset({Reason.NO_CONNECTION, Reason.TIMEOUT})
 
 
 class NoAnswer(Unreachable):
@@ -110,7 +117,7 @@ async def bounded_request(
     client: httpx2.AsyncClient, request: httpx2.Request, *, bounds: Bounds
 ) -> Reply:
     """Return the whole answer; raise NoAnswer, or TooLong after `bounds.max_bytes`."""
-    where = f"{request.url.host}:{_port_of(request.url)}"
+    where = f"{request.url.host}:{port_of(request.url)}"
     try:
         async with asyncio.timeout(bounds.total_s):
             return await _ask(client, request, max_bytes=bounds.max_bytes)
@@ -119,8 +126,16 @@ async def bounded_request(
     except httpx2.RequestError as error:
         notes = (_expiry_note(error), _proxy_note(request, error))
         failure = NoAnswer(where, _reason_of(error), note="; ".join(filter(None, notes)))
+    _say_ended(request, silent=failure.reason in _SILENT)
     # Raised outside of the handlers: the original's text may hold a header, and so a key.
     raise failure
+
+
+def _say_ended(request: httpx2.Request, *, silent: bool) -> None:
+    """Tell whoever counts silences what came of a request."""
+    on_end: Callable[[bool], None] | None = request.extensions.get(ON_END)
+    if on_end is not None:
+        on_end(silent)
 
 
 async def _ask(client: httpx2.AsyncClient, request: httpx2.Request, *, max_bytes: int) -> Reply:
@@ -133,9 +148,11 @@ async def _ask(client: httpx2.AsyncClient, request: httpx2.Request, *, max_bytes
         async for part in response.aiter_raw():
             body += part
             if len(body) > max_bytes:
+                _say_ended(request, silent=False)
                 raise TooLong(f"{request.url.host}: the answer is longer than {max_bytes} bytes")
     finally:
         await response.aclose()
+    _say_ended(request, silent=False)
     return Reply(status=response.status_code, headers=response.headers, body=bytes(body))
 
 
@@ -224,7 +241,7 @@ class _Dialling(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url
-        named = (url.host, _port_of(url))
+        named = (url.host, port_of(url))
         host, port = await self._dial(*named)
         if (host, port) == named:
             return await self._wire.handle_async_request(request)
@@ -258,9 +275,9 @@ class _Proxied(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url
         try:
-            proxy = self._proxies.of(url.scheme, url.raw_host.decode("ascii"), _port_of(url))
+            proxy = self._proxies.of(url.scheme, url.raw_host.decode("ascii"), port_of(url))
         except Unusable as problem:
-            raise NoAnswer(f"{url.host}:{_port_of(url)}", Reason.PROXY, note=str(problem)) from None
+            raise NoAnswer(f"{url.host}:{port_of(url)}", Reason.PROXY, note=str(problem)) from None
         if proxy is None:
             return await self._direct.handle_async_request(request)
         request.extensions[_VIA] = proxy.shown
@@ -273,7 +290,8 @@ class _Proxied(httpx2.AsyncBaseTransport):
             await wire.aclose()
 
 
-def _port_of(url: httpx2.URL) -> int:
+def port_of(url: httpx2.URL) -> int:
+    """Return the port that a URL leads to."""
     return url.port or (443 if url.scheme == "https" else 80)
 
 

@@ -11,8 +11,9 @@ StorageCredential may name another bundle with every edit, so wires are bounded.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,6 +22,7 @@ from typing import Self
 import httpx2
 
 from lokeys.adapters.http import Dial, make_client, make_wire, tls_context
+from lokeys.adapters.silences import Heeding, Silences
 from lokeys.core.proxies import NO_PROXIES, Proxies
 
 MOST_WIRES = 16
@@ -44,7 +46,10 @@ class Wire:
 
 
 class HttpClients:
-    """Clients by the CA bundle that they trust; those of one bundle share its wire."""
+    """Clients by the CA bundle that they trust; those of one bundle share its wire.
+
+    With `silences` an address that gave no answer in time is left alone for a while.
+    """
 
     def __init__(
         self,
@@ -52,10 +57,14 @@ class HttpClients:
         dial: Dial | None = None,
         proxies: Proxies = NO_PROXIES,
         wire: Callable[[str | None, Proxies], httpx2.AsyncBaseTransport] = make_wire,
+        silences: Silences | None = None,
     ) -> None:
         self._dial = dial
         self._proxies = proxies
         self._make_wire = wire
+        self._silences = silences
+        self.asker: Hashable = None
+        """Of whom silences are counted together."""
         self._wires: OrderedDict[Key, Wire] = OrderedDict()
         """The one that was used last comes last."""
         self._closing: set[asyncio.Task[None]] = set()
@@ -71,13 +80,25 @@ class HttpClients:
         """Return a client for what is near: pods by their addresses, through no proxy."""
         return self._client(None, NO_PROXIES)
 
+    def asked_by(self, asker: Hashable) -> HttpClients:
+        """Return the same clients over the same wires; silences are kept apart for each asker."""
+        same = copy.copy(self)
+        same.asker = asker
+        return same
+
     def through(self, proxies: Proxies) -> HttpClients:
         """Return clients with other proxies; they are the caller's to close."""
-        return HttpClients(dial=self._dial, proxies=proxies, wire=self._make_wire)
+        other = HttpClients(
+            dial=self._dial, proxies=proxies, wire=self._make_wire, silences=self._silences
+        )
+        return other.asked_by(self.asker)
 
     def _client(self, ca_bundle: str | None, proxies: Proxies) -> httpx2.AsyncClient:
         tls_context(ca_bundle)
-        return make_client(dial=self._dial, transport=_Shared(self, (ca_bundle, proxies)))
+        wire: httpx2.AsyncBaseTransport = _Shared(self, (ca_bundle, proxies))
+        if self._silences is not None:
+            wire = Heeding(wire, self._silences, self.asker)
+        return make_client(dial=self._dial, transport=wire)
 
     def take(self, key: Key) -> Wire:
         """Return the wire of a bundle and its proxies; the caller owes a `give_back`."""

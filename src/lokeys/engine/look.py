@@ -26,6 +26,7 @@ from lokeys.core.model import RouteSpec
 from lokeys.core.plan import Plan, Policy, plan
 from lokeys.core.sensitive import Fingerprint, KeyPair
 from lokeys.core.snapshot import (
+    Answer,
     Depth,
     LogLine,
     LokiMetrics,
@@ -41,7 +42,7 @@ from lokeys.core.snapshot import (
 from lokeys.core.trying import may_be_tried
 from lokeys.ports import Clock, Fleet, Reading, RoutePorts
 
-Answer = TypeVar("Answer")
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class Pace:
     store: timedelta = timedelta(seconds=59)
     store_after_403: timedelta = timedelta(seconds=5)
     store_after_change: timedelta = timedelta(seconds=1)
+    store_silent: timedelta = timedelta(seconds=15)
     vault: timedelta = timedelta(minutes=5)
     vault_in_trouble: timedelta = timedelta(seconds=4)
     vault_eager: timedelta = timedelta(seconds=15)
@@ -83,11 +85,11 @@ class Look:
 
 
 @dataclass(slots=True)
-class _Asked(Generic[Answer]):
+class _Asked(Generic[Told]):
     """An answer, when it was given, and to what question."""
 
     at: datetime
-    answer: Answer
+    answer: Told
     about: object = None
 
 
@@ -232,7 +234,7 @@ class Lookout:
             (name, pair)
             for name, pair in pairs.items()
             if (known := self.verdicts.get(name)) is None
-            or not _is_fresh(known.at, now, min(limit, self._hope(name, known, offered)))
+            or not _is_fresh(known.at, now, min(limit, self._counts_for(name, known, offered)))
         ]
         answers = await asyncio.gather(*(self.ports.store.try_list(pair) for _, pair in due))
         for (name, _), verdict in zip(due, answers, strict=True):
@@ -244,10 +246,15 @@ class Lookout:
             else:
                 self._refused_since.pop(name, None)
 
-    def _hope(
+    def _counts_for(
         self, name: Fingerprint, known: StoreVerdict, offered: Fingerprint | None
     ) -> timedelta:
-        """Return how long an answer counts: a refusal of the source's pair as long as it lasts."""
+        """Return how long an answer counts: a refusal of the source's pair as long as it lasts.
+
+        That none came counts for less: it was perhaps not even asked for.
+        """
+        if known.answer is Answer.UNREACHABLE:
+            return self.pace.store_silent
         since = self._refused_since.get(name)
         if name != offered or since is None:
             return self.pace.store

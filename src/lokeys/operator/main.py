@@ -18,6 +18,7 @@ from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.loki import counters_at, look_for_labels_at
 from lokeys.adapters.objects import LiveObjects
+from lokeys.adapters.silences import Silences
 from lokeys.adapters.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire
 from lokeys.clock import utc_now
@@ -41,7 +42,7 @@ from lokeys.operator.stack_trials import MakeVerifier
 from lokeys.operator.stacks import Settings as StackSettings
 from lokeys.operator.statuses import concerns_us
 from lokeys.operator.workers import WORKERS, Key, Worker, queue_of_keys
-from lokeys.ports import RoutePorts
+from lokeys.ports import Objects, RoutePorts
 
 LEASE_NAME = "lokeys-operator"
 
@@ -74,7 +75,7 @@ async def run(settings: Settings) -> None:
         _log.info("%s", line)
     async with (
         Api(settings.config) as api,
-        HttpClients(proxies=proxies) as clients,
+        HttpClients(proxies=proxies, silences=Silences(clock=utc_now)) as clients,
         InformerSet(api) as informers,
     ):
         wiring = StackWiring(
@@ -117,9 +118,13 @@ async def _listening(server: HttpServer, settings: Settings) -> AsyncIterator[Ht
 
 def _make_verifier(settings: Settings, api: Api, clients: HttpClients) -> MakeVerifier:
     """Return what makes the trials of stacks' credentials."""
-    clouds = AllClouds(clients=clients, clock=utc_now)
     tokens = TokenRequests(api) if settings.verify_tokens else None
-    return lambda objects: Verifier(tokens=tokens, clouds=clouds, objects=objects)
+
+    def make(namespace: str, objects: Objects) -> Verifier:
+        clouds = AllClouds(clients=clients.asked_by(namespace), clock=utc_now)
+        return Verifier(tokens=tokens, clouds=clouds, objects=objects)
+
+    return make
 
 
 async def _until(stop: asyncio.Event, serving: Any) -> None:
@@ -186,7 +191,8 @@ class _Operator:
                 cluster = Cluster(
                     objects=objects, api=self._api, fingerprinter=fingerprinter, clock=utc_now
                 )
-                return wire(spec, Access(cluster=cluster, clients=self._clients))
+                clients = self._clients.asked_by(spec.namespace)
+                return wire(spec, Access(cluster=cluster, clients=clients))
 
             def make_objects(key: Key) -> RouteObjects:
                 return RouteObjects(self._informers, live, on_change=lambda: self._hop_changed(key))

@@ -32,7 +32,8 @@ UNHEARD_FOR = timedelta(minutes=1)
 
 _log = logging.getLogger(__name__)
 
-MakeVerifier = Callable[[Objects], CredentialVerifier]
+MakeVerifier = Callable[[str, Objects], CredentialVerifier]
+"""Told a stack's namespace and what to read with."""
 Counters = Callable[[str], Awaitable[LokiMetrics | None]]
 """Asks the Loki at a pod's address how its storage requests were answered."""
 Use = Callable[[str], Awaitable[None]]
@@ -86,7 +87,7 @@ class Trials:
             self.forget(key)
             tried = self._tried[key] = _Stack(of)
         if self._due_in_s(tried, snapshot.now) <= 0 and (tried.task is None or tried.task.done()):
-            verifier = self.make_verifier(reads)
+            verifier = self.make_verifier(key[0], reads)
             tried.task = asyncio.create_task(self._try(key, tried, snapshot, verifier))
         return tried.trial
 

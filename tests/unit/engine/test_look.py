@@ -134,6 +134,16 @@ def test_a_key_that_stays_dead_is_soon_asked_about_once_a_minute() -> None:
     assert route.rest(10 * MINUTE, every=timedelta(seconds=1))["store.try_list"] <= 11
 
 
+def test_a_store_that_did_not_answer_is_asked_at_the_next_look() -> None:
+    """Not a minute later: what keeps us from it may be over, and nothing is known meanwhile."""
+    route = Route(World())
+    route.world.store_reachable = False
+    assert not route.look().diagnosis.complete
+    route.world.store_reachable = True
+    route.world.now += timedelta(seconds=30)
+    assert route.look().diagnosis.complete
+
+
 UPDATE_FAILED = "expected one 1Password Item matching: 'loki-s3', got 2"
 
 

@@ -36,7 +36,7 @@ class Bench:
         self.results = 0
         self.now = NOW
         self.trials = Trials(
-            make_verifier=lambda _reads: self,
+            make_verifier=lambda _namespace, _reads: self,
             counters=self.counters,
             use=self.use,
             clock=lambda: self.now,
