@@ -8,8 +8,11 @@ TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 QUICK := tests/unit tests/golden
 # Which tests of chaos `make test` runs: none.
 CHAOS := -m "not chaos"
+# There is one real node, so one process.
+ON_A_NODE := --real-node
+NODE := tests/integration/parts/test_kubelet.py tests/integration/parts/test_issuer.py tests/e2e
 
-.PHONY: help setup demo stack unit test chaos stacks check bench parts
+.PHONY: help setup demo stack unit test node cluster chaos stacks check bench parts
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -35,7 +38,14 @@ unit: setup ## the quick tests: two minutes, no socket
 	@$(TESTS) $(TWO) $(QUICK)
 
 test: parts ## all tests but chaos, on the real parts, which it builds or installs first
+	@$(TESTS) $(ON_A_NODE) -m "real_node and not chaos"
 	@$(TESTS) $(TWO) $(CHAOS)
+
+node: parts ## run pods on a real node (needs root): what a node does, and all stories
+	@$(TESTS) $(ON_A_NODE) -m "not chaos" $(NODE)
+
+cluster: parts ## play the incident in a cluster with a real node and lokeys' own image (needs root, buildah)
+	@PYTHONPATH=tests $(BIN)/python -m e2e.cluster
 
 chaos: parts ## outages, and kills at every write
 	@$(TESTS) $(TWO) -m chaos

@@ -75,6 +75,7 @@ def test_a_blocked_rollout_of_a_pod_that_is_1_of_2_is_ended(
     assert home.lines() == sorted(before + during)
 
 
+@pytest.mark.real_node
 def test_a_pod_that_hangs_in_its_shutdown_is_waited_for_and_told(
     home: Homelab, installation: Installation
 ) -> None:

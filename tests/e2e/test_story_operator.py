@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The story, untouched by hands: the operator finds, heals and proves it."""
 
+import pytest
+
 from e2e import hands
 from e2e.operators import Installation, Operator
 from e2e.world import Homelab
 
 
+@pytest.mark.real_node
 def test_a_key_replaced_at_its_source_is_carried_to_loki_by_itself(
     home: Homelab, installation: Installation, operator: Operator
 ) -> None:

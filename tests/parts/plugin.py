@@ -2,7 +2,7 @@
 """The real parts as pytest fixtures. A test says what it needs by naming the fixture.
 
 A part that cannot be had here skips its tests by name, and the run's summary says why; with
-`CI=true` it fails them.
+`CI=true` it fails them. With `--real-node` pods run on a real node instead of its stand-in.
 """
 
 import itertools
@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -24,15 +24,33 @@ from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.moto_iam import MotoIam
 from parts.process import wait_for
+from parts.real_node import node as real
+from parts.real_node.cluster import RealNodesKubernetes
 from parts.rgw import Rgw
 
 NOT_HAD = pytest.StashKey[dict[str, str]]()
+REAL_NODES = pytest.StashKey[dict[int, real.RealNode]]()
+OPTION = "--real-node"
 _numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the real node."""
+    parser.addoption(OPTION, action="store_true", help="run pods on a real node: needs root")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin with every part had."""
     config.stash[NOT_HAD] = {}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only a real node shows, where there is none."""
+    if config.getoption(OPTION):
+        return
+    left_out = [item for item in items if item.get_closest_marker("only_real_node")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -59,12 +77,15 @@ def pytest_terminal_summary(
             terminalreporter.line(f"{part}: {why}")
 
 
-def need(config: pytest.Config, part: str, why_not: str | None) -> None:
-    """Go on where the part can be had; else skip by name, or fail where nothing may be skipped."""
+def need(config: pytest.Config, part: str, why_not: str | None, *, anywhere: bool = True) -> None:
+    """Go on where the part can be had; else skip by name, or fail where nothing may be skipped.
+
+    A part that is not to be had `anywhere` skips its tests in CI, too.
+    """
     if why_not is None:
         return
     config.stash[NOT_HAD][part] = why_not
-    if os.environ.get("CI") == "true":
+    if os.environ.get("CI") == "true" and anywhere:
         pytest.fail(f"{part} cannot be had here, and CI skips nothing: {why_not}", pytrace=False)
     pytest.skip(f"{part} cannot be had here: {why_not}")
 
@@ -86,12 +107,22 @@ def run_kubernetes(config: pytest.Config) -> Iterator[Kubernetes]:
     programs = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
     need(config, "kubernetes", debian.missing("kubernetes"))
     need(config, "kubernetes", not_built("kubernetes", *programs))
-    cluster = Kubernetes()
+    if config.getoption(OPTION):
+        need_real_node(config)
+    cluster = RealNodesKubernetes() if config.getoption(OPTION) else Kubernetes()
     try:
         cluster.start()
         yield cluster
     finally:
         cluster.stop()
+
+
+def need_real_node(config: pytest.Config) -> None:
+    """Go on where a real node can be had."""
+    need(config, "real node", debian.missing("node"))
+    need(config, "real node", real.unavailable(), anywhere=False)
+    need(config, "real node", not_built("kubernetes-node", "kubelet", "kube-proxy"))
+    need(config, "real node", not_built("node", "containerd", "ctr", "coredns", "pause"))
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +255,14 @@ def run_kubelet(
     token_hurry: float = 1,
     files: Mapping[str, Sequence[tuple[str, str]]] | None = None,
 ) -> Iterator[Kubelet]:
-    """Run a node with options of its own. There is one at a time: its network has one name."""
+    """Run a node with options of its own. There is one at a time: its network has one name.
+
+    A real node has no options, and is the same for all tests of a cluster.
+    """
+    if isinstance(kubernetes, RealNodesKubernetes):
+        # It has the face of the stand-in, and no other heir.
+        yield cast("Kubelet", _real_node(config, kubernetes, loki_binary))
+        return
     need(config, "kubelet", debian.missing("kubelet") or network.unavailable())
     images = {"loki": [str(loki_binary)]}
     gateway = program("gateway", "observatorium-api")
@@ -236,6 +274,17 @@ def run_kubelet(
         yield node
     finally:
         node.stop()
+
+
+def _real_node(
+    config: pytest.Config, kubernetes: RealNodesKubernetes, loki_binary: Path
+) -> real.RealNode:
+    nodes = config.stash.setdefault(REAL_NODES, {})
+    if kubernetes.number not in nodes:
+        node = nodes[kubernetes.number] = real.RealNode(kubernetes, loki_binary)
+        kubernetes.before_it_stops.callback(node.stop)
+        node.start()
+    return nodes[kubernetes.number]
 
 
 @pytest.fixture(scope="module")

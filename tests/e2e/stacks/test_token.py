@@ -80,6 +80,7 @@ def variables(stack: Stack) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs if pair)
 
 
+@pytest.mark.real_node
 def test_a_line_travels_with_no_key_anywhere(token_stack: Stack, rgw: Rgw) -> None:
     """Written by whom RGW knows as the account, and read back: no Secret and no pod holds a key."""
     stack = token_stack

@@ -3,7 +3,10 @@
 
 import base64
 import json
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -67,10 +70,10 @@ def test_the_api_server_names_the_issuer_that_signs_its_tokens(kubernetes: Kuber
     ]
 
 
-def test_a_pods_projected_token_is_exchanged_for_the_bucket(trust: Trust, kubelet: Kubelet) -> None:
-    """What the kubelet puts into the volume opens the role's bucket, and no other."""
+def token_of_a_pod(trust: Trust, kubelet: Kubelet, **projection: Any) -> Path:
+    """Make a pod with a projected token, and return its file."""
     kubelet.take(trust.namespace)
-    source = {"serviceAccountToken": {"path": "token", "audience": AUDIENCE}}
+    source = {"serviceAccountToken": {"path": "token", "audience": AUDIENCE, **projection}}
     container = {
         "name": "main",
         "image": "any",
@@ -87,12 +90,36 @@ def test_a_pods_projected_token_is_exchanged_for_the_bucket(trust: Trust, kubele
     wait_for(lambda: kubelet.volume(trust.namespace, "pod", "token"), "the volume")
     folder = kubelet.volume(trust.namespace, "pod", "token")
     assert folder is not None
-    token = (folder / "token").read_text()
+    return folder / "token"
+
+
+def test_a_pods_projected_token_is_exchanged_for_the_bucket(trust: Trust, kubelet: Kubelet) -> None:
+    """What the kubelet puts into the volume opens the role's bucket, and no other."""
+    token = token_of_a_pod(trust, kubelet).read_text()
     session = trust.iam.assume(trust.role_arn, token)
     assert session.given, session
     bucket = trust.namespace
     assert trust.iam.request(session, "PUT", f"/{bucket}/object", b"1").is_success
     assert trust.iam.request(session, "PUT", f"/{bucket}-other/object", b"1").status_code == 403
+
+
+@pytest.mark.only_real_node
+@pytest.mark.timeout(700)
+def test_a_projected_token_is_renewed_in_use(trust: Trust, kubelet: Kubelet) -> None:
+    """A token of ten minutes is another after nine, and at each moment one that RGW takes."""
+    file = token_of_a_pod(trust, kubelet, expirationSeconds=600)
+    first = file.read_text()
+    begun = time.monotonic()
+
+    def renewed() -> bool:
+        token = file.read_text()
+        session = trust.iam.assume(trust.role_arn, token)
+        assert session.given, session
+        time.sleep(5)
+        return token != first
+
+    wait_for(renewed, "the token is renewed", timeout_s=600)
+    assert time.monotonic() - begun >= 400
 
 
 @pytest.mark.parametrize(

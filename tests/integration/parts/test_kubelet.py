@@ -188,6 +188,7 @@ def test_two_pods_listen_on_the_same_port(pods: Pods) -> None:
     assert pods.status("one")["podIP"] != pods.status("two")["podIP"]
 
 
+@pytest.mark.real_node
 def test_a_port_is_forwarded_through_the_api_server(pods: Pods) -> None:
     """A client that reaches only the API server reads a page from a pod, in one piece."""
     command = "head -c 300000 /dev/zero > /data/page; exec python3 -m http.server 3100 -d /data"
@@ -288,6 +289,7 @@ def test_a_polite_container_ends_at_once(pods: Pods) -> None:
     wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=40)
 
 
+@pytest.mark.real_node
 def test_the_first_process_hears_no_signal_that_it_has_no_handler_for(pods: Pods) -> None:
     """`sleep` as process 1 of its container takes its whole grace, and is killed then."""
     pods.make({"name": "main", "command": SLEEP}, terminationGracePeriodSeconds=2)
@@ -308,6 +310,7 @@ def test_a_deaf_container_lives_until_its_grace_is_over(pods: Pods) -> None:
     assert time.monotonic() - begun >= 1.9
 
 
+@pytest.mark.real_node
 @pytest.mark.parametrize("how", ["delete", "evict"])
 def test_a_grace_that_runs_is_not_shortened(pods: Pods, how: str) -> None:
     """A second delete or eviction changes what the API server shows, and not when the pod ends."""
@@ -327,6 +330,7 @@ def test_a_grace_that_runs_is_not_shortened(pods: Pods, how: str) -> None:
     assert time.monotonic() - begun >= 9.9
 
 
+@pytest.mark.real_node
 def test_a_first_eviction_may_ask_for_a_short_grace(pods: Pods) -> None:
     """A deaf container is killed after the grace of the eviction, not after its own."""
     pods.make({"name": "main", "command": DEAF}, terminationGracePeriodSeconds=600)
@@ -335,6 +339,7 @@ def test_a_first_eviction_may_ask_for_a_short_grace(pods: Pods) -> None:
     wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=40)
 
 
+@pytest.mark.real_node
 def test_a_forced_delete_removes_the_object_and_not_the_process(pods: Pods) -> None:
     """With grace 0 the object goes at once; the container lives on for its grace."""
     pods.make({"name": "main", "command": DEAF}, terminationGracePeriodSeconds=3)

@@ -5,6 +5,8 @@ API server ── client certificate of node-ca ──▶ kubelet
 pods ── 10.96.0.1 ── kube-proxy ── 10.88.NUMBER.1 ──▶ API server
 """
 
+import contextlib
+
 from parts.build import built_program
 from parts.kubernetes import CONTROLLER_MANAGER, HOST, SELF_SIGNED, Kubernetes
 from parts.process import Process, free_ports
@@ -16,7 +18,14 @@ class RealNodesKubernetes(Kubernetes):
     def __init__(self) -> None:
         super().__init__()
         self.kubelets_ca = self.folder / "node-ca.crt"
+        self.before_it_stops = contextlib.ExitStack()
+        """What needs the API server at its own end."""
         self._scheduler: Process | None = None
+
+    def stop(self) -> None:
+        """Stop it, after its node."""
+        self.before_it_stops.close()
+        super().stop()
 
     def _processes(self) -> list[Process]:
         return [*([self._scheduler] if self._scheduler else []), *super()._processes()]

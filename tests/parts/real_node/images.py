@@ -16,6 +16,9 @@ import sysconfig
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
+
+import pip
 
 from parts import older
 from parts.build import built_program, program
@@ -41,13 +44,27 @@ _LEFT_OUT = re.compile(
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
+class Layer(tarfile.TarFile):
+    """A tar file in which each path stands once, as the first that was added."""
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        self._paths: set[str] = set()
+        super().__init__(*words, **options)
+
+    def addfile(self, tarinfo: tarfile.TarInfo, fileobj: Any = None) -> None:
+        """Add one entry, unless its path is there."""
+        if tarinfo.name not in self._paths:
+            self._paths.add(tarinfo.name)
+            super().addfile(tarinfo, fileobj)
+
+
 def write_all(folder: Path, loki: Path) -> None:
     """Write the archives of all images into a folder."""
     base, tests = folder / "base.layer", folder / "tests.layer"
-    with tarfile.open(base, "w") as tar:
+    with Layer.open(base, "w") as tar:
         _add_system(tar)
         _add_python(tar)
-    with tarfile.open(tests, "w") as tar:
+    with Layer.open(tests, "w") as tar:
         _add_tree(tar, TESTS)
     names = [f"docker.io/library/{name}:latest" for name in STAND_INS]
     Image(names=names, layers=[base, tests], command=["/bin/sh"]).write(folder / "any.tar")
@@ -62,7 +79,7 @@ def write_all(folder: Path, loki: Path) -> None:
 
 def _write_pause(folder: Path) -> None:
     layer = folder / "pause.layer"
-    with tarfile.open(layer, "w") as tar:
+    with Layer.open(layer, "w") as tar:
         tar.add(built_program("node", "pause"), "pause")
     image = Image(names=[PAUSE], layers=[layer], entrypoint=["/pause"], user="65535:65535")
     image.write(folder / "pause.tar")
@@ -71,7 +88,7 @@ def _write_pause(folder: Path) -> None:
 def _write_loki(folder: Path, loki: Path) -> None:
     """Write Loki's image as its Dockerfile makes it: the program, certificates and a user."""
     layer = folder / "loki.layer"
-    with tarfile.open(layer, "w") as tar:
+    with Layer.open(layer, "w") as tar:
         _add_text(tar, "etc/passwd", "loki:x:10001:10001::/loki:/sbin/nologin\n")
         _add_text(tar, "etc/group", "loki:x:10001:\n")
         _add_folder(tar, "tmp", 0o1777)
@@ -91,7 +108,7 @@ def _write_loki(folder: Path, loki: Path) -> None:
 
 def _write_gateway(folder: Path, base: Path, gateway: Path) -> None:
     layer = folder / "gateway.layer"
-    with tarfile.open(layer, "w") as tar:
+    with Layer.open(layer, "w") as tar:
         tar.add(gateway, "gateway/observatorium-api")
         tar.add(older.__file__, "gateway/older.py")
     words = [sys.executable, "-I", "/gateway/older.py", "/gateway/observatorium-api"]
@@ -99,7 +116,7 @@ def _write_gateway(folder: Path, base: Path, gateway: Path) -> None:
     image.write(folder / "gateway.tar")
 
 
-def _add_system(tar: tarfile.TarFile) -> None:
+def _add_system(tar: "Layer") -> None:
     for name in ("bin", "sbin", "lib", "lib64"):
         if Path("/", name).is_symlink():
             _add_link(tar, name, str(Path("/", name).readlink()))
@@ -112,13 +129,35 @@ def _add_system(tar: tarfile.TarFile) -> None:
     _add_files(tar, {*found, *_libraries(found)})
 
 
-def _add_python(tar: tarfile.TarFile) -> None:
-    """Add the interpreter of these tests, where it is outside, without what no pod needs."""
-    executable = Path(sys.executable)
+def write_python(archive: Path, name: str) -> None:
+    """Write an image of a plain Python with pip, as those are that other images begin with."""
+    layer = archive.with_suffix(".layer")
+    library = Path(sysconfig.get_path("stdlib"))
+    with Layer.open(layer, "w") as tar:
+        _add_system(tar)
+        _add_interpreter(tar)
+        tar.add(library / "ensurepip", f"{library}/ensurepip".lstrip("/"))
+        tar.add(Path(pip.__file__).parent, f"{library}/site-packages/pip".lstrip("/"))
+        base = os.path.realpath(sys.executable)
+        for link in ("python", "python3"):
+            _add_link(tar, f"usr/local/bin/{link}", base)
+    Image(names=[name], layers=[layer], command=["python3"]).write(archive)
+    layer.unlink()
+
+
+def _add_interpreter(tar: "Layer") -> None:
+    """Add the Python of these tests, where it is outside, without what no program needs."""
     library = Path(sysconfig.get_path("stdlib"))
     _add_tree(tar, library)
-    programs = {Path(os.path.realpath(executable)), *library.glob("lib-dynload/*.so")}
+    executable = Path(os.path.realpath(sys.executable))
+    programs = {executable, *library.glob("lib-dynload/*.so")}
     _add_files(tar, {*programs, *_libraries(programs)})
+
+
+def _add_python(tar: "Layer") -> None:
+    """Add the Python of these tests with its environment, and what pods need of that."""
+    _add_interpreter(tar)
+    executable = Path(sys.executable)
     for path in _links(executable):
         tar.add(path, str(path).lstrip("/"))
     _add_link(tar, "usr/local/bin/python3", sys.executable)
@@ -146,14 +185,14 @@ def _libraries(programs: Iterable[Path]) -> set[Path]:
     return {Path(path) for path in found}
 
 
-def _add_files(tar: tarfile.TarFile, files: Iterable[Path]) -> None:
+def _add_files(tar: "Layer", files: Iterable[Path]) -> None:
     """Add files at their places; what is a link outside is the file itself here."""
     for path in sorted(files):
         place = path.parent.resolve() / path.name
         tar.add(path.resolve(), str(place).lstrip("/"))
 
 
-def _add_tree(tar: tarfile.TarFile, top: Path) -> None:
+def _add_tree(tar: "Layer", top: Path) -> None:
     def kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
         below = f"/{entry.name}".removeprefix(str(top))
         return None if _LEFT_OUT.search(below) else entry
@@ -161,19 +200,19 @@ def _add_tree(tar: tarfile.TarFile, top: Path) -> None:
     tar.add(top, str(top).lstrip("/"), filter=kept)
 
 
-def _add_link(tar: tarfile.TarFile, name: str, target: str) -> None:
+def _add_link(tar: "Layer", name: str, target: str) -> None:
     entry = tarfile.TarInfo(name)
     entry.type, entry.linkname = tarfile.SYMTYPE, target
     tar.addfile(entry)
 
 
-def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:
+def _add_text(tar: "Layer", name: str, text: str) -> None:
     entry = tarfile.TarInfo(name)
     entry.size = len(text)
     tar.addfile(entry, io.BytesIO(text.encode()))
 
 
-def _add_folder(tar: tarfile.TarFile, name: str, mode: int, *, owner: int = 0) -> None:
+def _add_folder(tar: "Layer", name: str, mode: int, *, owner: int = 0) -> None:
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, mode, owner, owner
     tar.addfile(entry)

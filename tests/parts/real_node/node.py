@@ -9,7 +9,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import httpx2
@@ -56,14 +56,20 @@ class NodeNetwork(Network):
 
 
 class RealNode:
-    """The only node of a cluster; `loki` is the program in the image of that name."""
+    """The only node of a cluster.
 
-    def __init__(self, kubernetes: RealNodesKubernetes, loki: Path) -> None:
+    `loki` is the program in the image of that name; `archives` are images beside those of tests.
+    """
+
+    def __init__(
+        self, kubernetes: RealNodesKubernetes, loki: Path, *, archives: Sequence[Path] = ()
+    ) -> None:
         self.name = f"node-{kubernetes.number}"
         self.network = NodeNetwork(kubernetes.number)
         self.address = self.network.address
         self._kubernetes = kubernetes
         self._loki = loki
+        self._archives = archives
         self._api = kubernetes.client(KUBELET)
         self._folder = Folder("node")
         self.folder = self._folder.path
@@ -196,6 +202,8 @@ class RealNode:
         )
         (self.folder / "images").mkdir()
         write_all(self.folder / "images", self._loki)
+        for archive in self._archives:
+            (self.folder / "images" / archive.name).symlink_to(archive)
 
     def _define(self) -> None:
         """Make Service kube-dns, which leads to the node's CoreDNS, and pull no image."""

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The incident in a cluster with a real node, as people install lokeys: `make cluster`.
+
+The operator runs from its own image as two pods of `deploy/`, with the rights that `lokeys rbac`
+prints. Only Rook, 1Password and External Secrets run beside the cluster.
+"""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+
+from e2e.world import Homelab, Loop
+from parts import debian
+from parts.build import built_program
+from parts.external_secrets import ExternalSecrets
+from parts.kubelet.node import Kubelet
+from parts.kubernetes import Kubernetes
+from parts.real_node.cluster import RealNodesKubernetes
+from parts.real_node.container_build import build_lokeys
+from parts.real_node.node import RealNode, unavailable
+from parts.rgw import Rgw
+
+ROOT = Path(__file__).parents[2]
+SYSTEM = "lokeys-system"
+LINES = 20
+Tell = Callable[[str], None]
+
+
+class ClustersHomelab(Homelab):
+    """A homelab whose Connect answers pods, too."""
+
+    def _serve_connect(self) -> None:
+        super()._serve_connect()
+        port = int(self.connect_url.rpartition(":")[2])
+        self.connect_url = f"http://{self.kubelet.relay(port)}"
+
+
+class Story:
+    """What happens, with the times that it takes."""
+
+    def __init__(self, kubernetes: Kubernetes, home: Homelab, tell: Tell) -> None:
+        self._kubernetes = kubernetes
+        self._home = home
+        self._tell = tell
+
+    def play(self) -> None:
+        """Play it to its end; whatever does not hold ends it."""
+        with self._timed("the operator runs: 2 pods of its own image"):
+            self._install()
+        with self._timed("the homelab is built, and Loki writes"):
+            self._home.build()
+            before = self._push("before")
+            self._home.wait_written()
+        with self._timed("the route is followed and Ready"):
+            self._follow()
+            self._home.wait_condition("Ready", "True", timeout_s=120)
+        old = self._home.pod()["metadata"]["uid"]
+        during = self._push("during")
+        pair = self._home.replace_key()
+        with self._timed("the key was replaced: Loki runs with the new one, proved"):
+            self._home.wait_ready(after=old, timeout_s=120)
+            self._home.wait_healed(pair, timeout_s=120)
+        lines = self._home.lines()
+        assert lines == sorted(before + during), "a line was lost"
+        self._tell(f"all {len(lines)} lines are there")
+        self._tell(self._kubernetes.kubectl("get", "pods", "-A", "-o", "wide"))
+
+    def _push(self, word: str) -> list[str]:
+        lines = [f"{word} {number:02}" for number in range(LINES)]
+        self._home.push(*lines)
+        return lines
+
+    def _install(self) -> None:
+        self._kubernetes.kubectl("apply", "--server-side", "-k", str(ROOT / "deploy"))
+        rolled = ("rollout", "status", "-n", SYSTEM, "deployment/lokeys", "--timeout=50s")
+        self._kubernetes.kubectl(*rolled)
+
+    def _follow(self) -> None:
+        """Grant what `lokeys rbac` prints for the route, and apply it."""
+        with TemporaryDirectory() as folder:
+            file = self._home.file(Path(folder), self._home.route())
+            said = self._home.lokeys("rbac", "-f", str(file))
+            assert said.code == 0, said.err
+            self._kubernetes.kubectl("apply", "--server-side", "-f", "-", stdin=said.out)
+            self._kubernetes.kubectl("apply", "--server-side", "-f", str(file))
+
+    @contextlib.contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        with timed(what, self._tell):
+            yield
+
+
+@contextlib.contextmanager
+def timed(what: str, tell: Tell) -> Iterator[None]:
+    """Tell what has come to be so, and how long it took."""
+    begun = time.monotonic()
+    yield
+    tell(f"{time.monotonic() - begun:6.1f} s  {what}")
+
+
+def main() -> int:
+    """Bring up the cluster, play, and take everything away."""
+
+    def tell(text: str) -> None:
+        print(text, flush=True)
+
+    lost = debian.missing("node") or debian.missing("image") or unavailable()
+    if lost:
+        tell(f"no cluster can be had here: {lost}")
+        return 1
+    with contextlib.ExitStack() as parts:
+        folder = Path(parts.enter_context(TemporaryDirectory(prefix="lokeys-cluster-")))
+        with timed("lokeys' own image is built, by its Containerfile", tell):
+            build_lokeys(folder / "lokeys.tar")
+        parts.enter_context(timed("everything is taken away", tell))
+        kubernetes, rgw, loop = RealNodesKubernetes(), Rgw(), Loop()
+        parts.callback(kubernetes.stop)
+        with timed("etcd, API server, controllers and scheduler run", tell):
+            kubernetes.start()
+        node = RealNode(kubernetes, built_program("loki", "loki"), archives=[folder / "lokeys.tar"])
+        kubernetes.before_it_stops.callback(node.stop)
+        with timed("the node is Ready", tell):
+            node.start()
+        parts.callback(rgw.stop)
+        external_secrets = ExternalSecrets(kubernetes)
+        parts.callback(external_secrets.close)
+        with timed("Ceph RGW and External Secrets run", tell):
+            rgw.start()
+            external_secrets.start()
+        parts.callback(loop.close)
+        kubelet = cast("Kubelet", node)  # it has the face of the stand-in
+        home = ClustersHomelab(kubernetes, external_secrets, rgw, kubelet, loop, "")
+        parts.callback(home.close)
+        Story(kubernetes, home, tell).play()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
