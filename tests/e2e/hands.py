@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from e2e.sight import SECRET, Json, Pair
 from e2e.world import ITEM, Homelab
 from lokeys.clock import utc_now
+from lokeys.core.consent import ALLOWED_URLS
 from lokeys.http_server import Request
 from parts.process import wait_for
 
 STORE = "onepassword"
+TOKEN = "onepassword-token"
 OWN_TOKEN = "own-token"
 ADMIN = "rgw-admin"
 ESO = "external-secrets.io/v1"
@@ -103,7 +105,12 @@ def sync(home: Homelab) -> None:
 
 
 def give_store_a_token(home: Homelab, token: str) -> None:
-    """Give External Secrets' store a token Secret of its own, and let it look."""
+    """Give External Secrets' store a token Secret of its own, and let it look.
+
+    No store names the route's own token any more: its owner allows Connect's address in its place.
+    """
+    allowed = {"metadata": {"annotations": {ALLOWED_URLS: home.connect_url}}}
+    home.kubernetes.api.patch(f"/api/v1/namespaces/{home.monitoring}/secrets/{TOKEN}", allowed)
     set_store_token(home, token)
     path = f"/apis/{ESO}/namespaces/{home.monitoring}/secretstores/{STORE}"
     reference = {"connectTokenSecretRef": {"name": OWN_TOKEN, "key": "token"}}
