@@ -20,6 +20,7 @@ from typing import Any
 
 import pip
 
+from lokeys.core.loki.options import Images
 from parts import older
 from parts.build import built_program, program
 from parts.process import PartError
@@ -28,13 +29,17 @@ from parts.real_node.oci import Image
 TESTS = Path(__file__).parents[2]
 PAUSE = "localhost/pause:3.10"
 STAND_INS = ("any", "relay", "rules", "reader", "watcher")
-LOKI = ("docker.io/grafana/loki:3.7.8", "docker.io/grafana/loki:3.7.3")
-GATEWAY = "quay.io/observatorium/api:latest"
+LOKI = ("docker.io/grafana/loki:3.7.8", Images().loki)
 TOOLS = (
     *("sh", "bash", "env", "sleep", "cat", "echo", "head", "tail", "seq", "touch", "ls", "mkdir"),
     *("rm", "cp", "mv", "ln", "date", "true", "false", "id", "stat", "wc", "sort", "tr", "cut"),
     *("test", "[", "mkfifo", "chmod", "chown", "grep", "sed", "kill", "printf", "dd", "tee"),
 )
+COMPANIONS = (
+    *("libpthread.so.0", "libdl.so.2", "libm.so.6", "librt.so.1", "libutil.so.1"),
+    *("libgcc_s.so.1", "libstdc++.so.6", "libresolv.so.2", "libnss_files.so.2", "libnss_dns.so.2"),
+)
+"""Libraries that every Debian has, and that Python's packages are linked with."""
 MODULES = ("botocore", "urllib3", "jmespath", "dateutil", "six.py")
 """What the scripts in pods need beside Python's own modules."""
 _LEFT_OUT = re.compile(
@@ -112,7 +117,7 @@ def _write_gateway(folder: Path, base: Path, gateway: Path) -> None:
         tar.add(gateway, "gateway/observatorium-api")
         tar.add(older.__file__, "gateway/older.py")
     words = [sys.executable, "-I", "/gateway/older.py", "/gateway/observatorium-api"]
-    image = Image(names=[GATEWAY], layers=[base, layer], entrypoint=words)
+    image = Image(names=[Images().gateway], layers=[base, layer], entrypoint=words)
     image.write(folder / "gateway.tar")
 
 
@@ -125,8 +130,11 @@ def _add_system(tar: "Layer") -> None:
         if Path("/", name).exists():
             tar.add(f"/{name}", name)
     tar.add(_CERTIFICATES.resolve(), str(_CERTIFICATES).lstrip("/"))
-    found = [Path(path) for name in TOOLS if (path := shutil.which(name))]
-    _add_files(tar, {*found, *_libraries(found)})
+    found = [Path(tool) for name in TOOLS if (tool := shutil.which(name))]
+    libraries = _libraries(found)
+    home = next(path.parent for path in libraries if path.name.startswith("libc.so"))
+    beside = {path for name in COMPANIONS if (path := home / name).exists()}
+    _add_files(tar, {*found, *libraries, *beside})
 
 
 def write_python(archive: Path, name: str) -> None:
