@@ -39,6 +39,14 @@ def make_admin_secret(home: Homelab) -> str:
     return ADMIN
 
 
+def name_address(home: Homelab, url: str) -> None:
+    """Let the object store name one more address of itself: its keys may go there."""
+    root = f"/apis/ceph.rook.io/v1/namespaces/{home.storage}"
+    status = {"endpoints": {"insecure": [home.endpoint, url]}}
+    path = f"{root}/cephobjectstores/{home.store}/status"
+    home.kubernetes.api.patch(path, {"status": status})
+
+
 def user_path(home: Homelab) -> str:
     """Return where the CephObjectStoreUser is."""
     root = f"/apis/ceph.rook.io/v1/namespaces/{home.storage}"

@@ -201,6 +201,7 @@ class Stage:
     def _build(self, case: Case) -> None:
         home, way = case.home, case.way
         home.build(with_loki=False, **way.built)
+        hands.name_address(home, self.store.url)
         way.prepared(home)
         allowed = way.allows(home)
         place = home.route()["spec"]["bucket"] | {"endpoint": self.store.url}

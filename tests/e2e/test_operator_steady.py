@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from e2e import hands
 from e2e.canary import assert_no_secret_shows
 from e2e.operators import Installation
 from e2e.proxy import Proxy
@@ -33,6 +34,7 @@ def stores(loop: Loop, rgw: Rgw) -> Iterator[tuple[Proxy, Proxy]]:
 
 def follow(installation: Installation, home: Homelab, store: Proxy) -> None:
     """Let the operator look after a homelab, by way of a counter."""
+    hands.name_address(home, store.url)
     bucket = home.route()["spec"]["bucket"] | {"endpoint": store.url}
     installation.follow(home, bucket=bucket)
 
