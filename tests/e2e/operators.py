@@ -184,4 +184,4 @@ class Installation:
 
 def wait_led(replica: Operator) -> None:
     """Wait until the replica leads."""
-    wait_for(lambda: replica.leads, "an operator leads", timeout_s=30)
+    wait_for(lambda: replica.leads, "an operator leads", timeout_s=90)

@@ -664,3 +664,18 @@ def test_what_is_put_right_by_itself_is_not_contested() -> None:
     digest = world.intents[INDEX].digest
     snapshot = world.snapshot(contested={INDEX: digest})
     assert decide(snapshot, plan(snapshot)).findings == ()
+
+
+def test_what_somebody_keeps_changing_back_is_named_and_left() -> None:
+    """As long as the same is wanted of it; everything else is still put right."""
+    world = running()
+    edited = Ref("Service", "my-stack-querier-http", NAMESPACE)
+    digest = world.intents[INDEX].digest
+    for each in (INDEX, edited):
+        world.edit(each)
+    snapshot = world.snapshot(contested={INDEX: digest})
+    course = decide(snapshot, plan(snapshot))
+    assert [each.ref for each in course.config] == [edited]
+    assert [(each.code, each.object) for each in course.findings] == [("LK0226", INDEX)]
+    changed = world.snapshot(contested={INDEX: "what was wanted before"})
+    assert {each.ref for each in decide(changed, plan(changed)).config} == {INDEX, edited}
