@@ -19,17 +19,11 @@ from typing import Any
 import yaml
 from finding_pages import finding_pages
 
-from lokeys.core.loki.sizes import INGESTION, replicas, replication_factor, requests
-from lokeys.core.lokistack.crd import crd as lokistack_crd
-from lokeys.core.lokistack.fields import TEMPLATE_NAMES
-from lokeys.core.lokistack.model import API_VERSION, Component, LokiStack, Size
-from lokeys.core.lokistack.parse import parse as parse_stack
-from lokeys.core.metrics import METRICS
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 from lokeys.core.rbac import (
     Account,
     Grant,
-    Known,
+    RouteFacts,
     StackWish,
     all_stacks_grants,
     all_stacks_roles,
@@ -40,12 +34,18 @@ from lokeys.core.rbac import (
     route_grants,
     stack_grants,
 )
-from lokeys.core.storage.fields import KEYS
-from lokeys.core.storagecredential.crd import crd
-from lokeys.core.storagecredential.fields import Schema
-from lokeys.core.storagecredential.parse import parse
-from lokeys.core.storagecredential.schema import SPEC
-from lokeys.core.storagecredential.status_schema import STATUS
+from lokeys.core.route.resource.crd import crd
+from lokeys.core.route.resource.fields import Schema
+from lokeys.core.route.resource.parse import parse
+from lokeys.core.route.resource.schema import SPEC
+from lokeys.core.route.resource.status_schema import STATUS
+from lokeys.core.stack.render.sizes import INGESTION, replicas, replication_factor, requests
+from lokeys.core.stack.resource.crd import crd as lokistack_crd
+from lokeys.core.stack.resource.fields import TEMPLATE_NAMES
+from lokeys.core.stack.resource.model import API_VERSION, Component, LokiStack, Size
+from lokeys.core.stack.resource.parse import parse as parse_stack
+from lokeys.core.stack.storage.fields import KEYS
+from lokeys.operator.metric_names import METRICS
 
 ROOT = Path(__file__).parent.parent
 HEADER = (
@@ -258,7 +258,7 @@ def _example() -> list[Grant]:
     page = (ROOT / "docs/reference/storagecredential.md").read_text()
     found = re.search("```yaml\n(.*?)```", page, re.DOTALL)
     spec = parse(yaml.safe_load(found[1] if found else ""))
-    known = Known(
+    known = RouteFacts(
         key_secrets=("rook-ceph-object-user-storage-loki",),
         generated=True,
         secret_store=Ref("SecretStore", "onepassword", spec.namespace),

@@ -15,43 +15,40 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from lokeys.core.consent import Trying
-from lokeys.core.memory import remember
-from lokeys.core.model import (
+from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
+from lokeys.core.kubernetes.consent import Trying
+from lokeys.core.kubernetes.references import SecretKeyRef
+from lokeys.core.place import Ref
+from lokeys.core.route.memory import Content, Memory
+from lokeys.core.route.model import (
     Bucket,
     ExternalSecretRef,
     Mode,
     OnePasswordVault,
     PairKeys,
-    Ref,
     RgwAdmin,
     RookSource,
     RouteSpec,
-    SecretKeyRef,
     SecretRef,
     Workload,
 )
-from lokeys.core.plan import Plan
-from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, PairFacts, Sensitive
-from lokeys.core.snapshot import (
-    Answer,
-    Content,
+from lokeys.core.route.plan import Plan
+from lokeys.core.route.remembering import remember
+from lokeys.core.route.snapshot import (
     DeliveryState,
-    Depth,
     LiveKey,
     LokiMetrics,
-    Memory,
     PodState,
     RookUser,
     SecretState,
     Snapshot,
     SourceState,
     StoreState,
-    StoreVerdict,
     Unreadable,
     VaultState,
     WorkloadState,
 )
+from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, PairFacts, Sensitive
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FINGERPRINTER = Fingerprinter(Sensitive(b"a key for tests"), kept=True)

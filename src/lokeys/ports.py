@@ -15,28 +15,30 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
-from lokeys.core.consent import Trying
-from lokeys.core.lokistack.model import LokiStack
-from lokeys.core.model import Bucket, Ref
+from lokeys.core.findings.link import Link
+from lokeys.core.findings.verdict import StoreVerdict
+from lokeys.core.kubernetes.consent import Trying
+from lokeys.core.place import Ref
 from lokeys.core.proxies import Proxies
-from lokeys.core.sensitive import Fingerprint, KeyPair, Sensitive
-from lokeys.core.snapshot import (
+from lokeys.core.route.model import Bucket
+from lokeys.core.route.snapshot import (
     DeliveryState,
     LogLine,
     LokiMetrics,
     PodState,
     SecretState,
     SourceState,
-    StoreVerdict,
     Unreadable,
     VaultState,
     WorkloadState,
 )
-from lokeys.core.storage.model import Storage
-from lokeys.core.storage.secret_data import SecretData
-from lokeys.core.trust.claims import Claims
-from lokeys.core.trust.identity import AccountKey, Place, StaticKey, Trust
-from lokeys.core.trust.verification import Link, Verification
+from lokeys.core.sensitive import Fingerprint, KeyPair, Sensitive
+from lokeys.core.stack.resource.model import LokiStack
+from lokeys.core.stack.storage.model import Storage
+from lokeys.core.stack.storage.secret_data import SecretData
+from lokeys.core.trust.tries.claims import Claims
+from lokeys.core.trust.tries.identity import AccountKey, Place, StaticKey, Trust
+from lokeys.core.trust.tries.verification import Verification
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105 - it reads better than State_co
 

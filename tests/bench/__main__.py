@@ -17,7 +17,7 @@ from pathlib import Path
 from bench import cold, incident, operated, pieces, scale, stacks
 from bench.figures import Figure, table
 from lokeys.clock import utc_now
-from lokeys.core.finding import time_to_json
+from lokeys.core.findings.finding import time_to_json
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "bench.json"

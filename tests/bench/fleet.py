@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lokeys.clock import utc_now
-from lokeys.core.finding import time_to_json
+from lokeys.core.findings.finding import time_to_json
 from lokeys.core.rbac import operator_roles, route_roles
-from lokeys.core.storagecredential.crd import crd
-from lokeys.core.storagecredential.parse import parse
+from lokeys.core.route.resource.crd import crd
+from lokeys.core.route.resource.parse import parse
 from lokeys.kube.client import Api, Object
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.resources import (

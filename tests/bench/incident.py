@@ -23,22 +23,15 @@ from bench.figures import Figure
 from e2e.operators import Installation, running, wait_led
 from e2e.sight import SECRET, Pair
 from e2e.world import Homelab, Loop
-from lokeys.adapters.external_secrets import FORCE_SYNC
-from lokeys.adapters.loki import parse_metrics
+from lokeys.adapters.kubernetes.external_secrets import FORCE_SYNC
+from lokeys.adapters.loki.pod import parse_metrics
 from lokeys.clock import utc_now
-from lokeys.core.storagecredential.crd import crd
+from lokeys.core.route.resource.crd import crd
 from lokeys.http_server import Handler, Request, Response
 from lokeys.kube.client import Api, Object
 from lokeys.kube.kubeconfig import load
-from lokeys.kube.resources import (
-    EXTERNAL_SECRET,
-    POD,
-    STORAGE_CREDENTIAL,
-    Resource,
-)
-from lokeys.kube.resources import (
-    SECRET as SECRETS,
-)
+from lokeys.kube.resources import EXTERNAL_SECRET, POD, STORAGE_CREDENTIAL, Resource
+from lokeys.kube.resources import SECRET as SECRETS
 from parts.build import program
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet.node import Kubelet

@@ -20,7 +20,7 @@ from bench.figures import Figure
 from bench.watched import Operator, cpu_s, kinds_of, writes_in
 from lokeys.core.operate.status import VERIFIED
 from lokeys.core.rbac import Account, StackWish, all_stacks_roles, operator_roles
-from lokeys.core.storagecredential.crd import crd
+from lokeys.core.route.resource.crd import crd
 from lokeys.kube.client import Api, Object
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.resources import CONFIG_MAP, LOKI_STACK, SECRET, Resource

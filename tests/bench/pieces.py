@@ -14,13 +14,13 @@ import msgspec
 from bench.figures import Figure
 from bench.stub import metrics_page
 from builders import look
-from lokeys.adapters.aws_sign import Call, signed
-from lokeys.adapters.loki import parse_metrics
+from lokeys.adapters.aws.sign import Call, signed
+from lokeys.adapters.loki.pod import parse_metrics
 from lokeys.clock import utc_now
-from lokeys.core.conditions import status
-from lokeys.core.plan import Policy
+from lokeys.core.route.conditions import status
+from lokeys.core.route.plan import Policy
 from lokeys.core.sensitive import KeyPair, Sensitive
-from lokeys.engine.look import judge
+from lokeys.engine.route.look import judge
 from lokeys.kube.informer import InformerSet, Scope
 from lokeys.kube.queue import WorkQueue
 from lokeys.kube.resources import SECRET

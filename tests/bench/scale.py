@@ -16,7 +16,7 @@ from bench.fleet import KEYS, SYSTEM, Fleet
 from bench.watched import Operator, cpu_s, kinds_of, writes_in
 from lokeys.kube.client import Object
 from lokeys.kube.resources import SECRET, STORAGE_CREDENTIAL
-from lokeys.operator.controller import LOOK_EVERY_S
+from lokeys.operator.routes.reconciler import LOOK_EVERY_S
 from parts.kubernetes import Kubernetes
 from parts.process import Process, free_ports
 

@@ -21,8 +21,8 @@ from typing import Any
 import yaml
 
 from bench.figures import Figure
-from lokeys.adapters.manifests import read
-from lokeys.core.loki.render import RenderOptions, render
+from lokeys.adapters.files.manifests import read
+from lokeys.core.stack.render.render import RenderOptions, render
 from lokeys.core.text.yaml import documents
 from lokeys.core.validation.validate import validate
 from manifests.lokistack import NOW, SIZES, Choice

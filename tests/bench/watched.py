@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from lokeys.core.metrics import LOOK_SECONDS
+from lokeys.operator.metric_names import LOOK_SECONDS
 from parts.kubernetes import Kubernetes
 from parts.process import Process
 

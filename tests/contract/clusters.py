@@ -12,9 +12,9 @@ from typing import Any, Protocol, TypeVar
 import httpx2
 
 from contract.stores import Store, fresh
-from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.adapters.objects import LiveObjects
+from lokeys.adapters.kubernetes.cluster import Cluster
+from lokeys.adapters.kubernetes.objects import LiveObjects
 from lokeys.clock import utc_now
 from lokeys.core.sensitive import Fingerprinter, Sensitive
 from lokeys.demo.parts.crds import rook_crds

@@ -8,13 +8,14 @@ from typing import TypeVar
 import pytest
 
 from contract.stores import StandInStore, Store, fresh, pair_of
+from lokeys.adapters.ceph.rgw import Misrouted, RgwAdmin, RgwSourcePort, live_keys
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.adapters.rgw import Misrouted, RgwAdmin, RgwSourcePort, live_keys
 from lokeys.clock import utc_now
-from lokeys.core.model import PairKeys, Ref, RgwSource, SecretRef
-from lokeys.core.model import RgwAdmin as RgwAdminSpec
+from lokeys.core.place import Ref
+from lokeys.core.route.model import PairKeys, RgwSource, SecretRef
+from lokeys.core.route.model import RgwAdmin as RgwAdminSpec
+from lokeys.core.route.snapshot import SourceState, Why
 from lokeys.core.sensitive import Fingerprinter, KeyPair, Sensitive
-from lokeys.core.snapshot import SourceState, Why
 from lokeys.demo.parts.object_store import Fault
 from lokeys.errors import Forbidden, NotFound, NotReadable, Transient, Unreachable
 from lokeys.ports import Reading

@@ -16,19 +16,19 @@ from email.utils import format_datetime
 import httpx2
 import pytest
 
-from lokeys.adapters.azure_sign import authorization
+from lokeys.adapters.azure.sign import authorization
 from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.adapters.objects import LiveObjects
-from lokeys.adapters.token_request import TokenRequests
+from lokeys.adapters.kubernetes.objects import LiveObjects
+from lokeys.adapters.kubernetes.token_request import TokenRequests
 from lokeys.clock import utc_now
-from lokeys.core.lokistack.model import LokiStack, Size
 from lokeys.core.sensitive import Sensitive
-from lokeys.core.storage.read import read_storage
-from lokeys.core.storage.secret_data import secret_data
-from lokeys.core.trust.identity import AccountKey
-from lokeys.core.trust.verification import Verification
-from lokeys.engine.verify import Verifier
+from lokeys.core.stack.resource.model import LokiStack, Size
+from lokeys.core.stack.storage.read import read_storage
+from lokeys.core.stack.storage.secret_data import secret_data
+from lokeys.core.trust.tries.identity import AccountKey
+from lokeys.core.trust.tries.verification import Verification
+from lokeys.engine.stack.verify import Verifier
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from parts.clouds.stores import Azurite

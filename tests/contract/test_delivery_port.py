@@ -16,15 +16,16 @@ from contract.clusters import FINGERPRINTER, until
 from contract.deliveries import SECRET, Background, Cluster, Delivery, PlainCluster
 from contract.serving import serve
 from contract.stores import pair_of
-from lokeys.adapters.cluster import Cluster as Way
-from lokeys.adapters.external_secrets import ExternalSecretPort
-from lokeys.adapters.objects import LiveObjects
-from lokeys.adapters.secrets import KubernetesSecretPort
+from lokeys.adapters.kubernetes.cluster import Cluster as Way
+from lokeys.adapters.kubernetes.external_secrets import ExternalSecretPort
+from lokeys.adapters.kubernetes.objects import LiveObjects
+from lokeys.adapters.kubernetes.secrets import KubernetesSecretPort
 from lokeys.clock import utc_now
-from lokeys.core.external_secrets.onepassword import ItemField, connect_of, item_field
-from lokeys.core.external_secrets.reading import Field, read
-from lokeys.core.model import ExternalSecretRef, PairKeys, Ref, SecretRef
-from lokeys.core.snapshot import DeliveryState, SecretState
+from lokeys.core.kubernetes.external_secrets.onepassword import ItemField, connect_of, item_field
+from lokeys.core.kubernetes.external_secrets.reading import Field, read
+from lokeys.core.place import Ref
+from lokeys.core.route.model import ExternalSecretRef, PairKeys, SecretRef
+from lokeys.core.route.snapshot import DeliveryState, SecretState
 from lokeys.demo.parts.connect import ConnectServer
 from lokeys.demo.parts.external_secrets import ExternalSecrets
 from lokeys.demo.parts.kubernetes import KubernetesApi

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from contract.clusters import RealPlace, home
-from lokeys.adapters.external_secrets import FORCE_SYNC, ExternalSecretPort
-from lokeys.core.model import ExternalSecretRef
+from lokeys.adapters.kubernetes.external_secrets import FORCE_SYNC, ExternalSecretPort
+from lokeys.core.route.model import ExternalSecretRef
 from lokeys.kube.resources import EXTERNAL_SECRET_V1BETA1, SECRET_STORE_V1BETA1, Resource
 from parts.kubernetes import Kubernetes
 

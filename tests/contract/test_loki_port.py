@@ -13,14 +13,14 @@ import httpx2
 import pytest
 
 from contract.clusters import FINGERPRINTER, until
-from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.adapters.loki import KubernetesLoki
-from lokeys.adapters.objects import LiveObjects
-from lokeys.adapters.workloads import KubernetesWorkloads
+from lokeys.adapters.kubernetes.cluster import Cluster
+from lokeys.adapters.kubernetes.objects import LiveObjects
+from lokeys.adapters.kubernetes.workloads import KubernetesWorkloads
+from lokeys.adapters.loki.pod import KubernetesLoki
 from lokeys.clock import utc_now
-from lokeys.core.model import MetricsEndpoint, Workload
-from lokeys.core.snapshot import LokiMetrics, PodState, Unreadable
+from lokeys.core.route.model import MetricsEndpoint, Workload
+from lokeys.core.route.snapshot import LokiMetrics, PodState, Unreadable
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from parts.kubelet.node import Kubelet

@@ -23,10 +23,10 @@ from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.http import Bounds, Dial, NoAnswer, Reason, Reply, bounded_request
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.clock import utc_now
-from lokeys.core.model import Bucket
 from lokeys.core.proxies import Proxies, from_environment
+from lokeys.core.route.model import Bucket
 from lokeys.core.sensitive import KeyPair, Sensitive
-from lokeys.core.trust.identity import S3Place
+from lokeys.core.trust.tries.identity import S3Place
 from lokeys.demo.parts.object_store import ObjectStore
 from lokeys.http_server import Request, Response, json
 from lokeys.kube.client import Api

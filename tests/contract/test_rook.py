@@ -16,11 +16,11 @@ import pytest
 from contract.clusters import Home, Place, RealPlace, StandInPlace, home, until
 from contract.serving import serve
 from contract.stores import RealStore, StandInStore, Store, fresh, pair_of
-from lokeys.adapters.rook import Reader, RookSourcePort
-from lokeys.adapters.s3 import S3Store
+from lokeys.adapters.aws.s3 import S3Store
+from lokeys.adapters.ceph.rook import RookSourcePort, SourceReader
 from lokeys.clock import utc_now
-from lokeys.core.model import Bucket, RookSource
-from lokeys.core.snapshot import SourceState
+from lokeys.core.route.model import Bucket, RookSource
+from lokeys.core.route.snapshot import SourceState
 from lokeys.demo.parts.object_store import ObjectStore
 from lokeys.demo.parts.rook import CEPH_CLUSTER, FINALIZER, Rook
 from lokeys.demo.parts.rook_rgw import RookRgw
@@ -86,7 +86,7 @@ class Scene:
 
     def port(self, **spec: Any) -> RookSourcePort:
         source = RookSource(user=self.user, namespace=self.home.namespace, **spec)
-        reader = Reader(namespace=self.home.namespace)
+        reader = SourceReader(namespace=self.home.namespace)
         return RookSourcePort(self.home.cluster, source, reader=reader)
 
     async def passes(self) -> int:

@@ -10,9 +10,9 @@ import pytest
 
 from contract.clusters import Home, Place, RealPlace, StandInPlace, home
 from contract.stores import pair_of
-from lokeys.adapters.secrets import KubernetesSecretPort
-from lokeys.core.model import PairKeys, SecretRef
-from lokeys.core.snapshot import SecretState, Why
+from lokeys.adapters.kubernetes.secrets import KubernetesSecretPort
+from lokeys.core.route.model import PairKeys, SecretRef
+from lokeys.core.route.snapshot import SecretState, Why
 from lokeys.errors import Conflict, NeedsHuman
 from lokeys.kube.resources import SECRET
 

@@ -11,14 +11,14 @@ import httpx2
 import pytest
 
 from contract.stores import StandInStore, Store, fresh, pair_of
-from lokeys.adapters import aws_sign
+from lokeys.adapters.aws import sign as aws_sign
+from lokeys.adapters.aws.s3 import S3Store, probe_name
 from lokeys.adapters.http import Bounds, Dial, bounded_request
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.adapters.s3 import S3Store, probe_name
 from lokeys.clock import utc_now
-from lokeys.core.model import Bucket
+from lokeys.core.findings.verdict import REFUSED, Answer, Depth, StoreVerdict
+from lokeys.core.route.model import Bucket
 from lokeys.core.sensitive import KeyPair
-from lokeys.core.snapshot import REFUSED, Answer, Depth, StoreVerdict
 from lokeys.demo.parts.object_store import Fault
 from lokeys.errors import Forbidden, NeedsHuman, Transient, Unreachable
 from lokeys.ports import Clock

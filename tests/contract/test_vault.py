@@ -14,13 +14,14 @@ import pytest
 
 from contract.serving import serve
 from contract.stores import pair_of
-from lokeys.adapters.connect import Connect
 from lokeys.adapters.http import make_client
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.adapters.onepassword import OnePasswordPort
-from lokeys.core.model import OnePasswordVault, PairKeys, SecretKeyRef
+from lokeys.adapters.onepassword.connect import Connect
+from lokeys.adapters.onepassword.item import OnePasswordPort
+from lokeys.core.kubernetes.references import SecretKeyRef
+from lokeys.core.route.model import OnePasswordVault, PairKeys
+from lokeys.core.route.snapshot import VaultFault, VaultState, Why
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
-from lokeys.core.snapshot import VaultFault, VaultState, Why
 from lokeys.demo.parts.connect import ConnectServer, Fault
 from lokeys.errors import (
     Conflict,

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from contract.web_identity import World
-from lokeys.core.trust.verification import Verification
+from lokeys.core.trust.tries.verification import Verification
 from parts.kubernetes import Kubernetes
 from parts.process import free_ports
 

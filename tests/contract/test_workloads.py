@@ -11,13 +11,14 @@ import pytest
 
 from builders import TRUSTED, A, B, a_pod, content, look, said_by
 from contract.clusters import FINGERPRINTER, Home, RealPlace, home, until
-from lokeys.adapters.cluster import Cluster
-from lokeys.adapters.objects import LiveObjects
-from lokeys.adapters.workloads import KubernetesWorkloads
+from lokeys.adapters.kubernetes.cluster import Cluster
+from lokeys.adapters.kubernetes.objects import LiveObjects
+from lokeys.adapters.kubernetes.workloads import KubernetesWorkloads
 from lokeys.clock import utc_now
-from lokeys.core.model import Workload
-from lokeys.core.plan import Action, Plan, Policy, plan
-from lokeys.core.snapshot import LokiMetrics, Memory, PodState, WorkloadState
+from lokeys.core.route.memory import Memory
+from lokeys.core.route.model import Workload
+from lokeys.core.route.plan import Action, Plan, Policy, plan
+from lokeys.core.route.snapshot import LokiMetrics, PodState, WorkloadState
 from lokeys.errors import Conflict, Waiting
 from lokeys.kube.client import Api, Object
 from lokeys.kube.kubeconfig import load

@@ -10,7 +10,7 @@ import pytest
 from e2e.canary import assert_no_secret_shows
 from e2e.operators import Installation, Operator, wait_led
 from e2e.world import Homelab, Loop
-from lokeys.core.storagecredential.crd import crd
+from lokeys.core.route.resource.crd import crd
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from e2e.sight import SECRET, Json, Pair
 from e2e.world import ITEM, Homelab
 from lokeys.clock import utc_now
-from lokeys.core.consent import ALLOWED_URLS
+from lokeys.core.kubernetes.consent import ALLOWED_URLS
 from lokeys.http_server import Request
 from parts.process import wait_for
 

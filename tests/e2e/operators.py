@@ -16,16 +16,16 @@ import httpx2
 
 from e2e.sight import Json
 from e2e.world import Homelab
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 from lokeys.core.rbac import (
     Account,
-    Known,
+    RouteFacts,
     StackWish,
     all_stacks_roles,
     operator_roles,
     route_roles,
 )
-from lokeys.core.storagecredential.parse import parse
+from lokeys.core.route.resource.parse import parse
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
 
@@ -141,7 +141,7 @@ class Installation:
 
     def allow(self, home: Homelab, manifest: Json) -> None:
         """Apply what `lokeys rbac` prints for the route."""
-        known = Known(
+        known = RouteFacts(
             key_secrets=home.key_secrets or (home.generated,),
             generated=not home.key_secrets,
             secret_store=Ref("SecretStore", "onepassword", home.monitoring),

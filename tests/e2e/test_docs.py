@@ -14,7 +14,7 @@ import pytest
 
 from e2e.pages import ROOT, blocks
 from e2e.world import Homelab, Loop
-from lokeys.core.storagecredential.crd import crd
+from lokeys.core.route.resource.crd import crd
 from parts.build import program
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet.node import Kubelet

@@ -13,7 +13,7 @@ from e2e import hands
 from e2e.rights import forbidden, granted, used
 from e2e.sight import Json
 from e2e.world import Homelab, Loop, Said
-from lokeys.core.storagecredential.crd import crd
+from lokeys.core.route.resource.crd import crd
 from parts.external_secrets import ExternalSecrets
 from parts.kubernetes import Kubernetes
 from parts.plugin import run_kubelet

@@ -19,8 +19,8 @@ from e2e.operators import Operator
 from e2e.rights import Right, forbidden, granted, used
 from e2e.sight import SECRET
 from e2e.world import Homelab, Loop
-from lokeys.core.lokistack.crd import crd as lokistack_crd
-from lokeys.core.storagecredential.crd import crd
+from lokeys.core.route.resource.crd import crd
+from lokeys.core.stack.resource.crd import crd as lokistack_crd
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes

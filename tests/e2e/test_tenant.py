@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from e2e.operators import Installation, Operator
-from lokeys.adapters.token_request import TokenRequests
-from lokeys.core.model import Ref
-from lokeys.core.rbac import Known, route_roles
-from lokeys.core.storagecredential.parse import parse
+from lokeys.adapters.kubernetes.token_request import TokenRequests
+from lokeys.core.place import Ref
+from lokeys.core.rbac import RouteFacts, route_roles
+from lokeys.core.route.resource.parse import parse
 from lokeys.demo.parts.crds import rook_crds
 from lokeys.errors import NeedsHuman
 from lokeys.kube.client import Api
@@ -158,7 +158,7 @@ class Place:
 
     def follow(self, manifest: Json, *secrets: str) -> None:
         """Grant the route's rights, and the operator more Secrets of the source than it needs."""
-        known = Known(key_secrets=secrets, generated=True)
+        known = RouteFacts(key_secrets=secrets, generated=True)
         roles = route_roles(parse(manifest), account=self.installation.account, known=known)
         self.kubernetes.apply(*roles)
         self.kubernetes.apply(manifest)

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from lokeys.core.findings.link import Link, held
 from lokeys.core.proxies import Proxies
 from lokeys.core.sensitive import KeyPair, Sensitive
-from lokeys.core.trust.identity import Place, ServiceAccountKey, StaticKey, Trust
-from lokeys.core.trust.verification import Link, LinkName, held
+from lokeys.core.trust.tries.identity import Place, ServiceAccountKey, StaticKey, Trust
+from lokeys.core.trust.tries.verification import LinkName
 from lokeys.ports import Credential, Exchanged, IssuedToken
 
 TEMPORARY = KeyPair(

@@ -15,25 +15,24 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lokeys.core.consent import Consent, Trying, origins
-from lokeys.core.model import Bucket, Hop, OnePasswordVault, Ref, RouteSpec, source_ref
-from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
-from lokeys.core.snapshot import (
-    Answer,
+from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
+from lokeys.core.kubernetes.consent import Consent, Trying, origins
+from lokeys.core.place import Hop, Ref
+from lokeys.core.route.model import Bucket, OnePasswordVault, RouteSpec, source_ref
+from lokeys.core.route.snapshot import (
     DeliveryState,
-    Depth,
     LogLine,
     LokiMetrics,
     PodState,
     RookUser,
     SecretState,
     SourceState,
-    StoreVerdict,
     Unreadable,
     VaultFault,
     VaultState,
     WorkloadState,
 )
+from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
 from lokeys.errors import Conflict, NotFound, Unreachable
 from lokeys.kube.replies import NoSuchKind
 from lokeys.ports import Fleet, Reading, RoutePorts

@@ -12,13 +12,13 @@ from fakes.ports import FakeObjects, World
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
 from lokeys.cli.session import Session
-from lokeys.core.lokistack.model import LokiStack
-from lokeys.core.model import RouteSpec
-from lokeys.core.snapshot import Memory
-from lokeys.core.storage.model import Storage
-from lokeys.core.storage.secret_data import SecretData
-from lokeys.core.trust.verification import Verification
-from lokeys.engine.act import RemainingLease
+from lokeys.core.route.memory import Memory
+from lokeys.core.route.model import RouteSpec
+from lokeys.core.stack.resource.model import LokiStack
+from lokeys.core.stack.storage.model import Storage
+from lokeys.core.stack.storage.secret_data import SecretData
+from lokeys.core.trust.tries.verification import Verification
+from lokeys.engine.route.act import RemainingLease
 from lokeys.errors import LeaseLost
 
 STORAGE_CREDENTIAL: dict[str, Any] = {

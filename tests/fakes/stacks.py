@@ -8,23 +8,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lokeys.core.loki.hashes import secret_hash, store_hash, tenants_hash
-from lokeys.core.lokistack.model import LokiStack
-from lokeys.core.lokistack.parse import parse
-from lokeys.core.model import Ref
-from lokeys.core.operate.course import Course, decide, plan
+from lokeys.core.findings.link import Link
+from lokeys.core.operate.decision import Decision, decide, plan
 from lokeys.core.operate.intents import Intent, kept_images
 from lokeys.core.operate.live import Live, Pod, PodState, Rollout, Workload
 from lokeys.core.operate.snapshot import StackSnapshot, Trial
 from lokeys.core.operate.status import status_of
+from lokeys.core.place import Ref
+from lokeys.core.route.snapshot import LokiMetrics
 from lokeys.core.sensitive import Fingerprinter, Sensitive
-from lokeys.core.snapshot import LokiMetrics
-from lokeys.core.storage.model import CloudEnvironment
-from lokeys.core.storage.secret_data import secret_data
-from lokeys.core.trust.verification import Link, LinkName, Verification
-from lokeys.core.validation.around import Around
-from lokeys.core.validation.objects import Objects
-from lokeys.core.validation.stacks import view_stack
+from lokeys.core.stack.render.hashes import secret_hash, store_hash, tenants_hash
+from lokeys.core.stack.resource.model import LokiStack
+from lokeys.core.stack.resource.parse import parse
+from lokeys.core.stack.storage.model import CloudEnvironment
+from lokeys.core.stack.storage.secret_data import secret_data
+from lokeys.core.stack.validation.context import Around
+from lokeys.core.stack.validation.objects import PlacedObjects
+from lokeys.core.stack.validation.stacks import view_stack
+from lokeys.core.trust.tries.verification import LinkName, Verification
 from manifests.lokistack import NAMESPACE, NOW, Choice
 
 UID = "11111111-aaaa-4bbb-8ccc-000000000001"
@@ -95,7 +96,7 @@ class StackWorld:
         ref = Ref("LokiStack", "my-stack", NAMESPACE)
         stack = Given({**self.manifest, "status": self.status})
         named = [each for each in (self.secret, self.managed, *self.others) if each is not None]
-        objects = Objects([stack, *map(Given, named)], namespace=NAMESPACE)
+        objects = PlacedObjects([stack, *map(Given, named)], namespace=NAMESPACE)
         around = Around(
             objects=objects, now=self.now, environment=environment, absent="does not exist"
         )
@@ -129,11 +130,11 @@ class StackWorld:
         }
         return tenants_hash(stack.tenants if stack else None, there, KEY, stack=ref)
 
-    def decide(self) -> Course:
+    def decide(self) -> Decision:
         snapshot = self.snapshot()
         return decide(snapshot, plan(snapshot))
 
-    def step(self) -> Course:
+    def step(self) -> Decision:
         """Decide, do it, write the status."""
         course = self.decide()
         for intent in (*course.config, *course.workloads):

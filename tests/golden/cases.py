@@ -23,18 +23,19 @@ import yaml
 from builders import NOW
 from golden.operated import operated_findings
 from golden.stories import read_story
-from lokeys.adapters.manifests import read
+from lokeys.adapters.files.manifests import read
 from lokeys.cli.operator_environment import cloud_environment
-from lokeys.core.diagnosis import diagnose
-from lokeys.core.finding import Confidence, Finding, finding_to_json, ranked
-from lokeys.core.lokistack.model import LokiStack, Size
-from lokeys.core.model import Ref
-from lokeys.core.plan import Plan, Policy, plan
+from lokeys.core.findings.finding import Confidence, Finding, finding_to_json, ranked
+from lokeys.core.findings.link import Link, Untried
+from lokeys.core.place import Ref
+from lokeys.core.route.diagnosis import diagnose
+from lokeys.core.route.plan import Plan, Policy, plan
+from lokeys.core.stack.resource.model import LokiStack, Size
 from lokeys.core.trust.answers import Answers
 from lokeys.core.trust.clouds import check, doubts, needs_of
 from lokeys.core.trust.fetched import Fetched, Kind
-from lokeys.core.trust.telling import findings_of
-from lokeys.core.trust.verification import Link, LinkName, Untried, Verification
+from lokeys.core.trust.tries.findings import findings_of
+from lokeys.core.trust.tries.verification import LinkName, Verification
 from lokeys.core.validation.validate import validate
 
 HERE = Path(__file__).parent

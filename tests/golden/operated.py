@@ -21,15 +21,15 @@ from typing import Any
 import yaml
 
 from fakes.stacks import StackWorld, refused
-from lokeys.core.catalogue import operation
-from lokeys.core.finding import Finding
-from lokeys.core.model import Ref
+from lokeys.core.findings.catalogue import operation
+from lokeys.core.findings.finding import Finding
 from lokeys.core.operate.adoption import rulers_account_changes
-from lokeys.core.operate.course import decide, plan
+from lokeys.core.operate.decision import decide, plan
 from lokeys.core.operate.live import Live
 from lokeys.core.operate.status import faults_of
-from lokeys.core.storage.telling import tell
-from lokeys.core.trust.verification import LinkName
+from lokeys.core.place import Ref
+from lokeys.core.stack.storage.wording import tell
+from lokeys.core.trust.tries.verification import LinkName
 from manifests.lokistack import NAMESPACE
 
 

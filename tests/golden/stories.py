@@ -27,31 +27,30 @@ import yaml
 
 import builders
 from builders import NOW, a_pair, a_pod, a_route, a_workload, look, said
-from lokeys.core.loki_log import complaints
-from lokeys.core.model import (
+from lokeys.core.findings.verdict import Answer, StoreVerdict
+from lokeys.core.place import Ref
+from lokeys.core.route.loki_log import complaints
+from lokeys.core.route.memory import Memory
+from lokeys.core.route.model import (
     AwsIamSource,
     ExternalSecretRef,
     OnePasswordVault,
-    Ref,
     RgwSource,
     RookSource,
     SecretSource,
 )
-from lokeys.core.sensitive import PairFacts
-from lokeys.core.snapshot import (
-    Answer,
+from lokeys.core.route.snapshot import (
     DeliveryState,
     LiveKey,
     LokiMetrics,
-    Memory,
     PodState,
     SecretState,
     Snapshot,
     SourceState,
-    StoreVerdict,
     VaultState,
     WorkloadState,
 )
+from lokeys.core.sensitive import PairFacts
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SOURCES = {

@@ -13,13 +13,13 @@ import yaml
 
 from builders import a_pod, look
 from golden.cases import Case, cases
-from lokeys.core import catalogue
-from lokeys.core.catalogue import RULES, explain
-from lokeys.core.causes import CAUSES
-from lokeys.core.complaints import COMPLAINTS, Complaint
-from lokeys.core.diagnosis import diagnose
-from lokeys.core.finding import Remedy, Rule, Severity
-from lokeys.core.loki_log import complaints
+from lokeys.core.findings import catalogue
+from lokeys.core.findings.catalogue import RULES, explain
+from lokeys.core.findings.causes import CAUSES
+from lokeys.core.findings.finding import Remedy, Rule, Severity
+from lokeys.core.route.complaints import COMPLAINTS, Complaint
+from lokeys.core.route.diagnosis import diagnose
+from lokeys.core.route.loki_log import complaints
 
 SOURCES = Path(catalogue.__file__).parents[2]
 

@@ -15,14 +15,14 @@ import yaml
 from builders import NOW
 from golden.cases import HERE, INPUT, _tried, cases
 from golden.stories import read_story
-from lokeys.adapters.manifests import read
+from lokeys.adapters.files.manifests import read
 from lokeys.cli.looking import addressed
 from lokeys.cli.operator_environment import cloud_environment
-from lokeys.cli.routes import Route
-from lokeys.core.catalogue import RULES
-from lokeys.core.diagnosis import diagnose
-from lokeys.core.finding import Finding, readable_remedy
-from lokeys.core.model import Ref
+from lokeys.cli.routes import NamedRoute
+from lokeys.core.findings.catalogue import RULES
+from lokeys.core.findings.finding import Finding, readable_remedy
+from lokeys.core.place import Ref
+from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.trust.answers import Answers, Unfit
 from lokeys.core.trust.clouds import check, needs_of
 from lokeys.core.trust.fetched import Fetched, Kind, NotThis
@@ -93,9 +93,9 @@ def test_doctor_prints_no_foreign_command(names: list[str], tmp_path: Path) -> N
             for number, snapshot in enumerate(spoilt(seen)):
                 spec = snapshot.spec
                 routes = (
-                    Route(spec=spec, owner=spec.ref),
-                    Route(spec=spec, owner=spec.ref, file=hostile("a.yaml", number)),
-                    Route(spec=spec, owner=Ref("StatefulSet", spec.name, spec.namespace)),
+                    NamedRoute(spec=spec, owner=spec.ref),
+                    NamedRoute(spec=spec, owner=spec.ref, file=hostile("a.yaml", number)),
+                    NamedRoute(spec=spec, owner=Ref("StatefulSet", spec.name, spec.namespace)),
                 )
                 for finding in diagnose(snapshot).findings:
                     yield from (addressed(finding, route) for route in routes)

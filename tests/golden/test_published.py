@@ -11,8 +11,8 @@ import pytest
 from builders import NOW
 from golden.cases import HERE, INPUT
 from golden.published import against_junit, against_sarif
-from lokeys.adapters.manifests import read
-from lokeys.core.finding import Severity
+from lokeys.adapters.files.manifests import read
+from lokeys.core.findings.finding import Severity
 from lokeys.core.validation.junit import junit
 from lokeys.core.validation.sarif import sarif
 from lokeys.core.validation.validate import Validation, validate

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from lokeys.core.lokistack.model import API_VERSION, LokiStack
-from lokeys.core.lokistack.parse import parse
-from lokeys.core.model import Ref
-from lokeys.core.storage.model import CloudEnvironment, Storage
-from lokeys.core.storage.read import read_storage
-from lokeys.core.storage.secret_data import secret_data
+from lokeys.core.place import Ref
+from lokeys.core.stack.resource.model import API_VERSION, LokiStack
+from lokeys.core.stack.resource.parse import parse
+from lokeys.core.stack.storage.model import CloudEnvironment, Storage
+from lokeys.core.stack.storage.read import read_storage
+from lokeys.core.stack.storage.secret_data import secret_data
 from manifests.pairs import cover
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

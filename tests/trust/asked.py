@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from lokeys.core.trust.answers import Answers
-from lokeys.core.trust.aws import AwsNeeds, aws_needs
-from lokeys.core.trust.azure import AzureNeeds, azure_needs
+from lokeys.core.trust.aws.needs import AwsNeeds, aws_needs
+from lokeys.core.trust.azure.needs import AzureNeeds, azure_needs
 from lokeys.core.trust.clouds import Needs, needs_of, prerequisites
-from lokeys.core.trust.gcp import GcpNeeds, gcp_needs
-from lokeys.core.trust.shell import Prerequisites
+from lokeys.core.trust.gcp.needs import GcpNeeds, gcp_needs
+from lokeys.core.trust.printed.shell import Prerequisites
 
 ISSUER = "https://oidc.example.com/id/1"
 STACK = {"--namespace": "logging", "--name": "my-stack", "--issuer": ISSUER}

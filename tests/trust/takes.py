@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether documents as they are printed take a token."""
 
-from lokeys.core.trust.aws import AwsNeeds, assume_request, trust_policy
-from lokeys.core.trust.aws_policy import Decision, decide, statements_of
-from lokeys.core.trust.azure import AzureNeeds, federated_credentials
-from lokeys.core.trust.check_azure import credentials_of
-from lokeys.core.trust.check_gcp import members, provider_of
+from lokeys.core.trust.accounts import Claims
+from lokeys.core.trust.aws.needs import AwsNeeds, assume_request, trust_policy
+from lokeys.core.trust.aws.policy import Decision, decide, statements_of
+from lokeys.core.trust.azure.check import credentials_of
+from lokeys.core.trust.azure.needs import AzureNeeds, federated_credentials
 from lokeys.core.trust.clouds import Needs
-from lokeys.core.trust.gcp import USER_ROLE, GcpNeeds, provider_document, service_account_policy
-from lokeys.core.trust.who import Claims
+from lokeys.core.trust.gcp.check import members, provider_of
+from lokeys.core.trust.gcp.needs import (
+    USER_ROLE,
+    GcpNeeds,
+    provider_document,
+    service_account_policy,
+)
 
 
 def takes(needs: Needs, claims: Claims) -> bool:

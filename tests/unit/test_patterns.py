@@ -33,23 +33,23 @@ LONGEST_S = 0.2
 MISFIT = "\x00"
 
 BOUNDED = {
-    "core/durations.py _DURATION": (100, "go_duration"),
-    "core/durations.py _PART": (100, "go_duration"),
-    "core/storage/addresses.py _REGION": (31, "is_region"),
-    "core/trust/cel.py _TOKENS": (4096, "holds"),
-    "core/loki_log.py _PAIR": (16_384, "complaints"),
-    "core/loki_log.py _STREAM": (16_384, "complaints"),
-    "core/loki_log.py _ESCAPED": (16_384, "complaints"),
+    "core/text/durations.py _DURATION": (100, "go_duration"),
+    "core/text/durations.py _PART": (100, "go_duration"),
+    "core/stack/storage/addresses.py _REGION": (31, "is_region"),
+    "core/trust/gcp/cel.py _TOKENS": (4096, "holds"),
+    "core/route/loki_log.py _PAIR": (16_384, "complaints"),
+    "core/route/loki_log.py _STREAM": (16_384, "complaints"),
+    "core/route/loki_log.py _ESCAPED": (16_384, "complaints"),
 }
 """How long a text is at most, and what sees to that."""
 
 NOT_ATTACKED = {
-    "core/storage/values.py wanted": "of a table; attacked as part of a Secret",
-    "core/storagecredential/rules.py pattern": "of the schema; attacked as part of a resource",
-    "core/storagecredential/validate.py schema['pattern']": "of the schema, as above",
-    "core/checks/delivery.py text": "of a table of plain words",
-    r"core/external_secrets/renaming.py _END.sub('\\\\Z', source)": "an ExternalSecret's own: two "
-    "repeats at most, and a name of 253 characters",
+    "core/stack/storage/values.py wanted": "of a table; attacked as part of a Secret",
+    "core/route/resource/rules.py pattern": "of the schema; attacked as part of a resource",
+    "core/route/resource/validate.py schema['pattern']": "of the schema, as above",
+    "core/route/checks/delivery.py text": "of a table of plain words",
+    r"core/kubernetes/external_secrets/renaming.py _END.sub('\\\\Z', source)": "a pattern out of "
+    "an ExternalSecret: two repeats at most, and 253 characters of a name",
     "demo/parts/kube_views.py ',(?![^(]*\\\\))'": "a stand-in of the demo",
     "demo/parts/loki_store.py f'<{name}>([^<]*)</{name}>'": "a stand-in of the demo",
 }

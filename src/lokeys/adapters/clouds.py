@@ -8,16 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from lokeys.adapters.azure_blob import BlobContainer
-from lokeys.adapters.azure_identity import exchange_at_entra
-from lokeys.adapters.google_identity import exchange_at_google, log_in_at_google
-from lokeys.adapters.google_storage import GcsBucket
+from lokeys.adapters.aws.s3_place import try_s3
+from lokeys.adapters.aws.sts import Sts
+from lokeys.adapters.azure.blob import BlobContainer
+from lokeys.adapters.azure.identity import exchange_at_entra
+from lokeys.adapters.google.identity import exchange_at_google, log_in_at_google
+from lokeys.adapters.google.storage import GcsBucket
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.adapters.s3_place import try_s3
-from lokeys.adapters.sts import Sts
+from lokeys.core.findings.link import Link, broken
 from lokeys.core.proxies import Proxies
 from lokeys.core.sensitive import KeyPair, Sensitive
-from lokeys.core.trust.identity import (
+from lokeys.core.trust.tries.identity import (
     AccessKey,
     AccountKey,
     BlobPlace,
@@ -31,7 +32,7 @@ from lokeys.core.trust.identity import (
     StaticKey,
     Trust,
 )
-from lokeys.core.trust.verification import Link, LinkName, broken
+from lokeys.core.trust.tries.verification import LinkName
 from lokeys.errors import BadInput
 from lokeys.ports import Clock, Credential, Exchanged, IssuedToken
 

@@ -24,7 +24,7 @@ from enum import StrEnum
 import httpx2
 
 from lokeys.core.proxies import NO_PROXIES, Proxies, ProxyAddress, Unusable
-from lokeys.core.storage.certificates import BEGIN, END, bodies
+from lokeys.core.text.certificates import BEGIN, END, bodies
 from lokeys.errors import BadInput, NotReadable, Unreachable
 
 _VIA = "lokeys_proxy"

@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 import httpx2
 import msgspec
 
+from lokeys.adapters.aws.s3_answers import judge_silence
 from lokeys.adapters.http import Bounds, NoAnswer, Reason, Reply, TooLong, bounded_request
-from lokeys.adapters.s3_answers import judge_silence
-from lokeys.core.store_answers import RULE_OF_ANSWER
-from lokeys.core.trust.verification import Link, LinkName, broken, untried
+from lokeys.core.findings.link import Link, broken, untried
+from lokeys.core.findings.store_answers import RULE_OF_ANSWER
+from lokeys.core.trust.tries.verification import LinkName
 
 BOUNDS = Bounds(total_s=10.0, max_bytes=64 << 10)
 

@@ -23,7 +23,7 @@ from functools import partial
 import httpx2
 
 from lokeys.adapters.http import ON_END, NoAnswer, Reason, port_of
-from lokeys.core.finding import time_to_json
+from lokeys.core.findings.finding import time_to_json
 from lokeys.ports import Clock
 
 FIRST_PAUSE = timedelta(seconds=5)

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from lokeys.core.model import Hop, Ref
+from lokeys.core.place import Hop, Ref
+from lokeys.core.route.snapshot import SourceState, Unreadable, VaultFault, VaultState, Why
 from lokeys.core.sensitive import Fingerprint, KeyPair
-from lokeys.core.snapshot import SourceState, Unreadable, VaultFault, VaultState, Why
 from lokeys.errors import NeedsHuman
 from lokeys.ports import Reading
 

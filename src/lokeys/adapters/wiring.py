@@ -6,24 +6,24 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from lokeys.adapters.cluster import Cluster
-from lokeys.adapters.connect import Connect, Token
-from lokeys.adapters.consents import insist_on_token
-from lokeys.adapters.external_secrets import ExternalSecretPort
+from lokeys.adapters.aws.s3 import S3Store
+from lokeys.adapters.ceph.rgw import RgwSourcePort
+from lokeys.adapters.ceph.rook import RookSourcePort, SecretSourcePort, SourceReader, admin_look
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.adapters.loki import KubernetesLoki
-from lokeys.adapters.onepassword import OnePasswordPort
-from lokeys.adapters.rgw import RgwSourcePort
-from lokeys.adapters.rook import Reader, RookSourcePort, SecretSourcePort, admin_look
-from lokeys.adapters.s3 import S3Store
-from lokeys.adapters.secrets import KubernetesSecretPort, value_of
+from lokeys.adapters.kubernetes.cluster import Cluster
+from lokeys.adapters.kubernetes.consents import insist_on_token
+from lokeys.adapters.kubernetes.external_secrets import ExternalSecretPort
+from lokeys.adapters.kubernetes.secrets import KubernetesSecretPort, value_of
+from lokeys.adapters.kubernetes.workloads import KubernetesWorkloads
+from lokeys.adapters.loki.pod import KubernetesLoki
+from lokeys.adapters.onepassword.connect import Connect, Token
+from lokeys.adapters.onepassword.item import OnePasswordPort
 from lokeys.adapters.unread import UnreadableSource, UnreadableVault
-from lokeys.adapters.workloads import KubernetesWorkloads
-from lokeys.core.consent import Trying
-from lokeys.core.model import (
+from lokeys.core.kubernetes.consent import Trying
+from lokeys.core.place import Ref
+from lokeys.core.route.model import (
     AwsIamSource,
     OnePasswordVault,
-    Ref,
     RgwSource,
     RookSource,
     RouteSpec,
@@ -71,7 +71,7 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
 
 def _source(spec: RouteSpec, access: Access) -> SourcePort:
     cluster = access.cluster
-    reader = Reader(namespace=spec.namespace, callers_rights=access.callers_rights)
+    reader = SourceReader(namespace=spec.namespace, callers_rights=access.callers_rights)
     match spec.source:
         case RookSource(admin=admin) as source:
             client = access.clients.trusting(spec.bucket.ca_bundle)

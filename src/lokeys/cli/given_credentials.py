@@ -14,23 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lokeys.adapters.clouds import AllClouds
+from lokeys.adapters.files.manifests import name_of, read
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.adapters.manifests import name_of, read
 from lokeys.cli import screens
 from lokeys.cli.names import named
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
 from lokeys.cli.session import Session, proxies_told, run_session
 from lokeys.clock import utc_now
-from lokeys.core.model import Ref
-from lokeys.core.report import heeded, ignore_of, probe_report
+from lokeys.core.findings.report import heeded, ignore_of, probe_report
+from lokeys.core.place import Ref
 from lokeys.core.sensitive import Sensitive
-from lokeys.core.storage.model import S3, Azure, CredentialMode, Gcs, StorageType
-from lokeys.core.storage.read import read_storage
-from lokeys.core.storage.secret_data import SecretData, secret_data
-from lokeys.core.trust.identity import SESSION
-from lokeys.core.trust.verification import Verification, in_order
-from lokeys.engine.verify import try_key
+from lokeys.core.stack.storage.model import S3, Azure, CredentialMode, Gcs, StorageType
+from lokeys.core.stack.storage.read import read_storage
+from lokeys.core.stack.storage.secret_data import SecretData, secret_data
+from lokeys.core.trust.tries.identity import SESSION
+from lokeys.core.trust.tries.verification import Verification, in_order
+from lokeys.engine.stack.verify import try_key
 from lokeys.errors import BadInput, NotFound
 from lokeys.ports import Clouds, Objects
 
@@ -63,7 +63,7 @@ _NAMES_A_TRUST = {StorageType.S3: "role_arn", StorageType.AZURE: "client_id"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class GivenCredentials:
     """What the command line said: where the credentials are, and what is no secret."""
 
     type: StorageType
@@ -80,7 +80,7 @@ class Given:
 
 
 async def gathered(
-    given: Given, objects: Objects | None, *, namespace: str, environ: Mapping[str, str]
+    given: GivenCredentials, objects: Objects | None, *, namespace: str, environ: Mapping[str, str]
 ) -> SecretData:
     """Return all that is known, as a storage Secret's data. Raises BadInput."""
     if given.name is not None:
@@ -97,7 +97,9 @@ async def gathered(
     return SecretData(ref=ref, values=values, keys=frozenset(values))
 
 
-async def _from_secret(given: Given, objects: Objects | None, ref: Ref) -> dict[str, Sensitive]:
+async def _from_secret(
+    given: GivenCredentials, objects: Objects | None, ref: Ref
+) -> dict[str, Sensitive]:
     if given.file is not None:
         secrets = [item for item in read(given.file) if item.object.get("kind") == "Secret"]
         chosen = [item for item in secrets if given.name in (None, name_of(item))]
@@ -143,14 +145,14 @@ def _content(path: str) -> bytes:
     return content.rstrip(b"\r\n")
 
 
-def run_given(given: Given, options: Options) -> int:
+def run_given(given: GivenCredentials, options: Options) -> int:
     """Try what was handed in, through a cluster where one is needed; return the exit code."""
     if given.from_cluster or options.reach == "forward":
         return run_session(options, lambda session: _in_cluster(given, session))
     return asyncio.run(_from_here(given, options))
 
 
-async def _in_cluster(given: Given, session: Session) -> int:
+async def _in_cluster(given: GivenCredentials, session: Session) -> int:
     return await probe_given(
         given,
         session.clouds,
@@ -161,7 +163,7 @@ async def _in_cluster(given: Given, session: Session) -> int:
     )
 
 
-async def _from_here(given: Given, options: Options) -> int:
+async def _from_here(given: GivenCredentials, options: Options) -> int:
     printer = Printer(no_color=options.no_color)
     async with HttpClients(proxies=proxies_told(printer, options)) as clients:
         clouds = AllClouds(clients=clients, clock=utc_now)
@@ -169,7 +171,7 @@ async def _from_here(given: Given, options: Options) -> int:
 
 
 async def probe_given(  # noqa: PLR0913 - what a try of given credentials hangs on
-    given: Given,
+    given: GivenCredentials,
     clouds: Clouds,
     printer: Printer,
     options: Options,

@@ -7,15 +7,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lokeys.cli.routes import Route
+from lokeys.cli.routes import NamedRoute
 from lokeys.cli.session import Session
-from lokeys.core.consent import Trying
-from lokeys.core.diagnosis import Diagnosis
-from lokeys.core.finding import Finding, Remedy
-from lokeys.core.model import RouteSpec
-from lokeys.core.report import RouteView
+from lokeys.core.findings.finding import Finding, Remedy
+from lokeys.core.kubernetes.consent import Trying
+from lokeys.core.route.diagnosis import Diagnosis
+from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.report import RouteView
 from lokeys.core.text.shell import Command, Joint, command
-from lokeys.engine.look import Look, Lookout, Wishes
+from lokeys.engine.route.look import Look, LookOptions, Lookout
 
 AT_A_TIME = 8
 PROBES = ("off", "read", "write")
@@ -30,7 +30,7 @@ class Seen:
     look: Look
 
 
-async def look_at(session: Session, route: Route, *, probe: str = "read") -> Seen:
+async def look_at(session: Session, route: NamedRoute, *, probe: str = "read") -> Seen:
     """Return a look at one route; a guessed source that proves wrong is left out of it."""
     look = await _look(session, route.spec, route, probe)
     doubt = route.doubt
@@ -44,23 +44,23 @@ async def look_at(session: Session, route: Route, *, probe: str = "read") -> See
     return Seen(view=view, look=look)
 
 
-async def look_at_all(session: Session, routes: Sequence[Route], *, probe: str) -> list[Seen]:
+async def look_at_all(session: Session, routes: Sequence[NamedRoute], *, probe: str) -> list[Seen]:
     """Return a look at each route, a few at a time."""
     turn = asyncio.Semaphore(AT_A_TIME)
 
-    async def one(route: Route) -> Seen:
+    async def one(route: NamedRoute) -> Seen:
         async with turn:
             return await look_at(session, route, probe=probe)
 
     return await asyncio.gather(*map(one, routes))
 
 
-def addressed(finding: Finding, route: Route) -> Finding:
+def addressed(finding: Finding, route: NamedRoute) -> Finding:
     """Return the finding with commands that name the route as it can be named here."""
     return replace(finding, remedy=tuple(_addressed(remedy, route) for remedy in finding.remedy))
 
 
-def _addressed(remedy: Remedy, route: Route) -> Remedy:
+def _addressed(remedy: Remedy, route: NamedRoute) -> Remedy:
     said = remedy.command
     if said is None or said.argv[0] != "lokeys":
         return remedy
@@ -80,7 +80,7 @@ def _addressed(remedy: Remedy, route: Route) -> Remedy:
     return then.showing(lambda: Command(written.argv, (*written.rest, *said.rest)))
 
 
-def _doubted(diagnosis: Diagnosis, route: Route, doubt: str) -> Diagnosis:
+def _doubted(diagnosis: Diagnosis, route: NamedRoute, doubt: str) -> Diagnosis:
     """Return the diagnosis with what could not be told about the route itself."""
     if not doubt:
         return diagnosis
@@ -88,13 +88,13 @@ def _doubted(diagnosis: Diagnosis, route: Route, doubt: str) -> Diagnosis:
     return replace(diagnosis, complete=False, not_read=(*diagnosis.not_read, said))
 
 
-async def _look(session: Session, spec: RouteSpec, route: Route, probe: str) -> Look:
+async def _look(session: Session, spec: RouteSpec, route: NamedRoute, probe: str) -> Look:
     ports = session.wire(spec)
     if not route.written_down:
         # Nobody named this address but Loki's own configuration.
         ports = replace(ports, trying=Trying.LOKI)
     lookout = Lookout(spec=spec, ports=ports, clock=session.clock)
-    wishes = Wishes(probe=probe != "off", logs=True)
+    wishes = LookOptions(probe=probe != "off", logs=True)
     look = await lookout.look(route.memory, wishes=wishes, rivals=route.rivals)
     if probe != "write" or not lookout.triable:
         return look

@@ -20,13 +20,7 @@ from lokeys import __version__
 from lokeys.cli.options import common_options, options_of
 from lokeys.cli.output import Printer, ReaderLeft
 from lokeys.cli.streams import have_streams, silence, unwritten
-from lokeys.errors import (
-    BadInput,
-    Forbidden,
-    LokeysError,
-    NotFound,
-    Unreachable,
-)
+from lokeys.errors import BadInput, Forbidden, LokeysError, NotFound, Unreachable
 
 COMMANDS = {
     "validate": "find every fault of the storage credentials in manifests; asks no cluster",

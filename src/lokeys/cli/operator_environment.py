@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from lokeys.core.loki.options import Images
-from lokeys.core.storage.addresses import role_arn
-from lokeys.core.storage.model import CloudEnvironment
+from lokeys.core.stack.render.options import Images
+from lokeys.core.stack.storage.addresses import role_arn
+from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.errors import BadInput
 
 CLOUD_VARIABLES = {

@@ -6,13 +6,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from lokeys.adapters.cluster import ALLOWED_NAMESPACES, allows
-from lokeys.adapters.consents import insist_on_token
+from lokeys.adapters.kubernetes.cluster import ALLOWED_NAMESPACES, allows
+from lokeys.adapters.kubernetes.consents import insist_on_token
 from lokeys.cli.session import Session
-from lokeys.core.consent import ALLOWED_URLS, Trying
-from lokeys.core.model import OnePasswordVault, Ref, RookSource, RouteSpec, SecretSource, source_ref
-from lokeys.core.snapshot import Snapshot
-from lokeys.core.trying import not_tried
+from lokeys.core.kubernetes.consent import ALLOWED_URLS, Trying
+from lokeys.core.place import Ref
+from lokeys.core.route.model import (
+    OnePasswordVault,
+    RookSource,
+    RouteSpec,
+    SecretSource,
+    source_ref,
+)
+from lokeys.core.route.snapshot import Snapshot
+from lokeys.core.route.trying import not_tried
 from lokeys.errors import LokeysError, NotAllowed
 
 

@@ -7,24 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lokeys.adapters.manifests import Located, name_of, read
+from lokeys.adapters.files.manifests import Located, name_of, read
 from lokeys.cli import screens
 from lokeys.cli.operator_environment import cloud_environment
 from lokeys.cli.output import Line
 from lokeys.cli.session import Session
 from lokeys.cli.stacks import stack_among, stack_from_cluster
-from lokeys.core.finding import Finding
-from lokeys.core.loki.store import mode_of
-from lokeys.core.lokistack.model import LokiStack
-from lokeys.core.model import Ref
-from lokeys.core.report import exit_code, probe_report
-from lokeys.core.storage.model import Storage
-from lokeys.core.storage.read import StorageReading
-from lokeys.core.storage.secret_data import SecretData
-from lokeys.core.trust.identity import accounts_to_try
-from lokeys.core.trust.telling import findings_of
-from lokeys.core.trust.verification import Link, LinkName, Verification
-from lokeys.engine.stack import storage_of
+from lokeys.core.findings.finding import Finding
+from lokeys.core.findings.link import Link
+from lokeys.core.findings.report import exit_code, probe_report
+from lokeys.core.place import Ref
+from lokeys.core.stack.render.store import mode_of
+from lokeys.core.stack.resource.model import LokiStack
+from lokeys.core.stack.storage.model import Storage
+from lokeys.core.stack.storage.read import StorageReading
+from lokeys.core.stack.storage.secret_data import SecretData
+from lokeys.core.trust.tries.findings import findings_of
+from lokeys.core.trust.tries.identity import accounts_to_try
+from lokeys.core.trust.tries.verification import LinkName, Verification
+from lokeys.engine.stack.gather import storage_of
 from lokeys.errors import BadInput, NotFound
 from lokeys.ports import Objects
 

@@ -9,21 +9,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from lokeys.adapters.cluster import allows
-from lokeys.adapters.manifests import Located
-from lokeys.adapters.route_files import route_spec, storage_credential
+from lokeys.adapters.files.manifests import Located
+from lokeys.adapters.files.routes import route_spec, storage_credential
+from lokeys.adapters.kubernetes.cluster import allows
 from lokeys.cli.names import named
 from lokeys.cli.session import Session, opens_bucket
-from lokeys.core.model import Ref, RookSource, RouteSpec, SecretSource, source_ref
-from lokeys.core.snapshot import Memory
-from lokeys.core.storagecredential.parse import Refused, parse
-from lokeys.core.storagecredential.status import memory_from_status
+from lokeys.core.place import Ref
+from lokeys.core.route.claims import RouteClaims
+from lokeys.core.route.memory import Memory
+from lokeys.core.route.model import RookSource, RouteSpec, SecretSource, source_ref
+from lokeys.core.route.resource.parse import Refused, parse
+from lokeys.core.route.resource.status import memory_from_status
 from lokeys.core.text.shell import Command, Joint, command
 from lokeys.core.text.words import shown
-from lokeys.engine.discover import UNKNOWN, Discovered, Discoverer, LokiWorkload, settled
+from lokeys.engine.discover.discoverer import UNKNOWN, Discovered, Discoverer, LokiWorkload, settled
 from lokeys.errors import BadInput, LokeysError, NotFound, NotReadable
 from lokeys.kube.replies import NoSuchKind
-from lokeys.operator.routes import Claims
 
 KIND = "StorageCredential"
 _KINDS = {
@@ -46,7 +47,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class NamedRoute:
     """One route, what describes it, and what lokeys remembers of it."""
 
     spec: RouteSpec
@@ -95,7 +96,7 @@ def ref_of(word: str, namespace: str) -> Ref:
     return Ref(known, named(name), namespace)
 
 
-async def route(session: Session, word: str | None, file: str | None) -> Route:
+async def route(session: Session, word: str | None, file: str | None) -> NamedRoute:
     """Return the one route that is meant. Raises BadInput saying which there are."""
     if file is not None:
         return from_file(session, word, file)
@@ -107,15 +108,15 @@ async def route(session: Session, word: str | None, file: str | None) -> Route:
     return (await from_workload(session, ref))[0]
 
 
-def from_file(session: Session, word: str | None, file: str) -> Route:
+def from_file(session: Session, word: str | None, file: str) -> NamedRoute:
     """Return the route that a file describes."""
     name = None if word is None else named(word.rpartition("/")[2])
     located = storage_credential(file, name=name)
     spec = route_spec(located, namespace=session.namespace)
-    return Route(spec=spec, owner=spec.ref, file=file)
+    return NamedRoute(spec=spec, owner=spec.ref, file=file)
 
 
-async def from_cluster(session: Session, ref: Ref) -> Route:
+async def from_cluster(session: Session, ref: Ref) -> NamedRoute:
     """Return the route that a resource in the cluster describes."""
     try:
         found = await session.objects.get(ref)
@@ -131,12 +132,12 @@ async def from_cluster(session: Session, ref: Ref) -> Route:
 
 async def of_resource(
     session: Session, found: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
-) -> Route:
+) -> NamedRoute:
     """Return the route of a resource as the API server has it."""
     metadata = found["metadata"]
     place = f"{KIND} {metadata.get('namespace')}/{metadata['name']}"
     spec = route_spec(Located(object=found, file=place, line=1), namespace=session.namespace)
-    return Route(
+    return NamedRoute(
         spec=spec,
         owner=spec.ref,
         memory=memory_from_status(found.get("status"), key=session.fingerprint_key),
@@ -145,7 +146,7 @@ async def of_resource(
     )
 
 
-async def from_workload(session: Session, ref: Ref) -> list[Route]:
+async def from_workload(session: Session, ref: Ref) -> list[NamedRoute]:
     """Return the route of a running Loki: the resource that covers it, else what can be told."""
     discoverer = Discoverer(session.objects)
     try:
@@ -176,20 +177,20 @@ def _discover(ref: Ref) -> Command:
     return discover.followed(Joint.INTO, "route.yaml")
 
 
-def of_discovered(found: Discovered) -> Route:
+def of_discovered(found: Discovered) -> NamedRoute:
     """Return the route that was told from a running Loki."""
     workload = found.spec.workloads[0]
     owner = Ref(workload.kind, workload.name, found.spec.namespace)
     alone = found.without_source().spec
     if found.blanks:
         doubt = "; ".join(found.notes[path] for path in found.blanks)
-        return Route(spec=alone, owner=owner, doubt=doubt.replace(f"{UNKNOWN}: ", ""))
-    return Route(spec=found.spec, owner=owner, fallback=None if found.sure else alone)
+        return NamedRoute(spec=alone, owner=owner, doubt=doubt.replace(f"{UNKNOWN}: ", ""))
+    return NamedRoute(spec=found.spec, owner=owner, fallback=None if found.sure else alone)
 
 
 async def resources(
     session: Session, namespace: str | None, *, unusable: list[str] | None = None
-) -> list[Route]:
+) -> list[NamedRoute]:
     """Return the routes of all resources; none where the kind is not installed.
 
     What is wrong with a resource goes into `unusable`, where given, and is raised else.
@@ -232,7 +233,7 @@ async def _has_rival(
     session: Session, spec: RouteSpec, others: Sequence[Mapping[str, Any]]
 ) -> bool:
     """Tell whether an older resource claims the same target, item or user, and may."""
-    known, specs = Claims(), {}
+    known, specs = RouteClaims(), {}
     for other in others:
         metadata = other["metadata"]
         with suppress(Refused):

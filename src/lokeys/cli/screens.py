@@ -14,17 +14,17 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lokeys.cli.output import Line, Span
-from lokeys.core.catalogue import RULES
-from lokeys.core.finding import Finding, Rule, Severity, Symptom, readable, readable_remedy
+from lokeys.core.findings.catalogue import RULES
+from lokeys.core.findings.finding import Finding, Rule, Severity, Symptom, readable, readable_remedy
 from lokeys.core.place import Hop, Ref
-from lokeys.core.report import RouteView
+from lokeys.core.route.report import RouteView
 from lokeys.core.sensitive import short
 from lokeys.core.text.shell import Command
 
 if TYPE_CHECKING:  # what judges manifests alone starts without routes and plans
-    from lokeys.core.plan import Plan, Step
-    from lokeys.core.route import HopView
-    from lokeys.core.trust.verification import Link
+    from lokeys.core.findings.link import Link
+    from lokeys.core.route.hops import HopView
+    from lokeys.core.route.plan import Plan, Step
 
 BLANK: Line = ()
 _LABEL = 10
@@ -50,7 +50,7 @@ _DISAGREES = {
 
 def route_lines(route: RouteView, *, at: datetime, width: int) -> Iterator[Line]:
     """Yield one route, a line a hop, the first disagreement marked in words."""
-    from lokeys.core.route import first_disagreement  # noqa: PLC0415
+    from lokeys.core.route.hops import first_disagreement  # noqa: PLC0415
 
     hops = route.diagnosis.hops
     yield ((str(route.owner), "strong"),)

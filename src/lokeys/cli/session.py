@@ -10,25 +10,26 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from lokeys.adapters import fingerprints
 from lokeys.adapters.clouds import AllClouds
-from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.adapters.objects import LiveObjects
-from lokeys.adapters.token_request import TokenRequests
+from lokeys.adapters.kubernetes import fingerprints
+from lokeys.adapters.kubernetes.cluster import Cluster
+from lokeys.adapters.kubernetes.objects import LiveObjects
+from lokeys.adapters.kubernetes.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
 from lokeys.cli.reach import Mode, Reach
 from lokeys.clock import utc_now
-from lokeys.core.finding import Finding, Severity
-from lokeys.core.model import Ref, RouteSpec
+from lokeys.core.findings.finding import Finding, Severity
+from lokeys.core.findings.report import heeded, ignore_of
+from lokeys.core.place import Ref
 from lokeys.core.proxies import Proxies, from_environment
-from lokeys.core.report import heeded, ignore_of
-from lokeys.core.snapshot import Memory
-from lokeys.core.storagecredential.status import fitted, memory_to_status
-from lokeys.engine.act import RemainingLease
-from lokeys.engine.verify import Verifier
+from lokeys.core.route.memory import Memory
+from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.resource.status import fitted, memory_to_status
+from lokeys.engine.route.act import RemainingLease
+from lokeys.engine.stack.verify import Verifier
 from lokeys.errors import LeaseLost, NotFound, Waiting
 from lokeys.kube.calls import Limits
 from lokeys.kube.client import Api

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from lokeys.adapters.fingerprints import for_this_run
-from lokeys.adapters.manifests import read
+from lokeys.adapters.files.manifests import read
+from lokeys.adapters.kubernetes.fingerprints import for_this_run
 from lokeys.cli.options import Options
-from lokeys.core.loki.differences import differences, ref_of
-from lokeys.core.loki.names import MANAGED_BY
-from lokeys.core.loki.render import group_of
 from lokeys.core.place import Ref
+from lokeys.core.stack.render.differences import differences, ref_of
+from lokeys.core.stack.render.names import MANAGED_BY
+from lokeys.core.stack.render.render import group_of
 
 CLUSTER = "cluster"
 CALL_S = 15.0
@@ -49,7 +49,7 @@ def _of_cluster(refs: Iterable[Ref], options: Options) -> dict[Ref, Manifest]:
     # Whoever compares files needs no client.
     import asyncio  # noqa: PLC0415
 
-    from lokeys.adapters.objects import LiveObjects  # noqa: PLC0415
+    from lokeys.adapters.kubernetes.objects import LiveObjects  # noqa: PLC0415
     from lokeys.cli.session import cluster_config  # noqa: PLC0415
     from lokeys.errors import NotFound  # noqa: PLC0415
     from lokeys.kube.calls import Limits  # noqa: PLC0415

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lokeys.adapters.manifests import Located, name_of, read
+from lokeys.adapters.files.manifests import Located, name_of, read
 from lokeys.cli.names import named
 from lokeys.cli.session import Session
-from lokeys.core.lokistack.model import KIND, LokiStack
-from lokeys.core.lokistack.parse import parse
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
+from lokeys.core.stack.resource.model import KIND, LokiStack
+from lokeys.core.stack.resource.parse import parse
 from lokeys.errors import BadInput, NotFound
 from lokeys.kube.replies import NoSuchKind
 

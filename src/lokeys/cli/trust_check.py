@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lokeys.clock import utc_now
-from lokeys.core.finding import Finding
-from lokeys.core.model import Ref
+from lokeys.core.findings.finding import Finding
+from lokeys.core.place import Ref
 from lokeys.core.proxies import from_environment
-from lokeys.core.trust.aws import AwsNeeds
-from lokeys.core.trust.azure import AzureNeeds
+from lokeys.core.trust.aws.needs import AwsNeeds
+from lokeys.core.trust.azure.needs import AzureNeeds
 from lokeys.core.trust.clouds import Needs, check
 from lokeys.core.trust.fetched import Fetched, Kind, NotThis
-from lokeys.core.trust.gcp import GcpNeeds
-from lokeys.core.trust.shell import Missing
+from lokeys.core.trust.gcp.needs import GcpNeeds
+from lokeys.core.trust.printed.shell import Missing
 from lokeys.errors import BadInput, Forbidden, NotReadable, Unreachable
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -158,7 +158,7 @@ def _bounded(file: BinaryIO, place: str) -> bytes:
 
 async def _live(needs: AwsNeeds) -> Checked:
     # Only here: botocore's session is heavy, and nobody else asks AWS.
-    from lokeys.adapters.aws_iam import ENDPOINTS, Iam, ambient_credentials  # noqa: PLC0415
+    from lokeys.adapters.aws.iam import ENDPOINTS, Iam, ambient_credentials  # noqa: PLC0415
     from lokeys.adapters.http_clients import HttpClients  # noqa: PLC0415
 
     endpoint, region = ENDPOINTS[needs.partition]

@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from lokeys.adapters.manifests import Located, read
+from lokeys.adapters.files.manifests import Located, read
 from lokeys.cli.names import named
 from lokeys.cli.options import Options
 from lokeys.clock import utc_now
-from lokeys.core.finding import Finding
-from lokeys.core.lokistack.model import KIND
-from lokeys.core.model import Ref
+from lokeys.core.findings.finding import Finding
+from lokeys.core.place import Ref
+from lokeys.core.stack.resource.model import KIND
+from lokeys.core.stack.validation.stacks import StackView
 from lokeys.core.trust.answers import answers_of, used_keys
 from lokeys.core.trust.clouds import STORES
-from lokeys.core.validation.stacks import StackView
 from lokeys.core.validation.validate import validate
 from lokeys.errors import BadInput, Forbidden, NotReadable, Unreachable
 
@@ -54,9 +54,9 @@ def from_cluster(name: str, *, cloud: str, options: Options) -> Source:
 
     async def body(api: Any, namespace: str) -> tuple[list[Located], str]:
         # Only with a cluster: manifests alone are read without it.
-        from lokeys.adapters.objects import LiveObjects  # noqa: PLC0415
-        from lokeys.core.validation.named import names_of  # noqa: PLC0415
-        from lokeys.engine.stack import gather  # noqa: PLC0415
+        from lokeys.adapters.kubernetes.objects import LiveObjects  # noqa: PLC0415
+        from lokeys.core.stack.validation.named import names_of  # noqa: PLC0415
+        from lokeys.engine.stack.gather import gather  # noqa: PLC0415
 
         objects = LiveObjects(api)
         stack_ref = Ref(KIND, name, namespace)

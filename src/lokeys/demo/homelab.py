@@ -23,9 +23,9 @@ from typing import Any, Self
 
 import httpx2
 
-from lokeys.adapters.aws_sign import Call, signed
-from lokeys.adapters.fingerprints import SECRET_NAME, SYSTEM_NAMESPACE
+from lokeys.adapters.aws.sign import Call, signed
 from lokeys.adapters.http import make_client
+from lokeys.adapters.kubernetes.fingerprints import SECRET_NAME, SYSTEM_NAMESPACE
 from lokeys.clock import utc_now
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.demo import manifests

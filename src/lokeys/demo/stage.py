@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from lokeys.core.finding import time_to_json
+from lokeys.core.findings.finding import time_to_json
 from lokeys.demo.parts.kube_kinds import Json
 
 

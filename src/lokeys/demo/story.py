@@ -21,8 +21,8 @@ from typing import Any
 import httpx2
 
 from lokeys.clock import utc_now
-from lokeys.core.finding import time_to_json
-from lokeys.core.report import report
+from lokeys.core.findings.finding import time_to_json
+from lokeys.core.findings.report import report
 from lokeys.demo.healing import Milestone, milestones, ready, words_of
 from lokeys.demo.homelab import Homelab
 from lokeys.demo.line_shipper import LineShipper

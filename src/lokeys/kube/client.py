@@ -20,14 +20,7 @@ from lokeys.errors import Transient
 from lokeys.kube.calls import Call, Calls, Limits, read_object
 from lokeys.kube.connection import Connection
 from lokeys.kube.kubeconfig import ClusterConfig
-from lokeys.kube.replies import (
-    EvictionBlocked,
-    Expired,
-    NoSuchKind,
-    Target,
-    error_of,
-    lines_of,
-)
+from lokeys.kube.replies import EvictionBlocked, Expired, NoSuchKind, Target, error_of, lines_of
 from lokeys.kube.resources import POD, SERVICE_ACCOUNT, Resource
 
 __all__ = [

@@ -20,7 +20,7 @@ import yaml
 
 from lokeys.clock import utc_now
 from lokeys.core.place import is_namespace
-from lokeys.core.storage.certificates import end_of_first
+from lokeys.core.text.certificates import end_of_first
 from lokeys.core.text.words import shown
 from lokeys.errors import BadInput
 from lokeys.kube.kubeconfig_fields import Entry, Place, check_cluster

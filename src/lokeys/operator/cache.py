@@ -20,8 +20,8 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lokeys.adapters.objects import LiveObjects, resources_of
-from lokeys.core.model import Ref
+from lokeys.adapters.kubernetes.objects import LiveObjects, resources_of
+from lokeys.core.place import Ref
 from lokeys.errors import NotFound
 from lokeys.kube.client import Object
 from lokeys.kube.informer import Informer, InformerSet, Scope, Subscription

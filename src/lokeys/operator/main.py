@@ -12,19 +12,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from lokeys.adapters import fingerprints
 from lokeys.adapters.clouds import AllClouds
-from lokeys.adapters.cluster import Cluster
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.adapters.loki import counters_at, look_for_labels_at
-from lokeys.adapters.objects import LiveObjects
+from lokeys.adapters.kubernetes import fingerprints
+from lokeys.adapters.kubernetes.cluster import Cluster
+from lokeys.adapters.kubernetes.objects import LiveObjects
+from lokeys.adapters.kubernetes.token_request import TokenRequests
+from lokeys.adapters.loki.pod import counters_at, look_for_labels_at
 from lokeys.adapters.silences import Silences
-from lokeys.adapters.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire
 from lokeys.clock import utc_now
-from lokeys.core.model import RouteSpec
 from lokeys.core.proxies import from_environment
-from lokeys.engine.verify import Verifier
+from lokeys.core.route.model import RouteSpec
+from lokeys.engine.stack.verify import Verifier
 from lokeys.errors import BadInput, Transient
 from lokeys.http_server import HttpServer
 from lokeys.kube.client import Api, Object
@@ -34,12 +34,12 @@ from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.lease import Lease, this_process
 from lokeys.kube.resources import STORAGE_CREDENTIAL
 from lokeys.operator.cache import RouteObjects
-from lokeys.operator.controller import Controller
 from lokeys.operator.metrics import Metrics
 from lokeys.operator.pages import Pages, listen_at
-from lokeys.operator.stack_operator import Choice, StackOperator, StackWiring
-from lokeys.operator.stack_trials import MakeVerifier
-from lokeys.operator.stacks import Settings as StackSettings
+from lokeys.operator.routes.reconciler import Controller
+from lokeys.operator.stacks.operator import Choice, StackOperator, StackWiring
+from lokeys.operator.stacks.reconciler import Settings as StackSettings
+from lokeys.operator.stacks.trials import MakeVerifier
 from lokeys.operator.statuses import concerns_us
 from lokeys.operator.workers import WORKERS, Key, Worker, queue_of_keys
 from lokeys.ports import Objects, RoutePorts

@@ -12,13 +12,13 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics import Counter, Histogram
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from lokeys.core import metrics as names
-from lokeys.core.conditions import conditions, evidence
-from lokeys.core.finding import Finding
-from lokeys.core.metrics import Kind
-from lokeys.core.model import Hop
-from lokeys.engine.heal import Done
-from lokeys.engine.look import Look
+from lokeys.core.findings.finding import Finding
+from lokeys.core.place import Hop
+from lokeys.core.route.conditions import conditions, evidence
+from lokeys.engine.route.heal import Done
+from lokeys.engine.route.look import Look
+from lokeys.operator import metric_names as names
+from lokeys.operator.metric_names import Kind
 from lokeys.operator.workers import Key
 from lokeys.ports import Clock
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from e2e.stacks.operated import Operated
 from e2e.world import Loop
-from lokeys.core.loki.options import RenderOptions
-from lokeys.core.loki.render import render
+from lokeys.core.stack.render.options import RenderOptions
+from lokeys.core.stack.render.render import render
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from manifests.lokistack import NAME, NAMESPACE, NOW, Choice

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import httpx2
 
 from e2e.operators import Installation
-from lokeys.core.lokistack.parse import parse
 from lokeys.core.rbac import StackWish, stack_roles
+from lokeys.core.stack.resource.parse import parse
 from manifests.lokistack import CANARY
 from parts.api import ApiError, Json
 from parts.kubernetes import KUBELET, Kubernetes

@@ -9,7 +9,7 @@ import pytest
 from e2e.operators import Installation, wait_led
 from e2e.stacks.cases import STEP_S, Case
 from e2e.stacks.operated import Hands
-from lokeys.core.lokistack.crd import crd as lokistack_crd
+from lokeys.core.stack.resource.crd import crd as lokistack_crd
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
 

@@ -13,8 +13,8 @@ from e2e.operators import Installation, Operator, wait_led
 from e2e.stacks.cases import STEP_S, Case, cloud
 from e2e.stacks.operated import WITH_CREDENTIALS, Hands
 from e2e.world import Loop
-from lokeys.core.loki.names import MANAGED_HASH
-from lokeys.core.lokistack.crd import crd as lokistack_crd
+from lokeys.core.stack.render.names import MANAGED_HASH
+from lokeys.core.stack.resource.crd import crd as lokistack_crd
 from manifests.lokistack import CLOUDS, NAME, STORES, Choice
 from parts.cloud_credentials import CloudCredentials, define
 from parts.kubernetes import Kubernetes

@@ -9,8 +9,8 @@ import pytest
 from e2e.operators import Installation, wait_led
 from e2e.stacks.cases import STEP_S, Case
 from e2e.stacks.operated import Hands
-from lokeys.core.loki.names import TENANTS_HASH
-from lokeys.core.lokistack.crd import crd as lokistack_crd
+from lokeys.core.stack.render.names import TENANTS_HASH
+from lokeys.core.stack.resource.crd import crd as lokistack_crd
 from manifests.lokistack import AUTHORITY, CANARY, NAME, Choice
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for

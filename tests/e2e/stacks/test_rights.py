@@ -16,8 +16,8 @@ from e2e.rights import MADE, Right, forbidden, granted, used
 from e2e.stacks.cases import STEP_S, Case, cloud, listed
 from e2e.stacks.operated import Hands
 from e2e.world import Loop
-from lokeys.core.lokistack.crd import crd as lokistack_crd
-from lokeys.core.storagecredential.crd import crd
+from lokeys.core.route.resource.crd import crd
+from lokeys.core.stack.resource.crd import crd as lokistack_crd
 from manifests.lokistack import CLOUDS, NAME, STORES, Choice
 from parts.cloud_credentials import define
 from parts.kubernetes import Kubernetes

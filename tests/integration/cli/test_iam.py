@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lokeys.core.trust.who import claims_of
+from lokeys.core.trust.accounts import claims_of
 from parts.kubernetes import Kubernetes
 from parts.rgw import Rgw
 from parts.rgw_iam import Iam

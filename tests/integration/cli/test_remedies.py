@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from integration.demo.world import NAMESPACE, named, on_loop, world
-from lokeys.core.model import Ref
-from lokeys.core.storage.read import read_storage
-from lokeys.core.storage.secret_data import secret_data
+from lokeys.core.place import Ref
+from lokeys.core.stack.storage.read import read_storage
+from lokeys.core.stack.storage.secret_data import secret_data
 from parts.build import program
 from parts.plugin import need, not_built
 

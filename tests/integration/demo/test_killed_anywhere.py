@@ -50,7 +50,7 @@ from lokeys.demo.parts.workloads import Workloads
 from lokeys.http_server import Handler, Hangup, HttpServer, Request, Response
 from lokeys.kube.kubeconfig import load
 from lokeys.operator.main import Settings, run
-from lokeys.operator.stack_operator import Choice
+from lokeys.operator.stacks.operator import Choice
 
 pytestmark = pytest.mark.chaos
 

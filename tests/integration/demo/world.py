@@ -11,7 +11,7 @@ from typing import Any, ParamSpec
 
 import httpx2
 
-from lokeys.adapters.aws_sign import Call, signed
+from lokeys.adapters.aws.sign import Call, signed
 from lokeys.clock import utc_now
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.demo.parts.connect import ConnectServer

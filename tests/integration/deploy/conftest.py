@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lokeys.core.storagecredential.crd import crd
+from lokeys.core.route.resource.crd import crd
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
 

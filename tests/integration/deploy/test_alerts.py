@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lokeys.core.metrics import METRICS
+from lokeys.operator.metric_names import METRICS
 
 ROOT = Path(__file__).parents[3]
 CASES = Path(__file__).with_name("alerts.yaml")

@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 
 from builders import DEAD, WORKS, A, B, a_gap, look
-from lokeys.core.conditions import status
-from lokeys.core.diagnosis import diagnose
-from lokeys.core.model import Hop, Ref
-from lokeys.core.plan import Policy, plan
+from lokeys.core.place import Hop, Ref
+from lokeys.core.route.conditions import status
+from lokeys.core.route.diagnosis import diagnose
+from lokeys.core.route.memory import Memory
+from lokeys.core.route.plan import Policy, plan
+from lokeys.core.route.resource.parse import parse
+from lokeys.core.route.resource.render import render
+from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
+from lokeys.core.route.snapshot import Why
 from lokeys.core.sensitive import Fingerprint
-from lokeys.core.snapshot import Memory, Why
-from lokeys.core.storagecredential.parse import parse
-from lokeys.core.storagecredential.render import render
-from lokeys.core.storagecredential.status import fitted, memory_from_status, memory_to_status
 from manifests.storagecredential import CASES, ROOK, Case
 from parts.api import ApiError
 from parts.kubernetes import Kubernetes

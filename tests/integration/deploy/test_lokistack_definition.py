@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lokeys.core.lokistack.parse import parse
+from lokeys.core.stack.resource.parse import parse
 from manifests.lokistack import STORES, TENANCIES, Choice, pairwise
 from parts.api import ApiError
 from parts.kubernetes import Kubernetes

@@ -12,10 +12,10 @@ import yaml
 
 from lokeys.cli.commands.operator import command as operator
 from lokeys.cli.operator_environment import CLOUD_VARIABLES, IMAGE_VARIABLES, images_from
-from lokeys.core.loki.options import Images
-from lokeys.core.model import Ref
-from lokeys.core.rbac import Account, Known, route_roles
-from lokeys.core.storagecredential.parse import parse
+from lokeys.core.place import Ref
+from lokeys.core.rbac import Account, RouteFacts, route_roles
+from lokeys.core.route.resource.parse import parse
+from lokeys.core.stack.render.options import Images
 from manifests.storagecredential import ROOK
 from parts.api import Api, ApiError
 from parts.kubernetes import Kubernetes
@@ -180,7 +180,7 @@ def agent(kubernetes: Kubernetes, namespace: str) -> Iterator[Api]:
             "spec": {**ROOK["spec"], "source": {"rook": source}},
         }
     )
-    known = Known(
+    known = RouteFacts(
         key_secrets=("rook-ceph-object-user-storage-loki",),
         generated=True,
         secret_store=Ref("SecretStore", "op", namespace),

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from lokeys.core.loki.options import RenderOptions
-from lokeys.core.loki.render import render
 from lokeys.core.rbac import Account, StackWish, stack_roles
+from lokeys.core.stack.render.options import RenderOptions
+from lokeys.core.stack.render.render import render
 from manifests.lokistack import NAMESPACE, NOW, Choice
 from parts.api import Api, ApiError
 from parts.cloud_credentials import define

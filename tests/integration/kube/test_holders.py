@@ -18,9 +18,9 @@ PATIENCE_S = 5
 """How late whatever happens at once may be on a busy machine."""
 HOLDER = """
 import asyncio, sys, time
-from lokeys.kube.client import Api
-from lokeys.kube.kubeconfig import load
-from lokeys.kube.lease import Lease, this_process
+from lokeys.kube.client import (Api)
+from lokeys.kube.kubeconfig import (load)
+from lokeys.kube.lease import (Lease, this_process)
 
 async def main(kubeconfig, namespace, log):
     async with Api(load(kubeconfig=kubeconfig)) as api:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lokeys.core.loki.render import RenderOptions, render
+from lokeys.core.stack.render.render import RenderOptions, render
 from manifests.lokistack import NAMESPACE, NOW, Choice, pairwise
 from parts.api import ApiError
 from parts.kubernetes import Kubernetes

@@ -15,8 +15,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from lokeys.core.loki.render import RenderOptions, render
-from lokeys.core.lokistack.parse import parse
+from lokeys.core.stack.render.render import RenderOptions, render
+from lokeys.core.stack.resource.parse import parse
 from manifests.lokistack import NAMESPACE, NOW, Choice
 from parts.build import program
 from parts.gateway import GatewayPod, Loki

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lokeys.core.loki.render import RenderOptions, render
+from lokeys.core.stack.render.render import RenderOptions, render
 from manifests.lokistack import COMPONENTS, NOW, Choice, every, pairwise_components
 
 ALL = os.environ.get("LOKEYS_ALL_STACKS") == "1"

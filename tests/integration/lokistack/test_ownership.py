@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from fakes.stacks import UID
-from lokeys.adapters.stack_objects import live_of
-from lokeys.core.loki.render import RenderOptions
+from lokeys.adapters.kubernetes.stack_objects import live_of
 from lokeys.core.operate.intents import MANAGER, Intent, intent_of, intents_of
+from lokeys.core.stack.render.render import RenderOptions
 from manifests.lokistack import NAMESPACE, NOW, Choice, pairwise
 from parts.kubernetes import Kubernetes
 from parts.openshift import (

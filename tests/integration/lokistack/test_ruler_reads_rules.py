@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import yaml
 
-from lokeys.core.loki.render import RenderOptions, render
+from lokeys.core.stack.render.render import RenderOptions, render
 from manifests.lokistack import NOW, Choice
 from parts.process import Process, free_ports, wait_for
 

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from contract.serving import serve
-from lokeys.core.loki.render import RenderOptions, render
-from lokeys.core.lokistack.parse import parse
-from lokeys.core.storage.model import S3
+from lokeys.core.stack.render.render import RenderOptions, render
+from lokeys.core.stack.resource.parse import parse
+from lokeys.core.stack.storage.model import S3
 from lokeys.http_server import Request, Response
 from manifests.lokistack import NOW, Choice
 from parts.process import Process, free_ports, wait_for

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from lokeys.core.loki.options import RenderOptions
-from lokeys.core.loki.render import Group, only, render
-from lokeys.core.loki.store import MANAGED_SUFFIX
-from lokeys.core.storage.read import read_storage
-from lokeys.core.storage.secret_data import secret_data
+from lokeys.core.stack.render.options import RenderOptions
+from lokeys.core.stack.render.render import Group, only, render
+from lokeys.core.stack.render.store import MANAGED_SUFFIX
+from lokeys.core.stack.storage.read import read_storage
+from lokeys.core.stack.storage.secret_data import secret_data
 from lokeys.errors import NotFound
 from lokeys.kube.client import Api, Object
 from lokeys.kube.informer import InformerSet, Scope

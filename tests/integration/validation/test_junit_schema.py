@@ -15,10 +15,10 @@ import xmlschema
 
 from builders import NOW
 from golden.cases import HERE, INPUT
-from lokeys.adapters.manifests import read
-from lokeys.core.catalogue import RULES
-from lokeys.core.finding import Severity
-from lokeys.core.model import Ref
+from lokeys.adapters.files.manifests import read
+from lokeys.core.findings.catalogue import RULES
+from lokeys.core.findings.finding import Severity
+from lokeys.core.place import Ref
 from lokeys.core.validation.junit import junit
 from lokeys.core.validation.validate import Validation, validate
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pip
 
-from lokeys.core.loki.options import Images
+from lokeys.core.stack.render.options import Images
 from parts import older
 from parts.build import built_program, program
 from parts.process import PartError

@@ -16,22 +16,23 @@ from click.testing import CliRunner, Result
 from fakes.clouds import FakeClouds
 from fakes.ports import FakeObjects, World
 from fakes.sessions import Desk
-from lokeys.cli.given_credentials import Given, gathered, probe_given
+from lokeys.cli.given_credentials import GivenCredentials, gathered, probe_given
 from lokeys.cli.main import lokeys
+from lokeys.core.findings.link import broken, untried
 from lokeys.core.sensitive import Sensitive
-from lokeys.core.storage.model import StorageType
-from lokeys.core.trust.identity import AccessKey, S3Place
-from lokeys.core.trust.verification import LinkName, broken, untried
+from lokeys.core.stack.storage.model import StorageType
+from lokeys.core.trust.tries.identity import AccessKey, S3Place
+from lokeys.core.trust.tries.verification import LinkName
 from lokeys.errors import BadInput
 from unit.cli.test_probing import secret
-from unit.core.storage import secrets as sound
+from unit.core.stack.storage import secrets as sound
 
 PAIR = {"AWS_ACCESS_KEY_ID": "AKIAQ4KLMN5OPQR6STUV", "AWS_SECRET_ACCESS_KEY": "canary" * 6}
 WORDS = {"bucketnames": "chunks", "endpoint": "http://rgw.svc:80"}
 
 
 def run(
-    given: Given,
+    given: GivenCredentials,
     *objects: Mapping[str, Any],
     clouds: FakeClouds | None = None,
     environ: Mapping[str, str] | None = None,
@@ -57,7 +58,9 @@ def run(
 def test_a_key_of_the_environment_is_tried_at_the_named_bucket() -> None:
     """What the cloud's own tools read; what is no secret is an option."""
     clouds = FakeClouds()
-    code, desk = run(Given(type=StorageType.S3, words=WORDS), clouds=clouds, environ=PAIR)
+    code, desk = run(
+        GivenCredentials(type=StorageType.S3, words=WORDS), clouds=clouds, environ=PAIR
+    )
     assert code == 0
     (key,) = clouds.shown
     assert isinstance(key, AccessKey)
@@ -72,7 +75,10 @@ def test_a_temporary_key_has_its_session_token_with_it() -> None:
     """Without it the store would not know the key."""
     clouds = FakeClouds()
     around = {**PAIR, "AWS_SESSION_TOKEN": "canary-session"}
-    assert run(Given(type=StorageType.S3, words=WORDS), clouds=clouds, environ=around)[0] == 0
+    assert (
+        run(GivenCredentials(type=StorageType.S3, words=WORDS), clouds=clouds, environ=around)[0]
+        == 0
+    )
     (key,) = clouds.shown
     assert isinstance(key, AccessKey)
     assert key.pair.session_token == Sensitive("canary-session")
@@ -83,7 +89,7 @@ def test_a_secret_of_the_cluster_is_taken_by_its_name(kind: str) -> None:
     """In the form of a LokiStack's storage Secret; the environment is not looked at."""
     clouds = FakeClouds()
     held = secret("storage", **sound.SOUND[f"{kind} static"])
-    given = Given(type=StorageType(kind), name="storage")
+    given = GivenCredentials(type=StorageType(kind), name="storage")
     code, _ = run(given, held, clouds=clouds, environ=PAIR)
     assert code == 0
     assert len(clouds.tried) == 1
@@ -94,7 +100,7 @@ def test_a_secret_of_a_route_is_taken_too(tmp_path: Path) -> None:
     file = tmp_path / "secret.yaml"
     file.write_text(yaml.safe_dump(secret("loki-s3-credentials", **PAIR)))
     clouds = FakeClouds()
-    code, _ = run(Given(type=StorageType.S3, file=str(file), words=WORDS), clouds=clouds)
+    code, _ = run(GivenCredentials(type=StorageType.S3, file=str(file), words=WORDS), clouds=clouds)
     assert code == 0
     assert isinstance(clouds.shown[0], AccessKey)
 
@@ -105,7 +111,7 @@ def test_keys_are_read_from_files(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text(json.dumps(sound.ACCOUNT))
     (tmp_path / "ca.pem").write_text("PEM")
     clouds = FakeClouds()
-    given = Given(
+    given = GivenCredentials(
         type=StorageType.S3,
         words=WORDS,
         secret_files={"access_key_secret": str(tmp_path / "key")},
@@ -117,7 +123,7 @@ def test_keys_are_read_from_files(tmp_path: Path) -> None:
     place = clouds.tried[0][0]
     assert isinstance(place, S3Place)
     assert place.buckets[0].ca_bundle == "PEM"
-    google = Given(type=StorageType.GCS, words={"bucketname": "chunks"})
+    google = GivenCredentials(type=StorageType.GCS, words={"bucketname": "chunks"})
     around = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json")}
     assert run(google, environ=around)[0] == 0
 
@@ -136,11 +142,16 @@ def test_keys_are_read_from_files(tmp_path: Path) -> None:
 def test_the_exit_code_tells_a_no_from_silence(store: Any, code: int, words: str) -> None:
     """3 for a no; 5 where nobody answered, which names no cause."""
     clouds = FakeClouds(store=store)
-    found, desk = run(Given(type=StorageType.S3, words=WORDS), clouds=clouds, environ=PAIR)
+    found, desk = run(
+        GivenCredentials(type=StorageType.S3, words=WORDS), clouds=clouds, environ=PAIR
+    )
     assert found == code
     assert words in desk.printed
     _, desk = run(
-        Given(type=StorageType.S3, words=WORDS), clouds=clouds, environ=PAIR, output="json"
+        GivenCredentials(type=StorageType.S3, words=WORDS),
+        clouds=clouds,
+        environ=PAIR,
+        output="json",
     )
     report = json.loads(desk.printed)
     assert report["kind"] == "ProbeReport"
@@ -151,7 +162,9 @@ def test_the_exit_code_tells_a_no_from_silence(store: Any, code: int, words: str
 def test_what_is_missing_is_told_as_validate_tells_it(output: str) -> None:
     """Nothing is tried with half a key."""
     clouds = FakeClouds()
-    code, desk = run(Given(type=StorageType.S3), clouds=clouds, environ=PAIR, output=output)
+    code, desk = run(
+        GivenCredentials(type=StorageType.S3), clouds=clouds, environ=PAIR, output=output
+    )
     assert code == 3
     assert "bucketnames" in desk.printed
     assert clouds.tried == []
@@ -161,21 +174,25 @@ def test_what_is_missing_is_told_as_validate_tells_it(output: str) -> None:
     ("given", "objects", "words"),
     [
         pytest.param(
-            Given(type=StorageType.S3, name="storage"),
+            GivenCredentials(type=StorageType.S3, name="storage"),
             [secret("storage", **sound.SOUND["s3 token"])],
             "names a trust",
             id="a trust",
         ),
-        pytest.param(Given(type=StorageType.S3, name="gone"), [], "there is no Secret", id="gone"),
         pytest.param(
-            Given(type=StorageType.GCS, secret_files={"key.json": "/no/such/file"}),
+            GivenCredentials(type=StorageType.S3, name="gone"), [], "there is no Secret", id="gone"
+        ),
+        pytest.param(
+            GivenCredentials(type=StorageType.GCS, secret_files={"key.json": "/no/such/file"}),
             [],
             "cannot read it",
             id="no file",
         ),
     ],
 )
-def test_what_cannot_be_used_is_bad_input(given: Given, objects: list[Any], words: str) -> None:
+def test_what_cannot_be_used_is_bad_input(
+    given: GivenCredentials, objects: list[Any], words: str
+) -> None:
     """The message says where the credentials should be."""
     with pytest.raises(BadInput, match=words):
         run(given, *objects)
@@ -187,11 +204,13 @@ def test_files_are_looked_at_with_care(tmp_path: Path) -> None:
     two.write_text(yaml.safe_dump_all([secret("a"), secret("b")]))
     (tmp_path / "big").write_bytes(b"x" * (65 << 10))
     cases = [
-        (Given(type=StorageType.S3, file=str(two)), "2 Secrets in here"),
-        (Given(type=StorageType.S3, file=str(two), name="c"), "no Secret in here"),
-        (Given(type=StorageType.S3, name="a"), "needs a cluster"),
+        (GivenCredentials(type=StorageType.S3, file=str(two)), "2 Secrets in here"),
+        (GivenCredentials(type=StorageType.S3, file=str(two), name="c"), "no Secret in here"),
+        (GivenCredentials(type=StorageType.S3, name="a"), "needs a cluster"),
         (
-            Given(type=StorageType.S3, secret_files={"access_key_secret": str(tmp_path / "big")}),
+            GivenCredentials(
+                type=StorageType.S3, secret_files={"access_key_secret": str(tmp_path / "big")}
+            ),
             "too large",
         ),
     ]

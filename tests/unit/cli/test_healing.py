@@ -13,9 +13,9 @@ from fakes.ports import NOON, FakeObjects, World, pair
 from fakes.sessions import STORAGE_CREDENTIAL, Desk
 from lokeys.cli.commands import heal
 from lokeys.cli.commands.heal import Wish, mend
-from lokeys.core.model import Hop, Ref
-from lokeys.core.plan import Policy
-from lokeys.core.snapshot import Unreadable, Why
+from lokeys.core.place import Hop, Ref
+from lokeys.core.route.plan import Policy
+from lokeys.core.route.snapshot import Unreadable, Why
 from lokeys.errors import BadInput, Forbidden, LeaseLost, Unreachable
 
 WISH = Wish(policy=Policy(), timeout=timedelta(minutes=15))

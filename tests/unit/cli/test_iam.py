@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from lokeys.cli.main import code_of, lokeys
-from lokeys.core.trust.aws import storage_policy, trust_policy
+from lokeys.core.trust.aws.needs import storage_policy, trust_policy
 from lokeys.errors import BadInput
 from manifests.lokistack import CANARY, STORES, Choice
 from trust.asked import ISSUER, aws

@@ -16,18 +16,11 @@ import yaml
 
 from fakes.ports import FakeObjects, World
 from fakes.sessions import Desk
-from lokeys.adapters.manifests import read
+from lokeys.adapters.files.manifests import read
 from lokeys.cli.probing import FilesFirst, probe_stack
-from lokeys.core.model import Ref
-from lokeys.core.trust.verification import (
-    Link,
-    LinkName,
-    Untried,
-    Verification,
-    broken,
-    held,
-    untried,
-)
+from lokeys.core.findings.link import Link, Untried, broken, held, untried
+from lokeys.core.place import Ref
+from lokeys.core.trust.tries.verification import LinkName, Verification
 from lokeys.errors import BadInput, NotFound
 
 STACK: dict[str, Any] = {

@@ -11,8 +11,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from lokeys.cli.main import lokeys
-from lokeys.core.lokistack.parse import parse
 from lokeys.core.rbac import Account, StackWish, all_stacks_roles, stack_roles
+from lokeys.core.stack.resource.parse import parse
 from lokeys.errors import BadInput
 from manifests.lokistack import Choice
 

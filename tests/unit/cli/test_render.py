@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from lokeys.cli.main import lokeys
 from lokeys.errors import BadInput
 from manifests.lokistack import CANARY, Choice
-from unit.core.storage.test_ca import TO_2060
+from unit.core.stack.storage.test_ca import TO_2060
 
 CA = {
     "apiVersion": "v1",

@@ -10,12 +10,12 @@ import yaml
 
 from fakes.ports import FakeObjects, World
 from fakes.sessions import STORAGE_CREDENTIAL, Desk
-from lokeys.cli.routes import Route, ref_of, route
-from lokeys.core.model import Ref
+from lokeys.cli.routes import NamedRoute, ref_of, route
+from lokeys.core.place import Ref
 from lokeys.errors import BadInput
 
 
-def found(word: str | None, *objects: Any, file: str | None = None, **options: Any) -> Route:
+def found(word: str | None, *objects: Any, file: str | None = None, **options: Any) -> NamedRoute:
     """Return the route of `word` in a cluster with these objects."""
     desk = Desk(World(), objects=FakeObjects(*objects))
     return asyncio.run(route(desk.session(**options), word, file))

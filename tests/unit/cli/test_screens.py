@@ -18,11 +18,11 @@ from lokeys.cli.commands import bucket, doctor, heal, probe, rbac, status, trace
 from lokeys.cli.main import run
 from lokeys.cli.output import Printer, flowing
 from lokeys.cli.session import Session
-from lokeys.core.catalogue import RULES
-from lokeys.core.plan import Policy
-from lokeys.core.rbac import Account, Known, route_roles
-from lokeys.core.reasons import REASONS
-from lokeys.core.storagecredential.parse import parse
+from lokeys.core.findings.catalogue import RULES
+from lokeys.core.findings.reasons import REASONS
+from lokeys.core.rbac import Account, RouteFacts, route_roles
+from lokeys.core.route.plan import Policy
+from lokeys.core.route.resource.parse import parse
 from lokeys.errors import BadInput
 from unit.cli.golden import assert_golden
 
@@ -235,7 +235,7 @@ def test_rbac_prints_what_kubectl_takes(output: str) -> None:
     documents = list(yaml.safe_load_all(desk.printed))
     items = documents[0]["items"] if output == "json" else documents
     spec = parse(STORAGE_CREDENTIAL)
-    assert items == route_roles(spec, account=Account(), known=Known())
+    assert items == route_roles(spec, account=Account(), known=RouteFacts())
     assert "left out" in desk.said
 
 

@@ -34,7 +34,7 @@ from lokeys.errors import (
 HEAVY = {"httpx2", "botocore", "rich", "yaml", "msgspec", "asyncio", "ssl", "json"}
 _LIST_MODULES = """
 import json, sys
-from lokeys.cli.main import run
+from lokeys.cli.main import (run)
 try:
     run(json.loads(sys.argv[1]))
 except SystemExit as end:

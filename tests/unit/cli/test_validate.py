@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from lokeys.cli.main import lokeys
 from lokeys.errors import BadInput
-from unit.core.storage.secrets import KEY_SECRET, SOUND
+from unit.core.stack.storage.secrets import KEY_SECRET, SOUND
 from unit.core.validation.manifests import Object, as_list, as_yaml, secret, stack
 
 PAGE = Path(__file__).parents[3] / "docs/reference/validate.md"

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lokeys.cli.commands.validate import people_lines
-from lokeys.core.finding import Severity
-from lokeys.core.storage.fields import KEYS, SECRET_KEYS
+from lokeys.core.findings.finding import Severity
+from lokeys.core.stack.storage.fields import KEYS, SECRET_KEYS
 from lokeys.core.validation.junit import junit
 from lokeys.core.validation.report import validation_report
 from lokeys.core.validation.sarif import sarif
 from lokeys.core.validation.validate import validate
 from manifests.lokistack import Choice
-from unit.core.storage.secrets import EVERYWHERE, SOUND
+from unit.core.stack.storage.secrets import EVERYWHERE, SOUND
 from unit.core.validation.manifests import Given, secret, stack
 
 CANARY = "C4nary+/S3cret="

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from lokeys.core.durations import go_duration
+from lokeys.core.text.durations import go_duration
 from lokeys.demo.parts import eso_rules as rules
 
 

@@ -23,14 +23,7 @@ from lokeys.errors import (
 )
 from lokeys.kube.client import Api, EvictionBlocked, Expired, NoSuchKind
 from lokeys.kube.replies import retry_after_s, unreachable
-from lokeys.kube.resources import (
-    CONFIG_MAP,
-    LEASE,
-    NAMESPACE,
-    POD,
-    SECRET,
-    STORAGE_CREDENTIAL,
-)
+from lokeys.kube.resources import CONFIG_MAP, LEASE, NAMESPACE, POD, SECRET, STORAGE_CREDENTIAL
 from unit.kube.scripted import WatchStream, answers, api, listing, status, thing, url_of
 from unit.kube.virtual_time import now, run
 

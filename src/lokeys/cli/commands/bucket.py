@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import click
 
-from lokeys.adapters import disclosure
+from lokeys.adapters.kubernetes import disclosure
 from lokeys.cli.options import Command, options_of, route_arguments
 from lokeys.cli.output import Line
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
-from lokeys.core.model import RouteSpec, source_ref
-from lokeys.core.report import report
+from lokeys.core.findings.report import report
+from lokeys.core.route.model import RouteSpec, source_ref
 from lokeys.core.sensitive import KeyPair
 from lokeys.errors import BadInput, NeedsHuman, Unreachable
 from lokeys.ports import RoutePorts

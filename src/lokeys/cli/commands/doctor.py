@@ -9,11 +9,12 @@ import click
 
 from lokeys.cli import looking, screens
 from lokeys.cli.options import Command, options_of
-from lokeys.cli.routes import Route, covers, of_discovered, resources
+from lokeys.cli.routes import NamedRoute, covers, of_discovered, resources
 from lokeys.cli.session import Session, opens_bucket, run_session
-from lokeys.core.report import diagnosis_report, exit_code
-from lokeys.core.route import first_disagreement
-from lokeys.engine.discover import Discoverer, settled
+from lokeys.core.findings.report import exit_code
+from lokeys.core.route.hops import first_disagreement
+from lokeys.core.route.report import diagnosis_report
+from lokeys.engine.discover.discoverer import Discoverer, settled
 from lokeys.errors import BadInput
 
 
@@ -68,7 +69,7 @@ async def examine(session: Session, *, everywhere: bool, probe: str) -> int:
 
 async def _routes(
     session: Session, namespace: str | None, not_read: list[str], *, probe: bool
-) -> list[Route]:
+) -> list[NamedRoute]:
     """Return the routes that resources describe, and those of Lokis that none covers."""
     known = await resources(session, namespace, unusable=not_read)
     discoverer = Discoverer(session.objects)

@@ -11,10 +11,10 @@ import click
 from lokeys.cli import screens
 from lokeys.cli.options import Command, options_of
 from lokeys.cli.output import Printer
-from lokeys.core.catalogue import RULES, explain
+from lokeys.core.findings.catalogue import RULES, explain
+from lokeys.core.findings.reasons import REASONS
+from lokeys.core.findings.report import explanation
 from lokeys.core.operate.reasons import codes_of, place_of
-from lokeys.core.reasons import REASONS
-from lokeys.core.report import explanation
 from lokeys.errors import BadInput
 
 

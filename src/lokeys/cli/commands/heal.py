@@ -14,20 +14,21 @@ from lokeys.cli import screens
 from lokeys.cli.looking import addressed
 from lokeys.cli.options import Command, options_of, route_arguments
 from lokeys.cli.output import Progress
-from lokeys.cli.routes import Route, route
+from lokeys.cli.routes import NamedRoute, route
 from lokeys.cli.session import Session, run_session
-from lokeys.core.currency import Proof
-from lokeys.core.finding import Finding
-from lokeys.core.plan import Plan, Policy, Step
-from lokeys.core.plan.steps import plan_to_json
-from lokeys.core.report import StepView, heal_report, plan_report
-from lokeys.core.snapshot import Answer, Memory
-from lokeys.core.storagecredential.rules import duration
+from lokeys.core.findings.finding import Finding
+from lokeys.core.findings.verdict import Answer
+from lokeys.core.route.key_state import Proof
+from lokeys.core.route.memory import Memory
+from lokeys.core.route.plan import Plan, Policy, Step
+from lokeys.core.route.plan.steps import plan_to_json
+from lokeys.core.route.report import StepView, heal_report, plan_report
+from lokeys.core.route.resource.rules import duration
 from lokeys.core.text.shell import Joint
 from lokeys.core.text.shell import command as shell_command
-from lokeys.engine.act import Hand
-from lokeys.engine.heal import Done, Ending, Healing, Listener, Patience, heal
-from lokeys.engine.look import Look, Lookout, Wishes
+from lokeys.engine.route.act import Executor
+from lokeys.engine.route.heal import Done, Ending, Healing, Listener, Patience, heal
+from lokeys.engine.route.look import Look, LookOptions, Lookout
 from lokeys.errors import BadInput, Forbidden, LokeysError, Unreachable
 
 FINDINGS, INCOMPLETE, TIMED_OUT = 3, 5, 124
@@ -100,7 +101,7 @@ async def mend(session: Session, name: str | None, file: str | None, *, wish: Wi
         raise BadInput(f"no StorageCredential describes {chosen.owner}", hint=hint)
     began = session.clock()
     lookout = Lookout(spec=chosen.spec, ports=session.wire(chosen.spec), clock=session.clock)
-    wishes = Wishes(eager=not wish.dry_run, logs=wish.dry_run, policy=wish.policy)
+    wishes = LookOptions(eager=not wish.dry_run, logs=wish.dry_run, policy=wish.policy)
     look = await lookout.look(chosen.memory, wishes=wishes, rivals=chosen.rivals)
     if wish.dry_run:
         return _show_plan(session, chosen, look)
@@ -112,7 +113,7 @@ async def mend(session: Session, name: str | None, file: str | None, *, wish: Wi
     else:
         _insist_on_store(look)
         _insist_on_rights(look)
-        hand = Hand(lookout, lambda: 0.0)
+        hand = Executor(lookout, lambda: 0.0)
         await hand.insist_on_rights(look)
         await _carry_out(session, chosen, hand, healing, wish)
     return _show_outcome(session, chosen, healing, took=session.clock() - began)
@@ -141,7 +142,7 @@ def _insist_on_rights(look: Look) -> None:
 
 
 async def _carry_out(
-    session: Session, chosen: Route, hand: Hand, healing: Healing, wish: Wish
+    session: Session, chosen: NamedRoute, hand: Executor, healing: Healing, wish: Wish
 ) -> None:
     """Heal under the route's Lease; however it ends, say how far it came."""
     spec = chosen.spec
@@ -157,7 +158,7 @@ async def _carry_out(
                 await heal(
                     replace(hand, lease_remaining_s=remaining_s),
                     healing,
-                    wishes=Wishes(eager=True, policy=wish.policy),
+                    wishes=LookOptions(eager=True, policy=wish.policy),
                     patience=Patience(
                         timeout=wish.timeout, sleep=session.sleep, one_step=wish.one_step
                     ),
@@ -222,7 +223,7 @@ def _count(number: int) -> str:
 # --- reports ------------------------------------------------------------------------------------
 
 
-def _show_plan(session: Session, chosen: Route, look: Look) -> int:
+def _show_plan(session: Session, chosen: NamedRoute, look: Look) -> int:
     findings = _findings(session, chosen, look)
     plan = look.plan
     if session.options.output == "json":
@@ -240,7 +241,9 @@ def _show_plan(session: Session, chosen: Route, look: Look) -> int:
     return 0 if plan.settled else FINDINGS
 
 
-def _show_outcome(session: Session, chosen: Route, healing: Healing, *, took: timedelta) -> int:
+def _show_outcome(
+    session: Session, chosen: NamedRoute, healing: Healing, *, took: timedelta
+) -> int:
     look, ending = healing.look, healing.ending
     if look is None or ending is None:
         return FINDINGS
@@ -255,12 +258,12 @@ def _show_outcome(session: Session, chosen: Route, healing: Healing, *, took: ti
     return _EXIT_CODES[ending]
 
 
-def _findings(session: Session, chosen: Route, look: Look) -> tuple[Finding, ...]:
+def _findings(session: Session, chosen: NamedRoute, look: Look) -> tuple[Finding, ...]:
     named = tuple(addressed(finding, chosen) for finding in look.diagnosis.findings)
     return session.heeded(named)
 
 
-def _print_report(session: Session, chosen: Route, healing: Healing, *, ending: str) -> None:
+def _print_report(session: Session, chosen: NamedRoute, healing: Healing, *, ending: str) -> None:
     look = healing.look
     document = heal_report(
         chosen.spec.route,
@@ -272,7 +275,9 @@ def _print_report(session: Session, chosen: Route, healing: Healing, *, ending: 
     session.printer.json(document)
 
 
-def _headline(chosen: Route, healing: Healing, *, took: timedelta) -> tuple[tuple[str, str], ...]:
+def _headline(
+    chosen: NamedRoute, healing: Healing, *, took: timedelta
+) -> tuple[tuple[str, str], ...]:
     name, look = chosen.spec.route, healing.look
     done = [each for each in healing.done if not each.note]
     proof = _PROOFS[healing.proof] if healing.proof else "not proved yet"

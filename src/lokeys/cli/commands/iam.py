@@ -14,13 +14,13 @@ from lokeys.cli.options import Command, Options, options_of
 from lokeys.cli.output import Line, Printer
 from lokeys.cli.trust_check import Checked, checked
 from lokeys.cli.trust_sources import Source, from_cluster, from_files, issuer_of_cluster
-from lokeys.core.finding import Finding, Severity
-from lokeys.core.report import exit_code, heeded, ignore_of
+from lokeys.core.findings.finding import Finding, Severity
+from lokeys.core.findings.report import exit_code, heeded, ignore_of
 from lokeys.core.trust.answers import SECRET_NAME, Answers, Unfit
 from lokeys.core.trust.clouds import doubts, needs_of, prerequisites
 from lokeys.core.trust.fetched import Kind
-from lokeys.core.trust.report import iam_report, missing_lines, script
-from lokeys.core.trust.shell import Prerequisites
+from lokeys.core.trust.printed.report import iam_report, missing_lines, script
+from lokeys.core.trust.printed.shell import Prerequisites
 from lokeys.errors import BadInput
 
 INVALID = 3
@@ -110,7 +110,7 @@ def _add(cloud: str) -> None:
         handed = {kind: tuple(words.pop(_parameter(kind))) for kind in _FILES[cloud]}
         compared = {kind: paths for kind, paths in handed.items() if paths}
         said = {_option(name): str(value) for name, value in words.items() if value}
-        asked = Asked(
+        asked = IamOptions(
             cloud=cloud,
             stack=stack,
             files=files,
@@ -159,7 +159,7 @@ def _parameter(kind: Kind) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class IamOptions:
     """What the command line said."""
 
     cloud: str
@@ -170,7 +170,7 @@ class Asked:
     comparing: bool
 
 
-def answer(options: Options, asked: Asked) -> int:
+def answer(options: Options, asked: IamOptions) -> int:
     """Print what a stack needs of a cloud, or compare it; return the exit code."""
     printer = Printer(no_color=options.no_color)
     source = _source(options, asked)
@@ -220,7 +220,7 @@ def _compared_lines(seen: Checked, findings: Sequence[Finding], *, width: int) -
         yield ((f"nothing to report: all that was looked at suits the stack: {names}", "good"),)
 
 
-def _source(options: Options, asked: Asked) -> Source:
+def _source(options: Options, asked: IamOptions) -> Source:
     stack, files, cloud = asked.stack, asked.files, asked.cloud
     name = asked.said.get("--name")
     if stack and name:

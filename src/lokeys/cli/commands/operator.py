@@ -17,8 +17,8 @@ from lokeys.core.place import is_namespace
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.kubeconfig_fields import is_host
 from lokeys.operator.main import Settings, run
-from lokeys.operator.stack_operator import Choice
-from lokeys.operator.stacks import Settings as StackSettings
+from lokeys.operator.stacks.operator import Choice
+from lokeys.operator.stacks.reconciler import Settings as StackSettings
 
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside the pod
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

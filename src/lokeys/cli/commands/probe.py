@@ -9,20 +9,20 @@ from typing import Any
 import click
 
 from lokeys.cli import looking, screens
-from lokeys.cli.given_credentials import Given, run_given
+from lokeys.cli.given_credentials import GivenCredentials, run_given
 from lokeys.cli.options import Command, options_of, route_arguments
 from lokeys.cli.probing import probe_stack
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
-from lokeys.core.model import Hop
-from lokeys.core.report import probe_report
-from lokeys.core.route import HopView
+from lokeys.core.findings.link import Link, held
+from lokeys.core.findings.report import probe_report
+from lokeys.core.findings.store_answers import link_of
+from lokeys.core.place import Hop
+from lokeys.core.route.hops import HopView
+from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.sensitive import PairFacts
-from lokeys.core.snapshot import Snapshot
-from lokeys.core.storage.model import StorageType
-from lokeys.core.store_answers import link_of
-from lokeys.core.trust.verification import Link, held
-from lokeys.engine.look import Look
+from lokeys.core.stack.storage.model import StorageType
+from lokeys.engine.route.look import Look
 
 FINDINGS, INCOMPLETE = 3, 5
 CALLS = ("put", "get", "list", "delete")
@@ -183,7 +183,7 @@ def _probe_given(  # noqa: PLR0913, PLR0917 - all that the command line said
     secret_files: Mapping[str, str | None],
     ca_file: str | None,
 ) -> int:
-    given = Given(
+    given = GivenCredentials(
         type=kind,
         name=name,
         file=file,

@@ -14,19 +14,20 @@ from lokeys.cli.output import Printer
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.cli.stacks import stack_from_cluster, stack_from_file
-from lokeys.core import rook
-from lokeys.core.external_secrets.reading import read
-from lokeys.core.json_fields import Json
-from lokeys.core.model import Ref, RookSource, RouteSpec
+from lokeys.core.kubernetes import rook
+from lokeys.core.kubernetes.external_secrets.reading import read
+from lokeys.core.kubernetes.json_fields import Json
+from lokeys.core.place import Ref
 from lokeys.core.rbac import (
     Account,
-    Known,
+    RouteFacts,
     StackWish,
     all_stacks_roles,
     route_roles,
     stack_roles,
     unnamed,
 )
+from lokeys.core.route.model import RookSource, RouteSpec
 from lokeys.core.text.yaml import commented
 from lokeys.errors import Forbidden, LokeysError
 
@@ -34,7 +35,7 @@ STACK = "stack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class StackRightsOptions:
     """What `lokeys rbac stack` was asked for."""
 
     name: str | None
@@ -80,7 +81,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
         name = names[0] if names else None
         return run_session(options, lambda session: grant(session, name, file, account=account))
     name = names[1] if len(names) > 1 else None
-    asked = Asked(name=name, file=file, every=every, wish=wish)
+    asked = StackRightsOptions(name=name, file=file, every=every, wish=wish)
     _sensible(ctx, asked)
     return _grant_stack(options, asked, account)
 
@@ -92,7 +93,7 @@ def _account(ctx: click.Context, word: str) -> Account:
     return Account(name=name, namespace=namespace)
 
 
-def _sensible(ctx: click.Context, asked: Asked) -> None:
+def _sensible(ctx: click.Context, asked: StackRightsOptions) -> None:
     """Refuse what contradicts itself, or would grant the tokens of any account."""
     if asked.every and (asked.name or asked.file):
         raise click.UsageError("--all is for every stack: name none", ctx)
@@ -102,7 +103,7 @@ def _sensible(ctx: click.Context, asked: Asked) -> None:
         raise click.UsageError("--secrets goes with --all: one stack's Secrets are named", ctx)
 
 
-def _grant_stack(options: Options, asked: Asked, account: Account) -> int:
+def _grant_stack(options: Options, asked: StackRightsOptions, account: Account) -> int:
     """Print the rights of one stack, or of all; asks the cluster only for a stack that it has."""
     if not asked.every and asked.file is None:
 
@@ -143,7 +144,7 @@ def show(printer: Printer, options: Options, roles: list[dict[str, Any]]) -> Non
         printer.text("---\n".join(map(commented, roles)).rstrip("\n"))
 
 
-async def _known(session: Session, spec: RouteSpec) -> Known:
+async def _known(session: Session, spec: RouteSpec) -> RouteFacts:
     """Return the names that only the cluster can tell, as far as it does."""
     keys: tuple[str, ...] = ()
     generated = False
@@ -160,7 +161,7 @@ async def _known(session: Session, spec: RouteSpec) -> Known:
             ref = Ref("ExternalSecret", spec.external_secret.name, spec.namespace)
             stores = read(await session.objects.get(ref)).stores
             behind = next(iter(stores), None)
-    return Known(key_secrets=keys, generated=generated, secret_store=behind)
+    return RouteFacts(key_secrets=keys, generated=generated, secret_store=behind)
 
 
 async def _generated(session: Session, user: Json, ref: Ref) -> tuple[str, ...]:

@@ -11,23 +11,23 @@ from typing import Any
 
 import click
 
-from lokeys.adapters.manifests import Located, read
+from lokeys.adapters.files.manifests import Located, read
 from lokeys.cli.operator_environment import cloud_environment, environment_options
 from lokeys.cli.options import ManifestCommand, Options, options_of
 from lokeys.cli.output import Printer, escaped_json
 from lokeys.clock import utc_now
-from lokeys.core.catalogue.storage_objects import MISSING_MANAGED_SECRET
-from lokeys.core.finding import Finding
-from lokeys.core.loki.options import RenderOptions
-from lokeys.core.loki.render import Group, only, render
+from lokeys.core.findings.catalogue.storage_objects import MISSING_MANAGED_SECRET
+from lokeys.core.findings.finding import Finding
+from lokeys.core.findings.report import ignore_of
 from lokeys.core.place import Ref
-from lokeys.core.report import ignore_of
 from lokeys.core.sensitive import Fingerprinter, Sensitive
-from lokeys.core.storage.model import CloudEnvironment
+from lokeys.core.stack.render.options import RenderOptions
+from lokeys.core.stack.render.render import Group, only, render
+from lokeys.core.stack.storage.model import CloudEnvironment
+from lokeys.core.stack.validation.named import hashes_of, names_of
+from lokeys.core.stack.validation.objects import PlacedObjects
+from lokeys.core.stack.validation.stacks import StackView
 from lokeys.core.text.yaml import documents
-from lokeys.core.validation.named import hashes_of, names_of
-from lokeys.core.validation.objects import Objects
-from lokeys.core.validation.stacks import StackView
 from lokeys.core.validation.validate import Validation, validate
 from lokeys.errors import BadInput
 
@@ -37,11 +37,11 @@ MAX_KEY_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class RenderInput:
     """What was handed in, and what it is rendered against."""
 
     validation: Validation
-    objects: Objects
+    objects: PlacedObjects
     environment: CloudEnvironment
     now: datetime
     fingerprinter: Fingerprinter | None = None
@@ -141,9 +141,9 @@ def _given(
     options: Options,
     environment: CloudEnvironment,
     key_file: str | None,
-) -> Given:
+) -> RenderInput:
     namespace, now = options.namespace or "default", utc_now()
-    return Given(
+    return RenderInput(
         validation=validate(
             located,
             now=now,
@@ -151,7 +151,7 @@ def _given(
             environment=environment,
             ignored=[ignore_of(word) for word in options.ignore],
         ),
-        objects=Objects(located, namespace=namespace),
+        objects=PlacedObjects(located, namespace=namespace),
         environment=environment,
         now=now,
         fingerprinter=_fingerprinter(key_file) if key_file else None,
@@ -176,7 +176,7 @@ def in_the_way(validation: Validation) -> Iterator[Finding | str]:
             )
 
 
-def _ambiguous(given: Given) -> Iterator[str]:
+def _ambiguous(given: RenderInput) -> Iterator[str]:
     """Yield what is there twice with different contents: no order of files says which is meant."""
     for ref in dict.fromkeys(ref for view in given.validation.stacks for ref in _named_by(view)):
         if given.objects.differ(ref):
@@ -203,7 +203,7 @@ def _refuse(printer: Printer, faults: Sequence[Finding | str]) -> None:
     printer.error("nothing is rendered", hint)
 
 
-def _rendered(given: Given, printer: Printer) -> Iterator[tuple[dict[str, Any], ...]]:
+def _rendered(given: RenderInput, printer: Printer) -> Iterator[tuple[dict[str, Any], ...]]:
     """Yield each stack's objects."""
     done: set[Ref] = set()
     for view in given.validation.stacks:
@@ -216,7 +216,7 @@ def _rendered(given: Given, printer: Printer) -> Iterator[tuple[dict[str, Any], 
         yield render(view.stack, view.storage, options=_options(view, given))
 
 
-def _options(view: StackView, given: Given) -> RenderOptions:
+def _options(view: StackView, given: RenderInput) -> RenderOptions:
     if given.fingerprinter is None:
         return RenderOptions(now=given.now, environment=given.environment)
     placed = {ref: given.objects.get(ref) for ref in _named_by(view)}

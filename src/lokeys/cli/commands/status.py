@@ -12,8 +12,8 @@ from lokeys.cli.options import Command, options_of
 from lokeys.cli.output import Line
 from lokeys.cli.routes import KIND
 from lokeys.cli.session import Session, run_session
-from lokeys.core.json_fields import at, mappings_at, text_at
-from lokeys.core.report import report
+from lokeys.core.findings.report import report
+from lokeys.core.kubernetes.json_fields import at, mappings_at, text_at
 from lokeys.errors import BadInput
 from lokeys.kube.replies import NoSuchKind
 

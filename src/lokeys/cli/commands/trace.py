@@ -9,8 +9,9 @@ from lokeys.cli import looking, screens
 from lokeys.cli.options import Command, options_of, route_arguments
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
-from lokeys.core.report import exit_code, route_report
-from lokeys.core.route import first_disagreement
+from lokeys.core.findings.report import exit_code
+from lokeys.core.route.hops import first_disagreement
+from lokeys.core.route.report import route_report
 from lokeys.core.text.shell import command as shell_command
 
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 import click
 
 from lokeys import __version__
-from lokeys.adapters.manifests import Located, read
+from lokeys.adapters.files.manifests import Located, read
 from lokeys.cli import screens
 from lokeys.cli.operator_environment import cloud_environment, environment_options
 from lokeys.cli.options import Command, Options, options_of
 from lokeys.cli.output import Line, Printer
 from lokeys.clock import utc_now
-from lokeys.core.finding import Finding, Severity
-from lokeys.core.report import exit_code, ignore_of
+from lokeys.core.findings.finding import Finding, Severity
+from lokeys.core.findings.report import exit_code, ignore_of
 from lokeys.core.text.words import object_name, shown
 from lokeys.core.validation.validate import Validation, validate
 from lokeys.errors import BadInput

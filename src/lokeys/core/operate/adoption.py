@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lokeys.core.catalogue import adoption
-from lokeys.core.finding import Finding
-from lokeys.core.loki import names
-from lokeys.core.lokistack.model import Component
-from lokeys.core.model import Ref
+from lokeys.core.findings.catalogue import adoption
+from lokeys.core.findings.finding import Finding
 from lokeys.core.operate.snapshot import StackSnapshot
-from lokeys.core.storage.model import CredentialMode
-from lokeys.core.storage.telling import tell
+from lokeys.core.place import Ref
+from lokeys.core.stack.render import names
+from lokeys.core.stack.resource.model import Component
+from lokeys.core.stack.storage.model import CredentialMode
+from lokeys.core.stack.storage.wording import tell
 
 DEFAULT_ACCOUNT = "default"
 _CLOUDS = {"s3": "aws", "azure": "azure", "gcs": "gcp"}

@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 
-from lokeys.core.catalogue import operation, storage_objects
-from lokeys.core.finding import Finding
-from lokeys.core.loki import names
-from lokeys.core.model import Ref
+from lokeys.core.findings.catalogue import operation, storage_objects
+from lokeys.core.findings.finding import Finding
 from lokeys.core.operate.live import Live, Pod, PodState, Rollout, Workload
 from lokeys.core.operate.snapshot import StackSnapshot
-from lokeys.core.storage.model import S3, AlibabaCloud, CredentialMode
-from lokeys.core.storage.telling import tell
+from lokeys.core.place import Ref
+from lokeys.core.stack.render import names
+from lokeys.core.stack.storage.model import S3, AlibabaCloud, CredentialMode
+from lokeys.core.stack.storage.wording import tell
 
 _FORMER_CONFIG = "-config"
 

@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lokeys.core.json_fields import mappings_at, text_at
-from lokeys.core.loki import names
-from lokeys.core.loki.options import RenderOptions
-from lokeys.core.loki.pods import Manifest
-from lokeys.core.loki.render import render
-from lokeys.core.lokistack.model import API_VERSION, KIND, Component, LokiStack
-from lokeys.core.model import Ref
-from lokeys.core.storage.model import Storage
+from lokeys.core.kubernetes.json_fields import mappings_at, text_at
+from lokeys.core.place import Ref
+from lokeys.core.stack.render import names
+from lokeys.core.stack.render.options import RenderOptions
+from lokeys.core.stack.render.pods import Manifest
+from lokeys.core.stack.render.render import render
+from lokeys.core.stack.resource.model import API_VERSION, KIND, Component, LokiStack
+from lokeys.core.stack.storage.model import Storage
 
 MANAGER = "lokeys"
 """The one field manager with which objects of stacks are applied."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from lokeys.core.catalogue import lokistacks, operation, storage_objects, tenants
-from lokeys.core.finding import Finding
+from lokeys.core.findings.catalogue import lokistacks, operation, storage_objects, tenants
+from lokeys.core.findings.finding import Finding
 
 _BY_CODE = {
     storage_objects.MISSING_STORAGE_SECRET.code: "MissingObjectStorageSecret",

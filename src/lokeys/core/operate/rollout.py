@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lokeys.core.lokistack.model import Component
-from lokeys.core.model import Ref
 from lokeys.core.operate.intents import Intent
 from lokeys.core.operate.live import Live, Pod, PodState, Workload
+from lokeys.core.place import Ref
+from lokeys.core.stack.resource.model import Component
 
 ORDER = (
     Component.INDEX_GATEWAY,

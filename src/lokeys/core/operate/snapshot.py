@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lokeys.core.finding import Finding
-from lokeys.core.loki.options import Images, RenderOptions
-from lokeys.core.model import Ref
+from lokeys.core.findings.finding import Finding
 from lokeys.core.operate.live import Live, Pod
-from lokeys.core.snapshot import LokiMetrics
-from lokeys.core.storage.model import CloudEnvironment
-from lokeys.core.trust.verification import Verification
-from lokeys.core.validation.stacks import StackView
+from lokeys.core.place import Ref
+from lokeys.core.route.snapshot import LokiMetrics
+from lokeys.core.stack.render.options import Images, RenderOptions
+from lokeys.core.stack.storage.model import CloudEnvironment
+from lokeys.core.stack.validation.stacks import StackView
+from lokeys.core.trust.tries.verification import Verification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

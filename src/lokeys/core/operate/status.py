@@ -17,21 +17,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lokeys.core.catalogue import lokistacks, operation
-from lokeys.core.finding import Finding, Severity, ranked, time_to_json
-from lokeys.core.loki import names
-from lokeys.core.loki.network import egress_ports
-from lokeys.core.loki.sizes import replicas, replication_factor
-from lokeys.core.lokistack.fields import TEMPLATE_NAMES
-from lokeys.core.lokistack.model import Component, LokiStack, SchemaVersion
-from lokeys.core.lokistack.schemas import in_order
+from lokeys.core.findings.catalogue import lokistacks, operation
+from lokeys.core.findings.finding import Finding, Severity, ranked, time_to_json
 from lokeys.core.operate.adoption import rulers_account_changes
-from lokeys.core.operate.course import Course, forbidding
+from lokeys.core.operate.decision import Decision, forbidding
 from lokeys.core.operate.live import Pod, PodState
 from lokeys.core.operate.reasons import reason_of
 from lokeys.core.operate.snapshot import StackSnapshot
+from lokeys.core.stack.render import names
+from lokeys.core.stack.render.network import egress_ports
+from lokeys.core.stack.render.sizes import replicas, replication_factor
+from lokeys.core.stack.resource.fields import TEMPLATE_NAMES
+from lokeys.core.stack.resource.model import Component, LokiStack, SchemaVersion
+from lokeys.core.stack.resource.schemas import in_order
 from lokeys.core.text.words import printable
-from lokeys.core.trust.verification import ConditionWords, condition_words
+from lokeys.core.trust.tries.verification import ConditionWords, condition_words
 
 MAIN = ("Degraded", "Failed", "Pending", "Ready")
 WARNING, VERIFIED = "Warning", "CredentialsVerified"
@@ -49,7 +49,7 @@ class Told:
 
 
 def status_of(
-    snapshot: StackSnapshot, course: Course, *, problems: Sequence[Finding] = ()
+    snapshot: StackSnapshot, course: Decision, *, problems: Sequence[Finding] = ()
 ) -> dict[str, Any]:
     """Return the status that says what is; equal to the snapshot's where nothing is new.
 
@@ -70,7 +70,7 @@ def status_of(
 
 
 def main_condition(
-    snapshot: StackSnapshot, course: Course, problems: Sequence[Finding] = ()
+    snapshot: StackSnapshot, course: Decision, problems: Sequence[Finding] = ()
 ) -> Told:
     """Return the one of the four that holds."""
     faults = faults_of(snapshot, course, problems)
@@ -107,7 +107,7 @@ def told_before(status: Mapping[str, Any]) -> Told | None:
 
 
 def faults_of(
-    snapshot: StackSnapshot, course: Course, problems: Sequence[Finding]
+    snapshot: StackSnapshot, course: Decision, problems: Sequence[Finding]
 ) -> tuple[Finding, ...]:
     """Return every fault for which a stack is Degraded, the best explanation first."""
     errors = (each for each in snapshot.findings if each.is_error)
@@ -115,7 +115,7 @@ def faults_of(
     return ranked(dict.fromkeys(every))
 
 
-def _pending(snapshot: StackSnapshot, course: Course) -> str:
+def _pending(snapshot: StackSnapshot, course: Decision) -> str:
     """Return what is awaited; nothing where all is there."""
     waiting = [pod for pod in snapshot.pods if pod.state in (PodState.PENDING, PodState.RUNNING)]
     words = []
@@ -166,7 +166,7 @@ def _by_state(pods: Iterable[Pod], label: str) -> dict[str, list[str]]:
     return found
 
 
-def _storage(snapshot: StackSnapshot, course: Course) -> dict[str, Any]:
+def _storage(snapshot: StackSnapshot, course: Decision) -> dict[str, Any]:
     """Return the mode, kept where it cannot be told, and the schemas that are applied."""
     before = snapshot.status.get("storage") or {}
     stack, mode = snapshot.view.stack, snapshot.view.mode
@@ -181,7 +181,7 @@ def _storage(snapshot: StackSnapshot, course: Course) -> dict[str, Any]:
     return said
 
 
-def _network(snapshot: StackSnapshot, course: Course) -> dict[str, Any] | None:
+def _network(snapshot: StackSnapshot, course: Decision) -> dict[str, Any] | None:
     stack, storage = snapshot.view.stack, snapshot.view.storage
     if stack is None or storage is None:
         return None

@@ -16,17 +16,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from lokeys.core.lokistack.model import LokiStack
-from lokeys.core.model import RouteSpec
 from lokeys.core.rbac.grants import RBAC, Account, Grant, doctor_grants, operator_grants
-from lokeys.core.rbac.route import Known, route_grants, unnamed
+from lokeys.core.rbac.route import RouteFacts, route_grants, unnamed
 from lokeys.core.rbac.stack import StackWish, all_stacks_grants, stack_grants
+from lokeys.core.route.model import RouteSpec
+from lokeys.core.stack.resource.model import LokiStack
 
 __all__ = [
     "WHY",
     "Account",
     "Grant",
-    "Known",
+    "RouteFacts",
     "StackWish",
     "all_stacks_grants",
     "all_stacks_roles",
@@ -45,7 +45,7 @@ WHY = "lokeys.dev/why"
 
 
 def route_roles(
-    spec: RouteSpec, *, account: Account | None = None, known: Known | None = None
+    spec: RouteSpec, *, account: Account | None = None, known: RouteFacts | None = None
 ) -> list[dict[str, Any]]:
     """Return the Roles of one route, one for each namespace it passes, and their bindings.
 

@@ -6,15 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lokeys.core.model import (
-    Mode,
-    OnePasswordVault,
-    Ref,
-    RgwSource,
-    RookSource,
-    RouteSpec,
-    SecretSource,
-)
+from lokeys.core.place import Ref
 from lokeys.core.rbac.grants import (
     APPS,
     CORE,
@@ -28,6 +20,14 @@ from lokeys.core.rbac.grants import (
     events,
     lease,
     read_secret,
+)
+from lokeys.core.route.model import (
+    Mode,
+    OnePasswordVault,
+    RgwSource,
+    RookSource,
+    RouteSpec,
+    SecretSource,
 )
 
 _WORKLOADS = {
@@ -44,7 +44,7 @@ _WORKLOADS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class RouteFacts:
     """What the resource does not say and a look at the cluster does.
 
     `key_secrets`: what holds the keys of Rook's user, and whether Rook generates it.
@@ -56,9 +56,9 @@ class Known:
     secret_store: Ref | None = None
 
 
-def route_grants(spec: RouteSpec, *, known: Known | None = None) -> tuple[Grant, ...]:
+def route_grants(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[Grant, ...]:
     """Return the rights that one route needs in its mode, and no others."""
-    known = known or Known()
+    known = known or RouteFacts()
     return (
         *_source(spec, known),
         *_vault(spec),
@@ -69,9 +69,9 @@ def route_grants(spec: RouteSpec, *, known: Known | None = None) -> tuple[Grant,
     )
 
 
-def unnamed(spec: RouteSpec, *, known: Known | None = None) -> tuple[str, ...]:
+def unnamed(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[str, ...]:
     """Return which rights are missing because nobody has said what the objects are called."""
-    known = known or Known()
+    known = known or RouteFacts()
     missing = []
     if isinstance(spec.source, RookSource) and not known.key_secrets:
         missing.append(
@@ -87,7 +87,7 @@ def _heals(spec: RouteSpec) -> bool:
     return spec.mode is not Mode.OBSERVE
 
 
-def _source(spec: RouteSpec, known: Known) -> Iterator[Grant]:
+def _source(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
     """Yield what the source takes; AWS IAM is not asked yet, so nothing."""
     home, source = spec.namespace, spec.source
     admin = None
@@ -103,7 +103,7 @@ def _source(spec: RouteSpec, known: Known) -> Iterator[Grant]:
         yield read_secret(home, admin.name, "looks at the store's own list of keys with it")
 
 
-def _rook(spec: RouteSpec, source: RookSource, known: Known) -> Iterator[Grant]:
+def _rook(spec: RouteSpec, source: RookSource, known: RouteFacts) -> Iterator[Grant]:
     there = source.namespace
     for resource, why in (
         (
@@ -149,7 +149,7 @@ def _vault(spec: RouteSpec) -> Iterator[Grant]:
     )
 
 
-def _delivery(spec: RouteSpec, known: Known) -> Iterator[Grant]:
+def _delivery(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
     if spec.external_secret is None:
         return
     home, store = spec.namespace, known.secret_store

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lokeys.core.place import is_name
-from lokeys.core.storage.addresses import NoUrl, url
-from lokeys.core.storage.mode import json_object
-from lokeys.core.storage.secret_data import SecretData
+from lokeys.core.stack.storage.addresses import NoUrl, url
+from lokeys.core.stack.storage.mode import json_object
+from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.text.shell import Command, command
-from lokeys.core.trust.shell import Missing
-from lokeys.core.trust.who import Stack
+from lokeys.core.trust.accounts import Stack
+from lokeys.core.trust.printed.shell import Missing
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")

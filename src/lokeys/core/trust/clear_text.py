@@ -6,8 +6,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import assert_never
 
-from lokeys.core.consent import Origin, origin_of
-from lokeys.core.trust.identity import FederatedApp, PoolProvider, Role, Trust
+from lokeys.core.kubernetes.consent import Origin, origin_of
+from lokeys.core.trust.tries.identity import FederatedApp, PoolProvider, Role, Trust
 
 
 def in_clear(trust: Trust, allowed: frozenset[Origin]) -> str | None:

@@ -6,20 +6,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from lokeys.core.catalogue import trust as rules
-from lokeys.core.finding import Finding
-from lokeys.core.storage.model import StorageType
+from lokeys.core.findings.catalogue import trust as rules
+from lokeys.core.findings.finding import Finding
+from lokeys.core.stack.storage.model import StorageType
+from lokeys.core.trust.accounts import only_inside
 from lokeys.core.trust.answers import Answers
-from lokeys.core.trust.aws import AwsNeeds, aws_needs
-from lokeys.core.trust.aws_commands import aws_prerequisites
-from lokeys.core.trust.azure import AzureNeeds, azure_needs, azure_prerequisites
-from lokeys.core.trust.check_aws import check_aws
-from lokeys.core.trust.check_azure import check_azure
-from lokeys.core.trust.check_gcp import check_gcp
+from lokeys.core.trust.aws.check import check_aws
+from lokeys.core.trust.aws.commands import aws_prerequisites
+from lokeys.core.trust.aws.needs import AwsNeeds, aws_needs
+from lokeys.core.trust.azure.check import check_azure
+from lokeys.core.trust.azure.needs import AzureNeeds, azure_needs, azure_prerequisites
 from lokeys.core.trust.fetched import Fetched, tell
-from lokeys.core.trust.gcp import SUBJECT_BYTES, GcpNeeds, gcp_needs, gcp_prerequisites
-from lokeys.core.trust.shell import Prerequisites
-from lokeys.core.trust.who import only_inside
+from lokeys.core.trust.gcp.check import check_gcp
+from lokeys.core.trust.gcp.needs import SUBJECT_BYTES, GcpNeeds, gcp_needs, gcp_prerequisites
+from lokeys.core.trust.printed.shell import Prerequisites
 
 STORES = {"aws": StorageType.S3, "azure": StorageType.AZURE, "gcp": StorageType.GCS}
 """The type of storage that each cloud has."""

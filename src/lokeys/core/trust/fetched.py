@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from lokeys.core.finding import Confidence, Finding, Location, Rule
-from lokeys.core.model import Ref
+from lokeys.core.findings.finding import Confidence, Finding, Location, Rule
+from lokeys.core.place import Ref
 from lokeys.core.text.shell import Command
 from lokeys.core.text.words import shown
-from lokeys.core.trust.who import Stack
+from lokeys.core.trust.accounts import Stack
 
 SHOWN = 3
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lokeys.core.catalogue import storage_objects as rules
-from lokeys.core.finding import Finding
+from lokeys.core.findings.catalogue import storage_objects as rules
+from lokeys.core.findings.finding import Finding
 from lokeys.core.place import Ref
-from lokeys.core.storage.telling import tell
-from lokeys.core.storagecredential.validate import Fault, faults
-from lokeys.core.validation.objects import Placed, location_of
+from lokeys.core.route.resource.validate import Fault, faults
+from lokeys.core.stack.storage.wording import tell
+from lokeys.core.stack.validation.objects import Placed, location_of
 
 _FAULTS = {
     "missing": "missing_field",

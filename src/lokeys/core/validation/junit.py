@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from lokeys.core.finding import Finding, Severity, at_or_above
+from lokeys.core.findings.finding import Finding, Severity, at_or_above
 from lokeys.core.text.words import printable
 from lokeys.core.validation.validate import Validation
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lokeys.core.finding import finding_to_json
-from lokeys.core.report import report
-from lokeys.core.storage.resolved import resolved_to_json
-from lokeys.core.validation.stacks import StackView
+from lokeys.core.findings.finding import finding_to_json
+from lokeys.core.findings.report import report
+from lokeys.core.stack.storage.resolved import resolved_to_json
+from lokeys.core.stack.validation.stacks import StackView
 from lokeys.core.validation.validate import Validation
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from lokeys.core.catalogue import RULES
-from lokeys.core.finding import DOCS, Finding, Rule, Severity
+from lokeys.core.findings.catalogue import RULES
+from lokeys.core.findings.finding import DOCS, Finding, Rule, Severity
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}

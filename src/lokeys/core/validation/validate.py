@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lokeys.core.catalogue import storage_objects as rules
-from lokeys.core.finding import Finding
-from lokeys.core.lokistack.model import KIND as LOKISTACK
+from lokeys.core.findings.catalogue import storage_objects as rules
+from lokeys.core.findings.finding import Finding
+from lokeys.core.findings.report import Ignore, heeded
 from lokeys.core.place import Ref
-from lokeys.core.report import Ignore, heeded
-from lokeys.core.storage.model import CloudEnvironment
-from lokeys.core.storage.telling import tell
-from lokeys.core.validation.around import Around
-from lokeys.core.validation.objects import Objects, Placed, location_of
-from lokeys.core.validation.shared_buckets import shared_buckets
-from lokeys.core.validation.shared_names import shared_names
-from lokeys.core.validation.stacks import StackView, view_stack
+from lokeys.core.stack.resource.model import KIND as LOKISTACK
+from lokeys.core.stack.storage.model import CloudEnvironment
+from lokeys.core.stack.storage.wording import tell
+from lokeys.core.stack.validation.context import Around
+from lokeys.core.stack.validation.objects import Placed, PlacedObjects, location_of
+from lokeys.core.stack.validation.shared_buckets import shared_buckets
+from lokeys.core.stack.validation.shared_names import shared_names
+from lokeys.core.stack.validation.stacks import StackView, view_stack
 
 _STORAGE_CREDENTIAL = "StorageCredential"
 
@@ -73,7 +73,7 @@ def validate(  # noqa: PLR0913 - the input and what it is judged against
 
     The order of the objects changes nothing but the places that are named.
     """
-    objects = Objects(given, namespace=namespace)
+    objects = PlacedObjects(given, namespace=namespace)
     around = Around(
         objects=objects,
         now=now,
@@ -90,7 +90,7 @@ def validate(  # noqa: PLR0913 - the input and what it is judged against
     )
 
 
-def _credentials(objects: Objects, ignored: Sequence[Ignore]) -> Iterator[CredentialView]:
+def _credentials(objects: PlacedObjects, ignored: Sequence[Ignore]) -> Iterator[CredentialView]:
     given = list(objects.of_kind(_STORAGE_CREDENTIAL))
     if not given:
         return
@@ -103,13 +103,13 @@ def _credentials(objects: Objects, ignored: Sequence[Ignore]) -> Iterator[Creden
 
 
 def _placed(
-    findings: Iterable[Finding], view: StackView, objects: Objects, ignored: Sequence[Ignore]
+    findings: Iterable[Finding], view: StackView, objects: PlacedObjects, ignored: Sequence[Ignore]
 ) -> tuple[Finding, ...]:
     """Return findings with their places: in the object's own file, or else in the stack's."""
     return heeded((_with_place(finding, view, objects) for finding in findings), ignored)
 
 
-def _with_place(finding: Finding, view: StackView, objects: Objects) -> Finding:
+def _with_place(finding: Finding, view: StackView, objects: PlacedObjects) -> Finding:
     place, field = view.placed, finding.field
     if finding.object is not None and finding.object != view.ref:
         own = objects.get(finding.object) or objects.maker_of(finding.object)
@@ -119,7 +119,7 @@ def _with_place(finding: Finding, view: StackView, objects: Objects) -> Finding:
 
 def _pointer_to(ref: Ref, view: StackView) -> str:
     """Return the field of a stack that names an object which is not there."""
-    from lokeys.core.validation.tenants import pointer_to  # noqa: PLC0415 - few need it
+    from lokeys.core.stack.validation.tenants import pointer_to  # noqa: PLC0415 - few need it
 
     of_tenants = "" if ref.name == view.secret_name else pointer_to(ref, view.placed.object)
     if of_tenants:
@@ -128,7 +128,7 @@ def _pointer_to(ref: Ref, view: StackView) -> str:
 
 
 def _shared(
-    views: Sequence[StackView], objects: Objects, ignored: Sequence[Ignore]
+    views: Sequence[StackView], objects: PlacedObjects, ignored: Sequence[Ignore]
 ) -> tuple[Finding, ...]:
     """Return what is wrong with what stacks share: objects, buckets and names."""
     named = {

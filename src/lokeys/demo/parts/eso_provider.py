@@ -23,7 +23,7 @@ class ProviderProblem(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connect:
+class ConnectProvider:
     """One SecretStore's way to Connect. The real client has no timeout, and so has this one."""
 
     http: httpx2.AsyncClient
@@ -105,7 +105,7 @@ Gap = Callable[[], Awaitable[None]]
 """What happens between the reads of two keys: where a torn pair comes from."""
 
 
-async def read_all(connect: Connect, spec: Json, *, gap: Gap) -> dict[str, str]:
+async def read_all(connect: ConnectProvider, spec: Json, *, gap: Gap) -> dict[str, str]:
     """Return all that an ExternalSecret asks for, a key at a time; raises ProviderProblem."""
     found: dict[str, str] = {}
     for index, source in enumerate(spec.get("dataFrom") or []):

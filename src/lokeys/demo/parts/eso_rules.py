@@ -7,7 +7,7 @@ import hashlib
 import json
 from datetime import datetime, timedelta
 
-from lokeys.core.durations import go_duration
+from lokeys.core.text.durations import go_duration
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kube_views import at
 

@@ -24,9 +24,9 @@ from typing import Self
 import httpx2
 
 from lokeys.clock import utc_now
-from lokeys.core.durations import go_duration
+from lokeys.core.text.durations import go_duration
 from lokeys.demo.parts import eso_rules as rules
-from lokeys.demo.parts.eso_provider import Connect, Gap, ProviderProblem, read_all
+from lokeys.demo.parts.eso_provider import ConnectProvider, Gap, ProviderProblem, read_all
 from lokeys.demo.parts.kube_client import ApiError, ClusterClient
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kube_store import rfc3339
@@ -211,7 +211,7 @@ class ExternalSecrets:
             await self._tell(external, "Normal", "Updated", "secret updated")
         return "SecretSynced", "secret synced"
 
-    async def _connect_of(self, external: Json) -> Connect:
+    async def _connect_of(self, external: Json) -> ConnectProvider:
         reference = external["spec"]["secretStoreRef"]
         kind, name = reference.get("kind", "SecretStore"), reference["name"]
         place = _first_key(external["spec"])
@@ -225,7 +225,7 @@ class ExternalSecrets:
             raise ProviderProblem(f'{place}{kind} "{name}" is not ready')
         return await self._client(store, namespace)
 
-    async def _client(self, store: Json, namespace: str) -> Connect:
+    async def _client(self, store: Json, namespace: str) -> ConnectProvider:
         provider = at(store, "spec.provider.onepassword")
         if provider is None:
             raise ProviderProblem("the stand-in knows no provider but onepassword")
@@ -236,7 +236,7 @@ class ExternalSecrets:
         if value is None:
             why = f'cannot get Kubernetes secret "{token["name"]}" from namespace "{where}": '
             raise ProviderProblem(f'{why}secrets "{token["name"]}" not found')
-        return Connect(
+        return ConnectProvider(
             http=self._vault_http,
             host=provider["connectHost"],
             token=b64decode(value).decode(),

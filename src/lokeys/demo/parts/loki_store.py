@@ -11,7 +11,7 @@ from xml.sax.saxutils import unescape
 
 import httpx2
 
-from lokeys.adapters.aws_sign import Call, Unsendable, signed
+from lokeys.adapters.aws.sign import Call, Unsendable, signed
 from lokeys.clock import utc_now
 from lokeys.core.sensitive import KeyPair
 

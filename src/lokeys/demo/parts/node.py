@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lokeys.core.model import PairKeys
+from lokeys.core.route.model import PairKeys
 from lokeys.demo.parts.kube_store import Store
 from lokeys.demo.parts.loki import PORT, Loki, LokiSettings
 

@@ -74,7 +74,7 @@ class RookRgw:
         await self._call("DELETE", {"uid": uid, "access-key": key_id}, key=True)
 
     async def _call(self, method: str, query: Mapping[str, str], *, key: bool = False) -> Any:
-        from lokeys.adapters import aws_sign  # noqa: PLC0415 - botocore is heavy
+        from lokeys.adapters.aws import sign as aws_sign  # noqa: PLC0415 - botocore is heavy
 
         flag = "key&" if key else ""
         text = flag + urlencode({**query, "format": "json"}, quote_via=quote)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from fakes.stacks import StackWorld
-from lokeys.core.model import Ref
 from lokeys.core.operate.adoption import rulers_account_changes
 from lokeys.core.operate.live import Live
+from lokeys.core.place import Ref
 
 RULER = Ref("StatefulSet", "my-stack-ruler", "logging")
 TOKENS = {

@@ -4,9 +4,7 @@
 import pytest
 
 from fakes.stacks import UID, StackWorld
-from lokeys.core.loki import names
-from lokeys.core.model import Ref
-from lokeys.core.operate.course import plan
+from lokeys.core.operate.decision import plan
 from lokeys.core.operate.intents import (
     KEPT_IMAGES,
     OWNER,
@@ -19,6 +17,8 @@ from lokeys.core.operate.intents import (
     marks_of,
 )
 from lokeys.core.operate.live import Live
+from lokeys.core.place import Ref
+from lokeys.core.stack.render import names
 from manifests.lokistack import NAMESPACE, Choice
 
 OPENSHIFT = Choice(tenancy="openshift-logging", size="1x.small")

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.stacks import GOOD, StackWorld, refused
-from lokeys.core.loki import names
-from lokeys.core.model import Ref
+from lokeys.core.findings.reasons import REASONS
 from lokeys.core.operate.live import Live
 from lokeys.core.operate.reasons import codes_of, place_of
-from lokeys.core.reasons import REASONS
+from lokeys.core.place import Ref
+from lokeys.core.stack.render import names
 from manifests.lokistack import NAMESPACE, Choice
 
 CHOICES = [Choice(extra="rules", size="1x.small"), Choice(size="1x.small", tenancy="static")]

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from fakes.stacks import GOOD, StackWorld
-from lokeys.core.catalogue import operation
-from lokeys.core.operate.course import decide, plan
+from lokeys.core.findings.catalogue import operation
+from lokeys.core.operate.decision import decide, plan
 from lokeys.core.operate.live import Pod, PodState
 from lokeys.core.operate.status import SHOWN_PODS, Told, main_condition, status_of, told_before
-from lokeys.core.storage.telling import tell
+from lokeys.core.stack.storage.wording import tell
 from manifests.lokistack import NAMESPACE, Choice
 
 SMALL = Choice(size="1x.small")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lokeys.core.finding import Remedy
+from lokeys.core.findings.finding import Remedy
 from lokeys.core.text.shell import Command, Joint, Json, NoCommand, Output, Var, command
 from pasting import PAYLOADS
 

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lokeys.core.lokistack.model import Size
+from lokeys.core.stack.resource.model import Size
 from lokeys.core.text.yaml import Block, commented, documents, to_yaml
 
 _TRICKY = (

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from lokeys.core.model import Ref
+from lokeys.core.place import Ref
 from lokeys.core.sensitive import Sensitive
-from lokeys.core.storage.secret_data import SecretData
+from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.trust.answers import Answers, Unfit, answers_of, used_keys
-from lokeys.core.trust.aws import AwsNeeds, aws_needs
-from lokeys.core.trust.azure import azure_needs
+from lokeys.core.trust.aws.needs import AwsNeeds, aws_needs
+from lokeys.core.trust.azure.needs import azure_needs
 from lokeys.core.trust.clouds import needs_of, prerequisites
-from lokeys.core.trust.gcp import account_for, gcp_needs
-from lokeys.core.trust.hcl import Block, hcl
-from lokeys.core.trust.report import script
-from lokeys.core.trust.shell import Prerequisites
+from lokeys.core.trust.gcp.needs import account_for, gcp_needs
+from lokeys.core.trust.printed.hcl import Block, hcl
+from lokeys.core.trust.printed.report import script
+from lokeys.core.trust.printed.shell import Prerequisites
 from manifests.lokistack import CANARY, STORES
 from trust.asked import CLOUDS, STACK, aws, given, printed
 

@@ -7,14 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lokeys.core.trust.aws_policy import (
-    Decision,
-    NoPolicy,
-    Request,
-    decide,
-    like,
-    statements_of,
-)
+from lokeys.core.trust.aws.policy import Decision, NoPolicy, Request, decide, like, statements_of
 
 GET = "s3:GetObject"
 ALLOWED, REFUSED, DENIED, UNDECIDED = Decision

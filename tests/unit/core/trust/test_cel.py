@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.trust.cel import holds
+from lokeys.core.trust.gcp.cel import holds
 
 CLAIMS: dict[str, str | tuple[str, ...]] = {
     "assertion.sub": "system:serviceaccount:ns:stack",

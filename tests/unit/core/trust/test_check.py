@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from lokeys.core.finding import Finding
-from lokeys.core.model import Ref
+from lokeys.core.findings.finding import Finding
+from lokeys.core.place import Ref
 from lokeys.core.trust.answers import Answers
-from lokeys.core.trust.aws import AwsNeeds, aws_needs, storage_policy, trust_policy
+from lokeys.core.trust.aws.needs import AwsNeeds, aws_needs, storage_policy, trust_policy
 from lokeys.core.trust.clouds import Needs, check, doubts
 from lokeys.core.trust.fetched import Fetched, Kind, NotThis, listed
-from lokeys.core.trust.gcp import (
+from lokeys.core.trust.gcp.needs import (
     GcpNeeds,
     bucket_policy,
     provider_document,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.trust.claims import (
+from lokeys.core.trust.tries.claims import (
     Claims,
     as_evidence,
     claims_of,

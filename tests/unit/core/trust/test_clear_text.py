@@ -3,9 +3,9 @@
 
 import pytest
 
-from lokeys.core.consent import origins
+from lokeys.core.kubernetes.consent import origins
 from lokeys.core.trust.clear_text import in_clear
-from lokeys.core.trust.identity import FederatedApp, PoolProvider, Role, Trust
+from lokeys.core.trust.tries.identity import FederatedApp, PoolProvider, Role, Trust
 
 STS = "http://rgw.storage.svc:8080"
 

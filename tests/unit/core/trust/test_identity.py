@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lokeys.core.lokistack.model import LokiStack, Size
 from lokeys.core.sensitive import Sensitive
-from lokeys.core.storage.model import S3, Azure, CredentialMode, Gcs, Sse, SseType
-from lokeys.core.storage.secret_data import SecretData
-from lokeys.core.trust.identity import (
+from lokeys.core.stack.resource.model import LokiStack, Size
+from lokeys.core.stack.storage.model import S3, Azure, CredentialMode, Gcs, Sse, SseType
+from lokeys.core.stack.storage.secret_data import SecretData
+from lokeys.core.trust.tries.identity import (
     AccessKey,
     AccountKey,
     BlobPlace,
@@ -30,7 +30,7 @@ from lokeys.core.trust.identity import (
     static_key_of,
     trust_of,
 )
-from unit.core.storage import secrets as sound
+from unit.core.stack.storage import secrets as sound
 
 NO_SECRET = SecretData(ref=sound.SECRET, values={})
 

@@ -12,8 +12,8 @@ from hypothesis import settings
 
 from lokeys.core.text.shell import Command, Var
 from lokeys.core.trust.clouds import STORES
-from lokeys.core.trust.report import iam_report, script
-from lokeys.core.trust.shell import Prerequisites, Step
+from lokeys.core.trust.printed.report import iam_report, script
+from lokeys.core.trust.printed.shell import Prerequisites, Step
 from trust.asked import CLOUDS, RGW, STACK, given, printed, stacks
 from trust.grammar import Wrong, check
 from trust.terraform import NotTerraform, checked

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.trust.schedule import OPEN_AGAIN_AFTER, Tried, due_at
+from lokeys.core.trust.tries.schedule import OPEN_AGAIN_AFTER, Tried, due_at
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 EVERY = timedelta(minutes=5)

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from lokeys.core.lokistack.model import LokiStack, Size
-from lokeys.core.trust.telling import findings_of
-from lokeys.core.trust.verification import Link, LinkName, Verification, broken, held, untried
+from lokeys.core.findings.link import Link, broken, held, untried
+from lokeys.core.stack.resource.model import LokiStack, Size
+from lokeys.core.trust.tries.findings import findings_of
+from lokeys.core.trust.tries.verification import LinkName, Verification
 
 STACK = LokiStack(
     name="logs",

@@ -8,16 +8,11 @@ import pytest
 from hypothesis import assume, settings
 from hypothesis import given as for_all
 
-from lokeys.core.trust.aws import (
-    AwsNeeds,
-    key_requests,
-    storage_policy,
-    storage_requests,
-)
-from lokeys.core.trust.aws_policy import Decision, Request, decide, statements_of
+from lokeys.core.trust.accounts import Claims, NoToken, claims_of, only_inside
+from lokeys.core.trust.aws.needs import AwsNeeds, key_requests, storage_policy, storage_requests
+from lokeys.core.trust.aws.policy import Decision, Request, decide, statements_of
 from lokeys.core.trust.clouds import Needs, check
 from lokeys.core.trust.fetched import Fetched, Kind
-from lokeys.core.trust.who import Claims, NoToken, claims_of, only_inside
 from trust.asked import CLOUDS, RGW, aws, azure, gcp, printed, rgw, stacks
 from trust.takes import takes
 

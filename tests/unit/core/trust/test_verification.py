@@ -5,18 +5,14 @@ from __future__ import annotations
 
 import pytest
 
-from lokeys.core.finding import Confidence
-from lokeys.core.trust.verification import (
+from lokeys.core.findings.finding import Confidence
+from lokeys.core.findings.link import Link, Untried, broken, held, untried
+from lokeys.core.trust.tries.verification import (
     ConditionWords,
-    Link,
     LinkName,
-    Untried,
     Verification,
-    broken,
     condition_words,
-    held,
     in_order,
-    untried,
 )
 
 SECRET = Link(name=LinkName.SECRET, ok=True)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from unit.core.storage.secrets import SOUND
+from unit.core.stack.storage.secrets import SOUND
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Object = dict[str, Any]

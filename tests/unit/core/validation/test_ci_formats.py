@@ -3,12 +3,12 @@
 
 from xml.etree import ElementTree as ET
 
-from lokeys.core.catalogue import RULES
-from lokeys.core.finding import Location, Severity
+from lokeys.core.findings.catalogue import RULES
+from lokeys.core.findings.finding import Location, Severity
 from lokeys.core.validation.junit import junit
 from lokeys.core.validation.sarif import sarif
 from lokeys.core.validation.validate import Validation, validate
-from unit.core.storage.secrets import SOUND
+from unit.core.stack.storage.secrets import SOUND
 from unit.core.validation.manifests import NOW, Given, Object, secret, stack
 
 

@@ -17,7 +17,7 @@ import pytest
 from jsonschema import Draft4Validator
 
 from builders import NOW
-from lokeys.adapters.manifests import read
+from lokeys.adapters.files.manifests import read
 from lokeys.core.validation.sarif import sarif
 from lokeys.core.validation.validate import validate
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.finding import Finding
-from lokeys.core.report import Ignore
-from lokeys.core.storage.model import CloudEnvironment
+from lokeys.core.findings.finding import Finding
+from lokeys.core.findings.report import Ignore
+from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.core.validation.report import validation_report
 from lokeys.core.validation.validate import Validation, validate
-from unit.core.storage.secrets import EVERYWHERE, SOUND
+from unit.core.stack.storage.secrets import EVERYWHERE, SOUND
 from unit.core.validation.manifests import (
     NOW,
     Given,

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AWS's IAM, or Ceph RGW's, asked what a role trusts and what it may do. Nothing is changed.
+
+Import this module late: it loads botocore's session, which knows where a person keeps credentials.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+import httpx2
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError
+
+from lokeys.adapters.aws.s3_answers import Elements, read_xml
+from lokeys.adapters.aws.sign import sign_at
+from lokeys.adapters.http import Bounds, Reply, bounded_request
+from lokeys.core.place import Ref
+from lokeys.core.trust.fetched import Fetched, Kind
+from lokeys.errors import BadInput, Forbidden, NotFound, NotReadable, Throttled
+from lokeys.ports import Clock
+
+ENDPOINTS = {
+    "aws": ("https://iam.amazonaws.com", "us-east-1"),
+    "aws-cn": ("https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+    "aws-us-gov": ("https://iam.us-gov.amazonaws.com", "us-gov-west-1"),
+    "aws-iso": ("https://iam.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"),
+    "aws-iso-b": ("https://iam.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1"),
+    "aws-iso-e": ("https://iam.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1"),
+    "aws-iso-f": ("https://iam.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1"),
+    "aws-eusc": ("https://iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
+}
+"""Where IAM is in each partition, and the region that its requests are signed for."""
+
+CREDENTIALS_S = 20.0
+MAX_PAGES = 20
+_BOUNDS = Bounds(total_s=15.0, max_bytes=1 << 20)
+_VERSION = "2010-05-08"
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_REFUSED = frozenset(
+    {"InvalidClientTokenId", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken"}
+)
+_NOT_HERE = frozenset({"MethodNotAllowed", "NotImplemented", "InvalidAction", "InvalidRequest"})
+
+
+async def ambient_credentials(profile: str | None = None) -> Any:
+    """Return the credentials that AWS's own tools would use here. Raises BadInput, NotReadable."""
+    from botocore.session import Session  # noqa: PLC0415 - reads files and the environment
+
+    def find() -> Any:
+        found = Session(profile=profile).get_credentials()
+        return found.get_frozen_credentials() if found else None
+
+    try:
+        async with asyncio.timeout(CREDENTIALS_S):
+            found = await asyncio.to_thread(find)
+    except TimeoutError:
+        raise NotReadable("the AWS credentials of this machine: no answer in time") from None
+    except BotoCoreError as problem:
+        raise BadInput(f"the AWS credentials of this machine: {type(problem).__name__}") from None
+    if found is None:
+        raise BadInput(
+            "no AWS credentials here to ask IAM with",
+            hint="log in as for `aws`, or hand in documents: --trust-policy FILE --policy FILE",
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Iam:
+    """IAM at one address, as one caller. Answers hold no secrets; requests are bounded."""
+
+    client: httpx2.AsyncClient
+    credentials: Any
+    endpoint: str
+    region: str
+    clock: Clock
+
+    async def documents(self, role: str, provider_arn: str) -> AsyncIterator[Fetched]:
+        """Yield a role's trust policy, all its policies and the identity provider.
+
+        What is not there comes without content; what the caller may not see raises Forbidden.
+        """
+        of = Ref("Role", role)
+        try:
+            said = await self._call("GetRole", RoleName=role)
+        except NotFound:
+            yield Fetched(kind=Kind.TRUST, of=of, content=None)
+        else:
+            trust = _document(_text(said, "AssumeRolePolicyDocument"))
+            yield Fetched(kind=Kind.TRUST, of=of, content=trust)
+            async for policy in self._policies(role):
+                yield Fetched(kind=Kind.POLICY, of=of, content=policy)
+        yield await self._provider(provider_arn)
+
+    async def _policies(self, role: str) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield all policies of a role; one that grants nothing where it has none."""
+        none = True
+        async for name in self._names("ListRolePolicies", "PolicyNames/member", RoleName=role):
+            said = await self._call("GetRolePolicy", RoleName=role, PolicyName=name)
+            none = False
+            yield _document(_text(said, "PolicyDocument"))
+        async for arn in self._names("ListAttachedRolePolicies", "member/PolicyArn", RoleName=role):
+            said = await self._call("GetPolicy", PolicyArn=arn)
+            version = _text(said, "DefaultVersionId")
+            said = await self._call("GetPolicyVersion", PolicyArn=arn, VersionId=version)
+            none = False
+            yield _document(_text(said, "PolicyVersion/Document"))
+        if none:
+            yield {"Statement": []}
+
+    async def _provider(self, arn: str) -> Fetched:
+        of = Ref("OIDCProvider", arn)
+        try:
+            said = await self._call("GetOpenIDConnectProvider", OpenIDConnectProviderArn=arn)
+        except NotFound:
+            return Fetched(kind=Kind.PROVIDER, of=of, content=None)
+        content = {
+            "Url": _text(said, "Url"),
+            "ClientIDList": [text for at, text in said if at.endswith("ClientIDList/member")],
+        }
+        return Fetched(kind=Kind.PROVIDER, of=of, content=content)
+
+    async def _names(self, action: str, end: str, **words: str) -> AsyncIterator[str]:
+        marker: dict[str, str] = {}
+        for _ in range(MAX_PAGES):
+            try:
+                said = await self._call(action, **words, **marker)
+            except _NotHere:
+                return  # Ceph knows no managed policies
+            for at, text in said:
+                if at.endswith(end):
+                    yield text
+            if _text(said, "IsTruncated") != "true":
+                return
+            marker = {"Marker": _text(said, "Marker")}
+        raise NotReadable(f"IAM: {action} has more than {MAX_PAGES} pages")
+
+    async def _call(self, action: str, **words: str) -> Elements:
+        body = urlencode({"Action": action, "Version": _VERSION, **words}).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+        unsigned = AWSRequest(method="POST", url=f"{self.endpoint}/", data=body, headers=headers)
+        signer = SigV4Auth(self.credentials, "iam", self.region)
+        sign_at(signer, unsigned, now=self.clock())
+        request = httpx2.Request(
+            "POST", f"{self.endpoint}/", headers=dict(unsigned.headers.items()), content=body
+        )
+        reply = await bounded_request(self.client, request, bounds=_BOUNDS)
+        said = read_xml(reply.body)
+        if reply.status == 200 and said:
+            return said
+        raise _error(action, reply, said, next(iter(words.values()), ""))
+
+
+class _NotHere(NotReadable):
+    """A call that this store does not know."""
+
+
+def _error(action: str, reply: Reply, said: Elements, name: str) -> Exception:
+    code = _text(said, "Code")
+    what = f"IAM's {action} of {name}"
+    if code in ("NoSuchEntity", "NoSuchEntityException") or reply.status == 404:
+        return NotFound(name)
+    if code in _DENIED:
+        return Forbidden(f"{what}: AccessDenied; grant iam:{action} to whoever asks")
+    if code in _REFUSED:
+        return Forbidden(f"{what}: the AWS credentials of this machine are refused ({code})")
+    if code in _NOT_HERE or reply.status in (405, 501):
+        return _NotHere(f"{what}: {code or reply.status}")
+    if code in ("Throttling", "ThrottlingException") or reply.status == 429:
+        return Throttled(f"{what}: asked to slow down")
+    return NotReadable(f"{what}: {code if code.isalnum() else ''} HTTP {reply.status}")
+
+
+def _text(elements: Elements, end: str) -> str:
+    return next((text for at, text in elements if f"/{at}".endswith(f"/{end}")), "")
+
+
+def _document(text: str) -> Mapping[str, Any]:
+    """Return a policy; AWS encodes it as in a URL, Ceph does not."""
+    for form in (text, unquote(text)):
+        try:
+            found = json.loads(form)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            return found
+    raise NotReadable("IAM: a policy that is no JSON")

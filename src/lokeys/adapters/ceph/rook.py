@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rook's CephObjectStoreUser as a source, and any plain Secret as one.
+
+Without `spec.keys` Rook keeps one key of its own making in the generated Secret. With `spec.keys`
+the referenced Secrets are the truth and the generated one is blank: it is never read then.
+
+Which pair is the source's when `spec.keys` lists several? The order of the list means nothing to
+Rook, and during a rotation either may be the older one. So none is: the pair stays unknown and the
+gap says so, until one is left or whoever rotates compares by fingerprint.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+import httpx2
+
+from lokeys.adapters.ceph.rgw import RgwAdmin, live_keys, not_allowed_url, why_unreadable
+from lokeys.adapters.kubernetes.cluster import (
+    Cluster,
+    allows,
+    controller_of,
+    events_of,
+    quotable,
+    unreadable,
+)
+from lokeys.adapters.kubernetes.consents import named_by, secret_consent
+from lokeys.adapters.kubernetes.secrets import pair_of, value_of
+from lokeys.core.kubernetes import rook
+from lokeys.core.kubernetes.consent import NO_CONSENT, Consent, allowed_urls
+from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
+from lokeys.core.place import Hop, Ref
+from lokeys.core.route import model
+from lokeys.core.route.model import PairKeys, RookSource, SecretSource
+from lokeys.core.route.snapshot import RookUser, SourceState, Unreadable, Why
+from lokeys.core.sensitive import KeyPair
+from lokeys.errors import Conflict, Forbidden, LokeysError, NeedsHuman, NotFound
+from lokeys.kube.client import Object
+from lokeys.kube.resources import CEPH_OBJECT_STORE_USER, SECRET
+from lokeys.ports import Reading
+
+GENERATED_KEYS = PairKeys(access_key_id="AccessKey", secret_access_key="SecretKey")
+REFRESH_KEY = "lokeys-refresh"
+_READY_STORE = frozenset({"Ready", "Connected"})
+
+AdminLook = Callable[[], Awaitable[RgwAdmin]]
+"""Returns RGW's admin API with the admin pair of the moment."""
+
+
+def admin_look(
+    cluster: Cluster, admin: model.RgwAdmin, *, namespace: str, client: httpx2.AsyncClient
+) -> AdminLook:
+    """Return a way to RGW's admin API whose pair is read afresh from its Secret each time."""
+
+    async def look() -> RgwAdmin:
+        secret = await cluster.objects.get(Ref("Secret", admin.secret.name, namespace))
+        consent = secret_consent(secret, at_home=True)
+        pair = pair_of(secret, admin.secret.keys)
+        return RgwAdmin(admin.endpoint, pair, client, cluster.clock, consent=consent)
+
+    return look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReader:
+    """Who reads a source: a route of this namespace, or with `callers_rights` a person.
+
+    A route needs the permission of the source's owner; a person has rights of their own.
+    """
+
+    namespace: str
+    callers_rights: bool = False
+
+    def may_read(self, obj: Json) -> bool:
+        """Tell whether the object's owner lets this reader use it as a source."""
+        return self.callers_rights or allows(obj, self.namespace)
+
+
+class RookSourcePort:
+    """A `SourcePort` on a CephObjectStoreUser; `look` shows RGW's own list of keys."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        source: RookSource,
+        *,
+        reader: SourceReader,
+        look: AdminLook | None = None,
+    ) -> None:
+        self._cluster = cluster
+        self._source = source
+        self._reader = reader
+        self._look = look
+        self._ref = Ref("CephObjectStoreUser", source.user, source.namespace)
+
+    async def read(self) -> Reading[SourceState]:
+        """Return what the user offers now; nothing at all where its owner has not allowed us."""
+        try:
+            user = await self._cluster.objects.get(self._ref)
+        except LokeysError as error:
+            return Reading(gaps=(unreadable(error, hop=Hop.SOURCE, ref=self._ref),))
+        if not self._reader.may_read(user):
+            return Reading(gaps=(_not_allowed(self._ref),))
+        keys = rook.key_secrets(user)
+        if keys.entries:
+            held = await self._from_references(user, keys)
+        else:
+            held = await self._from_generated(user, keys.generated)
+        object_store = await self._object_store(user, keys.store)
+        held.consent = Consent(
+            named=named_by(object_store, held.endpoint), listed=allowed_urls(user)
+        )
+        held.rook = replace(
+            await self._rook_user(user, keys.store, object_store),
+            uses_spec_keys=bool(keys.entries),
+            reads_generated_secret=held.reads_generated,
+            key_secrets_applied=held.applied,
+        )
+        return await self._reading(held)
+
+    async def refresh(self) -> None:
+        """Add a data key to the generated Secret: Rook reads RGW and overwrites it at once."""
+        user = await self._cluster.objects.get(self._ref)
+        if not self._reader.may_read(user):
+            raise Forbidden(f"{self._ref} does not allow namespace {self._reader.namespace}")
+        keys = rook.key_secrets(user)
+        if keys.entries:
+            raise NeedsHuman(f"{self._ref} has spec.keys: its generated Secret is blank on purpose")
+        secret = await self._cluster.objects.get(keys.generated)
+        if not rook.is_generated_for(secret, user):
+            raise Forbidden(f"{keys.generated} was not made for {self._ref}")
+        moment = b64encode(self._cluster.clock().isoformat().encode()).decode()
+        patch: Object = {
+            "metadata": {"uid": text_at(secret, "metadata", "uid")},
+            "data": {REFRESH_KEY: moment},
+        }
+        await self._cluster.api.merge_patch(
+            SECRET, keys.generated.name, patch, namespace=self._ref.namespace
+        )
+
+    async def ensure_user(self) -> bool:
+        """Create the CephObjectStoreUser if there is none; return whether it was made just now."""
+        try:
+            user = await self._cluster.objects.get(self._ref)
+        except NotFound:
+            return await self._create_user()
+        store, named = rook.key_secrets(user).store, self._source.store
+        if named is not None and named != store:
+            raise NeedsHuman(f"{self._ref} is a user of store {store}, not of {named}")
+        return False
+
+    async def _create_user(self) -> bool:
+        foreign = self._source.namespace != self._reader.namespace
+        if foreign and not self._reader.callers_rights:
+            raise NeedsHuman(f"{self._ref} does not exist; its namespace must make it itself")
+        if self._source.store is None:
+            raise NeedsHuman(f"{self._ref} can only be made if `spec.source.rook.store` is given")
+        body = {
+            "apiVersion": CEPH_OBJECT_STORE_USER.api_version,
+            "kind": CEPH_OBJECT_STORE_USER.kind,
+            "metadata": {"name": self._ref.name, "namespace": self._ref.namespace},
+            "spec": {"store": self._source.store, "displayName": self._ref.name},
+        }
+        try:
+            await self._cluster.api.create(CEPH_OBJECT_STORE_USER, body)
+        except Conflict:
+            return False
+        return True
+
+    async def _from_generated(self, user: Json, ref: Ref) -> _Held:
+        held = _Held(ref=ref)
+        secret = await self._secret(ref, held)
+        if secret is not None and not rook.is_generated_for(secret, user):
+            held.gaps.append(Unreadable(hop=Hop.SOURCE, ref=ref, why=Why.ANOTHERS))
+        elif secret is not None:
+            held.pair = pair_of(secret, GENERATED_KEYS)
+            held.resource_version = text_at(secret, "metadata", "resourceVersion")
+            held.endpoint = value_of(secret, "Endpoint").reveal_text()
+        return held
+
+    async def _from_references(self, user: Json, keys: rook.KeySecrets) -> _Held:
+        """Read the Secrets that `spec.keys` names, but for the generated one."""
+        first = next((name for (name, _), _ in keys.entries if name), keys.generated.name)
+        held = _Held(ref=Ref("Secret", first, self._ref.namespace))
+        held.reads_generated = keys.generated.name in keys.named
+        secrets: dict[str, Json] = {}
+        for name in keys.named:
+            if name == keys.generated.name:
+                continue
+            found = await self._secret(Ref("Secret", name, self._ref.namespace), held)
+            if found is not None:
+                secrets[name] = found
+        held.applied = _all_applied(user, secrets) and len(secrets) == len(keys.named)
+        pairs = [_pair_at(secrets, *pair) for pair in keys.entries]
+        if all(pair == pairs[0] for pair in pairs):
+            held.pair = pairs[0]
+            held.resource_version = text_at(secrets.get(first), "metadata", "resourceVersion")
+        elif not held.gaps:
+            held.gaps.append(self._several(len(pairs)))
+        return held
+
+    def _several(self, count: int) -> Unreadable:
+        detail = f"spec.keys lists {count} pairs, and nothing says which of them Loki should use"
+        return Unreadable(hop=Hop.SOURCE, ref=self._ref, why=Why.NOT_SUPPORTED, detail=detail)
+
+    async def _secret(self, ref: Ref, held: _Held) -> Json | None:
+        try:
+            return await self._cluster.objects.get(ref)
+        except LokeysError as error:
+            held.gaps.append(unreadable(error, hop=Hop.SOURCE, ref=ref))
+        return None
+
+    async def _rook_user(self, user: Json, store: str, object_store: Json | None) -> RookUser:
+        phase = text_at(user, "status", "phase")
+        generation = number_at(user, "metadata", "generation")
+        observed = number_at(user, "status", "observedGeneration")
+        deleting = at(user, "metadata", "deletionTimestamp") is not None
+        message = ""
+        if deleting or phase != "Ready" or observed != generation:
+            events = await events_of(self._cluster.api, self._ref, reason="ReconcileFailed")
+            message = quotable(text_at(events[0], "message")) if events else ""
+        return RookUser(
+            phase=phase,
+            generation=generation,
+            observed_generation=observed,
+            deleting=deleting,
+            message=message,
+            store=store,
+            store_ready=_is_ready(object_store),
+        )
+
+    async def _object_store(self, user: Json, store: str) -> Json | None:
+        namespace = text_at(user, "spec", "clusterNamespace") or self._ref.namespace
+        try:
+            return await self._cluster.objects.get(Ref("CephObjectStore", store, namespace))
+        except LokeysError:
+            return None
+
+    async def _reading(self, held: _Held) -> Reading[SourceState]:
+        describe = self._cluster.fingerprinter.describe
+        state = SourceState(
+            ref=held.ref,
+            owner=self._ref,
+            pair=describe(held.pair) if held.pair else None,
+            resource_version=held.resource_version,
+            rook=held.rook,
+            consent=held.consent,
+        )
+        admin = self._source.admin
+        if admin and not (self._reader.callers_rights or held.consent.covers(admin.endpoint)):
+            held.gaps.append(not_allowed_url(self._ref, admin.endpoint))
+        elif self._look is not None:
+            try:
+                user = await (await self._look()).user(self._ref.name)
+            except LokeysError as error:
+                ref = Ref("RGWUser", self._ref.name)
+                gap = unreadable(error, hop=Hop.SOURCE, ref=ref)
+                held.gaps.append(replace(gap, why=why_unreadable(error)))
+            else:
+                keys = live_keys(user, self._cluster.fingerprinter)
+                state = replace(state, live_keys=keys, suspended=user.suspended)
+        return Reading(state=state, pair=held.pair, gaps=tuple(held.gaps))
+
+
+class SecretSourcePort:
+    """A `SourcePort` on any Secret, whose pair is taken as the truth."""
+
+    def __init__(self, cluster: Cluster, source: SecretSource, *, reader: SourceReader) -> None:
+        self._cluster = cluster
+        self._keys = source.secret.keys
+        self._reader = reader
+        self._ref = Ref("Secret", source.secret.name, source.namespace)
+
+    async def read(self) -> Reading[SourceState]:
+        """Return the Secret's pair; nothing of it where its owner has not allowed us."""
+        try:
+            secret = await self._cluster.objects.get(self._ref)
+        except LokeysError as error:
+            return Reading(gaps=(unreadable(error, hop=Hop.SOURCE, ref=self._ref),))
+        if not self._reader.may_read(secret):
+            return Reading(gaps=(_not_allowed(self._ref),))
+        pair = pair_of(secret, self._keys)
+        facts = self._cluster.fingerprinter.describe(pair)
+        owner = controller_of(secret)
+        state = SourceState(
+            ref=self._ref,
+            owner=Ref(text_at(owner, "kind"), text_at(owner, "name"), self._ref.namespace)
+            if owner
+            else self._ref,
+            pair=facts,
+            resource_version=text_at(secret, "metadata", "resourceVersion"),
+            generated_blank=facts.blank and text_at(secret, "type") == "kubernetes.io/rook",
+            consent=secret_consent(secret, at_home=self._ref.namespace == self._reader.namespace),
+        )
+        return Reading(state=state, pair=pair)
+
+    async def refresh(self) -> None:
+        """Do nothing: the Secret itself is the truth."""
+
+    async def ensure_user(self) -> bool:
+        """Return False: whoever made the Secret made the user."""
+        return False
+
+
+@dataclass(kw_only=True)
+class _Held:
+    """What one look at the source's Secrets has gathered so far."""
+
+    ref: Ref
+    pair: KeyPair | None = field(default=None, repr=False)
+    resource_version: str = ""
+    applied: bool = True
+    reads_generated: bool = False
+    rook: RookUser | None = None
+    endpoint: str = ""
+    consent: Consent = NO_CONSENT
+    gaps: list[Unreadable] = field(default_factory=list)
+
+
+def _is_ready(object_store: Json | None) -> bool | None:
+    phase = text_at(object_store, "status", "phase")
+    return phase in _READY_STORE if phase else None
+
+
+def _not_allowed(ref: Ref) -> Unreadable:
+    return Unreadable(hop=Hop.SOURCE, ref=ref, why=Why.NOT_ALLOWED)
+
+
+def _pair_at(
+    secrets: dict[str, Json], key_id: tuple[str, str], secret: tuple[str, str]
+) -> KeyPair | None:
+    """Return the pair of one entry of `spec.keys`, None where a Secret could not be read."""
+    if key_id[0] not in secrets or secret[0] not in secrets:
+        return None
+    return KeyPair(
+        access_key_id=value_of(secrets[key_id[0]], key_id[1]),
+        secret_access_key=value_of(secrets[secret[0]], secret[1]),
+    )
+
+
+def _all_applied(user: Json, secrets: dict[str, Json]) -> bool:
+    """Tell whether status.keys shows each Secret in its present version."""
+    applied = {
+        (text_at(entry, "name"), text_at(entry, "resourceVersion"))
+        for entry in mappings_at(user, "status", "keys")
+    }
+    present = {
+        (name, text_at(secret, "metadata", "resourceVersion")) for name, secret in secrets.items()
+    }
+    return present <= applied

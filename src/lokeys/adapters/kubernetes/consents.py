@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the owners of credentials allow, as their objects in the cluster say it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from lokeys.core.kubernetes.consent import Consent, Origin, allowed_urls, origin_of, origins
+from lokeys.core.kubernetes.external_secrets.onepassword import connect_of
+from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
+from lokeys.core.kubernetes.references import SecretKeyRef
+from lokeys.errors import LokeysError, NotAllowed
+from lokeys.ports import Objects
+
+
+def named_by(object_store: Json | None, *endpoints: str) -> frozenset[Origin]:
+    """Return the addresses that a CephObjectStore names, and those of Rook's own Secret."""
+    if object_store is None:
+        return origins(endpoints)
+    status = at(object_store, "status")
+    told = (
+        *_texts(at(status, "endpoints", "insecure")),
+        *_texts(at(status, "endpoints", "secure")),
+        text_at(status, "info", "endpoint"),
+        text_at(status, "info", "secureEndpoint"),
+    )
+    return origins(chain(endpoints, told, _hosted(object_store)))
+
+
+def _hosted(object_store: Json) -> Iterator[str]:
+    """Yield the addresses of `spec.hosting`, at the ports that the gateway serves."""
+    hosting, gateway = at(object_store, "spec", "hosting"), at(object_store, "spec", "gateway")
+    plain, secure = number_at(gateway, "port"), number_at(gateway, "securePort")
+    for name in _texts(at(hosting, "dnsNames")):
+        if plain:
+            yield f"http://{name}:{plain}"
+        if secure:
+            yield f"https://{name}:{secure}"
+    advertised = at(hosting, "advertiseEndpoint")
+    if text_at(advertised, "dnsName"):
+        scheme = "https" if at(advertised, "useTls") is True else "http"
+        yield f"{scheme}://{text_at(advertised, 'dnsName')}:{number_at(advertised, 'port')}"
+
+
+def _texts(found: object) -> Iterable[str]:
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+
+
+def secret_consent(secret: Json, *, at_home: bool) -> Consent:
+    """Return what a Secret's owner allows.
+
+    `at_home`: it is in the route's own namespace, so that its owner is that of Loki's Secret, too.
+    """
+    allowed = allowed_urls(secret)
+    return Consent(named=allowed) if at_home else Consent(listed=allowed)
+
+
+async def insist_on_token(
+    objects: Objects, secret: Json, token: SecretKeyRef, *, url: str, namespace: str
+) -> None:
+    """Refuse to let a Connect token go where its owner has not said. Raises NotAllowed.
+
+    A store that names the token has External Secrets send it to its host already.
+    """
+    wanted = origin_of(url)
+    if wanted is not None and wanted in allowed_urls(secret):
+        return
+    for kind, place in (("SecretStore", namespace), ("ClusterSecretStore", None)):
+        try:
+            stores = await objects.list(kind, namespace=place)
+        except LokeysError:
+            continue  # what cannot be seen allows nothing
+        if wanted is not None and any(
+            _sends(store, token, namespace) and origin_of(text_at(store, *_HOST)) == wanted
+            for store in stores
+        ):
+            return
+    raise NotAllowed(f"Secret {namespace}/{token.name} does not allow its token to go to {url}")
+
+
+_HOST = ("spec", "provider", "onepassword", "connectHost")
+
+
+def _sends(store: Json, token: SecretKeyRef, namespace: str) -> bool:
+    """Tell whether a store reads this very token, for ExternalSecrets of this namespace."""
+    found = connect_of(store)
+    if found is None or found.token != token or found.token_namespace != namespace:
+        return False
+    if text_at(store, "kind") == "SecretStore":
+        return text_at(store, "metadata", "namespace") == namespace
+    return _admits(store, namespace)
+
+
+def _admits(store: Json, namespace: str) -> bool:
+    """Tell whether a ClusterSecretStore's conditions name the namespace.
+
+    Selectors and patterns are not judged: what is not named is not admitted here.
+    """
+    if not at(store, "spec", "conditions"):
+        return True
+    return any(
+        namespace in _texts(at(condition, "namespaces"))
+        for condition in mappings_at(store, "spec", "conditions")
+    )

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""External Secrets: how an ExternalSecret stands, and how to make it read its vault again.
+
+Its Ready condition says that the operator is content, not that the data is current; why a refresh
+failed is told by an event alone. Versions v1 and v1beta1 are read alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from lokeys.adapters.kubernetes.cluster import Cluster, events_of, moment_at, quotable, unreadable
+from lokeys.adapters.kubernetes.objects import as_served
+from lokeys.core.kubernetes.external_secrets.reading import read
+from lokeys.core.kubernetes.json_fields import Json, mappings_at, text_at
+from lokeys.core.place import Hop, Ref
+from lokeys.core.route.model import ExternalSecretRef
+from lokeys.core.route.snapshot import DeliveryState, RefreshPolicy, StoreState, Unreadable
+from lokeys.core.text.durations import go_duration
+from lokeys.errors import LokeysError, NeedsHuman, NotFound
+from lokeys.kube.client import Object
+from lokeys.kube.replies import NoSuchKind
+from lokeys.kube.resources import Resource
+from lokeys.ports import Reading
+
+FORCE_SYNC = "lokeys.dev/force-sync"
+
+
+def store_state(ref: Ref, store: Json) -> StoreState:
+    """Return what a store says of itself."""
+    ready = _condition(store)
+    return StoreState(
+        ref=ref,
+        ready=_truth(ready),
+        reason=text_at(ready, "reason"),
+        message=quotable(text_at(ready, "message")),
+        connect_host=text_at(store, "spec", "provider", "onepassword", "connectHost") or None,
+    )
+
+
+def delivery_state(external_secret: Json) -> DeliveryState:
+    """Return what an ExternalSecret says of itself, without its surroundings."""
+    ready = _condition(external_secret)
+    said = read(external_secret)
+    policy = said.refresh_policy
+    return DeliveryState(
+        ref=said.ref,
+        target=said.target,
+        refresh_policy=RefreshPolicy(policy) if policy in _POLICIES else RefreshPolicy.PERIODIC,
+        refresh_interval=go_duration(said.interval),
+        refresh_interval_text=said.interval,
+        creation_policy=said.creation_policy,
+        immutable=said.immutable,
+        ready=_truth(ready),
+        reason=text_at(ready, "reason"),
+        message=quotable(text_at(ready, "message")),
+        synced_version=text_at(external_secret, "status", "syncedResourceVersion"),
+        refreshed_at=moment_at(external_secret, "status", "refreshTime"),
+        reads_whole_item=said.reads_whole_item,
+    )
+
+
+_POLICIES = frozenset(policy.value for policy in RefreshPolicy)
+
+
+class ExternalSecretPort:
+    """A `DeliveryPort` on one ExternalSecret."""
+
+    def __init__(
+        self, cluster: Cluster, external_secret: ExternalSecretRef, *, namespace: str
+    ) -> None:
+        self._cluster = cluster
+        self._ref = Ref("ExternalSecret", external_secret.name, namespace)
+
+    async def read(self) -> Reading[DeliveryState]:
+        """Return its state, its store's, and who else claims its target."""
+        try:
+            found = await self._cluster.objects.get(self._ref)
+        except LokeysError as error:
+            return Reading(gaps=(unreadable(error, hop=Hop.DELIVERY, ref=self._ref),))
+        gaps: list[Unreadable] = []
+        state = delivery_state(found)
+        words: dict[str, Any] = {
+            "store": await self._store(found, gaps),
+            "stopped_by": await self._stopped_by(),
+        }
+        if state.ready is False:
+            words["last_event"] = await self._last_failure()
+            if "owned by another" in state.message:
+                words["target_owner"] = await self._target_owner(state.target)
+        return Reading(state=replace(state, **words), gaps=tuple(gaps))
+
+    async def force_sync(self) -> None:
+        """Annotate it with a new value, so that the operator reads the vault again."""
+        await self._annotate(self._ref)
+
+    async def revalidate_store(self) -> None:
+        """Annotate its store with a new value, so that the operator looks at it again."""
+        store = _store_ref(await self._cluster.objects.get(self._ref))
+        if store is None:
+            raise NeedsHuman(f"{self._ref} names no store")
+        await self._annotate(store)
+
+    async def _annotate(self, ref: Ref) -> None:
+        annotations = {FORCE_SYNC: self._cluster.clock().isoformat()}
+        patch: Object = {"metadata": {"annotations": annotations}}
+
+        async def call(resource: Resource) -> None:
+            await self._cluster.api.merge_patch(resource, ref.name, patch, namespace=ref.namespace)
+
+        await as_served(ref.kind, call)
+
+    async def _store(self, external_secret: Json, gaps: list[Unreadable]) -> StoreState | None:
+        ref = _store_ref(external_secret)
+        if ref is None:
+            return None
+        try:
+            return store_state(ref, await self._cluster.objects.get(ref))
+        except NoSuchKind as error:
+            gaps.append(unreadable(error, hop=Hop.DELIVERY, ref=ref))
+        except NotFound:
+            return StoreState(ref=ref, exists=False)
+        except LokeysError as error:
+            gaps.append(unreadable(error, hop=Hop.DELIVERY, ref=ref))
+        return None
+
+    async def _stopped_by(self) -> tuple[Ref, ...]:
+        """Return ExternalSecrets whose interval stops all of them, as far as we may look.
+
+        Not to be allowed to look is no gap of the report: the route's own state tells enough.
+        """
+        for namespace in (None, self._ref.namespace):
+            try:
+                found = await self._cluster.objects.list("ExternalSecret", namespace=namespace)
+            except LokeysError:
+                continue
+            said = map(read, found)
+            refs = (each.ref for each in said if go_duration(each.interval) is None)
+            return tuple(sorted(ref for ref in refs if ref != self._ref))
+        return ()
+
+    async def _last_failure(self) -> str:
+        events = await events_of(self._cluster.api, self._ref, reason="UpdateFailed")
+        return quotable(text_at(events[0], "message")) if events else ""
+
+    async def _target_owner(self, target: str) -> Ref | None:
+        """Return the ExternalSecret that owns our target: its ownerReference, else a namesake."""
+        namespace = self._ref.namespace
+        owners: list[Json] = []
+        claims: list[Json] = []
+        try:
+            secret = await self._cluster.objects.get(Ref("Secret", target, namespace))
+            owners = mappings_at(secret, "metadata", "ownerReferences")
+            claims = await self._cluster.objects.list("ExternalSecret", namespace=namespace)
+        except LokeysError:
+            pass  # the condition's own words are reported all the same
+        named = [
+            text_at(owner, "name") for owner in owners if text_at(owner, "kind") == "ExternalSecret"
+        ]
+        named += sorted(es.ref.name for es in map(read, claims) if es.target == target)
+        others = (name for name in named if name != self._ref.name)
+        name = next(others, None)
+        return Ref("ExternalSecret", name, namespace) if name else None
+
+
+def _store_ref(external_secret: Json) -> Ref | None:
+    return next(iter(read(external_secret).stores), None)
+
+
+def _condition(obj: Json) -> Json | None:
+    conditions = mappings_at(obj, "status", "conditions")
+    return next((each for each in conditions if text_at(each, "type") == "Ready"), None)
+
+
+def _truth(condition: Json | None) -> bool | None:
+    return {"True": True, "False": False}.get(text_at(condition, "status"))

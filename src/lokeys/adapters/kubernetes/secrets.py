@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Secret that Loki reads: what it holds, since when, and the three ways to change it."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from lokeys.adapters.kubernetes.cluster import Cluster, controller_of, moment_at, unreadable
+from lokeys.core.kubernetes.consent import Consent, allowed_urls
+from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
+from lokeys.core.place import Hop, Ref
+from lokeys.core.route.model import PairKeys, SecretRef
+from lokeys.core.route.snapshot import SecretState
+from lokeys.core.sensitive import KeyPair, Sensitive
+from lokeys.errors import Conflict, LokeysError, NeedsHuman, NotFound
+from lokeys.kube.resources import SECRET
+from lokeys.ports import Reading
+
+FIELD_MANAGER = "lokeys"
+_ESO = "reconcile.external-secrets.io"
+_DATA_HASH = f"{_ESO}/data-hash"
+
+
+def pair_of(secret: Json, keys: PairKeys) -> KeyPair:
+    """Return the pair under `keys`; a half that is missing is empty."""
+    return KeyPair(
+        access_key_id=value_of(secret, keys.access_key_id),
+        secret_access_key=value_of(secret, keys.secret_access_key),
+    )
+
+
+def value_of(secret: Json, key: str) -> Sensitive:
+    """Return the value of one data key, empty where it is missing."""
+    try:
+        return Sensitive(b64decode(text_at(secret, "data", key)))
+    except Base64Error:
+        return Sensitive(b"")
+
+
+def state_of(secret: Json, keys: PairKeys, cluster: Cluster) -> SecretState:
+    """Return what may be known of a Secret."""
+    metadata = at(secret, "metadata")
+    namespace = text_at(metadata, "namespace")
+    owner = controller_of(secret)
+    return SecretState(
+        ref=Ref("Secret", text_at(metadata, "name"), namespace),
+        uid=text_at(metadata, "uid"),
+        resource_version=text_at(metadata, "resourceVersion"),
+        pair=cluster.fingerprinter.describe(pair_of(secret, keys)),
+        immutable=at(secret, "immutable") is True,
+        written_at=data_written_at(secret),
+        managed_by_eso=_managed_by_eso(secret, owner),
+        owner=Ref(text_at(owner, "kind"), text_at(owner, "name"), namespace) if owner else None,
+        consent=Consent(listed=allowed_urls(secret)),
+    )
+
+
+def data_written_at(secret: Json) -> datetime | None:
+    """Return the latest time at which a manager of data wrote, as far as managedFields tell.
+
+    Writes of managers that own no data do not count. External Secrets owns annotations too, under
+    the same entry, so its time is an upper bound.
+    """
+    entries = mappings_at(secret, "metadata", "managedFields")
+    times = (
+        moment_at(entry, "time")
+        for entry in entries
+        if at(entry, "fieldsV1", "f:data") is not None and not text_at(entry, "subresource")
+    )
+    return max((time for time in times if time is not None), default=None)
+
+
+def _managed_by_eso(secret: Json, owner: Json | None) -> bool:
+    labels = at(secret, "metadata", "labels")
+    return (
+        text_at(labels, f"{_ESO}/managed") == "true"
+        or bool(text_at(labels, f"{_ESO}/created-by"))
+        or text_at(owner, "kind") == "ExternalSecret"
+    )
+
+
+class KubernetesSecretPort:
+    """A `SecretPort` on one Secret."""
+
+    def __init__(self, cluster: Cluster, secret: SecretRef, *, namespace: str) -> None:
+        self._cluster = cluster
+        self._keys = secret.keys
+        self._ref = Ref("Secret", secret.name, namespace)
+
+    async def read(self) -> Reading[SecretState]:
+        """Return what it holds now."""
+        try:
+            secret = await self._cluster.objects.get(self._ref)
+        except LokeysError as error:
+            return Reading(gaps=(unreadable(error, hop=Hop.SECRET, ref=self._ref),))
+        return Reading(
+            state=state_of(secret, self._keys, self._cluster), pair=pair_of(secret, self._keys)
+        )
+
+    async def spoil_data_hash(self, *, expected: SecretState) -> None:
+        """Write a data-hash that cannot be right; only while the Secret is still `expected`."""
+        spoilt = f"spoilt-by-lokeys-at-{self._cluster.clock().isoformat()}"
+        metadata = _precondition(expected) | {"annotations": {_DATA_HASH: spoilt}}
+        with self._gone_is_conflict():
+            await self._cluster.api.merge_patch(
+                SECRET, self._ref.name, {"metadata": metadata}, namespace=self._ref.namespace
+            )
+
+    async def delete(self, *, expected: SecretState) -> None:
+        """Delete it; only while it is still `expected`."""
+        with self._gone_is_conflict():
+            await self._cluster.api.delete(
+                SECRET,
+                self._ref.name,
+                namespace=self._ref.namespace,
+                uid=expected.uid,
+                resource_version=expected.resource_version,
+            )
+
+    async def write(self, pair: KeyPair, *, expected: SecretState | None) -> None:
+        """Write both keys in one apply; Conflict if it is no longer `expected`.
+
+        `expected` None: there must be no such Secret yet.
+        """
+        self._refuse_what_must_not_travel(pair)
+        data = {
+            self._keys.access_key_id: _encoded(pair.access_key_id),
+            self._keys.secret_access_key: _encoded(pair.secret_access_key),
+        }
+        name = {"name": self._ref.name, "namespace": self._ref.namespace}
+        if expected is None:
+            labels = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
+            body = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": name | {"labels": labels},
+                "data": data,
+            }
+            await self._cluster.api.create(SECRET, body)
+            return
+        if expected.immutable:
+            raise NeedsHuman(f"{self._ref} is immutable: delete it, then lokeys makes it anew")
+        body = {"metadata": name | _precondition(expected), "data": data}
+        with self._gone_is_conflict():
+            await self._cluster.api.apply(SECRET, body, field_manager=FIELD_MANAGER)
+
+    @contextmanager
+    def _gone_is_conflict(self) -> Iterator[None]:
+        """Say of a Secret that was looked at and is gone what is said of one that has changed."""
+        try:
+            yield
+        except NotFound as error:
+            raise Conflict(f"{self._ref} is gone") from error
+
+    def _refuse_what_must_not_travel(self, pair: KeyPair) -> None:
+        flaws = sorted(self._cluster.fingerprinter.describe(pair).flaws)
+        if flaws:
+            raise NeedsHuman(f"not written into {self._ref}: {', '.join(flaws)}")
+
+
+def _precondition(expected: SecretState) -> dict[str, Any]:
+    return {"uid": expected.uid, "resourceVersion": expected.resource_version}
+
+
+def _encoded(value: Sensitive) -> str:
+    return b64encode(value.reveal()).decode()

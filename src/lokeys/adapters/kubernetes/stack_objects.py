@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The objects of LokiStacks, read to what decisions hang on.
+
+What is kept of a live object is a few hundred bytes: digests of the part that we own instead of the
+part itself, so that thousands of stacks fit into memory.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from lokeys.adapters.kubernetes.cluster import moment_at
+from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
+from lokeys.core.operate.intents import (
+    MANAGER,
+    OWNER,
+    OWNER_UID,
+    digest,
+    fixed_of,
+    images_of,
+    kept_images,
+    marks_of,
+)
+from lokeys.core.operate.live import Live, Pod, PodState, Rollout, Workload
+from lokeys.core.place import Ref
+from lokeys.core.stack.render import names
+from lokeys.core.stack.resource.model import KIND
+from lokeys.kube import resources
+from lokeys.kube.client import Object
+from lokeys.kube.ownership import owned_by
+from lokeys.kube.resources import POD
+
+LABELS = "app.kubernetes.io/managed-by=lokistack-controller"
+INSTANCE = "app.kubernetes.io/instance"
+SEEN, STACK = "seen", "stack"
+"""Where a trimmed object keeps what was read of it, and namespace and name of its stack."""
+KINDS = {
+    resource.kind: resource
+    for resource in (
+        resources.CONFIG_MAP,
+        resources.SERVICE,
+        resources.SERVICE_ACCOUNT,
+        resources.DEPLOYMENT,
+        resources.STATEFUL_SET,
+        resources.POD_DISRUPTION_BUDGET,
+        resources.NETWORK_POLICY,
+        resources.INGRESS,
+        resources.CLUSTER_ROLE,
+        resources.CLUSTER_ROLE_BINDING,
+        resources.ROUTE,
+        resources.CREDENTIALS_REQUEST,
+    )
+}
+"""Every kind that a stack can be made of."""
+OPTIONAL = frozenset(
+    resource.kind
+    for resource in (
+        resources.ROUTE,
+        resources.CREDENTIALS_REQUEST,
+        resources.CLUSTER_ROLE,
+        resources.CLUSTER_ROLE_BINDING,
+    )
+)
+"""Those that only some stacks are made of, and that only some clusters know or grant."""
+USUAL = (*(kind for kind in KINDS if kind not in OPTIONAL), POD.kind)
+_FAILED = frozenset(
+    {
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "RunContainerError",
+    }
+)
+
+
+def trimmed(obj: Object, *, known: Live | None = None) -> Object:
+    """Return an object cut down to its identity and, under `seen`, what was read of it.
+
+    `known` is what was read of this very version before.
+    """
+    metadata = obj["metadata"]
+    kept = {
+        name: metadata[name]
+        for name in ("name", "namespace", "resourceVersion")
+        if name in metadata
+    }
+    return {
+        "metadata": kept,
+        STACK: _stack_of(obj),
+        SEEN: pod_of(obj) if obj.get("kind") == POD.kind else known or live_of(obj),
+    }
+
+
+def _stack_of(obj: Json) -> tuple[str, str]:
+    """Return namespace and name of the stack whose an object is, by its labels."""
+    namespace = text_at(obj, "metadata", "namespace")
+    if namespace:
+        return namespace, text_at(obj, "metadata", "labels", INSTANCE)
+    owner, _, name = str(at(obj, "metadata", "annotations", OWNER) or "").partition("/")
+    return owner, name
+
+
+def live_of(obj: Json) -> Live:
+    """Return what decisions hang on of an object."""
+    own = owned_by(dict(obj), MANAGER)
+    owners = {text_at(owner, "uid") for owner in mappings_at(obj, "metadata", "ownerReferences")}
+    annotated = at(obj, "metadata", "annotations", OWNER_UID)
+    if not text_at(obj, "metadata", "namespace") and isinstance(annotated, str):
+        owners.add(annotated)
+    return Live(
+        ref=Ref(
+            text_at(obj, "kind"),
+            text_at(obj, "metadata", "name"),
+            text_at(obj, "metadata", "namespace") or None,
+        ),
+        uid=text_at(obj, "metadata", "uid"),
+        version=text_at(obj, "metadata", "resourceVersion"),
+        owners=frozenset(owners),
+        controller=_controller_of(obj),
+        content=None if own is None else digest(own),
+        terminating=bool(at(obj, "metadata", "deletionTimestamp")),
+        workload=_workload(obj, own) if obj.get("kind") in ("Deployment", "StatefulSet") else None,
+    )
+
+
+def _controller_of(obj: Json) -> Ref | None:
+    """Return which owner controls an object; without a namespace, which stack it names."""
+    namespace = text_at(obj, "metadata", "namespace")
+    if not namespace:
+        owner, name = _stack_of(obj)
+        return _shared_ref(KIND, name, owner) if owner and name else None
+    for each in mappings_at(obj, "metadata", "ownerReferences"):
+        if each.get("controller") is True:
+            return _shared_ref(text_at(each, "kind"), text_at(each, "name"), namespace)
+    return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _shared_ref(kind: str, name: str, namespace: str) -> Ref:
+    """Return the one Ref of these words: all objects of a stack have it."""
+    return Ref(kind, name, namespace)
+
+
+def _workload(obj: Json, own: Object | None) -> Workload:
+    template = at(own, "spec", "template")
+    stateful = obj["kind"] == "StatefulSet"
+    status = ("status",)
+    return Workload(
+        component=text_at(obj, "metadata", "labels", names.COMPONENT_LABEL),
+        rollout=Rollout(
+            generation=number_at(obj, "metadata", "generation"),
+            observed=number_at(obj, *status, "observedGeneration"),
+            wanted=number_at(obj, "spec", "replicas", default=1),
+            current=number_at(obj, *status, "replicas"),
+            updated=number_at(obj, *status, "updatedReplicas"),
+            ready=number_at(obj, *status, "readyReplicas"),
+            revision=text_at(obj, *status, "updateRevision") if stateful else "",
+        ),
+        template=None if template is None else digest(template),
+        marks=marks_of(obj),
+        fixed=_bare_claims(fixed_of(obj)),
+        images=images_of(obj) if own is None else kept_images(obj),
+        account=text_at(obj, "spec", "template", "spec", "serviceAccountName"),
+    )
+
+
+def _bare_claims(fixed: dict[str, Any]) -> dict[str, Any]:
+    """Return claim templates without the status that the API server gives them."""
+    claims = fixed.get("volumeClaimTemplates")
+    if claims is None:
+        return fixed
+    bare = [{k: v for k, v in claim.items() if k != "status"} for claim in claims]
+    return {**fixed, "volumeClaimTemplates": bare}
+
+
+def pod_of(obj: Json) -> Pod:
+    """Return what decisions hang on of a pod."""
+    state, reason = _state(obj)
+    ready = _ready(obj)
+    since = moment_at(ready, "lastTransitionTime") or moment_at(
+        obj, "metadata", "creationTimestamp"
+    )
+    return Pod(
+        name=text_at(obj, "metadata", "name"),
+        uid=text_at(obj, "metadata", "uid"),
+        component=text_at(obj, "metadata", "labels", names.COMPONENT_LABEL),
+        state=state,
+        reason=reason,
+        revision=text_at(obj, "metadata", "labels", "controller-revision-hash"),
+        address=text_at(obj, "status", "podIP"),
+        unready_since=None if state is PodState.READY else since,
+        terminating=bool(at(obj, "metadata", "deletionTimestamp")),
+    )
+
+
+def _state(obj: Json) -> tuple[PodState, str]:
+    reasons = [
+        text_at(status, "state", "waiting", "reason")
+        for part in ("initContainerStatuses", "containerStatuses")
+        for status in mappings_at(obj, "status", part)
+    ]
+    waits = next((reason for reason in reasons if reason), "")
+    match text_at(obj, "status", "phase"):
+        case "Failed":
+            return PodState.FAILED, text_at(obj, "status", "reason")
+        case "Running" if text_at(_ready(obj), "status") == "True":
+            return PodState.READY, ""
+        case "Pending" | "Running" if waits in _FAILED:
+            return PodState.FAILED, waits
+        case "Running":
+            return PodState.RUNNING, waits
+        case "Pending":
+            return PodState.PENDING, waits
+    return PodState.UNKNOWN, ""
+
+
+def _ready(obj: Json) -> Json:
+    conditions = mappings_at(obj, "status", "conditions")
+    return next((each for each in conditions if text_at(each, "type") == "Ready"), {})

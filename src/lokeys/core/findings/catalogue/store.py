@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LK08xx: what the store answers, to lokeys' own test or to Loki (as its log tells)."""
+
+from __future__ import annotations
+
+from lokeys.core.findings.finding import Remedy, Rule, Severity
+from lokeys.core.place import Hop
+
+
+def _rule(  # noqa: PLR0913 - one line a fact reads best
+    code: str, cause: str, title: str, *, meaning: str, why: str, fix: str, rank: int
+) -> Rule:
+    return Rule(
+        code=code,
+        severity=Severity.ERROR,
+        cause=cause,
+        title=title,
+        message="{place}: " + title + "{detail}",
+        meaning=meaning,
+        why=why,
+        remedy=(Remedy(text=fix),),
+        hop=Hop.STORE,
+        rank=rank,
+    )
+
+
+ACCESS_KEY_UNKNOWN = _rule(
+    "LK0801",
+    "access_key_unknown",
+    "the store does not know the access key id",
+    meaning="The key was rotated, recreated or deleted at the store, or is another store's.",
+    why="Every request is refused, and /ready stays 200.",
+    fix="follow the key back to its source: lokeys trace",
+    rank=40,
+)
+SECRET_KEY_MISMATCH = _rule(
+    "LK0802",
+    "secret_key_mismatch",
+    "the secret key does not belong to the access key id",
+    meaning="The id is known; the secret is another key's, or was altered on its way.",
+    why="No signature made with it is valid.",
+    fix="compare both halves hop by hop: lokeys trace",
+    rank=40,
+)
+ACCESS_DENIED = _rule(
+    "LK0803",
+    "s3_access_denied_policy",
+    "the key is accepted, an action is not allowed",
+    meaning="The user or bucket policy lacks list, get, put or delete for this bucket.",
+    why="Loki needs all four: without delete, retention and compaction fail later.",
+    fix="allow s3:ListBucket on the bucket and Get, Put and DeleteObject on its objects",
+    rank=42,
+)
+BUCKET_NOT_FOUND = _rule(
+    "LK0804",
+    "bucket_not_found",
+    "the bucket does not exist",
+    meaning="It was deleted with its user, never made, or the name is wrong.",
+    why="The key is fine; there is nothing to write into.",
+    fix="make it: lokeys bucket NAME --create (what was in a deleted bucket is gone)",
+    rank=3,
+)
+OBJECT_STORE_FULL = _rule(
+    "LK0805",
+    "object_store_full",
+    "the store has no room, or the quota is used up",
+    meaning="Writing is refused, reading works.",
+    why="Flushes fail until there is room; the key is not at fault.",
+    fix="raise the quota, add capacity or shorten retention",
+    rank=41,
+)
+CLOCK_SKEW = _rule(
+    "LK0806",
+    "clock_skew",
+    "the clocks differ too much for signing",
+    meaning="A signature is valid for some minutes around the store's own time.",
+    why="Every request is refused, whatever the key.",
+    fix="synchronise the clocks of this machine and of the store",
+    rank=2,
+)
+WRONG_REGION = _rule(
+    "LK0807",
+    "wrong_region",
+    "the bucket is in another region",
+    meaning="The request was signed for a region that is not the bucket's.",
+    why="The store redirects or refuses it.",
+    fix="set the bucket's region in `spec.bucket.region` and in Loki's configuration",
+    rank=2,
+)
+NOT_S3_API = _rule(
+    "LK0808",
+    "endpoint_not_s3_api",
+    "the endpoint answers, but not as S3",
+    meaning="A web page, a dashboard or another service listens there.",
+    why="No key can work against it.",
+    fix="name the S3 endpoint itself in `spec.bucket.endpoint`",
+    rank=1,
+)
+TLS_UNKNOWN_AUTHORITY = _rule(
+    "LK0809",
+    "tls_unknown_authority",
+    "the store's certificate is of an unknown authority",
+    meaning="The store uses a private CA that is not trusted here.",
+    why="No request is sent.",
+    fix="give the CA in `spec.bucket.caBundle`, and to Loki in its own configuration",
+    rank=1,
+)
+TLS_NAME_MISMATCH = _rule(
+    "LK0810",
+    "tls_name_mismatch",
+    "the store's certificate is for another name",
+    meaning="The certificate does not cover the host that the endpoint names.",
+    why="No request is sent.",
+    fix="use a host name that the certificate covers",
+    rank=1,
+)
+TLS_SCHEME_MISMATCH = _rule(
+    "LK0811",
+    "tls_scheme_mismatch",
+    "http and https are mixed up",
+    meaning="http is spoken to a TLS port, or https to a plain one.",
+    why="No request is understood.",
+    fix="correct the scheme of `spec.bucket.endpoint`",
+    rank=1,
+)
+ENDPOINT_UNREACHABLE = _rule(
+    "LK0812",
+    "endpoint_unreachable",
+    "Loki gets no answer from the storage endpoint",
+    meaning="Refused, timed out or no such host, as Loki itself reports it.",
+    why="Nothing is written; the key is not at fault.",
+    fix="check the endpoint, its Service and NetworkPolicies from Loki's namespace",
+    rank=1,
+)
+RGW_MISROUTE = Rule(
+    code="LK0813",
+    severity=Severity.WARNING,
+    cause="rgw_dns_name_misroute",
+    title="RGW reads the admin path as a bucket",
+    message="{place} could not be read: {detail}",
+    meaning="`rgw_dns_name` does not match the host, so /admin is taken for a bucket name.",
+    why="The admin API answers as S3 does, and RGW's own list of keys cannot be seen.",
+    remedy=(Remedy(text="use a host that rgw_dns_name covers for the admin endpoint"),),
+    hop=Hop.SOURCE,
+    rank=45,
+)
+STORE_UNSPECIFIC = Rule(
+    code="LK0814",
+    severity=Severity.WARNING,
+    cause=None,
+    title="the store answers with errors that say nothing about the key",
+    message="{place}: {detail}",
+    meaning="5xx, slow down, or a code that lokeys does not know.",
+    why="Nothing is decided on such an answer; lokeys asks again.",
+    remedy=(Remedy(text="look at the store's own health"),),
+    hop=Hop.STORE,
+    rank=46,
+)
+KEY_NOT_VALID = Rule(
+    code="LK0815",
+    severity=Severity.ERROR,
+    cause="access_key_unknown",
+    title="the store refuses the key without saying why",
+    message="{place}: the store answers AccessDenied even to what each valid user may do: an "
+    "unknown id or a wrong secret",
+    meaning="RGW with STS tried first answers AccessDenied for both.",
+    why="The key is no good; which half is wrong the store does not say.",
+    remedy=(
+        Remedy(text="set `rgw s3 auth order = local, sts` at RGW to learn the real code"),
+        Remedy(text="compare both halves hop by hop: lokeys trace"),
+    ),
+    hop=Hop.STORE,
+    rank=40,
+)
+SESSION_TOKEN_EXPIRED = _rule(
+    "LK0816",
+    "session_token_expired",
+    "temporary credentials have expired",
+    meaning="The store takes the session token for expired: whatever renews it has stopped.",
+    why="Every request is refused until the pod gets new credentials.",
+    fix="check who renews them: the pod's token, its role, or the process that writes them",
+    rank=40,
+)
+NO_CREDENTIALS = _rule(
+    "LK0817",
+    "no_credentials_in_chain",
+    "the S3 client found no credentials",
+    meaning="No key in the configuration or environment, no token, no role: no source had any.",
+    why="Requests are not signed, and the store refuses them.",
+    fix="hand the Secret to the container, and name its keys as the S3 client expects them",
+    rank=39,
+)
+TOKEN_EXCHANGE_DENIED = _rule(
+    "LK0818",
+    "sts_trust_policy_denied",
+    "STS refuses to let Loki assume its role",
+    meaning="The role's trust policy does not accept the pod's token, or the role does not exist.",
+    why="The pod gets no credentials, so the store refuses its requests.",
+    fix="compare the role's trust policy with the token: lokeys iam aws STACK --check",
+    rank=39,
+)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pods: do they hold the Secret's pair, and what keeps them from being replaced?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lokeys.core.findings.catalogue import pods as rules
+from lokeys.core.findings.finding import Confidence, Finding, time_to_json
+from lokeys.core.route.key_state import Currency, Seen
+from lokeys.core.route.shutdown import hangs, holdings, latest_end
+from lokeys.core.route.snapshot import PodState
+
+
+def behind(snapshot: Seen) -> tuple[PodState, ...]:
+    """Return the pods that run with an older pair than the Secret's, by name."""
+    return tuple(
+        sorted(
+            (pod for pod in snapshot.pods if snapshot.key(pod).currency is Currency.BEHIND),
+            key=lambda pod: (pod.workload, pod.ref.name),
+        )
+    )
+
+
+def pods_are_behind(snapshot: Seen) -> Iterator[Finding]:
+    """Pods that started before the Secret changed; one finding a workload."""
+    late = behind(snapshot)
+    for workload in sorted({pod.workload for pod in late}):
+        pods = [pod for pod in late if pod.workload == workload]
+        stuck = [pod for pod in pods if stays_behind(pod, snapshot)]
+        if len(stuck) == len(pods):
+            continue
+        exact = snapshot.memory.content is not None and snapshot.memory.content.exact
+        yield rules.PODS_BEHIND_SECRET.at(
+            workload,
+            route=snapshot.spec.route,
+            confidence=Confidence.CERTAIN if exact else Confidence.LIKELY,
+            evidence=[_evidence(pod) for pod in pods],
+            count=len(pods),
+            namespace=snapshot.spec.namespace,
+            name=snapshot.spec.name,
+        )
+
+
+def pods_stay_behind(snapshot: Seen) -> Iterator[Finding]:
+    """A pod was replaced for this key, and the store refuses it although it takes the Secret's."""
+    for pod in snapshot.pods:
+        if stays_behind(pod, snapshot):
+            yield rules.POD_STAYS_BEHIND.at(
+                pod.ref,
+                route=snapshot.spec.route,
+                evidence=[_evidence(pod)],
+                namespace=pod.ref.namespace,
+                pod=pod.ref.name,
+            )
+
+
+def stays_behind(pod: PodState, snapshot: Seen) -> bool:
+    """Tell whether replacing the pod did not help, so that its key is not this Secret's alone."""
+    held = snapshot.secret.pair if snapshot.secret else None
+    if held is None or snapshot.memory.replaced.get(pod.ref.name) != held.pair:
+        return False
+    verdict = snapshot.verdict(held)
+    refused = snapshot.key(pod).works is False and verdict is not None and verdict.accepted
+    return pod.deleting_since is None and (refused or snapshot.key(pod).currency is Currency.BEHIND)
+
+
+def pods_hold_unsaved_lines(snapshot: Seen) -> Iterator[Finding]:
+    """A pod that must go has lines that only it holds, and no volume that outlives it."""
+    for pod in behind(snapshot):
+        if not snapshot.key(pod).may_lose_lines:
+            continue
+        evidence = []
+        if pod.metrics is not None:
+            last = time_to_json(pod.metrics.last_flush_at) or "none seen"
+            evidence = [f"{pod.metrics.chunks_in_memory} chunks in memory, last flush: {last}"]
+        yield rules.WAL_NOT_PERSISTENT.at(
+            pod.ref,
+            route=snapshot.spec.route,
+            evidence=evidence,
+            namespace=snapshot.spec.namespace,
+            name=snapshot.spec.name,
+        )
+
+
+def pods_will_not_stop(snapshot: Seen) -> Iterator[Finding]:
+    """A pod is told to stop, and its dead key keeps it in its shutdown flush."""
+    for pod in snapshot.pods:
+        if hangs(pod, snapshot):
+            yield rules.POD_WILL_NOT_STOP.at(
+                pod.ref,
+                route=snapshot.spec.route,
+                evidence=[holdings(pod)],
+                end=latest_end(pod, snapshot),
+            )
+
+
+def rollout_is_blocked(snapshot: Seen) -> Iterator[Finding]:
+    """A workload is rolling and waits for a pod of the old revision that cannot become ready."""
+    for workload in snapshot.workloads:
+        broken = [
+            pod
+            for pod in snapshot.pods
+            if pod.workload == workload.ref
+            and not (pod.ready or pod.revision_current)
+            and snapshot.key(pod).works is False
+        ]
+        if workload.rolling and broken:
+            words = [f"{pod.ref.name} is {pod.containers_ready or '0'} ready" for pod in broken]
+            yield rules.ROLLOUT_BLOCKED.at(
+                workload.ref,
+                route=snapshot.spec.route,
+                detail=", ".join(words),
+                namespace=snapshot.spec.namespace,
+                name=snapshot.spec.name,
+            )
+
+
+def budgets_forbid_eviction(snapshot: Seen) -> Iterator[Finding]:
+    """A budget has refused the eviction of a pod that must go."""
+    for pod in behind(snapshot):
+        since = snapshot.memory.blocked_since.get(pod.ref.name)
+        if since is None:
+            continue
+        yield rules.EVICTION_BLOCKED_BY_BUDGET.at(
+            pod.ref,
+            route=snapshot.spec.route,
+            detail=f"{pod.budget.ref if pod.budget else 'a budget'} since {time_to_json(since)}",
+            namespace=pod.ref.namespace,
+            budget=pod.budget.ref.name if pod.budget else "BUDGET",
+        )
+
+
+def workloads_do_not_fit(snapshot: Seen) -> Iterator[Finding]:
+    """A workload that the route names is not there, or reads another Secret."""
+    for workload in snapshot.workloads:
+        route = snapshot.spec.route
+        if not workload.exists:
+            yield rules.WORKLOAD_MISSING.at(workload.ref, route=route, detail="")
+        elif not workload.reads_secret:
+            yield rules.WORKLOAD_READS_OTHER.at(
+                workload.ref,
+                route=route,
+                secret=snapshot.spec.secret_ref,
+                namespace=snapshot.spec.namespace,
+                workload=workload.ref.path.lower(),
+            )
+
+
+def _evidence(pod: PodState) -> str:
+    words = [f"{pod.ref.name} runs since {time_to_json(pod.started_at)}"]
+    if pod.metrics is not None and pod.metrics.refused:
+        words.append(f"{pod.metrics.refused} storage requests refused with 403")
+    if pod.metrics is not None and pod.metrics.flush_failures:
+        words.append(f"{pod.metrics.flush_failures} flushes failed")
+    return ", ".join(words)
+
+
+CHECKS = (
+    pods_are_behind,
+    pods_stay_behind,
+    pods_hold_unsaved_lines,
+    pods_will_not_stop,
+    rollout_is_blocked,
+    budgets_forbid_eviction,
+    workloads_do_not_fit,
+)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store's answer to the pair that Loki is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lokeys.core.findings.catalogue import store as rules
+from lokeys.core.findings.catalogue.sources import USER_SUSPENDED
+from lokeys.core.findings.finding import Finding, Rule
+from lokeys.core.findings.store_answers import RULE_OF_ANSWER, rule_of
+from lokeys.core.findings.verdict import Answer, StoreVerdict
+from lokeys.core.place import Ref
+from lokeys.core.route.checks.delivery import expected
+from lokeys.core.route.model import source_ref
+from lokeys.core.route.snapshot import Snapshot
+from lokeys.core.sensitive import PairFacts
+
+
+def bucket_ref(snapshot: Snapshot) -> Ref:
+    """Return how findings name the bucket."""
+    bucket = snapshot.spec.bucket
+    return Ref("Bucket", f"{bucket.endpoint.rstrip('/')}/{bucket.name}")
+
+
+def store_refuses(snapshot: Snapshot) -> Iterator[Finding]:
+    """The store's answers that are not about the key itself: one finding an answer."""
+    told: set[Answer] = set()
+    for where, pair in _held(snapshot):
+        verdict = snapshot.verdict(pair)
+        if verdict is None or verdict.refused or verdict.answer in told:
+            continue
+        if verdict.answer in RULE_OF_ANSWER:
+            told.add(verdict.answer)
+            yield _finding(rule_of(verdict), snapshot, verdict, asked_with=where)
+
+
+def _held(snapshot: Snapshot) -> Iterator[tuple[Ref, PairFacts | None]]:
+    """Yield what the hops hold, the one that Loki reads first."""
+    for hop in (snapshot.secret, snapshot.source, snapshot.vault):
+        if hop is not None:
+            yield hop.ref, hop.pair
+
+
+def delivered_key_is_refused(snapshot: Snapshot) -> Iterator[Finding]:
+    """The store refuses the Secret's pair, and no hop before it explains that by differing."""
+    secret = snapshot.secret
+    verdict = snapshot.verdict(secret.pair) if secret else None
+    if secret is None or verdict is None or not verdict.refused or secret.pair.flaws:
+        return
+    before = expected(snapshot)
+    source = snapshot.source.pair if snapshot.source else None
+    if source is not None or (before is not None and before.pair != secret.pair.pair):
+        return  # the source's own key is dead, or an older pair: told where it goes stale
+    if verdict.answer is Answer.SUSPENDED:
+        user = source_ref(snapshot.spec)
+        yield USER_SUSPENDED.at(user, route=snapshot.spec.route, user=user.name)
+    else:
+        yield _finding(rule_of(verdict), snapshot, verdict, asked_with=secret.ref)
+
+
+def _finding(rule: Rule, snapshot: Snapshot, verdict: StoreVerdict, *, asked_with: Ref) -> Finding:
+    words = [f"{verdict.action} was refused"] if verdict.action else []
+    words += [verdict.detail] if verdict.detail else []
+    detail = "; ".join(words)
+    if rule is rules.STORE_UNSPECIFIC:
+        detail = detail or verdict.answer
+    elif detail:
+        detail = f" ({detail})"
+    return rule.at(
+        bucket_ref(snapshot),
+        route=snapshot.spec.route,
+        cause=verdict.cause or None,
+        evidence=(f"asked with the key of {asked_with}: {verdict.answer}",),
+        detail=detail,
+    )
+
+
+CHECKS = (store_refuses, delivered_key_is_refused)

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From findings to a diagnosis: causes first, the symptoms that they explain folded in.
+
+A pod's 403s, failed flushes, unready containers and restarts are symptoms. Where a cause is found
+that makes the store refuse what this pod holds, they are its evidence and nothing else is said of
+them. Where none is found, 403s and log lines stand for themselves. Flushes, readiness and restarts
+never stand alone: they may have a hundred reasons that are not storage credentials.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from lokeys.core.findings.catalogue import delivery as delivery_rules
+from lokeys.core.findings.catalogue import pods as pod_rules
+from lokeys.core.findings.catalogue import reading as reading_rules
+from lokeys.core.findings.finding import Confidence, Finding, Severity, Symptom, less_sure, ranked
+from lokeys.core.place import Hop
+from lokeys.core.route.checks import findings
+from lokeys.core.route.complaints import RULE_OF_CAUSE, OfKey, causes_that
+from lokeys.core.route.hops import HopView, hops
+from lokeys.core.route.key_state import REFUSED_KEY_CAUSES, Currency, Seen, seen
+from lokeys.core.route.model import source_ref
+from lokeys.core.route.snapshot import PodState, Snapshot, Why
+
+KEY_CAUSES = causes_that(OfKey.REFUSED) | {
+    "vault_behind_source",
+    "vault_pair_torn",
+    "vault_value_empty",
+    "secret_behind_vault",
+    "secret_behind_source",
+    "secret_pair_torn",
+    "secret_cannot_refresh",
+    "secret_trailing_newline",
+    "pods_behind_secret",
+    "source_key_dead",
+    "source_has_no_key",
+    "rook_stale_user_secret",
+    "rook_generated_secret_blank",
+}
+"""Causes that make the store refuse what a pod holds."""
+
+STALE_HOPS = (Hop.SOURCE, Hop.VAULT, Hop.DELIVERY, Hop.SECRET, Hop.PODS)
+
+_FORBIDDING = frozenset(
+    RULE_OF_CAUSE[cause].code for cause in causes_that(OfKey.MAYBE, OfKey.NOT_USED)
+)
+"""Findings that are no fault of the key, and with which requests are refused as well."""
+
+_KEY_SYMPTOMS = frozenset(
+    {
+        pod_rules.REQUESTS_REFUSED.code,
+        *(RULE_OF_CAUSE[cause].code for cause in REFUSED_KEY_CAUSES),
+    }
+)
+_SIDE_EFFECTS = frozenset(
+    {
+        pod_rules.FLUSHES_FAIL.code,
+        pod_rules.NOT_READY.code,
+        pod_rules.PROBES_FAIL.code,
+        pod_rules.RESTARTS.code,
+    }
+)
+_COUNTED = _SIDE_EFFECTS | {pod_rules.REQUESTS_REFUSED.code}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What is wrong with a route, best explanation first, and the route itself."""
+
+    route: str
+    hops: tuple[HopView, ...]
+    findings: tuple[Finding, ...]
+    complete: bool
+    not_read: tuple[str, ...] = ()
+
+    @property
+    def cause(self) -> Finding | None:
+        """Return the first error: the best explanation there is."""
+        return next((f for f in self.findings if f.severity is Severity.ERROR), None)
+
+
+def diagnose(snapshot: Snapshot) -> Diagnosis:
+    """Return the diagnosis of one look at a route."""
+    look = seen(snapshot)
+    causes = ranked(_no_surer_than_before(_without_echoes(tuple(findings(look)))))
+    folded = tuple(_fold(causes, look))
+    return Diagnosis(
+        route=look.spec.route,
+        hops=hops(look),
+        findings=ranked(folded),
+        complete=look.complete and not _store_silent(folded),
+        not_read=tuple(
+            f"{gap.ref}: {gap.why}" for gap in look.unreadable if gap.why is not Why.NOT_FOUND
+        ),
+    )
+
+
+def _store_silent(found: tuple[Finding, ...]) -> bool:
+    code = reading_rules.UNREACHABLE_FROM_HERE.code
+    return any(f.code == code and f.hop is Hop.STORE for f in found)
+
+
+def _without_echoes(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Drop what External Secrets says of a fault that was seen at its origin."""
+    echo = delivery_rules.DELIVERY_FAILS.code
+    causes = {f.cause for f in found if f.code != echo}
+    return tuple(f for f in found if f.code != echo or f.cause is None or f.cause not in causes)
+
+
+def _no_surer_than_before(found: tuple[Finding, ...]) -> Iterator[Finding]:
+    """Let no hop's staleness explain the failure more surely than that of a hop before it.
+
+    That the pods differ from the Secret is certain; that this is the reason is not, while it is
+    only likely that the vault in front of both is behind.
+    """
+    surest = Confidence.CERTAIN
+    for hop in STALE_HOPS:
+        here = [f for f in found if f.hop is hop and f.is_error and f.cause in KEY_CAUSES]
+        yield from (replace(f, confidence=less_sure(f.confidence, surest)) for f in here)
+        surest = functools.reduce(less_sure, (f.confidence for f in here), surest)
+    yield from (
+        f for f in found if not (f.hop in STALE_HOPS and f.is_error and f.cause in KEY_CAUSES)
+    )
+
+
+def _fold(causes: tuple[Finding, ...], snapshot: Seen) -> Iterator[Finding]:
+    """Give each pod's symptoms to the first cause that explains them."""
+    given: dict[str, list[Symptom]] = {}
+    left: dict[str, Finding] = {}
+    for pod in snapshot.pods:
+        alone: list[Finding] = []
+        logged_first = sorted(_merged(list(_symptoms(pod))), key=lambda s: s.code in _COUNTED)
+        for symptom in logged_first:
+            taker = _explanation(symptom.code, pod, snapshot, causes)
+            taker = taker or next((f for f in alone if _tells_more(f, symptom)), None)
+            if taker is not None:
+                given.setdefault(taker.id, []).append(symptom)
+            elif symptom.code not in _SIDE_EFFECTS:
+                alone.append(_alone(pod, symptom, snapshot))
+        for each in alone:  # several pods may say the same of one user
+            before = left.get(each.id)
+            told = (*before.evidence, *each.evidence) if before else each.evidence
+            left[each.id] = replace(each, evidence=told)
+    for finding in (*causes, *left.values()):
+        yield finding.with_symptoms(_merged(given.get(finding.id, [])))
+
+
+def _explanation(
+    code: str, pod: PodState, snapshot: Seen, causes: tuple[Finding, ...]
+) -> Finding | None:
+    """Return the best error that explains a symptom of this pod."""
+    keys = [f for f in causes if f.is_error and f.cause in KEY_CAUSES]
+    own = [f for f in keys if f.object == pod.ref]
+    key = next(iter(own or keys), None) if own or not _key_is_fine(pod, snapshot) else None
+    same = next((f for f in causes if f.is_error and f.code == code), None)
+    forbids = next((f for f in causes if f.is_error and f.code in _FORBIDDING), None)
+    store = next((f for f in causes if f.is_error and f.hop is Hop.STORE), None)
+    if code in _KEY_SYMPTOMS:
+        return key or same or forbids
+    if code not in _SIDE_EFFECTS:
+        return same
+    works = snapshot.key(pod).works
+    if works is False:
+        return key or forbids or store
+    return None if works and not pod.log else store
+
+
+def _key_is_fine(pod: PodState, snapshot: Seen) -> bool:
+    """Tell whether the pod surely holds a pair that the store takes, so no key is its trouble."""
+    verdict = snapshot.verdict(snapshot.secret.pair) if snapshot.secret else None
+    accepted = verdict is not None and verdict.accepted
+    return accepted and snapshot.key(pod).currency is Currency.CURRENT
+
+
+def _tells_more(finding: Finding, symptom: Symptom) -> bool:
+    """Tell whether what the pod's log says already covers its counters."""
+    if symptom.code in _SIDE_EFFECTS:
+        return True
+    refused = symptom.code == pod_rules.REQUESTS_REFUSED.code
+    return refused and finding.code in _KEY_SYMPTOMS | _FORBIDDING
+
+
+def _symptoms(pod: PodState) -> Iterator[Symptom]:
+    for line in pod.log:
+        code = RULE_OF_CAUSE[line.cause].code
+        yield Symptom(code=code, count=line.count, first_seen=line.first_at, last_seen=line.last_at)
+    counters = (
+        (pod_rules.REQUESTS_REFUSED, pod.metrics.refused if pod.metrics else 0),
+        (pod_rules.FLUSHES_FAIL, pod.metrics.flush_failures if pod.metrics else 0),
+        (pod_rules.NOT_READY, 0 if pod.ready else 1),
+        (pod_rules.PROBES_FAIL, pod.probe_failures),
+        (pod_rules.RESTARTS, pod.restarts),
+    )
+    for rule, count in counters:
+        if count:
+            yield Symptom(code=rule.code, count=count)
+
+
+def _merged(symptoms: list[Symptom]) -> Iterator[Symptom]:
+    """Add up equal symptoms of several pods."""
+    for code in sorted({symptom.code for symptom in symptoms}):
+        same = [symptom for symptom in symptoms if symptom.code == code]
+        firsts = [s.first_seen for s in same if s.first_seen]
+        lasts = [s.last_seen for s in same if s.last_seen]
+        yield Symptom(
+            code=code,
+            count=sum(symptom.count for symptom in same),
+            first_seen=min(firsts) if firsts else None,
+            last_seen=max(lasts) if lasts else None,
+        )
+
+
+def _alone(pod: PodState, symptom: Symptom, snapshot: Snapshot) -> Finding:
+    """Return a finding for a symptom that nothing explains."""
+    if symptom.code == pod_rules.REQUESTS_REFUSED.code:
+        return pod_rules.REQUESTS_REFUSED.at(
+            pod.ref,
+            route=snapshot.spec.route,
+            confidence=Confidence.POSSIBLE,
+            evidence=(
+                f"{symptom.count} storage request(s) refused with 403 since it started",
+                "causes that would fit: the key, its permissions, or a bucket policy",
+            ),
+            namespace=snapshot.spec.namespace,
+            name=snapshot.spec.name,
+        )
+    rule = next(rule for rule in RULE_OF_CAUSE.values() if rule.code == symptom.code)
+    user = source_ref(snapshot.spec)
+    place, hop, log = pod.ref, Hop.PODS, "its log"
+    if rule.hop is Hop.SOURCE:  # it is said of the user, whichever pod says it
+        place, hop, log = user, Hop.SOURCE, f"the log of {pod.ref}"
+    return rule.at(
+        place,
+        route=snapshot.spec.route,
+        confidence=Confidence.LIKELY,
+        evidence=(f"{symptom.count} line(s) in {log} say so",),
+        hop=hop,
+        detail=" (as its log says)",
+        user=user.name,
+    )

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which key a running pod holds, and what proves that it works.
+
+Loki reads its keys once, when its container starts. So a pod is current if its container started
+after the Secret's content changed. Who saw the change come knows the pods that were there before
+it; who did not has two clocks to compare (the API server's and the kubelet's), and within a minute
+of each other the storage decides.
+
+       content changed                container started        it is
+    ───────┼──────────────────────────────────┼─────────────▶  current
+    ───────┼──[ one minute: ask the storage ]─────────────────
+    container started ───────┼ content changed ─────────────▶  behind
+
+What a container was once known to hold it holds until it starts again: a pod that read a pair
+before a torn one passed through the Secret is current when the pair is back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from enum import StrEnum
+
+from lokeys.core.place import Ref
+from lokeys.core.route.complaints import OfKey, causes_that
+from lokeys.core.route.memory import Content, Memory
+from lokeys.core.route.snapshot import PodState, Snapshot
+from lokeys.core.sensitive import Fingerprint
+
+CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
+"""Two machines' clocks, and whole seconds in timestamps, may be this far apart."""
+
+WHOLE_SECONDS = timedelta(seconds=1)
+"""Two times of one clock, each cut to its second, are in order when they are further apart."""
+
+REFUSED_KEY_CAUSES = causes_that(OfKey.REFUSED, OfKey.MAYBE)
+"""Log complaints that a dead key can produce (with token-first RGW also Access Denied)."""
+
+
+class Currency(StrEnum):
+    """What is known of the key in a running pod."""
+
+    CURRENT = "current"
+    BEHIND = "behind"
+    UNKNOWN = "unknown"
+
+
+class Proof(StrEnum):
+    """What proves that a pod's key works. The names are reasons of the Ready condition."""
+
+    BY_LOKI = "ProvedByLoki"
+    BY_STORE_TEST = "ProvedByStoreTest"
+
+
+def storage_works(pod: PodState) -> bool | None:
+    """Return what the pod's own storage requests say of its key; None: they say nothing yet.
+
+    Counters count since the container started, and its key cannot change meanwhile. 404s are
+    harmless (Loki looks for files that need not exist).
+    """
+    if pod.metrics is not None and pod.metrics.refused:
+        return False
+    if any(line.cause in REFUSED_KEY_CAUSES for line in pod.log):
+        return False
+    if pod.metrics is not None and pod.metrics.accepted:
+        return True
+    return None
+
+
+def currency(pod: PodState, snapshot: Snapshot) -> Currency:
+    """Tell whether the pod's container has read the Secret's present content."""
+    content = snapshot.memory.content
+    if pod.started_at is None:
+        return Currency.CURRENT  # it reads the Secret when it starts
+    if content is None or snapshot.secret is None:
+        return Currency.UNKNOWN
+    if has_read(pod, content, snapshot.memory):
+        return Currency.CURRENT
+    if not content.exact:
+        return _by_storage(pod, snapshot)
+    if pod.started_at < content.since - CLOCKS_AGREE_WITHIN:
+        return Currency.BEHIND
+    return _restarted_in_place(pod, content, snapshot)
+
+
+def has_read(pod: PodState, content: Content, memory: Memory) -> bool:
+    """Tell whether it is certain that the pod's container has read this content."""
+    if pod.started_at is None:
+        return False
+    if known_to_hold(pod, memory) == content.pair:
+        return True
+    if pod.started_at > content.since + CLOCKS_AGREE_WITHIN:
+        return True
+    if content.exact and (pod.uid in content.old_pods or not content.unseen):
+        return pod.uid not in content.old_pods
+    # The API server's clock says both; when a container started is the kubelet's word.
+    return pod.created_at > content.since + WHOLE_SECONDS
+
+
+def known_to_hold(pod: PodState, memory: Memory) -> Fingerprint | None:
+    """Return the pair that the container's present run was once known to hold."""
+    held = memory.held.get(pod.uid)
+    return held.pair if held is not None and held.started_at == pod.started_at else None
+
+
+def pair_from_before(pod: PodState, snapshot: Snapshot) -> Fingerprint | None:
+    """Return the pair that a pod behind the Secret holds, as far as anybody knows."""
+    content = snapshot.memory.content
+    return known_to_hold(pod, snapshot.memory) or (content.before if content else None)
+
+
+def _by_storage(pod: PodState, snapshot: Snapshot) -> Currency:
+    """Let the storage decide about a pod when nobody saw the content change."""
+    works = storage_works(pod)
+    if works is None:
+        return Currency.UNKNOWN
+    if works:
+        return Currency.CURRENT
+    return Currency.BEHIND if _secret_is_better(snapshot) else Currency.UNKNOWN
+
+
+def _restarted_in_place(pod: PodState, content: Content, snapshot: Snapshot) -> Currency:
+    """Decide about a container that started around the change, in a pod from before it.
+
+    A request that worked proves the new pair only if the old one is dead, and only in a container
+    that started after the change: one from before may have been answered while the old one lived.
+    """
+    works = storage_works(pod)
+    after = pod.started_at is not None and pod.started_at > content.since
+    if not after or works is False or content.before not in snapshot.memory.refused:
+        return Currency.BEHIND
+    if works is True:
+        return Currency.CURRENT
+    return Currency.UNKNOWN if pod.writes else Currency.BEHIND  # a reader is cheaply replaced
+
+
+def _secret_is_better(snapshot: Snapshot) -> bool:
+    """Tell whether the store takes the Secret's pair, so that the refused one is another."""
+    verdict = snapshot.verdict(snapshot.secret.pair) if snapshot.secret else None
+    return verdict is not None and verdict.accepted
+
+
+def key_is_dead(pod: PodState, snapshot: Snapshot) -> bool:
+    """Tell whether the store refuses the key that the pod runs with.
+
+    Its own requests say so, or the pair that the Secret held before is known to be refused.
+    """
+    return storage_works(pod) is False or (
+        pair_from_before(pod, snapshot) in snapshot.memory.refused
+        and currency(pod, snapshot) is Currency.BEHIND
+    )
+
+
+def may_lose_lines(pod: PodState, snapshot: Snapshot) -> bool:
+    """Tell whether the pod holds lines on no volume, and nothing shows that it can flush them.
+
+    That its requests were answered once shows nothing: its key may have died since the last one.
+    """
+    if pod.wal_persistent is not False:
+        return False
+    before = pair_from_before(pod, snapshot)
+    verdict = snapshot.verdicts.get(before) if before else None
+    alive = verdict is not None and verdict.accepted
+    return not alive or key_is_dead(pod, snapshot)
+
+
+def proof(pod: PodState, snapshot: Snapshot) -> Proof | None:
+    """Return what proves that the pod runs with a key that works; None: nothing does yet."""
+    if pod.deleting_since is not None or pod.started_at is None:
+        return None
+    if storage_works(pod) is True and currency(pod, snapshot) is not Currency.BEHIND:
+        return Proof.BY_LOKI
+    if pod.writes or snapshot.secret is None:
+        return None
+    verdict = snapshot.verdict(snapshot.secret.pair)
+    accepted = verdict is not None and verdict.accepted
+    if accepted and currency(pod, snapshot) is Currency.CURRENT and storage_works(pod) is None:
+        return Proof.BY_STORE_TEST
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodKey:
+    """What is known of the key that a pod runs with."""
+
+    works: bool | None
+    currency: Currency
+    dead: bool
+    may_lose_lines: bool
+    proof: Proof | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen(Snapshot):
+    """A look in order, with what is known of each pod's key: derived once, for all who ask."""
+
+    keys: Mapping[Ref, PodKey] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Derive the keys, also those of a look that was made out of another."""
+        object.__setattr__(self, "keys", {pod.ref: _key(pod, self) for pod in self.pods})
+
+    def key(self, pod: PodState) -> PodKey:
+        """Return what is known of the key of one of the look's pods."""
+        return self.keys[pod.ref]
+
+
+def _key(pod: PodState, snapshot: Snapshot) -> PodKey:
+    return PodKey(
+        works=storage_works(pod),
+        currency=currency(pod, snapshot),
+        dead=key_is_dead(pod, snapshot),
+        may_lose_lines=may_lose_lines(pod, snapshot),
+        proof=proof(pod, snapshot),
+    )
+
+
+def seen(snapshot: Snapshot) -> Seen:
+    """Return a look in order and with its pods' keys; itself, where it is that already."""
+    if isinstance(snapshot, Seen):
+        return snapshot
+    ordered = snapshot.in_order()
+    return Seen(**{each.name: getattr(ordered, each.name) for each in fields(ordered)})

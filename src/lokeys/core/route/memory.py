@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lokeys remembers of a route from look to look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from lokeys.core.sensitive import Fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A pair that the Secret holds, and since when lokeys knows it to.
+
+    `exact`: lokeys saw it come. Then `old_pods` are the uids of the pods that were there already:
+    a pod that is not among them was born later and has read this pair, whatever the clocks say.
+    `unseen`: not all pods could be seen then; of one that shows later its age must tell.
+    """
+
+    pair: Fingerprint
+    since: datetime
+    exact: bool = True
+    old_pods: tuple[str, ...] = ()
+    before: Fingerprint | None = None  # the pair that it replaced
+    unseen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The pair that one run of a pod's container is known to have read at its start."""
+
+    pair: Fingerprint
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """The grace of a pod that is told to stop: how long at most, and since when, if known."""
+
+    since: datetime | None
+    grace: timedelta
+
+    @property
+    def until(self) -> datetime | None:
+        """Return when the pod is killed at the latest."""
+        return self.since + self.grace if self.since else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What lokeys remembers of a route between looks; kept in the resource's status."""
+
+    content: Content | None = None
+    source_held: tuple[Fingerprint, ...] = ()  # pairs the source is known to have offered
+    refused: tuple[Fingerprint, ...] = ()  # pairs the store is known to have refused
+    forced_for: Fingerprint | None = None  # the pair we last forced a sync to get
+    forced_count: int = 0
+    forced_at: datetime | None = None
+    replaced: Mapping[str, Fingerprint] = field(default_factory=lambda: MappingProxyType({}))
+    blocked_since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    flushed: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    refreshed_source_at: datetime | None = None
+    revalidated_at: datetime | None = None  # when the SecretStore was last made to look again
+    held: Mapping[str, Held] = field(default_factory=lambda: MappingProxyType({}))  # by pod's uid
+    runs: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    """Runs of containers that the last look saw, by uid; not kept in the status."""
+    stopping: Mapping[str, Stopping] = field(default_factory=lambda: MappingProxyType({}))
+    """How pods stop, by uid, as they were first seen to; not kept in the status."""

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a StorageCredential asks for: one key's route, from the store's user to Loki's pods.
+
+    source ──▶ vault ──▶ delivery ──▶ secret ──▶ pods ──▶ store
+    mints it   keeps it  carries it   holds it   use it   answers
+
+The field names are those of the resource (`lokeys.dev/v1alpha1`), in whole words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from lokeys.core.kubernetes.references import SecretKeyRef
+from lokeys.core.place import Ref
+
+
+class Mode(StrEnum):
+    """What lokeys may do on a route by itself. Each includes the one before."""
+
+    OBSERVE = "Observe"
+    HEAL = "Heal"
+    ROTATE = "Rotate"
+
+
+class Prove(StrEnum):
+    """How a proof by Loki's own requests comes about."""
+
+    WAIT = "Wait"
+    FLUSH = "Flush"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairKeys:
+    """The two data keys (or field labels) under which a pair is kept."""
+
+    access_key_id: str
+    secret_access_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRef:
+    """A Secret by name, and the two data keys of the pair in it."""
+
+    name: str
+    keys: PairKeys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RgwAdmin:
+    """Where RGW's admin API is, and who may ask it."""
+
+    endpoint: str
+    secret: SecretRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RookSource:
+    """A CephObjectStoreUser and the Secret that Rook makes for it.
+
+    `store` None: read from the user. `refresh`: lokeys may make Rook read RGW again.
+    """
+
+    user: str
+    namespace: str
+    store: str | None = None
+    refresh: bool = False
+    admin: RgwAdmin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RgwSource:
+    """A user of Ceph's RGW that Rook does not manage, read through the admin API."""
+
+    uid: str
+    admin: RgwAdmin
+    ca_bundle: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsIamSource:
+    """An IAM user's access keys."""
+
+    user_name: str
+    admin: SecretRef | None = None
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSource:
+    """Any Secret: its pair is taken as the truth."""
+
+    secret: SecretRef
+    namespace: str
+
+
+Source = RookSource | RgwSource | AwsIamSource | SecretSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnePasswordVault:
+    """An item in 1Password, reached through a Connect server. `fields` are labels."""
+
+    url: str
+    token: SecretKeyRef
+    vault: str
+    item: str
+    fields: PairKeys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushSecretVault:
+    """A vault that External Secrets writes on our behalf, by a PushSecret of this name."""
+
+    name: str
+
+
+Vault = OnePasswordVault | PushSecretVault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalSecretRef:
+    """The ExternalSecret that delivers; `recreate`: an immutable, refused Secret may be deleted."""
+
+    name: str
+    recreate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """The bucket that Loki writes, and how to reach it. `endpoint` is a URL."""
+
+    name: str
+    endpoint: str
+    region: str = "us-east-1"
+    path_style: bool = True
+    ca_bundle: str | None = None
+    create: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsEndpoint:
+    """Where a Loki pod serves its metrics."""
+
+    port: int = 3100
+    scheme: str = "http"
+    path: str = "/metrics"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One workload whose pods use the key. `force`: may be deleted where a budget blocks."""
+
+    kind: str
+    name: str
+    container: str = "loki"
+    metrics: MetricsEndpoint = MetricsEndpoint()
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationWindow:
+    """When a rotation may begin: a five-field cron schedule, and for how long."""
+
+    schedule: str
+    duration: timedelta
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """How often the key is replaced, and how the old one retires."""
+
+    every: timedelta = timedelta(hours=720)
+    overlap: timedelta = timedelta(minutes=30)
+    retire_on_evidence: bool = True
+    window: RotationWindow | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSpec:
+    """One StorageCredential, parsed, with every default filled in."""
+
+    name: str
+    namespace: str
+    mode: Mode = Mode.OBSERVE
+    source: Source
+    vault: Vault | None = None
+    secret: SecretRef
+    external_secret: ExternalSecretRef | None = None
+    bucket: Bucket
+    workloads: tuple[Workload, ...] = ()
+    prove: Prove = Prove.WAIT
+    rotation: Rotation | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Return the resource's own reference."""
+        return Ref("StorageCredential", self.name, self.namespace)
+
+    @property
+    def route(self) -> str:
+        """Return `namespace/name`, as findings name a route."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def secret_ref(self) -> Ref:
+        """Return the Secret that Loki reads."""
+        return Ref("Secret", self.secret.name, self.namespace)
+
+
+def source_ref(spec: RouteSpec) -> Ref:
+    """Return what the route's source is called before anything was read."""
+    match spec.source:
+        case RookSource(user=user, namespace=namespace):
+            return Ref("CephObjectStoreUser", user, namespace)
+        case RgwSource(uid=uid):
+            return Ref("RGWUser", uid)
+        case AwsIamSource(user_name=user_name):
+            return Ref("IAMUser", user_name)
+        case plain:
+            return Ref("Secret", plain.secret.name, plain.namespace)

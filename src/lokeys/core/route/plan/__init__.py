@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a snapshot to the steps that would mend the route. Pure: nothing is done here.
+
+The stages follow the key. Each adds the steps that its hop needs, projects what they will change
+for the stages behind it, or stops the plan. Only the first step is ever carried out; then the
+route is looked at again and planned afresh, so a plan is never older than its evidence.
+
+    source ─▶ vault ─▶ secret ─▶ pods ─▶ proof
+    tested    one      forced,   one at   by Loki's own
+    first     write    by pair   a time   requests
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lokeys.core.route.key_state import Seen, seen
+from lokeys.core.route.plan.draft import Stop
+from lokeys.core.route.plan.pods import plan_pods, plan_proof
+from lokeys.core.route.plan.secret import plan_secret
+from lokeys.core.route.plan.source import plan_source, unseen
+from lokeys.core.route.plan.steps import HOPELESS, Action, Plan, Policy, Step
+from lokeys.core.route.plan.vault import plan_vault
+from lokeys.core.route.snapshot import Snapshot
+
+STAGES = (plan_vault, plan_secret, plan_pods, plan_proof)
+
+__all__ = ["Action", "Plan", "Policy", "Step", "plan"]
+
+
+def plan(snapshot: Snapshot, policy: Policy) -> Plan:
+    """Return the steps that lead from what was seen to a proved route, or to where it stops."""
+    look = seen(snapshot)
+    made = _staged(look, policy)
+    gap = look.unseen
+    begins = any(not step.passive for step in made.steps)
+    if gap is None or gap.why not in HOPELESS or not begins or made.hopeless is not None:
+        return made
+    # The plan ends before the pods; nothing of it is begun all the same.
+    return replace(made, steps=(*made.steps, unseen(gap)))
+
+
+def _staged(snapshot: Seen, policy: Policy) -> Plan:
+    outcome = plan_source(snapshot, policy)
+    for stage in STAGES:
+        if isinstance(outcome, Stop):
+            break
+        course, outcome = outcome, stage(outcome)
+        if isinstance(outcome, Stop):
+            outcome = replace(outcome, steps=(*course.steps, *outcome.steps))
+    if isinstance(outcome, Stop):
+        return Plan(steps=outcome.steps, stalled=outcome.cause, reason=outcome.reason)
+    return Plan(steps=outcome.steps)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the stages hand on to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lokeys.core.route.key_state import Seen
+from lokeys.core.route.plan.steps import Policy, Step
+from lokeys.core.sensitive import PairFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """The plan so far: what was seen, the pair that shall be everywhere, and the steps to it."""
+
+    snapshot: Seen
+    policy: Policy
+    pair: PairFacts
+    steps: tuple[Step, ...] = ()
+    vault_changes: bool = False
+    secret_changes: bool = False
+
+    def then(self, *steps: Step) -> Draft:
+        """Return the course with further steps."""
+        return replace(self, steps=(*self.steps, *steps))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The plan goes no further: a cause for a person, or (no cause) something to wait for."""
+
+    steps: tuple[Step, ...] = ()
+    cause: str | None = None
+    reason: str = ""

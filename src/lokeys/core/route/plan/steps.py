@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from lokeys.core.findings.finding import ref_to_json
+from lokeys.core.place import Hop, Ref
+from lokeys.core.route.snapshot import PodState, Unreadable, Why
+from lokeys.core.sensitive import Fingerprint
+
+
+class Action(StrEnum):
+    """What a step does."""
+
+    REFRESH_SOURCE = "refresh-source"
+    CREATE_BUCKET = "create-bucket"
+    TEST_KEY = "test-key"
+    WRITE_VAULT = "write-vault"
+    REVALIDATE_STORE = "revalidate-store"
+    FORCE_SYNC = "force-sync"
+    SPOIL_DATA_HASH = "spoil-data-hash"
+    RECREATE_SECRET = "recreate-secret"
+    WRITE_SECRET = "write-secret"
+    REPLACE_POD = "replace-pod"
+    DELETE_POD = "delete-pod"
+    FLUSH = "flush"
+    PROVE = "prove"
+    AWAIT = "await"
+    MANUAL = "manual"
+
+
+PASSIVE = frozenset({Action.AWAIT, Action.MANUAL, Action.PROVE})
+"""Steps that change nothing: lokeys only looks again."""
+
+
+HOPELESS = frozenset({Why.FORBIDDEN, Why.NOT_SUPPORTED})
+"""What cannot be read for such a reason will not come by waiting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What this run may do beyond what the resource itself allows."""
+
+    accept_loss: bool = False
+    overwrite_foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing to do or to wait for.
+
+    `pair` is what is carried or tested, `over` what must still be there when it is done.
+    """
+
+    action: Action
+    hop: Hop
+    target: Ref
+    why: str
+    changes: str = ""
+    destructive: bool = False
+    pair: Fingerprint | None = None
+    over: Fingerprint | None = None
+    pod: PodState | None = None
+    grace: timedelta | None = None
+    look_again_s: float = 5.0
+    watched: bool = False
+    """Its end shows in Kubernetes: who follows that by watch need not look so often."""
+    gap: Unreadable | None = None
+    """What could not be read, where that is what is waited for."""
+
+    @property
+    def id(self) -> str:
+        """Return a name for the step that is the same whenever the same step is planned."""
+        return f"{self.action.value}:{self.target.path}"
+
+    @property
+    def passive(self) -> bool:
+        """Tell whether the step changes nothing."""
+        return self.action in PASSIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The steps to a proved route. `stalled`: the cause that only a person can remove."""
+
+    steps: tuple[Step, ...] = ()
+    stalled: str | None = None
+    reason: str = ""
+
+    @property
+    def next_step(self) -> Step | None:
+        """Return the one step that may be done now.
+
+        Nothing is changed on a way that cannot be followed to its end: where a later step would
+        wait in vain, that wait comes first.
+        """
+        return self._in_vain or (self.steps[0] if self.steps else None)
+
+    @property
+    def hopeless(self) -> Unreadable | None:
+        """Return what some step would wait for in vain: nobody lets it be read from here."""
+        return self._in_vain.gap if self._in_vain else None
+
+    @property
+    def _in_vain(self) -> Step | None:
+        waits = (step for step in self.steps if step.gap is not None)
+        return next((step for step in waits if step.gap and step.gap.why in HOPELESS), None)
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether nothing is left to do and everything is proved."""
+        return not self.steps and self.stalled is None
+
+    @property
+    def acts(self) -> bool:
+        """Tell whether any step would change something."""
+        return any(not step.passive and step.action is not Action.TEST_KEY for step in self.steps)
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    """Return the contract's form of a plan."""
+    return {
+        "steps": [
+            {
+                "id": step.id,
+                "action": step.action.value,
+                "target": ref_to_json(step.target),
+                "why": step.why,
+                "changes": step.changes,
+                "destructive": step.destructive,
+            }
+            for step in plan.steps
+        ],
+        "stalled": {"cause": plan.stalled, "reason": plan.reason} if plan.stalled else None,
+    }

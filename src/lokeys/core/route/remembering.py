@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a look adds to what lokeys remembers of a route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from lokeys.core.place import Hop
+from lokeys.core.route.key_state import (
+    CLOCKS_AGREE_WITHIN,
+    Currency,
+    currency,
+    has_read,
+    known_to_hold,
+)
+from lokeys.core.route.memory import Content, Held, Memory, Stopping
+from lokeys.core.route.shutdown import first_seen
+from lokeys.core.route.snapshot import Snapshot
+from lokeys.core.sensitive import Fingerprint
+
+REMEMBERED_PAIRS = 10
+"""More than a route meets between two looks at its status; old ones fall out."""
+
+
+def remember(snapshot: Snapshot) -> Memory:
+    """Return the memory after this look; equal to the one before if nothing new was seen."""
+    memory = _forget_arrived(snapshot)
+    memory = replace(
+        memory,
+        source_held=_with(memory.source_held, _source_pairs(snapshot)),
+        refused=_still_refused(snapshot),
+    )
+    content = _content(replace(snapshot, memory=memory))
+    memory = replace(
+        memory,
+        content=content,
+        held=_held(snapshot, content),
+        runs=_runs(snapshot),
+        stopping=_stopping(snapshot),
+        replaced={k: v for k, v in memory.replaced.items() if content and v == content.pair},
+    )
+    return _forget_pods(replace(snapshot, memory=memory))
+
+
+def _forget_pods(snapshot: Snapshot) -> Memory:
+    """Forget what is remembered of pods that are gone, and of budgets that no longer matter.
+
+    A pod that was replaced is kept by name, gone or not: a StatefulSet brings the name back.
+    """
+    memory = snapshot.memory
+    if snapshot.missing(Hop.PODS) is not None:
+        return memory
+    there = {pod.ref.name for pod in snapshot.pods}
+    late = {p.ref.name for p in snapshot.pods if currency(p, snapshot) is Currency.BEHIND}
+    return replace(
+        memory,
+        blocked_since={k: v for k, v in memory.blocked_since.items() if k in late},
+        flushed={k: v for k, v in memory.flushed.items() if k in there},
+    )
+
+
+def _content(snapshot: Snapshot) -> Content | None:
+    """Return which pair the Secret holds and since when; a Secret that is gone is still awaited."""
+    known, secret = snapshot.memory.content, snapshot.secret
+    if secret is None:
+        return known
+    if known is not None and known.pair == secret.pair.pair:
+        return known
+    if known is None:
+        since = secret.written_at or snapshot.at
+        return Content(pair=secret.pair.pair, since=since, exact=False)
+    blind = snapshot.unseen is not None
+    return Content(
+        pair=secret.pair.pair,
+        since=(blind and secret.written_at) or snapshot.at,
+        exact=True,
+        old_pods=_pods_from_before(snapshot, secret.written_at),
+        before=_what_pods_hold(snapshot, known),
+        unseen=blind,
+    )
+
+
+def _held(snapshot: Snapshot, content: Content | None) -> Mapping[str, Held]:
+    """Return which pair each container is known to hold; a run that ended is forgotten.
+
+    A run counts when an earlier look has seen it already and the Secret still holds the pair now:
+    in one look alone the Secret may have been read a moment before a new content, the pods after.
+    """
+    memory = snapshot.memory
+    if snapshot.missing(Hop.PODS) is not None or content is None:
+        return memory.held
+    same = memory.content is not None and memory.content.pair == content.pair
+    held = {}
+    for pod in snapshot.pods:
+        if pod.started_at is None:
+            continue
+        pair = known_to_hold(pod, memory)
+        seen_before = memory.runs.get(pod.uid) == pod.started_at
+        if same and seen_before and has_read(pod, content, memory):
+            pair = content.pair
+        if pair is not None:
+            held[pod.uid] = Held(pair=pair, started_at=pod.started_at)
+    return held
+
+
+def _runs(snapshot: Snapshot) -> Mapping[str, datetime]:
+    """Return the runs that this look saw beside the Secret's content."""
+    if snapshot.secret is None:
+        return {}
+    return {pod.uid: pod.started_at for pod in snapshot.pods if pod.started_at is not None}
+
+
+def _stopping(snapshot: Snapshot) -> Mapping[str, Stopping]:
+    """Return how pods stop: a later delete changes what is shown, not what runs."""
+    memory = snapshot.memory
+    return {
+        pod.uid: memory.stopping.get(pod.uid) or first_seen(pod, watched=pod.uid in memory.runs)
+        for pod in snapshot.pods
+        if pod.deleting_since is not None or pod.uid in memory.stopping
+    }
+
+
+def _what_pods_hold(snapshot: Snapshot, known: Content) -> Fingerprint:
+    """Return the pair of the pods from before: the last content's, or the dead one before it.
+
+    While a torn pair passes through the Secret, pods go on with the pair from before that.
+    """
+    still_there = any(pod.uid in known.old_pods for pod in snapshot.pods)
+    if known.before is not None and still_there and known.before in snapshot.memory.refused:
+        return known.before
+    return known.pair
+
+
+def _pods_from_before(snapshot: Snapshot, written_at: datetime | None) -> tuple[str, ...]:
+    """Return the pods whose container possibly started before the Secret was written.
+
+    A pod made between the write and this look (lokeys may have been away) is not one of them: both
+    those times are the API server's. When its container started, another machine's clock says.
+    """
+    tolerance = timedelta(seconds=1)  # the times are whole seconds
+    return tuple(
+        pod.uid
+        for pod in snapshot.pods
+        if pod.started_at is not None
+        and (
+            written_at is None
+            or (
+                pod.created_at <= written_at + tolerance
+                and pod.started_at <= written_at + CLOCKS_AGREE_WITHIN
+            )
+        )
+    )
+
+
+def _source_pairs(snapshot: Snapshot) -> Iterable[Fingerprint]:
+    """Yield the pair that the source offers, once the store has said that it is a real one."""
+    pair = snapshot.source.pair if snapshot.source else None
+    verdict = snapshot.verdict(pair)
+    if pair is not None and verdict is not None and verdict.accepted:
+        yield pair.pair
+
+
+def _still_refused(snapshot: Snapshot) -> tuple[Fingerprint, ...]:
+    """Return the refused pairs; one that the store takes again is forgiven."""
+    refused = {pair for pair, verdict in snapshot.verdicts.items() if verdict.refused}
+    accepted = {pair for pair, verdict in snapshot.verdicts.items() if verdict.accepted}
+    known = tuple(pair for pair in snapshot.memory.refused if pair not in accepted)
+    return _with(known, refused)
+
+
+def _with(known: tuple[Fingerprint, ...], more: Iterable[Fingerprint]) -> tuple[Fingerprint, ...]:
+    fresh = tuple(sorted(pair for pair in set(more) if pair not in known))
+    return (*known, *fresh)[-REMEMBERED_PAIRS:]
+
+
+def _forget_arrived(snapshot: Snapshot) -> Memory:
+    """Forget forced syncs once their content is there, or no longer what the vault would give."""
+    memory, wanted = snapshot.memory, snapshot.memory.forced_for
+    arrived = snapshot.secret is not None and snapshot.secret.pair.pair == wanted
+    vault = snapshot.vault.pair if snapshot.vault else None
+    outdated = vault is not None and vault.pair != wanted
+    if wanted is None or not (arrived or outdated):
+        return memory
+    return replace(memory, forced_for=None, forced_count=0, forced_at=None)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the model to a manifest that a person would have written: no field that says its default."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, assert_never
+
+from lokeys.core.route.model import (
+    AwsIamSource,
+    Bucket,
+    OnePasswordVault,
+    PairKeys,
+    PushSecretVault,
+    RgwAdmin,
+    RgwSource,
+    RookSource,
+    Rotation,
+    RouteSpec,
+    SecretRef,
+    SecretSource,
+    Source,
+    Vault,
+    Workload,
+)
+from lokeys.core.route.resource.fields import Schema
+from lokeys.core.route.resource.rules import duration_text
+from lokeys.core.route.resource.schema import API_VERSION, KIND, SPEC
+
+_ALWAYS_SAID = frozenset({"mode", "keys", "fields"})
+"""Defaults that a reader should see all the same."""
+
+
+def render(spec: RouteSpec) -> dict[str, Any]:
+    """Return the manifest of `spec`; `parse` gives the same spec back."""
+    said = _sparse(_spec(spec), SPEC)
+    metadata = {"name": spec.name, "namespace": spec.namespace}
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": said}
+
+
+def _sparse(value: Any, schema: Schema) -> Any:
+    """Return `value` without what is None and without what its default says anyway."""
+    if isinstance(value, dict):
+        known = schema["properties"]
+        kept = {
+            name: item if name in _ALWAYS_SAID else _sparse(item, known[name])
+            for name, item in value.items()
+            if item is not None
+        }
+        return {
+            name: item
+            for name, item in kept.items()
+            if name in _ALWAYS_SAID or item != known[name].get("default")
+        }
+    if isinstance(value, list):
+        return [_sparse(item, schema["items"]) for item in value]
+    return value
+
+
+def _spec(spec: RouteSpec) -> dict[str, Any]:
+    delivery = spec.external_secret
+    return {
+        "mode": spec.mode.value,
+        "source": _source(spec.source, home=spec.namespace),
+        "vault": _vault(spec.vault) if spec.vault else None,
+        "secret": {
+            **_secret_ref(spec.secret),
+            "externalSecret": asdict(delivery) if delivery else None,
+        },
+        "bucket": _bucket(spec.bucket),
+        "workloads": [_workload(workload) for workload in spec.workloads] or None,
+        "prove": spec.prove.value,
+        "rotation": _rotation(spec.rotation) if spec.rotation else None,
+    }
+
+
+def _pair(keys: PairKeys) -> dict[str, str]:
+    return {"accessKeyId": keys.access_key_id, "secretAccessKey": keys.secret_access_key}
+
+
+def _secret_ref(ref: SecretRef) -> dict[str, Any]:
+    return {"name": ref.name, "keys": _pair(ref.keys)}
+
+
+def _source(source: Source, *, home: str) -> dict[str, Any]:
+    match source:
+        case RookSource():
+            return {
+                "rook": {
+                    "user": source.user,
+                    "namespace": source.namespace,
+                    "store": source.store,
+                    "refresh": source.refresh,
+                    "admin": _admin(source.admin) if source.admin else None,
+                }
+            }
+        case RgwSource():
+            return {
+                "rgw": {
+                    "endpoint": source.admin.endpoint,
+                    "uid": source.uid,
+                    "adminSecretRef": _secret_ref(source.admin.secret),
+                    "caBundle": source.ca_bundle,
+                }
+            }
+        case AwsIamSource():
+            return {
+                "awsIAM": {
+                    "userName": source.user_name,
+                    "adminSecretRef": _secret_ref(source.admin) if source.admin else None,
+                    "endpoint": source.endpoint,
+                }
+            }
+        case SecretSource():
+            namespace = source.namespace if source.namespace != home else None
+            return {"secret": {**_secret_ref(source.secret), "namespace": namespace}}
+        case _:
+            assert_never(source)
+
+
+def _admin(admin: RgwAdmin) -> dict[str, Any]:
+    return {"endpoint": admin.endpoint, "secretRef": _secret_ref(admin.secret)}
+
+
+def _vault(vault: Vault) -> dict[str, Any]:
+    match vault:
+        case PushSecretVault():
+            return {"pushSecret": {"name": vault.name}}
+        case OnePasswordVault():
+            token = {"name": vault.token.name, "key": vault.token.key}
+            return {
+                "onePassword": {
+                    "connect": {"url": vault.url, "tokenSecretRef": token},
+                    "vault": vault.vault,
+                    "item": vault.item,
+                    "fields": _pair(vault.fields),
+                }
+            }
+        case _:
+            assert_never(vault)
+
+
+def _bucket(bucket: Bucket) -> dict[str, Any]:
+    return {
+        "name": bucket.name,
+        "endpoint": bucket.endpoint,
+        "region": bucket.region,
+        "pathStyle": bucket.path_style,
+        "caBundle": bucket.ca_bundle,
+        "create": bucket.create,
+    }
+
+
+def _workload(workload: Workload) -> dict[str, Any]:
+    # Of these records the model's field names are the resource's own.
+    metrics = asdict(workload.metrics)
+    return {
+        "kind": workload.kind,
+        "name": workload.name,
+        "container": workload.container,
+        "metrics": metrics,
+        "force": workload.force,
+    }
+
+
+def _rotation(rotation: Rotation) -> dict[str, Any]:
+    window = rotation.window
+    return {
+        "every": duration_text(rotation.every),
+        "overlap": duration_text(rotation.overlap),
+        "retire": "OnEvidence" if rotation.retire_on_evidence else "AfterGrace",
+        "window": {
+            "schedule": window.schedule,
+            "duration": duration_text(window.duration),
+            "timeZone": window.time_zone,
+        }
+        if window
+        else None,
+    }

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lokeys' memory in a resource's status, and what keeps a status within its schema.
+
+A status can be edited by hand. What makes no sense in it is forgotten, never an error: lokeys then
+looks again and is more careful.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from lokeys.core.route.memory import Content, Held, Memory
+from lokeys.core.route.resource.fields import Schema
+from lokeys.core.route.resource.status_schema import STATUS
+from lokeys.core.sensitive import Fingerprint
+
+Value = TypeVar("Value")
+_FINGERPRINT = re.compile("[kr]:[0-9a-f]{64}")
+
+
+def memory_to_status(memory: Memory, *, key: str) -> dict[str, Any]:
+    """Return what goes under `status.memory`; `key` names the key of its fingerprints."""
+    written = {
+        "key": key,
+        "content": _content_to_status(memory.content) if memory.content else None,
+        "sourceHeld": list(memory.source_held),
+        "refused": list(memory.refused),
+        "forcedFor": memory.forced_for,
+        "forcedCount": memory.forced_count,
+        "forcedAt": _time_text(memory.forced_at),
+        "replaced": dict(memory.replaced),
+        "blockedSince": {pod: _time_text(at) for pod, at in memory.blocked_since.items()},
+        "flushed": {pod: _time_text(at) for pod, at in memory.flushed.items()},
+        "refreshedSourceAt": _time_text(memory.refreshed_source_at),
+        "revalidatedAt": _time_text(memory.revalidated_at),
+        "held": _held_to_status(memory),
+    }
+    return {name: value for name, value in written.items() if value}
+
+
+def memory_from_status(status: object, *, key: str) -> Memory:
+    """Return what a status remembers; never raises.
+
+    What was written with fingerprints of another key means nothing here, and is forgotten.
+    """
+    kept = status.get("memory") if isinstance(status, Mapping) else None
+    if not isinstance(kept, Mapping) or kept.get("key") != key:
+        return Memory()
+    return Memory(
+        content=_content(kept.get("content")),
+        source_held=_list(kept.get("sourceHeld"), _fingerprint),
+        refused=_list(kept.get("refused"), _fingerprint),
+        forced_for=_fingerprint(kept.get("forcedFor")),
+        forced_count=_count(kept.get("forcedCount")),
+        forced_at=_time(kept.get("forcedAt")),
+        replaced=_table(kept.get("replaced"), _fingerprint),
+        blocked_since=_table(kept.get("blockedSince"), _time),
+        flushed=_table(kept.get("flushed"), _time),
+        refreshed_source_at=_time(kept.get("refreshedSourceAt")),
+        revalidated_at=_time(kept.get("revalidatedAt")),
+        held=_table(kept.get("held"), _held),
+    )
+
+
+def fitted(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `status` cut to the lengths that the schema allows, so that none is ever refused.
+
+    Lists and tables lose their end, texts end in `…`; nulls and unknown fields are left out.
+    """
+    cut = _fit(status, STATUS)
+    assert isinstance(cut, dict)  # noqa: S101 - a mapping in, a dictionary out
+    return cut
+
+
+def _fit(value: Any, schema: Schema) -> Any:
+    if isinstance(value, Mapping):
+        if "additionalProperties" in schema:
+            first = list(value.items())[: schema["maxProperties"]]
+            return {name: _fit(item, schema["additionalProperties"]) for name, item in first}
+        known = schema.get("properties", {})
+        return {
+            name: _fit(item, known[name])
+            for name, item in value.items()
+            if name in known and item is not None
+        }
+    if isinstance(value, list | tuple):
+        return [_fit(item, schema["items"]) for item in value[: schema["maxItems"]]]
+    if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
+        return value[: schema["maxLength"] - 1] + "…"
+    return value
+
+
+def _content_to_status(content: Content) -> dict[str, Any]:
+    written = {
+        "pair": content.pair,
+        "since": _time_text(content.since),
+        "exact": content.exact,
+        "oldPods": list(content.old_pods) or None,
+        "before": content.before,
+        "unseen": content.unseen or None,
+    }
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def _content(value: object) -> Content | None:
+    """Return the content; without its two main facts there is none."""
+    if not isinstance(value, Mapping):
+        return None
+    pair, since = _fingerprint(value.get("pair")), _time(value.get("since"))
+    if pair is None or since is None:
+        return None
+    return Content(
+        pair=pair,
+        since=since,
+        exact=value.get("exact") is True,
+        old_pods=_list(value.get("oldPods"), _word),
+        before=_fingerprint(value.get("before")),
+        unseen=value.get("unseen") is True,
+    )
+
+
+def _held_to_status(memory: Memory) -> dict[str, Any]:
+    """Return what is held that is not the Secret's pair; the others are known after two looks."""
+    present = memory.content.pair if memory.content else None
+    return {
+        uid: {"pair": held.pair, "startedAt": _time_text(held.started_at)}
+        for uid, held in memory.held.items()
+        if held.pair != present
+    }
+
+
+def _held(value: object) -> Held | None:
+    if not isinstance(value, Mapping):
+        return None
+    pair, started_at = _fingerprint(value.get("pair")), _time(value.get("startedAt"))
+    return Held(pair=pair, started_at=started_at) if pair and started_at else None
+
+
+def _time_text(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _fingerprint(value: object) -> Fingerprint | None:
+    return Fingerprint(value) if isinstance(value, str) and _FINGERPRINT.fullmatch(value) else None
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _list(value: object, read: Callable[[object], Value | None]) -> tuple[Value, ...]:
+    items = map(read, value) if isinstance(value, list) else ()
+    return tuple(item for item in items if item is not None)
+
+
+def _table(value: object, read: Callable[[object], Value | None]) -> Mapping[str, Value]:
+    if not isinstance(value, Mapping):
+        return MappingProxyType({})
+    items = ((name, read(item)) for name, item in value.items() if isinstance(name, str))
+    return MappingProxyType({name: item for name, item in items if item is not None})

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which pairs of a look may be tried at the store; the others are compared only."""
+
+from __future__ import annotations
+
+from lokeys.core.kubernetes.consent import Trying
+from lokeys.core.place import Ref
+from lokeys.core.route.model import RgwSource, RookSource
+from lokeys.core.route.snapshot import Snapshot
+from lokeys.core.sensitive import Fingerprint
+
+
+def may_be_tried(snapshot: Snapshot, pair: Fingerprint) -> bool:
+    """Tell whether the owner of a pair lets it go to the route's store.
+
+    A pair that the source offers, or is known to have offered, is the source's. Any other belongs
+    to whoever owns the Secret that Loki reads.
+    """
+    source, secret, endpoint = snapshot.source, snapshot.secret, snapshot.spec.bucket.endpoint
+    if snapshot.trying is Trying.CALLER:
+        return True
+    held_by_loki = secret is not None and secret.pair.pair == pair
+    if held_by_loki and snapshot.trying is Trying.LOKI:
+        return True
+    if source is not None and source.consent.names(endpoint):
+        return True
+    offered = source.pair.pair if source is not None and source.pair is not None else None
+    if source is not None and (pair == offered or pair in snapshot.memory.source_held):
+        return source.consent.covers(endpoint)
+    return secret is not None and secret.consent.covers(endpoint)
+
+
+def not_tried(snapshot: Snapshot) -> Ref | None:
+    """Return whose owner must allow the route's store before all its pairs can be tried."""
+    source, secret, vault = snapshot.source, snapshot.secret, snapshot.vault
+    offered = source.pair if source is not None else None
+    if source is not None and offered is not None and not may_be_tried(snapshot, offered.pair):
+        spec = snapshot.spec
+        if isinstance(spec.source, RgwSource):
+            return Ref("Secret", spec.source.admin.secret.name, spec.namespace)
+        return source.owner if isinstance(spec.source, RookSource) else source.ref
+    others = (hop.pair for hop in (secret, vault) if hop is not None)
+    if any(pair is not None and not may_be_tried(snapshot, pair.pair) for pair in others):
+        return snapshot.spec.secret_ref
+    return None

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway: who may read and write which tenant's lines, in front of Loki.
+
+On OpenShift a second container asks the cluster itself; its account may review tokens and access,
+and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lokeys.core.stack.render import names, openshift, passthrough
+from lokeys.core.stack.render.limits import longest_query_s
+from lokeys.core.stack.render.pods import (
+    CONTAINER_SECURITY,
+    Manifest,
+    Plan,
+    apart,
+    in_order,
+    probe,
+    proxy_environment,
+    resources,
+    security,
+    where,
+)
+from lokeys.core.stack.render.services import service
+from lokeys.core.stack.render.sizes import replicas
+from lokeys.core.stack.render.tenants import (
+    FOLDER,
+    filling,
+    mounts,
+    path_of,
+    tenant_entries,
+    tenants_file,
+    volumes,
+)
+from lokeys.core.stack.resource.model import Component, LokiStack, TenancyMode, Tenants
+from lokeys.core.text.yaml import to_yaml
+
+_GATEWAY = Component.GATEWAY
+_READ_MORE_S, _WRITE_MORE_S = 30, 120
+
+
+def gateway_objects(plan: Plan, tenants: Tenants) -> Iterator[Manifest]:
+    """Yield the gateway's objects."""
+    stack = plan.stack
+    name = names.name(stack, _GATEWAY)
+    labels = names.component_labels(stack, _GATEWAY)
+    files = dict(_files(stack, tenants))
+    if files:
+        yield {
+            "apiVersion": "v1",
+            "data": files,
+            "kind": "ConfigMap",
+            "metadata": names.metadata(stack, name, labels),
+        }
+    yield {
+        "apiVersion": "v1",
+        "automountServiceAccountToken": tenants.mode.on_openshift,
+        "kind": "ServiceAccount",
+        "metadata": names.metadata(stack, name, labels),
+    }
+    yield service(stack, f"{name}-http", labels, labels, list(_service_ports(tenants)))
+    yield _deployment(plan, tenants, files)
+    if not tenants.disable_ingress:
+        if tenants.mode.on_openshift:
+            yield openshift.route(stack, tenants, answer_s=_answer_s(stack))
+        else:
+            yield _ingress(stack, tenants)
+    if tenants.mode.on_openshift:
+        yield from openshift.reviewer(stack)
+
+
+def _files(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
+    """Yield what the gateway reads of its ConfigMap; the one that passes all through reads none."""
+    if tenants.mode is not TenancyMode.PASSTHROUGH:
+        yield "rbac.yaml", to_yaml(_access(tenants))
+        yield "tenants.yaml", to_yaml({"tenants": list(tenant_entries(stack, tenants))})
+
+
+def _access(tenants: Tenants) -> dict[str, Any]:
+    return {
+        "roleBindings": [in_order(dict(each)) for each in tenants.role_bindings],
+        "roles": [in_order(dict(each)) for each in tenants.roles],
+    }
+
+
+def _service_ports(tenants: Tenants) -> Iterator[Manifest]:
+    ports = {"public": names.GATEWAY_PORT, "metrics": names.GATEWAY_STATUS_PORT}
+    if tenants.mode.on_openshift:
+        ports["opa-metrics"] = names.OPA_STATUS_PORT
+    for name, number in ports.items():
+        yield {"name": name, "port": number, "protocol": "TCP", "targetPort": name}
+
+
+def _deployment(plan: Plan, tenants: Tenants, files: Mapping[str, str]) -> Manifest:
+    stack = plan.stack
+    labels = names.component_labels(stack, _GATEWAY)
+    pod: Manifest = {
+        "affinity": {"podAntiAffinity": apart(stack, _GATEWAY)},
+        "automountServiceAccountToken": tenants.mode.on_openshift,
+        "containers": list(_containers(plan, tenants)),
+        **where(stack, _GATEWAY),
+        "securityContext": security(plan),
+        "serviceAccountName": names.service_account(stack, _GATEWAY),
+        "volumes": list(volumes(tenants)),
+    }
+    if files:
+        source = {"defaultMode": 0o644, "name": names.name(stack, _GATEWAY)}
+        pod["volumes"] = [{"configMap": source, "name": "access"}, *pod["volumes"]]
+    if tenants.client_secrets:
+        pod["initContainers"] = [in_order(_like_the_gateway(plan) | filling(tenants))]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": names.metadata(stack, names.name(stack, _GATEWAY), labels),
+        "spec": {
+            "replicas": replicas(stack, _GATEWAY),
+            "revisionHistoryLimit": 10,
+            "selector": {"matchLabels": labels},
+            "strategy": {"type": "RollingUpdate"},
+            "template": {
+                "metadata": {
+                    "annotations": dict(_annotations(plan, files)),
+                    "labels": labels,
+                    "name": names.name(stack, _GATEWAY),
+                },
+                "spec": in_order(pod),
+            },
+        },
+    }
+
+
+def _annotations(plan: Plan, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what rolls the gateway: its own files. Of Loki's it reads none."""
+    whole = "\0".join(files.values())
+    yield names.CONFIG_HASH, hashlib.sha256(whole.encode()).hexdigest()
+    if plan.options.tenants_hash:
+        yield names.TENANTS_HASH, plan.options.tenants_hash
+
+
+def _containers(plan: Plan, tenants: Tenants) -> Iterator[Manifest]:
+    if tenants.mode is TenancyMode.PASSTHROUGH:
+        yield passthrough.container(plan, tenants)
+        return
+    yield _gateway(plan, tenants)
+    if tenants.mode.on_openshift:
+        yield openshift.opa(plan, tenants)
+
+
+def _gateway(plan: Plan, tenants: Tenants) -> Manifest:
+    stack = plan.stack
+    reader = names.http_url(stack, Component.QUERY_FRONTEND)
+    longest_s = longest_query_s(stack)
+    arguments = {
+        "log.level": "warn",
+        "logs.read.endpoint": reader,
+        "logs.tail.endpoint": reader,
+        "logs.write.endpoint": names.http_url(stack, Component.DISTRIBUTOR),
+        "logs.write-timeout": f"{round(longest_s + 60)}s",
+        "rbac.config": f"{FOLDER}/rbac.yaml",
+        "server.read-timeout": f"{round(longest_s / 10 + _READ_MORE_S)}s",
+        "server.write-timeout": f"{round(_answer_s(stack))}s",
+        "tenants.config": tenants_file(tenants),
+        "web.internal.listen": f"0.0.0.0:{names.GATEWAY_STATUS_PORT}",
+        "web.listen": f"0.0.0.0:{names.GATEWAY_PORT}",
+        **dict(_tls(stack, tenants)),
+    }
+    if stack.rules_enabled:
+        arguments["logs.rules.endpoint"] = names.http_url(stack, Component.RULER)
+    if tenants.mode.on_openshift:
+        arguments |= openshift.extraction(stack, tenants)
+    port = names.GATEWAY_STATUS_PORT
+    container = _like_the_gateway(plan) | {
+        "args": [f"--{name}={value}" for name, value in sorted(arguments.items())],
+        "livenessProbe": probe("/live", period_s=30, timeout_s=2, tries=10, port=port),
+        "name": "gateway",
+        "ports": [_port("public", names.GATEWAY_PORT), _port("metrics", port)],
+        "readinessProbe": probe("/ready", period_s=5, timeout_s=1, tries=12, port=port),
+        "volumeMounts": [
+            {"mountPath": FOLDER, "name": "access", "readOnly": True},
+            *mounts(tenants),
+        ],
+    }
+    if tenants.issued and stack.proxy:
+        container["env"] = list(proxy_environment(stack))
+    return in_order(container)
+
+
+def _answer_s(stack: LokiStack) -> float:
+    """Return how long the gateway may take to answer."""
+    return longest_query_s(stack) + 60 + _WRITE_MORE_S
+
+
+def _like_the_gateway(plan: Plan) -> Manifest:
+    """Return what every container of the gateway's image has."""
+    return {
+        "image": plan.options.images.gateway,
+        "imagePullPolicy": "IfNotPresent",
+        "securityContext": CONTAINER_SECURITY,
+        **resources(plan.stack, _GATEWAY),
+    }
+
+
+def _tls(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
+    """Yield the arguments that say how the gateway serves, and how it asks itself if it lives."""
+    tls = tenants.tls
+    if not (tls.certificate and tls.private_key):
+        yield "web.healthchecks.url", f"http://localhost:{names.GATEWAY_PORT}"
+        return
+    yield "tls.min-version", "VersionTLS12"
+    yield "tls.server.cert-file", path_of(tenants, tls.certificate)
+    yield "tls.server.key-file", path_of(tenants, tls.private_key)
+    if tls.ca is None:
+        # It could not believe its own certificate, and would be restarted for that.
+        yield "web.healthchecks.url", ""
+        return
+    service_name = names.name(stack, _GATEWAY, "-http")
+    yield "tls.healthchecks.server-ca-file", path_of(tenants, tls.ca)
+    yield "tls.healthchecks.server-name", names.host(stack, service_name)
+    yield "web.healthchecks.url", f"https://localhost:{names.GATEWAY_PORT}"
+
+
+def _port(name: str, number: int) -> Manifest:
+    return {"containerPort": number, "name": name, "protocol": "TCP"}
+
+
+def _ingress(stack: LokiStack, tenants: Tenants) -> Manifest:
+    backend = {
+        "service": {"name": names.name(stack, _GATEWAY, "-http"), "port": {"name": "public"}}
+    }
+    through = tenants.mode is TenancyMode.PASSTHROUGH
+    prefix = passthrough.PREFIX if through else "/api/logs/v1"
+    path = {"backend": backend, "path": prefix, "pathType": "Prefix"}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": names.metadata(stack, stack.name, names.component_labels(stack, _GATEWAY)),
+        "spec": {"rules": [{"http": {"paths": [path]}}]},
+    }

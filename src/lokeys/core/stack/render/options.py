@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rendering needs to know beside the stack and its storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lokeys.core.stack.storage.model import CloudEnvironment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """The container images; the operator takes them from its environment (RELATED_IMAGE_…).
+
+    The tags of `gateway` and `opa` are those that the Tempo Operator 0.22.0 ships. Of the
+    passthrough gateway no tag is known but `latest`, and no digest of any was verified.
+    """
+
+    loki: str = "docker.io/grafana/loki:3.7.3"
+    gateway: str = "quay.io/observatorium/api:main-2026-08-13-db2b289"
+    opa: str = "quay.io/observatorium/opa-openshift:main-2026-07-01-dbb77e0"
+    passthrough: str = "quay.io/openshift-logging/passthrough-gateway:latest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderOptions:
+    """`now` decides which schema is in force. The hashes are keyed, and empty where not known."""
+
+    now: datetime
+    images: Images = Images()
+    environment: CloudEnvironment = field(default_factory=CloudEnvironment)
+    operators_namespace: str = "lokeys-system"
+    """Where the operator runs, which reads how the store answers Loki."""
+    store_hash: str = ""
+    managed_hash: str = ""
+    tenants_hash: str = ""

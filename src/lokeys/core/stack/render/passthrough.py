@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway that judges nobody: whoever stands in front of it says whose lines they are.
+
+It is another program than the gateway of the other tenancies. Where the stack names a CA, clients
+must come with a certificate of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lokeys.core.stack.render import names
+from lokeys.core.stack.render.limits import longest_query_s
+from lokeys.core.stack.render.pods import (
+    CONTAINER_SECURITY,
+    Manifest,
+    Plan,
+    in_order,
+    probe,
+    resources,
+)
+from lokeys.core.stack.render.tenants import mounts, path_of
+from lokeys.core.stack.resource.model import Component, LokiStack, Tenants
+
+PREFIX = "/"
+"""Paths are Loki's own: those that write go to the distributor, all others to the querying side."""
+
+
+def container(plan: Plan, tenants: Tenants) -> Manifest:
+    """Return the gateway's container."""
+    port = names.GATEWAY_STATUS_PORT
+    # With a certificate its other port speaks TLS, too, and asks nobody for one.
+    scheme = "HTTPS" if tenants.tls.serves else "HTTP"
+    arguments = dict(_arguments(plan.stack, tenants))
+    return in_order(
+        {
+            "args": [f"--{name}={value}" for name, value in sorted(arguments.items())],
+            "image": plan.options.images.passthrough,
+            "imagePullPolicy": "IfNotPresent",
+            "livenessProbe": probe(
+                "/live", period_s=30, timeout_s=2, tries=10, port=port, scheme=scheme
+            ),
+            "name": "gateway",
+            "ports": [
+                {"containerPort": names.GATEWAY_PORT, "name": "public", "protocol": "TCP"},
+                {"containerPort": port, "name": "metrics", "protocol": "TCP"},
+            ],
+            "readinessProbe": probe(
+                "/ready", period_s=5, timeout_s=1, tries=12, port=port, scheme=scheme
+            ),
+            "securityContext": CONTAINER_SECURITY,
+            "volumeMounts": list(mounts(tenants)),
+            **resources(plan.stack, Component.GATEWAY),
+        }
+    )
+
+
+def _arguments(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
+    yield "admin-addr", f":{names.GATEWAY_STATUS_PORT}"
+    yield "listen-addr", f":{names.GATEWAY_PORT}"
+    yield "loki-distributor-endpoint", names.http_url(stack, Component.DISTRIBUTOR)
+    yield "loki-query-frontend-endpoint", names.http_url(stack, Component.QUERY_FRONTEND)
+    yield "loki-timeout", f"{round(longest_query_s(stack) + 60)}s"
+    if tenants.default_tenant:
+        # The kubelet would take $(NAME) for a variable.
+        yield "default-tenant", tenants.default_tenant.replace("$(", "$$(")
+    tls = tenants.tls
+    if tls.certificate and tls.private_key:
+        yield "tls-cert-file", path_of(tenants, tls.certificate)
+        yield "tls-key-file", path_of(tenants, tls.private_key)
+    if tenants.client_ca is not None:
+        yield "tls-client-auth", "RequireAndVerifyClientCert"
+        yield "tls-client-ca-file", path_of(tenants, tenants.client_ca)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Secret's data, out of its manifest; or only the names of it, out of what makes it.
+
+ExternalSecrets, SealedSecrets, and what SOPS has encrypted, have names and no values.
+
+The one place of the core that looks at values: what leaves `lokeys.core.stack.storage` is their
+form.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lokeys.core.findings.catalogue import storage_secrets as rules
+from lokeys.core.findings.finding import Finding
+from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
+from lokeys.core.place import Ref
+from lokeys.core.sensitive import Sensitive
+from lokeys.core.stack.storage.values import seen
+from lokeys.core.stack.storage.wording import tell
+from lokeys.core.text.words import form, object_name
+
+WHOLE_FILE = "key.json"
+"""The key whose value, not its name, says in which mode the stack is."""
+
+_ENCRYPTED = "ENC["  # how SOPS writes a value
+_KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretData:
+    """What is known of a Secret. `values` is None where only key names are (an ExternalSecret).
+
+    `complete` tells whether `keys` are all there will be; `spoilt` are keys whose value is not
+    known: not decoded, which has been told already, or encrypted; `whole` tells whether nothing of
+    the manifest is.
+    """
+
+    ref: Ref
+    values: Mapping[str, Sensitive] | None = None
+    keys: frozenset[str] = frozenset()
+    complete: bool = True
+    spoilt: frozenset[str] = frozenset()
+    whole: bool = True
+    made_by: Ref | None = None
+
+    def has(self, key: str) -> bool:
+        """Tell whether the key is there, and is more than white space as far as can be seen."""
+        if key in self.spoilt:
+            return True
+        if self.values is None:
+            return key in self.keys
+        value = self.values.get(key)
+        return value is not None and bool(value.reveal().strip())
+
+    def may_have(self, key: str) -> bool:
+        """Tell whether the key is there, or may be."""
+        return self.has(key) or not self.complete
+
+    def raw(self, key: str) -> bytes:
+        """Return a value's bytes; none where it is absent or unknown."""
+        value = (self.values or {}).get(key)
+        return value.reveal() if value else b""
+
+    def text(self, key: str) -> str:
+        """Return a value without what stands around it unseen; empty where absent or unknown."""
+        return seen(self.raw(key).decode(errors="replace"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """A Secret's manifest, read."""
+
+    data: SecretData
+    findings: tuple[Finding, ...] = field(default=())
+
+
+def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded:
+    """Return the data of a Secret; what `stringData` says wins, as at the API server."""
+    values: dict[str, Sensitive] = {}
+    findings: list[Finding] = []
+    spoilt: set[str] = set()
+    sops = isinstance(manifest.get("sops"), Mapping)
+    for part in ("data", "stringData"):
+        for key, value in _entries(manifest.get(part), part, ref, stack, findings):
+            if not _KEY.fullmatch(key):
+                findings.append(_no_key(f"{part}.{key}", ref, stack))
+                continue
+            if not isinstance(value, str):
+                words = {"found": form(value), "expected": "a text"}
+                name = f"{part}.{key}"
+                findings.append(tell(rules.BAD_DATA, ref, stack=stack, field=name, words=words))
+                spoilt.add(key)
+                continue
+            if sops and value.startswith(_ENCRYPTED):
+                spoilt.add(key)
+                continue
+            decoded = _bytes(value) if part == "data" else value.encode(errors="surrogatepass")
+            if decoded is None:
+                words = {"found": form(value)}
+                other = rules.SET_FILE_FIELD if key == "key.json" else rules.SET_SECRET_FIELD
+                remedy = (rules.UNDER_STRING_DATA, other)
+                findings.append(
+                    tell(rules.BAD_BASE64, ref, stack=stack, field=key, words=words, remedy=remedy)
+                )
+                spoilt.add(key)
+            else:
+                values[key] = Sensitive(decoded)
+                spoilt.discard(key)
+    keys = frozenset(values) | spoilt
+    file_is_known = not sops or WHOLE_FILE not in spoilt
+    data = SecretData(
+        ref=ref,
+        values=values if file_is_known else None,
+        keys=keys,
+        spoilt=frozenset(spoilt),
+        whole=not findings,
+    )
+    return Decoded(data=data, findings=tuple(findings))
+
+
+def _entries(
+    part: object, name: str, ref: Ref, stack: Ref, findings: list[Finding]
+) -> Iterator[tuple[str, Any]]:
+    if isinstance(part, Mapping):
+        yield from ((str(key), value) for key, value in part.items() if value is not None)
+    elif part is not None:
+        words = {"found": form(part), "expected": "a mapping of names to texts"}
+        findings.append(tell(rules.BAD_DATA, ref, stack=stack, field=name, words=words))
+
+
+def _no_key(field: str, ref: Ref, stack: Ref) -> Finding:
+    words = {"found": "no name of a key", "expected": "letters, digits, `-`, `_` and `.` alone"}
+    remedy = (rules.NAME_OTHERWISE,)
+    return tell(rules.BAD_DATA, ref, stack=stack, field=field, words=words, remedy=remedy)
+
+
+def _bytes(value: str) -> bytes | None:
+    """Return what base64 stands for, as Go's decoder reads it: line breaks are no fault."""
+    try:
+        return b64decode(value.replace("\n", "").replace("\r", "").encode(), validate=True)
+    except (Base64Error, ValueError):
+        return None
+
+
+def external_secret_data(said: ExternalSecret, *, ref: Ref) -> SecretData:
+    """Return what an ExternalSecret says of the Secret that it makes: the names of its keys."""
+    made_by = Ref("ExternalSecret", object_name(said.ref.name), ref.namespace)
+    return SecretData(ref=ref, keys=said.keys, complete=said.names_all_keys, made_by=made_by)
+
+
+def sealed_secret_data(manifest: Mapping[str, Any], *, ref: Ref) -> SecretData:
+    """Return what a SealedSecret says of the Secret that it makes: the names of its keys."""
+    spec = _mapping(manifest.get("spec"))
+    sealed = _mapping(spec.get("encryptedData"))
+    templated = _mapping(_mapping(spec.get("template")).get("data"))
+    keys = frozenset(map(str, (*sealed, *templated)))
+    return SecretData(ref=ref, keys=keys, made_by=Ref("SealedSecret", ref.name, ref.namespace))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

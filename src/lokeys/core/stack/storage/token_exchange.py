@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a stack's tokens are exchanged: AWS's STS by its hosts, or what a store of one's own has.
+
+sts.REGION.DOMAIN, sts-fips.REGION.DOMAIN       regional
+sts.amazonaws.com                               the old one, of the partition aws
+vpce-ID.sts.REGION.vpce.DOMAIN                  in a VPC
+"""
+
+from __future__ import annotations
+
+import re
+
+from lokeys.core.findings.catalogue import storage_secrets as rules
+from lokeys.core.findings.finding import Rule, Severity
+from lokeys.core.stack.storage import addresses
+from lokeys.core.stack.storage.addresses import NoAwsEndpoint, Url
+from lokeys.core.stack.storage.reader import SecretReader
+
+_KEY = "sts_endpoint"
+_OLD = "sts.amazonaws.com"
+_REGIONAL = re.compile(r"sts(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z0-9.-]+)")
+_IN_VPC = re.compile(r"vpce-[a-z0-9-]+\.sts\.(?P<region>[a-z0-9-]+)\.vpce\.(?P<domain>[a-z0-9.-]+)")
+
+
+def look_at_exchange(reader: SecretReader, sts: Url | None, *, region: str) -> None:
+    """Tell what is wrong with an STS of AWS. A token is worth a key: it crosses no network bare."""
+    if sts is None or not addresses.is_aws(sts.host):
+        return
+    known = addresses.is_region(region)
+    domain = addresses.domain_of(region) if known else "amazonaws.com"
+    right = f"https://sts.{region if known else 'REGION'}.{domain}"
+    served = "" if sts.host == _OLD else _region_of(sts.host)
+    if served is None:
+        found = f"a host of AWS that is {'S3' if _is_s3(sts.host) else 'something else'}, not STS"
+        _tell(reader, rules.BAD_ENDPOINT, found, right)
+    elif known:
+        _compare(reader, served, region=region, right=right)
+    if not sts.secure:
+        found = "http:// to AWS, so that tokens cross the network in clear"
+        secure = f"https://{sts.host}" if served in ("", region) else right
+        _tell(reader, rules.BAD_ENDPOINT, found, secure)
+
+
+def _tell(
+    reader: SecretReader, rule: Rule, found: str, right: str, *, severity: Severity | None = None
+) -> None:
+    value = "VALUE" if "REGION" in right else right
+    reader.tell(rule, _KEY, found=found, expected=f"`{right}`", severity=severity, value=value)
+
+
+def _region_of(host: str) -> str | None:
+    """Return the region that an STS serves, or None where the host is no STS of a region."""
+    found = _IN_VPC.fullmatch(host) or _REGIONAL.fullmatch(host)
+    if found is None or not addresses.is_region(found["region"]):
+        return None
+    return found["region"] if found["domain"] == addresses.domain_of(found["region"]) else None
+
+
+def _is_s3(host: str) -> bool:
+    try:
+        return bool(addresses.aws_region_of(host))
+    except NoAwsEndpoint:
+        return False
+
+
+def _compare(reader: SecretReader, served: str, *, region: str, right: str) -> None:
+    """Compare regions; `served` is empty for the old host of all regions of the partition aws."""
+    partition, here = addresses.partition_of(served), addresses.partition_of(region)
+    if partition != here:
+        found = f"is of partition {partition}, which knows no role of {here}, where {region} is"
+        _tell(reader, rules.REGION_MISMATCH, found, right)
+    elif served and served != region:
+        found = f"exchanges tokens in {served}, though the bucket is in {region}"
+        # It works, as long as both regions are up and in reach.
+        _tell(reader, rules.REGION_MISMATCH, found, right, severity=Severity.WARNING)

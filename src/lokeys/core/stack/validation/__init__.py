@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a LokiStack beside all that it names."""

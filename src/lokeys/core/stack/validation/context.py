@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a stack is judged against, and the Secrets that it names as far as they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from lokeys.core.findings.catalogue import storage_objects as rules
+from lokeys.core.findings.finding import Finding, Rule, Severity
+from lokeys.core.kubernetes.external_secrets.reading import read
+from lokeys.core.place import Ref
+from lokeys.core.stack.storage.model import CloudEnvironment
+from lokeys.core.stack.storage.secret_data import SecretData, sealed_secret_data, secret_data
+from lokeys.core.stack.storage.wording import tell
+from lokeys.core.stack.validation.delivered import (
+    added_to,
+    kept_out,
+    made_secret,
+    owner_among,
+    why_not_made,
+    with_brought,
+)
+from lokeys.core.stack.validation.objects import Placed, PlacedObjects
+from lokeys.core.text.words import object_name
+
+NOT_GIVEN = "is not among the objects given"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a stack is judged against: the other objects, the operator, the time."""
+
+    objects: PlacedObjects
+    now: datetime
+    environment: CloudEnvironment
+    secrets_optional: bool = False
+    absent: str = NOT_GIVEN
+    """What is said of an object that is not there."""
+
+
+def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it is not there
+    wanted: Ref,
+    stack: Ref,
+    around: Around,
+    findings: list[Finding],
+    *,
+    missing: Rule = rules.MISSING_STORAGE_SECRET,
+    words: Mapping[str, str] | None = None,
+) -> SecretData | None:
+    """Return what is known of a Secret; adds what is to be said of its form or its absence."""
+    objects = around.objects
+    placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
+    said = [read(each.object) for each in external]
+    findings += _kept_out(external, wanted, stack, objects)
+    if placed is not None:
+        decoded = secret_data(placed.object, ref=wanted, stack=stack)
+        findings += decoded.findings
+        return added_to(decoded.data, said)
+    made = made_secret(said, ref=wanted)
+    sealed = objects.sealed(wanted)
+    if made is None and sealed is not None:
+        made = with_brought(sealed_secret_data(sealed.object, ref=wanted), said)
+    if made is None:
+        why = why_not_made(
+            [objects.ref_of(each) for each in external], [each.creation_policy for each in said]
+        )
+        findings.append(told_absent(missing, wanted, stack, around, why=why, words=words))
+    return made
+
+
+def _kept_out(
+    external: Sequence[Placed], wanted: Ref, stack: Ref, objects: PlacedObjects
+) -> Iterator[Finding]:
+    """Yield the ExternalSecrets that would write to a Secret which another one owns."""
+    said = [read(each.object) for each in external]
+    owner, out = owner_among(said), kept_out(said)
+    for each, its in zip(external, said, strict=True):
+        if owner is not None and any(its is other for other in out):
+            words = {
+                "policy": object_name(its.creation_policy),
+                "secret": str(wanted),
+                "owner": str(objects.ref_of(external[said.index(owner)])),
+            }
+            rule = rules.EXTERNAL_SECRET_KEPT_OUT
+            field = "spec.target"
+            yield tell(rule, objects.ref_of(each), stack=stack, field=field, words=words)
+
+
+def told_absent(  # noqa: PLR0913 - what is missing, for whom, and what is known of why
+    rule: Rule,
+    wanted: Ref,
+    stack: Ref,
+    around: Around,
+    *,
+    why: str = "",
+    words: Mapping[str, str] | None = None,
+    optional: Severity = Severity.WARNING,
+) -> Finding:
+    """Return the finding that an object is not there; `optional` where it may be kept elsewhere."""
+    known = {"stack_ref": str(stack), "where": around.absent + why, **(words or {})}
+    finding = tell(rule, wanted, stack=stack, words=known)
+    if not around.secrets_optional:
+        return finding
+    said = tuple(each for each in finding.remedy if "--secrets optional" not in each.text)
+    return replace(finding, severity=optional, remedy=said)

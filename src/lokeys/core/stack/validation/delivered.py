@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Secret that External Secrets leaves behind: one's own keys, and those that it brings.
+
+creationPolicy   the Secret is
+Owner            made, and kept from all other ExternalSecrets
+Orphan           made
+CreateOrMerge    made, or added to where it is there
+Merge            added to, and never made
+None             left alone
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from lokeys.core.findings.finding import Finding, Remedy
+from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
+from lokeys.core.place import Ref, is_name
+from lokeys.core.sensitive import Sensitive
+from lokeys.core.stack.storage.secret_data import WHOLE_FILE, SecretData, external_secret_data
+from lokeys.core.text.shell import command
+
+
+def owner_among(external_secrets: Iterable[ExternalSecret]) -> ExternalSecret | None:
+    """Return the ExternalSecret that keeps all others out; the first, where several would."""
+    return next((each for each in external_secrets if each.creation_policy == "Owner"), None)
+
+
+def kept_out(external_secrets: Sequence[ExternalSecret]) -> list[ExternalSecret]:
+    """Return those that would write to a Secret which another one owns."""
+    owner = owner_among(external_secrets)
+    return [
+        each
+        for each in external_secrets
+        if owner is not None and each is not owner and each.creation_policy != "None"
+    ]
+
+
+def made_secret(external_secrets: Sequence[ExternalSecret], *, ref: Ref) -> SecretData | None:
+    """Return what is known of a Secret that only ExternalSecrets speak of; None if none makes it.
+
+    Of several that would own it External Secrets lets one, and nobody else writes to it.
+    """
+    maker = owner_among(external_secrets) or next(
+        (each for each in external_secrets if each.makes_secret), None
+    )
+    if maker is None:
+        return None
+    return with_brought(external_secret_data(maker, ref=ref), external_secrets, but=maker)
+
+
+def with_brought(
+    made: SecretData,
+    external_secrets: Iterable[ExternalSecret],
+    *,
+    but: ExternalSecret | None = None,
+) -> SecretData:
+    """Return a Secret of which only names are known, with those that ExternalSecrets add to it."""
+    for data in _brought(external_secrets, made.ref, but=but):
+        made = replace(made, keys=made.keys | data.keys, complete=made.complete and data.complete)
+    return made
+
+
+def added_to(own: SecretData, external_secrets: Sequence[ExternalSecret]) -> SecretData:
+    """Return a Secret with what ExternalSecrets merge into it, of which only names are known."""
+    brought = tuple(_brought(external_secrets, own.ref))
+    if not brought:
+        return own
+    names = frozenset(name for data in brought for name in data.keys)
+    complete = all(data.complete for data in brought)
+    values: Mapping[str, Sensitive] | None = {
+        key: value for key, value in (own.values or {}).items() if key not in names
+    }
+    kept = frozenset(key for key in own.keys if own.has(key) or key in names)
+    if WHOLE_FILE in names or not complete:
+        values = None
+    return replace(
+        own,
+        values=values,
+        keys=(own.keys if values is not None else kept) | names,
+        spoilt=own.spoilt | names,
+        complete=complete,
+    )
+
+
+def _brought(
+    external_secrets: Iterable[ExternalSecret], ref: Ref, *, but: ExternalSecret | None = None
+) -> Iterator[SecretData]:
+    external_secrets = tuple(external_secrets)
+    if owner_among(external_secrets):
+        return
+    for each in external_secrets:
+        if each is not but and each.merges:
+            yield external_secret_data(each, ref=ref)
+
+
+def why_not_made(external_secrets: Sequence[Ref], policies: Sequence[str]) -> str:
+    """Return what to say beside a Secret's absence, where ExternalSecrets name it and make none."""
+    said = (
+        f"{ref} (creationPolicy {policy}) does not make it"
+        for ref, policy in zip(external_secrets, policies, strict=True)
+    )
+    return "".join(f", and {each}" for each in said)
+
+
+def mended_there(finding: Finding, maker: Ref) -> Finding:
+    """Return a finding about a made Secret with a remedy that its maker does not undo."""
+    if not any(remedy.command for remedy in finding.remedy):
+        return finding
+    if maker.kind == "SealedSecret":
+        text = "seal it anew: the controller overwrites what is changed in the Secret"
+        return replace(finding, remedy=(Remedy(text=text),))
+    text = "mend it where it is made: External Secrets overwrites what is changed in the Secret"
+    if not is_name(maker.name):
+        return replace(finding, remedy=(Remedy(text=text),))
+    edit = command("kubectl -n", maker.namespace or "default", "edit", "externalsecret", maker.name)
+    return replace(finding, remedy=(Remedy(text=text, command=edit),))

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stack's tenants with the Secrets and CAs that they name: every fault of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from lokeys.core.findings.catalogue import tenants as rules
+from lokeys.core.findings.finding import Finding
+from lokeys.core.place import Ref
+from lokeys.core.stack.resource.model import Entry, Tenants
+from lokeys.core.stack.resource.shapes import MAX_FAULTS
+from lokeys.core.stack.resource.tenancy import tenancy_findings, tenancy_of
+from lokeys.core.stack.storage.ca import MADE_BY_CLUSTER, certificate_faults
+from lokeys.core.stack.storage.secret_data import SecretData
+from lokeys.core.stack.storage.values import unseen
+from lokeys.core.stack.storage.wording import tell
+from lokeys.core.stack.validation.context import NOT_GIVEN, Around, named_secret, told_absent
+from lokeys.core.text.certificates import behind_the_last
+
+CLIENT_ID, CLIENT_SECRET, CA_PATH = "clientID", "clientSecret", "issuerCAPath"
+_TYPES = {"ConfigMap": "configmap", "Secret": "secret generic"}
+
+
+def tenant_findings(stack: Ref, manifest: Mapping[str, Any], around: Around) -> tuple[Finding, ...]:
+    """Return what is wrong with a stack's tenants; nothing where it has none."""
+    found = list(islice(tenancy_findings(stack, manifest), MAX_FAULTS))
+    tenants = tenancy_of(manifest)
+    if tenants is not None:
+        for name in tenants.client_secrets:
+            found += _client(Ref("Secret", name, stack.namespace), stack, around)
+        for entry in tenants.authorities:
+            found += _authority(entry, stack, tenants, around)
+    return tuple(found)
+
+
+def _client(wanted: Ref, stack: Ref, around: Around) -> Iterator[Finding]:
+    """Yield what is wrong with the Secret that says what the gateway is to an issuer."""
+    found: list[Finding] = []
+    secret = named_secret(wanted, stack, around, found, missing=rules.MISSING_CLIENT)
+    yield from found
+    if secret is None:
+        return
+    if not secret.may_have(CLIENT_ID):
+        yield _bad_client(secret, stack, CLIENT_ID, "is missing", "what the issuer calls it")
+    for key in sorted((secret.values or {}).keys() & {CLIENT_ID, CLIENT_SECRET, CA_PATH}):
+        strange = unseen(secret.raw(key))
+        if strange is not None:
+            yield _bad_client(secret, stack, key, strange, "the value, and nothing around it")
+
+
+def _bad_client(secret: SecretData, stack: Ref, key: str, found: str, expected: str) -> Finding:
+    words = {"found": found, "expected": expected}
+    return tell(rules.BAD_CLIENT, secret.ref, stack=stack, field=key, words=words)
+
+
+def _authority(entry: Entry, stack: Ref, tenants: Tenants, around: Around) -> Iterator[Finding]:
+    """Yield what is wrong with a CA by which an issuer or clients are known."""
+    wanted = Ref(entry.kind, entry.name, stack.namespace)
+    issuers = {each.issuer_ca for each in tenants.issued}
+    words = {"key": entry.key, "kind": _TYPES[entry.kind]}
+    asked = {**words, "whom": "an issuer" if entry in issuers else "clients"}
+    found: list[Finding] = []
+    known, text = _text(entry, wanted, stack, around, found, words=asked)
+    yield from found
+    if not known:
+        return
+    of_users = entry in {tenant.client_ca for tenant in tenants.authentication}
+    behind = _behind(text) if of_users else ()
+    for said, expected in (*certificate_faults(text, around.now), *behind):
+        more = {**words, "found": said, "expected": expected}
+        yield tell(rules.BAD_AUTHORITY, wanted, stack=stack, field=entry.key, words=more)
+
+
+def _text(  # noqa: PLR0913 - which, for whom, and what is said where it is not there
+    entry: Entry,
+    wanted: Ref,
+    stack: Ref,
+    around: Around,
+    findings: list[Finding],
+    *,
+    words: Mapping[str, str],
+) -> tuple[bool, str | None]:
+    """Return whether it is known what an entry holds, and its text; None where it holds nothing."""
+    missing = rules.MISSING_AUTHORITY
+    if entry.kind == "Secret":
+        secret = named_secret(wanted, stack, around, findings, missing=missing, words=words)
+        if secret is not None and entry.key in (secret.values or {}):
+            return True, secret.raw(entry.key).decode(errors="replace")
+        return secret is not None and not secret.may_have(entry.key), None
+    placed = around.objects.get(wanted)
+    if placed is None:
+        by_cluster = MADE_BY_CLUSTER.get(entry.name) == entry.key
+        if not (around.absent == NOT_GIVEN and by_cluster):
+            findings.append(told_absent(missing, wanted, stack, around, words=words))
+        return False, None
+    texts = placed.object.get("data")
+    text = texts.get(entry.key) if isinstance(texts, Mapping) else None
+    return True, text if isinstance(text, str) else None
+
+
+def _behind(text: str | None) -> Iterator[tuple[str, str]]:
+    """Yield that something stands behind the last certificate, at which the gateway stumbles."""
+    if behind_the_last(text or ""):
+        yield "goes on behind its last certificate", "the end there, without an empty line"
+
+
+def pointer_to(wanted: Ref, manifest: Mapping[str, Any]) -> str:
+    """Return the field under `spec.tenants` that names an object; empty where none does."""
+    tenants = tenancy_of(manifest)
+    for place, tenant in enumerate(tenants.authentication if tenants else ()):
+        path = f"spec.tenants.authentication[{place}]"
+        if tenant.oidc and wanted.kind == "Secret" and tenant.oidc.secret_name == wanted.name:
+            return f"{path}.oidc.secret.name"
+        if tenant.oidc and _is(tenant.oidc.issuer_ca, wanted):
+            return f"{path}.oidc.issuerCA.caName"
+        if _is(tenant.client_ca, wanted):
+            return f"{path}.mTLS.ca.caName"
+    return "spec.tenants.passthrough.ca" if tenants and _is(tenants.client_ca, wanted) else ""
+
+
+def _is(entry: Entry | None, wanted: Ref) -> bool:
+    return entry is not None and (entry.kind, entry.name) == (wanted.kind, wanted.name)

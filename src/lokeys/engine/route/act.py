@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Doing one step, and only what its evidence allows.
+
+Before each outside call the lease must last longer than the call may take; a write is refused
+unless its pair has passed all four calls. Every step is idempotent: whoever repeats it after a
+crash finds it done, or does it with the same effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from lokeys.core.route.memory import Memory, Stopping
+from lokeys.core.route.plan import Action, Step
+from lokeys.core.route.snapshot import PodState
+from lokeys.core.sensitive import Fingerprint, KeyPair
+from lokeys.engine.route.look import Look, Lookout
+from lokeys.errors import Conflict, Forbidden, LeaseLost, NeedsHuman, NotAllowed, Waiting
+
+CALL_TAKES_AT_MOST_S = 10.0
+"""Less than a lease lasts between two renewals."""
+
+TRUSTS = frozenset({Action.WRITE_VAULT, Action.WRITE_SECRET, Action.RECREATE_SECRET})
+"""Steps that spread a pair."""
+
+RemainingLease = Callable[[], float]
+"""Returns for how many seconds the route is still ours."""
+
+
+@dataclass(slots=True)
+class Executor:
+    """Carries out steps of one route while its lease is held."""
+
+    lookout: Lookout
+    lease_remaining_s: RemainingLease
+    may_begin: bool = False
+    """Whether it is known that what is begun may be ended."""
+
+    async def insist_on_rights(self, look: Look) -> None:
+        """Refuse to begin what could not be ended: a key is spread for pods that may be replaced.
+
+        Asks once. Raises Forbidden with the right that is missing.
+        """
+        replaced = (step.pod for step in look.plan.steps if step.action is Action.REPLACE_POD)
+        first = next(replaced, None)
+        if first is None or self.may_begin:
+            return
+        if await self.lookout.ports.workloads.may_evict(first) is False:
+            raise Forbidden(
+                f"{first.ref} may not be evicted from here, so nothing is begun: "
+                "`create` on `pods/eviction` is missing (lokeys rbac prints it)"
+            )
+        self.may_begin = True
+
+    async def act(self, step: Step, look: Look) -> Memory:
+        """Do the step; return what is to be remembered of it.
+
+        Raises LeaseLost, Conflict (look again), NeedsHuman, or another class of lokeys.errors.
+        """
+        remaining_s = self.lease_remaining_s()
+        if remaining_s < CALL_TAKES_AT_MOST_S:
+            raise LeaseLost(f"the lease ends in {remaining_s:.0f} s, sooner than this call might")
+        if step.action in TRUSTS:
+            self._insist_on_test(step)
+        try:
+            async with asyncio.timeout(CALL_TAKES_AT_MOST_S):
+                return await self._act(step, look)
+        except TimeoutError as exc:
+            late = f"{step.action.value} of {step.target} took over {CALL_TAKES_AT_MOST_S:.0f} s"
+            raise Waiting(late) from exc
+
+    def _insist_on_test(self, step: Step) -> None:
+        verdict = self.lookout.verdicts.get(step.pair) if step.pair else None
+        if verdict is None or not verdict.trusted:
+            raise NeedsHuman(f"the pair for {step.target} has not passed the store's test")
+
+    async def _act(self, step: Step, look: Look) -> Memory:  # noqa: PLR0911 - one line an action
+        memory, ports, now = look.memory, self.lookout.ports, look.snapshot.at
+        match step.action:
+            case Action.TEST_KEY:
+                return await self._test(step, memory)
+            case Action.REFRESH_SOURCE:
+                await ports.source.refresh()
+                return replace(memory, refreshed_source_at=now)
+            case Action.CREATE_BUCKET:
+                await ports.store.create_bucket(self._triable(step))
+                self.lookout.verdicts.clear()
+                return memory
+            case Action.WRITE_VAULT:
+                return await self._write_vault(step, memory)
+            case Action.FORCE_SYNC | Action.REVALIDATE_STORE:
+                return await self._force(step, memory, now)
+            case Action.SPOIL_DATA_HASH | Action.RECREATE_SECRET | Action.WRITE_SECRET:
+                return await self._secret(step, look)
+            case Action.REPLACE_POD | Action.DELETE_POD:
+                return await self._pod(step, look)
+            case Action.FLUSH:
+                pod = _pod_of(step)
+                await ports.loki.flush(pod)
+                return replace(memory, flushed={**memory.flushed, pod.ref.name: now})
+            case Action.PROVE | Action.AWAIT | Action.MANUAL:
+                return memory
+
+    async def _test(self, step: Step, memory: Memory) -> Memory:
+        pair = self._triable(step)
+        self.lookout.learn(_of(step), await self.lookout.ports.store.try_fully(pair))
+        return memory
+
+    async def _write_vault(self, step: Step, memory: Memory) -> Memory:
+        vault = self.lookout.ports.vault
+        if vault is None or step.over is None:
+            raise NeedsHuman(f"{step.target} cannot be written from here")
+        self.lookout.forget_vault()
+        await vault.write(self._pair(step), over=step.over)
+        return memory
+
+    async def _force(self, step: Step, memory: Memory, now: datetime) -> Memory:
+        delivery = self.lookout.ports.delivery
+        if delivery is None:
+            raise NeedsHuman("no ExternalSecret belongs to this route")
+        if step.action is Action.REVALIDATE_STORE:
+            await delivery.revalidate_store()
+            return replace(memory, revalidated_at=now)
+        await delivery.force_sync()
+        return _forced(memory, step, now)
+
+    async def _secret(self, step: Step, look: Look) -> Memory:
+        secret, state = self.lookout.ports.secret, look.snapshot.secret
+        if step.action is Action.WRITE_SECRET:
+            await secret.write(self._pair(step), expected=state)
+            return look.memory
+        if state is None:
+            raise Conflict(f"{step.target} is gone meanwhile")
+        if step.action is Action.RECREATE_SECRET:
+            await secret.delete(expected=state)
+            return look.memory
+        await secret.spoil_data_hash(expected=state)
+        return _forced(look.memory, step, look.snapshot.at)
+
+    async def _pod(self, step: Step, look: Look) -> Memory:
+        memory, workloads, pod = look.memory, self.lookout.ports.workloads, _pod_of(step)
+        held = look.snapshot.secret.pair.pair if look.snapshot.secret else None
+        if held is None:
+            raise Conflict(f"{look.snapshot.spec.secret_ref} is gone meanwhile")
+        try:
+            if step.action is Action.DELETE_POD:
+                await workloads.delete(pod, grace=step.grace)
+            else:
+                await workloads.evict(pod, grace=step.grace)
+        except Waiting:
+            since = memory.blocked_since.get(pod.ref.name, look.snapshot.at)
+            return replace(memory, blocked_since={**memory.blocked_since, pod.ref.name: since})
+        blocked = {name: at for name, at in memory.blocked_since.items() if name != pod.ref.name}
+        grace = Stopping(since=look.snapshot.at, grace=step.grace or pod.own_grace)
+        return replace(
+            memory,
+            replaced={**memory.replaced, pod.ref.name: held},
+            blocked_since=blocked,
+            stopping={**memory.stopping, pod.uid: grace},
+        )
+
+    def _triable(self, step: Step) -> KeyPair:
+        """Return the pair of a step that sends a signed request to the store."""
+        pair = self._pair(step)
+        if _of(step) not in self.lookout.triable:
+            raise NotAllowed(f"the pair for {step.target} may not be tried at the store's address")
+        return pair
+
+    def _pair(self, step: Step) -> KeyPair:
+        pair = self.lookout.pairs.get(_of(step))
+        if pair is None:
+            raise Conflict(f"the pair for {step.target} is no longer held by any hop")
+        return pair
+
+
+def _of(step: Step) -> Fingerprint:
+    if step.pair is None:
+        raise Conflict(f"{step.action.value} names no pair")
+    return step.pair
+
+
+def _pod_of(step: Step) -> PodState:
+    if step.pod is None:
+        raise Conflict(f"{step.action.value} names no pod")
+    return step.pod
+
+
+def _forced(memory: Memory, step: Step, now: datetime) -> Memory:
+    same = memory.forced_for == step.pair
+    return replace(
+        memory,
+        forced_for=step.pair,
+        forced_count=memory.forced_count + 1 if same else 1,
+        forced_at=now,
+    )

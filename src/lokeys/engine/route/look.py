@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking at a route: ask every hop, no more often than agreed, and let the core judge.
+
+Budget of a route at rest (design): Kubernetes by watch, the store one signed list a minute, the
+vault one item read in five minutes, Loki's metrics every thirty seconds, and no write. What was
+asked too recently is remembered here; a change of any hop, or a new 403, asks again at once.
+
+A key that died right after a list must be reported within the minute, and only the next list can
+see it. So the minute is counted from the list to the report of the next one: 59 s, and what is left
+for the look and for the status (docs/adr/0008).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
+from lokeys.core.route.diagnosis import Diagnosis, diagnose
+from lokeys.core.route.key_state import Seen, seen, storage_works
+from lokeys.core.route.memory import Memory
+from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.plan import Plan, Policy, plan
+from lokeys.core.route.remembering import remember
+from lokeys.core.route.snapshot import (
+    LogLine,
+    LokiMetrics,
+    PodState,
+    SecretState,
+    Snapshot,
+    SourceState,
+    Unreadable,
+    VaultState,
+)
+from lokeys.core.route.trying import may_be_tried
+from lokeys.core.sensitive import Fingerprint, KeyPair
+from lokeys.ports import Clock, Fleet, Reading, RoutePorts
+
+Told = TypeVar("Told")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How old an answer may be before it is asked for again."""
+
+    store: timedelta = timedelta(seconds=59)
+    store_after_403: timedelta = timedelta(seconds=5)
+    store_after_change: timedelta = timedelta(seconds=1)
+    store_silent: timedelta = timedelta(seconds=15)
+    vault: timedelta = timedelta(minutes=5)
+    vault_in_trouble: timedelta = timedelta(seconds=4)
+    vault_eager: timedelta = timedelta(seconds=15)
+    loki: timedelta = timedelta(seconds=30)
+    loki_unproved: timedelta = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookOptions:
+    """What this look shall include. `eager`: somebody is waiting for the route to change."""
+
+    probe: bool = True
+    logs: bool = False
+    eager: bool = False
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look: what was seen, what it means, what to do, what to remember."""
+
+    snapshot: Seen
+    diagnosis: Diagnosis
+    plan: Plan
+
+    @property
+    def memory(self) -> Memory:
+        """Return the memory after this look."""
+        return self.snapshot.memory
+
+
+@dataclass(slots=True)
+class _Asked(Generic[Told]):
+    """An answer, when it was given, and to what question."""
+
+    at: datetime
+    answer: Told
+    about: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Neighbours:
+    """What stands around the vault: when it changes, the vault is read again at once."""
+
+    source: Fingerprint | None
+    secret: Fingerprint | None
+    failing: bool
+    """Whether External Secrets says that it cannot refresh."""
+
+
+@dataclass(slots=True)
+class Lookout:
+    """Looks at one route, again and again; alone holds the pairs of its last look."""
+
+    spec: RouteSpec
+    ports: RoutePorts
+    clock: Clock
+    pace: Pace = Pace()
+    pairs: dict[Fingerprint, KeyPair] = field(default_factory=dict)
+    triable: dict[Fingerprint, KeyPair] = field(default_factory=dict)
+    """Those whose owner lets them go to the store."""
+    verdicts: dict[Fingerprint, StoreVerdict] = field(default_factory=dict)
+    _vault: _Asked[Reading[VaultState]] | None = None
+    _metrics: dict[str, _Asked[LokiMetrics | Unreadable]] = field(default_factory=dict)
+    _logs: dict[str, _Asked[tuple[LogLine, ...] | Unreadable]] = field(default_factory=dict)
+    _refused: int = 0
+    _refused_since: dict[Fingerprint, datetime] = field(default_factory=dict)
+    _held: frozenset[Fingerprint] = frozenset()
+
+    async def look(
+        self, memory: Memory, *, wishes: LookOptions = LookOptions(), rivals: bool = False
+    ) -> Look:
+        """Return what the route looks like now. Never raises for what a report can carry."""
+        async with asyncio.TaskGroup() as group:
+            source = group.create_task(self.ports.source.read())
+            secret = group.create_task(self.ports.secret.read())
+            delivery = (
+                group.create_task(self.ports.delivery.read()) if self.ports.delivery else None
+            )
+            fleet = group.create_task(self.ports.workloads.read())
+        workloads = fleet.result().state or Fleet()
+        pods, pod_gaps = await self._ask_pods(workloads.pods, wishes)
+        new_403 = self._new_403(pods)
+        told = delivery.result().state if delivery else None
+        failing = told is not None and told.ready is False
+        about = _Neighbours(
+            source=_fingerprint(source.result()),
+            secret=_fingerprint(secret.result()),
+            failing=failing,
+        )
+        vault = await self._ask_vault(about, wishes, again=new_403)
+        readings = (source.result(), vault, secret.result())
+        others = (delivery.result() if delivery else Reading(), fleet.result())
+        seen = Snapshot(
+            spec=self.spec,
+            at=self.clock(),
+            source=source.result().state,
+            vault=vault.state,
+            delivery=delivery.result().state if delivery else None,
+            secret=secret.result().state,
+            workloads=workloads.workloads,
+            pods=pods,
+            unreadable=(*(gap for r in (*readings, *others) for gap in r.gaps), *pod_gaps),
+            memory=memory,
+            trying=self.ports.trying,
+            rivals=rivals,
+        )
+        self.pairs = _pairs(readings)
+        self.triable = {n: pair for n, pair in self.pairs.items() if may_be_tried(seen, n)}
+        if wishes.probe:
+            await self._ask_store(self.triable, again=new_403, offered=about.source)
+        snapshot = replace(seen, at=self.clock(), verdicts=self._verdicts_of(self.triable))
+        return judge(replace(snapshot, memory=remember(snapshot)), wishes.policy)
+
+    def learn(self, pair: Fingerprint, verdict: StoreVerdict) -> None:
+        """Keep what the store said of a pair outside a look."""
+        self.verdicts[pair] = verdict
+
+    def store_due_in(self) -> timedelta:
+        """Return in how long the oldest of the store's answers is too old; a whole pace if none."""
+        asked = min((verdict.at for verdict in self.verdicts.values()), default=None)
+        return self.pace.store - (self.clock() - asked if asked else timedelta(0))
+
+    def forget(self) -> None:
+        """Ask everything at the next look, whenever it was asked last."""
+        self.forget_vault()
+        self._metrics.clear()
+        self._logs.clear()
+        self._held = frozenset()
+
+    def forget_vault(self) -> None:
+        """Ask the vault at the next look, whenever it was asked last."""
+        self._vault = None
+
+    def _new_403(self, pods: Iterable[PodState]) -> bool:
+        refused = sum(pod.metrics.refused for pod in pods if pod.metrics)
+        more, self._refused = refused > self._refused, refused
+        return more
+
+    async def _ask_vault(
+        self, about: _Neighbours, wishes: LookOptions, *, again: bool
+    ) -> Reading[VaultState]:
+        """Return the vault's answer; by the title afresh, unless it is the routine read at rest."""
+        if self.ports.vault is None:
+            return Reading()
+        known, now = self._vault, self.clock()
+        routine = False
+        if known is not None and known.about == about and not again:
+            agrees = about.source is not None and _fingerprint(known.answer) == about.source
+            routine = agrees and not about.failing
+            limit = self.pace.vault if agrees else self.pace.vault_in_trouble
+            limit = min(limit, self.pace.vault_eager) if wishes.eager else limit
+            if _is_fresh(known.at, now, limit):
+                return known.answer
+        answer = await self.ports.vault.read(afresh=not routine)
+        # The time of the answer: one that took ten seconds to fail is not asked again at once.
+        self._vault = _Asked(at=self.clock(), answer=answer, about=about)
+        return answer
+
+    async def _ask_store(
+        self,
+        pairs: Mapping[Fingerprint, KeyPair],
+        *,
+        again: bool,
+        offered: Fingerprint | None,
+    ) -> None:
+        """Ask about every pair of which the last answer is too old.
+
+        What the source offers and the store refuses may be a key that is just being made: Rook
+        removes the old one first. That is asked again after 1, 2, 4 … s, and soon at the pace of
+        all others.
+        """
+        limit = self.pace.store_after_403 if again else self.pace.store
+        if pairs.keys() != self._held:
+            limit = self.pace.store_after_change
+        self._held = frozenset(pairs)
+        now = self.clock()
+        due = [
+            (name, pair)
+            for name, pair in pairs.items()
+            if (known := self.verdicts.get(name)) is None
+            or not _is_fresh(known.at, now, min(limit, self._counts_for(name, known, offered)))
+        ]
+        answers = await asyncio.gather(*(self.ports.store.try_list(pair) for _, pair in due))
+        for (name, _), verdict in zip(due, answers, strict=True):
+            known = self.verdicts.get(name)
+            trusted = known is not None and known.trusted and verdict.accepted
+            self.verdicts[name] = replace(verdict, depth=Depth.FULL) if trusted else verdict
+            if verdict.refused:
+                self._refused_since.setdefault(name, verdict.at)
+            else:
+                self._refused_since.pop(name, None)
+
+    def _counts_for(
+        self, name: Fingerprint, known: StoreVerdict, offered: Fingerprint | None
+    ) -> timedelta:
+        """Return how long an answer counts: a refusal of the source's pair as long as it lasts.
+
+        That none came counts for less: it was perhaps not even asked for.
+        """
+        if known.answer is Answer.UNREACHABLE:
+            return self.pace.store_silent
+        since = self._refused_since.get(name)
+        if name != offered or since is None:
+            return self.pace.store
+        return max(known.at - since, self.pace.store_after_change)
+
+    def _verdicts_of(
+        self, pairs: Mapping[Fingerprint, KeyPair]
+    ) -> Mapping[Fingerprint, StoreVerdict]:
+        """Return the verdicts on pairs that some hop still holds, and drop the others."""
+        self.verdicts = {name: verdict for name, verdict in self.verdicts.items() if name in pairs}
+        self._refused_since = {n: at for n, at in self._refused_since.items() if n in pairs}
+        return MappingProxyType(dict(self.verdicts))
+
+    async def _ask_pods(
+        self, pods: tuple[PodState, ...], wishes: LookOptions
+    ) -> tuple[tuple[PodState, ...], list[Unreadable]]:
+        uids = {pod.uid for pod in pods}
+        self._metrics = {uid: asked for uid, asked in self._metrics.items() if uid in uids}
+        self._logs = {uid: asked for uid, asked in self._logs.items() if uid in uids}
+        told = await asyncio.gather(*(self._ask_pod(pod, wishes) for pod in pods))
+        gaps = [gap for _, found in told for gap in found]
+        return tuple(pod for pod, _ in told), gaps
+
+    async def _ask_pod(
+        self, pod: PodState, wishes: LookOptions
+    ) -> tuple[PodState, list[Unreadable]]:
+        if pod.started_at is None:
+            return pod, []
+        metrics = await self._ask_metrics(pod, wishes)
+        gaps = [metrics] if isinstance(metrics, Unreadable) else []
+        pod = replace(pod, metrics=None if isinstance(metrics, Unreadable) else metrics)
+        unhealthy = pod.metrics is not None and bool(
+            pod.metrics.refused or pod.metrics.flush_failures
+        )
+        if wishes.logs or unhealthy:
+            log = await self._ask_log(pod)
+            if isinstance(log, Unreadable):
+                gaps.append(log)
+            else:
+                pod = replace(pod, log=log)
+        return pod, gaps
+
+    async def _ask_metrics(self, pod: PodState, wishes: LookOptions) -> LokiMetrics | Unreadable:
+        known, now = self._metrics.get(pod.uid), self.clock()
+        if known is not None and known.about == pod.started_at:
+            # With the store's list, if half as old: two looks a minute do for both, not three.
+            lists_now = self.store_due_in() <= timedelta(0)
+            limit = self.pace.loki / 2 if lists_now else self.pace.loki
+            answer = known.answer
+            settled = (
+                not isinstance(answer, Unreadable)
+                and storage_works(replace(pod, metrics=answer)) is True
+                and pod.deleting_since is None
+            )
+            if wishes.eager and not settled:
+                limit = self.pace.loki_unproved
+            if _is_fresh(known.at, now, limit):
+                return answer
+        answer = await self.ports.loki.metrics(pod)
+        self._metrics[pod.uid] = _Asked(at=self.clock(), answer=answer, about=pod.started_at)
+        return answer
+
+    async def _ask_log(self, pod: PodState) -> tuple[LogLine, ...] | Unreadable:
+        known, now = self._logs.get(pod.uid), self.clock()
+        fresh = known is not None and known.about == pod.started_at
+        if known is not None and fresh and _is_fresh(known.at, now, self.pace.loki):
+            return known.answer
+        answer = await self.ports.loki.log(pod)
+        self._logs[pod.uid] = _Asked(at=self.clock(), answer=answer, about=pod.started_at)
+        return answer
+
+
+def _fingerprint(
+    reading: Reading[SourceState] | Reading[VaultState] | Reading[SecretState],
+) -> Fingerprint | None:
+    return reading.state.pair.pair if reading.state and reading.state.pair else None
+
+
+def _is_fresh(at: datetime, now: datetime, limit: timedelta) -> bool:
+    """Tell whether an answer is young enough; one from the future shows a wrong clock."""
+    return timedelta(0) <= now - at < limit
+
+
+def standing_still(spec: RouteSpec, memory: Memory, *, at: datetime) -> Look:
+    """Return the look at a route that an older one stops: nothing is read for it."""
+    return judge(Snapshot(spec=spec, at=at, memory=memory, rivals=True), Policy())
+
+
+def judge(snapshot: Snapshot, policy: Policy) -> Look:
+    """Return the look that a snapshot amounts to."""
+    look = seen(snapshot)
+    return Look(snapshot=look, diagnosis=diagnose(look), plan=plan(look, policy))
+
+
+def unproved(look: Look) -> tuple[PodState, ...]:
+    """Return the pods that nothing proves yet."""
+    return tuple(pod for pod in look.snapshot.pods if look.snapshot.key(pod).proof is None)
+
+
+def _pairs(
+    readings: tuple[Reading[SourceState], Reading[VaultState], Reading[SecretState]],
+) -> dict[Fingerprint, KeyPair]:
+    """Return the pairs worth asking the store about: whole ones, each once."""
+    held: dict[Fingerprint, KeyPair] = {}
+    for reading in readings:
+        facts = reading.state.pair if reading.state else None
+        if facts is not None and reading.pair is not None and not facts.blank:
+            held[facts.pair] = reading.pair
+    return held

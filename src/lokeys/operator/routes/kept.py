@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The routes that the operator looks after: one `Route` for each StorageCredential."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lokeys.core.route.memory import Memory
+from lokeys.core.route.model import RouteSpec
+from lokeys.engine.route.look import Lookout
+from lokeys.kube.lease import Lease
+from lokeys.operator.cache import RouteObjects
+
+
+@dataclass(slots=True)
+class KeptRoute:
+    """One route between two reconciles."""
+
+    uid: str
+    spec: RouteSpec
+    generation: int
+    lookout: Lookout
+    objects: RouteObjects
+    lease: Lease
+    """Kept from heal to heal: only who has watched a dead holder knows how long it is silent."""
+    memory: Memory
+    status: Mapping[str, Any]
+    """The resource's status as we last wrote it, or found it."""
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when something that the route reads has changed; wakes a healing that waits."""
+    told: tuple[str, str] = ("", "")
+    """The Ready condition's status and reason that the last event was about."""
+    waited: int = 0
+    """How often it has waited for older routes that were not looked at yet."""
+    pause_s: float = 0.0
+    """Until the next look, as long as the state stays what it is."""
+    incident: dict[str, Any] | None = None
+    """What was done since the route was last Ready, as the history will show it."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for news, at most so long."""
+        self.news.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self.news.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reconciler of StorageCredentials. Level-triggered: a key comes, everything is read again.
+
+    event of any hop ─▶ queue ─▶ look ─▶ status, metrics, event
+                                  └─ mode Heal, a step to do ─▶ Lease of the route ─▶ heal ─▶ status
+
+A healing runs under the route's own Lease, which a person's `lokeys heal` takes too, and reads the
+API server itself. Between two healings nothing is written that does not say something new.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from lokeys.core.findings.finding import time_to_json
+from lokeys.core.route.claims import RouteClaims
+from lokeys.core.route.conditions import PODS_NOT_READY, status
+from lokeys.core.route.memory import Memory
+from lokeys.core.route.model import Mode, RouteSpec
+from lokeys.core.route.plan import Action, Plan
+from lokeys.core.route.resource.parse import Refused, parse
+from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
+from lokeys.engine.route.act import Executor
+from lokeys.engine.route.heal import Done, Healing, Listener, Patience, heal
+from lokeys.engine.route.look import Look, LookOptions, Lookout, standing_still
+from lokeys.errors import (
+    BadInput,
+    Forbidden,
+    LeaseLost,
+    LokeysError,
+    NeedsHuman,
+    NotReadable,
+    Waiting,
+)
+from lokeys.kube.client import Api
+from lokeys.kube.events import EventWriter
+from lokeys.kube.informer import Informer
+from lokeys.kube.lease import Lease
+from lokeys.kube.resources import STORAGE_CREDENTIAL
+from lokeys.operator.cache import RouteObjects
+from lokeys.operator.metrics import Metrics
+from lokeys.operator.routes.kept import KeptRoute
+from lokeys.operator.statuses import changes, patch_status
+from lokeys.operator.workers import Key
+from lokeys.ports import Clock, RoutePorts
+
+PAUSED = "lokeys.dev/paused"
+RECONCILE = "lokeys.dev/reconcile"
+LOOK_EVERY_S = 30.0
+TIMER_MAY_BE_EARLY_S = 0.05
+LOOK_SOON_S = 4.0
+"""After a change for the worse: whoever is mending it should not have to wait long."""
+WATCHED_AGAIN_S = 5.0
+"""While the end of a wait shows in what is watched: a hundred pods that start at once would keep
+the operator looking at them each second, and from healing the next one."""
+HEAL_AT_MOST = timedelta(minutes=10)
+LONGEST_WAIT_S = 0.5
+"""What takes longer than this to pass is not waited for in a heal: a pod takes its time to start,
+the watches tell when it has, and a hundred such waits would hold up every other route."""
+LEASE_AWAITED_S = 1.0
+ELDERS_AWAITED, ELDER_AWAITED_S = 30, 1.0
+"""How often, and each time how long, a route waits for an older one to be looked at first."""
+HISTORY = 10
+
+_log = logging.getLogger(__name__)
+
+MakePorts = Callable[[RouteSpec, RouteObjects], Awaitable[RoutePorts]]
+
+
+@dataclass(kw_only=True)
+class Controller:
+    """Looks after every StorageCredential that its informer shows."""
+
+    api: Api
+    resources: Informer
+    make_ports: MakePorts
+    make_objects: Callable[[Key], RouteObjects]
+    make_lease: Callable[[RouteSpec], Lease]
+    requeue: Callable[[Key, float], None]
+    events: EventWriter
+    metrics: Metrics
+    clock: Clock
+    fingerprint_key: str
+    """The name of the fingerprints' key: what was remembered under another one means nothing."""
+
+    routes: dict[Key, KeptRoute] = field(default_factory=dict)
+    claims: RouteClaims = field(default_factory=RouteClaims)
+
+    def wake(self, key: Key) -> None:
+        """Tell a healing that waits on this route that something has changed."""
+        if key in self.routes:
+            self.routes[key].news.set()
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one route as far as it goes now; return when to look again, in seconds."""
+        manifest = self.resources.get(*key)
+        if manifest is None or manifest["metadata"].get("deletionTimestamp"):
+            self._drop(key)
+            return None
+        if manifest["metadata"].get("labels", {}).get(PAUSED) == "true":
+            self._drop(key)
+            return None
+        try:
+            route = await self._route(key, parse(manifest), manifest)
+        except (Refused, BadInput) as refused:
+            self._drop(key)
+            before = manifest.get("status") or {}
+            now = _refused_status(manifest, refused, self.clock())
+            await patch_status(self.api, STORAGE_CREDENTIAL, manifest, changes(before, now))
+            return None
+        try:
+            return await self._reconcile(key, route, manifest)
+        finally:
+            route.objects.bypass = False
+            route.objects.end_of_look()
+
+    async def _reconcile(self, key: Key, route: KeptRoute, manifest: Mapping[str, Any]) -> float:
+        if self.claims.awaits(key) and route.waited < ELDERS_AWAITED:
+            route.waited += 1
+            return ELDER_AWAITED_S
+        asked = _asked_anew(manifest)
+        if asked:
+            route.memory = replace(route.memory, forced_for=None, forced_count=0, forced_at=None)
+            route.lookout.forget()
+        look = await self._look(key, route)
+        step = look.plan.next_step
+        if route.spec.mode is not Mode.OBSERVE and step is not None and not step.passive:
+            # A look from the watches may be a moment older than what the heal has just seen.
+            healed = await self._heal(key, route, manifest, look)
+            look = healed or await self._look(key, route)
+        await self._tell(route, manifest, look)
+        self.metrics.show(key, look)
+        return _pause_s(route, look)
+
+    async def _look(self, key: Key, route: KeptRoute) -> Look:
+        if self.claims.has_rival(key):
+            self._wake_all(self.claims.stand_still(key))
+            route.objects.close()
+            return standing_still(route.spec, route.memory, at=self.clock())
+        ready, reason = route.told
+        # A pod that is not ready is followed by its watch; vault and Loki say nothing new of it.
+        eager = ready not in {"", "True"} and reason != PODS_NOT_READY
+        wishes = LookOptions(eager=eager)
+        began = self.clock()
+        look = await route.lookout.look(route.memory, wishes=wishes)
+        self._wake_all(self.claims.settle(key, look.snapshot))
+        self.metrics.took((self.clock() - began).total_seconds())
+        route.memory = look.memory
+        return look
+
+    def _wake_all(self, neighbours: Iterable[Key]) -> None:
+        for neighbour in neighbours:
+            self.requeue(neighbour, 0.0)
+
+    async def _heal(
+        self, key: Key, route: KeptRoute, manifest: Mapping[str, Any], look: Look
+    ) -> Look | None:
+        """Heal under the route's Lease, unless somebody else holds it; return the last look."""
+        healing = Healing(memory=route.memory)
+
+        async def remember(memory: Memory) -> None:
+            route.memory = memory
+            if healing.look is not None:
+                await self._write_status(
+                    route, manifest, self._status(route, manifest, healing.look)
+                )
+
+        patience = Patience(
+            timeout=HEAL_AT_MOST,
+            sleep=route.sleep,
+            longest_wait_s=LONGEST_WAIT_S,
+            wanted=lambda: _same_wish(manifest, self.resources.get(*key)),
+        )
+        route.objects.bypass = True
+        hand = Executor(route.lookout, route.lease.remaining_s)
+        try:
+            await hand.insist_on_rights(look)
+            async with route.lease.hold(timeout_s=LEASE_AWAITED_S):
+                await heal(
+                    hand,
+                    healing,
+                    wishes=LookOptions(eager=True),
+                    patience=patience,
+                    listener=Listener(
+                        remember=remember, on_done=lambda done: self._done(route, healing, done)
+                    ),
+                )
+        except Waiting as held:
+            _log.info("%s: %s", route.spec.route, held)
+        except LeaseLost as lost:
+            _log.warning("%s: %s", route.spec.route, lost)
+        except (NeedsHuman, NotReadable, BadInput) as refusal:
+            _log.warning("%s: %s", route.spec.route, refusal)
+            return self._stalled(healing.look or look, refusal)
+        finally:
+            route.objects.bypass = False
+            route.memory = healing.memory
+        return healing.look
+
+    def _stalled(self, look: Look, refusal: LokeysError) -> Look:
+        """Return the look at a route whose next step was refused: only a person can go on."""
+        step = look.plan.next_step
+        if step is None:
+            return look
+        self.metrics.failed(step.action.value)
+        found = look.diagnosis.cause
+        cause = "op_write_rejected" if step.action is Action.WRITE_VAULT else found and found.cause
+        if isinstance(refusal, Forbidden):
+            cause = "not_permitted"
+        return replace(look, plan=Plan(stalled=cause or "step_refused", reason=str(refusal)))
+
+    def _done(self, route: KeptRoute, healing: Healing, done: Done) -> None:
+        """Note a step: in the log, the metrics, and the history of this incident."""
+        note = f": {done.note}" if done.note else ""
+        _log.info("%s: %s%s", route.spec.route, done.step.id, note)
+        self.metrics.done(done)
+        if route.incident is None:
+            cause = healing.look.diagnosis.cause if healing.look else None
+            route.incident = {
+                "time": time_to_json(self.clock()),
+                "cause": (cause.cause if cause else None) or "",
+                "steps": [],
+            }
+        route.incident = {**route.incident, "steps": [*route.incident["steps"], done.step.id]}
+
+    # --- telling ---------------------------------------------------------------------------------
+
+    async def _tell(self, route: KeptRoute, manifest: Mapping[str, Any], look: Look) -> None:
+        """Write the status, and an event where the route's state has changed."""
+        now = self._status(route, manifest, look)
+        await self._write_status(route, manifest, now)
+        ready = next(c for c in now["conditions"] if c["type"] == "Ready")
+        told = (ready["status"], ready["reason"])
+        route.pause_s = LOOK_SOON_S if told != route.told else min(2 * route.pause_s, LOOK_EVERY_S)
+        if told != route.told and ready["status"] == "False":
+            await self.events.write(
+                dict(manifest), reason=ready["reason"], message=ready["message"], warning=True
+            )
+        if route.incident is not None and ready["status"] == "True":
+            actions = (step.partition(":")[0] for step in route.incident["steps"])
+            message = f"{ready['reason']} after: {', '.join(actions)}"
+            await self.events.write(dict(manifest), reason="Healed", message=message)
+            route.incident = None
+        route.told = told
+
+    def _status(self, route: KeptRoute, manifest: Mapping[str, Any], look: Look) -> dict[str, Any]:
+        before = route.status
+        now = status(
+            look.snapshot,
+            look.diagnosis,
+            look.plan,
+            before=before,
+            generation=route.generation,
+        )
+        now["memory"] = self._kept(route.memory)
+        if route.incident is not None:
+            now["history"] = _history(before, route.incident)
+        asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
+        if asked:
+            now["lastHandled"] = {**before.get("lastHandled", {}), "reconcile": asked}
+        return now
+
+    def _kept(self, memory: Memory) -> dict[str, Any]:
+        return memory_to_status(memory, key=self.fingerprint_key)
+
+    async def _write_status(
+        self, route: KeptRoute, manifest: Mapping[str, Any], now: Mapping[str, Any]
+    ) -> None:
+        """Write the status if it says anything new."""
+        fitting = fitted(now)
+        if route.status != fitting:
+            patch = changes(route.status, fitting)
+            await patch_status(self.api, STORAGE_CREDENTIAL, manifest, patch)
+            route.status = fitting
+
+    # --- routes ----------------------------------------------------------------------------------
+
+    async def _route(self, key: Key, spec: RouteSpec, manifest: Mapping[str, Any]) -> KeptRoute:
+        uid, generation = manifest["metadata"]["uid"], manifest["metadata"]["generation"]
+        known = self.routes.get(key)
+        if known is not None and known.uid != uid:  # a namesake, made before we saw the other go
+            self._drop(key)
+            known = None
+        if known is not None and known.spec == spec:
+            known.generation = generation
+            return known
+        objects = known.objects if known else self.make_objects(key)
+        self._wake_all(self.claims.put(key, spec, manifest))
+        route = KeptRoute(
+            uid=uid,
+            spec=spec,
+            generation=generation,
+            lookout=Lookout(
+                spec=spec, ports=await self.make_ports(spec, objects), clock=self.clock
+            ),
+            objects=objects,
+            lease=known.lease if known else self.make_lease(spec),
+            memory=known.memory if known else self._recall(manifest),
+            status=known.status if known else manifest.get("status") or {},
+            told=known.told if known else _told_before(manifest),
+        )
+        self.routes[key] = route
+        return route
+
+    def _recall(self, manifest: Mapping[str, Any]) -> Memory:
+        """Return what the status remembers, if its fingerprints were made with our key."""
+        return memory_from_status(manifest.get("status"), key=self.fingerprint_key)
+
+    def _drop(self, key: Key) -> None:
+        route = self.routes.pop(key, None)
+        if route is not None:
+            route.objects.close()
+        self._wake_all(self.claims.drop(key))
+        self.metrics.forget(key)
+
+
+def _asked_anew(manifest: Mapping[str, Any]) -> bool:
+    asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
+    handled = (manifest.get("status") or {}).get("lastHandled", {}).get("reconcile")
+    return asked is not None and asked != handled
+
+
+def _told_before(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    conditions = (manifest.get("status") or {}).get("conditions") or ()
+    ready: Mapping[str, str] = next((c for c in conditions if c.get("type") == "Ready"), {})
+    return ready.get("status", ""), ready.get("reason", "")
+
+
+def _history(before: Mapping[str, Any], incident: Mapping[str, Any]) -> list[dict[str, Any]]:
+    others = [row for row in before.get("history") or () if row["time"] != incident["time"]]
+    return [dict(incident), *others][:HISTORY]
+
+
+def _same_wish(then: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
+    """Tell whether the resource still asks for what a heal was begun for."""
+    if now is None or now["metadata"].get("deletionTimestamp"):
+        return False
+    paused = now["metadata"].get("labels", {}).get(PAUSED) == "true"
+    same = all(now["metadata"][part] == then["metadata"][part] for part in ("uid", "generation"))
+    return same and not paused
+
+
+def _pause_s(route: KeptRoute, look: Look) -> float:
+    """Return when to look again: when the next answer is too old, and sooner in trouble.
+
+    Never before: a look that finds every answer young enough asks nothing, and what only the next
+    one notices comes a whole round later.
+    """
+    store_due_s = max(route.lookout.store_due_in().total_seconds(), 0.0)
+    return min(_round_s(route, look), store_due_s) + TIMER_MAY_BE_EARLY_S
+
+
+def _round_s(route: KeptRoute, look: Look) -> float:
+    """Return the pause by the route's state: where something has gone wrong soon, then less so."""
+    if route.told[0] == "True":
+        return LOOK_EVERY_S
+    step = look.plan.next_step
+    again_s = route.pause_s
+    if step is not None and look.plan.stalled is None:
+        wanted_s = WATCHED_AGAIN_S if step.watched else step.look_again_s
+        again_s = min(wanted_s, again_s)
+    return again_s * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
+
+
+def _refused_status(
+    manifest: Mapping[str, Any], refused: Exception, now: datetime
+) -> dict[str, Any]:
+    """Return the status of a resource that makes no route."""
+    before = manifest.get("status") or {}
+    generation = manifest["metadata"]["generation"]
+    known = {c["type"]: c for c in before.get("conditions") or ()}
+
+    def condition(kind: str, value: str) -> dict[str, Any]:
+        same = known.get(kind, {}).get("status") == value
+        return {
+            "type": kind,
+            "status": value,
+            "reason": "InvalidSpec",
+            "message": str(refused)[:1024],
+            "observedGeneration": generation,
+            "lastTransitionTime": known[kind]["lastTransitionTime"] if same else time_to_json(now),
+        }
+
+    kept = {name: before[name] for name in ("memory", "history", "lastHandled") if name in before}
+    conditions = [condition("Ready", "False"), condition("Stalled", "True")]
+    return {**kept, "observedGeneration": generation, "conditions": conditions}

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is read of live objects and pods, and how a former manager's fields become ours."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lokeys.adapters.kubernetes.stack_objects import SEEN, STACK, live_of, pod_of, trimmed
+from lokeys.adapters.kubernetes.stack_writer import inherited
+from lokeys.core.operate.live import PodState
+from lokeys.core.place import Ref
+
+
+def a_pod(phase: str = "Running", *, ready: bool = False, waits: str = "") -> dict[str, Any]:
+    since = "2026-11-27T10:00:00Z"
+    status: dict[str, Any] = {
+        "phase": phase,
+        "podIP": "10.0.0.1",
+        "conditions": [
+            {"type": "Ready", "status": str(ready), "lastTransitionTime": since},
+        ],
+    }
+    if waits:
+        status["containerStatuses"] = [{"state": {"waiting": {"reason": waits}}}]
+    return {
+        "kind": "Pod",
+        "metadata": {
+            "name": "s-ingester-0",
+            "namespace": "logging",
+            "uid": "u",
+            "resourceVersion": "7",
+            "labels": {
+                "app.kubernetes.io/component": "ingester",
+                "app.kubernetes.io/instance": "s",
+                "controller-revision-hash": "s-ingester-abc",
+            },
+        },
+        "status": status,
+    }
+
+
+@pytest.mark.parametrize(
+    ("pod", "state", "reason"),
+    [
+        pytest.param(a_pod(ready=True), PodState.READY, "", id="ready"),
+        pytest.param(a_pod(), PodState.RUNNING, "", id="runs, not ready"),
+        pytest.param(a_pod("Pending"), PodState.PENDING, "", id="not scheduled"),
+        pytest.param(
+            a_pod("Pending", waits="ContainerCreating"),
+            PodState.PENDING,
+            "ContainerCreating",
+            id="being made",
+        ),
+        pytest.param(
+            a_pod("Pending", waits="CreateContainerConfigError"),
+            PodState.FAILED,
+            "CreateContainerConfigError",
+            id="a key of the Secret is missing",
+        ),
+        pytest.param(
+            a_pod(waits="CrashLoopBackOff"), PodState.FAILED, "CrashLoopBackOff", id="crashes"
+        ),
+        pytest.param(a_pod("Failed"), PodState.FAILED, "", id="failed"),
+        pytest.param(a_pod("Unknown"), PodState.UNKNOWN, "", id="its node is lost"),
+    ],
+)
+def test_a_pod_has_a_state(pod: dict[str, Any], state: PodState, reason: str) -> None:
+    """And the reason for which its container waits."""
+    found = pod_of(pod)
+    assert (found.state, found.reason) == (state, reason)
+    assert (found.component, found.revision) == ("ingester", "s-ingester-abc")
+    unready = None if state is PodState.READY else datetime(2026, 11, 27, 10, tzinfo=UTC)
+    assert found.unready_since == unready
+
+
+def test_little_is_kept_of_an_object() -> None:
+    """Its name and version, whose it is, and what was read of it."""
+    kept = trimmed(a_pod())
+    assert kept.keys() == {"metadata", STACK, SEEN}
+    assert kept["metadata"] == {
+        "name": "s-ingester-0",
+        "namespace": "logging",
+        "resourceVersion": "7",
+    }
+    assert kept[STACK] == ("logging", "s")
+
+
+def test_an_object_without_a_namespace_names_its_stack() -> None:
+    """In annotations: it cannot refer to an owner that has one."""
+    role: dict[str, Any] = {
+        "kind": "ClusterRole",
+        "metadata": {
+            "name": "logging-s-gateway",
+            "uid": "u",
+            "resourceVersion": "7",
+            "annotations": {"lokeys.dev/owner": "logging/s", "lokeys.dev/owner-uid": "stack"},
+        },
+    }
+    assert trimmed(role)[STACK] == ("logging", "s")
+    assert live_of(role).owners == {"stack"}
+    assert live_of(role).ref == Ref("ClusterRole", "logging-s-gateway")
+    assert live_of(role).controller == Ref("LokiStack", "s", "logging")
+    del role["metadata"]["annotations"]
+    assert trimmed(role)[STACK] == ("", "")
+    assert live_of(role).owners == frozenset()
+    assert live_of(role).controller is None
+
+
+def test_the_former_managers_fields_become_ours() -> None:
+    """Of several who wrote it, whoever has set most; the status's writer is left alone."""
+    large: dict[str, Any] = {"f:spec": {"f:a": {}, "f:b": {}}}
+    entries = [
+        {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:metadata": {}}},
+        {"manager": "loki-operator", "operation": "Update", "fieldsV1": large},
+        {"manager": "kcm", "operation": "Update", "subresource": "status", "fieldsV1": large | {}},
+    ]
+    found = inherited({"metadata": {"managedFields": entries}})
+    assert found is not None
+    assert [each["manager"] for each in found] == ["kubectl", "kcm", "lokeys"]
+    assert (found[-1]["operation"], found[-1]["fieldsV1"]) == ("Apply", large)
+    assert inherited({"metadata": {}}) is None
+
+
+def test_a_controller_is_one_of_the_owners() -> None:
+    """Others own an object, too, and keep nothing of it right."""
+    pod = a_pod()
+    owner = {"apiVersion": "v1", "kind": "Thing", "name": "t", "uid": "t"}
+    pod["metadata"]["ownerReferences"] = [owner]
+    assert live_of(pod).controller is None
+    stack = owner | {"kind": "LokiStack", "name": "s-index", "uid": "s", "controller": True}
+    pod["metadata"]["ownerReferences"] = [owner, stack]
+    assert live_of(pod).controller == Ref("LokiStack", "s-index", "logging")
+    assert live_of(pod).owners == {"t", "s"}

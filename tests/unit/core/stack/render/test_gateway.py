@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway of every tenancy: what it is given, and how a client's secret gets into it."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lokeys.core.place import Ref
+from lokeys.core.sensitive import Fingerprinter, Sensitive
+from lokeys.core.stack.render.hashes import tenants_hash
+from lokeys.core.stack.render.render import RenderOptions, render
+from lokeys.core.stack.render.tenants import FILL
+from lokeys.core.stack.resource.parse import parse
+from lokeys.core.stack.storage.model import CloudEnvironment
+from lokeys.core.text.yaml import to_yaml
+from manifests.lokistack import NAMESPACE, NOW, Choice, tenant_objects
+
+KEY = Fingerprinter(key=Sensitive(b"k" * 32), kept=True)
+STACK = Ref("LokiStack", "my-stack", NAMESPACE)
+FILES = "/var/run/lokistack-gateway/files"
+
+
+def rendered(manifest: dict[str, Any], **options: Any) -> dict[tuple[str, str], dict[str, Any]]:
+    stack, faults = parse(manifest)
+    assert stack, faults
+    _, storage = Choice().read()
+    found = render(stack, storage, options=RenderOptions(now=NOW, **options))
+    return {(each["kind"], each["metadata"]["name"]): each for each in found}
+
+
+def pod_of(manifest: dict[str, Any], **options: Any) -> dict[str, Any]:
+    template: dict[str, Any] = rendered(manifest, **options)["Deployment", "my-stack-gateway"][
+        "spec"
+    ]["template"]
+    return template
+
+
+def arguments(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return the gateway's arguments by their names."""
+    first = pod_of(manifest)["spec"]["containers"][0]
+    pairs = (each.removeprefix("--").partition("=") for each in first["args"])
+    return {name: value for name, _, value in pairs}
+
+
+def mode(name: str, **changes: Any) -> dict[str, Any]:
+    """Return a stack of a tenancy, with changes to it."""
+    manifest = Choice(tenancy=name).manifest
+    manifest["spec"]["tenants"] |= changes
+    return manifest
+
+
+def users(name: str) -> list[dict[str, Any]]:
+    data = rendered(mode(name))["ConfigMap", "my-stack-gateway"]["data"]
+    listed: list[dict[str, Any]] = yaml.safe_load(data["tenants.yaml"])["tenants"]
+    return listed
+
+
+def test_tenants_say_how_their_users_log_in() -> None:
+    """By files in the place of what a Secret holds."""
+    assert users("static") == [
+        {
+            "id": "yes",
+            "name": "123",
+            "oidc": {
+                "clientID": "clients/0/clientID",
+                "clientSecret": "clients/0/clientSecret",
+                "groupClaim": "groups",
+                "issuerCAPath": f"{FILES}/0/issuer.crt",
+                "issuerURL": "https://issuer.example/realm",
+                "redirectURL": "https://logs.example/oidc/123/callback",
+                "usernameClaim": "email",
+            },
+        },
+        {"id": "t-2", "mTLS": {"caPath": f"{FILES}/0/service-ca.crt"}, "name": "by-cert"},
+    ]
+
+
+def test_a_policy_server_is_asked_for_each_tenant() -> None:
+    """In the mode in which it judges, and not in the other."""
+    assert {each["opa"]["url"] for each in users("dynamic")} == {"http://opa:8181/v1/data/loki"}
+    assert not any("opa" in each for each in users("static"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "expected"),
+    [("static", False, 10001), ("static", True, None), ("openshift-logging", False, None)],
+)
+def test_openshift_gives_pods_a_group_of_its_own(
+    name: str, said: bool, expected: int | None
+) -> None:
+    """And refuses every other; off OpenShift Loki could write to no volume without one."""
+    found = rendered(mode(name), environment=CloudEnvironment(openshift=said))
+    groups = {
+        each["spec"]["template"]["spec"]["securityContext"].get("fsGroup")
+        for (kind, _), each in found.items()
+        if kind in ("Deployment", "StatefulSet")
+    }
+    assert groups == {expected}
+
+
+def judge(manifest: dict[str, Any]) -> set[str]:
+    """Return the arguments of the container that asks OpenShift."""
+    return set(pod_of(manifest)["spec"]["containers"][1]["args"])
+
+
+@pytest.mark.parametrize("name", ["openshift-logging", "openshift-network"])
+def test_openshift_is_asked_with_the_callers_own_token(name: str) -> None:
+    """Without it the second container refuses every request; a policy server needs none."""
+    assert [each["opa"]["withAccessToken"] for each in users(name)] == [True] * len(users(name))
+    assert not any("withAccessToken" in each["opa"] for each in users("dynamic"))
+
+
+@pytest.mark.parametrize(
+    ("name", "selectors", "told"),
+    [
+        (
+            "openshift-logging",
+            "kubernetes_namespace_name,k8s_namespace_name",
+            {"--opa.skip-tenants=audit,infrastructure", "--opa.viaq-to-otel-migration=true"},
+        ),
+        (
+            "openshift-network",
+            "SrcK8S_Namespace,DstK8S_Namespace",
+            {"--opa.matcher-op=or"},
+        ),
+    ],
+)
+def test_whoever_may_read_some_namespaces_reads_those(
+    name: str, selectors: str, told: set[str]
+) -> None:
+    """The gateway takes them out of the query, and the second container judges the same labels."""
+    manifest = mode(name)
+    assert arguments(manifest)["logs.auth.extract-selectors"] == selectors
+    assert told | {f"--opa.matcher={selectors}"} <= judge(manifest)
+    assert not any("auth.extract" in each for each in arguments(mode("static")))
+
+
+@pytest.mark.parametrize(
+    ("name", "enabled", "expected"),
+    [
+        ("openshift-logging", True, "application:kubernetes_namespace_name,k8s_namespace_name"),
+        ("openshift-logging", False, None),
+        ("openshift-network", True, None),
+    ],
+)
+def test_rules_of_applications_are_shown_by_namespace(
+    name: str, enabled: bool, expected: str | None
+) -> None:
+    """Else whoever may read one namespace would see the rules of all."""
+    manifest = mode(name)
+    manifest["spec"]["rules"] = {"enabled": enabled}
+    assert arguments(manifest).get("logs.rules.label-filters") == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "groups"),
+    [
+        ({}, "system:cluster-admins,cluster-admin,dedicated-admin"),
+        ({"openshift": {}}, "system:cluster-admins,cluster-admin,dedicated-admin"),
+        ({"openshift": {"adminGroups": ["a", "b"]}}, "a,b"),
+        ({"openshift": {"adminGroups": []}}, None),
+    ],
+)
+def test_admins_are_openshifts_unless_the_spec_names_others(
+    said: dict[str, Any], groups: str | None
+) -> None:
+    """Or nobody, where it says so."""
+    found = [each for each in judge(mode("openshift-network", **said)) if "admin-groups" in each]
+    assert found == ([f"--opa.admin-groups={groups}"] if groups else [])
+
+
+def test_nobody_but_the_gateway_reaches_its_judge() -> None:
+    """It tells whoever asks what anybody may read."""
+    assert "--web.listen=127.0.0.1:8082" in judge(mode("openshift-logging"))
+
+
+def test_the_router_waits_longer_than_the_gateway_may_take() -> None:
+    """Its own patience of 30 s would cut every long query off."""
+    manifest = mode("openshift-logging")
+    manifest["spec"]["limits"] = {"global": {"queries": {"queryTimeout": "5m"}}}
+    route = rendered(manifest)["Route", "my-stack"]
+    assert arguments(manifest)["server.write-timeout"] == "480s"
+    assert route["metadata"]["annotations"] == {"haproxy.router.openshift.io/timeout": "495s"}
+
+
+@pytest.mark.parametrize("name", ["static", "openshift-logging", "passthrough"])
+def test_gateways_keep_apart_and_are_spread_over_zones(name: str) -> None:
+    """As Loki's own pods are: one lost node, or zone, leaves one of them."""
+    manifest = mode(name)
+    key = "topology.kubernetes.io/zone"
+    manifest["spec"]["replication"] = {"factor": 2, "zones": [{"topologyKey": key}]}
+    template = pod_of(manifest)
+    (term,) = template["spec"]["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    (spread,) = template["spec"]["topologySpreadConstraints"]
+    labels = template["metadata"]["labels"]
+    for selector in (term["podAffinityTerm"]["labelSelector"], spread["labelSelector"]):
+        assert selector["matchLabels"].items() <= labels.items()
+    assert term["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == (key, "DoNotSchedule")
+
+
+def test_what_the_secret_says_of_a_ca_counts_where_the_spec_says_nothing() -> None:
+    """And nothing is written that was left out."""
+    manifest = mode("static")
+    oidc = manifest["spec"]["tenants"]["authentication"][0]["oidc"]
+    for name in ("issuerCA", "redirectURL", "usernameClaim", "groupClaim"):
+        del oidc[name]
+    data = rendered(manifest)["ConfigMap", "my-stack-gateway"]["data"]
+    assert yaml.safe_load(data["tenants.yaml"])["tenants"][0]["oidc"] == {
+        "clientID": "clients/0/clientID",
+        "clientSecret": "clients/0/clientSecret",
+        "issuerCAPath": "clients/0/issuerCAPath",
+        "issuerURL": "https://issuer.example/realm",
+    }
+
+
+def test_the_clients_secrets_are_mounted_where_they_are_filled_in_and_nowhere_else() -> None:
+    """The gateway's own container sees the outcome alone."""
+    spec = pod_of(mode("static"))["spec"]
+    (filling,) = spec["initContainers"]
+    (gateway,) = spec["containers"]
+    clients = {
+        each["name"]
+        for each in spec["volumes"]
+        if each.get("secret", {}).get("secretName", "") == "client-123"
+    }
+    assert clients < {each["name"] for each in filling["volumeMounts"]}
+    assert not clients & {each["name"] for each in gateway["volumeMounts"]}
+    assert filling["image"] == gateway["image"]
+    (target,) = (each for each in spec["volumes"] if each["name"] == "tenants")
+    assert target["emptyDir"]["medium"] == "Memory"
+    assert arguments(mode("static"))["tenants.config"] == filling["args"][-1]
+
+
+def test_without_an_issuer_nothing_is_filled_in() -> None:
+    """The ConfigMap is what the gateway reads."""
+    manifest = mode("static")
+    del manifest["spec"]["tenants"]["authentication"][0]
+    assert "initContainers" not in pod_of(manifest)["spec"]
+    assert arguments(manifest)["tenants.config"] == "/etc/lokistack-gateway/tenants.yaml"
+
+
+@pytest.mark.parametrize(
+    ("tenancy", "expected"),
+    [
+        (
+            "static",
+            {
+                "tls.min-version": "VersionTLS12",
+                "tls.server.cert-file": f"{FILES}/1/tls.crt",
+                "tls.server.key-file": f"{FILES}/1/tls.key",
+                "web.healthchecks.url": "",
+            },
+        ),
+        (
+            "dynamic",
+            {
+                "tls.healthchecks.server-ca-file": f"{FILES}/0/ca.crt",
+                "tls.healthchecks.server-name": "my-stack-gateway-http.logging.svc.cluster.local",
+                "tls.min-version": "VersionTLS12",
+                "tls.server.cert-file": f"{FILES}/2/tls.crt",
+                "tls.server.key-file": f"{FILES}/2/tls.key",
+                "web.healthchecks.url": "https://localhost:8080",
+            },
+        ),
+        ("openshift-logging", {"web.healthchecks.url": "http://localhost:8080"}),
+    ],
+)
+def test_the_gateway_serves_with_its_own_certificate(
+    tenancy: str, expected: dict[str, str]
+) -> None:
+    """And asks itself over TLS only where it knows whose certificate to expect."""
+    said = arguments(mode(tenancy))
+    tls = {k: v for k, v in said.items() if k.startswith(("tls.", "web.healthchecks"))}
+    assert tls == expected  # files are numbered by kind and name
+
+
+def test_a_route_passes_on_the_tls_that_the_gateway_ends() -> None:
+    """A router could not trust a certificate that nobody told it of."""
+    plain, own = mode("openshift-logging"), mode("openshift-logging")
+    own["spec"]["tenants"]["gateway"] = mode("static")["spec"]["tenants"]["gateway"]
+    ends = [
+        rendered(each)["Route", "my-stack"]["spec"]["tls"]["termination"] for each in (plain, own)
+    ]
+    assert ends == ["edge", "passthrough"]
+
+
+def test_passthrough_is_another_program_that_judges_nobody() -> None:
+    """Its clients come with a certificate; requests of no tenant are the default one's."""
+    manifest = mode("passthrough")
+    assert arguments(manifest) == {
+        "admin-addr": ":8081",
+        "default-tenant": "nobody",
+        "listen-addr": ":8080",
+        "loki-distributor-endpoint": "http://my-stack-distributor-http.logging.svc.cluster.local:3100",
+        "loki-query-frontend-endpoint": "http://my-stack-query-frontend-http.logging.svc.cluster.local:3100",
+        "loki-timeout": "240s",
+        "tls-cert-file": f"{FILES}/1/tls.crt",
+        "tls-client-auth": "RequireAndVerifyClientCert",
+        "tls-client-ca-file": f"{FILES}/0/ca.crt",
+        "tls-key-file": f"{FILES}/1/tls.key",
+    }
+    found = rendered(manifest)
+    assert ("ConfigMap", "my-stack-gateway") not in found
+    (path,) = found["Ingress", "my-stack"]["spec"]["rules"][0]["http"]["paths"]
+    assert path["path"] == "/"
+    container = pod_of(manifest)["spec"]["containers"][0]
+    assert "passthrough" in container["image"]
+    assert container["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
+
+
+def test_passthrough_of_anybody_is_plain() -> None:
+    """No CA, no default, no certificate; what looks like a variable to the kubelet is none."""
+    plain = mode("passthrough")
+    del plain["spec"]["tenants"]["passthrough"], plain["spec"]["tenants"]["gateway"]
+    assert not any(name.startswith(("tls", "default")) for name in arguments(plain))
+    (container,) = pod_of(plain)["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"]["scheme"] == "HTTP"
+    plain["spec"]["tenants"]["passthrough"] = {"defaultTenant": "$(HOME)"}
+    assert arguments(plain)["default-tenant"] == "$$(HOME)"
+
+
+def test_the_gateway_asks_its_issuers_through_the_proxy() -> None:
+    """Where there are issuers; OpenShift's gateway asks nobody outside."""
+    for tenancy, has in (("static", True), ("openshift-logging", False)):
+        manifest = mode(tenancy)
+        manifest["spec"]["proxy"] = {"httpsProxy": "http://proxy:3128"}
+        names = [e["name"] for e in pod_of(manifest)["spec"]["containers"][0].get("env", ())]
+        assert ("HTTPS_PROXY" in names) == has
+
+
+def test_restricted_traffic_goes_to_issuers_and_the_policy_server() -> None:
+    """On their ports; and to the whole namespace of one inside the cluster."""
+    manifest = mode("dynamic")
+    manifest["spec"] |= {
+        "networkPolicies": {"ruleSet": "RestrictIngressEgress"},
+        "proxy": {"httpProxy": "http://proxy.example.com:3128"},
+    }
+    policy = rendered(manifest)["NetworkPolicy", "my-stack-gateway-judges"]
+    first, *inside = policy["spec"]["egress"]
+    assert [each["port"] for each in first["ports"]] == [443, 3128, 8181]
+    assert [
+        each["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for each in inside
+    ] == ["example", "logging"]
+
+
+def test_only_its_own_files_roll_the_gateway() -> None:
+    """Not Loki's configuration; and Loki's pods wear nothing of the gateway's."""
+    before = pod_of(mode("static"), tenants_hash="one")
+    limits = mode("static")
+    limits["spec"]["limits"] = {"global": {"ingestion": {"ingestionRate": 9}}}
+    assert pod_of(limits, tenants_hash="one") == before
+    more = mode("static", authentication=mode("static")["spec"]["tenants"]["authentication"][:1])
+    assert pod_of(more, tenants_hash="one")["metadata"] != before["metadata"]
+    assert pod_of(mode("static"), tenants_hash="two")["metadata"] != before["metadata"]
+    others = {
+        str(each["spec"]["template"]["metadata"])
+        for (_, name), each in rendered(mode("static"), tenants_hash="one").items()
+        if "template" in each.get("spec", {}) and name != "my-stack-gateway"
+    }
+    assert not any("tenants-hash" in each for each in others)
+
+
+def test_the_hash_is_of_what_the_gateway_reads_once() -> None:
+    """Clients' Secrets and CAs; nothing where nobody is named."""
+    named = {
+        Ref(each["kind"], each["metadata"]["name"], NAMESPACE): each for each in tenant_objects()
+    }
+
+    def hashed(tenancy: str | None, objects: Any = named) -> str:
+        stack, _ = parse(Choice(tenancy=tenancy).manifest)
+        assert stack
+        return tenants_hash(stack.tenants, objects, KEY, stack=STACK)
+
+    assert hashed(None) == hashed("openshift-network") == ""
+    first = [hashed(each) for each in ("static", "passthrough")]
+    assert len(set(first)) == 2
+    for ref, held in named.items():
+        other = {**named, ref: {**held, "data": {"x": "eA=="}, "stringData": {}}}
+        assert [hashed(each, other) for each in ("static", "passthrough")] != first
+        assert hashed("static", {}) != first[0]
+    broken = {**named, Ref("ConfigMap", "tenants-ca", NAMESPACE): {"data": None}}
+    assert hashed("static", broken) != first[0]
+
+
+def filled(folder: Path, template: str, clients: list[dict[str, bytes]]) -> str:
+    """Return what the init container's script makes of a template and the Secrets' files."""
+    for place, client in enumerate(clients):
+        (folder / str(place)).mkdir(exist_ok=True)
+        for key, value in client.items():
+            (folder / str(place) / key).write_bytes(value)
+    (folder / "in.yaml").write_text(template)
+    words = [str(folder / "in.yaml"), str(folder), str(folder / "out.yaml")]
+    subprocess.run(
+        ["/bin/sh", "-c", FILL, "tenants", *words], check=True, capture_output=True, env={}
+    )
+    return (folder / "out.yaml").read_text()
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=30)
+
+
+@settings(max_examples=40, deadline=None)
+@given(client_id=_TEXTS, secret=_TEXTS, name=_TEXTS)
+def test_whatever_a_value_is_it_is_filled_in_as_it_is(
+    tmp_path_factory: pytest.TempPathFactory, client_id: str, secret: str, name: str
+) -> None:
+    """Quotes, backslashes, dollars, colons: none of them changes anything around it."""
+    entry = {"id": name, "name": name}
+    oidc = {"clientID": "clients/0/clientID", "clientSecret": "clients/0/clientSecret"}
+    more = {"issuerCAPath": "/ca", "redirectURL": f"clientID: clients/0/clientSecret {name}"}
+    template = to_yaml({"tenants": [entry | {"oidc": {**oidc, **more}}]})
+    values = {"clientID": client_id.encode(), "clientSecret": secret.encode()}
+    found = yaml.safe_load(filled(tmp_path_factory.mktemp("fill"), template, [values]))
+    wanted = {"clientID": client_id, "clientSecret": secret, **more}
+    assert found == {"tenants": [entry | {"oidc": wanted}]}
+
+
+def test_what_a_secret_lacks_is_left_out_and_its_id_is_not(tmp_path: Path) -> None:
+    """A gateway without an id would take no token, so its pod does not start."""
+    data = rendered(mode("static"))["ConfigMap", "my-stack-gateway"]["data"]["tenants.yaml"]
+    found = yaml.safe_load(filled(tmp_path, data, [{"clientID": b"me\n"}]))
+    oidc = found["tenants"][0]["oidc"]
+    assert oidc["clientID"] == "me"
+    assert "clientSecret" not in oidc
+    assert oidc["issuerCAPath"] == f"{FILES}/0/issuer.crt"
+    (tmp_path / "0" / "clientID").unlink()
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        filled(tmp_path, data, [])
+    assert refusal.value.stderr == b"clientID is not in the Secret of a tenant\n"
+
+
+def test_an_empty_value_is_left_out(tmp_path: Path) -> None:
+    """It is as if it were not there."""
+    data = rendered(mode("static"))["ConfigMap", "my-stack-gateway"]["data"]["tenants.yaml"]
+    text = filled(tmp_path, data, [{"clientID": b"me", "clientSecret": b""}])
+    assert "clientSecret" not in yaml.safe_load(text)["tenants"][0]["oidc"]

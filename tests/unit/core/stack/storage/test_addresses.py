@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What AWS's hosts, regions and ARNs say."""
+
+import pytest
+
+from lokeys.core.stack.storage import addresses
+from lokeys.core.stack.storage.addresses import NoAwsEndpoint, NoUrl, as_printed, url
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("s3.eu-west-1.amazonaws.com", "eu-west-1"),
+        ("s3.amazonaws.com", "us-east-1"),
+        ("s3-external-1.amazonaws.com", "us-east-1"),
+        ("s3-us-west-2.amazonaws.com", "us-west-2"),
+        ("s3-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("s3.dualstack.eu-west-1.amazonaws.com", "eu-west-1"),
+        ("s3-fips.dualstack.us-east-2.amazonaws.com", "us-east-2"),
+        ("s3.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("s3.dualstack.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"),
+        ("s3.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"),
+        ("s3.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1"),
+        ("s3.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1"),
+        ("s3.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1"),
+        ("s3.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
+        ("bucket.vpce-1a2b-3c4d.s3.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("bucket.vpce-1a2b.s3.cn-north-1.vpce.amazonaws.com.cn", "cn-north-1"),
+    ],
+)
+def test_a_host_of_s3_tells_its_region(host: str, region: str) -> None:
+    """In every partition, by FIPS, dual-stack and VPC endpoints, and by the old names."""
+    assert addresses.is_aws(host)
+    assert addresses.aws_region_of(host) == region
+    assert host.endswith(addresses.domain_of(region))
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("minio.example.com", "not AWS's"),
+        ("loki.s3.eu-west-1.amazonaws.com", "bucket's name"),
+        ("loki.s3.amazonaws.com", "bucket's name"),
+        ("vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com", "bucket.vpce-"),
+        ("accesspoint.vpce-1.s3.eu-west-1.vpce.amazonaws.com", "bucket.vpce-"),
+        ("sts.eu-west-1.amazonaws.com", "not S3's"),
+        ("amazonaws.com", "not S3's"),
+        ("s3.europe.amazonaws.com", "no region"),
+        ("s3.cn-north-1.amazonaws.com", "another partition"),
+        ("s3.eu-west-1.amazonaws.com.cn", "another partition"),
+    ],
+)
+def test_another_host_says_why_it_is_none(host: str, why: str) -> None:
+    """The bucket's own host, another service, another partition, no AWS at all."""
+    with pytest.raises(NoAwsEndpoint, match=why):
+        addresses.aws_region_of(host)
+
+
+def test_a_url_needs_no_scheme_where_one_is_given() -> None:
+    """Alibaba's endpoints are written as bare hosts."""
+    found = url("OSS-cn-hangzhou.aliyuncs.com", scheme="https")
+    assert str(found) == "https://oss-cn-hangzhou.aliyuncs.com"
+
+
+def test_a_path_is_kept_where_it_may_be() -> None:
+    """Keystone's URL has its version behind it."""
+    assert str(url("HTTP://keystone:5000/v3/", with_path=True)) == "http://keystone:5000/v3"
+
+
+@pytest.mark.parametrize("text", ["https://a..b", "https://a b", "https://[::1", "https://ä"])
+def test_a_host_that_is_none_is_refused(text: str) -> None:
+    """Without showing it: it may be a secret in the wrong place."""
+    with pytest.raises(NoUrl) as refused:
+        url(text)
+    assert text not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("arn", "has_account", "is_aws"),
+    [
+        ("arn:aws:iam::123456789012:role/loki", True, True),
+        ("arn:aws-cn:iam::123456789012:role/path/loki", True, True),
+        ("arn:aws-us-gov:iam::123456789012:role/loki", True, True),
+        ("arn:aws:iam:::role/loki", False, True),
+        ("arn:aws:iam::tenant:role/loki", False, True),
+        ("arn:minio:iam:::role/abc", False, False),
+    ],
+)
+def test_a_role_is_read_out_of_its_arn(arn: str, has_account: bool, is_aws: bool) -> None:
+    """Partition and account are told apart; RGW's and MinIO's have no account id."""
+    role = addresses.role_arn(arn)
+    assert role is not None
+    assert (role.has_account_id, role.is_aws) == (has_account, is_aws)
+
+
+@pytest.mark.parametrize(
+    "arn", ["", "arn:aws:iam::123456789012:user/x", "arn:aws:iam::123456789012:role/", "role/x"]
+)
+def test_another_arn_is_no_role(arn: str) -> None:
+    """Users, policies and bare names are refused."""
+    assert addresses.role_arn(arn) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["http://connect:8080", "https://a.example/api/v1", "https://[fd00::1]:9443"]
+)
+def test_an_address_is_printed_as_it_is(text: str) -> None:
+    """Scheme, host, port and path."""
+    assert as_printed(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "http://user:canary@connect:8080",
+        "http://canary@connect",
+        "https://host/?sig=canary",
+        "https://host/path?canary",
+        "https://host/#canary",
+        "https://host/can;ary",
+        "https://host/can\x1bary",
+        "https://host/" + "x" * 300,
+        "https://ca nary/",
+        "http://[canary",
+        "canary",
+        "s3://canary@host",
+    ],
+)
+def test_an_address_that_holds_more_is_not_printed(text: str) -> None:
+    """It may be a credential, or what a terminal or a shell obeys."""
+    assert as_printed(text) == ""
