@@ -19,6 +19,7 @@ from parts.build import built_program
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
+from parts.process import wait_for
 from parts.real_node.cluster import RealNodesKubernetes
 from parts.real_node.container_build import build_lokeys
 from parts.real_node.node import RealNode, unavailable
@@ -26,7 +27,7 @@ from parts.rgw import Rgw
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "lokeys-system"
-LINES = 20
+LINES, REPLICAS = 20, 2
 Tell = Callable[[str], None]
 
 
@@ -76,8 +77,12 @@ class Story:
 
     def _install(self) -> None:
         self._kubernetes.kubectl("apply", "--server-side", "-k", str(ROOT / "deploy"))
-        rolled = ("rollout", "status", "-n", SYSTEM, "deployment/lokeys", "--timeout=50s")
-        self._kubernetes.kubectl(*rolled)
+        path = f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/lokeys"
+
+        def both() -> bool:
+            return bool(self._kubernetes.api.get(path)["status"].get("readyReplicas") == REPLICAS)
+
+        wait_for(both, f"{REPLICAS} replicas are ready", timeout_s=240)
 
     def _follow(self) -> None:
         """Grant what `lokeys rbac` prints for the route, and apply it."""
@@ -116,7 +121,6 @@ def main() -> int:
         folder = Path(parts.enter_context(TemporaryDirectory(prefix="lokeys-cluster-")))
         with timed("lokeys' own image is built, by its Containerfile", tell):
             build_lokeys(folder / "lokeys.tar")
-        parts.enter_context(timed("everything is taken away", tell))
         kubernetes, rgw, loop = RealNodesKubernetes(), Rgw(), Loop()
         parts.callback(kubernetes.stop)
         with timed("etcd, API server, controllers and scheduler run", tell):
@@ -136,6 +140,8 @@ def main() -> int:
         home = ClustersHomelab(kubernetes, external_secrets, rgw, kubelet, loop, "")
         parts.callback(home.close)
         Story(kubernetes, home, tell).play()
+        with timed("everything is taken away", tell):
+            parts.close()
     return 0
 
 
