@@ -15,15 +15,12 @@ from typing import Any
 from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.kubernetes import fingerprints
-from lokeys.adapters.kubernetes.cluster import Cluster
-from lokeys.adapters.kubernetes.objects import LiveObjects
 from lokeys.adapters.kubernetes.token_request import TokenRequests
 from lokeys.adapters.loki.pod import counters_at, look_for_labels_at
 from lokeys.adapters.silences import Silences
-from lokeys.adapters.wiring import Access, wire
 from lokeys.clock import utc_now
 from lokeys.core.proxies import from_environment
-from lokeys.core.route.model import RouteSpec
+from lokeys.core.sensitive import Fingerprinter
 from lokeys.engine.stack.verify import Verifier
 from lokeys.errors import BadInput, Transient
 from lokeys.http_server import HttpServer
@@ -33,16 +30,16 @@ from lokeys.kube.informer import InformerSet, Scope
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.lease import Lease, this_process
 from lokeys.kube.resources import STORAGE_CREDENTIAL
-from lokeys.operator.cache import RouteObjects
 from lokeys.operator.metrics import Metrics
 from lokeys.operator.pages import Pages, listen_at
 from lokeys.operator.routes.reconciler import Controller
+from lokeys.operator.routes.wiring import RouteWiring
 from lokeys.operator.stacks.operator import Choice, StackOperator, StackWiring
 from lokeys.operator.stacks.reconciler import Settings as StackSettings
 from lokeys.operator.stacks.trials import MakeVerifier
 from lokeys.operator.statuses import concerns_us
 from lokeys.operator.workers import WORKERS, Key, Worker, queue_of_keys
-from lokeys.ports import Objects, RoutePorts
+from lokeys.ports import Objects
 
 LEASE_NAME = "lokeys-operator"
 
@@ -185,42 +182,7 @@ class _Operator:
             _log.info("%s holds %s", self._identity, lease)
             self.metrics.leads(leads=True)
             fingerprinter = await self._fingerprinter()
-            live = LiveObjects(self._api)
-
-            async def make_ports(spec: RouteSpec, objects: RouteObjects) -> RoutePorts:
-                cluster = Cluster(
-                    objects=objects, api=self._api, fingerprinter=fingerprinter, clock=utc_now
-                )
-                clients = self._clients.asked_by(spec.namespace)
-                return wire(spec, Access(cluster=cluster, clients=clients))
-
-            def make_objects(key: Key) -> RouteObjects:
-                return RouteObjects(self._informers, live, on_change=lambda: self._hop_changed(key))
-
-            def make_lease(spec: RouteSpec) -> Lease:
-                name = f"lokeys-{spec.name}"
-                holder = self._identity
-                # The leader before us may have been killed in a heal: its Leases died with it.
-                return Lease(
-                    self._api,
-                    name=name,
-                    namespace=spec.namespace,
-                    holder=holder,
-                    ended=lease.outlived,
-                )
-
-            self._controller = Controller(
-                api=self._api,
-                resources=self._resources,
-                make_ports=make_ports,
-                make_objects=make_objects,
-                make_lease=make_lease,
-                requeue=self._queue.add_after,
-                events=EventWriter(self._api, instance=self._identity),
-                metrics=self.metrics,
-                clock=utc_now,
-                fingerprint_key=fingerprinter.key_name,
-            )
+            self._controller = self._route_controller(lease, fingerprinter)
             worker = Worker(
                 kind="StorageCredential",
                 queue=self._queue,
@@ -232,7 +194,31 @@ class _Operator:
                     group.create_task(worker.run())
                 group.create_task(self._stacks.serve(fingerprinter))
 
-    async def _fingerprinter(self) -> Any:
+    def _route_controller(self, leadership: Lease, fingerprinter: Fingerprinter) -> Controller:
+        wiring = RouteWiring(
+            api=self._api,
+            clients=self._clients,
+            informers=self._informers,
+            fingerprinter=fingerprinter,
+            leadership=leadership,
+            identity=self._identity,
+            clock=utc_now,
+            on_change=self._hop_changed,
+        )
+        return Controller(
+            api=self._api,
+            resources=self._resources,
+            make_ports=wiring.ports,
+            make_objects=wiring.objects,
+            make_lease=wiring.lease,
+            requeue=self._queue.add_after,
+            events=EventWriter(self._api, instance=self._identity),
+            metrics=self.metrics,
+            clock=utc_now,
+            fingerprint_key=fingerprinter.key_name,
+        )
+
+    async def _fingerprinter(self) -> Fingerprinter:
         """Return the kept fingerprinter; ask again while the API server stumbles."""
         while True:
             try:
