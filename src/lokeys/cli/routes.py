@@ -16,13 +16,14 @@ from lokeys.cli.names import named
 from lokeys.cli.session import Session, opens_bucket
 from lokeys.core.place import Ref
 from lokeys.core.route.claims import RouteClaims
+from lokeys.core.route.discovery.model import UNKNOWN, Discovered, LokiWorkload
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RookSource, RouteSpec, SecretSource, source_ref
 from lokeys.core.route.resource.parse import Refused, parse
 from lokeys.core.route.resource.status import memory_from_status
 from lokeys.core.text.shell import Command, Joint, command
 from lokeys.core.text.words import shown
-from lokeys.engine.discover.discoverer import UNKNOWN, Discovered, Discoverer, LokiWorkload, settled
+from lokeys.engine.discover.route import Discoverer, settled
 from lokeys.errors import BadInput, LokeysError, NotFound, NotReadable
 from lokeys.kube.replies import NoSuchKind
 

@@ -13,9 +13,10 @@ from lokeys.cli.options import ManifestCommand, options_of
 from lokeys.cli.owners import missing_words
 from lokeys.cli.routes import ref_of, what_exists
 from lokeys.cli.session import Session, opens_bucket, run_session
+from lokeys.core.route.discovery.model import Discovered, LokiWorkload
 from lokeys.core.route.resource.render import render
 from lokeys.core.text.yaml import commented
-from lokeys.engine.discover.discoverer import Discovered, Discoverer, LokiWorkload, settled
+from lokeys.engine.discover.route import Discoverer, settled
 from lokeys.errors import BadInput, NotFound, NotReadable
 
 INCOMPLETE = 5

@@ -14,7 +14,7 @@ from lokeys.cli.session import Session, opens_bucket, run_session
 from lokeys.core.findings.report import exit_code
 from lokeys.core.route.hops import first_disagreement
 from lokeys.core.route.report import diagnosis_report
-from lokeys.engine.discover.discoverer import Discoverer, settled
+from lokeys.engine.discover.route import Discoverer, settled
 from lokeys.errors import BadInput
 
 

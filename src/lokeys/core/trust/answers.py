@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lokeys.core.place import is_name
-from lokeys.core.stack.storage.addresses import NoUrl, url
 from lokeys.core.stack.storage.mode import json_object
 from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.text.shell import Command, command
+from lokeys.core.text.urls import NoUrl, url
 from lokeys.core.trust.accounts import Stack
 from lokeys.core.trust.printed.shell import Missing
 

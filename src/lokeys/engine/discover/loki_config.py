@@ -7,11 +7,11 @@ import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 from lokeys.bounded_yaml import built
+from lokeys.core.kubernetes.json_fields import Json
+from lokeys.core.route.discovery.model import Environment, LokiStorage
 from lokeys.core.route.model import PairKeys
 
 MAX_BYTES = 1 << 20
@@ -26,37 +26,14 @@ _PATHS = (
 """The newer client's place first: where both are given, that one is used."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-?([^}]*))?\}")
-Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    """A container's variables: plain values, and which key of which Secret the others are."""
-
-    values: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Storage:
-    """Where Loki writes; empty where its configuration does not say.
-
-    `variables` name the environment variables of the pair, where the configuration names them.
-    """
-
-    bucket: str = ""
-    endpoint: str = ""
-    region: str = ""
-    path_style: bool = True
-    variables: PairKeys | None = None
-
-
-def storage_of(texts: Iterable[str], environment: Environment) -> Storage:
+def storage_of(texts: Iterable[str], environment: Environment) -> LokiStorage:
     """Return what the first configuration with an S3 section says."""
     for text in texts:
         for section in _sections(text):
             return _storage(section, environment)
-    return Storage()
+    return LokiStorage()
 
 
 def texts_of(held: Json) -> list[str]:
@@ -90,7 +67,7 @@ def _sections(text: str) -> Iterator[Json]:
             yield section
 
 
-def _storage(section: Json, environment: Environment) -> Storage:
+def _storage(section: Json, environment: Environment) -> LokiStorage:
     def said(*names: str) -> str:
         value = next((section[name] for name in names if section.get(name)), "")
         return _expanded(str(value), environment)
@@ -101,7 +78,7 @@ def _storage(section: Json, environment: Environment) -> Storage:
     endpoint = said("endpoint") or host
     insecure = str(section.get("insecure", "")).lower() == "true"
     style = str(section.get("s3forcepathstyle", section.get("bucket_lookup_type", ""))).lower()
-    return Storage(
+    return LokiStorage(
         bucket=bucket.split(",")[0].strip(),
         endpoint=_url(endpoint, insecure=insecure),
         region=said("region"),

@@ -12,11 +12,12 @@ import yaml
 from builders import a_route
 from fakes.ports import FakeObjects
 from lokeys.core.place import Ref
+from lokeys.core.route.discovery.model import UNKNOWN, Discovered
 from lokeys.core.route.model import OnePasswordVault, PairKeys, RookSource, RouteSpec, SecretSource
 from lokeys.core.route.resource.parse import parse
 from lokeys.core.route.resource.render import render
 from lokeys.core.text.yaml import commented
-from lokeys.engine.discover.discoverer import UNKNOWN, Discovered, Discoverer, settled
+from lokeys.engine.discover.route import Discoverer, settled
 from lokeys.errors import Forbidden, NotFound, NotReadable
 
 Json = dict[str, Any]

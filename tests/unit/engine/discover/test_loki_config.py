@@ -7,19 +7,20 @@ from typing import Any
 import pytest
 import yaml
 
+from lokeys.core.route.discovery.model import Environment, LokiStorage
 from lokeys.core.route.model import PairKeys
-from lokeys.engine.discover.loki_config import Environment, Storage, storage_of, texts_of
+from lokeys.engine.discover.loki_config import storage_of, texts_of
 
 S3 = {"endpoint": "rgw.storage.svc:80", "bucketnames": "loki", "insecure": True, "region": "r1"}
-THERE = Storage(bucket="loki", endpoint="http://rgw.storage.svc:80", region="r1")
+THERE = LokiStorage(bucket="loki", endpoint="http://rgw.storage.svc:80", region="r1")
 
 
-def told(document: Any, **values: str) -> Storage:
+def told(document: Any, **values: str) -> LokiStorage:
     """Return what a configuration says, with these variables set."""
     return storage_of([yaml.safe_dump(document)], Environment(values=values))
 
 
-def s3(**fields: Any) -> Storage:
+def s3(**fields: Any) -> LokiStorage:
     """Return what the section of the helm chart says, with changes."""
     return told({"common": {"storage": {"s3": S3 | fields}}})
 
@@ -115,7 +116,7 @@ def test_virtual_host_style_is_seen(style: str) -> None:
 )
 def test_what_is_no_configuration_says_nothing(text: str) -> None:
     """Garbage is no error here: the blanks are marked instead."""
-    assert storage_of([text], Environment()) == Storage()
+    assert storage_of([text], Environment()) == LokiStorage()
 
 
 def test_files_are_read_out_of_secrets_and_config_maps() -> None:

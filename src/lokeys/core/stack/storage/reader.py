@@ -11,7 +11,6 @@ from typing import Any
 from lokeys.core.findings.catalogue import storage_secrets as rules
 from lokeys.core.findings.finding import Finding, Remedy, Rule, Severity
 from lokeys.core.place import Ref
-from lokeys.core.stack.storage.addresses import NoUrl, Url, url
 from lokeys.core.stack.storage.fields import (
     EXPECTED,
     EXPECTED_OF,
@@ -32,6 +31,7 @@ from lokeys.core.stack.storage.values import (
     unseen_in_json,
 )
 from lokeys.core.stack.storage.wording import tell
+from lokeys.core.text.urls import NoUrl, Url, url
 from lokeys.core.text.words import form, quoted, shown
 
 _NO_SPACES = SECRET_KEYS - {"username", "password"}

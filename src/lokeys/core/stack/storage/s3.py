@@ -8,11 +8,12 @@ from typing import Any
 from lokeys.core.findings.catalogue import storage_secrets as rules
 from lokeys.core.findings.finding import Severity
 from lokeys.core.stack.storage import addresses
-from lokeys.core.stack.storage.addresses import NoAwsEndpoint, Url
+from lokeys.core.stack.storage.addresses import NoAwsEndpoint
 from lokeys.core.stack.storage.mode import json_object
 from lokeys.core.stack.storage.model import S3, CredentialMode, Sse, SseType
 from lokeys.core.stack.storage.reader import SecretReader, meant_of
 from lokeys.core.stack.storage.token_exchange import look_at_exchange
+from lokeys.core.text.urls import Url
 from lokeys.core.text.words import form, quoted
 
 _TRUE, _FALSE = "true", "false"

@@ -13,8 +13,9 @@ import re
 from lokeys.core.findings.catalogue import storage_secrets as rules
 from lokeys.core.findings.finding import Rule, Severity
 from lokeys.core.stack.storage import addresses
-from lokeys.core.stack.storage.addresses import NoAwsEndpoint, Url
+from lokeys.core.stack.storage.addresses import NoAwsEndpoint
 from lokeys.core.stack.storage.reader import SecretReader
+from lokeys.core.text.urls import Url
 
 _KEY = "sts_endpoint"
 _OLD = "sts.amazonaws.com"

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lokeys.core.stack.storage import addresses
-from lokeys.core.stack.storage.addresses import url
 from lokeys.core.text.shell import command
+from lokeys.core.text.urls import url
 from lokeys.core.trust.accounts import Claims, Stack, without_scheme
 from lokeys.core.trust.answers import KMS_CONTEXT, Answers, Unfit
 from lokeys.core.trust.aws.policy import Request

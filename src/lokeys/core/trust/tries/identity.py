@@ -24,6 +24,7 @@ from lokeys.core.stack.storage import addresses
 from lokeys.core.stack.storage.mode import json_object
 from lokeys.core.stack.storage.model import S3, Azure, CredentialMode, Gcs, Sse, SseType, Storage
 from lokeys.core.stack.storage.secret_data import SecretData
+from lokeys.core.text.urls import NoUrl, url
 
 AZURE_AUTHORITY = "https://login.microsoftonline.com/"
 AZURE_SUFFIX = "blob.core.windows.net"
@@ -277,8 +278,8 @@ def _url(found: Mapping[str, Any], name: str) -> str:
     head, colon, verb = text.rpartition(":")
     address = head if colon and verb == "generateAccessToken" else text
     try:
-        secure = addresses.url(address, with_path=True).secure
-    except addresses.NoUrl:
+        secure = url(address, with_path=True).secure
+    except NoUrl:
         secure = False
     if not secure or not text.isprintable() or " " in text:
         raise Unusable(f"the credentials file's `{name}` is no https address")

@@ -4,7 +4,7 @@
 import pytest
 
 from lokeys.core.stack.storage import addresses
-from lokeys.core.stack.storage.addresses import NoAwsEndpoint, NoUrl, as_printed, url
+from lokeys.core.stack.storage.addresses import NoAwsEndpoint
 
 
 @pytest.mark.parametrize(
@@ -56,25 +56,6 @@ def test_another_host_says_why_it_is_none(host: str, why: str) -> None:
         addresses.aws_region_of(host)
 
 
-def test_a_url_needs_no_scheme_where_one_is_given() -> None:
-    """Alibaba's endpoints are written as bare hosts."""
-    found = url("OSS-cn-hangzhou.aliyuncs.com", scheme="https")
-    assert str(found) == "https://oss-cn-hangzhou.aliyuncs.com"
-
-
-def test_a_path_is_kept_where_it_may_be() -> None:
-    """Keystone's URL has its version behind it."""
-    assert str(url("HTTP://keystone:5000/v3/", with_path=True)) == "http://keystone:5000/v3"
-
-
-@pytest.mark.parametrize("text", ["https://a..b", "https://a b", "https://[::1", "https://ä"])
-def test_a_host_that_is_none_is_refused(text: str) -> None:
-    """Without showing it: it may be a secret in the wrong place."""
-    with pytest.raises(NoUrl) as refused:
-        url(text)
-    assert text not in str(refused.value)
-
-
 @pytest.mark.parametrize(
     ("arn", "has_account", "is_aws"),
     [
@@ -99,34 +80,3 @@ def test_a_role_is_read_out_of_its_arn(arn: str, has_account: bool, is_aws: bool
 def test_another_arn_is_no_role(arn: str) -> None:
     """Users, policies and bare names are refused."""
     assert addresses.role_arn(arn) is None
-
-
-@pytest.mark.parametrize(
-    "text", ["http://connect:8080", "https://a.example/api/v1", "https://[fd00::1]:9443"]
-)
-def test_an_address_is_printed_as_it_is(text: str) -> None:
-    """Scheme, host, port and path."""
-    assert as_printed(text) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "http://user:canary@connect:8080",
-        "http://canary@connect",
-        "https://host/?sig=canary",
-        "https://host/path?canary",
-        "https://host/#canary",
-        "https://host/can;ary",
-        "https://host/can\x1bary",
-        "https://host/" + "x" * 300,
-        "https://ca nary/",
-        "http://[canary",
-        "canary",
-        "s3://canary@host",
-    ],
-)
-def test_an_address_that_holds_more_is_not_printed(text: str) -> None:
-    """It may be a credential, or what a terminal or a shell obeys."""
-    assert as_printed(text) == ""

@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from lokeys.core.kubernetes.json_fields import Json
 from lokeys.core.place import Ref
+from lokeys.core.route.discovery.model import Environment, LokiStorage
 from lokeys.core.route.model import PairKeys, SecretRef
-from lokeys.engine.discover.loki_config import Environment, Storage
 
-Json = Mapping[str, Any]
 _NOT_LOKI = ("canary", "gateway", "nginx", "promtail", "memcached", "sidecar", "operator", "helm")
 _USUAL = PairKeys(access_key_id="AWS_ACCESS_KEY_ID", secret_access_key="AWS_SECRET_ACCESS_KEY")
 
 
-def pair_of(environment: Environment, storage: Storage) -> SecretRef | None:
+def pair_of(environment: Environment, storage: LokiStorage) -> SecretRef | None:
     """Return the Secret and the data keys that the pair's two variables come from."""
     names = storage.variables or _USUAL
     key_id = environment.secrets.get(names.access_key_id)

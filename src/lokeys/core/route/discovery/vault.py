@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which vault an ExternalSecret takes a pair from, as far as its fields can be followed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lokeys.core.kubernetes.external_secrets.onepassword import (
+    ConnectStore,
+    ItemField,
+    connect_of,
+    item_field,
+    provider_of,
+)
+from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret, Field
+from lokeys.core.kubernetes.external_secrets.template import NotFollowed
+from lokeys.core.kubernetes.json_fields import Json
+from lokeys.core.kubernetes.references import SecretKeyRef
+from lokeys.core.place import Ref
+from lokeys.core.route.discovery.model import UNKNOWN, Notes
+from lokeys.core.route.model import OnePasswordVault, PairKeys
+from lokeys.core.text.urls import as_printed
+
+_DELIVERY = "spec.secret.externalSecret"
+_CONNECT = "spec.vault.onePassword.connect"
+_COMPARED = "source and Secret are compared, and what lies between stays with you"
+
+Fields = list[Field | NotFollowed]
+
+
+def fields_of(external: ExternalSecret, keys: PairKeys) -> Fields:
+    """Return where an ExternalSecret takes each half of the pair from."""
+    return [external.field_of(key) for key in (keys.access_key_id, keys.secret_access_key)]
+
+
+def store_of(external: ExternalSecret, fields: Fields) -> Ref | None:
+    """Return the store that the pair comes from; where none is named, the first there is."""
+    named = stores_of(fields) - {None}
+    return next(iter(sorted(named, key=str)), next(iter(external.stores), None))
+
+
+def stores_of(fields: Fields) -> set[Ref | None]:
+    """Return all stores that some fields come from."""
+    return {each.remote.store for each in fields if isinstance(each, Field)}
+
+
+def vault_of(
+    store: Json, fields: Fields, *, namespace: str
+) -> tuple[OnePasswordVault | None, Notes]:
+    """Return the vault behind a store, None where it cannot be followed, and what is to be said."""
+    connect = connect_of(store)
+    if connect is None:
+        name = provider_of(store) or "unknown"
+        note = f"its provider `{name}` is one that lokeys cannot read: {_COMPARED}"
+        return None, {_DELIVERY: note}
+    labelled = [each if isinstance(each, NotFollowed) else item_field(each) for each in fields]
+    if len(stores_of(fields)) > 1:
+        labelled.append(NotFollowed("the two keys come from different stores"))
+    lost = next((each for each in labelled if isinstance(each, NotFollowed)), None)
+    if lost is not None:
+        return None, {_DELIVERY: f"the vault's fields are not followed: {lost.why}; {_COMPARED}"}
+    pair = [each for each in labelled if isinstance(each, ItemField)]
+    return _onepassword(connect, pair), _notes(connect, pair, namespace)
+
+
+def _onepassword(connect: ConnectStore, pair: Sequence[ItemField]) -> OnePasswordVault:
+    labels = [each.label for each in pair]
+    return OnePasswordVault(
+        url=as_printed(connect.url) or UNKNOWN,
+        token=SecretKeyRef(name=connect.token.name or UNKNOWN, key=connect.token.key or "token"),
+        vault=next(iter(connect.vaults), UNKNOWN),
+        item=_items(pair)[0] or UNKNOWN,
+        fields=PairKeys(access_key_id=labels[0], secret_access_key=labels[1]),
+    )
+
+
+def _items(pair: Sequence[ItemField]) -> list[str]:
+    return sorted({each.item for each in pair})
+
+
+def _notes(connect: ConnectStore, pair: Sequence[ItemField], namespace: str) -> Notes:
+    notes: Notes = {}
+    items = _items(pair)
+    if len(items) > 1:
+        notes["spec.vault"] = (
+            f"{UNKNOWN}: the two keys come from different items ({', '.join(items)}), "
+            "and a pair is written as one"
+        )
+    if not all(each.certain for each in pair):
+        notes["spec.vault.onePassword.fields"] = (
+            "as External Secrets names them; the item's labels may have another character where "
+            "these have `_`"
+        )
+    if not as_printed(connect.url):
+        notes[f"{_CONNECT}.url"] = (
+            f"{UNKNOWN}: `connectHost` is not an address alone: scheme, host, port and path"
+        )
+    notes[f"{_CONNECT}.tokenSecretRef"] = _token_note(connect.token_namespace, namespace)
+    if len(connect.vaults) > 1:
+        others = ", ".join(connect.vaults)
+        notes["spec.vault.onePassword.vault"] = f"the first of several that are searched: {others}"
+    return notes
+
+
+def _token_note(there: str | None, namespace: str) -> str:
+    if there and there != namespace:
+        return (
+            f"{UNKNOWN}: the token is in namespace {there}; lokeys reads one from {namespace}, "
+            "with the right to write the item"
+        )
+    return "as External Secrets has it; lokeys needs one that may also write the item"

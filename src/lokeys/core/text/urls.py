@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Addresses out of foreign text: what is one, and what may be printed of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+_PATH = re.compile(r"[A-Za-z0-9._~/-]{0,253}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Url:
+    """A URL of scheme, host and port; `path` without a slash at its end."""
+
+    secure: bool
+    host: str
+    port: int | None = None
+    path: str = ""
+
+    @property
+    def authority(self) -> str:
+        """Return `host[:port]`."""
+        return self.host if self.port is None else f"{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"http{'s' if self.secure else ''}://{self.authority}{self.path}"
+
+
+class NoUrl(ValueError):
+    """A text that is no address; the message says why, and shows nothing of it."""
+
+
+def url(text: str, *, with_path: bool = False, scheme: str | None = None) -> Url:
+    """Return the URL that `text` is; `scheme` is for a text that has none. Raises NoUrl."""
+    if "://" not in text:
+        if scheme is None:
+            raise NoUrl("no URL: it begins neither with `https://` nor with `http://`")
+        text = f"{scheme}://{text}"
+    try:
+        parts = urlsplit(text)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        raise NoUrl("a URL whose host or port makes no sense") from None
+    if parts.scheme.lower() not in ("http", "https"):
+        raise NoUrl("a URL of another scheme than http and https")
+    if "@" in parts.netloc:
+        raise NoUrl("a URL with a user in it")
+    if not host:
+        raise NoUrl("a URL without a host")
+    host = f"[{host}]" if ":" in host else host
+    if not _HOST.fullmatch(host) or ".." in host or port == 0:
+        raise NoUrl("a URL whose host or port makes no sense")
+    if parts.query or parts.fragment:
+        raise NoUrl("a URL with more than an address in it")
+    path = parts.path.rstrip("/")
+    if path and not with_path:
+        raise NoUrl("a URL with a path")
+    return Url(secure=parts.scheme.lower() == "https", host=host, port=port, path=path)
+
+
+def as_printed(text: str) -> str:
+    """Return an address out of foreign text as it may be printed; empty where it holds more.
+
+    A user, a query or a fragment may be a credential, and a path anything.
+    """
+    try:
+        found = url(text, with_path=True)
+    except NoUrl:
+        return ""
+    return str(found) if _PATH.fullmatch(found.path) else ""

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all readers of a discovery read through: what cannot be read becomes a gap, no error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lokeys.core.kubernetes.json_fields import Json
+from lokeys.core.place import Ref
+from lokeys.errors import LokeysError, NotFound
+from lokeys.ports import Objects
+
+
+@dataclass(frozen=True, slots=True)
+class Gatherer:
+    """Reads objects, and keeps in words what could not be read."""
+
+    objects: Objects
+    gaps: list[str] = field(default_factory=list)
+
+    async def get(self, ref: Ref) -> Json | None:
+        """Return an object; None where there is none, or where it cannot be read."""
+        try:
+            return await self.objects.get(ref)
+        except NotFound:
+            return None
+        except LokeysError as exc:
+            self.gaps.append(str(exc))
+            return None
+
+    async def list(self, kind: str, *, namespace: str | None) -> list[Json]:
+        """Return the objects of a kind, as far as they can be read."""
+        try:
+            return await self.objects.list(kind, namespace=namespace)
+        except NotFound:
+            return []  # the kind is not installed
+        except LokeysError as exc:
+            self.gaps.append(str(exc))
+            return []

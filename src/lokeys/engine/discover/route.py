@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Following a running Loki's key back to where it is minted, and saying how sure each step is.
+
+    workload ─▶ container's environment ─▶ Secret ─▶ ExternalSecret ─▶ store ─▶ item
+                                             ╰──────── same key id ────────▶ CephObjectStoreUser
+
+Only names are taken, and from Loki's configuration only where it writes: a key id is compared in
+the encoding in which Kubernetes hands it out, and nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from lokeys.core.place import Ref
+from lokeys.core.route.discovery.bucket import bucket_of
+from lokeys.core.route.discovery.model import Discovered, LokiWorkload, Notes
+from lokeys.core.route.discovery.source import source_of
+from lokeys.core.route.model import Mode, RouteSpec
+from lokeys.engine.discover.delivery import DeliveryReader
+from lokeys.engine.discover.gatherer import Gatherer
+from lokeys.engine.discover.loki import LokiReader
+from lokeys.engine.discover.source import UserReader
+from lokeys.errors import NotReadable
+from lokeys.ports import Objects
+
+CANDIDATES = 50
+"""More users than this are not tried at the store."""
+
+Opens = Callable[[RouteSpec], Awaitable[bool]]
+"""Tells whether the key of a route's source may use the route's bucket."""
+
+
+async def settled(found: Discovered, opens: Opens) -> Discovered:
+    """Return the route with its source settled at the store, where exactly one candidate fits.
+
+    A key that changed at its source is no longer the one that Loki reads, but it still opens the
+    bucket that Loki writes to, and a stranger's key does not.
+    """
+    if found.sure or not found.lookable:
+        return found
+    specs = [replace(found.spec, source=source) for source in found.candidates[:CANDIDATES]]
+    fitting = [spec for spec in specs if await opens(spec)]
+    if len(fitting) != 1:
+        return found
+    notes = {path: note for path, note in found.notes.items() if not path.startswith("spec.source")}
+    notes["spec.source.rook.user"] = (
+        "its key opens Loki's bucket, and no other user's does; the key that Loki reads is another"
+    )
+    return replace(found, spec=fitting[0], notes=notes, sure=True)
+
+
+class Discoverer:
+    """Reads a cluster once; what cannot be read becomes a note, never an error."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._gatherer = Gatherer(objects)
+        self._lokis = LokiReader(self._gatherer)
+        self._deliveries = DeliveryReader(self._gatherer)
+        self._users = UserReader(self._gatherer)
+
+    @property
+    def gaps(self) -> list[str]:
+        """Return what could not be read, in words."""
+        return self._gatherer.gaps
+
+    async def workloads(self, namespace: str | None) -> list[LokiWorkload]:
+        """Return the workloads that look like Loki; `namespace` None means all."""
+        return await self._lokis.all(namespace)
+
+    async def workload(self, ref: Ref) -> LokiWorkload:
+        """Return one workload, or the one that owns a pod. Raises NotFound, NotReadable."""
+        return await self._lokis.one(ref)
+
+    async def routes(self, workloads: Sequence[LokiWorkload]) -> list[Discovered]:
+        """Return one route for each Secret that some of the workloads read."""
+        groups: dict[tuple[str | None, str], list[LokiWorkload]] = {}
+        for workload in workloads:
+            if workload.secret is not None:
+                key = workload.ref.namespace, workload.secret.name
+                groups.setdefault(key, []).append(workload)
+        return [await self.route(group) for group in groups.values()]
+
+    async def route(self, group: Sequence[LokiWorkload]) -> Discovered:
+        """Return the route of workloads that read the same Secret."""
+        first = group[0]
+        namespace, secret = first.ref.namespace or "default", first.secret
+        if secret is None:
+            raise NotReadable(f"{first.ref} takes no key pair from a Secret")
+        storage = next((w.storage for w in group if w.storage.bucket), first.storage)
+        held = await self._gatherer.get(Ref("Secret", secret.name, namespace))
+        delivery = await self._deliveries.delivery_of(secret, held, namespace)
+        users = await self._users.users()
+        key_id = ((held or {}).get("data") or {}).get(secret.keys.access_key_id)
+        source = source_of(replace(first, storage=storage), secret, key_id, users)
+        bucket, said = bucket_of(storage, source.endpoint)
+        spec = RouteSpec(
+            name=_route_name(first.ref.name),
+            namespace=namespace,
+            mode=Mode.OBSERVE,
+            source=source.source,
+            vault=delivery.vault,
+            secret=secret,
+            external_secret=delivery.external_secret,
+            bucket=bucket,
+            workloads=tuple(w.as_workload for w in group),
+        )
+        mode: Notes = {"spec.mode": "Observe changes nothing; Heal mends by itself"}
+        notes = delivery.notes | source.notes | said | mode
+        known = () if source.sure else tuple(user.source for user in users)
+        return Discovered(spec=spec, notes=notes, sure=source.sure, candidates=known)
+
+
+def _route_name(workload: str) -> str:
+    """Return a short name for the route: `loki` for loki-write, loki-read and loki-backend."""
+    return "loki" if workload.startswith("loki") else workload[:63]
