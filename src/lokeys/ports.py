@@ -9,7 +9,7 @@ and hands it to nobody but another port.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -277,7 +277,7 @@ class RoutePorts:
 
 
 class Objects(Protocol):
-    """Reads Kubernetes objects by name or label, from a cache or from the API server."""
+    """All that is read of a cluster: objects from a cache or live, events and logs always live."""
 
     async def get(self, ref: Ref) -> Mapping[str, Any]:
         """Return the object; raises NotFound, Forbidden, Unreachable."""
@@ -287,6 +287,14 @@ class Objects(Protocol):
         self, kind: str, *, namespace: str | None, labels: str | None = None
     ) -> list[Mapping[str, Any]]:
         """Return the objects of a kind; `namespace` None means all."""
+        ...
+
+    async def events(self, about: Ref, *, reason: str) -> Sequence[Mapping[str, Any]]:
+        """Return the events of this reason about an object, in no order."""
+        ...
+
+    async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
+        """Return the end of a container's log; raises BadInput where it has not started."""
         ...
 
 

@@ -10,7 +10,7 @@ until somebody sleeps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -425,3 +425,19 @@ class FakeObjects:
             for item in self.items
             if item["kind"] == kind and namespace in (None, item["metadata"].get("namespace"))
         ]
+
+    async def events(self, about: Ref, *, reason: str) -> Sequence[Mapping[str, Any]]:
+        """Return the events among the objects that are about this one."""
+        events = await self.list("Event", namespace=about.namespace)
+        wanted = (about.kind, about.name, reason)
+        return [
+            event
+            for event in events
+            if wanted
+            == (event["involvedObject"]["kind"], event["involvedObject"]["name"], event["reason"])
+        ]
+
+    async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
+        """Return nothing: no container here has written a line."""
+        await self.get(pod)
+        return ""

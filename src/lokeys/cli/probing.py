@@ -52,6 +52,14 @@ class FilesFirst:
         """Return the cluster's objects of a kind."""
         return await self.cluster.list(kind, namespace=namespace, labels=labels)
 
+    async def events(self, about: Ref, *, reason: str) -> Sequence[Mapping[str, Any]]:
+        """Return the cluster's events about an object."""
+        return await self.cluster.events(about, reason=reason)
+
+    async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
+        """Return the end of a log in the cluster."""
+        return await self.cluster.log(pod, container=container, lines=lines, max_bytes=max_bytes)
+
 
 async def probe_stack(session: Session, name: str | None, file: str | None) -> int:
     """Try each account of a stack; return the exit code."""

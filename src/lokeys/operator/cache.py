@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lokeys.adapters.kubernetes.objects import LiveObjects, resources_of
@@ -72,6 +72,14 @@ class RouteObjects:
         if informer is None or self.bypass:
             return await self._live.list(kind, namespace=namespace, labels=labels)
         return [obj for obj in informer.items() if matches(obj, labels)]
+
+    async def events(self, about: Ref, *, reason: str) -> Sequence[Mapping[str, Any]]:
+        """Return the events of this reason about an object, which nobody follows."""
+        return await self._live.events(about, reason=reason)
+
+    async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
+        """Return the end of a container's log; raises BadInput where it has not started."""
+        return await self._live.log(pod, container=container, lines=lines, max_bytes=max_bytes)
 
     def end_of_look(self) -> None:
         """Follow no more what the last looks have not read."""

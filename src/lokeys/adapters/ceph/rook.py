@@ -219,7 +219,7 @@ class RookSourcePort:
         deleting = at(user, "metadata", "deletionTimestamp") is not None
         message = ""
         if deleting or phase != "Ready" or observed != generation:
-            events = await events_of(self._cluster.api, self._ref, reason="ReconcileFailed")
+            events = await events_of(self._cluster.objects, self._ref, reason="ReconcileFailed")
             message = quotable(text_at(events[0], "message")) if events else ""
         return RookUser(
             phase=phase,

@@ -16,7 +16,6 @@ from lokeys.core.sensitive import Fingerprinter
 from lokeys.errors import Forbidden, LokeysError, NotFound, Transient, Waiting
 from lokeys.kube.client import Api
 from lokeys.kube.replies import NoSuchKind
-from lokeys.kube.resources import EVENT
 from lokeys.ports import Clock, Objects
 
 ALLOWED_NAMESPACES = "lokeys.dev/allowed-namespaces"
@@ -27,7 +26,7 @@ _QUERY = re.compile(r"\?[^\s\"'<>]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """One cluster: `objects` to read from (a cache, or live), `api` to act on."""
+    """One cluster: all is read from `objects` (a cache, or live); `api` is there to act."""
 
     objects: Objects
     api: Api
@@ -82,15 +81,13 @@ def _why(error: LokeysError) -> Why:
     return Why.GARBLED
 
 
-async def events_of(api: Api, ref: Ref, *, reason: str) -> list[Json]:
+async def events_of(objects: Objects, ref: Ref, *, reason: str) -> list[Json]:
     """Return the object's events of this reason, newest first; nothing where none can be read."""
-    chosen = {"involvedObject.kind": ref.kind, "involvedObject.name": ref.name, "reason": reason}
-    fields = ",".join(f"{name}={value}" for name, value in chosen.items())
     try:
-        listing = await api.list(EVENT, namespace=ref.namespace, fields=fields)
+        found = await objects.events(ref, reason=reason)
     except LokeysError:
         return []
-    return sorted(listing.items, key=last_seen, reverse=True)
+    return sorted(found, key=last_seen, reverse=True)
 
 
 def last_seen(event: Json) -> datetime:

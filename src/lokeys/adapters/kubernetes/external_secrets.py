@@ -141,7 +141,7 @@ class ExternalSecretPort:
         return ()
 
     async def _last_failure(self) -> str:
-        events = await events_of(self._cluster.api, self._ref, reason="UpdateFailed")
+        events = await events_of(self._cluster.objects, self._ref, reason="UpdateFailed")
         return quotable(text_at(events[0], "message")) if events else ""
 
     async def _target_owner(self, target: str) -> Ref | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lokeys.core.place import Ref
@@ -91,3 +91,24 @@ class LiveObjects:
             return [*(await self._api.list(resource, namespace=namespace, labels=labels)).items]
 
         return await as_served(kind, call)
+
+    async def events(self, about: Ref, *, reason: str) -> Sequence[Mapping[str, Any]]:
+        """Return the events of this reason about an object, in no order."""
+        chosen = {
+            "involvedObject.kind": about.kind,
+            "involvedObject.name": about.name,
+            "reason": reason,
+        }
+        fields = ",".join(f"{name}={value}" for name, value in chosen.items())
+        listing = await self._api.list(resources.EVENT, namespace=about.namespace, fields=fields)
+        return listing.items
+
+    async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
+        """Return the end of a container's log; raises BadInput where it has not started."""
+        return await self._api.log(
+            pod.name,
+            namespace=pod.namespace or "",
+            container=container,
+            tail_lines=lines,
+            limit_bytes=max_bytes,
+        )

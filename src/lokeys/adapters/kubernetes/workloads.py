@@ -255,7 +255,7 @@ class KubernetesWorkloads:
         return next((at for at in began if pod.started_at and at >= pod.started_at), None)
 
     async def _events(self, pod: PodState, reason: str) -> list[Json]:
-        events = await events_of(self._cluster.api, pod.ref, reason=reason)
+        events = await events_of(self._cluster.objects, pod.ref, reason=reason)
         return [event for event in events if text_at(event, "involvedObject", "uid") == pod.uid]
 
     def _state(self, member: _Member, pods: list[PodState]) -> WorkloadState:

@@ -79,12 +79,11 @@ class KubernetesLoki:
         try:
             found = await self._cluster.objects.get(pod.ref)
             spec = found.get("spec") or {}
-            text = await self._cluster.api.log(
-                pod.ref.name,
-                namespace=pod.ref.namespace or "",
+            text = await self._cluster.objects.log(
+                pod.ref,
                 container=text_at(loki_container(spec, self._workload(pod).container), "name"),
-                tail_lines=_LOG_LINES,
-                limit_bytes=_LOG_BYTES,
+                lines=_LOG_LINES,
+                max_bytes=_LOG_BYTES,
             )
         except BadInput:
             return ()  # a container that waits to start has no log

@@ -3,13 +3,14 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 
 from lokeys.adapters.kubernetes.cluster import Cluster
+from lokeys.adapters.kubernetes.objects import LiveObjects
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Fingerprinter, Sensitive
 from lokeys.errors import Forbidden, LokeysError, NotFound
@@ -22,44 +23,6 @@ CANARY_SECRET = "canary/secret+0000000000000000000000001"
 FINGERPRINTER = Fingerprinter(Sensitive(b"fingerprint key"), kept=True)
 
 Json = dict[str, Any]
-
-
-class FakeObjects:
-    """An `Objects` on dictionaries. `failing`: what must not be read, by reference or kind."""
-
-    def __init__(self, *objects: Json) -> None:
-        self.objects = list(objects)
-        self.failing: dict[Ref | str, LokeysError] = {}
-        self.read: list[str] = []
-
-    async def get(self, ref: Ref) -> Mapping[str, Any]:
-        self.read.append(str(ref))
-        self._fail(ref, ref.kind)
-        for obj in self.objects:
-            if ref_of(obj) == ref:
-                return obj
-        raise NotFound(f"{ref} does not exist")
-
-    async def list(
-        self, kind: str, *, namespace: str | None, labels: str | None = None
-    ) -> list[Mapping[str, Any]]:
-        self.read.append(f"{kind} in {namespace}")
-        self._fail(kind, f"list of {kind}")
-        return [
-            obj
-            for obj in self.objects
-            if obj["kind"] == kind
-            and namespace in (None, obj["metadata"].get("namespace"))
-            and matches(obj, labels)
-        ]
-
-    def forbid(self, what: Ref | str) -> None:
-        self.failing[what] = Forbidden(f"cannot read {what}: forbidden")
-
-    def _fail(self, *what: Ref | str) -> None:
-        for each in what:
-            if each in self.failing:
-                raise self.failing[each]
 
 
 class Server:
@@ -85,12 +48,60 @@ class Server:
         return self.refusal or httpx2.Response(200, json=body)
 
 
+class FakeObjects:
+    """An `Objects` on dictionaries; events and logs are read from `server`, as live ones are.
+
+    `failing`: what must not be read, by reference or kind.
+    """
+
+    def __init__(self, *objects: Json, server: Server | None = None) -> None:
+        self.objects = list(objects)
+        self.live = LiveObjects(api((server or Server()).answer))
+        self.failing: dict[Ref | str, LokeysError] = {}
+        self.read: list[str] = []
+
+    async def get(self, ref: Ref) -> Mapping[str, Any]:
+        self.read.append(str(ref))
+        self._fail(ref, ref.kind)
+        for obj in self.objects:
+            if ref_of(obj) == ref:
+                return obj
+        raise NotFound(f"{ref} does not exist")
+
+    async def list(
+        self, kind: str, *, namespace: str | None, labels: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        self.read.append(f"{kind} in {namespace}")
+        self._fail(kind, f"list of {kind}")
+        return [
+            obj
+            for obj in self.objects
+            if obj["kind"] == kind
+            and namespace in (None, obj["metadata"].get("namespace"))
+            and matches(obj, labels)
+        ]
+
+    async def events(self, about: Ref, *, reason: str) -> Sequence[Mapping[str, Any]]:
+        return await self.live.events(about, reason=reason)
+
+    async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
+        return await self.live.log(pod, container=container, lines=lines, max_bytes=max_bytes)
+
+    def forbid(self, what: Ref | str) -> None:
+        self.failing[what] = Forbidden(f"cannot read {what}: forbidden")
+
+    def _fail(self, *what: Ref | str) -> None:
+        for each in what:
+            if each in self.failing:
+                raise self.failing[each]
+
+
 def cluster(*objects: Json, server: Server | None = None) -> tuple[Cluster, FakeObjects]:
     """Return a cluster of these objects, and the objects to play with."""
-    fake = FakeObjects(*objects)
-    answer = (server or Server()).answer
+    server = server or Server()
+    fake = FakeObjects(*objects, server=server)
     return Cluster(
-        objects=fake, api=api(answer), fingerprinter=FINGERPRINTER, clock=lambda: NOW
+        objects=fake, api=api(server.answer), fingerprinter=FINGERPRINTER, clock=lambda: NOW
     ), fake
 
 

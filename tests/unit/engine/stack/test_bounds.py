@@ -2,7 +2,7 @@
 """What a stack names is read within bounds: a tenant may write all of it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lokeys.core.findings.finding import Finding
@@ -41,6 +41,12 @@ class Held:
         self, kind: str, *, namespace: str | None, labels: str | None = None
     ) -> list[Mapping[str, Any]]:
         raise AssertionError((kind, namespace, labels))
+
+    async def events(self, about: Ref, *, reason: str) -> Sequence[Mapping[str, Any]]:
+        raise AssertionError((about, reason))
+
+    async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
+        raise AssertionError((pod, container, lines, max_bytes))
 
 
 class Known(NamedTuple):
