@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lokeys.core.findings.catalogue import RULES
+from lokeys.core.findings.catalogue import RULES, explain
 from lokeys.core.findings.causes import CAUSES
 from lokeys.core.findings.finding import Remedy, Rule
 
@@ -46,6 +46,7 @@ def finding_pages() -> dict[Path, str]:
     """Return every page, and the list of them: where, and what must stand there."""
     made = {PAGES / f"{code}.md": "\n".join(_page(rule)) for code, rule in RULES.items()}
     made[PAGES / "README.md"] = "\n".join(_list())
+    made[PAGES / "causes.md"] = "\n".join(_causes())
     return made
 
 
@@ -57,6 +58,8 @@ def _page(rule: Rule) -> Iterator[str]:
         yield f"- Fault: `{rule.fault}`"
     if rule.cause:
         yield f"- Cause: `{rule.cause}`. {CAUSES[rule.cause]}"
+    for cause in rule.other_causes:
+        yield f"- {'Or cause' if rule.cause else 'Cause'}: `{cause}`. {CAUSES[cause]}"
     if rule.hop:
         yield f"- Hop: {rule.hop.value}"
     yield f"\n## What it means\n\n{rule.meaning}"
@@ -95,6 +98,7 @@ def _list() -> Iterator[str]:
     yield "# Findings\n"
     yield MADE
     yield "Every finding has a code that is never reused. `lokeys explain CODE` says the same."
+    yield "What each cause means, and which findings tell it: [causes](causes.md)."
     for prefix, name in _GROUPS.items():
         yield f"\n## {name}\n\n| Code | Severity | Cause or fault | Finding |"
         yield "| --- | --- | --- | --- |"
@@ -103,4 +107,16 @@ def _list() -> Iterator[str]:
                 word = rule.cause or rule.fault
                 cause = f"`{word}`" if word else ""
                 yield f"| [{code}]({code}.md) | {rule.severity.value} | {cause} | {_title(rule)} |"
+    yield ""
+
+
+def _causes() -> Iterator[str]:
+    yield "# Causes\n"
+    yield MADE
+    yield "A cause names what is wrong. `lokeys explain CAUSE` shows its findings.\n"
+    yield "| Cause | Meaning | Told by |"
+    yield "| --- | --- | --- |"
+    for cause, meaning in CAUSES.items():
+        told = ", ".join(f"[{rule.code}]({rule.code}.md)" for rule in explain(cause))
+        yield f"| `{cause}` | {meaning} | {told or 'no finding'} |"
     yield ""

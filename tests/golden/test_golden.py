@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,9 +16,11 @@ import yaml
 from builders import a_pod, look
 from golden.cases import Case, cases
 from lokeys.core.findings import catalogue
-from lokeys.core.findings.catalogue import RULES, explain
+from lokeys.core.findings.catalogue import RULES, delivery, explain, sources, vaults
 from lokeys.core.findings.causes import CAUSES
 from lokeys.core.findings.finding import Remedy, Rule, Severity
+from lokeys.core.route.checks.delivery import CAUSE_OF_WORDS
+from lokeys.core.route.checks.wording import BLANK, FLAW_CAUSES
 from lokeys.core.route.complaints import COMPLAINTS, Complaint
 from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.route.loki_log import complaints
@@ -89,9 +93,34 @@ def test_an_entry_says_all_that_it_should(rule: Rule) -> None:
     assert re.fullmatch(r"LK\d{4}", rule.code)
     assert all((rule.title, rule.message, rule.meaning, rule.why))
     assert rule.remedy or rule.severity is not Severity.ERROR
-    assert rule.cause is None or rule.cause in CAUSES
+    assert set(rule.causes) <= set(CAUSES)
+    assert len(set(rule.causes)) == len(rule.causes)
     assert explain(rule.code.lower()) == (rule,)
-    assert rule.cause is None or rule in explain(rule.cause.upper())
+    assert all(rule in explain(cause.upper()) for cause in rule.causes)
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.folder.name)
+def test_a_finding_tells_a_cause_that_its_rule_names(case: Case) -> None:
+    """What `explain` lists for a cause is all that can tell it."""
+    told: list[tuple[str, str]] = []
+
+    def keep(part: dict[str, Any]) -> dict[str, Any]:
+        if part.get("code") in RULES and part.get("cause"):
+            told.append((part["code"], part["cause"]))
+        return part
+
+    json.loads((case.folder / "expected.json").read_text(), object_hook=keep)
+    assert all(cause in RULES[code].causes for code, cause in told), told
+
+
+def test_rules_name_the_causes_of_the_tables_that_they_are_told_with() -> None:
+    """A flaw of a pair and the words of a failed refresh choose the cause of a finding."""
+    flaws = {cause for flaw, cause in FLAW_CAUSES.items() if flaw not in BLANK}
+    for rule in (sources.SOURCE_MALFORMED, vaults.VAULT_MALFORMED, delivery.SECRET_MALFORMED):
+        assert set(rule.causes) == flaws
+    blanks = {FLAW_CAUSES[flaw] for flaw in BLANK}
+    assert set(vaults.VAULT_VALUE_EMPTY.causes) == set(delivery.SECRET_BLANK.causes) == blanks
+    assert set(delivery.DELIVERY_FAILS.causes) == {cause for _, cause in CAUSE_OF_WORDS}
 
 
 def test_nobody_explains_what_there_is_not() -> None:

@@ -303,6 +303,13 @@ def reason_lines(reason: str, meaning: str, *, width: int) -> Iterator[Line]:
     yield from _labelled("means", [meaning], width=width)
 
 
+def cause_lines(cause: str, meaning: str, rules: Sequence[Rule], *, width: int) -> Iterator[Line]:
+    """Yield what a cause means, and which findings tell it."""
+    yield from reason_lines(cause, meaning, width=width)
+    told = ", ".join(rule.code for rule in rules) or "no finding of lokeys tells this cause"
+    yield from _labelled("told by", [told], width=width)
+
+
 def rule_lines(rule: Rule, *, width: int) -> Iterator[Line]:
     """Yield what a finding means, why it matters and what mends it."""
     cause = f"  {rule.cause}" if rule.cause else ""

@@ -19,6 +19,7 @@ from lokeys.cli.main import run
 from lokeys.cli.output import Printer, flowing
 from lokeys.cli.session import Session
 from lokeys.core.findings.catalogue import RULES
+from lokeys.core.findings.causes import CAUSES
 from lokeys.core.findings.reasons import REASONS
 from lokeys.core.rbac import Account, RouteFacts, route_roles
 from lokeys.core.route.plan import Policy
@@ -299,6 +300,32 @@ def test_a_degraded_stacks_reason_is_explained(
         run(["explain", reason])
     assert not ended.value.code
     assert said in capsys.readouterr().out
+
+
+def explained(word: str, capsys: pytest.CaptureFixture[str], *, output: str = "people") -> str:
+    """Return what `explain` prints of a word."""
+    with pytest.raises(SystemExit) as ended:
+        run(["explain", word, "-o", output])
+    assert not ended.value.code
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_cause_is_explained_with_all_findings_that_tell_it(
+    cause: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its name and as a condition's reason: its sentence, then each finding, or that none is."""
+    codes = [code for code, rule in RULES.items() if cause in rule.causes]
+    as_reason = "".join(part.capitalize() for part in cause.split("_"))
+    read = json.loads(explained(cause, capsys, output="json"))
+    assert (read["cause"], read["meaning"]) == (cause, CAUSES[cause])
+    assert [rule["code"] for rule in read["rules"]] == codes
+    assert all(cause in (rule["cause"], *rule["otherCauses"]) for rule in read["rules"])
+    for word in (cause, as_reason):
+        words = " ".join(explained(word, capsys).split())
+        told = ", ".join(codes) or "no finding of lokeys tells this cause"
+        assert words.startswith(f"{cause} means {CAUSES[cause]} told by {told}")
+        assert all(f"{code} {RULES[code].severity.value}" in words for code in codes)
 
 
 @pytest.mark.parametrize("code", RULES)

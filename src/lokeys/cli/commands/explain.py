@@ -12,6 +12,7 @@ from lokeys.cli import screens
 from lokeys.cli.options import Command, options_of
 from lokeys.cli.output import Printer
 from lokeys.core.findings.catalogue import RULES, explain
+from lokeys.core.findings.causes import CAUSES
 from lokeys.core.findings.reasons import REASONS
 from lokeys.core.findings.report import explanation
 from lokeys.core.operate.reasons import codes_of, place_of
@@ -25,24 +26,34 @@ def command(ctx: click.Context, word: str) -> int:
     """Say what a finding means, why it matters and how to mend it.
 
     Takes a code (LK0401), a cause (vault_behind_source) or a condition's reason
-    (VaultBehindSource, CredentialsRefused).
+    (VaultBehindSource, CredentialsRefused). Of a cause it says what it means and shows
+    every finding that tells it.
     """
     options = options_of(ctx)
-    rules = explain(word) or explain(_snake(word)) or tuple(RULES[code] for code in codes_of(word))
-    meaning = REASONS.get(word) or _meaning_of_place(word)
+    cause = _cause(word)
+    rules = explain(cause or word) or tuple(RULES[code] for code in codes_of(word))
+    meaning = CAUSES[cause] if cause else REASONS.get(word) or _meaning_of_place(word)
     if not rules and meaning is None:
         raise BadInput(f"there is no finding `{word}`", hint=_near(word))
     printer = Printer(no_color=options.no_color)
     if options.output == "json":
-        printer.json(explanation(rules, meaning=meaning))
+        printer.json(explanation(rules, cause=cause, meaning=meaning))
         return 0
-    if meaning is not None:
-        printer.lines(screens.reason_lines(word, meaning, width=printer.width))
-    for number, rule in enumerate(rules):
+    blocks = [screens.rule_lines(rule, width=printer.width) for rule in rules]
+    if cause:
+        blocks.insert(0, screens.cause_lines(cause, CAUSES[cause], rules, width=printer.width))
+    elif meaning is not None:
+        blocks.insert(0, screens.reason_lines(word, meaning, width=printer.width))
+    for number, lines in enumerate(blocks):
         if number:
             printer.lines([screens.BLANK])
-        printer.lines(screens.rule_lines(rule, width=printer.width))
+        printer.lines(lines)
     return 0
+
+
+def _cause(word: str) -> str | None:
+    letters = word.replace("_", "").lower()  # a reason has no underscores: K8sSecretMissing
+    return next((name for name in CAUSES if name.replace("_", "") == letters), None)
 
 
 def _meaning_of_place(reason: str) -> str | None:
@@ -55,7 +66,7 @@ def _snake(word: str) -> str:
 
 
 def _near(word: str) -> str:
-    names = [*RULES, *{rule.cause for rule in RULES.values() if rule.cause}]
+    names = [*RULES, *CAUSES]
     near = [*get_close_matches(word.upper(), names), *get_close_matches(_snake(word), names)]
     if near:
         return f"did you mean {' or '.join(dict.fromkeys(near))}?"

@@ -131,7 +131,8 @@ class Rule:
     """A catalogue entry: one code, one fault, one way to say it.
 
     `title`, `message` and the remedies are templates filled from the arguments of `at`.
-    `meaning` and `why` are for `lokeys explain` and the docs.
+    `meaning` and `why` are for `lokeys explain` and the docs. `other_causes` are those that `at`
+    may be given in place of `cause`.
     """
 
     code: str
@@ -145,6 +146,12 @@ class Rule:
     hop: Hop | None = None
     rank: int = 50
     fault: str | None = None
+    other_causes: tuple[str, ...] = ()
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Return every cause that a finding of this rule may tell."""
+        return (self.cause, *self.other_causes) if self.cause else self.other_causes
 
     def at(  # noqa: PLR0913 - a finding has many facets, all named at the call
         self,

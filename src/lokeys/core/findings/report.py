@@ -85,15 +85,19 @@ def _link(link: Link) -> dict[str, Any]:
     return told | ({"account": link.account} if link.account else {})
 
 
-def explanation(rules: Sequence[Rule], *, meaning: str | None = None) -> dict[str, Any]:
-    """Return what `explain` says of some rules, or of a reason that is no finding's."""
+def explanation(
+    rules: Sequence[Rule], *, cause: str | None = None, meaning: str | None = None
+) -> dict[str, Any]:
+    """Return what `explain` says of a code, or of a cause or a reason with its rules."""
     return report(
         "Explanation",
+        cause=cause,
         meaning=meaning,
         rules=[
             {
                 "code": rule.code,
                 "cause": rule.cause,
+                "otherCauses": list(rule.other_causes),
                 "severity": rule.severity.value,
                 "title": readable(rule.title),
                 "meaning": rule.meaning,

@@ -47,4 +47,4 @@ def explain(word: str) -> tuple[Rule, ...]:
     rule = RULES.get(word.upper())
     if rule:
         return (rule,)
-    return tuple(rule for rule in RULES.values() if rule.cause == word.lower())
+    return tuple(rule for rule in RULES.values() if word.lower() in rule.causes)

@@ -8,12 +8,21 @@ from lokeys.core.place import Hop
 
 
 def _rule(  # noqa: PLR0913 - one line a fact reads best
-    code: str, cause: str, title: str, *, meaning: str, why: str, fix: str, rank: int
+    code: str,
+    cause: str,
+    title: str,
+    *,
+    meaning: str,
+    why: str,
+    fix: str,
+    rank: int,
+    other_causes: tuple[str, ...] = (),
 ) -> Rule:
     return Rule(
         code=code,
         severity=Severity.ERROR,
         cause=cause,
+        other_causes=other_causes,
         title=title,
         message="{place}: " + title + "{detail}",
         meaning=meaning,
@@ -50,6 +59,7 @@ ACCESS_DENIED = _rule(
     why="Loki needs all four: without delete, retention and compaction fail later.",
     fix="allow s3:ListBucket on the bucket and Get, Put and DeleteObject on its objects",
     rank=42,
+    other_causes=("bucket_policy_explicit_deny", "kms_permission_denied"),
 )
 BUCKET_NOT_FOUND = _rule(
     "LK0804",

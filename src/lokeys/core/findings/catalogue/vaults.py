@@ -184,6 +184,7 @@ VAULT_MALFORMED = Rule(
     code="LK0414",
     severity=Severity.ERROR,
     cause="secret_trailing_newline",
+    other_causes=("access_key_unknown", "secret_key_mismatch"),
     title="the vault's pair is malformed: {flaw}",
     message="in {place} {flaw}",
     meaning="The value has characters that no key has: most often a newline that was pasted.",
