@@ -7,7 +7,7 @@ import os
 import signal
 from typing import NoReturn
 
-INTERRUPTED = 130
+from lokeys.exit_codes import ExitCode
 
 
 def main() -> None:
@@ -20,7 +20,8 @@ def main() -> None:
 
 
 def _end(*_: object) -> NoReturn:
-    os._exit(INTERRUPTED)  # nothing has begun, or all is over: there is nothing to give back
+    # Nothing has begun, or all is over: there is nothing to give back.
+    os._exit(ExitCode.INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from lokeys.core.trust.tries.identity import SESSION
 from lokeys.core.trust.tries.verification import Verification, in_order
 from lokeys.engine.stack.verify import try_key
 from lokeys.errors import BadInput, NotFound
+from lokeys.exit_codes import ExitCode
 from lokeys.ports import Clouds, Objects
 
 MAX_BYTES = 64 * 1024
@@ -197,13 +198,20 @@ async def probe_given(  # noqa: PLR0913 - what a try of given credentials hangs 
             printer.json(probe_report(None, [], findings))
         else:
             printer.lines(screens.findings_lines(findings, width=printer.width))
-        return 3
+        return ExitCode.FINDINGS
     ca_bundle = _content(given.ca_file).decode(errors="replace") if given.ca_file else None
     way, links = await try_key(
         clouds, reading.storage, secret, ca_bundle=ca_bundle, owner=f"{given.type.value} probe"
     )
     tried = Verification(account="", links=in_order(links, expected=way))
     return _show(tried, printer, options)
+
+
+_EXIT_CODES = {
+    True: ExitCode.NOTHING_TO_REPORT,
+    False: ExitCode.FINDINGS,
+    None: ExitCode.INCOMPLETE,
+}
 
 
 def _show(tried: Verification, printer: Printer, options: Options) -> int:
@@ -214,4 +222,4 @@ def _show(tried: Verification, printer: Printer, options: Options) -> int:
         broken = tried.first_broken
         if broken is not None and broken.cause:
             printer.talk((f"more: lokeys explain {broken.cause}", ""))
-    return {True: 0, False: 3, None: 5}[tried.verified]
+    return _EXIT_CODES[tried.verified]

@@ -21,6 +21,7 @@ from lokeys.cli.options import common_options, options_of
 from lokeys.cli.output import Printer, ReaderLeft
 from lokeys.cli.streams import have_streams, silence, unwritten
 from lokeys.errors import BadInput, Forbidden, LokeysError, NotFound, Unreachable
+from lokeys.exit_codes import ExitCode
 
 COMMANDS = {
     "validate": "find every fault of the storage credentials in manifests; asks no cluster",
@@ -38,7 +39,6 @@ COMMANDS = {
     "operator": "run the controller",
     "demo": "play the whole story on this machine, with nothing installed",
 }
-TOOL_FAILED, BAD_INPUT, INCOMPLETE, INTERRUPTED = 1, 2, 5, 130
 
 
 class Lokeys(click.Group):
@@ -90,7 +90,7 @@ def lokeys(ctx: click.Context) -> int:
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
-    return 0
+    return ExitCode.NOTHING_TO_REPORT
 
 
 def run(argv: Sequence[str] | None = None) -> None:
@@ -107,18 +107,18 @@ def _guarded(argv: list[str]) -> int:
         _take_signals()
         result = lokeys.main(argv, prog_name=_prog_name(sys.argv[0]), standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except ReaderLeft:
         silence(sys.stdout)
-        return 0
+        return ExitCode.NOTHING_TO_REPORT
     except click.ClickException as exc:
         _say(_lowered(exc.format_message()), _usage_hint(exc))
-        return BAD_INPUT
+        return ExitCode.BAD_INPUT
     except Exception as exc:  # the very top: nobody is to see a traceback unasked
         if traceback:
             raise
         return _told(exc)
-    return result if isinstance(result, int) else 0
+    return result if isinstance(result, int) else ExitCode.NOTHING_TO_REPORT
 
 
 def _take_signals() -> None:
@@ -143,22 +143,22 @@ def _told(exc: BaseException) -> int:
         exc = exc.exceptions[0]
     if isinstance(exc, OSError) and (said := unwritten()):
         _say(said, None)
-        return TOOL_FAILED
+        return ExitCode.TOOL_FAILED
     if not isinstance(exc, LokeysError):
         _say(f"lokeys itself failed: {type(exc).__name__}", "run it again with -vv, and report it")
-        return TOOL_FAILED
+        return ExitCode.TOOL_FAILED
     _say(str(exc), exc.hint if isinstance(exc, BadInput) else None)
     return code_of(exc)
 
 
-def code_of(error: LokeysError) -> int:
+def code_of(error: LokeysError) -> ExitCode:
     """Return the exit code of an error: what cannot be read is a gap, not a failure."""
     match error:
         case BadInput() | NotFound():
-            return BAD_INPUT
+            return ExitCode.BAD_INPUT
         case Unreachable() | Forbidden():
-            return INCOMPLETE
-    return TOOL_FAILED
+            return ExitCode.INCOMPLETE
+    return ExitCode.TOOL_FAILED
 
 
 def _say(message: str, hint: str | None) -> None:
@@ -190,14 +190,14 @@ def _leave(code: int) -> None:
         silence(sys.stdout)
     except OSError:
         _say(str(unwritten()), None)
-        code = TOOL_FAILED
+        code = ExitCode.TOOL_FAILED
     sys.exit(code)
 
 
 def _end_at_once_on_ctrl_c() -> None:
     # The interpreter's own end takes its time, too; nothing is left to be cleaned up.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+        signal.signal(signal.SIGINT, lambda *_: os._exit(ExitCode.INTERRUPTED))
 
 
 __all__ = ["code_of", "lokeys", "options_of", "run"]

@@ -27,6 +27,7 @@ from lokeys.core.trust.tries.identity import accounts_to_try
 from lokeys.core.trust.tries.verification import LinkName, Verification
 from lokeys.engine.stack.gather import storage_of
 from lokeys.errors import BadInput, NotFound
+from lokeys.exit_codes import ExitCode
 from lokeys.ports import Objects
 
 
@@ -99,7 +100,7 @@ def _unsound(session: Session, findings: Sequence[Finding]) -> int:
         session.printer.json(probe_report(None, links, heeded))
     else:
         session.printer.lines(screens.findings_lines(heeded, width=session.printer.width))
-    return 3
+    return ExitCode.FINDINGS
 
 
 def show(

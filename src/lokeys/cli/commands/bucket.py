@@ -16,9 +16,9 @@ from lokeys.core.findings.report import report
 from lokeys.core.route.model import RouteSpec, source_ref
 from lokeys.core.sensitive import KeyPair
 from lokeys.errors import BadInput, NeedsHuman, Unreachable
+from lokeys.exit_codes import ExitCode
 from lokeys.ports import RoutePorts
 
-FINDINGS = 3
 NEW_KEY_TAKES_S = 30
 
 
@@ -67,7 +67,7 @@ async def show(
         pair = await _pair(chosen.spec, ports)
         found = _Found(pair=pair, exists=await ports.store.bucket_exists(pair))
     _show(session, chosen.spec, found, reveal=reveal)
-    return 0 if found.exists else FINDINGS
+    return ExitCode.NOTHING_TO_REPORT if found.exists else ExitCode.FINDINGS
 
 
 async def _ensure(session: Session, spec: RouteSpec, ports: RoutePorts) -> _Found:

@@ -23,9 +23,9 @@ from lokeys.cli.screens import BLANK
 from lokeys.cli.session import Session, opened
 from lokeys.demo import story
 from lokeys.demo.manifests import MONITORING
+from lokeys.exit_codes import ExitCode
 
 PAUSE_S = 2.0
-INTERRUPTED = 130
 _MARK, _NAME = 6, 14
 
 
@@ -53,7 +53,7 @@ def command(ctx: click.Context, fast: bool, behind_rook: bool) -> int:
             ending = asyncio.run(story.play(stage, behind_rook=behind_rook))
     except KeyboardInterrupt:
         printer.talk(("\ninterrupted: everything is stopped, and nothing stays", ""))
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     if as_json:
         printer.json(ending.document)
     for missing in ending.missing:

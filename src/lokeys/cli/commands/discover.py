@@ -18,8 +18,7 @@ from lokeys.core.route.resource.render import render
 from lokeys.core.text.yaml import commented
 from lokeys.engine.discover.route import Discoverer, settled
 from lokeys.errors import BadInput, NotFound, NotReadable
-
-INCOMPLETE = 5
+from lokeys.exit_codes import ExitCode
 
 
 @click.command("discover", cls=ManifestCommand)
@@ -54,7 +53,7 @@ async def discover(session: Session, word: str | None) -> int:
     for each in found:
         await _ask_owners(session, each)
     told = bool(found) and not discoverer.gaps and not any(each.blanks for each in found)
-    return 0 if told else INCOMPLETE
+    return ExitCode.NOTHING_TO_REPORT if told else ExitCode.INCOMPLETE
 
 
 async def _ask_owners(session: Session, found: Discovered) -> None:

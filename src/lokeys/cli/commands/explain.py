@@ -17,6 +17,7 @@ from lokeys.core.findings.reasons import REASONS
 from lokeys.core.findings.report import explanation
 from lokeys.core.operate.reasons import codes_of, place_of
 from lokeys.errors import BadInput
+from lokeys.exit_codes import ExitCode
 
 
 @click.command("explain", cls=Command)
@@ -38,7 +39,7 @@ def command(ctx: click.Context, word: str) -> int:
     printer = Printer(no_color=options.no_color)
     if options.output == "json":
         printer.json(explanation(rules, cause=cause, meaning=meaning))
-        return 0
+        return ExitCode.NOTHING_TO_REPORT
     blocks = [screens.rule_lines(rule, width=printer.width) for rule in rules]
     if cause:
         blocks.insert(0, screens.cause_lines(cause, CAUSES[cause], rules, width=printer.width))
@@ -48,7 +49,7 @@ def command(ctx: click.Context, word: str) -> int:
         if number:
             printer.lines([screens.BLANK])
         printer.lines(lines)
-    return 0
+    return ExitCode.NOTHING_TO_REPORT
 
 
 def _cause(word: str) -> str | None:

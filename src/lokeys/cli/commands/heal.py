@@ -30,13 +30,13 @@ from lokeys.engine.route.act import Executor
 from lokeys.engine.route.heal import Done, Ending, Healing, Listener, Patience, heal
 from lokeys.engine.route.look import Look, LookOptions, Lookout
 from lokeys.errors import BadInput, Forbidden, LokeysError, Unreachable
+from lokeys.exit_codes import ExitCode
 
-FINDINGS, INCOMPLETE, TIMED_OUT = 3, 5, 124
 _EXIT_CODES = {
-    Ending.PROVED: 0,
-    Ending.ONE_STEP: 0,
-    Ending.STALLED: FINDINGS,
-    Ending.TIMED_OUT: TIMED_OUT,
+    Ending.PROVED: ExitCode.NOTHING_TO_REPORT,
+    Ending.ONE_STEP: ExitCode.NOTHING_TO_REPORT,
+    Ending.STALLED: ExitCode.FINDINGS,
+    Ending.TIMED_OUT: ExitCode.TIMED_OUT,
 }
 _PROOFS = {
     Proof.BY_LOKI: "proved by Loki's own storage requests",
@@ -237,8 +237,8 @@ def _show_plan(session: Session, chosen: NamedRoute, look: Look) -> int:
             session.printer.talk((f"not read: {gap}", "warning"))
     blind = not plan.acts and plan.stalled is None and not look.diagnosis.complete
     if blind or plan.hopeless is not None:
-        return INCOMPLETE
-    return 0 if plan.settled else FINDINGS
+        return ExitCode.INCOMPLETE
+    return ExitCode.NOTHING_TO_REPORT if plan.settled else ExitCode.FINDINGS
 
 
 def _show_outcome(
@@ -246,7 +246,7 @@ def _show_outcome(
 ) -> int:
     look, ending = healing.look, healing.ending
     if look is None or ending is None:
-        return FINDINGS
+        return ExitCode.FINDINGS
     if session.options.output == "json":
         _print_report(session, chosen, healing, ending=ending.value)
     else:

@@ -22,8 +22,8 @@ from lokeys.core.trust.fetched import Kind
 from lokeys.core.trust.printed.report import iam_report, missing_lines, script
 from lokeys.core.trust.printed.shell import Prerequisites
 from lokeys.errors import BadInput
+from lokeys.exit_codes import ExitCode
 
-INVALID = 3
 _FLAG = "--create-provider"
 _COMMON = {
     "--name": ("STACK", "The LokiStack, where no cluster and no manifest is to be asked."),
@@ -253,7 +253,7 @@ def _refused(printer: Printer, faults: Sequence[Finding]) -> int:
         for line in screens.finding_lines(fault, width=printer.width):
             printer.talk(*line)
     printer.error("nothing is printed", "lokeys validate says all of it, with its place")
-    return INVALID
+    return ExitCode.FINDINGS
 
 
 def _show(

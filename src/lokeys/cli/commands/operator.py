@@ -14,6 +14,7 @@ import click
 from lokeys.cli.operator_environment import from_environment, images_from
 from lokeys.cli.options import Command, options_of
 from lokeys.core.place import is_namespace
+from lokeys.exit_codes import ExitCode
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.kubeconfig_fields import is_host
 from lokeys.operator.main import Settings, run
@@ -141,4 +142,4 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
         ),
     )
     asyncio.run(run(settings))
-    return 0
+    return ExitCode.NOTHING_TO_REPORT

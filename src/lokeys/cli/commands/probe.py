@@ -23,8 +23,8 @@ from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.stack.storage.model import StorageType
 from lokeys.engine.route.look import Look
+from lokeys.exit_codes import ExitCode
 
-FINDINGS, INCOMPLETE = 3, 5
 CALLS = ("put", "get", "list", "delete")
 
 
@@ -205,9 +205,10 @@ async def probe(session: Session, name: str | None, file: str | None) -> int:
         session.printer.lines([((chosen.spec.route, "strong"),)])
         session.printer.lines(screens.link_lines(links, width=session.printer.width))
     if any(link.ok is False for link in links):
-        return FINDINGS
+        return ExitCode.FINDINGS
     open_links = any(link.untried for link in links)
-    return INCOMPLETE if open_links or not look.diagnosis.complete else 0
+    whole = not open_links and look.diagnosis.complete
+    return ExitCode.NOTHING_TO_REPORT if whole else ExitCode.INCOMPLETE
 
 
 def links_of(look: Look) -> Iterator[Link]:

@@ -30,6 +30,7 @@ from lokeys.core.rbac import (
 from lokeys.core.route.model import RookSource, RouteSpec
 from lokeys.core.text.yaml import commented
 from lokeys.errors import Forbidden, LokeysError
+from lokeys.exit_codes import ExitCode
 
 STACK = "stack"
 
@@ -111,7 +112,7 @@ def _grant_stack(options: Options, asked: StackRightsOptions, account: Account) 
             stack = await stack_from_cluster(session, asked.name or "")
             roles = stack_roles(stack, wish=asked.wish, account=account)
             show(session.printer, session.options, roles)
-            return 0
+            return ExitCode.NOTHING_TO_REPORT
 
         return run_session(options, named)
     if asked.file is None:
@@ -122,7 +123,7 @@ def _grant_stack(options: Options, asked: StackRightsOptions, account: Account) 
         )
         roles = stack_roles(stack, wish=asked.wish, account=account)
     show(Printer(no_color=options.no_color), options, roles)
-    return 0
+    return ExitCode.NOTHING_TO_REPORT
 
 
 async def grant(session: Session, name: str | None, file: str | None, *, account: Account) -> int:
@@ -133,7 +134,7 @@ async def grant(session: Session, name: str | None, file: str | None, *, account
     show(session.printer, session.options, roles)
     for missing in unnamed(chosen.spec, known=known):
         session.printer.talk((f"left out: {missing}", "warning"))
-    return 0
+    return ExitCode.NOTHING_TO_REPORT
 
 
 def show(printer: Printer, options: Options, roles: list[dict[str, Any]]) -> None:

@@ -30,8 +30,8 @@ from lokeys.core.stack.validation.stacks import StackView
 from lokeys.core.text.yaml import documents
 from lokeys.core.validation.validate import Validation, validate
 from lokeys.errors import BadInput
+from lokeys.exit_codes import ExitCode
 
-INVALID = DIFFERS = 3
 KEY_BYTES = 32
 MAX_KEY_BYTES = 4096
 
@@ -108,13 +108,13 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     faults = (*in_the_way(given.validation), *_ambiguous(given))
     if faults:
         _refuse(printer, faults)
-        return INVALID
+        return ExitCode.FINDINGS
     wanted = [Group(group) for group in groups]
     stacks = (only(found, wanted) for found in _rendered(given, printer))
     if against is not None:
         return _differs(printer, options, stacks, against=against, groups=groups)
     show(printer, options, stacks)
-    return 0
+    return ExitCode.NOTHING_TO_REPORT
 
 
 def _differs(
@@ -133,7 +133,7 @@ def _differs(
     lines = diff(rendered, against, options=options, groups=groups)
     for line in lines:
         printer.text(line)
-    return DIFFERS if lines else 0
+    return ExitCode.FINDINGS if lines else ExitCode.NOTHING_TO_REPORT
 
 
 def _given(

@@ -15,6 +15,7 @@ from lokeys.cli.session import Session, run_session
 from lokeys.core.findings.report import report
 from lokeys.core.kubernetes.json_fields import at, mappings_at, text_at
 from lokeys.errors import BadInput
+from lokeys.exit_codes import ExitCode
 from lokeys.kube.replies import NoSuchKind
 
 CONDITIONS = ("Ready", "InSync", "Verified", "Stalled", "Rotating")
@@ -43,11 +44,11 @@ async def listing(session: Session, *, everywhere: bool) -> int:
     rows = [_row(item) for item in sorted(found, key=_name)]
     if session.options.output == "json":
         session.printer.json(report("RouteList", routes=rows))
-        return 0
+        return ExitCode.NOTHING_TO_REPORT
     session.printer.lines(_lines(rows))
     if not rows:
         session.printer.talk(("no StorageCredential; lokeys discover prints one", ""))
-    return 0
+    return ExitCode.NOTHING_TO_REPORT
 
 
 def _name(item: Mapping[str, Any]) -> tuple[str, str]:

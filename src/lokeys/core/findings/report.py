@@ -18,6 +18,7 @@ from lokeys.core.findings.finding import (
     readable_remedy,
     remedy_to_json,
 )
+from lokeys.exit_codes import ExitCode
 
 if TYPE_CHECKING:  # what judges manifests alone starts without routes and plans
     from lokeys.core.findings.link import Link
@@ -61,11 +62,11 @@ def heeded(findings: Iterable[Finding], ignored: Sequence[Ignore]) -> tuple[Find
     return ranked(by_id.values())
 
 
-def exit_code(findings: Iterable[Finding], *, complete: bool, fail_on: Severity) -> int:
-    """Return 3 for findings at or above the threshold, 5 for a gap, else 0."""
+def exit_code(findings: Iterable[Finding], *, complete: bool, fail_on: Severity) -> ExitCode:
+    """Return the exit code for findings at or above the threshold, for a gap, or for neither."""
     if any(at_or_above(finding.severity, fail_on) for finding in findings):
-        return 3
-    return 0 if complete else 5
+        return ExitCode.FINDINGS
+    return ExitCode.NOTHING_TO_REPORT if complete else ExitCode.INCOMPLETE
 
 
 def probe_report(

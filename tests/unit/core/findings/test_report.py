@@ -11,6 +11,7 @@ from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.findings.report import Ignore, exit_code, explanation, heeded, ignore_of
 from lokeys.core.place import Ref
 from lokeys.core.route.report import StepView, heal_report
+from lokeys.exit_codes import ExitCode
 
 
 def finding(severity: Severity = Severity.ERROR, place: Ref | None = None) -> Finding:
@@ -123,3 +124,16 @@ def test_a_step_says_whether_it_was_done() -> None:
 def test_what_to_ignore_is_read_from_a_word(word: str, expected: Ignore) -> None:
     """A code, alone or at one object."""
     assert ignore_of(word) == expected
+
+
+def test_exit_codes_keep_their_numbers() -> None:
+    """Scripts compare them: each number is a promise."""
+    assert {code.name: code.value for code in ExitCode} == {
+        "NOTHING_TO_REPORT": 0,
+        "TOOL_FAILED": 1,
+        "BAD_INPUT": 2,
+        "FINDINGS": 3,
+        "INCOMPLETE": 5,
+        "TIMED_OUT": 124,
+        "INTERRUPTED": 130,
+    }
