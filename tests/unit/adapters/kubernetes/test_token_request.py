@@ -13,7 +13,7 @@ from lokeys.adapters.kubernetes.token_request import TokenRequests
 from lokeys.core.place import Ref
 from lokeys.errors import Forbidden, LokeysError, NeedsHuman, NotReadable, Transient
 from lokeys.ports import IssuedToken
-from unit.core.trust.test_claims import token_of
+from unit.core.trust.tries.test_claims import token_of
 from unit.kube.scripted import answers, status, url_of
 
 ISSUER = "https://oidc.example.com"
