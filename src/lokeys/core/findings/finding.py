@@ -136,12 +136,12 @@ class Rule:
     """
 
     code: str
-    severity: Severity
-    cause: str | None
     title: str
     message: str
     meaning: str
     why: str
+    severity: Severity = Severity.ERROR
+    cause: str | None = None
     remedy: tuple[Remedy, ...] = ()
     hop: Hop | None = None
     rank: int = 50

@@ -9,7 +9,6 @@ from lokeys.core.text.shell import command
 RULERS_ACCOUNT_CHANGES = Rule(
     code="LK0240",
     severity=Severity.WARNING,
-    cause=None,
     title="the ruler gets another service account",
     message="{place}: the ruler has run as `{former}` so far and will run as `{account}`; its "
     "tokens are then for system:serviceaccount:{namespace}:{account}",

@@ -14,7 +14,6 @@ _HEAL = Remedy(
 
 SECRET_BEHIND_VAULT = Rule(
     code="LK0501",
-    severity=Severity.ERROR,
     cause="secret_behind_vault",
     title="the Secret is older than the vault",
     message="{place} still holds the key from before the vault changed",
@@ -26,7 +25,6 @@ SECRET_BEHIND_VAULT = Rule(
 )
 SECRET_PAIR_TORN = Rule(
     code="LK0502",
-    severity=Severity.ERROR,
     cause="secret_pair_torn",
     title="the Secret's id and secret belong to different keys",
     message="{place} holds the id of one key and the secret of another",
@@ -38,7 +36,6 @@ SECRET_PAIR_TORN = Rule(
 )
 SECRET_CANNOT_REFRESH = Rule(
     code="LK0503",
-    severity=Severity.ERROR,
     cause="secret_cannot_refresh",
     title="the ExternalSecret never reads again",
     message="{place} says Ready and keeps the old key: {detail}",
@@ -50,7 +47,6 @@ SECRET_CANNOT_REFRESH = Rule(
 )
 ESO_STOPPED_BY_BAD_INTERVAL = Rule(
     code="LK0504",
-    severity=Severity.ERROR,
     cause="eso_stopped_by_bad_interval",
     title="one bad interval stops every ExternalSecret in the cluster",
     message="{place} has a refreshInterval that does not parse ({detail}): External Secrets "
@@ -71,7 +67,6 @@ ESO_STOPPED_BY_BAD_INTERVAL = Rule(
 )
 ESO_STORE_NOT_READY = Rule(
     code="LK0505",
-    severity=Severity.ERROR,
     cause="eso_store_not_ready",
     title="the SecretStore is not ready",
     message="{place} is not ready: {detail}",
@@ -93,7 +88,6 @@ ESO_STORE_NOT_READY = Rule(
 )
 ESO_TARGET_OWNED_BY_OTHER = Rule(
     code="LK0506",
-    severity=Severity.ERROR,
     cause="eso_target_owned_by_other",
     title="another ExternalSecret owns the Secret",
     message="{place} belongs to {owner}; this route's ExternalSecret cannot write it",
@@ -105,7 +99,6 @@ ESO_TARGET_OWNED_BY_OTHER = Rule(
 )
 SECRET_MISSING = Rule(
     code="LK0507",
-    severity=Severity.ERROR,
     cause="k8s_secret_missing",
     title="the Secret that Loki reads does not exist",
     message="{place} does not exist{detail}",
@@ -117,8 +110,6 @@ SECRET_MISSING = Rule(
 )
 DELIVERY_FAILS = Rule(
     code="LK0508",
-    severity=Severity.ERROR,
-    cause=None,
     other_causes=(
         "eso_store_not_ready",
         "eso_target_owned_by_other",
@@ -145,7 +136,6 @@ DELIVERY_FAILS = Rule(
 )
 DELIVERY_MISSING = Rule(
     code="LK0509",
-    severity=Severity.ERROR,
     cause="externalsecret_missing",
     title="the ExternalSecret does not exist",
     message="{place} does not exist, so nothing delivers the key",
@@ -157,7 +147,6 @@ DELIVERY_MISSING = Rule(
 )
 SECRET_MALFORMED = Rule(
     code="LK0510",
-    severity=Severity.ERROR,
     cause="secret_trailing_newline",
     other_causes=("access_key_unknown", "secret_key_mismatch"),
     title="the Secret's pair is malformed: {flaw}",
@@ -170,7 +159,6 @@ SECRET_MALFORMED = Rule(
 )
 SECRET_BLANK = Rule(
     code="LK0511",
-    severity=Severity.ERROR,
     cause="vault_value_empty",
     title="the Secret was delivered with an empty value",
     message="in {place} {flaw}",
@@ -182,7 +170,6 @@ SECRET_BLANK = Rule(
 )
 SECRET_BEHIND_SOURCE = Rule(
     code="LK0512",
-    severity=Severity.ERROR,
     cause="secret_behind_source",
     title="the Secret holds another key than the source",
     message="{place} does not hold the source's key{detail}",

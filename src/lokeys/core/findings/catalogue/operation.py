@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from lokeys.core.findings.finding import Remedy, Rule, Severity
+from lokeys.core.findings.finding import Remedy, Rule
 from lokeys.core.text.shell import Json, command
 
 IMMUTABLE_FIELD = Rule(
     code="LK0220",
-    severity=Severity.ERROR,
-    cause=None,
     fault="immutable_field",
     title="a field cannot be changed once it is there",
     message="{place}: `{field}` cannot be changed on a live object; everything else is kept right",
@@ -28,8 +26,6 @@ IMMUTABLE_FIELD = Rule(
 )
 CREDENTIALS_REFUSED = Rule(
     code="LK0221",
-    severity=Severity.ERROR,
-    cause=None,
     title="the storage credentials are refused",
     message="the credentials in {place} do not reach the bucket: {detail}; {kept}",
     meaning="Before changed credentials reach a pod, lokeys tries them. These did not pass.",
@@ -48,8 +44,6 @@ CREDENTIALS_REFUSED = Rule(
 )
 ENDPOINT_WOULD_MOVE_THE_STORE = Rule(
     code="LK0222",
-    severity=Severity.ERROR,
-    cause=None,
     fault="endpoint_would_move_the_store",
     title="an endpoint that was ignored would now count",
     message="{place}: `endpoint` is {host}; the operator before lokeys ignored it in token mode",
@@ -69,8 +63,6 @@ ENDPOINT_WOULD_MOVE_THE_STORE = Rule(
 )
 NOT_APPLIED = Rule(
     code="LK0223",
-    severity=Severity.ERROR,
-    cause=None,
     title="an object cannot be written",
     message="{place}: {detail}",
     meaning="The API server refuses what the stack needs: a right is missing, a policy says no, or "
@@ -81,8 +73,6 @@ NOT_APPLIED = Rule(
 )
 STORAGE_SECRET_UNREADABLE = Rule(
     code="LK0224",
-    severity=Severity.ERROR,
-    cause=None,
     title="the operator may not read what the stack names",
     message="{place} cannot be read: {detail}",
     meaning="The operator reads a stack's Secrets and ConfigMaps by name, by a Role of its own.",
@@ -92,8 +82,6 @@ STORAGE_SECRET_UNREADABLE = Rule(
 )
 OWNED_BY_ANOTHER = Rule(
     code="LK0225",
-    severity=Severity.ERROR,
-    cause=None,
     fault="owned_by_another",
     title="an object that the stack needs is another's",
     message="{place} belongs to {owner}; it is left as it is",
@@ -111,8 +99,6 @@ OWNED_BY_ANOTHER = Rule(
 )
 CONTESTED = Rule(
     code="LK0226",
-    severity=Severity.ERROR,
-    cause=None,
     fault="contested",
     title="somebody else keeps changing an object back",
     message="{place} was changed back three times within a minute; it is left alone for ten "

@@ -9,7 +9,6 @@ from lokeys.core.text.shell import Json, command
 
 SOURCE_KEY_DEAD = Rule(
     code="LK0301",
-    severity=Severity.ERROR,
     cause="source_key_dead",
     title="the source offers a key that the store refuses",
     message="the store says of the pair in {place}: {answer}; nothing is spread from it",
@@ -31,7 +30,6 @@ SOURCE_KEY_DEAD = Rule(
 )
 SOURCE_HAS_NO_KEY = Rule(
     code="LK0302",
-    severity=Severity.ERROR,
     cause="source_has_no_key",
     title="the source has no key",
     message="{place} offers no usable pair: {detail}",
@@ -43,7 +41,6 @@ SOURCE_HAS_NO_KEY = Rule(
 )
 USER_SUSPENDED = Rule(
     code="LK0303",
-    severity=Severity.ERROR,
     cause="user_suspended",
     title="the store's user is suspended",
     message="every key of {place} is refused while the user is suspended",
@@ -78,7 +75,6 @@ ROOK_NOT_APPLIED = Rule(
 )
 ROOK_GENERATED_SECRET_BLANK = Rule(
     code="LK0305",
-    severity=Severity.ERROR,
     cause="rook_generated_secret_blank",
     title="Rook's generated Secret is blank because `spec.keys` is set",
     message="{place} sets `spec.keys`, and the route reads Rook's generated Secret, which is empty",
@@ -108,7 +104,6 @@ ROOK_EXTRA_KEYS_DOOMED = Rule(
 )
 ROOK_STALE_USER_SECRET = Rule(
     code="LK0307",
-    severity=Severity.ERROR,
     cause="rook_stale_user_secret",
     title="the key changed at RGW and Rook has not noticed",
     message="the pair in {place} is dead, while RGW lists {count} live key(s) for the user",
@@ -128,7 +123,6 @@ ROOK_STALE_USER_SECRET = Rule(
 )
 ROOK_READS_ITS_OWN_SECRET = Rule(
     code="LK0308",
-    severity=Severity.ERROR,
     cause="rook_generated_secret_blank",
     title="`spec.keys` points at the Secret that Rook itself blanks",
     message="{place} names Rook's generated Secret in `spec.keys`: this destroys every key",
@@ -175,7 +169,6 @@ ROOK_OBJECT_STORE_NOT_READY = Rule(
 )
 SOURCE_NOT_ALLOWED = Rule(
     code="LK0311",
-    severity=Severity.ERROR,
     cause="source_not_allowed",
     title="the source's owner has not allowed this namespace",
     message="{place} lives in another namespace and does not carry the annotation that allows it",
@@ -195,7 +188,6 @@ SOURCE_NOT_ALLOWED = Rule(
 )
 SOURCE_MISSING = Rule(
     code="LK0312",
-    severity=Severity.ERROR,
     cause="k8s_secret_missing",
     other_causes=("store_user_missing",),
     title="the source does not exist",
@@ -208,7 +200,6 @@ SOURCE_MISSING = Rule(
 )
 SOURCE_MALFORMED = Rule(
     code="LK0313",
-    severity=Severity.ERROR,
     cause="secret_trailing_newline",
     other_causes=("access_key_unknown", "secret_key_mismatch"),
     title="the source's pair is malformed: {flaw}",
@@ -222,7 +213,6 @@ SOURCE_MALFORMED = Rule(
 SOURCE_AMBIGUOUS = Rule(
     code="LK0314",
     severity=Severity.WARNING,
-    cause=None,
     title="the user has several keys, and nothing says which one is meant",
     message="{place} has {count} keys; lokeys does not guess",
     meaning="Several live keys are fine at the store, but only one can travel this route.",
@@ -234,7 +224,6 @@ SOURCE_AMBIGUOUS = Rule(
 SOURCE_STORE_DIFFERS = Rule(
     code="LK0315",
     severity=Severity.WARNING,
-    cause=None,
     title="the user is in another object store than the resource says",
     message="`spec.source.rook.store` says {said}; {place} is a user of store {store}, and that "
     "counts",
@@ -271,7 +260,6 @@ ADDRESS_NOT_ALLOWED = Rule(
 )
 SOURCE_SECRET_ANOTHERS = Rule(
     code="LK0316",
-    severity=Severity.ERROR,
     cause="k8s_secret_missing",
     title="the Secret with the user's name was not made for the user",
     message="{place} has the name of Rook's Secret for user {user}, and its owner is not that user",

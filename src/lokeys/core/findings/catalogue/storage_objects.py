@@ -8,8 +8,6 @@ from lokeys.core.text.shell import command
 
 MISSING_STORAGE_SECRET = Rule(
     code="LK0101",
-    severity=Severity.ERROR,
-    cause=None,
     title="the storage Secret is not there",
     message="{stack_ref} takes its storage from {place}, which {where}",
     meaning="spec.storage.secret.name points at a Secret that is not among the objects given, and "
@@ -27,8 +25,6 @@ MISSING_STORAGE_SECRET = Rule(
 )
 MISSING_MANAGED_SECRET = Rule(
     code="LK0102",
-    severity=Severity.ERROR,
-    cause=None,
     title="the managed credentials are not there",
     message="{stack_ref} is in mode token-cco, and {place} {where}",
     meaning="In token-cco the Cloud Credential Operator answers the stack's CredentialsRequest "
@@ -50,8 +46,6 @@ MISSING_MANAGED_SECRET = Rule(
 )
 MISSING_CA_CONFIGMAP = Rule(
     code="LK0125",
-    severity=Severity.ERROR,
-    cause=None,
     title="the CA's ConfigMap is not there",
     message="{stack_ref} trusts the CA in {place}, which {where}",
     meaning="spec.storage.tls.caName points at a ConfigMap that is not there.",
@@ -69,8 +63,6 @@ MISSING_CA_CONFIGMAP = Rule(
 )
 BAD_CA_CONFIGMAP = Rule(
     code="LK0126",
-    severity=Severity.ERROR,
-    cause=None,
     title="no usable CA in the ConfigMap",
     message="{place}: `{field}` {found}; expected {expected}",
     meaning="The key holds one certificate or more in PEM, valid today, and nothing secret.",
@@ -91,7 +83,6 @@ BAD_CA_CONFIGMAP = Rule(
 DUPLICATE_OBJECT = Rule(
     code="LK0132",
     severity=Severity.WARNING,
-    cause=None,
     title="the same object twice, with different contents",
     message="{place} stands in the input {count} times, and not always the same",
     meaning="Which of them ends up in the cluster depends on the order in which they are applied.",
@@ -103,7 +94,6 @@ DUPLICATE_OBJECT = Rule(
 EXTERNAL_SECRET_KEPT_OUT = Rule(
     code="LK0135",
     severity=Severity.WARNING,
-    cause=None,
     title="an ExternalSecret writes to what another one owns",
     message="{place} (creationPolicy {policy}) has {secret} as its target, which {owner} owns",
     meaning="One ExternalSecret owns a Secret (creationPolicy Owner, or no word of it); External "
@@ -122,8 +112,6 @@ EXTERNAL_SECRET_KEPT_OUT = Rule(
 )
 BAD_STORAGE_CREDENTIAL = Rule(
     code="LK0134",
-    severity=Severity.ERROR,
-    cause=None,
     title="a StorageCredential that the API server would refuse",
     message="{place}: {problem}",
     meaning="A field is missing, unknown, or holds what it cannot.",

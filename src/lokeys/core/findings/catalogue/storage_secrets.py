@@ -104,8 +104,6 @@ _SET_TYPE = Remedy(
 
 MISSING_FIELD = Rule(
     code="LK0103",
-    severity=Severity.ERROR,
-    cause=None,
     title="a required key is missing",
     message="{place}: `{field}` {found}; {type} in mode {mode} needs it: {expected}{hint}",
     meaning="A data key that this store needs in this mode is absent or empty.",
@@ -117,8 +115,6 @@ MISSING_FIELD = Rule(
 )
 FIELD_NOT_ALLOWED = Rule(
     code="LK0104",
-    severity=Severity.ERROR,
-    cause=None,
     title="a key contradicts the mode",
     message="{place}: `{field}` has no place in mode {mode} of {type}: {hint}",
     meaning="The key belongs to another way of authenticating than the one in use.",
@@ -130,7 +126,6 @@ FIELD_NOT_ALLOWED = Rule(
 UNKNOWN_FIELD = Rule(
     code="LK0105",
     severity=Severity.WARNING,
-    cause=None,
     title="nothing reads this key",
     message="{place}: nothing reads `{field}` for {type} in mode {mode}{hint}",
     meaning="The Secret holds a data key that neither this store nor this mode knows.",
@@ -142,7 +137,6 @@ UNKNOWN_FIELD = Rule(
 FOREIGN_FIELD = Rule(
     code="LK0106",
     severity=Severity.WARNING,
-    cause=None,
     title="a key of another provider",
     message="{place}: `{field}` is a key of {others}, the stack's type is {type}",
     meaning="The Secret was perhaps made for another store, or the stack's type is wrong.",
@@ -153,8 +147,6 @@ FOREIGN_FIELD = Rule(
 )
 BAD_ENDPOINT = Rule(
     code="LK0107",
-    severity=Severity.ERROR,
-    cause=None,
     title="the endpoint is no usable address",
     message="{place}: `{field}` is {found}; expected {expected}{hint}",
     meaning="An endpoint is a URL of scheme, host and perhaps a port. At AWS the host also tells "
@@ -166,8 +158,6 @@ BAD_ENDPOINT = Rule(
 )
 REGION_MISMATCH = Rule(
     code="LK0108",
-    severity=Severity.ERROR,
-    cause=None,
     title="region and endpoint, or region and role, contradict each other",
     message="{place}: `{field}` {found}; expected {expected}{hint}",
     meaning="Host, region and role's ARN each name where the bucket lives; they do not agree.",
@@ -178,8 +168,6 @@ REGION_MISMATCH = Rule(
 )
 BAD_BOOL = Rule(
     code="LK0109",
-    severity=Severity.ERROR,
-    cause=None,
     title="neither true nor false",
     message="{place}: `{field}` is {found}; expected `true` or `false`{hint}",
     meaning="The key is a switch, and is spelt exactly `true` or `false`.",
@@ -190,8 +178,6 @@ BAD_BOOL = Rule(
 )
 UNKNOWN_SSE = Rule(
     code="LK0110",
-    severity=Severity.ERROR,
-    cause=None,
     title="no such server-side encryption",
     message="{place}: `{field}` is {found}; expected `SSE-S3` or `SSE-KMS`{hint}",
     meaning="Loki knows two kinds of server-side encryption, spelt exactly so.",
@@ -202,8 +188,6 @@ UNKNOWN_SSE = Rule(
 )
 BAD_ENVIRONMENT = Rule(
     code="LK0111",
-    severity=Severity.ERROR,
-    cause=None,
     title="no such Azure cloud",
     message="{place}: `{field}` is {found}; expected one of {expected}{hint}",
     meaning="`environment` names the Azure cloud that the storage account is in.",
@@ -214,8 +198,6 @@ BAD_ENVIRONMENT = Rule(
 )
 BAD_ENDPOINT_SUFFIX = Rule(
     code="LK0112",
-    severity=Severity.ERROR,
-    cause=None,
     title="the endpoint suffix is not one of an Azure cloud",
     message="{place}: `{field}` is {found}; expected {expected}{hint}",
     meaning="`endpoint_suffix` follows the account's name in its host, and belongs to one cloud.",
@@ -226,8 +208,6 @@ BAD_ENDPOINT_SUFFIX = Rule(
 )
 BAD_ROLE_ARN = Rule(
     code="LK0113",
-    severity=Severity.ERROR,
-    cause=None,
     title="not the ARN of a role",
     message="{place}: `{field}` is {found}; expected {expected}{hint}",
     meaning="A role is named by partition, account and path: arn:aws:iam::123456789012:role/loki.",
@@ -244,8 +224,6 @@ BAD_ROLE_ARN = Rule(
 )
 BAD_GUID = Rule(
     code="LK0114",
-    severity=Severity.ERROR,
-    cause=None,
     title="not a GUID",
     message="{place}: `{field}` is {found}; expected a GUID, as in "
     "00000000-0000-0000-0000-000000000000",
@@ -266,8 +244,6 @@ BAD_GUID = Rule(
 )
 BAD_AUDIENCE = Rule(
     code="LK0115",
-    severity=Severity.ERROR,
-    cause=None,
     title="the audience is not one that the provider expects",
     message="{place}: `{field}` is {found}; expected {expected}{hint}",
     meaning="In key.json `audience` names the workload identity provider; the key `audience` "
@@ -280,8 +256,6 @@ BAD_AUDIENCE = Rule(
 )
 BAD_BASE64 = Rule(
     code="LK0116",
-    severity=Severity.ERROR,
-    cause=None,
     title="not base64",
     message="{place}: `{field}` is not base64: {found}",
     meaning="Values under `data` are base64, those under `stringData` are plain. Azure's account "
@@ -293,8 +267,6 @@ BAD_BASE64 = Rule(
 )
 BAD_JSON = Rule(
     code="LK0117",
-    severity=Severity.ERROR,
-    cause=None,
     title="the JSON is not what this mode reads",
     message="{place}: `{field}` {found}; expected {expected}{hint}",
     meaning="key.json is a service account's key in mode static, and a configuration of type "
@@ -306,8 +278,6 @@ BAD_JSON = Rule(
 )
 WRONG_CREDENTIAL_SOURCE = Rule(
     code="LK0118",
-    severity=Severity.ERROR,
-    cause=None,
     title="key.json reads its token elsewhere",
     message="{place}: credential_source.file in `{field}` is {found}; the token is mounted at "
     "{expected}",
@@ -331,8 +301,6 @@ WRONG_CREDENTIAL_SOURCE = Rule(
 )
 MANAGED_NO_OVERRIDE = Rule(
     code="LK0119",
-    severity=Severity.ERROR,
-    cause=None,
     title="an Azure identity beside the managed one",
     message="{place}: `{field}` has no place in mode token-cco: the identity comes from the Cloud "
     "Credential Operator",
@@ -344,8 +312,6 @@ MANAGED_NO_OVERRIDE = Rule(
 )
 INVALID_CREDENTIALS_FILE = Rule(
     code="LK0120",
-    severity=Severity.ERROR,
-    cause=None,
     title="a credentials file beside the managed one",
     message="{place}: `{field}` has no place in mode token-cco: the configuration comes from the "
     "Cloud Credential Operator",
@@ -357,8 +323,6 @@ INVALID_CREDENTIALS_FILE = Rule(
 )
 INVISIBLE_CHARACTERS = Rule(
     code="LK0121",
-    severity=Severity.ERROR,
-    cause=None,
     title="characters that nobody sees",
     message="{place}: the value of `{field}` {found}",
     meaning="`echo` adds a newline, a copy from a web page an odd space; base64 hides both.",
@@ -369,8 +333,6 @@ INVISIBLE_CHARACTERS = Rule(
 )
 DOUBLE_BASE64 = Rule(
     code="LK0122",
-    severity=Severity.ERROR,
-    cause=None,
     title="base64 of base64",
     message="{place}: the value of `{field}` is itself base64 of {found}",
     meaning="The value was encoded by hand, and once more: under `stringData` it is plain text, "
@@ -382,8 +344,6 @@ DOUBLE_BASE64 = Rule(
 )
 SWAPPED_PAIR = Rule(
     code="LK0123",
-    severity=Severity.ERROR,
-    cause=None,
     title="key id and secret key are swapped",
     message="{place}: `{field}` looks like a secret key, and `{other}` like a key id",
     meaning="Key ids are short and of capitals and digits, secret keys long and of any letters.",
@@ -398,7 +358,6 @@ SWAPPED_PAIR = Rule(
 SEVERAL_BUCKETS = Rule(
     code="LK0124",
     severity=Severity.WARNING,
-    cause=None,
     title="several buckets",
     message="{place}: `{field}` names {count} buckets; Loki's current client takes one, so its "
     "older client is used, which spreads over them",
@@ -410,8 +369,6 @@ SEVERAL_BUCKETS = Rule(
 )
 UNKNOWN_TYPE = Rule(
     code="LK0127",
-    severity=Severity.ERROR,
-    cause=None,
     title="no such kind of storage",
     message="{place}: {field} is {found}; expected one of {expected}{hint}",
     meaning="spec.storage.secret.type names the provider.",
@@ -422,8 +379,6 @@ UNKNOWN_TYPE = Rule(
 )
 UNKNOWN_MODE = Rule(
     code="LK0128",
-    severity=Severity.ERROR,
-    cause=None,
     title="no such credential mode",
     message="{place}: {field} is {found}; expected one of {expected}{hint}",
     meaning="spec.storage.secret.credentialMode is static, token or token-cco; left out, it is "
@@ -435,8 +390,6 @@ UNKNOWN_MODE = Rule(
 )
 MODE_NOT_SUPPORTED = Rule(
     code="LK0129",
-    severity=Severity.ERROR,
-    cause=None,
     title="this store has no such mode",
     message="{place}: {type} knows static keys only, {field} is `{mode}`",
     meaning="Short-lived tokens exist for s3, azure and gcs.",
@@ -447,8 +400,6 @@ MODE_NOT_SUPPORTED = Rule(
 )
 MODE_NOT_AVAILABLE = Rule(
     code="LK0130",
-    severity=Severity.ERROR,
-    cause=None,
     title="token-cco without credentials of the cloud",
     message="{place}: {field} is `token-cco`, which takes the credentials for {type} out of the "
     "operator's environment, and there are none; expected {expected}",
@@ -465,8 +416,6 @@ MODE_NOT_AVAILABLE = Rule(
 )
 BAD_BUCKET_NAME = Rule(
     code="LK0131",
-    severity=Severity.ERROR,
-    cause=None,
     title="no name of a bucket",
     message="{place}: `{field}` holds {found}; expected {expected}",
     meaning="A bucket is named by letters, digits, `.`, `_` and `-`, three to 63 of them at S3: no "
@@ -479,8 +428,6 @@ BAD_BUCKET_NAME = Rule(
 )
 BAD_DATA = Rule(
     code="LK0133",
-    severity=Severity.ERROR,
-    cause=None,
     title="no data that the API server would take",
     message="{place}: {field} is {found}; expected {expected}",
     meaning="`data` and `stringData` are mappings of names to texts; Kubernetes takes no others.",

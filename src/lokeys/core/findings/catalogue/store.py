@@ -20,7 +20,6 @@ def _rule(  # noqa: PLR0913 - one line a fact reads best
 ) -> Rule:
     return Rule(
         code=code,
-        severity=Severity.ERROR,
         cause=cause,
         other_causes=other_causes,
         title=title,
@@ -157,7 +156,6 @@ RGW_MISROUTE = Rule(
 STORE_UNSPECIFIC = Rule(
     code="LK0814",
     severity=Severity.WARNING,
-    cause=None,
     title="the store answers with errors that say nothing about the key",
     message="{place}: {detail}",
     meaning="5xx, slow down, or a code that lokeys does not know.",
@@ -168,7 +166,6 @@ STORE_UNSPECIFIC = Rule(
 )
 KEY_NOT_VALID = Rule(
     code="LK0815",
-    severity=Severity.ERROR,
     cause="access_key_unknown",
     title="the store refuses the key without saying why",
     message="{place}: the store answers AccessDenied even to what each valid user may do: an "

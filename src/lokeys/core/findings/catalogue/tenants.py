@@ -10,8 +10,6 @@ _EDIT = command("kubectl edit lokistack {stack} -n {namespace}")
 
 ONE_LOGIN = Rule(
     code="LK0250",
-    severity=Severity.ERROR,
-    cause=None,
     fault="one_login",
     title="a tenant whose users cannot say who they are",
     message="`{field}` has {found} of `oidc` and `mTLS`; it must have one",
@@ -22,8 +20,6 @@ ONE_LOGIN = Rule(
 )
 TENANT_TWICE = Rule(
     code="LK0251",
-    severity=Severity.ERROR,
-    cause=None,
     fault="tenant_twice",
     title="two tenants of one name",
     message="`{field}` is an earlier tenant's, too",
@@ -35,7 +31,6 @@ TENANT_TWICE = Rule(
 NO_SUCH = Rule(
     code="LK0252",
     severity=Severity.WARNING,
-    cause=None,
     fault="no_such_role",
     title="a role or a tenant that is not there",
     message="`{field}` names the {what} `{found}`, which is not in the spec",
@@ -47,8 +42,6 @@ NO_SUCH = Rule(
 )
 NO_TLS = Rule(
     code="LK0253",
-    severity=Severity.ERROR,
-    cause=None,
     fault="no_tls",
     title="certificates are asked for over plain HTTP",
     message="`{field}` says no certificate and key, and clients shall come with certificates",
@@ -69,8 +62,6 @@ NO_TLS = Rule(
 )
 ONE_PLACE = Rule(
     code="LK0254",
-    severity=Severity.ERROR,
-    cause=None,
     fault="one_place",
     title="it is not said where a file is",
     message="`{field}` has {found} of `configMapName` and `secretName`; it must have one",
@@ -81,8 +72,6 @@ ONE_PLACE = Rule(
 )
 MISSING_CLIENT = Rule(
     code="LK0255",
-    severity=Severity.ERROR,
-    cause=None,
     fault="missing_tenant_secret",
     title="a tenant's Secret is not there",
     message="{stack_ref} takes what its gateway is to an issuer from {place}, which {where}",
@@ -103,8 +92,6 @@ MISSING_CLIENT = Rule(
 )
 BAD_CLIENT = Rule(
     code="LK0256",
-    severity=Severity.ERROR,
-    cause=None,
     fault="bad_tenant_secret",
     title="a tenant's Secret does not say what the gateway is to the issuer",
     message="{place}: `{field}` {found}; expected {expected}",
@@ -124,8 +111,6 @@ BAD_CLIENT = Rule(
 )
 MISSING_AUTHORITY = Rule(
     code="LK0257",
-    severity=Severity.ERROR,
-    cause=None,
     fault="missing_tenant_ca",
     title="the CA of a tenant is not there",
     message="{stack_ref} knows {whom} by the CA in {place}, which {where}",
@@ -141,8 +126,6 @@ MISSING_AUTHORITY = Rule(
 )
 BAD_AUTHORITY = Rule(
     code="LK0258",
-    severity=Severity.ERROR,
-    cause=None,
     fault="bad_tenant_ca",
     title="no usable CA for a tenant",
     message="{place}: `{field}` {found}; expected {expected}",

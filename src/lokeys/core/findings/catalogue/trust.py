@@ -8,7 +8,6 @@ from lokeys.core.text.shell import command
 
 SUBJECT_NOT_TRUSTED = Rule(
     code="LK0701",
-    severity=Severity.ERROR,
     cause="sts_trust_policy_denied",
     other_causes=("azure_federated_credential_mismatch", "gcs_permission_denied"),
     title="a service account of the stack is not trusted",
@@ -22,7 +21,6 @@ SUBJECT_NOT_TRUSTED = Rule(
 )
 WRONG_AUDIENCE = Rule(
     code="LK0702",
-    severity=Severity.ERROR,
     cause="sts_wrong_audience",
     other_causes=("azure_federated_credential_mismatch",),
     title="the trust is for tokens of another audience",
@@ -35,7 +33,6 @@ WRONG_AUDIENCE = Rule(
 )
 WRONG_ISSUER = Rule(
     code="LK0703",
-    severity=Severity.ERROR,
     cause="sts_oidc_provider_missing",
     other_causes=("azure_federated_credential_mismatch", "sts_trust_policy_denied"),
     title="the trust is for tokens of another issuer",
@@ -48,7 +45,6 @@ WRONG_ISSUER = Rule(
 )
 EXPLICIT_DENY = Rule(
     code="LK0704",
-    severity=Severity.ERROR,
     cause="s3_access_denied_policy",
     other_causes=("bucket_policy_explicit_deny", "sts_trust_policy_denied"),
     title="a statement denies what Loki needs",
@@ -60,8 +56,6 @@ EXPLICIT_DENY = Rule(
 )
 WRONG_PARTITION = Rule(
     code="LK0705",
-    severity=Severity.ERROR,
-    cause=None,
     other_causes=("s3_access_denied_policy", "sts_oidc_provider_missing"),
     title="an ARN of another partition",
     message="{place} names {found}; the stack is in partition {expected}",
@@ -73,7 +67,6 @@ WRONG_PARTITION = Rule(
 )
 ACTION_NOT_ALLOWED = Rule(
     code="LK0706",
-    severity=Severity.ERROR,
     cause="s3_access_denied_policy",
     other_causes=("azure_rbac_missing", "gcs_permission_denied"),
     title="something that Loki does is not allowed",
@@ -86,7 +79,6 @@ ACTION_NOT_ALLOWED = Rule(
 )
 WRONG_RESOURCE = Rule(
     code="LK0707",
-    severity=Severity.ERROR,
     cause="s3_access_denied_policy",
     other_causes=("azure_rbac_missing",),
     title="a right is given on something else than the bucket",
@@ -100,7 +92,6 @@ WRONG_RESOURCE = Rule(
 )
 KEY_NOT_ALLOWED = Rule(
     code="LK0708",
-    severity=Severity.ERROR,
     cause="kms_permission_denied",
     title="the KMS key of the bucket may not be used",
     message="{place} does not allow {actions} on {expected}",
@@ -112,7 +103,6 @@ KEY_NOT_ALLOWED = Rule(
 TRUST_TOO_WIDE = Rule(
     code="LK0709",
     severity=Severity.WARNING,
-    cause=None,
     title="others than the stack may take its identity",
     message="{place} also takes tokens of {found}",
     meaning="A pattern instead of the two subjects, or no condition on the subject at all.",
@@ -123,7 +113,6 @@ TRUST_TOO_WIDE = Rule(
 RIGHTS_TOO_WIDE = Rule(
     code="LK0710",
     severity=Severity.WARNING,
-    cause=None,
     title="the identity may do more than Loki does",
     message="{place} also allows {found}",
     meaning="Loki needs to list one bucket, and to put, get and delete its objects.",
@@ -134,7 +123,6 @@ RIGHTS_TOO_WIDE = Rule(
 DEFAULT_ACCOUNT_TRUSTED = Rule(
     code="LK0711",
     severity=Severity.INFO,
-    cause=None,
     title="the namespace's default account is trusted",
     message="{place} takes tokens of {found}, which any pod of the namespace has",
     meaning="Under the Loki Operator the ruler runs as the `default` account unless the tenants' "
@@ -146,7 +134,6 @@ DEFAULT_ACCOUNT_TRUSTED = Rule(
 UNDECIDED = Rule(
     code="LK0712",
     severity=Severity.WARNING,
-    cause=None,
     title="whether a token passes hangs on what lokeys cannot know",
     message="{place}: {found} decides over {actions}",
     meaning="A condition on where a request comes from, when, or in a language that lokeys does "
@@ -163,7 +150,6 @@ UNDECIDED = Rule(
 ISSUER_INSIDE = Rule(
     code="LK0713",
     severity=Severity.WARNING,
-    cause=None,
     title="the cluster's issuer is a name that no cloud can ask",
     message="{place}: its tokens are of {found}, which only the cluster itself can resolve",
     meaning="The cloud fetches the keys that verify tokens from the issuer's address.",
@@ -179,8 +165,6 @@ ISSUER_INSIDE = Rule(
 )
 SUBJECT_TOO_LONG = Rule(
     code="LK0714",
-    severity=Severity.ERROR,
-    cause=None,
     title="a subject is longer than Google takes",
     message="{place}: {found} has {length} characters; Google takes {limit}",
     meaning="The subject is made of the namespace's and the stack's names.",
@@ -190,7 +174,6 @@ SUBJECT_TOO_LONG = Rule(
 )
 PROVIDER_OFF = Rule(
     code="LK0715",
-    severity=Severity.ERROR,
     cause="gcs_wif_pool_missing",
     title="the identity provider is switched off or deleted",
     message="{place} is {found}",
@@ -201,7 +184,6 @@ PROVIDER_OFF = Rule(
 )
 SUBJECT_MAPPED_AWAY = Rule(
     code="LK0716",
-    severity=Severity.ERROR,
     cause="sts_trust_policy_denied",
     title="the provider makes something else of a token's subject",
     message="{place} maps google.subject to {found}; expected assertion.sub",
@@ -212,7 +194,6 @@ SUBJECT_MAPPED_AWAY = Rule(
 )
 ROLE_MISSING = Rule(
     code="LK0717",
-    severity=Severity.ERROR,
     cause="sts_trust_policy_denied",
     title="what the stack's tokens are to be exchanged for is not there",
     message="{place} does not exist",

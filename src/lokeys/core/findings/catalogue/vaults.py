@@ -14,7 +14,6 @@ _HEAL = Remedy(
 
 VAULT_BEHIND_SOURCE = Rule(
     code="LK0401",
-    severity=Severity.ERROR,
     cause="vault_behind_source",
     title="the vault holds an older key than the source",
     message="{place} was not updated when the source's key changed: the key goes stale here",
@@ -26,7 +25,6 @@ VAULT_BEHIND_SOURCE = Rule(
 )
 VAULT_PAIR_TORN = Rule(
     code="LK0402",
-    severity=Severity.ERROR,
     cause="vault_pair_torn",
     title="the vault's id and secret belong to different keys",
     message="{place} holds the id of one key and the secret of another",
@@ -57,7 +55,6 @@ FOREIGN_KEY_IN_VAULT = Rule(
 )
 VAULT_VALUE_EMPTY = Rule(
     code="LK0404",
-    severity=Severity.ERROR,
     cause="vault_value_empty",
     title="a field of the vault's item is empty",
     message="in {place} {flaw}; External Secrets delivers that as a success",
@@ -69,7 +66,6 @@ VAULT_VALUE_EMPTY = Rule(
 )
 VAULT_UNREACHABLE = Rule(
     code="LK0405",
-    severity=Severity.ERROR,
     cause="op_connect_unreachable",
     title="1Password Connect does not answer",
     message="{place} could not be read: {detail}",
@@ -86,7 +82,6 @@ VAULT_UNREACHABLE = Rule(
 )
 VAULT_NOT_FOUND = Rule(
     code="LK0406",
-    severity=Severity.ERROR,
     cause="op_vault_not_found",
     title="the vault is not found",
     message="Connect knows no vault for {place}: {detail}",
@@ -98,7 +93,6 @@ VAULT_NOT_FOUND = Rule(
 )
 ITEM_NOT_FOUND = Rule(
     code="LK0407",
-    severity=Severity.ERROR,
     cause="op_item_not_found",
     title="the item is not found",
     message="{place} does not exist in that vault: {detail}",
@@ -110,7 +104,6 @@ ITEM_NOT_FOUND = Rule(
 )
 ITEM_AMBIGUOUS = Rule(
     code="LK0408",
-    severity=Severity.ERROR,
     cause="op_item_ambiguous",
     title="several items have that title",
     message="{place} is not one item: {detail}; lokeys refuses to choose",
@@ -122,7 +115,6 @@ ITEM_AMBIGUOUS = Rule(
 )
 FIELD_NOT_FOUND = Rule(
     code="LK0409",
-    severity=Severity.ERROR,
     cause="op_field_not_found",
     title="the item has no such field",
     message="{place} lacks a field: {detail}",
@@ -134,7 +126,6 @@ FIELD_NOT_FOUND = Rule(
 )
 FIELD_AMBIGUOUS = Rule(
     code="LK0410",
-    severity=Severity.ERROR,
     cause="op_field_ambiguous",
     title="the item has several fields of that label",
     message="{place} has a label more than once: {detail}; lokeys refuses to choose",
@@ -146,7 +137,6 @@ FIELD_AMBIGUOUS = Rule(
 )
 VAULT_ACCESS_REFUSED = Rule(
     code="LK0411",
-    severity=Severity.ERROR,
     cause="op_token_lacks_vault_access",
     title="Connect refuses the token",
     message="{place} could not be read: {detail}",
@@ -170,7 +160,6 @@ VAULT_RATE_LIMITED = Rule(
 )
 VAULT_WRITE_REJECTED = Rule(
     code="LK0413",
-    severity=Severity.ERROR,
     cause="op_write_rejected",
     title="the vault refuses to be written",
     message="the source's key could not be put into {place}: {detail}",
@@ -182,7 +171,6 @@ VAULT_WRITE_REJECTED = Rule(
 )
 VAULT_MALFORMED = Rule(
     code="LK0414",
-    severity=Severity.ERROR,
     cause="secret_trailing_newline",
     other_causes=("access_key_unknown", "secret_key_mismatch"),
     title="the vault's pair is malformed: {flaw}",
@@ -196,7 +184,6 @@ VAULT_MALFORMED = Rule(
 VAULT_NOT_READABLE = Rule(
     code="LK0415",
     severity=Severity.INFO,
-    cause=None,
     title="this vault cannot be read from here",
     message="{place} can be neither read nor written by lokeys; source and Secret are compared",
     meaning="Not every vault has an API that lokeys may use.",
@@ -207,7 +194,6 @@ VAULT_NOT_READABLE = Rule(
 )
 VAULT_ADDRESS_NOT_ALLOWED = Rule(
     code="LK0416",
-    severity=Severity.ERROR,
     cause="address_not_allowed",
     title="the Connect token's owner has not allowed this address",
     message="the token in {place} is not sent to {url}: nobody who owns it has allowed that",
