@@ -37,6 +37,8 @@ BOUNDED = {
     "core/text/durations.py _PART": (100, "go_duration"),
     "core/stack/storage/addresses.py _REGION": (31, "is_region"),
     "core/trust/gcp/cel.py _TOKENS": (4096, "holds"),
+    "engine/discover/loki_config.py _VARIABLE": (2048, "storage_of"),
+    "adapters/kubernetes/workloads.py _SIMPLE_PATTERN": (2048, "roller_of"),
     "core/route/loki_log.py _PAIR": (16_384, "complaints"),
     "core/route/loki_log.py _STREAM": (16_384, "complaints"),
     "core/route/loki_log.py _ESCAPED": (16_384, "complaints"),
@@ -44,12 +46,13 @@ BOUNDED = {
 """How long a text is at most, and what sees to that."""
 
 NOT_ATTACKED = {
-    "core/stack/storage/values.py wanted": "of a table; attacked as part of a Secret",
-    "core/route/resource/rules.py pattern": "of the schema; attacked as part of a resource",
+    "core/stack/storage/values.py wanted": "of a table; attacked in a Secret by test_hostile_texts",
+    "core/route/resource/rules.py pattern": "of the schema; attacked in a resource, "
+    "by test_hostile_texts",
     "core/route/resource/validate.py schema['pattern']": "of the schema, as above",
     "core/route/checks/delivery.py text": "of a table of plain words",
-    r"core/kubernetes/external_secrets/renaming.py _END.sub('\\\\Z', source)": "a pattern out of "
-    "an ExternalSecret: two repeats at most, and 253 characters of a name",
+    r"core/kubernetes/external_secrets/renaming.py _END.sub('\\\\Z', source)": "an "
+    "ExternalSecret's own: attacked in a rewrite by test_hostile_texts",
     "demo/parts/kube_views.py ',(?![^(]*\\\\))'": "a stand-in of the demo",
     "demo/parts/loki_store.py f'<{name}>([^<]*)</{name}>'": "a stand-in of the demo",
 }
@@ -195,7 +198,9 @@ def hostile(pattern: re.Pattern[str]) -> list[tuple[str, str]]:
     """Return beginnings and what to repeat behind them."""
     items = list(parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE))
     units = dict.fromkeys(each for each in (*_units(items), " ", "a", _shortest(items)) if each)
-    return [(begun, unit) for begun in dict.fromkeys(_beginnings(items)) for unit in units]
+    beginnings = dict.fromkeys(_beginnings(items))
+    again = [("", begun) for begun in beginnings if begun]
+    return again + [(begun, unit) for begun in beginnings for unit in units]
 
 
 USES: dict[str, Callable[[re.Pattern[str], str], object]] = {
@@ -250,6 +255,7 @@ def test_the_tables_name_patterns_that_there_are() -> None:
         (r"B(.*?)END", "findall"),
         (r"\s*\{a=b\s*(,a=b\s*)*,?\s*\}\s*", "fullmatch"),
         (r"\w+://[^/\s:@]*:[^/\s@]*@", "sub"),
+        (r"\$\{([a-z]+)(?::([^}]*))?\}", "sub"),
         (r"(a+)+b", "match"),
         (r"\d+\d+x", "match"),
     ],

@@ -21,8 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lokeys.adapters.kubernetes.objects import LiveObjects, resources_of
+from lokeys.core.kubernetes.size import MAX_READ_BYTES, in_kib, is_within
 from lokeys.core.place import Ref
-from lokeys.errors import NotFound
+from lokeys.errors import NotFound, NotReadable
 from lokeys.kube.client import Object
 from lokeys.kube.informer import Informer, InformerSet, Scope, Subscription
 from lokeys.kube.selectors import matches
@@ -50,7 +51,7 @@ class RouteObjects:
         self._looks = 0
 
     async def get(self, ref: Ref) -> Mapping[str, Any]:
-        """Return the object; raises NotFound, Forbidden, Unreachable."""
+        """Return the object; raises NotFound, Forbidden, Unreachable, NotReadable if too large."""
         informer = await self._informer(_scope_of_one(ref), name=ref.name)
         if informer is None or self.bypass:
             found = await self._live.get(ref)
@@ -61,6 +62,8 @@ class RouteObjects:
             found = await self._with_data(ref, seen) if ref.kind == "Secret" else seen
         if ref.kind == "Secret":
             self._secrets[ref] = found
+        if ref.kind not in _FOLLOWED_ALONE and not is_within(found, MAX_READ_BYTES):
+            raise NotReadable(f"{ref} is larger than {in_kib(MAX_READ_BYTES)}")
         return found
 
     async def list(

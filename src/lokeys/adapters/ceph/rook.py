@@ -43,6 +43,8 @@ from lokeys.ports import Reading
 
 GENERATED_KEYS = PairKeys(access_key_id="AccessKey", secret_access_key="SecretKey")
 REFRESH_KEY = "lokeys-refresh"
+MAX_PAIRS = 16
+"""Of `spec.keys`: each names two Secrets, and all of them are read at each look."""
 _READY_STORE = frozenset({"Ready", "Connected"})
 
 AdminLook = Callable[[], Awaitable[RgwAdmin]]
@@ -182,6 +184,10 @@ class RookSourcePort:
 
     async def _from_references(self, user: Json, keys: rook.KeySecrets) -> _Held:
         """Read the Secrets that `spec.keys` names, but for the generated one."""
+        if len(keys.entries) > MAX_PAIRS:
+            held = _Held(ref=self._ref, applied=False)
+            held.gaps.append(self._several(len(keys.entries)))
+            return held
         first = next((name for (name, _), _ in keys.entries if name), keys.generated.name)
         held = _Held(ref=Ref("Secret", first, self._ref.namespace))
         held.reads_generated = keys.generated.name in keys.named

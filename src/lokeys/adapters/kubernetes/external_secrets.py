@@ -12,8 +12,8 @@ from typing import Any
 
 from lokeys.adapters.kubernetes.cluster import Cluster, events_of, moment_at, quotable, unreadable
 from lokeys.adapters.kubernetes.objects import as_served
-from lokeys.core.kubernetes.external_secrets.reading import read
-from lokeys.core.kubernetes.json_fields import Json, mappings_at, text_at
+from lokeys.core.kubernetes.external_secrets.reading import interval_of, read, target_of
+from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import ExternalSecretRef
 from lokeys.core.route.snapshot import DeliveryState, RefreshPolicy, StoreState, Unreadable
@@ -135,8 +135,7 @@ class ExternalSecretPort:
                 found = await self._cluster.objects.list("ExternalSecret", namespace=namespace)
             except LokeysError:
                 continue
-            said = map(read, found)
-            refs = (each.ref for each in said if go_duration(each.interval) is None)
+            refs = (_ref_of(each) for each in found if go_duration(interval_of(each)) is None)
             return tuple(sorted(ref for ref in refs if ref != self._ref))
         return ()
 
@@ -158,10 +157,15 @@ class ExternalSecretPort:
         named = [
             text_at(owner, "name") for owner in owners if text_at(owner, "kind") == "ExternalSecret"
         ]
-        named += sorted(es.ref.name for es in map(read, claims) if es.target == target)
+        named += sorted(_ref_of(each).name for each in claims if target_of(each) == target)
         others = (name for name in named if name != self._ref.name)
         name = next(others, None)
         return Ref("ExternalSecret", name, namespace) if name else None
+
+
+def _ref_of(external_secret: Json) -> Ref:
+    metadata = at(external_secret, "metadata")
+    return Ref("ExternalSecret", text_at(metadata, "name"), text_at(metadata, "namespace"))
 
 
 def _store_ref(external_secret: Json) -> Ref | None:

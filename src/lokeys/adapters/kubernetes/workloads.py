@@ -33,6 +33,8 @@ from lokeys.ports import Fleet, Reading
 _KINDS_OF_STACKS = ("StatefulSet", "Deployment")
 _SIMPLE_PATTERN = re.compile(r"(?:[A-Za-z0-9-]|\\\.|\.\*?)*")
 _RELOADER = "reloader.stakater.com"
+_LONGEST_NAMES = 2048
+"""Of an annotation of Reloader's: a thousand patterns would take seconds to match."""
 _REVISION = "deployment.kubernetes.io/revision"
 _BUDGET_RETRY_S = 10.0
 
@@ -288,16 +290,21 @@ def roller_of(workload: Json, secret: str) -> Roller | None:
     if secret in _names_in(excluded):
         return None
     automatic = (f"{_RELOADER}/auto", f"secret.{_RELOADER}/auto")
-    named = _names_in(annotations.get(f"secret.{_RELOADER}/reload", ""))
-    if any(annotations.get(key) == "true" for key in automatic) or any(
-        _is_named(secret, name) for name in named
-    ):
+    reload = annotations.get(f"secret.{_RELOADER}/reload", "")
+    if any(annotations.get(key) == "true" for key in automatic) or _is_among(secret, reload):
         return Roller.RELOADER
     return None
 
 
 def _names_in(text: str) -> Iterator[str]:
     return (name.strip() for name in text.split(",") if name.strip())
+
+
+def _is_among(secret: str, patterns: str) -> bool:
+    """Tell whether one of Reloader's names may mean this Secret; of very many it is believed."""
+    if len(patterns) > _LONGEST_NAMES:
+        return True
+    return any(_is_named(secret, pattern) for pattern in _names_in(patterns))
 
 
 def _is_named(secret: str, pattern: str) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 from lokeys.adapters.kubernetes.secrets import value_of
 from lokeys.bounded_yaml import built
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
+from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_BYTES, MAX_LOKI_CONFIG_VALUES
 from lokeys.core.place import Ref
 from lokeys.errors import LokeysError
 
@@ -46,7 +47,6 @@ _READING_COMPONENTS = frozenset(
 )
 # Where WALs lie by the image's and the chart's defaults, when the configuration cannot be read.
 _LIKELY = (PurePosixPath("/loki/wal"), PurePosixPath("/var/loki/wal"))
-_MAX_CONFIG = 1 << 18
 _VARIABLE = re.compile(r"\$\{?\w")
 
 Get = Callable[[Ref], Awaitable[Mapping[str, Any]]]
@@ -196,7 +196,7 @@ def _projections(volume: Json) -> Iterator[tuple[str, str, list[Json]]]:
 
 @functools.lru_cache(maxsize=64)
 def _parsed(text: str) -> Mapping[str, Any] | None:
-    if len(text) > _MAX_CONFIG:
+    if len(text) > MAX_LOKI_CONFIG_BYTES:
         return None
-    found = built(text)
+    found = built(text, max_values=MAX_LOKI_CONFIG_VALUES)
     return found if isinstance(found, Mapping) else None

@@ -34,6 +34,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "never write, so no request of their own can show it",
         "ReadyComponents": "every pod of the stack is of its present template and ready",
         "StepRefused": "the next step was refused for good; the message says by whom and why",
+        "TooLarge": "an object is larger than what is judged, so it is left as it is; the message "
+        "says how large it may be",
         "Verified": "the stack's credentials reached the bucket when they were last tried",
     }
 )

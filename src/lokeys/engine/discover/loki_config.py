@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 
 from lokeys.bounded_yaml import built
 from lokeys.core.kubernetes.json_fields import Json
+from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_BYTES, MAX_LOKI_CONFIG_VALUES
 from lokeys.core.route.discovery.model import Environment, LokiStorage
 from lokeys.core.route.model import PairKeys
 
-MAX_BYTES = 1 << 20
+LONGEST_VALUE = 2048
+"""Of an address, a name or a variable; what is longer is none."""
 _PATHS = (
     ("storage_config", "object_store", "s3"),
     ("common", "storage", "object_store", "s3"),
@@ -56,9 +58,9 @@ def decoded(value: object) -> str:
 
 
 def _sections(text: str) -> Iterator[Json]:
-    if len(text) > MAX_BYTES:
+    if len(text) > MAX_LOKI_CONFIG_BYTES:
         return
-    document = built(text)
+    document = built(text, max_values=MAX_LOKI_CONFIG_VALUES)
     for path in _PATHS:
         section = document
         for name in path:
@@ -69,8 +71,8 @@ def _sections(text: str) -> Iterator[Json]:
 
 def _storage(section: Json, environment: Environment) -> LokiStorage:
     def said(*names: str) -> str:
-        value = next((section[name] for name in names if section.get(name)), "")
-        return _expanded(str(value), environment)
+        value = str(next((section[name] for name in names if section.get(name)), ""))
+        return _expanded(value, environment) if len(value) <= LONGEST_VALUE else ""
 
     # `s3://id:secret@host/bucket`: secrets hold slashes, so all up to the last `@` is passed over.
     host, _, path = said("s3").rpartition("@")[2].rpartition("://")[2].partition("/")
@@ -118,8 +120,10 @@ def _expanded(text: str, environment: Environment) -> str:
     def value(match: re.Match[str]) -> str:
         nonlocal missing
         known = environment.values.get(match[1], match[2])
-        missing = missing or known is None
-        return known or ""
+        if known is None or len(known) > LONGEST_VALUE:
+            missing = True
+            return ""
+        return known
 
     expanded = _VARIABLE.sub(value, text)
     return "" if missing else expanded

@@ -23,7 +23,7 @@ from lokeys.core.route.conditions import PODS_NOT_READY, status
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import Mode, RouteSpec
 from lokeys.core.route.plan import Action, Plan
-from lokeys.core.route.resource.parse import Refused, parse
+from lokeys.core.route.resource.parse import INVALID, Refused, parse
 from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
 from lokeys.engine.route.act import Executor
 from lokeys.engine.route.heal import Done, Healing, Listener, Patience, heal
@@ -380,7 +380,7 @@ def _refused_status(
         return {
             "type": kind,
             "status": value,
-            "reason": "InvalidSpec",
+            "reason": refused.reason if isinstance(refused, Refused) else INVALID,
             "message": str(refused)[:1024],
             "observedGeneration": generation,
             "lastTransitionTime": known[kind]["lastTransitionTime"] if same else time_to_json(now),

@@ -11,7 +11,13 @@ import httpx2
 import pytest
 
 from lokeys.adapters.ceph.rgw import RgwAdmin
-from lokeys.adapters.ceph.rook import RookSourcePort, SecretSourcePort, SourceReader, admin_look
+from lokeys.adapters.ceph.rook import (
+    MAX_PAIRS,
+    RookSourcePort,
+    SecretSourcePort,
+    SourceReader,
+    admin_look,
+)
 from lokeys.core.kubernetes.consent import Consent, origins
 from lokeys.core.place import Ref
 from lokeys.core.route import model
@@ -457,3 +463,13 @@ def test_rooks_blank_secret_is_known_for_what_it_is() -> None:
     reading = asyncio.run(SecretSourcePort(where, source, reader=AT_HOME).read())
     assert reading.state is not None
     assert reading.state.generated_blank
+
+
+def test_of_very_many_pairs_no_secret_is_read() -> None:
+    """Each look would read all of them."""
+    names = [f"n{each}" for each in range(MAX_PAIRS + 1)]
+    reading = read(user(*map(entry, names)))
+    assert reading.pair is None
+    (gap,) = reading.gaps
+    assert (gap.ref, gap.why) == (USER, Why.NOT_SUPPORTED)
+    assert "lists 17 pairs" in gap.detail

@@ -318,6 +318,9 @@ RELOADER = "reloader.stakater.com"
         ),
         pytest.param({f"secret.{RELOADER}/reload": "loki"}, None, id="another Secret"),
         pytest.param(
+            {f"secret.{RELOADER}/reload": "a," * 2000}, Roller.RELOADER, id="too many to match"
+        ),
+        pytest.param(
             {f"secret.{RELOADER}/reload": "^loki.s\\d$"}, Roller.RELOADER, id="maybe this"
         ),
         pytest.param({f"secret.{RELOADER}/reload": "loki\\..*"}, None, id="others by pattern"),

@@ -125,3 +125,14 @@ def test_files_are_read_out_of_secrets_and_config_maps() -> None:
     assert texts_of({"kind": "ConfigMap", "data": {"c.yaml": "a: 1", "x": "y"}}) == ["a: 1"]
     assert texts_of({"kind": "Secret", "data": {"c.yml": encoded}}) == ["a: 1"]
     assert texts_of({"kind": "Secret", "data": {"c.yml": "!", "d.yml": "/w=="}}) == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("bucket", "values"),
+    [("${a:" * 1000, {}), ("${A}", {"A": "x" * 3000})],
+    ids=["a long value", "a long variable"],
+)
+def test_what_is_too_long_for_a_name_is_none(bucket: str, values: dict[str, str]) -> None:
+    """Texts are bounded before anything in them is matched or filled in."""
+    text = f"storage_config: {{aws: {{bucketnames: '{bucket}'}}}}"
+    assert storage_of([text], Environment(values=values)).bucket == ""

@@ -4,9 +4,12 @@
 import asyncio
 
 import httpx2
+import pytest
 
 from lokeys.adapters.kubernetes.objects import LiveObjects
+from lokeys.core.kubernetes.size import MAX_READ_BYTES
 from lokeys.core.place import Ref
+from lokeys.errors import NotReadable
 from lokeys.kube.informer import InformerSet
 from lokeys.operator.cache import FIRST_LIST_TAKES_S, KEPT_LOOKS, RouteObjects
 from unit.kube.scripted import Answer, WatchStream, api, listing, status, thing
@@ -114,6 +117,28 @@ def test_a_secret_that_no_look_reads_any_more_is_forgotten() -> None:
             for _ in range(KEPT_LOOKS + 1):
                 objects.end_of_look()
             assert objects.kept_secrets == set()
+            objects.close()
+
+    run(main())
+
+
+def test_an_object_that_is_too_large_is_not_read() -> None:
+    """It would be judged at each look; a Secret may have the MiB that it holds."""
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        if "watch" in request.url.params:
+            return WatchStream().response()
+        large = thing("large", 7, data={"k": "x" * (MAX_READ_BYTES + 1)})
+        is_list = request.url.path.endswith(("/secrets", "/pods"))
+        return listing(7, large) if is_list else httpx2.Response(200, json=large)
+
+    async def main() -> None:
+        client = api(answer)
+        async with InformerSet(client) as informers:
+            objects = RouteObjects(informers, LiveObjects(client), on_change=lambda: None)
+            assert await objects.get(Ref("Secret", "large", "ns"))
+            with pytest.raises(NotReadable, match="larger than 256 KiB"):
+                await objects.get(Ref("Pod", "large", "ns"))
             objects.close()
 
     run(main())

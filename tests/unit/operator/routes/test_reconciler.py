@@ -14,6 +14,7 @@ import pytest
 from builders import a_route
 from fakes.ports import NOON, World
 from lokeys.adapters.http import tls_context
+from lokeys.core.kubernetes.size import MAX_ROUTE_BYTES
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import Mode, RouteSpec
 from lokeys.core.route.resource.render import render
@@ -373,5 +374,20 @@ def test_pods_that_may_not_be_replaced_are_missed_before_a_key_is_spread() -> No
         desk.wake()
         await desk.rest(until=lambda: desk.ready()[0] == "True")
         assert "evict loki-0" in desk.world.writes
+
+    run(main())
+
+
+def test_a_resource_that_is_too_large_is_told_and_put_aside() -> None:
+    """As a LokiStack is: nothing of it is judged, and no time is set to look again."""
+
+    async def main() -> None:
+        desk = Desk()
+        desk.resource = a_resource("uid-1")
+        desk.resource["metadata"]["annotations"] = {"a": "x" * MAX_ROUTE_BYTES}
+        assert await desk.controller.reconcile(KEY) is None
+        assert desk.ready() == ("False", "TooLarge")
+        ready = desk.store.patches[-1]["status"]["conditions"][0]
+        assert ready["message"] == "too large; expected at most 256 KiB"
 
     run(main())

@@ -60,6 +60,12 @@ def base64_if_valid(text: str) -> str:
     return text
 
 
+def _replaced(old: str, new: str, text: str) -> str | None:
+    """Return the text with `new` for `old`; nothing where that would make it too long."""
+    length = len(text) + text.count(old) * (len(new) - len(old))
+    return text.replace(old, new) if length <= LONGEST else None
+
+
 def _unpacked(text: str, *, urlsafe: bool) -> str | None:
     packed = encoded(text.replace("\n", "").replace("\r", ""))
     if urlsafe and (b"+" in packed or b"/" in packed):
@@ -80,7 +86,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "trimPrefix": Function(1, lambda start, text: text.removeprefix(start)),
     "trimSuffix": Function(1, lambda end, text: text.removesuffix(end)),
     "trimAll": Function(1, lambda letters, text: text.strip(letters) if letters else text),
-    "replace": Function(2, lambda old, new, text: text.replace(old, new)),
+    "replace": Function(2, _replaced),
     "b64enc": Function(0, lambda text: b64encode(encoded(text)).decode()),
     "b64dec": Function(0, base64),
 }
@@ -110,9 +116,11 @@ class Call:
 
     def of(self, text: str) -> str | None:
         """Return the function's result, None where it has none."""
+        if len(text) > LONGEST:
+            return None
         result = self.function.result(*self.arguments, text)
         return result if result is None or len(result) <= LONGEST else None
 
 
-LONGEST = 1 << 20
-"""A Secret holds no more; templates that blow a text up are not computed further."""
+LONGEST = 1 << 14
+"""No key is longer. What is longer, or what a template blows up, is not computed further."""

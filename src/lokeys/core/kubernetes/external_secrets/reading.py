@@ -31,6 +31,8 @@ _NO_MAKER = frozenset({"None", "Merge"})
 _MERGES = frozenset({"Merge", "CreateOrMerge"})
 _AS_IT_IS = ("", "None")
 _ENGINE = "v2"
+_MAX_SOURCES = 32
+"""Entries of `dataFrom` that are followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,26 +217,41 @@ def read(manifest: Json, *, namespace: str | None = None) -> ExternalSecret:
     metadata, spec = at(manifest, "metadata"), at(manifest, "spec")
     name, namespace = text_at(metadata, "name"), text_at(metadata, "namespace") or namespace
     target = at(spec, "target")
+    many = mappings_at(spec, "dataFrom")
     template = at(target, "template", "data")
     texts = {str(key): str(text) for key, text in template.items()} if _is_map(template) else {}
     template_from = bool(at(target, "template", "templateFrom"))
     merges = text_at(target, "template", "mergePolicy") == "Merge"
-    interval = at(spec, "refreshInterval")
     return ExternalSecret(
         ref=Ref("ExternalSecret", name, namespace),
-        target="" if at(target, "manifest") else text_at(target, "name") or name,
+        target=target_of(manifest),
         creation_policy=text_at(target, "creationPolicy") or "Owner",
         refresh_policy=text_at(spec, "refreshPolicy") or "Periodic",
-        interval=DEFAULT_INTERVAL if interval is None else str(interval),
+        interval=interval_of(manifest),
         immutable=at(target, "immutable") is True,
         stores=tuple(dict.fromkeys(_stores(spec, namespace))),
         fields=dict(_fields(spec, namespace)),
-        sources=tuple(_source(each, spec, namespace) for each in mappings_at(spec, "dataFrom")),
+        sources=tuple(
+            _source(each, spec, namespace, followed=len(many) <= _MAX_SOURCES) for each in many
+        ),
         template=texts,
         template_from=template_from,
         engine=text_at(target, "template", "engineVersion") or _ENGINE,
         keeps_fields=merges or not (texts or template_from),
     )
+
+
+def target_of(manifest: Json) -> str:
+    """Return the name of the Secret that an ExternalSecret makes; nothing if it makes none."""
+    target = at(manifest, "spec", "target")
+    named = text_at(target, "name") or text_at(manifest, "metadata", "name")
+    return "" if at(target, "manifest") else named
+
+
+def interval_of(manifest: Json) -> str:
+    """Return how often an ExternalSecret reads its store, as it says it."""
+    interval = at(manifest, "spec", "refreshInterval")
+    return DEFAULT_INTERVAL if interval is None else str(interval)
 
 
 def _is_map(value: object) -> TypeGuard[Json]:
@@ -257,11 +274,13 @@ def _fields(spec: Json, namespace: str | None) -> Iterator[tuple[str, Field | No
             yield name, Field(name=name, remote=where, decoding=decoding)
 
 
-def _source(entry: Json, spec: Json, namespace: str | None) -> _Source:
+def _source(entry: Json, spec: Json, namespace: str | None, *, followed: bool) -> _Source:
     extract = at(entry, "extract")
     decoding = _decoding(extract)
     renaming: Renaming | NotFollowed
-    if at(entry, "find"):
+    if not followed:
+        renaming = NotFollowed(f"`dataFrom` has more than {_MAX_SOURCES} entries")
+    elif at(entry, "find"):
         renaming = NotFollowed("`find` takes whatever the store has")
     elif at(entry, "sourceRef", "generatorRef"):
         renaming = NotFollowed("a generator makes it")

@@ -23,6 +23,7 @@ from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
 
 _MAX_SOURCE = 200
 _MAX_NAME = 253
+_MAX_STEPS = 8
 _MAX_REPEATS = 2
 """Repeats in one expression: with more of them, a name could take long to match."""
 
@@ -163,7 +164,10 @@ class Renaming:
 def renaming_of(entry: Json) -> Renaming | NotFollowed:
     """Return what an entry of `dataFrom` does to names, or why that is not followed."""
     steps: list[Step] = []
-    for each in mappings_at(entry, "rewrite"):
+    rewrite = mappings_at(entry, "rewrite")
+    if len(rewrite) > _MAX_STEPS:
+        return NotFollowed(f"`rewrite` has more than {_MAX_STEPS} steps")
+    for each in rewrite:
         step = _step(each)
         if isinstance(step, NotFollowed):
             return step
@@ -176,7 +180,10 @@ def _step(entry: Json) -> Step | NotFollowed:
     if at(entry, "regexp") is not None:
         return _regexp(text_at(entry, "regexp", "source"), text_at(entry, "regexp", "target"))
     if at(entry, "transform") is not None:
-        parts = parsed(text_at(entry, "transform", "template"))
+        template = text_at(entry, "transform", "template")
+        if len(template) > _MAX_SOURCE:
+            return NotFollowed("`rewrite` uses a template that is too long")
+        parts = parsed(template)
         return Transform(parts) if isinstance(parts, tuple) else parts
     return NotFollowed("`rewrite` depends on the values")
 

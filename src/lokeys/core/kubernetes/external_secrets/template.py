@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 from lokeys.core.kubernetes.external_secrets.functions import FUNCTIONS, LONGEST, Call
 
-MAX_LENGTH = 1 << 18
+MAX_LENGTH = 1 << 16
 _MAX_DEPTH = 8
+MAX_STEPS = 64
+"""Fields and functions in one template."""
 _BLANKS = " \t\r\n"
 _ACTION = re.compile(
     r"""\{\{(?P<left>-(?=[ \t\r\n]))?
@@ -92,12 +94,14 @@ def through(calls: Sequence[Call], value: str | None) -> str | None:
 
 
 def _parts(text: str) -> Iterator[str | Variable]:
-    position, trim = 0, False
+    position, trim, steps = 0, False, 0
     for match in _ACTION.finditer(text):
         yield from _plain(text[position : match.start()], left=trim, right=bool(match["left"]))
         position, trim = match.end(), bool(match["right"])
         if not _COMMENT.fullmatch(match["inside"]):
-            yield _Pipeline(match["inside"]).whole()
+            pipeline = _Pipeline(match["inside"], steps)
+            yield pipeline.whole()
+            steps = pipeline.steps
     yield from _plain(text[position:], left=trim, right=False)
 
 
@@ -113,7 +117,9 @@ def _plain(text: str, *, left: bool, right: bool) -> Iterator[str]:
 class _Pipeline:
     """What stands between two braces: operands and functions, joined by `|`."""
 
-    def __init__(self, inside: str) -> None:
+    def __init__(self, inside: str, steps: int) -> None:
+        self.steps = steps
+        """How many fields and functions there were up to here."""
         self._tokens = list(_tokens(inside))
         self._next = 0
         self._depth = 0
@@ -138,6 +144,7 @@ class _Pipeline:
         if kind != "word":
             raise _Beyond(_FORM)
         self._next += 1
+        self._step()
         if word == "index" and piped is None:
             return self._index()
         if word not in FUNCTIONS:
@@ -159,6 +166,7 @@ class _Pipeline:
         kind, text = self._peek()
         self._next += 1
         if kind == "field":
+            self._step()
             return Variable(text[1:])
         if kind == "text":
             return _unquoted(text)
@@ -169,6 +177,11 @@ class _Pipeline:
             if self._take(")"):
                 return found
         raise _Beyond(_FORM)
+
+    def _step(self) -> None:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise _Beyond(f"the template has more than {MAX_STEPS} fields and functions")
 
     def _peek(self, ahead: int = 0) -> _Token:
         place = self._next + ahead

@@ -31,7 +31,9 @@ from lokeys.core.route.model import (
 )
 from lokeys.core.route.resource.rules import duration
 from lokeys.core.route.resource.schema import SPEC
-from lokeys.core.route.resource.validate import Fault, faults, with_defaults
+from lokeys.core.route.resource.validate import TOO_LARGE, Fault, faults, with_defaults
+
+INVALID = "InvalidSpec"
 
 
 class Refused(ValueError):
@@ -40,6 +42,11 @@ class Refused(ValueError):
     def __init__(self, found: tuple[Fault, ...]) -> None:
         super().__init__("\n".join(map(str, found)))
         self.faults = found
+
+    @property
+    def reason(self) -> str:
+        """Return the reason of the conditions that tell of it."""
+        return "TooLarge" if self.faults[0].problem == TOO_LARGE else INVALID
 
 
 def parse(manifest: Mapping[str, Any], *, namespace: str = "default") -> RouteSpec:

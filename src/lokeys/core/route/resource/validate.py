@@ -13,11 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lokeys.core.kubernetes.size import MAX_ROUTE_BYTES, in_kib, is_within
 from lokeys.core.route.resource.fields import Schema
 from lokeys.core.route.resource.rules import MIRRORS
 from lokeys.core.route.resource.schema import API_VERSION, KIND, NAMESPACE, OBJECT_NAME, ROOT
 from lokeys.core.text.words import form
 
+TOO_LARGE = "too large"
 MAX_UNKNOWN = 20
 """How many unknown fields of one object are named, before the rest is counted."""
 
@@ -43,6 +45,8 @@ def faults(manifest: object) -> tuple[Fault, ...]:
     """Return all faults of a StorageCredential's manifest; its status is nobody's to judge."""
     if not isinstance(manifest, Mapping):
         return (Fault(path="", problem="not an object", found=form(manifest)),)
+    if not is_within({**manifest, "status": None}, MAX_ROUTE_BYTES):
+        return (Fault(path="", problem=TOO_LARGE, expected=f"at most {in_kib(MAX_ROUTE_BYTES)}"),)
     return (*_head(manifest), *_body(manifest))
 
 

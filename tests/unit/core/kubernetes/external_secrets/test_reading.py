@@ -24,6 +24,7 @@ from lokeys.core.kubernetes.external_secrets.reading import (
     Value,
     read,
 )
+from lokeys.core.kubernetes.external_secrets.renaming import Renaming
 from lokeys.core.kubernetes.external_secrets.template import NotFollowed
 from lokeys.core.kubernetes.references import SecretKeyRef
 from lokeys.core.place import Ref
@@ -440,3 +441,12 @@ def test_an_item_is_found_by_what_the_store_calls_it() -> None:
     """The key of the store is the item's title or id."""
     field = Field(name="id", remote=Remote(store=None, key="loki", property="id"))
     assert item_field(field) == ItemField(item="loki", label="id")
+
+
+def test_of_very_many_entries_none_is_followed() -> None:
+    """Whatever the first of them would say."""
+    secret = read({"spec": {"dataFrom": [{"extract": {"key": "k"}}] * 33}})
+    found = secret.value("a")
+    assert isinstance(found, NotFollowed)
+    assert found.why == "more than one entry of `dataFrom` can hold it"
+    assert not any(isinstance(each.renaming, Renaming) for each in secret.sources)

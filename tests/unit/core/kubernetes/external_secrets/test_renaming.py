@@ -158,3 +158,18 @@ def test_the_way_back_leads_home(rewrite: list[dict[str, Any]], strategy: str, n
 def test_a_name_too_long_for_a_key_is_not_rewritten() -> None:
     """No Secret could hold it."""
     assert renaming(regexp("a", "b")).new("a" * 254) is None
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "why"),
+    [
+        ([regexp("a", "b")] * 9, "more than 8 steps"),
+        ([transform("{{ .value }}" + "x" * 200)], "a template that is too long"),
+    ],
+    ids=["steps", "a template"],
+)
+def test_a_rewrite_is_followed_only_so_far(rewrite: list[dict[str, Any]], why: str) -> None:
+    """Each step is compiled, and tried at each name."""
+    found = renaming_of({"rewrite": rewrite})
+    assert isinstance(found, NotFollowed)
+    assert why in found.why

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lokeys.core.kubernetes.external_secrets.functions import LONGEST, decoded, encoded
 from lokeys.core.kubernetes.external_secrets.template import (
     MAX_LENGTH,
+    MAX_STEPS,
     NotFollowed,
     Variable,
     parsed,
@@ -85,6 +86,9 @@ def test_what_is_pure_is_computed(template: str, expected: str | None) -> None:
         ('{{ "!" | b64dec }}', "no result"),
         ("{{ .id | " + "x" * 500 + " }}", "the function `" + "x" * 40 + "`"),
         ("x" * (MAX_LENGTH + 1), "too long"),
+        ("{{ .id }}" * (MAX_STEPS + 1), "more than 64 fields and functions"),
+        ("{{ .id" + " | upper" * MAX_STEPS + " }}", "more than 64 fields and functions"),
+        (f'{{{{ replace "a" "{"b" * 20_000}" "{"a" * 20_000}" }}}}', "no result"),
     ],
 )
 def test_what_is_not_followed_says_why(template: str, why: str) -> None:
@@ -101,6 +105,9 @@ def test_a_template_that_blows_up_has_no_result() -> None:
     blown = parsed('{{ .id | replace "" "12345678" | replace "" "12345678" }}')
     assert not isinstance(blown, NotFollowed)
     assert rendered(blown, {"id": "a" * (LONGEST // 8)}.get) is None
+    trimmed = parsed("{{ .id | trim }}")
+    assert not isinstance(trimmed, NotFollowed)
+    assert rendered(trimmed, {"id": " " * (LONGEST + 1)}.get) is None
     twice = (Variable("id"), Variable("id"))
     assert rendered(twice, {"id": long}.get) is None
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of a StorageCredential: all of them, each with its place and a way out."""
 
+import time
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -8,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lokeys.core.kubernetes.size import MAX_ROUTE_BYTES, size_of
 from lokeys.core.route.resource import rules, schema
-from lokeys.core.route.resource.validate import Fault, faults
+from lokeys.core.route.resource.validate import TOO_LARGE, Fault, faults
 from lokeys.core.text.words import form
 from manifests.storagecredential import CASES, MINIMAL, ROOK, Case
 
@@ -239,13 +242,56 @@ def test_every_rule_is_broken_by_a_case() -> None:
 
 def test_a_flood_of_unknown_fields_is_counted() -> None:
     """A wrong file by mistake gives a short answer, in a short time."""
-    flood = {**ROOK, "spec": {**ROOK["spec"], **{f"field{n}": n for n in range(100_000)}}}
+    flood = {**ROOK, "spec": {**ROOK["spec"], **{f"field{n}": n for n in range(10_000)}}}
     found = faults(flood)
     assert len(found) == 21
-    assert found[-1].problem == "99980 more unknown fields"
+    assert found[-1].problem == "9980 more unknown fields"
 
 
 def test_a_huge_word_is_judged_quickly() -> None:
-    """A value of megabytes in a field of a few words is only measured."""
-    (fault,) = faults(changed(spec__mode="Heal" * 1_000_000))
-    assert fault.found == "a text of 4000000 characters"
+    """A value of 200 kB in a field of a few words is only measured."""
+    (fault,) = faults(changed(spec__mode="Heal" * 50_000))
+    assert fault.found == "a text of 200000 characters"
+
+
+def _unknown(manifest: Any, n: int) -> None:
+    manifest["spec"] |= {f"mdoe{each}": 1 for each in range(n)}
+
+
+def _unknown_of_workloads(manifest: Any, n: int) -> None:
+    fields = {f"nmae{each}": 1 for each in range(n // 32)}
+    manifest["spec"]["workloads"] = [{"name": f"w{each}", **fields} for each in range(32)]
+
+
+def _workloads(manifest: Any, n: int) -> None:
+    manifest["spec"]["workloads"] = [{"kind": "Deployment"}] * (n // 2)
+
+
+def _labels(manifest: Any, n: int) -> None:
+    manifest["metadata"]["labels"] = {f"label{each}": "v" for each in range(n)}
+
+
+def _bundle(manifest: Any, n: int) -> None:
+    manifest["spec"]["bucket"]["caBundle"] = "-----BEGIN CERTIFICATE-----" * (n // 2)
+
+
+@pytest.mark.parametrize(
+    "grow",
+    [_unknown, _unknown_of_workloads, _workloads, _labels, _bundle],
+    ids=lambda g: g.__name__,
+)
+def test_the_largest_resource_is_judged_within_a_second(grow: Callable[[Any, int], None]) -> None:
+    """Whatever there are thousands of; and what is larger by its size alone."""
+    manifest = deepcopy(ROOK)
+    grow(manifest, MAX_ROUTE_BYTES // 32)
+    assert MAX_ROUTE_BYTES * 0.4 < size_of(manifest) <= MAX_ROUTE_BYTES
+    began = time.thread_time()
+    assert all(fault.problem != TOO_LARGE for fault in faults(manifest))
+    assert time.thread_time() - began < 1
+    grow(manifest, MAX_ROUTE_BYTES // 8)
+    assert [str(fault) for fault in faults(manifest)] == ["too large; expected at most 256 KiB"]
+
+
+def test_a_status_makes_no_resource_too_large() -> None:
+    """The operator writes it itself."""
+    assert faults({**MINIMAL, "status": {"a": "x" * MAX_ROUTE_BYTES}}) == ()
