@@ -26,6 +26,7 @@ from lokeys.core.kubernetes.size import (
     MAX_STACK_BYTES,
 )
 from lokeys.core.place import Ref
+from lokeys.core.route.discovery.model import Environment
 from lokeys.core.route.loki_log import complaints
 from lokeys.core.route.resource.validate import faults
 from lokeys.core.sensitive import Fingerprinter, KeyPair, Sensitive
@@ -38,7 +39,6 @@ from lokeys.core.text.durations import go_duration
 from lokeys.core.trust.azure.check import credentials_of
 from lokeys.core.trust.gcp import cel
 from lokeys.engine.discover import loki_config
-from lokeys.core.route.discovery.model import Environment
 from manifests.lokistack import NAMESPACE, Choice
 from unit.core.stack.storage.secrets import EVERYWHERE, SECRET, SOUND, STACK
 
@@ -206,7 +206,7 @@ def test_a_template_is_followed_only_so_far(text: str) -> None:
 def test_a_rewrite_renames_the_longest_name_soon(source: str) -> None:
     """An expression comes from outside: those that could take long are not followed."""
     step = {"regexp": {"source": source, "target": "$1"}}
-    renaming = renaming_of({"rewrite": [step] * 8})
+    renaming = renaming_of({"rewrite": [step] * 4})
     if isinstance(renaming, Renaming):
         for name in ("a" * 253, "a" * 252 + "\x00"):
             assert _took_s(renaming.new, name) < LIMIT_S
@@ -214,8 +214,8 @@ def test_a_rewrite_renames_the_longest_name_soon(source: str) -> None:
 
 def test_an_external_secret_of_many_entries_is_read_soon() -> None:
     """Each rewrite would be compiled."""
-    rewrite = [{"regexp": {"source": f"a{n}", "target": "b"}} for n in range(8)]
-    entries = [{"extract": {"key": "k"}, "rewrite": rewrite} for _ in range(600)]
+    rewrite = [{"regexp": {"source": f"a{n}", "target": "b"}} for n in range(4)]
+    entries = [{"extract": {"key": "k"}, "rewrite": rewrite} for _ in range(1000)]
     data = [{"secretKey": "a", "remoteRef": {"key": "a"}}] * 600
     began = time.thread_time()
     said = read({"metadata": {"name": "es"}, "spec": {"dataFrom": entries, "data": data}})

@@ -23,7 +23,7 @@ from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
 
 _MAX_SOURCE = 200
 _MAX_NAME = 253
-_MAX_STEPS = 8
+_MAX_STEPS = 4
 _MAX_REPEATS = 2
 """Repeats in one expression: with more of them, a name could take long to match."""
 

@@ -163,7 +163,7 @@ def test_a_name_too_long_for_a_key_is_not_rewritten() -> None:
 @pytest.mark.parametrize(
     ("rewrite", "why"),
     [
-        ([regexp("a", "b")] * 9, "more than 8 steps"),
+        ([regexp("a", "b")] * 5, "more than 4 steps"),
         ([transform("{{ .value }}" + "x" * 200)], "a template that is too long"),
     ],
     ids=["steps", "a template"],
