@@ -113,6 +113,20 @@ def test_a_finding_tells_a_cause_that_its_rule_names(case: Case) -> None:
     assert all(cause in RULES[code].causes for code, cause in told), told
 
 
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.folder.name)
+def test_no_text_has_the_name_of_a_word_in_the_place_of_the_word(case: Case) -> None:
+    """That is what a rule says where a check forgot a word."""
+
+    def look_at(part: dict[str, Any]) -> dict[str, Any]:
+        if part.get("code") in RULES and "message" in part:
+            missing = {word.upper() for word in RULES[part["code"]].words}
+            said = f"{part['title']} {part['message']}"
+            assert not missing & set(re.findall(r"\w+", said)), said
+        return part
+
+    json.loads((case.folder / "expected.json").read_text(), object_hook=look_at)
+
+
 def test_rules_name_the_causes_of_the_tables_that_they_are_told_with() -> None:
     """A flaw of a pair and the words of a failed refresh choose the cause of a finding."""
     flaws = {cause for flaw, cause in FLAW_CAUSES.items() if flaw not in BLANK}

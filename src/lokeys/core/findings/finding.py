@@ -42,6 +42,14 @@ _SEVERITY_ORDER = {severity: order for order, severity in enumerate(Severity)}
 _CONFIDENCE_ORDER = {confidence: order for order, confidence in enumerate(Confidence)}
 
 
+class _Words(dict[str, object]):
+    """Words for templates. One that nobody gave stands for itself, in capitals, and is kept."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = name.upper()
+        return name.upper()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
     """One thing to do; `command` is ready to paste; `destructive` loses something if misused."""
@@ -153,6 +161,16 @@ class Rule:
         """Return every cause that a finding of this rule may tell."""
         return (self.cause, *self.other_causes) if self.cause else self.other_causes
 
+    @property
+    def words(self) -> frozenset[str]:
+        """Return the words that the texts need."""
+        asked = _Words()
+        for text in (self.title, self.message):
+            text.format_map(asked)
+        for remedy in self.remedy:
+            remedy.filled(asked)
+        return frozenset(asked)
+
     def at(  # noqa: PLR0913 - a finding has many facets, all named at the call
         self,
         place: Ref | None,
@@ -168,8 +186,11 @@ class Rule:
         remedy: Iterable[Remedy] | None = None,
         **words: Any,
     ) -> Finding:
-        """Return this rule's finding at `place`; `words` fill the templates."""
-        known = {"place": place, "route": route, "field": field, **words}
+        """Return this rule's finding at `place`; `words` fill the templates.
+
+        A word of `self.words` that is not given costs no finding: its name stands there instead.
+        """
+        known = _Words({"place": place, "route": route, "field": field, **words})
         return Finding(
             code=self.code,
             severity=severity or self.severity,
@@ -189,21 +210,14 @@ class Rule:
         )
 
 
-class _AsNames(dict[str, str]):
-    """Every name stands for itself, in capitals."""
-
-    def __missing__(self, name: str) -> str:
-        return name.upper()
-
-
 def readable(template: str) -> str:
     """Return a template as people read it: `{name}` becomes NAME."""
-    return template.format_map(_AsNames())
+    return template.format_map(_Words())
 
 
 def readable_remedy(remedy: Remedy) -> Remedy:
     """Return a remedy of the catalogue as people read it."""
-    return remedy.filled(_AsNames())
+    return remedy.filled(_Words())
 
 
 def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
