@@ -39,8 +39,8 @@ from parts.process import wait_for
 
 SYSTEM = "lokeys-system"
 NAMESPACES = 4
-DELIVERED = 200
-"""So many routes, the last ones, have an ExternalSecret; nobody but its status works on it."""
+TENANT = "fleet-0"
+"""Where silent routes are."""
 SERVICE_ACCOUNT = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 CLUSTER_ROLE = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole")
 CLUSTER_ROLE_BINDING = Resource(
@@ -81,6 +81,11 @@ class Fleet:
     stub_port: int
     pod_starts_s: float = 0.0
     """How long a new pod takes until it runs and is ready."""
+    delivered: int = 200
+    """So many routes, the last ones, have an ExternalSecret; nobody but its status works on it."""
+    silent: int = 0
+    """So many routes, the first ones, are one tenant's, and name a store that never answers."""
+    silent_port: int = 0
     api: Api = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +93,16 @@ class Fleet:
 
     def names(self) -> Iterator[tuple[str, str]]:
         """Yield namespace and name of every route."""
-        return ((f"fleet-{n % NAMESPACES}", f"loki-{n}") for n in range(self.size))
+        return ((self._namespace(n), f"loki-{n}") for n in range(self.size))
+
+    def _namespace(self, number: int) -> str:
+        if not self.silent:
+            return f"fleet-{number % NAMESPACES}"
+        return TENANT if number < self.silent else f"fleet-{1 + number % (NAMESPACES - 1)}"
+
+    def _store(self, name: str) -> str:
+        port = self.silent_port if _number(name) < self.silent else self.stub_port
+        return f"http://127.0.0.1:{port}"
 
     async def build(self) -> None:
         """Make everything but the operator."""
@@ -110,8 +124,7 @@ class Fleet:
     async def _build_route(self, namespace: str, name: str) -> None:
         pair = f"KEY{name}".upper(), f"secret-of-{name}"
         source = _secret(namespace, f"source-{name}", pair)
-        store = f"http://127.0.0.1:{self.stub_port}"
-        source["metadata"]["annotations"] = {"lokeys.dev/allowed-urls": store}
+        source["metadata"]["annotations"] = {"lokeys.dev/allowed-urls": self._store(name)}
         await self._create(source)
         await self._create(_secret(namespace, f"target-{name}", pair))
         workload = await self._create(_stateful_set(namespace, name))
@@ -126,7 +139,7 @@ class Fleet:
 
     def is_delivered(self, name: str) -> bool:
         """Tell whether the route has an ExternalSecret."""
-        return int(name.rpartition("-")[2]) >= self.size - DELIVERED
+        return _number(name) >= self.size - self.delivered
 
     async def create_external_secret(self, namespace: str, name: str) -> None:
         """Make an ExternalSecret that is content."""
@@ -151,7 +164,7 @@ class Fleet:
             "secret": target,
             "bucket": {
                 "name": f"bucket-{name}",
-                "endpoint": f"http://127.0.0.1:{self.stub_port}",
+                "endpoint": self._store(name),
                 "pathStyle": True,
             },
             "workloads": [
@@ -165,7 +178,7 @@ class Fleet:
         pod = await self._create(_pod(namespace, name, owner_uid))
         await asyncio.sleep(self.pod_starts_s)
         now = time_to_json(utc_now())
-        number = int(name.rpartition("-")[2])
+        number = _number(name)
         address = f"127.1.{number // 250}.{number % 250 + 1}"
         running = {"name": "loki", "ready": True, "restartCount": 0, "image": "i", "imageID": "i",
                    "state": {"running": {"startedAt": now}}}  # fmt: skip
@@ -232,6 +245,10 @@ class Fleet:
             namespace=metadata["namespace"],
             subresource="status",
         )
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("-")[2])
 
 
 def _object(resource: Resource, namespace: str | None, name: str, **rest: Any) -> Object:

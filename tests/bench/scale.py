@@ -49,7 +49,7 @@ async def _measure(fleet: Fleet, stub: Process) -> list[Figure]:
     began = time.monotonic()
     await fleet.build()
     _say(f"{fleet.size} routes made in {time.monotonic() - began:.0f} s")
-    ready = asyncio.create_task(_all_ready(fleet))
+    ready = asyncio.create_task(all_ready(fleet))
     await asyncio.sleep(1.0)
     operator = Operator(fleet.kubernetes, account=(SYSTEM, "lokeys"))
     try:
@@ -155,7 +155,7 @@ async def _storm(fleet: Fleet) -> list[Figure]:
     await asyncio.sleep(5.0)
     one_more = await _one_change(fleet, *all_names[-1])
     written = await asyncio.gather(*changes)
-    await _all_ready(fleet)
+    await all_ready(fleet)
     healed = time.monotonic() - began
     pods = f"each pod needs {POD_STARTS_S:g} s to start"
     return [
@@ -186,7 +186,7 @@ async def _one_change(fleet: Fleet, namespace: str, name: str) -> float:
     return took
 
 
-async def _all_ready(fleet: Fleet) -> None:
+async def all_ready(fleet: Fleet) -> None:
     """Return when every route is Ready."""
     listing = await fleet.api.list(STORAGE_CREDENTIAL)
     waiting = {_key(route) for route in listing.items if not _is_ready(route)}
