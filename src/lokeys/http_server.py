@@ -32,7 +32,7 @@ _TURNS_OF_ACCEPTING = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class HttpRequest:
     """One request, its body read. `target` is as it came; `path` is percent-decoded."""
 
     method: str
@@ -65,7 +65,7 @@ class Response:
     body: bytes | AsyncIterator[bytes] = b""
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[HttpRequest], Awaitable[Response]]
 
 
 class Hangup(Exception):
@@ -204,11 +204,11 @@ class _Connection:
                 return
             self._http.start_next_cycle()
 
-    async def _read_request(self) -> Request | None:
+    async def _read_request(self) -> HttpRequest | None:
         async with asyncio.timeout(self._listen.request_s):
             return await self._whole_request()
 
-    async def _whole_request(self) -> Request | None:
+    async def _whole_request(self) -> HttpRequest | None:
         head: h11.Request | None = None
         body = bytearray()
         while True:
@@ -220,7 +220,7 @@ class _Connection:
                 self._insist_on_size(len(body) + len(event.data))
                 body += event.data
             elif isinstance(event, h11.EndOfMessage) and head is not None:
-                return Request(
+                return HttpRequest(
                     method=head.method.decode(),
                     target=head.target.decode("ascii", errors="surrogateescape"),
                     headers={
@@ -245,7 +245,7 @@ class _Connection:
                 await self._send(go_on)
             self._http.receive_data(await self._reader.read(_READ_BYTES))
 
-    async def _answer(self, request: Request) -> None:
+    async def _answer(self, request: HttpRequest) -> None:
         try:
             response = await self._handler(request)
         except Hangup:

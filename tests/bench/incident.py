@@ -27,7 +27,7 @@ from lokeys.adapters.kubernetes.external_secrets import FORCE_SYNC
 from lokeys.adapters.loki.pod import parse_metrics
 from lokeys.clock import utc_now
 from lokeys.core.route.resource.crd import crd
-from lokeys.http_server import Handler, Request, Response
+from lokeys.http_server import Handler, HttpRequest, Response
 from lokeys.kube.client import Api, Object
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.resources import EXTERNAL_SECRET, POD, STORAGE_CREDENTIAL, Resource
@@ -205,7 +205,7 @@ class _Clock:
                 if event.type != "BOOKMARK":
                     take(event.type, event.object)
 
-    async def _connect_asked(self, request: Request, handle: Handler) -> Response:
+    async def _connect_asked(self, request: HttpRequest, handle: Handler) -> Response:
         response = await handle(request)
         if request.method == "PATCH" and response.status == 200:
             self.note("vault")

@@ -14,7 +14,7 @@ import msgspec
 from bench.figures import Figure
 from bench.stub import metrics_page
 from builders import look
-from lokeys.adapters.aws.sign import Call, signed
+from lokeys.adapters.aws.sign import SignedCall, signed
 from lokeys.adapters.loki.pod import parse_metrics
 from lokeys.clock import utc_now
 from lokeys.core.route.conditions import status
@@ -48,7 +48,7 @@ def measure() -> Iterator[Figure]:
         note=f"{len(page) / 1000:.0f} kB, as an idle single binary's",
     )  # fmt: skip
     pair = KeyPair(access_key_id=Sensitive("AKIA"), secret_access_key=Sensitive("s" * 40))
-    call = Call(method="GET", url="http://rgw.storage.svc/bucket?list-type=2&max-keys=1")
+    call = SignedCall(method="GET", url="http://rgw.storage.svc/bucket?list-type=2&max-keys=1")
     signing = seconds(lambda: signed(call, pair, region="us-east-1", now=utc_now()), 300)
     yield Figure(name="sign one request", value=1000 * signing, unit="ms")
     yield asyncio.run(_queue())

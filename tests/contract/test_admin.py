@@ -16,7 +16,7 @@ from lokeys.core.route.model import PairKeys, RgwSource, SecretRef
 from lokeys.core.route.model import RgwAdmin as RgwAdminSpec
 from lokeys.core.route.snapshot import SourceState, Why
 from lokeys.core.sensitive import Fingerprinter, KeyPair, Sensitive
-from lokeys.demo.parts.object_store import Fault
+from lokeys.demo.parts.object_store import StoreFault
 from lokeys.errors import Forbidden, NotFound, NotReadable, Transient, Unreachable
 from lokeys.ports import Reading
 
@@ -186,14 +186,14 @@ def test_a_source_that_is_not_there_is_a_gap(store: Store) -> None:
 @pytest.mark.parametrize(
     ("fault", "error", "why"),
     [
-        (Fault.MISROUTED, Misrouted, Why.MISROUTED),
-        (Fault.HTML, NotReadable, Why.GARBLED),
-        (Fault.ERROR_500, Transient, Why.UNREACHABLE),
-        (Fault.CLOSE, Unreachable, Why.UNREACHABLE),
+        (StoreFault.MISROUTED, Misrouted, Why.MISROUTED),
+        (StoreFault.HTML, NotReadable, Why.GARBLED),
+        (StoreFault.ERROR_500, Transient, Why.UNREACHABLE),
+        (StoreFault.CLOSE, Unreachable, Why.UNREACHABLE),
     ],
 )
 def test_an_admin_api_in_trouble_is_told_from_a_missing_user(
-    stand_in_store: StandInStore, fault: Fault, error: type[Exception], why: Why
+    stand_in_store: StandInStore, fault: StoreFault, error: type[Exception], why: Why
 ) -> None:
     """Each trouble has its error; a gateway that takes the path for a bucket is named."""
     uid = fresh("user")
@@ -203,7 +203,7 @@ def test_an_admin_api_in_trouble_is_told_from_a_missing_user(
         ask(stand_in_store, lambda admin: admin.user_exists(uid))
     gap = read(stand_in_store, uid).gaps[0]
     assert gap.why is why
-    assert ("rgw_dns_name_misroute" in gap.detail) is (fault is Fault.MISROUTED)
+    assert ("rgw_dns_name_misroute" in gap.detail) is (fault is StoreFault.MISROUTED)
 
 
 def test_no_error_or_state_holds_a_key(store: Store) -> None:

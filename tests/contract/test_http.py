@@ -27,7 +27,7 @@ from lokeys.adapters.http import (
 )
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.errors import BadInput, Unreachable
-from lokeys.http_server import Hangup, HttpServer, Request, Response, json, text
+from lokeys.http_server import Hangup, HttpRequest, HttpServer, Response, json, text
 
 BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 HANGS_S = 30.0
@@ -58,7 +58,7 @@ def reason_of(url: str, *, ca_bundle: str | None = None, dial: Dial | None = Non
     return caught.value.reason
 
 
-async def echo(request: Request) -> Response:
+async def echo(request: HttpRequest) -> Response:
     """Answer with what was asked."""
     return json({"path": request.path, "query": request.query, "host": request.headers["host"]})
 
@@ -69,7 +69,7 @@ async def echo(request: Request) -> Response:
 def test_an_answer_of_just_the_allowed_size_is_read() -> None:
     """The limit itself is allowed, one byte more is not."""
 
-    async def sized(request: Request) -> Response:
+    async def sized(request: HttpRequest) -> Response:
         return Response(body=b"x" * int(request.query["size"]))
 
     with serve(sized) as url:
@@ -85,7 +85,7 @@ def test_an_endless_answer_is_left_at_the_limit() -> None:
         while True:
             yield b"x" * 500
 
-    async def handle(_: Request) -> Response:
+    async def handle(_: HttpRequest) -> Response:
         return Response(body=endless())
 
     with serve(handle) as url, pytest.raises(TooLong):
@@ -95,7 +95,7 @@ def test_an_endless_answer_is_left_at_the_limit() -> None:
 def test_compressed_bytes_are_not_unfolded() -> None:
     """An answer that claims to be compressed is taken as the bytes it is."""
 
-    async def bomb(_: Request) -> Response:
+    async def bomb(_: HttpRequest) -> Response:
         return Response(headers={"content-encoding": "gzip"}, body=b"\x1f\x8bnot really")
 
     with serve(bomb) as url:
@@ -110,7 +110,7 @@ def test_a_server_that_hangs_or_drips_is_a_timeout() -> None:
             yield b"x"
             await asyncio.sleep(0.05)
 
-    async def handle(request: Request) -> Response:
+    async def handle(request: HttpRequest) -> Response:
         if request.path == "/hang":
             await asyncio.sleep(60)
         return Response(body=drip())
@@ -125,7 +125,7 @@ def test_a_server_that_hangs_or_drips_is_a_timeout() -> None:
 def test_redirects_are_answers() -> None:
     """A redirect is returned, never followed."""
 
-    async def away(_: Request) -> Response:
+    async def away(_: HttpRequest) -> Response:
         return Response(status=301, headers={"location": "http://127.0.0.1:1/"})
 
     with serve(away) as url:
@@ -162,7 +162,7 @@ def test_a_connection_cut_short_is_closed(when: str) -> None:
     async def half() -> AsyncIterator[bytes]:
         yield b"half"
 
-    async def handle(_: Request) -> Response:
+    async def handle(_: HttpRequest) -> Response:
         if when == "at once":
             raise Hangup
         return Response(headers={"content-length": "100"}, body=half())
@@ -284,7 +284,7 @@ def test_connections_are_kept_and_requests_answered_in_order() -> None:
     """Many requests over one connection, bodies and HEAD among them."""
 
     async def run() -> None:
-        async def handle(request: Request) -> Response:
+        async def handle(request: HttpRequest) -> Response:
             return text(f"{request.method} {len(request.body)}")
 
         async with HttpServer(handle) as server, httpx2.AsyncClient(trust_env=False) as client:
@@ -310,7 +310,7 @@ def test_a_stream_ends_when_its_reader_leaves() -> None:
             finally:
                 ended.set()
 
-        async def handle(_: Request) -> Response:
+        async def handle(_: HttpRequest) -> Response:
             return Response(body=watch())
 
         async with HttpServer(handle) as server, httpx2.AsyncClient(trust_env=False) as client:
@@ -364,7 +364,7 @@ def test_stopping_ends_what_is_being_answered_and_a_restart_keeps_the_port() -> 
     async def run() -> None:
         hanging = asyncio.Event()
 
-        async def handle(request: Request) -> Response:
+        async def handle(request: HttpRequest) -> Response:
             if request.path == "/hang":
                 hanging.set()
                 await asyncio.Event().wait()
@@ -392,7 +392,7 @@ def test_a_handlers_fault_is_a_500_and_the_server_goes_on(
 ) -> None:
     """A handler that breaks answers 500, says so in the log, and keeps the connection."""
 
-    async def broken(request: Request) -> Response:
+    async def broken(request: HttpRequest) -> Response:
         if request.path == "/broken":
             raise RuntimeError("of its own")
         return text("fine")

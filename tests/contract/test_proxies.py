@@ -28,7 +28,7 @@ from lokeys.core.route.model import Bucket
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.core.trust.tries.identity import S3Place
 from lokeys.demo.parts.object_store import ObjectStore
-from lokeys.http_server import Request, Response, json
+from lokeys.http_server import HttpRequest, Response, json
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from parts.connect_proxy import proxy
@@ -38,7 +38,7 @@ CANARY = "canary-password"
 LOGIN = f"me:{CANARY}"
 
 
-async def echo(request: Request) -> Response:
+async def echo(request: HttpRequest) -> Response:
     """Answer with what was asked, and what came along."""
     return json({"path": request.path, "headers": sorted(request.headers)})
 

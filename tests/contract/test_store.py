@@ -19,7 +19,7 @@ from lokeys.clock import utc_now
 from lokeys.core.findings.verdict import REFUSED, Answer, Depth, StoreVerdict
 from lokeys.core.route.model import Bucket
 from lokeys.core.sensitive import KeyPair
-from lokeys.demo.parts.object_store import Fault
+from lokeys.demo.parts.object_store import StoreFault
 from lokeys.errors import Forbidden, NeedsHuman, Transient, Unreachable
 from lokeys.ports import Clock
 
@@ -94,7 +94,7 @@ def listed(home: Home) -> bytes:
 
     async def run() -> bytes:
         url = f"{home.bucket.endpoint}/{home.bucket.name}?list-type=2"
-        call = aws_sign.Call(method="GET", url=url)
+        call = aws_sign.SignedCall(method="GET", url=url)
         request = aws_sign.signed(call, home.pair, region="us-east-1", now=utc_now())
         async with HttpClients() as clients:
             reply = await bounded_request(clients.trusting(None), request, bounds=Bounds())
@@ -250,14 +250,14 @@ def test_a_bad_key_cannot_ask_for_buckets(home: Home) -> None:
 @pytest.mark.parametrize(
     ("fault", "answer"),
     [
-        (Fault.ERROR_500, Answer.UNSPECIFIC),
-        (Fault.ERROR_503, Answer.UNSPECIFIC),
-        (Fault.CLOSE, Answer.UNREACHABLE),
-        (Fault.HTML, Answer.NOT_S3),
+        (StoreFault.ERROR_500, Answer.UNSPECIFIC),
+        (StoreFault.ERROR_503, Answer.UNSPECIFIC),
+        (StoreFault.CLOSE, Answer.UNREACHABLE),
+        (StoreFault.HTML, Answer.NOT_S3),
     ],
 )
 def test_a_store_in_trouble_says_nothing_about_the_key(
-    stand_in_store: StandInStore, fault: Fault, answer: Answer
+    stand_in_store: StandInStore, fault: StoreFault, answer: Answer
 ) -> None:
     """Trouble of the store's own is never held against a key."""
     home = Home(stand_in_store)
@@ -268,10 +268,10 @@ def test_a_store_in_trouble_says_nothing_about_the_key(
 
 
 @pytest.mark.parametrize(
-    ("fault", "error"), [(Fault.ERROR_503, Transient), (Fault.CLOSE, Unreachable)]
+    ("fault", "error"), [(StoreFault.ERROR_503, Transient), (StoreFault.CLOSE, Unreachable)]
 )
 def test_a_store_in_trouble_is_asked_again_for_its_bucket(
-    stand_in_store: StandInStore, fault: Fault, error: type[Exception]
+    stand_in_store: StandInStore, fault: StoreFault, error: type[Exception]
 ) -> None:
     """A question that got no answer is an error that a retry may mend."""
     home = Home(stand_in_store)

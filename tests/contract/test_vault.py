@@ -22,7 +22,7 @@ from lokeys.core.kubernetes.references import SecretKeyRef
 from lokeys.core.route.model import OnePasswordVault, PairKeys
 from lokeys.core.route.snapshot import VaultFault, VaultState, Why
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
-from lokeys.demo.parts.connect import ConnectServer, Fault
+from lokeys.demo.parts.connect import ConnectFault, ConnectServer
 from lokeys.errors import (
     Conflict,
     LokeysError,
@@ -258,7 +258,7 @@ def test_a_vault_out_of_reach_for_a_moment_does_not_cost_the_ids(home: Home) -> 
         async with HttpClients() as clients:
             port = home.port(clients)
             await port.read()
-            home.server.fault = Fault.ERROR_500
+            home.server.fault = ConnectFault.ERROR_500
             await port.read(afresh=True)
             home.server.fault = None
             home.server.served.clear()
@@ -357,19 +357,21 @@ def test_a_token_secret_that_cannot_be_read_is_a_gap(home: Home) -> None:
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (Fault.CLOSE, VaultFault.UNREACHABLE),
-        (Fault.TRUNCATED, VaultFault.UNREACHABLE),
-        (Fault.ERROR_500, VaultFault.UNREACHABLE),
-        (Fault.ERROR_503, VaultFault.UNREACHABLE),
-        (Fault.HTML, VaultFault.NOT_CONNECT),
-        (Fault.HUGE, VaultFault.NOT_CONNECT),
-        (Fault.UNAUTHORIZED, VaultFault.TOKEN_REFUSED),
-        (Fault.FORBIDDEN, VaultFault.VAULT_FORBIDDEN),
-        (Fault.NOT_FOUND, VaultFault.ITEM_NOT_FOUND),
-        (Fault.RATE_LIMITED, VaultFault.RATE_LIMITED),
+        (ConnectFault.CLOSE, VaultFault.UNREACHABLE),
+        (ConnectFault.TRUNCATED, VaultFault.UNREACHABLE),
+        (ConnectFault.ERROR_500, VaultFault.UNREACHABLE),
+        (ConnectFault.ERROR_503, VaultFault.UNREACHABLE),
+        (ConnectFault.HTML, VaultFault.NOT_CONNECT),
+        (ConnectFault.HUGE, VaultFault.NOT_CONNECT),
+        (ConnectFault.UNAUTHORIZED, VaultFault.TOKEN_REFUSED),
+        (ConnectFault.FORBIDDEN, VaultFault.VAULT_FORBIDDEN),
+        (ConnectFault.NOT_FOUND, VaultFault.ITEM_NOT_FOUND),
+        (ConnectFault.RATE_LIMITED, VaultFault.RATE_LIMITED),
     ],
 )
-def test_a_server_in_trouble_has_its_fault(home: Home, fault: Fault, expected: VaultFault) -> None:
+def test_a_server_in_trouble_has_its_fault(
+    home: Home, fault: ConnectFault, expected: VaultFault
+) -> None:
     """Every trouble of the server becomes the state's fault, and reading never raises."""
     home.server.fault = fault
     state = home.state()
@@ -502,16 +504,16 @@ def test_a_token_that_may_only_read_needs_a_person(home: Home) -> None:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault.CLOSE, Unreachable),
-        (Fault.ERROR_500, Transient),
-        (Fault.HTML, Transient),
-        (Fault.RATE_LIMITED, Throttled),
-        (Fault.UNAUTHORIZED, NeedsHuman),
-        (Fault.NOT_FOUND, NeedsHuman),
+        (ConnectFault.CLOSE, Unreachable),
+        (ConnectFault.ERROR_500, Transient),
+        (ConnectFault.HTML, Transient),
+        (ConnectFault.RATE_LIMITED, Throttled),
+        (ConnectFault.UNAUTHORIZED, NeedsHuman),
+        (ConnectFault.NOT_FOUND, NeedsHuman),
     ],
 )
 def test_a_write_to_a_server_in_trouble_says_what_to_do(
-    home: Home, fault: Fault, error: type[LokeysError]
+    home: Home, fault: ConnectFault, error: type[LokeysError]
 ) -> None:
     """Every trouble becomes the error class that says what the caller must do."""
     home.server.fault = fault
@@ -525,8 +527,8 @@ def test_no_state_or_error_holds_a_secret(home: Home) -> None:
     """Neither token nor values are in what is raised or returned."""
     secrets = (home.token, "OLDID", "old secret", "NEWID", 'new "secret"')
     said = [repr(home.read())]
-    for fault in [*Fault, None]:
-        if fault in {Fault.HANG, Fault.SLOW}:
+    for fault in [*ConnectFault, None]:
+        if fault in {ConnectFault.HANG, ConnectFault.SLOW}:
             continue
         home.server.fault = fault
         said.append(repr(home.read()))

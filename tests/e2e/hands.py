@@ -9,7 +9,7 @@ from e2e.sight import SECRET, Json, Pair
 from e2e.world import ITEM, Homelab
 from lokeys.clock import utc_now
 from lokeys.core.kubernetes.consent import ALLOWED_URLS
-from lokeys.http_server import Request
+from lokeys.http_server import HttpRequest
 from parts.process import wait_for
 
 STORE = "onepassword"
@@ -159,7 +159,7 @@ def deliver_by_hand(home: Homelab, pair: Pair) -> None:
     wait_for(lambda: home.pair_in(SECRET) == pair, "the delivery", timeout_s=60)
 
 
-def of_external_secrets(request: Request) -> bool:
+def of_external_secrets(request: HttpRequest) -> bool:
     """Tell whether a request to Connect came from External Secrets."""
     return request.headers.get("user-agent") == "external-secrets"
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from e2e.operators import Installation, Operator
 from e2e.proxy import Proxy, kubeconfig_through
 from e2e.world import Homelab, Loop
-from lokeys.http_server import Handler, Hangup, Request, Response
+from lokeys.http_server import Handler, Hangup, HttpRequest, Response
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
 
@@ -73,11 +73,11 @@ class Course:
         self._mine = re.compile(rf"-{re.escape(self.home.name)}(?![0-9])")
         self.home.on_connect = self.by
 
-    def concerns(self, request: Request) -> bool:
+    def concerns(self, request: HttpRequest) -> bool:
         """Tell whether a request is about this route's objects."""
         return self._mine.search(request.path) is not None
 
-    async def by(self, request: Request, answer: Handler) -> Response:
+    async def by(self, request: HttpRequest, answer: Handler) -> Response:
         """Let a request pass, unless the heal stands still."""
         coming = self._named(request)
         if not coming or not self.counts:
@@ -89,7 +89,7 @@ class Course:
         self.arrived.append(coming)
         return await answer(request)
 
-    def _named(self, request: Request) -> str:
+    def _named(self, request: HttpRequest) -> str:
         """Return a write as it is called in any homelab; nothing if it writes nothing."""
         if request.method == "GET":
             return ""
@@ -109,7 +109,7 @@ class Toll:
 
     courses: list[Course] = field(default_factory=list)
 
-    async def by(self, request: Request, answer: Handler) -> Response:
+    async def by(self, request: HttpRequest, answer: Handler) -> Response:
         for course in self.courses:
             if course.concerns(request):
                 return await course.by(request, answer)

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx2
 
 from e2e.world import Loop
-from lokeys.http_server import Handler, Hangup, HttpServer, Request, Response
+from lokeys.http_server import Handler, Hangup, HttpRequest, HttpServer, Response
 from parts.kubernetes import Kubernetes
 
-OnRequest = Callable[[Request, Handler], Awaitable[Response]]
+OnRequest = Callable[[HttpRequest, Handler], Awaitable[Response]]
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})
 
 
@@ -45,13 +45,13 @@ class Proxy:
         await self._server.stop()
         await self._client.aclose()
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: HttpRequest) -> Response:
         self.requests.append((request.method, request.path))
         if self.on_request is not None:
             return await self.on_request(request, self.forward)
         return await self.forward(request)
 
-    async def forward(self, request: Request) -> Response:
+    async def forward(self, request: HttpRequest) -> Response:
         """Pass a request on; the answer's body follows as it comes."""
         headers = {k: v for k, v in request.headers.items() if k not in HOP_BY_HOP}
         url = self._target.copy_with(raw_path=request.target.encode())

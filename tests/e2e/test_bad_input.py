@@ -12,7 +12,7 @@ import pytest
 from e2e.sight import Json
 from e2e.terminal import assert_silent, run
 from e2e.world import Homelab, Said
-from lokeys.demo.parts.connect import Fault
+from lokeys.demo.parts.connect import ConnectFault
 
 
 @pytest.fixture
@@ -84,17 +84,17 @@ def test_what_does_not_exist_is_told_with_what_does(
     assert_told(run(unharmed, *words), "hint: ", *told, code=2)
 
 
-WRONG: dict[str, tuple[Fault, str]] = {
-    "HTML": (Fault.HTML, "op_connect_unreachable"),
-    "no end": (Fault.HUGE, "op_connect_unreachable"),
-    "half an answer": (Fault.TRUNCATED, "op_connect_unreachable"),
-    "no such token": (Fault.UNAUTHORIZED, "op_token_lacks_vault_access"),
+WRONG: dict[str, tuple[ConnectFault, str]] = {
+    "HTML": (ConnectFault.HTML, "op_connect_unreachable"),
+    "no end": (ConnectFault.HUGE, "op_connect_unreachable"),
+    "half an answer": (ConnectFault.TRUNCATED, "op_connect_unreachable"),
+    "no such token": (ConnectFault.UNAUTHORIZED, "op_token_lacks_vault_access"),
 }
 
 
 @pytest.mark.parametrize(("fault", "cause"), WRONG.values(), ids=WRONG)
 def test_connect_answers_nonsense(
-    unharmed: Homelab, tmp_path: Path, fault: Fault, cause: str
+    unharmed: Homelab, tmp_path: Path, fault: ConnectFault, cause: str
 ) -> None:
     """The finding names Connect; a heal waits no longer than it was told to, and writes nothing."""
     file = str(unharmed.file(tmp_path, unharmed.route()))
@@ -110,7 +110,7 @@ def test_connect_answers_nonsense(
 def test_a_slow_connect_is_waited_for(unharmed: Homelab, tmp_path: Path) -> None:
     """Two seconds an answer are no fault."""
     file = str(unharmed.file(tmp_path, unharmed.route()))
-    unharmed.connect.fault = Fault.SLOW
+    unharmed.connect.fault = ConnectFault.SLOW
     seen = run(unharmed, "trace", "-f", file, "-o", "json").json()
     assert seen["findings"][0]["cause"] == "vault_behind_source"
 

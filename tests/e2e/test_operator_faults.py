@@ -13,7 +13,7 @@ from e2e import hands
 from e2e.operators import Installation
 from e2e.sight import SECRET, Json
 from e2e.world import ITEM, Homelab
-from lokeys.demo.parts.connect import Fault, new_id
+from lokeys.demo.parts.connect import ConnectFault, new_id
 from parts.process import wait_for
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -56,7 +56,7 @@ def relabel(old: str, new: str) -> Callable[[Homelab], None]:
     return change
 
 
-def suffer(fault: Fault) -> Callable[[Homelab], None]:
+def suffer(fault: ConnectFault) -> Callable[[Homelab], None]:
     def begin(home: Homelab) -> None:
         home.connect.fault = fault
 
@@ -108,10 +108,10 @@ TROUBLES = {
         cause="op_connect_unreachable", comes=Homelab.stop_connect, goes=Homelab.start_connect
     ),
     "Connect hanging": Trouble(
-        cause="op_connect_unreachable", comes=suffer(Fault.HANG), goes=recover
+        cause="op_connect_unreachable", comes=suffer(ConnectFault.HANG), goes=recover
     ),
     "Connect asks to slow down": Trouble(
-        cause="op_rate_limited", comes=suffer(Fault.RATE_LIMITED), goes=recover
+        cause="op_rate_limited", comes=suffer(ConnectFault.RATE_LIMITED), goes=recover
     ),
     "an interval that stops External Secrets": Trouble(
         cause="eso_stopped_by_bad_interval", comes=an_interval_of_a_day, goes=no_interval_of_a_day

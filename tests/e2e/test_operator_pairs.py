@@ -7,7 +7,7 @@ from e2e import hands
 from e2e.operators import Installation
 from e2e.sight import SECRET
 from e2e.world import Homelab
-from lokeys.http_server import Handler, Request, Response
+from lokeys.http_server import Handler, HttpRequest, Response
 from parts.process import wait_for
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -45,7 +45,7 @@ def test_a_torn_read_is_forced_again_and_starts_no_pod(
     home.wait_condition("Ready", "True")
     old, stale = home.source_pair(), [1, 2]
 
-    async def stale_at_first(request: Request, answer: Handler) -> Response:
+    async def stale_at_first(request: HttpRequest, answer: Handler) -> Response:
         """Show External Secrets the old item for the first key: it reads it twice a key."""
         reads = request.method == "GET" and request.path.endswith(home.item_id)
         now = home.vault_pair()

@@ -29,7 +29,7 @@ from lokeys.demo.parts.connect import ConnectServer
 from lokeys.demo.parts.crds import rook_crds
 from lokeys.demo.parts.rook import Rook
 from lokeys.demo.parts.rook_rgw import RookRgw
-from lokeys.http_server import Handler, HttpServer, Request, Response
+from lokeys.http_server import Handler, HttpRequest, HttpServer, Response
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from parts.external_secrets import ExternalSecrets
@@ -41,7 +41,7 @@ from parts.process import PartError, wait_for
 from parts.rgw import Rgw
 
 Answer = TypeVar("Answer")
-OnConnect = Callable[[Request, Handler], Awaitable[Response]]
+OnConnect = Callable[[HttpRequest, Handler], Awaitable[Response]]
 """Answers a request to Connect, as a rule by the handler that it is given."""
 
 ITEM = "loki-s3-config"
@@ -172,7 +172,7 @@ class Homelab(Sight):
         self._stack.callback(self.stop_connect)
         self.connect_url = self._connect_server.url
 
-    async def _answer_for_connect(self, request: Request) -> Response:
+    async def _answer_for_connect(self, request: HttpRequest) -> Response:
         if self.on_connect is not None:
             return await self.on_connect(request, self.connect.handle)
         return await self.connect.handle(request)

@@ -11,7 +11,7 @@ from typing import Any
 from lokeys.core.findings.link import Link
 from lokeys.core.operate.decision import Decision, decide, plan
 from lokeys.core.operate.intents import Intent, kept_images
-from lokeys.core.operate.live import Live, Pod, PodState, Rollout, Workload
+from lokeys.core.operate.live import Live, LivePodState, LiveWorkload, Pod, Rollout
 from lokeys.core.operate.snapshot import StackSnapshot, Trial
 from lokeys.core.operate.status import status_of
 from lokeys.core.place import Ref
@@ -179,7 +179,7 @@ class StackWorld:
             workload=self._workload(intent, old.workload if old else None),
         )
 
-    def _workload(self, intent: Intent, old: Workload | None) -> Workload | None:
+    def _workload(self, intent: Intent, old: LiveWorkload | None) -> LiveWorkload | None:
         if intent.component is None:
             return None
         if old is not None:
@@ -187,7 +187,7 @@ class StackWorld:
         wanted = intent.manifest["spec"]["replicas"]
         before = old.rollout if old else Rollout()
         rolls = old is None or old.template != intent.template
-        return Workload(
+        return LiveWorkload(
             component=intent.manifest["metadata"]["labels"]["app.kubernetes.io/component"],
             template=intent.template,
             marks=intent.marks,
@@ -218,7 +218,7 @@ class StackWorld:
         self.objects[ref] = replace(live, workload=replace(live.workload, rollout=done))
         intent = self.intents[ref]
         word = intent.manifest["metadata"]["labels"]["app.kubernetes.io/component"]
-        state = PodState.READY if ready else PodState.RUNNING
+        state = LivePodState.READY if ready else LivePodState.RUNNING
         made = tuple(
             Pod(
                 name=f"{ref.name}-{number}",

@@ -33,7 +33,7 @@ from lokeys.core.route.plan import Plan, Policy, plan
 from lokeys.core.stack.resource.model import LokiStack, Size
 from lokeys.core.trust.answers import Answers
 from lokeys.core.trust.clouds import check, doubts, needs_of
-from lokeys.core.trust.fetched import Fetched, Kind
+from lokeys.core.trust.fetched import DocumentKind, Fetched
 from lokeys.core.trust.tries.findings import findings_of
 from lokeys.core.trust.tries.verification import LinkName, Verification
 from lokeys.core.validation.validate import validate
@@ -94,7 +94,7 @@ class Case:
         needs = needs_of(told["cloud"], Answers(given=told["answers"]))
         documents = [
             Fetched(
-                kind=Kind(each["as"]),
+                kind=DocumentKind(each["as"]),
                 of=Ref(*each["of"].split("/", 1)),
                 content=json.loads((self.folder / each["file"]).read_text())
                 if "file" in each

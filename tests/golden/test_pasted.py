@@ -25,7 +25,7 @@ from lokeys.core.place import Ref
 from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.trust.answers import Answers, Unfit
 from lokeys.core.trust.clouds import check, needs_of
-from lokeys.core.trust.fetched import Fetched, Kind, NotThis
+from lokeys.core.trust.fetched import DocumentKind, Fetched, NotThis
 from lokeys.core.validation.validate import validate
 from pasting import MARK, hostile, paste, spoilt
 
@@ -138,7 +138,11 @@ def test_a_comparison_prints_no_foreign_command(tmp_path: Path) -> None:
                 *((told["answers"], found) for found in spoilt(contents)),
             ]:
                 fetched = [
-                    Fetched(kind=Kind(each["as"]), of=Ref(*each["of"].split("/", 1)), content=one)
+                    Fetched(
+                        kind=DocumentKind(each["as"]),
+                        of=Ref(*each["of"].split("/", 1)),
+                        content=one,
+                    )
                     for (each, _), one in zip(documents, found, strict=True)
                 ]
                 try:

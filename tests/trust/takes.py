@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether documents as they are printed take a token."""
 
-from lokeys.core.trust.accounts import Claims
+from lokeys.core.trust.accounts import AccountClaims
 from lokeys.core.trust.aws.needs import AwsNeeds, assume_request, trust_policy
-from lokeys.core.trust.aws.policy import Decision, decide, statements_of
+from lokeys.core.trust.aws.policy import PolicyDecision, decide, statements_of
 from lokeys.core.trust.azure.check import credentials_of
 from lokeys.core.trust.azure.needs import AzureNeeds, federated_credentials
 from lokeys.core.trust.clouds import Needs
@@ -16,12 +16,12 @@ from lokeys.core.trust.gcp.needs import (
 )
 
 
-def takes(needs: Needs, claims: Claims) -> bool:
+def takes(needs: Needs, claims: AccountClaims) -> bool:
     """Tell whether the printed documents take a token with these claims."""
     match needs:
         case AwsNeeds():
             request = assume_request(needs, claims)
-            return decide(statements_of(trust_policy(needs)), request) is Decision.ALLOWED
+            return decide(statements_of(trust_policy(needs)), request) is PolicyDecision.ALLOWED
         case AzureNeeds():
             found = credentials_of(federated_credentials(needs))
             return any(each.takes(claims) for each in found)

@@ -182,8 +182,8 @@ async def probe_given(  # noqa: PLR0913 - what a try of given credentials hangs 
     environ: Mapping[str, str] | None = None,
 ) -> int:
     """Try what was handed in; return the exit code."""
-    around = os.environ if environ is None else environ
-    secret = await gathered(given, objects, namespace=namespace, environ=around)
+    variables = os.environ if environ is None else environ
+    secret = await gathered(given, objects, namespace=namespace, environ=variables)
     trust = _NAMES_A_TRUST.get(given.type)
     if trust is not None and secret.has(trust):
         raise BadInput(

@@ -23,14 +23,14 @@ PROBES = ("off", "read", "write")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SeenRoute:
     """A look at one route, and what reports show of it."""
 
     view: RouteView
     look: Look
 
 
-async def look_at(session: Session, route: NamedRoute, *, probe: str = "read") -> Seen:
+async def look_at(session: Session, route: NamedRoute, *, probe: str = "read") -> SeenRoute:
     """Return a look at one route; a guessed source that proves wrong is left out of it."""
     look = await _look(session, route.spec, route, probe)
     doubt = route.doubt
@@ -41,14 +41,16 @@ async def look_at(session: Session, route: NamedRoute, *, probe: str = "read") -
     diagnosis = _doubted(look.diagnosis, route, doubt)
     said = tuple(addressed(finding, route) for finding in diagnosis.findings)
     view = RouteView(owner=route.owner, diagnosis=replace(diagnosis, findings=said))
-    return Seen(view=view, look=look)
+    return SeenRoute(view=view, look=look)
 
 
-async def look_at_all(session: Session, routes: Sequence[NamedRoute], *, probe: str) -> list[Seen]:
+async def look_at_all(
+    session: Session, routes: Sequence[NamedRoute], *, probe: str
+) -> list[SeenRoute]:
     """Return a look at each route, a few at a time."""
     turn = asyncio.Semaphore(AT_A_TIME)
 
-    async def one(route: NamedRoute) -> Seen:
+    async def one(route: NamedRoute) -> SeenRoute:
         async with turn:
             return await look_at(session, route, probe=probe)
 

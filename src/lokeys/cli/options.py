@@ -106,7 +106,7 @@ def _given(ctx: click.Context) -> _Given:
     return given
 
 
-class Command(click.Command):
+class LokeysCommand(click.Command):
     """A command that takes the common options too. `formats` are the outputs that it knows."""
 
     formats: tuple[str, ...] = ("people", "json")
@@ -126,7 +126,7 @@ class Command(click.Command):
         return super().invoke(ctx)
 
 
-class ManifestCommand(Command):
+class ManifestCommand(LokeysCommand):
     """A command whose data is a manifest."""
 
     formats = ("people", "json", "yaml")

@@ -98,8 +98,8 @@ class Printer:
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
-        around = os.environ if environ is None else environ
-        plain = no_color or bool(around.get("NO_COLOR")) or around.get("TERM") == "dumb"
+        variables = os.environ if environ is None else environ
+        plain = no_color or bool(variables.get("NO_COLOR")) or variables.get("TERM") == "dumb"
         self._out = _Stream(out or sys.stdout, plain=plain)
         self._err = _Stream(err or sys.stderr, plain=plain)
 

@@ -24,7 +24,7 @@ from lokeys.errors import LokeysError, NotAllowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
+class MissingConsent:
     """An annotation that the owner of an object would have to make."""
 
     place: Ref
@@ -39,7 +39,7 @@ class Missing:
         return ["kubectl", "-n", namespace, "annotate", kind, self.place.name, "--overwrite", said]
 
 
-async def missing_words(session: Session, spec: RouteSpec) -> AsyncIterator[Missing]:
+async def missing_words(session: Session, spec: RouteSpec) -> AsyncIterator[MissingConsent]:
     """Yield what is missing, as far as the caller can see; what cannot be read is left out."""
     ref = source_ref(spec)
     if isinstance(spec.source, RookSource | SecretSource):
@@ -48,7 +48,7 @@ async def missing_words(session: Session, spec: RouteSpec) -> AsyncIterator[Miss
         except LokeysError:
             return
         if not allows(source, spec.namespace):
-            yield Missing(place=ref, annotation=ALLOWED_NAMESPACES, value=spec.namespace)
+            yield MissingConsent(place=ref, annotation=ALLOWED_NAMESPACES, value=spec.namespace)
     ports = session.wire(spec)
     held, read = await ports.source.read(), await ports.secret.read()
     seen = Snapshot(
@@ -60,11 +60,11 @@ async def missing_words(session: Session, spec: RouteSpec) -> AsyncIterator[Miss
     )
     place = not_tried(seen)
     if place is not None:
-        yield Missing(place=place, annotation=ALLOWED_URLS, value=spec.bucket.endpoint)
+        yield MissingConsent(place=place, annotation=ALLOWED_URLS, value=spec.bucket.endpoint)
     if isinstance(spec.vault, OnePasswordVault):
         token = Ref("Secret", spec.vault.token.name, spec.namespace)
         if not await _may_go(session, spec.vault, token):
-            yield Missing(place=token, annotation=ALLOWED_URLS, value=spec.vault.url)
+            yield MissingConsent(place=token, annotation=ALLOWED_URLS, value=spec.vault.url)
 
 
 async def _may_go(session: Session, vault: OnePasswordVault, token: Ref) -> bool:

@@ -31,7 +31,7 @@ Json = Mapping[str, Any]
 Address = tuple[str, int]
 
 
-class Mode(StrEnum):
+class ReachMode(StrEnum):
     """How hosts are reached: auto forwards what is the cluster's, unless we are in a cluster."""
 
     AUTO = "auto"
@@ -51,9 +51,9 @@ class _Pod:
 class Reach:
     """A `Dial` that lives as long as its tunnels. Use it as an async context manager."""
 
-    def __init__(self, api: Api, *, mode: Mode, in_cluster: bool) -> None:
+    def __init__(self, api: Api, *, mode: ReachMode, in_cluster: bool) -> None:
         self._api = api
-        self._mode = Mode.DIRECT if mode is Mode.AUTO and in_cluster else mode
+        self._mode = ReachMode.DIRECT if mode is ReachMode.AUTO and in_cluster else mode
         self._tunnels = AsyncExitStack()
         self._known: dict[Address, Forwarded | None] = {}
         self._locks: dict[Address, asyncio.Lock] = {}
@@ -71,7 +71,7 @@ class Reach:
 
     async def dial(self, host: str, port: int) -> Address:
         """Return where to connect for `host`. Raises NoAnswer where there is no way from here."""
-        if self._mode is Mode.DIRECT or _is_loopback(host):
+        if self._mode is ReachMode.DIRECT or _is_loopback(host):
             return host, port
         address = (host, port)
         async with self._locks.setdefault(address, asyncio.Lock()):
@@ -93,7 +93,7 @@ class Reach:
                 forward(self._api, namespace=pod.namespace, pod=pod.name, port=pod.port)
             )
         except LokeysError as exc:
-            if self._mode is Mode.AUTO and await _resolves(host):
+            if self._mode is ReachMode.AUTO and await _resolves(host):
                 return None
             note = f"nor is there a way through the API server: {exc}"
             raise NoAnswer(f"{host}:{port}", Reason.NO_ROUTE, note=note) from exc

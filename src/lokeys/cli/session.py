@@ -19,7 +19,7 @@ from lokeys.adapters.kubernetes.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
-from lokeys.cli.reach import Mode, Reach
+from lokeys.cli.reach import Reach, ReachMode
 from lokeys.clock import utc_now
 from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.findings.report import heeded, ignore_of
@@ -31,7 +31,7 @@ from lokeys.core.route.resource.status import fitted, memory_to_status
 from lokeys.engine.route.act import RemainingLease
 from lokeys.engine.stack.verify import Verifier
 from lokeys.errors import LeaseLost, NotFound, Waiting
-from lokeys.kube.calls import Limits
+from lokeys.kube.calls import CallLimits
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import ClusterConfig, load
 from lokeys.kube.lease import Lease, this_process
@@ -107,9 +107,9 @@ async def opened(options: Options, printer: Printer | None = None) -> AsyncItera
     printer = printer or Printer(no_color=options.no_color)
     proxies = proxies_told(printer, options)
     in_cluster = config.origin == "in-cluster"
-    mode = Mode(options.reach)
+    mode = ReachMode(options.reach)
     async with (
-        Api(config, limits=Limits(call_s=CALL_S)) as api,
+        Api(config, limits=CallLimits(call_s=CALL_S)) as api,
         Reach(api, mode=mode, in_cluster=in_cluster) as reach,
         HttpClients(dial=reach.dial, proxies=proxies) as clients,
     ):

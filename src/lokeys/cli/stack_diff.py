@@ -52,12 +52,12 @@ def _of_cluster(refs: Iterable[Ref], options: Options) -> dict[Ref, Manifest]:
     from lokeys.adapters.kubernetes.objects import LiveObjects  # noqa: PLC0415
     from lokeys.cli.session import cluster_config  # noqa: PLC0415
     from lokeys.errors import NotFound  # noqa: PLC0415
-    from lokeys.kube.calls import Limits  # noqa: PLC0415
+    from lokeys.kube.calls import CallLimits  # noqa: PLC0415
     from lokeys.kube.client import Api  # noqa: PLC0415
 
     async def found() -> dict[Ref, Manifest]:
         there: dict[Ref, Manifest] = {}
-        async with Api(cluster_config(options), limits=Limits(call_s=CALL_S)) as api:
+        async with Api(cluster_config(options), limits=CallLimits(call_s=CALL_S)) as api:
             objects = LiveObjects(api)
             for ref in refs:
                 try:

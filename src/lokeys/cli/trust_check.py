@@ -19,26 +19,26 @@ from lokeys.core.proxies import from_environment
 from lokeys.core.trust.aws.needs import AwsNeeds
 from lokeys.core.trust.azure.needs import AzureNeeds
 from lokeys.core.trust.clouds import Needs, check
-from lokeys.core.trust.fetched import Fetched, Kind, NotThis
+from lokeys.core.trust.fetched import DocumentKind, Fetched, NotThis
 from lokeys.core.trust.gcp.needs import GcpNeeds
-from lokeys.core.trust.printed.shell import Missing
+from lokeys.core.trust.printed.shell import MissingValue
 from lokeys.errors import BadInput, Forbidden, NotReadable, Unreachable
 
 MAX_BYTES = 4 * 1024 * 1024
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_IAM"
 _CLAIMS = frozenset({"--issuer", "--name", "--namespace"})
-_NEEDED: dict[tuple[str, Kind], frozenset[str]] = {
-    ("aws", Kind.TRUST): _CLAIMS | {"--account-id", "--region"},
-    ("aws", Kind.POLICY): frozenset({"--bucket", "--region"}),
-    ("aws", Kind.BUCKET): frozenset({"--bucket", "--region", "--account-id", "--name"}),
-    ("aws", Kind.PROVIDER): frozenset({"--issuer"}),
-    ("azure", Kind.CREDENTIALS): _CLAIMS,
-    ("azure", Kind.ROLES): frozenset(
+_NEEDED: dict[tuple[str, DocumentKind], frozenset[str]] = {
+    ("aws", DocumentKind.TRUST): _CLAIMS | {"--account-id", "--region"},
+    ("aws", DocumentKind.POLICY): frozenset({"--bucket", "--region"}),
+    ("aws", DocumentKind.BUCKET): frozenset({"--bucket", "--region", "--account-id", "--name"}),
+    ("aws", DocumentKind.PROVIDER): frozenset({"--issuer"}),
+    ("azure", DocumentKind.CREDENTIALS): _CLAIMS,
+    ("azure", DocumentKind.ROLES): frozenset(
         {"--subscription", "--resource-group", "--storage-account", "--container"}
     ),
-    ("gcp", Kind.PROVIDER): _CLAIMS | {"--project-number", "--pool"},
-    ("gcp", Kind.TRUST): frozenset({"--name", "--namespace", "--project-number", "--pool"}),
-    ("gcp", Kind.POLICY): frozenset({"--project", "--name"}),
+    ("gcp", DocumentKind.PROVIDER): _CLAIMS | {"--project-number", "--pool"},
+    ("gcp", DocumentKind.TRUST): frozenset({"--name", "--namespace", "--project-number", "--pool"}),
+    ("gcp", DocumentKind.POLICY): frozenset({"--project", "--name"}),
 }
 """What must be known before a document can be compared."""
 
@@ -66,8 +66,8 @@ class Checked:
 def checked(
     cloud: str,
     needs: Needs,
-    files: Mapping[Kind, Sequence[str]],
-    missing: Sequence[Missing],
+    files: Mapping[DocumentKind, Sequence[str]],
+    missing: Sequence[MissingValue],
 ) -> Checked:
     """Compare what was handed in, or what IAM says. Raises BadInput, LokeysError."""
     if files:
@@ -80,11 +80,13 @@ def checked(
         return Checked(findings=tuple(_compared(needs, documents)), looked_at=tuple(documents))
     if not isinstance(needs, AwsNeeds):
         raise BadInput("--check: no documents to compare", hint=FETCHED_BY[cloud])
-    _known_enough(cloud, dict.fromkeys((Kind.TRUST, Kind.POLICY)), missing)
+    _known_enough(cloud, dict.fromkeys((DocumentKind.TRUST, DocumentKind.POLICY)), missing)
     return asyncio.run(_live(needs))
 
 
-def _known_enough(cloud: str, kinds: Mapping[Kind, Any], missing: Sequence[Missing]) -> None:
+def _known_enough(
+    cloud: str, kinds: Mapping[DocumentKind, Any], missing: Sequence[MissingValue]
+) -> None:
     wanted = frozenset().union(*(_NEEDED[cloud, kind] for kind in kinds))
     lacking = [each for each in missing if each.option in wanted]
     if lacking:
@@ -102,21 +104,21 @@ def _compared(needs: Needs, documents: Sequence[Fetched]) -> Iterator[Finding]:
         raise BadInput(f"expected {problem}", place=files or None) from None
 
 
-def _subject(kind: Kind, needs: Needs) -> Ref:
+def _subject(kind: DocumentKind, needs: Needs) -> Ref:
     """Return what a document is about, as people call it."""
     match needs:
         case AwsNeeds():
             others = {
-                Kind.PROVIDER: Ref("OIDCProvider", needs.provider_arn),
-                Kind.BUCKET: Ref("Bucket", needs.buckets[0]),
+                DocumentKind.PROVIDER: Ref("OIDCProvider", needs.provider_arn),
+                DocumentKind.BUCKET: Ref("Bucket", needs.buckets[0]),
             }
             return others.get(kind, Ref("Role", needs.role_name))
         case AzureNeeds():
             return Ref("ManagedIdentity", needs.identity)
         case GcpNeeds():
             names = {
-                Kind.PROVIDER: Ref("WorkloadIdentityPoolProvider", needs.provider),
-                Kind.POLICY: Ref("Bucket", needs.bucket),
+                DocumentKind.PROVIDER: Ref("WorkloadIdentityPoolProvider", needs.provider),
+                DocumentKind.POLICY: Ref("Bucket", needs.bucket),
             }
             return names.get(kind, Ref("ServiceAccount", needs.email))
 

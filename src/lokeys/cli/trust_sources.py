@@ -102,12 +102,12 @@ def issuer_of_cluster(options: Options) -> tuple[str, str]:
 def _on_cluster(options: Options, body: Callable[[Any, str], Awaitable[_Answer]]) -> _Answer:
     # Only here: whoever names the issuer needs no HTTP client.
     from lokeys.cli.session import cluster_config  # noqa: PLC0415
-    from lokeys.kube.calls import Limits  # noqa: PLC0415
+    from lokeys.kube.calls import CallLimits  # noqa: PLC0415
     from lokeys.kube.client import Api  # noqa: PLC0415
 
     async def main() -> _Answer:
         config = cluster_config(options)
-        async with Api(config, limits=Limits(call_s=CALL_S)) as api:
+        async with Api(config, limits=CallLimits(call_s=CALL_S)) as api:
             return await body(api, config.namespace)
 
     return asyncio.run(main())

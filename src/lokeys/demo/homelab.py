@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import httpx2
 
-from lokeys.adapters.aws.sign import Call, signed
+from lokeys.adapters.aws.sign import SignedCall, signed
 from lokeys.adapters.http import make_client
 from lokeys.adapters.kubernetes.fingerprints import SECRET_NAME, SYSTEM_NAMESPACE
 from lokeys.clock import utc_now
@@ -36,7 +36,7 @@ from lokeys.demo.parts.kube_fields import Author
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kube_views import condition
 from lokeys.demo.parts.kubernetes import KubernetesApi
-from lokeys.demo.parts.loki import LokiSettings
+from lokeys.demo.parts.loki import LokiBehaviour
 from lokeys.demo.parts.loki_store import StorageSettings
 from lokeys.demo.parts.node import WorkloadSettings
 from lokeys.demo.parts.object_store import ObjectStore
@@ -109,7 +109,7 @@ class Homelab:
         await self.until(lambda: self.source_pair is not None)
 
     async def _make_bucket(self) -> None:
-        call = Call(method="PUT", url=f"{self._places.store}/{manifests.BUCKET}")
+        call = SignedCall(method="PUT", url=f"{self._places.store}/{manifests.BUCKET}")
         request = signed(call, self.key, region="us-east-1", now=utc_now())
         (await self._http.send(request)).raise_for_status()
 
@@ -131,7 +131,7 @@ class Homelab:
 
     async def _run_loki(self, stack: AsyncExitStack) -> None:
         storage = StorageSettings(endpoint=self._places.store, bucket=manifests.BUCKET)
-        loki = LokiSettings(storage=storage, min_ready_s=0.5)
+        loki = LokiBehaviour(storage=storage, min_ready_s=0.5)
         settings = WorkloadSettings(loki=loki, port=self._places.loki_port)
         self.api.add(manifests.loki(self._places))
         self._workloads = Workloads(self.api, folder=self._folder, settings=settings)

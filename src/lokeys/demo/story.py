@@ -44,7 +44,7 @@ class Missed(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class StoryEnding:
     """What the story amounts to: the report, and what is missing from a good end."""
 
     document: Json
@@ -56,7 +56,7 @@ class Ending:
         return 1 if self.missing else 0
 
 
-async def play(stage: Stage, *, behind_rook: bool = False) -> Ending:
+async def play(stage: Stage, *, behind_rook: bool = False) -> StoryEnding:
     """Play the story. `behind_rook`: also a change that Rook never notices, a minute more."""
     story = Story(Record(stage, utc_now))
     began_s, started_at = asyncio.get_running_loop().time(), utc_now()
@@ -76,7 +76,7 @@ async def play(stage: Stage, *, behind_rook: bool = False) -> Ending:
         **story.to_json(),
         missing=missing,
     )
-    return Ending(document=document, missing=tuple(missing))
+    return StoryEnding(document=document, missing=tuple(missing))
 
 
 @dataclass(slots=True)

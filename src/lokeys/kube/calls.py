@@ -22,7 +22,7 @@ _REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class CallLimits:
     """How much of an answer is read, and how long it is awaited."""
 
     object_bytes: int = 16 * 1024 * 1024
@@ -34,7 +34,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class ApiCall:
     """What is asked, of what, and how much of the answer is read."""
 
     method: str
@@ -54,7 +54,7 @@ class Calls:
         connection: Connection,
         *,
         server: str,
-        limits: Limits,
+        limits: CallLimits,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._connection = connection
@@ -64,7 +64,7 @@ class Calls:
         self._sleep = sleep
         self._turn = asyncio.Semaphore(CALLS_AT_A_TIME)
 
-    async def send(self, call: Call) -> bytes:
+    async def send(self, call: ApiCall) -> bytes:
         """Return the body of a good answer; wait out a few requests for patience."""
         tries = self._limits.throttled_tries
         for attempt in range(tries):
@@ -76,7 +76,7 @@ class Calls:
                 await self._sleep(exc.retry_after_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _send_once(self, call: Call) -> bytes:
+    async def _send_once(self, call: ApiCall) -> bytes:
         await self._connection.prepare()
         try:
             async with (
@@ -110,7 +110,7 @@ class Calls:
 
     @asynccontextmanager
     async def opened(
-        self, call: Call, *, client: httpx2.AsyncClient
+        self, call: ApiCall, *, client: httpx2.AsyncClient
     ) -> AsyncIterator[httpx2.Response]:
         """Send the call; yield its answer where it is good, else raise what it means."""
         request = client.build_request(

@@ -17,7 +17,7 @@ import httpx2
 import msgspec
 
 from lokeys.errors import Transient
-from lokeys.kube.calls import Call, Calls, Limits, read_object
+from lokeys.kube.calls import ApiCall, CallLimits, Calls, read_object
 from lokeys.kube.connection import Connection
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.replies import EvictionBlocked, Expired, NoSuchKind, Target, error_of, lines_of
@@ -67,12 +67,12 @@ class Api:
         self,
         config: ClusterConfig,
         *,
-        limits: Limits | None = None,
+        limits: CallLimits | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._config = config
-        self._limits = limits or Limits()
+        self._limits = limits or CallLimits()
         self._connection = Connection(config, transport=transport)
         self._calls = Calls(
             self._connection, server=config.server, limits=self._limits, sleep=sleep
@@ -119,7 +119,7 @@ class Api:
         params |= _selectors(labels, fields)
         items: list[Object] = []
         while True:
-            call = Call(
+            call = ApiCall(
                 method="GET",
                 path=resource.path(namespace),
                 target=target,
@@ -282,7 +282,7 @@ class Api:
             "sinceSeconds": since_s,
             "limitBytes": limit_bytes,
         }
-        call = Call(
+        call = ApiCall(
             method="GET",
             path=POD.path(namespace, pod) + "/log",
             target=Target(verb="read the log of", resource=POD, namespace=namespace, name=pod),
@@ -294,7 +294,7 @@ class Api:
     async def raw_get(self, path: str) -> bytes:
         """Return what the API server says at `path`, for example /version."""
         target = Target(verb="read", path=path)
-        call = Call(method="GET", path=path, target=target, max_bytes=self._limits.object_bytes)
+        call = ApiCall(method="GET", path=path, target=target, max_bytes=self._limits.object_bytes)
         return await self._calls.send(call)
 
     async def watch(  # noqa: PLR0913 - the API's own options
@@ -320,7 +320,7 @@ class Api:
             "resourceVersion": resource_version,
             "timeoutSeconds": int(self._limits.watch_s * random.uniform(1, 2)),  # noqa: S311
         }
-        call = Call(
+        call = ApiCall(
             method="GET",
             path=resource.path(namespace),
             target=target,
@@ -343,7 +343,7 @@ class Api:
     async def _object(
         self, method: str, path: str, *, target: Target, body: Object | None = None
     ) -> Object:
-        call = Call(
+        call = ApiCall(
             method=method,
             path=path,
             target=target,
@@ -362,7 +362,7 @@ class Api:
         target: Target,
         params: Mapping[str, str | int] | None = None,
     ) -> Object:
-        call = Call(
+        call = ApiCall(
             method="PATCH",
             path=path,
             target=target,

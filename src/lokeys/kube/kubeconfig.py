@@ -23,7 +23,7 @@ from lokeys.core.place import is_namespace
 from lokeys.core.text.certificates import end_of_first
 from lokeys.core.text.words import shown
 from lokeys.errors import BadInput
-from lokeys.kube.kubeconfig_fields import Entry, Place, check_cluster
+from lokeys.kube.kubeconfig_fields import KubeconfigEntry, Place, check_cluster
 from lokeys.kube.tls import material
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
@@ -137,7 +137,9 @@ def _merge(paths: Iterable[Path]) -> dict[str, Any]:
         content = _read(path)
         for section, inner in _SECTIONS.items():
             for name, entry, place in _entries(content, section, inner, path=path):
-                merged[section].setdefault(name, Entry(entry, place, path.absolute().parent))
+                merged[section].setdefault(
+                    name, KubeconfigEntry(entry, place, path.absolute().parent)
+                )
         if not merged.get("current-context"):
             current = content.get("current-context")
             if current is not None and not isinstance(current, str):
@@ -231,8 +233,8 @@ def _user(merged: dict[str, Any], name: str | None, *, context: str, origin: str
 
 def _referred(
     merged: dict[str, Any], what: str, name: str | None, context: str, origin: str
-) -> Entry:
-    known: dict[str, Entry] = merged[f"{what}s"]
+) -> KubeconfigEntry:
+    known: dict[str, KubeconfigEntry] = merged[f"{what}s"]
     if name is None or name not in known:
         dangling = f"names the {what} `{shown(name)}`, which does not exist"
         said = dangling if name else f"names no {what}"

@@ -204,7 +204,7 @@ def _url(text: str) -> SplitResult | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KubeconfigEntry:
     """One entry as a file has it, and where; judged only when it is chosen."""
 
     body: Mapping[str, Any] = field(repr=False)

@@ -35,7 +35,7 @@ from lokeys.operator.pages import Pages, listen_at
 from lokeys.operator.routes.reconciler import Controller
 from lokeys.operator.routes.wiring import RouteWiring
 from lokeys.operator.stacks.operator import Choice, StackOperator, StackWiring
-from lokeys.operator.stacks.reconciler import Settings as StackSettings
+from lokeys.operator.stacks.reconciler import StackSettings
 from lokeys.operator.stacks.trials import MakeVerifier
 from lokeys.operator.statuses import concerns_us
 from lokeys.operator.workers import WORKERS, Key, Worker, queue_of_keys

@@ -18,7 +18,7 @@ from lokeys.core.route.conditions import conditions, evidence
 from lokeys.engine.route.heal import Done
 from lokeys.engine.route.look import Look
 from lokeys.operator import metric_names as names
-from lokeys.operator.metric_names import Kind
+from lokeys.operator.metric_names import MetricKind
 from lokeys.operator.workers import Key
 from lokeys.ports import Clock
 
@@ -158,7 +158,7 @@ class _Routes(Collector):
 
 def family(metric: names.Metric, samples: Iterable[tuple[tuple[str, ...], float | None]]) -> Metric:
     """Return a metric with its samples; what is None is absent."""
-    kind: Any = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
+    kind: Any = CounterMetricFamily if metric.kind is MetricKind.COUNTER else GaugeMetricFamily
     made: Metric = kind(metric.name, metric.help, labels=metric.labels)
     for labels, value in samples:
         if value is not None:

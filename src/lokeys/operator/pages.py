@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lokeys.http_server import Listen, Request, Response, text
+from lokeys.http_server import HttpRequest, Listen, Response, text
 from lokeys.operator.metrics import Metrics
 
 MAX_CONNECTIONS = 32
@@ -27,7 +27,7 @@ class Pages:
         self._metrics = metrics
         self._ready = ready
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> Response:
         """Return the page that is asked for."""
         if request.method not in {"GET", "HEAD"}:
             return text("only GET\n", status=405)

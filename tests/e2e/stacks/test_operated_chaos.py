@@ -20,7 +20,7 @@ from e2e.stacks.operated import (
     quiet,
 )
 from e2e.world import Loop
-from lokeys.http_server import Handler, Hangup, Request, Response
+from lokeys.http_server import Handler, Hangup, HttpRequest, Response
 from manifests.lokistack import CANARY
 from parts.api import ApiError, Json
 from parts.kubernetes import Kubernetes
@@ -126,9 +126,9 @@ class Deaths:
     stack: Operated
     late: str = "no path at all"
     writes: list[str] = field(default_factory=list)
-    held: list[Request] = field(default_factory=list)
+    held: list[HttpRequest] = field(default_factory=list)
 
-    async def __call__(self, request: Request, answer: Handler) -> Response:
+    async def __call__(self, request: HttpRequest, answer: Handler) -> Response:
         write = f"{request.method} {request.path}"
         ours = self.stack.namespace in request.path and request.method not in READS
         if not ours or write in self.writes:
@@ -235,7 +235,7 @@ def test_dying_at_every_write_while_a_schema_is_added(lab: Lab, stack: Operated)
 def test_a_schema_is_on_record_though_its_operator_died(lab: Lab, stack: Operated) -> None:
     """Killed before it could say which schema it had applied: the next one knows all the same."""
 
-    async def die(request: Request, answer: Handler) -> Response:
+    async def die(request: HttpRequest, answer: Handler) -> Response:
         if "/lokistacks/logs/status" in request.path and configured():
             lab.kill()
             raise Hangup
@@ -354,7 +354,7 @@ def test_conflicts_are_tried_again(lab: Lab, stack: Operated) -> None:
     """Every second write is answered 409: it takes longer, and comes to the same."""
     refused = 0
 
-    async def conflict(request: Request, answer: Handler) -> Response:
+    async def conflict(request: HttpRequest, answer: Handler) -> Response:
         nonlocal refused
         if request.method == "PATCH" and "/lokistacks/" not in request.path and refused % 2 == 0:
             refused += 1
@@ -379,7 +379,7 @@ def test_a_change_while_it_was_blind_is_seen(
     stack.wait_main("Ready")
     before = stack.hashes()
 
-    async def away(request: Request, _answer: Handler) -> Response:
+    async def away(request: HttpRequest, _answer: Handler) -> Response:
         raise Hangup
 
     lab.api.on_request = away

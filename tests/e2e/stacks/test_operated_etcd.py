@@ -13,7 +13,7 @@ from e2e.operators import Installation, Operator, wait_led
 from e2e.proxy import OnRequest, Proxy, kubeconfig_through
 from e2e.stacks.operated import WITH_CREDENTIALS, Operated
 from e2e.world import Loop
-from lokeys.http_server import Handler, Request, Response
+from lokeys.http_server import Handler, HttpRequest, Response
 from manifests.lokistack import CANARY
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
@@ -52,7 +52,7 @@ class Writers:
             replica.api.on_request = self._note(number, stack.namespace)
 
     def _note(self, number: int, namespace: str) -> OnRequest:
-        async def note(request: Request, answer: Handler) -> Response:
+        async def note(request: HttpRequest, answer: Handler) -> Response:
             if request.method not in READS and f"/namespaces/{namespace}/" in request.path:
                 self.written.append((number, request.path))
             return await answer(request)

@@ -11,7 +11,7 @@ from contract.serving import serve
 from e2e.operators import Installation, Operator, wait_led
 from e2e.stacks.operated import Operated
 from lokeys.core.rbac import StackWish
-from lokeys.http_server import Request, Response
+from lokeys.http_server import HttpRequest, Response
 from parts.kubernetes import KUBELET, Kubernetes
 from parts.process import wait_for
 from parts.rgw import Rgw
@@ -154,7 +154,7 @@ class Counter:
         self.refused = 0
         name = "loki_objstore_bucket_transport_requests_total"
 
-        async def answer(request: Request) -> Response:
+        async def answer(request: HttpRequest) -> Response:
             text = f'{name}{{method="PUT",status_code="403"}} {self.refused}\n'
             return Response(status=200 if request.path == "/metrics" else 404, body=text.encode())
 

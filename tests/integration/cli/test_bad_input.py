@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from integration.cli.story import LOKEYS, Ended, storage_credential
-from lokeys.demo.parts.kube_faults import Fault, Seen
+from lokeys.demo.parts.kube_faults import ApiFault, SeenRequest
 from lokeys.demo.parts.kubernetes import KubernetesApi
 
 
@@ -288,13 +288,13 @@ def test_a_missing_file(place: Place) -> None:
     assert_told(place.lokeys("heal", "-f", "gone.yaml"), code=2, words="gone.yaml")
 
 
-def _about_routes(seen: Seen) -> bool:
+def _about_routes(seen: SeenRequest) -> bool:
     return seen.resource == "storagecredentials"
 
 
 def test_what_is_forbidden_is_a_gap(place: Place) -> None:
     """Who may not list StorageCredentials gets exit 5 and the API server's reason."""
-    place.api.faults.add(Fault(when=_about_routes, code=403, times=None))
+    place.api.faults.add(ApiFault(when=_about_routes, code=403, times=None))
     try:
         ended = place.lokeys("status")
     finally:

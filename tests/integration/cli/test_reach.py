@@ -14,8 +14,8 @@ import pytest
 from integration.kube.connecting import connect
 from lokeys.adapters.http import Bounds, NoAnswer, bounded_request
 from lokeys.adapters.http_clients import HttpClients
-from lokeys.cli.reach import Mode, Reach
-from lokeys.http_server import HttpServer, Request, Response, text
+from lokeys.cli.reach import Reach, ReachMode
+from lokeys.http_server import HttpRequest, HttpServer, Response, text
 from lokeys.kube.client import Api
 from lokeys.kube.resources import NODE, POD, SERVICE
 from parts.kubelet.container import Container
@@ -41,7 +41,7 @@ class _Pods:
         return "127.0.0.1"
 
 
-async def _mirror(request: Request) -> Response:
+async def _mirror(request: HttpRequest) -> Response:
     """Answer with the Host that the caller meant."""
     return text(request.headers["host"])
 
@@ -93,12 +93,12 @@ async def _ask(reach: Reach, url: str) -> str:
         return reply.body.decode()
 
 
-@pytest.mark.parametrize("mode", [Mode.AUTO, Mode.FORWARD])
+@pytest.mark.parametrize("mode", [ReachMode.AUTO, ReachMode.FORWARD])
 @pytest.mark.parametrize(
     "host", ["rgw.{ns}.svc", "rgw.{ns}.svc.cluster.local", "rgw.{ns}", "loki.rgw.{ns}.svc"]
 )
 def test_a_service_is_reached_at_its_ready_pod(
-    kubernetes: Kubernetes, namespace: str, tmp_path: Path, host: str, mode: Mode
+    kubernetes: Kubernetes, namespace: str, tmp_path: Path, host: str, mode: ReachMode
 ) -> None:
     """The request arrives with the Host that was signed for, whatever the tunnel's port is."""
     name = host.format(ns=namespace)
@@ -120,7 +120,7 @@ def test_a_pods_address_is_reached(kubernetes: Kubernetes, namespace: str, tmp_p
     async def main() -> None:
         async with (
             _store(kubernetes, namespace, tmp_path) as api,
-            Reach(api, mode=Mode.AUTO, in_cluster=False) as reach,
+            Reach(api, mode=ReachMode.AUTO, in_cluster=False) as reach,
         ):
             service = await api.get(SERVICE, "rgw", namespace=namespace)
             port = service["spec"]["ports"][0]["targetPort"]
@@ -133,15 +133,15 @@ def test_a_pods_address_is_reached(kubernetes: Kubernetes, namespace: str, tmp_p
 @pytest.mark.parametrize(
     ("host", "mode", "words"),
     [
-        ("gone.{ns}.svc", Mode.AUTO, "gone"),
-        ("bare.{ns}.svc", Mode.AUTO, "selects no pods"),
-        ("rgw.{ns}.svc", Mode.DIRECT, "does not resolve here"),
-        ("no-such-host.invalid.example", Mode.FORWARD, "does not resolve here"),
+        ("gone.{ns}.svc", ReachMode.AUTO, "gone"),
+        ("bare.{ns}.svc", ReachMode.AUTO, "selects no pods"),
+        ("rgw.{ns}.svc", ReachMode.DIRECT, "does not resolve here"),
+        ("no-such-host.invalid.example", ReachMode.FORWARD, "does not resolve here"),
     ],
     ids=["no such Service", "no pods behind it", "direct, from outside", "no host at all"],
 )
 def test_no_way_is_a_sentence(  # noqa: PLR0917 - fixtures and parameters
-    kubernetes: Kubernetes, namespace: str, tmp_path: Path, host: str, mode: Mode, words: str
+    kubernetes: Kubernetes, namespace: str, tmp_path: Path, host: str, mode: ReachMode, words: str
 ) -> None:
     """What cannot be reached from here is a NoAnswer that says why, never a crash."""
 
@@ -162,7 +162,7 @@ def test_inside_a_cluster_nothing_is_forwarded(kubernetes: Kubernetes) -> None:
     async def main() -> None:
         async with (
             connect(kubernetes) as api,
-            Reach(api, mode=Mode.AUTO, in_cluster=True) as reach,
+            Reach(api, mode=ReachMode.AUTO, in_cluster=True) as reach,
         ):
             assert await reach.dial("rgw.storage.svc", 80) == ("rgw.storage.svc", 80)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from integration.cli.story import Story, story
 from integration.demo.world import on_loop
-from lokeys.demo.parts.kube_faults import Fault, Seen
+from lokeys.demo.parts.kube_faults import ApiFault, SeenRequest
 
 
 def everything(told: Story, *, but: str = "") -> object:
@@ -82,12 +82,12 @@ async def test_a_key_is_tested_link_by_link(tmp_path: Path) -> None:
 async def test_a_heal_that_may_not_see_the_workload_changes_nothing(tmp_path: Path) -> None:
     """A 403 on the StatefulSet: exit 5 at once, with the right that is missing, and no write."""
 
-    def about_workloads(seen: Seen) -> bool:
+    def about_workloads(seen: SeenRequest) -> bool:
         return seen.resource == "statefulsets"
 
     async with story(tmp_path) as told:
         told.rotate()
-        told.world.api.faults.add(Fault(when=about_workloads, code=403, times=None))
+        told.world.api.faults.add(ApiFault(when=about_workloads, code=403, times=None))
         before = everything(told)
         for words in (("--dry-run",), ()):
             refused = await told.lokeys("heal", "loki", *words)

@@ -20,7 +20,7 @@ from integration.demo.world import (
     world,
 )
 from lokeys.demo.parts import eso_rules as rules
-from lokeys.demo.parts.connect import Fault
+from lokeys.demo.parts.connect import ConnectFault
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kube_views import at, condition
 
@@ -139,7 +139,7 @@ async def test_no_answer_is_a_failure_that_is_told(tmp_path: Path) -> None:
     async with world(tmp_path) as cluster:
         await begin(cluster)
         await synced(cluster)
-        cluster.connect.fault = Fault.CLOSE
+        cluster.connect.fault = ConnectFault.CLOSE
         force(cluster)
         await until(lambda: ready(cluster) == ("False", "SecretSyncedError"))
         await until(lambda: events(cluster))
@@ -151,7 +151,7 @@ async def test_no_answer_is_a_failure_that_is_told(tmp_path: Path) -> None:
 async def test_a_failure_is_tried_again_until_it_is_mended(tmp_path: Path) -> None:
     """Without anybody's doing the sync succeeds soon after Connect is back."""
     async with world(tmp_path) as cluster:
-        cluster.connect.fault = Fault.ERROR_500
+        cluster.connect.fault = ConnectFault.ERROR_500
         cluster.api.add(external_secret())
         await cluster.run_external_secrets()
         refused = ("False", "InvalidProviderConfig")
@@ -249,7 +249,7 @@ async def test_a_hanging_connect_stops_everybody_in_silence(tmp_path: Path) -> N
     async with world(tmp_path) as cluster:
         await begin(cluster)
         await synced(cluster)
-        cluster.connect.fault = Fault.HANG
+        cluster.connect.fault = ConnectFault.HANG
         before = cluster.get("ExternalSecret", SECRET)["status"]
         force(cluster)
         await asyncio.sleep(QUIET_S)

@@ -41,13 +41,13 @@ from integration.demo.world import (
 )
 from lokeys.demo.parts.kube_fields import Author
 from lokeys.demo.parts.kube_kinds import Json
-from lokeys.demo.parts.kube_store import Change
+from lokeys.demo.parts.kube_store import StoreChange
 from lokeys.demo.parts.kube_views import condition
-from lokeys.demo.parts.loki import LokiSettings
+from lokeys.demo.parts.loki import LokiBehaviour
 from lokeys.demo.parts.loki_store import StorageSettings
 from lokeys.demo.parts.node import WorkloadSettings
 from lokeys.demo.parts.workloads import Workloads
-from lokeys.http_server import Handler, Hangup, HttpServer, Request, Response
+from lokeys.http_server import Handler, Hangup, HttpRequest, HttpServer, Response
 from lokeys.kube.kubeconfig import load
 from lokeys.operator.main import Settings, run
 from lokeys.operator.stacks.operator import Choice
@@ -116,7 +116,7 @@ class Gate:
     died: asyncio.Event = field(default_factory=asyncio.Event)
 
     def before(self, answer: Handler) -> Handler:
-        async def guarded(request: Request) -> Response:
+        async def guarded(request: HttpRequest) -> Response:
             if self.died.is_set():
                 raise Hangup
             if self.counts and request.method != "GET":
@@ -148,7 +148,7 @@ class Home:
     def __post_init__(self) -> None:
         self.world.api.store.hooks.append(self._note)
 
-    def _note(self, change: Change) -> None:
+    def _note(self, change: StoreChange) -> None:
         metadata = change.subject["metadata"]
         if change.kind.kind == "Pod":
             self.pods.add(metadata["uid"])
@@ -185,7 +185,7 @@ class Home:
     def door(self, answer: Handler) -> Handler:
         """Return a part as the operator of the moment reaches it."""
 
-        async def guarded(request: Request) -> Response:
+        async def guarded(request: HttpRequest) -> Response:
             return await self.through.before(answer)(request)
 
         return guarded
@@ -270,7 +270,7 @@ async def built(folder: Path, way: Way) -> AsyncIterator[Home]:
         await world.start()
         port = free_port()
         endpoint = world.s3_server.url
-        loki = LokiSettings(
+        loki = LokiBehaviour(
             storage=StorageSettings(endpoint=endpoint, bucket="loki"),
             flush_every_s=0.1,
             min_ready_s=0.05,

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from integration.demo.world import NAMESPACE, World, budget, named, on_loop, until, world
-from lokeys.demo.parts.kube_faults import Fault
+from lokeys.demo.parts.kube_faults import ApiFault
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.loki_log import LogRow
 from parts.build import program
@@ -203,17 +203,17 @@ async def test_faults_are_played_as_often_as_asked(tmp_path: Path) -> None:
     """A 429 carries Retry-After, a lost answer leaves its work done, a lasting 403 denies."""
     async with world(tmp_path) as cluster:
         cluster.api.faults.add(
-            Fault(when=lambda seen: seen.verb == "list", code=429, retry_after_s=3)
+            ApiFault(when=lambda seen: seen.verb == "list", code=429, retry_after_s=3)
         )
         answer = await cluster.http.get(f"{cluster.api.url}{SECRETS}")
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
         assert (await cluster.call("GET", SECRETS))[0] == 200
-        cluster.api.faults.add(Fault(when=lambda seen: seen.writes, lose_answer=True))
+        cluster.api.faults.add(ApiFault(when=lambda seen: seen.writes, lose_answer=True))
         with pytest.raises(httpx2.TransportError):
             await cluster.call("POST", SECRETS, secret("a"))
         assert cluster.find("Secret", "a")
         cluster.api.faults.add(
-            Fault(when=lambda seen: seen.resource == "secrets", code=403, times=None)
+            ApiFault(when=lambda seen: seen.resource == "secrets", code=403, times=None)
         )
         status, refused = await cluster.call("GET", f"{SECRETS}/a")
         assert (status, refused["reason"]) == (403, "Forbidden")

@@ -142,10 +142,10 @@ class SpyingSilence(Spying, Silence):
         await self.spy()
 
 
-def play(stage: Stage) -> story.Ending:
+def play(stage: Stage) -> story.StoryEnding:
     """Play the story on a stage."""
 
-    async def bounded() -> story.Ending:
+    async def bounded() -> story.StoryEnding:
         async with asyncio.timeout(DEMO_TAKES_AT_MOST_S):
             return await story.play(stage)
 

@@ -11,14 +11,14 @@ from typing import Any, ParamSpec
 
 import httpx2
 
-from lokeys.adapters.aws.sign import Call, signed
+from lokeys.adapters.aws.sign import SignedCall, signed
 from lokeys.clock import utc_now
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.demo.parts.connect import ConnectServer
 from lokeys.demo.parts.external_secrets import EsoSettings, ExternalSecrets
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kubernetes import KubernetesApi
-from lokeys.demo.parts.loki import LokiSettings
+from lokeys.demo.parts.loki import LokiBehaviour
 from lokeys.demo.parts.loki_store import StorageSettings
 from lokeys.demo.parts.node import WorkloadSettings
 from lokeys.demo.parts.object_store import ObjectStore
@@ -139,7 +139,7 @@ class World:
         await self.put_bucket()
 
     async def put_bucket(self) -> None:
-        call = Call(method="PUT", url=f"{self.s3_server.url}/loki")
+        call = SignedCall(method="PUT", url=f"{self.s3_server.url}/loki")
         answer = await self.http.send(
             signed(call, pair(self.key_id, self.secret), region="us-east-1", now=utc_now())
         )
@@ -152,7 +152,7 @@ class World:
     async def run_workloads(self, **settings: Any) -> Workloads:
         storage = StorageSettings(endpoint=self.s3_server.url, bucket="loki")
         quick = {"flush_every_s": 0.05, "min_ready_s": 0.05} | settings
-        loki = LokiSettings(storage=storage, **quick)
+        loki = LokiBehaviour(storage=storage, **quick)
         workloads = Workloads(self.api, folder=self.folder, settings=WorkloadSettings(loki=loki))
         return await self.stack.enter_async_context(workloads)
 

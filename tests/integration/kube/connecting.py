@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lokeys.kube.calls import Limits
+from lokeys.kube.calls import CallLimits
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.resources import POD, Resource
@@ -16,7 +16,7 @@ from parts.kubernetes import Kubernetes
 def connect(kubernetes: Kubernetes, *, kubeconfig: Path | str | None = None, **limits: Any) -> Api:
     """Return a client of the control plane, as its admin or as another kubeconfig says."""
     path = str(kubeconfig or kubernetes.kubeconfig)
-    return Api(load(kubeconfig=path), limits=Limits(**limits))
+    return Api(load(kubeconfig=path), limits=CallLimits(**limits))
 
 
 def config_map(name: str, namespace: str, **data: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from contract.serving import serve
 from lokeys.core.stack.render.render import RenderOptions, render
 from lokeys.core.stack.resource.parse import parse
 from lokeys.core.stack.storage.model import S3
-from lokeys.http_server import Request, Response
+from lokeys.http_server import HttpRequest, Response
 from manifests.lokistack import NOW, Choice
 from parts.process import Process, free_ports, wait_for
 
@@ -42,7 +42,7 @@ def store(certificate: Path) -> Iterator[tuple[str, list[bytes]]]:
     """Serve an endpoint over TLS that refuses everything; yield it and what it was asked."""
     asked: list[bytes] = []
 
-    async def refuse(request: Request) -> Response:
+    async def refuse(request: HttpRequest) -> Response:
         asked.append(request.body)
         return Response(status=403, body=b"<Error><Code>AccessDenied</Code></Error>")
 

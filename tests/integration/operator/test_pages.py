@@ -12,7 +12,7 @@ from typing import ParamSpec
 import pytest
 
 from lokeys.clock import utc_now
-from lokeys.http_server import Handler, HttpServer, Request, Response, text
+from lokeys.http_server import Handler, HttpRequest, HttpServer, Response, text
 from lokeys.operator.metrics import Metrics
 from lokeys.operator.pages import MAX_CONNECTIONS, Pages, listen_at
 
@@ -170,7 +170,7 @@ async def test_a_request_that_comes_byte_by_byte_ends_in_time() -> None:
 async def test_a_client_that_reads_nothing_is_left() -> None:
     """An answer that nobody takes keeps neither its memory nor its connection."""
 
-    async def page(_: Request) -> Response:
+    async def page(_: HttpRequest) -> Response:
         return text("x" * 64 * MB)
 
     async with _serving(page, send_s=SOON_S) as server:

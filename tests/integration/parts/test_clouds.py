@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from lokeys.clock import utc_now
-from lokeys.http_server import Request
+from lokeys.http_server import HttpRequest
 from parts.clouds import google
 from parts.clouds.assertions import Issuers, Refused
 from parts.clouds.entra import JWT_BEARER, SCOPE, Entra, FederatedCredential
@@ -43,8 +43,8 @@ def issuers(kubernetes: Kubernetes) -> Issuers:
     return Issuers(urls=frozenset({kubernetes.issuer.url}), ca_file=kubernetes.ca_file)
 
 
-def posted(path: str, **form: str) -> Request:
-    return Request(method="POST", target=path, headers={}, body=urlencode(form).encode())
+def posted(path: str, **form: str) -> HttpRequest:
+    return HttpRequest(method="POST", target=path, headers={}, body=urlencode(form).encode())
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_google_takes_only_the_providers_tokens(
         bearer = {"authorization": f"Bearer {json.loads(answer.body)['access_token']}"}
         path = f"/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken"
         body = json.dumps({"scope": ["https://www.googleapis.com/auth/cloud-platform"]}).encode()
-        request = Request(method="POST", target=path, headers=bearer, body=body)
+        request = HttpRequest(method="POST", target=path, headers=bearer, body=body)
         asyncio.run(cloud.handle(google.IMPERSONATION, request))
     assert [text.partition(":")[0] for text in cloud.refused] == [refusal] * bool(refusal)
     assert bool(cloud.given) is not bool(refusal)

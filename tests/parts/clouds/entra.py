@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from lokeys.clock import utc_now
-from lokeys.http_server import Request, Response, json
+from lokeys.http_server import HttpRequest, Response, json
 from parts.clouds.assertions import Issuers, Refused, unsigned
 
 HOST = "login.microsoftonline.com"
@@ -41,7 +41,7 @@ class Entra:
     refused: list[int] = field(default_factory=list)
     """The code of each refusal."""
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: HttpRequest) -> Response:
         """Answer what Azure's SDK asks: discovery of the host and of the tenant, and tokens."""
         root = f"https://{HOST}/{self.tenant}"
         match request.path.strip("/").split("/"):

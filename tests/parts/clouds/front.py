@@ -14,13 +14,13 @@ from pathlib import Path
 
 import httpx2
 
-from lokeys.http_server import HttpServer, Listen, Request, Response, json
+from lokeys.http_server import HttpRequest, HttpServer, Listen, Response, json
 from parts.clouds.entra import Entra
 from parts.clouds.google import Google
 
 PORT = 443
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length"}
-Answer = Callable[[str, Request], Awaitable[Response]]
+Answer = Callable[[str, HttpRequest], Awaitable[Response]]
 
 
 class Front:
@@ -47,7 +47,7 @@ class Front:
         self._thread.join(10)
         self._loop.close()
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: HttpRequest) -> Response:
         host = request.headers.get("host", "").partition(":")[0]
         self.seen.append(f"{host} {request.method} {request.path}")
         for pattern, answer in self.names.items():
@@ -62,7 +62,7 @@ def passed_to(backend: str, *, host: str = "") -> Answer:
     `host` replaces the name that was asked for, where nobody signed it.
     """
 
-    async def answer(_: str, request: Request) -> Response:
+    async def answer(_: str, request: HttpRequest) -> Response:
         kept = {
             name: value for name, value in request.headers.items() if name not in HOP_BY_HOP
         } | {"content-length": str(len(request.body))}
@@ -87,7 +87,7 @@ def azure_store(entra: Entra, backend: str) -> Answer:
     """Return Azurite behind a door: it reads tokens, but believes whoever signed them."""
     inner = passed_to(backend)
 
-    async def answer(host: str, request: Request) -> Response:
+    async def answer(host: str, request: HttpRequest) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme == "Bearer" and token not in entra.given:
             return json({"error": "InvalidAuthenticationInfo"}, status=401)
@@ -100,7 +100,7 @@ def google_store(google: Google, backend: str, accounts: Mapping[str, Sequence[s
     """Return fake-gcs-server behind a door; `accounts` are those that may use each bucket."""
     inner = passed_to(backend)
 
-    async def answer(host: str, request: Request) -> Response:
+    async def answer(host: str, request: HttpRequest) -> Response:
         account = google.whose(request.headers.get("authorization", "").removeprefix("Bearer "))
         if account is None:
             return json({"error": {"code": 401, "message": "Invalid Credentials"}}, status=401)

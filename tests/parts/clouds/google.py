@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from lokeys.clock import utc_now
-from lokeys.http_server import Request, Response, json
+from lokeys.http_server import HttpRequest, Response, json
 from parts.clouds.assertions import Issuers, Refused, in_force, is_signed, read
 
 STS, IMPERSONATION = "sts.googleapis.com", "iamcredentials.googleapis.com"
@@ -52,7 +52,7 @@ class Google:
     refused: list[str] = field(default_factory=list)
     _federated: dict[str, str] = field(default_factory=dict, repr=False)
 
-    async def handle(self, host: str, request: Request) -> Response:
+    async def handle(self, host: str, request: HttpRequest) -> Response:
         """Answer one of the token services, by its host's name."""
         if request.method != "POST":
             return self._no(404, "not found")
@@ -95,7 +95,7 @@ class Google:
         answer = {"access_token": token, "issued_token_type": kind}
         return json(answer | {"token_type": "Bearer", "expires_in": LIFE_S})
 
-    def _impersonate(self, account: str, request: Request) -> Response:
+    def _impersonate(self, account: str, request: HttpRequest) -> Response:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         subject = self._federated.get(bearer)
         if subject is None:

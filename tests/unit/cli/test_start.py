@@ -18,7 +18,7 @@ import lokeys.cli.main as lokeys_cli
 from lokeys import __version__
 from lokeys.cli.commands.operator import command as operator
 from lokeys.cli.main import COMMANDS, code_of, lokeys
-from lokeys.cli.options import Command, Options, options_of
+from lokeys.cli.options import LokeysCommand, Options, options_of
 from lokeys.errors import (
     BadInput,
     Conflict,
@@ -95,7 +95,7 @@ def read(*args: str) -> Options:
     """Return the options that a command sees."""
     seen: list[Options] = []
 
-    @click.command("look", cls=Command)
+    @click.command("look", cls=LokeysCommand)
     @click.pass_context
     def look(ctx: click.Context) -> int:
         seen.append(options_of(ctx))

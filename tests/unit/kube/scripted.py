@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from lokeys.kube.calls import Limits
+from lokeys.kube.calls import CallLimits
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import ClusterConfig
 
@@ -28,7 +28,7 @@ def config(**extra: Any) -> ClusterConfig:
 
 def api(answer: Answer, **limits: Any) -> Api:
     """Return a client whose calls `answer` answers."""
-    return Api(config(), limits=Limits(**limits), transport=httpx2.MockTransport(answer))
+    return Api(config(), limits=CallLimits(**limits), transport=httpx2.MockTransport(answer))
 
 
 def url_of(request: httpx2.Request) -> str:

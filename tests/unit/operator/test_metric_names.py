@@ -3,7 +3,7 @@
 
 import re
 
-from lokeys.operator.metric_names import METRICS, Kind
+from lokeys.operator.metric_names import METRICS, MetricKind
 
 
 def test_names_are_unique_and_say_what_they_are() -> None:
@@ -11,5 +11,5 @@ def test_names_are_unique_and_say_what_they_are() -> None:
     assert len({metric.name for metric in METRICS}) == len(METRICS)
     for metric in METRICS:
         assert re.fullmatch("lokeys(_[a-z]+)+", metric.name)
-        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
+        assert metric.name.endswith("_total") == (metric.kind is MetricKind.COUNTER)
         assert metric.help.endswith(".")

@@ -22,7 +22,7 @@ from lokeys.adapters.aws.s3_answers import Elements, read_xml
 from lokeys.adapters.aws.sign import sign_at
 from lokeys.adapters.http import Bounds, Reply, bounded_request
 from lokeys.core.place import Ref
-from lokeys.core.trust.fetched import Fetched, Kind
+from lokeys.core.trust.fetched import DocumentKind, Fetched
 from lokeys.errors import BadInput, Forbidden, NotFound, NotReadable, Throttled
 from lokeys.ports import Clock
 
@@ -91,12 +91,12 @@ class Iam:
         try:
             said = await self._call("GetRole", RoleName=role)
         except NotFound:
-            yield Fetched(kind=Kind.TRUST, of=of, content=None)
+            yield Fetched(kind=DocumentKind.TRUST, of=of, content=None)
         else:
             trust = _document(_text(said, "AssumeRolePolicyDocument"))
-            yield Fetched(kind=Kind.TRUST, of=of, content=trust)
+            yield Fetched(kind=DocumentKind.TRUST, of=of, content=trust)
             async for policy in self._policies(role):
-                yield Fetched(kind=Kind.POLICY, of=of, content=policy)
+                yield Fetched(kind=DocumentKind.POLICY, of=of, content=policy)
         yield await self._provider(provider_arn)
 
     async def _policies(self, role: str) -> AsyncIterator[Mapping[str, Any]]:
@@ -120,12 +120,12 @@ class Iam:
         try:
             said = await self._call("GetOpenIDConnectProvider", OpenIDConnectProviderArn=arn)
         except NotFound:
-            return Fetched(kind=Kind.PROVIDER, of=of, content=None)
+            return Fetched(kind=DocumentKind.PROVIDER, of=of, content=None)
         content = {
             "Url": _text(said, "Url"),
             "ClientIDList": [text for at, text in said if at.endswith("ClientIDList/member")],
         }
-        return Fetched(kind=Kind.PROVIDER, of=of, content=content)
+        return Fetched(kind=DocumentKind.PROVIDER, of=of, content=content)
 
     async def _names(self, action: str, end: str, **words: str) -> AsyncIterator[str]:
         marker: dict[str, str] = {}

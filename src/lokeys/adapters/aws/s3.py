@@ -189,7 +189,7 @@ class S3Store:
     async def _send(self, pair: KeyPair, request: _Request) -> Reply | Judgement:
         from lokeys.adapters.aws import sign as aws_sign  # noqa: PLC0415 - botocore is heavy
 
-        call = aws_sign.Call(
+        call = aws_sign.SignedCall(
             method=request.method, url=request.url, body=request.body, headers=dict(request.headers)
         )
         try:

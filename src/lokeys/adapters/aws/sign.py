@@ -32,7 +32,7 @@ class Unsendable(NeedsHuman):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class SignedCall:
     """One request before it is signed. `url` is percent-encoded and goes out as it is."""
 
     method: str
@@ -41,7 +41,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def signed(call: Call, pair: KeyPair, *, region: str, now: datetime) -> httpx2.Request:
+def signed(call: SignedCall, pair: KeyPair, *, region: str, now: datetime) -> httpx2.Request:
     """Return `call` as a request signed by `pair` at `now`; raises Unsendable."""
     key_id, secret = _halves(pair)
     session = pair.session_token.reveal_text() if pair.session_token else None

@@ -140,7 +140,7 @@ class RgwAdmin:
 
         # No `format=json`: it is the default, and a misrouted request would answer in JSON, too.
         text = urlencode(query, quote_via=quote, errors="surrogateescape")
-        call = aws_sign.Call(method=method, url=f"{self._base}/{resource}?{text}")
+        call = aws_sign.SignedCall(method=method, url=f"{self._base}/{resource}?{text}")
         request = aws_sign.signed(call, self._pair, region=_REGION, now=self._clock())
         reply = await bounded_request(self._client, request, bounds=_BOUNDS)
         if reply.status != 200:

@@ -32,7 +32,7 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 @dataclass(slots=True)
-class Text:
+class ManifestText:
     """A file's text, read once more where somebody asks in which line a field stands."""
 
     content: str = field(repr=False)
@@ -90,7 +90,7 @@ class Located:
     object: Mapping[str, Any]
     file: str
     line: int
-    text: Text | None = field(default=None, repr=False, compare=False)
+    text: ManifestText | None = field(default=None, repr=False, compare=False)
     trail: tuple[int, ...] = ()
     """Which document of the file, and which item of its lists."""
 
@@ -201,7 +201,7 @@ def _objects(content: bytes, *, file: str, strict: bool) -> Iterator[Located]:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadInput("not UTF-8 text", place=f"{file}:{line}", hint="save it as UTF-8") from None
     count = 0
-    source = Text(text)
+    source = ManifestText(text)
     for document, line in _documents(text, file=file):
         whole = Located(object=document, file=file, line=line, text=source, trail=(count,))
         count += 1

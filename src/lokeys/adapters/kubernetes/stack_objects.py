@@ -22,7 +22,7 @@ from lokeys.core.operate.intents import (
     kept_images,
     marks_of,
 )
-from lokeys.core.operate.live import Live, Pod, PodState, Rollout, Workload
+from lokeys.core.operate.live import Live, LivePodState, LiveWorkload, Pod, Rollout
 from lokeys.core.place import Ref
 from lokeys.core.stack.render import names
 from lokeys.core.stack.resource.model import KIND
@@ -145,11 +145,11 @@ def _shared_ref(kind: str, name: str, namespace: str) -> Ref:
     return Ref(kind, name, namespace)
 
 
-def _workload(obj: Json, own: Object | None) -> Workload:
+def _workload(obj: Json, own: Object | None) -> LiveWorkload:
     template = at(own, "spec", "template")
     stateful = obj["kind"] == "StatefulSet"
     status = ("status",)
-    return Workload(
+    return LiveWorkload(
         component=text_at(obj, "metadata", "labels", names.COMPONENT_LABEL),
         rollout=Rollout(
             generation=number_at(obj, "metadata", "generation"),
@@ -192,12 +192,12 @@ def pod_of(obj: Json) -> Pod:
         reason=reason,
         revision=text_at(obj, "metadata", "labels", "controller-revision-hash"),
         address=text_at(obj, "status", "podIP"),
-        unready_since=None if state is PodState.READY else since,
+        unready_since=None if state is LivePodState.READY else since,
         terminating=bool(at(obj, "metadata", "deletionTimestamp")),
     )
 
 
-def _state(obj: Json) -> tuple[PodState, str]:
+def _state(obj: Json) -> tuple[LivePodState, str]:
     reasons = [
         text_at(status, "state", "waiting", "reason")
         for part in ("initContainerStatuses", "containerStatuses")
@@ -206,16 +206,16 @@ def _state(obj: Json) -> tuple[PodState, str]:
     waits = next((reason for reason in reasons if reason), "")
     match text_at(obj, "status", "phase"):
         case "Failed":
-            return PodState.FAILED, text_at(obj, "status", "reason")
+            return LivePodState.FAILED, text_at(obj, "status", "reason")
         case "Running" if text_at(_ready(obj), "status") == "True":
-            return PodState.READY, ""
+            return LivePodState.READY, ""
         case "Pending" | "Running" if waits in _FAILED:
-            return PodState.FAILED, waits
+            return LivePodState.FAILED, waits
         case "Running":
-            return PodState.RUNNING, waits
+            return LivePodState.RUNNING, waits
         case "Pending":
-            return PodState.PENDING, waits
-    return PodState.UNKNOWN, ""
+            return LivePodState.PENDING, waits
+    return LivePodState.UNKNOWN, ""
 
 
 def _ready(obj: Json) -> Json:

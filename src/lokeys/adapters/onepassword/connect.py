@@ -76,7 +76,7 @@ class ItemSummary(msgspec.Struct, frozen=True):
         return self.state not in {"ARCHIVED", "DELETED"}
 
 
-class Field(msgspec.Struct, frozen=True):
+class VaultField(msgspec.Struct, frozen=True):
     """One field; sections are no part of its name."""
 
     id: str
@@ -94,10 +94,10 @@ class Item(msgspec.Struct, frozen=True, rename="camel"):
     title: str = ""
     version: int = 0
     updated_at: str | None = None
-    fields: tuple[Field, ...] = ()
+    fields: tuple[VaultField, ...] = ()
 
 
-class Change(msgspec.Struct, frozen=True):
+class ItemChange(msgspec.Struct, frozen=True):
     """One operation of a PATCH (RFC 6902)."""
 
     op: str
@@ -143,7 +143,7 @@ class Connect:
         """Return a whole item by its id."""
         return _decoded(await self._get(_item_path(vault_id, item_id)), Item)
 
-    async def patch(self, vault_id: str, item_id: str, changes: Sequence[Change]) -> Item:
+    async def patch(self, vault_id: str, item_id: str, changes: Sequence[ItemChange]) -> Item:
         """Make all `changes` in one request, and so one new version."""
         body = msgspec.json.encode(changes)
         return _decoded(await self._ask("PATCH", _item_path(vault_id, item_id), body), Item)

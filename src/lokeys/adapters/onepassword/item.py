@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from lokeys.adapters.http import Reason
-from lokeys.adapters.onepassword.connect import Change, Connect, ConnectError, Field, Item, is_id
+from lokeys.adapters.onepassword.connect import (
+    Connect,
+    ConnectError,
+    Item,
+    ItemChange,
+    VaultField,
+    is_id,
+)
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import OnePasswordVault
 from lokeys.core.route.snapshot import Unreadable, VaultFault, VaultState, Why
@@ -48,8 +55,8 @@ class _Held:
     """What the item holds: the two fields, and their values as a pair."""
 
     item: Item
-    id_field: Field
-    secret_field: Field
+    id_field: VaultField
+    secret_field: VaultField
 
     @property
     def pair(self) -> KeyPair:
@@ -232,7 +239,7 @@ class _FieldFault(ConnectError):
         self.labels = labels
 
 
-def _field(item: Item, label: str) -> Field:
+def _field(item: Item, label: str) -> VaultField:
     found = [field for field in item.fields if field.label == label]
     if len(found) == 1:
         return found[0]
@@ -258,10 +265,10 @@ def _as_text(pair: KeyPair) -> tuple[str, str]:
     raise NeedsHuman("the pair is not text, 1Password cannot hold it")
 
 
-def _changes(held: _Held, values: tuple[str, str]) -> tuple[Change, ...]:
+def _changes(held: _Held, values: tuple[str, str]) -> tuple[ItemChange, ...]:
     return tuple(
         # A field that was never filled has no value to replace.
-        Change(
+        ItemChange(
             op="add" if field.value is None else "replace",
             path=f"/fields/{field.id}/value",
             value=value,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import click
 
 from lokeys.adapters.kubernetes import disclosure
-from lokeys.cli.options import Command, options_of, route_arguments
+from lokeys.cli.options import LokeysCommand, options_of, route_arguments
 from lokeys.cli.output import Line
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
@@ -22,7 +22,7 @@ from lokeys.ports import RoutePorts
 NEW_KEY_TAKES_S = 30
 
 
-@click.command("bucket", cls=Command)
+@click.command("bucket", cls=LokeysCommand)
 @route_arguments
 @click.option("--create", is_flag=True, help="Make the user and the bucket where they are missing.")
 @click.option("--reveal", is_flag=True, help="Show the secret key, too: only to a terminal.")

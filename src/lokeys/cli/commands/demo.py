@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import click
 
 from lokeys.cli.commands import doctor, trace
-from lokeys.cli.options import Command, Options, options_of
+from lokeys.cli.options import LokeysCommand, Options, options_of
 from lokeys.cli.output import Printer
 from lokeys.cli.screens import BLANK
 from lokeys.cli.session import Session, opened
@@ -29,7 +29,7 @@ PAUSE_S = 2.0
 _MARK, _NAME = 6, 14
 
 
-@click.command("demo", cls=Command)
+@click.command("demo", cls=LokeysCommand)
 @click.option("--fast", is_flag=True, help="Without pauses for reading.")
 @click.option(
     "--long",

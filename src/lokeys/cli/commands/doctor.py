@@ -8,7 +8,7 @@ from functools import partial
 import click
 
 from lokeys.cli import looking, screens
-from lokeys.cli.options import Command, options_of
+from lokeys.cli.options import LokeysCommand, options_of
 from lokeys.cli.routes import NamedRoute, covers, of_discovered, resources
 from lokeys.cli.session import Session, opens_bucket, run_session
 from lokeys.core.findings.report import exit_code
@@ -18,7 +18,7 @@ from lokeys.engine.discover.route import Discoverer, settled
 from lokeys.errors import BadInput
 
 
-@click.command("doctor", cls=Command)
+@click.command("doctor", cls=LokeysCommand)
 @click.option("-A", "--all-namespaces", is_flag=True, help="Look everywhere.")
 @click.option(
     "--probe",

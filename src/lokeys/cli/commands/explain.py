@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import click
 
 from lokeys.cli import screens
-from lokeys.cli.options import Command, options_of
+from lokeys.cli.options import LokeysCommand, options_of
 from lokeys.cli.output import Printer
 from lokeys.core.findings.catalogue import RULES, explain
 from lokeys.core.findings.causes import CAUSES
@@ -20,7 +20,7 @@ from lokeys.errors import BadInput
 from lokeys.exit_codes import ExitCode
 
 
-@click.command("explain", cls=Command)
+@click.command("explain", cls=LokeysCommand)
 @click.argument("word", metavar="CODE|CAUSE|REASON")
 @click.pass_context
 def command(ctx: click.Context, word: str) -> int:

@@ -12,7 +12,7 @@ import click
 
 from lokeys.cli import screens
 from lokeys.cli.looking import addressed
-from lokeys.cli.options import Command, options_of, route_arguments
+from lokeys.cli.options import LokeysCommand, options_of, route_arguments
 from lokeys.cli.output import Progress
 from lokeys.cli.routes import NamedRoute, route
 from lokeys.cli.session import Session, run_session
@@ -54,7 +54,7 @@ class Wish:
     one_step: bool = False
 
 
-@click.command("heal", cls=Command)
+@click.command("heal", cls=LokeysCommand)
 @route_arguments
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing: 0 none, 3 some.")
 @click.option("--no-wait", is_flag=True, help="Return after the next step.")

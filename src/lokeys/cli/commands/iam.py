@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from lokeys.cli import screens
-from lokeys.cli.options import Command, Options, options_of
+from lokeys.cli.options import LokeysCommand, Options, options_of
 from lokeys.cli.output import Line, Printer
 from lokeys.cli.trust_check import Checked, checked
 from lokeys.cli.trust_sources import Source, from_cluster, from_files, issuer_of_cluster
@@ -18,7 +18,7 @@ from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.findings.report import exit_code, heeded, ignore_of
 from lokeys.core.trust.answers import SECRET_NAME, Answers, Unfit
 from lokeys.core.trust.clouds import doubts, needs_of, prerequisites
-from lokeys.core.trust.fetched import Kind
+from lokeys.core.trust.fetched import DocumentKind
 from lokeys.core.trust.printed.report import iam_report, missing_lines, script
 from lokeys.core.trust.printed.shell import Prerequisites
 from lokeys.errors import BadInput
@@ -63,19 +63,21 @@ _BY_CLOUD = {
 }
 _FILES = {
     "aws": {
-        Kind.TRUST: "Compare the role's trust policy, as `aws iam get-role` prints it.",
-        Kind.POLICY: "And what it may do, as `get-role-policy` prints it. Repeatable.",
-        Kind.BUCKET: "And the bucket's own policy, as `aws s3api get-bucket-policy` prints it.",
-        Kind.PROVIDER: "And the provider, as `get-open-id-connect-provider` prints it.",
+        DocumentKind.TRUST: "Compare the role's trust policy, as `aws iam get-role` prints it.",
+        DocumentKind.POLICY: "And what it may do, as `get-role-policy` prints it. Repeatable.",
+        DocumentKind.BUCKET: (
+            "And the bucket's own policy, as `aws s3api get-bucket-policy` prints it."
+        ),
+        DocumentKind.PROVIDER: "And the provider, as `get-open-id-connect-provider` prints it.",
     },
     "azure": {
-        Kind.CREDENTIALS: "Compare what `az identity federated-credential list` prints.",
-        Kind.ROLES: "And what `az role assignment list` prints.",
+        DocumentKind.CREDENTIALS: "Compare what `az identity federated-credential list` prints.",
+        DocumentKind.ROLES: "And what `az role assignment list` prints.",
     },
     "gcp": {
-        Kind.PROVIDER: "Compare the provider, as `gcloud … providers describe` prints it.",
-        Kind.TRUST: "And what `gcloud iam service-accounts get-iam-policy` prints.",
-        Kind.POLICY: "And what `gcloud storage buckets get-iam-policy` prints.",
+        DocumentKind.PROVIDER: "Compare the provider, as `gcloud … providers describe` prints it.",
+        DocumentKind.TRUST: "And what `gcloud iam service-accounts get-iam-policy` prints.",
+        DocumentKind.POLICY: "And what `gcloud storage buckets get-iam-policy` prints.",
     },
 }
 _CHECK = {
@@ -95,7 +97,7 @@ def command() -> None:
     """Print what a cloud must know before a stack's short-lived tokens are worth anything."""
 
 
-class IamCommand(Command):
+class IamCommand(LokeysCommand):
     """A command whose data is a script, Terraform or a report."""
 
     formats = ("people", "commands", "terraform", "json")
@@ -154,7 +156,7 @@ def _option(parameter: str) -> str:
     return "--" + parameter.replace("_", "-")
 
 
-def _parameter(kind: Kind) -> str:
+def _parameter(kind: DocumentKind) -> str:
     return kind.value.removeprefix("--").replace("-", "_")
 
 
@@ -166,7 +168,7 @@ class IamOptions:
     stack: str | None
     files: tuple[str, ...]
     said: Mapping[str, str]
-    compared: Mapping[Kind, tuple[str, ...]]
+    compared: Mapping[DocumentKind, tuple[str, ...]]
     comparing: bool
 
 

@@ -12,20 +12,20 @@ import os
 import click
 
 from lokeys.cli.operator_environment import from_environment, images_from
-from lokeys.cli.options import Command, options_of
+from lokeys.cli.options import LokeysCommand, options_of
 from lokeys.core.place import is_namespace
 from lokeys.exit_codes import ExitCode
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.kubeconfig_fields import is_host
 from lokeys.operator.main import Settings, run
 from lokeys.operator.stacks.operator import Choice
-from lokeys.operator.stacks.reconciler import Settings as StackSettings
+from lokeys.operator.stacks.reconciler import StackSettings
 
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside the pod
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-class _OperatorCommand(Command):
+class _OperatorCommand(LokeysCommand):
     """Its talk is a log: there is no data to give another form to."""
 
     formats = ("people",)

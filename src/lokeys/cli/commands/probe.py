@@ -10,7 +10,7 @@ import click
 
 from lokeys.cli import looking, screens
 from lokeys.cli.given_credentials import GivenCredentials, run_given
-from lokeys.cli.options import Command, options_of, route_arguments
+from lokeys.cli.options import LokeysCommand, options_of, route_arguments
 from lokeys.cli.probing import probe_stack
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
@@ -33,7 +33,7 @@ def command() -> None:
     """Test credentials, link by link."""
 
 
-@command.command("credential", cls=Command)
+@command.command("credential", cls=LokeysCommand)
 @route_arguments
 @click.pass_context
 def credential(ctx: click.Context, name: str | None, file: str | None) -> int:
@@ -44,7 +44,7 @@ def credential(ctx: click.Context, name: str | None, file: str | None) -> int:
     return run_session(options_of(ctx), lambda session: probe(session, name, file))
 
 
-@command.command("stack", cls=Command)
+@command.command("stack", cls=LokeysCommand)
 @click.argument("name", required=False)
 @click.option(
     "-f",
@@ -97,7 +97,7 @@ def _given_options(command: Any) -> Any:
     return command
 
 
-@command.command("s3", cls=Command)
+@command.command("s3", cls=LokeysCommand)
 @click.option("--bucket", metavar="NAME", help="The bucket.")
 @click.option("--endpoint", metavar="URL", help="The store; AWS's own if none is named.")
 @click.option("--region", metavar="NAME", help="The region.")
@@ -128,7 +128,7 @@ def s3(  # noqa: PLR0913 - click hands over one argument an option
     return _probe_given(ctx, StorageType.S3, name, file, words, secret_files, ca_file)
 
 
-@command.command("azure", cls=Command)
+@command.command("azure", cls=LokeysCommand)
 @click.option("--account", metavar="NAME", help="The storage account.")
 @click.option("--container", metavar="NAME", help="The container.")
 @click.option("--environment", metavar="NAME", help="Azure's cloud. [default: AzureGlobal]")
@@ -153,7 +153,7 @@ def azure(  # noqa: PLR0913 - click hands over one argument an option
     return _probe_given(ctx, StorageType.AZURE, name, file, words, secret_files, None)
 
 
-@command.command("gcs", cls=Command)
+@command.command("gcs", cls=LokeysCommand)
 @click.option("--bucket", metavar="NAME", help="The bucket.")
 @click.option("--key-file", metavar="FILE", help="The service account's key.json.")
 @_given_options

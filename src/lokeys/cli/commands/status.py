@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lokeys.cli.options import Command, options_of
+from lokeys.cli.options import LokeysCommand, options_of
 from lokeys.cli.output import Line
 from lokeys.cli.routes import KIND
 from lokeys.cli.session import Session, run_session
@@ -21,7 +21,7 @@ from lokeys.kube.replies import NoSuchKind
 CONDITIONS = ("Ready", "InSync", "Verified", "Stalled", "Rotating")
 
 
-@click.command("status", cls=Command)
+@click.command("status", cls=LokeysCommand)
 @click.option("-A", "--all-namespaces", is_flag=True, help="Of all namespaces.")
 @click.pass_context
 def command(ctx: click.Context, all_namespaces: bool) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import click
 
 from lokeys.cli import looking, screens
-from lokeys.cli.options import Command, options_of, route_arguments
+from lokeys.cli.options import LokeysCommand, options_of, route_arguments
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.core.findings.report import exit_code
@@ -15,7 +15,7 @@ from lokeys.core.route.report import route_report
 from lokeys.core.text.shell import command as shell_command
 
 
-@click.command("trace", cls=Command)
+@click.command("trace", cls=LokeysCommand)
 @route_arguments
 @click.pass_context
 def command(ctx: click.Context, name: str | None, file: str | None) -> int:

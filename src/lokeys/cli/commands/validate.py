@@ -11,7 +11,7 @@ from lokeys import __version__
 from lokeys.adapters.files.manifests import Located, read
 from lokeys.cli import screens
 from lokeys.cli.operator_environment import cloud_environment, environment_options
-from lokeys.cli.options import Command, Options, options_of
+from lokeys.cli.options import LokeysCommand, Options, options_of
 from lokeys.cli.output import Line, Printer
 from lokeys.clock import utc_now
 from lokeys.core.findings.finding import Finding, Severity
@@ -28,7 +28,7 @@ _MAKERS = {
 """What is no manifest yet, and the command that makes manifests of it."""
 
 
-class ValidateCommand(Command):
+class ValidateCommand(LokeysCommand):
     """Knows the formats of CI, too."""
 
     formats = ("people", "json", "sarif", "junit")

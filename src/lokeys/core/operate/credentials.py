@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 from lokeys.core.findings.catalogue import operation, storage_objects
 from lokeys.core.findings.finding import Finding
-from lokeys.core.operate.live import Live, Pod, PodState, Rollout, Workload
+from lokeys.core.operate.live import Live, LivePodState, LiveWorkload, Pod, Rollout
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.place import Ref
 from lokeys.core.stack.render import names
@@ -72,7 +72,7 @@ def unproved(snapshot: StackSnapshot) -> frozenset[str]:
     if any(each is not None and each.accepted for each in counts):
         return frozenset()
     # A workload may be seen to be ready before its last pod is.
-    ready = Counter(pod.component for pod in first if pod.state is PodState.READY)
+    ready = Counter(pod.component for pod in first if pod.state is LivePodState.READY)
     unseen = (
         component
         for component, rollout in _given_first(snapshot).items()
@@ -108,7 +108,7 @@ def changed(snapshot: StackSnapshot) -> bool:
     )
 
 
-def _wears_others(workload: Workload, snapshot: StackSnapshot) -> bool:
+def _wears_others(workload: LiveWorkload, snapshot: StackSnapshot) -> bool:
     return workload.marks.get(names.STORE_HASH, "") != snapshot.store_hash or workload.marks.get(
         names.MANAGED_HASH, ""
     ) != _managed_hash(snapshot)

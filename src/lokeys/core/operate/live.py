@@ -34,7 +34,7 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
+class LiveWorkload:
     """A live Deployment or StatefulSet."""
 
     component: str = ""
@@ -67,7 +67,7 @@ class Live:
     content: str | None = None
     """The digest of what we have applied and still own; None if we never applied anything."""
     terminating: bool = False
-    workload: Workload | None = None
+    workload: LiveWorkload | None = None
 
     def is_anothers(self, stack: Ref, uid: str) -> bool:
         """Tell whether somebody else than the stack controls it.
@@ -77,7 +77,7 @@ class Live:
         return self.controller not in (None, stack) and uid not in self.owners
 
 
-class PodState(StrEnum):
+class LivePodState(StrEnum):
     """What the status says of a pod."""
 
     PENDING = "Pending"
@@ -94,7 +94,7 @@ class Pod:
     name: str
     uid: str
     component: str
-    state: PodState
+    state: LivePodState
     reason: str = ""
     revision: str = ""
     address: str = ""

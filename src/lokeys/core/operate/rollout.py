@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lokeys.core.operate.intents import Intent
-from lokeys.core.operate.live import Live, Pod, PodState, Workload
+from lokeys.core.operate.live import Live, LivePodState, LiveWorkload, Pod
 from lokeys.core.place import Ref
 from lokeys.core.stack.resource.model import Component
 
@@ -74,7 +74,7 @@ def is_settled(intent: Intent, live: Live) -> bool:
     return bool(workload and live.content == intent.digest and workload.rollout.settled)
 
 
-def _may_pass(intent: Intent, workload: Workload) -> bool:
+def _may_pass(intent: Intent, workload: LiveWorkload) -> bool:
     return workload.template == intent.template or not workload.rollout.ready
 
 
@@ -120,5 +120,5 @@ def _holding_up(
         for pod in pods:
             ours = intent.component is not None and pod.component == intent.component.value
             old = pod.revision not in ("", rollout.revision) and bool(rollout.revision)
-            if ours and old and pod.state is not PodState.READY and not pod.terminating:
+            if ours and old and pod.state is not LivePodState.READY and not pod.terminating:
                 yield pod

@@ -21,7 +21,7 @@ from lokeys.core.findings.catalogue import lokistacks, operation
 from lokeys.core.findings.finding import Finding, Severity, ranked, time_to_json
 from lokeys.core.operate.adoption import rulers_account_changes
 from lokeys.core.operate.decision import Decision, forbidding
-from lokeys.core.operate.live import Pod, PodState
+from lokeys.core.operate.live import LivePodState, Pod
 from lokeys.core.operate.reasons import reason_of
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.stack.render import names
@@ -77,7 +77,7 @@ def main_condition(
     if faults:
         text = "; ".join(map(_sentence, faults))
         return Told(type="Degraded", reason=reason_of(faults[0]), message=text[:SHOWN_MESSAGE])
-    failed = [pod for pod in snapshot.pods if pod.state is PodState.FAILED]
+    failed = [pod for pod in snapshot.pods if pod.state is LivePodState.FAILED]
     if failed:
         return Told(type="Failed", reason="FailedComponents", message=f"failed: {_named(failed)}")
     pending = _pending(snapshot, course)
@@ -117,7 +117,9 @@ def faults_of(
 
 def _pending(snapshot: StackSnapshot, course: Decision) -> str:
     """Return what is awaited; nothing where all is there."""
-    waiting = [pod for pod in snapshot.pods if pod.state in (PodState.PENDING, PodState.RUNNING)]
+    waiting = [
+        pod for pod in snapshot.pods if pod.state in (LivePodState.PENDING, LivePodState.RUNNING)
+    ]
     words = []
     if course.try_credentials:
         words.append("the changed credentials are being tried")

@@ -22,7 +22,7 @@ INSIDE = (".svc", ".svc.cluster.local", ".local", ".internal", "localhost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
+class AccountClaims:
     """What a service account's token says of itself."""
 
     issuer: str
@@ -34,7 +34,7 @@ class NoToken(ValueError):
     """A text that is no token; the message shows nothing of it."""
 
 
-def claims_of(token: str) -> Claims:
+def claims_of(token: str) -> AccountClaims:
     """Return what a token says; nothing is verified. Raises NoToken."""
     parts = token.split(".")
     if len(parts) != 3:
@@ -45,9 +45,11 @@ def claims_of(token: str) -> Claims:
         raise NoToken("no token: its middle part is no JSON") from None
     match body:
         case {"iss": str(issuer), "sub": str(subject), "aud": str(audience)}:
-            return Claims(issuer=issuer, subject=subject, audiences=(audience,))
+            return AccountClaims(issuer=issuer, subject=subject, audiences=(audience,))
         case {"iss": str(issuer), "sub": str(subject), "aud": list(audiences)}:
-            return Claims(issuer=issuer, subject=subject, audiences=tuple(map(str, audiences)))
+            return AccountClaims(
+                issuer=issuer, subject=subject, audiences=tuple(map(str, audiences))
+            )
     raise NoToken("no token of a service account: iss, sub or aud is missing")
 
 
@@ -91,9 +93,9 @@ class Stack:
         """Return the subject of an account in the stack's namespace."""
         return f"system:serviceaccount:{self.namespace}:{account}"
 
-    def claims(self, subject: str) -> Claims:
+    def claims(self, subject: str) -> AccountClaims:
         """Return what a token of `subject` says, made for this stack's store."""
-        return Claims(issuer=self.issuer, subject=subject, audiences=(self.audience,))
+        return AccountClaims(issuer=self.issuer, subject=subject, audiences=(self.audience,))
 
     @property
     def strangers(self) -> Mapping[str, str]:
@@ -110,7 +112,7 @@ class Stack:
             f"system:serviceaccount:{self.namespace}-lokeys-stranger:{self.name}-ruler": alike,
         }
 
-    def let_in(self, passes: Callable[[Claims], bool]) -> str:
+    def let_in(self, passes: Callable[[AccountClaims], bool]) -> str:
         """Return, in words, what strangers pass; empty where none does."""
         found = [words for each, words in self.strangers.items() if passes(self.claims(each))]
         return " and ".join(dict.fromkeys(found))

@@ -13,7 +13,7 @@ from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.text.shell import Command, command
 from lokeys.core.text.urls import NoUrl, url
 from lokeys.core.trust.accounts import Stack
-from lokeys.core.trust.printed.shell import Missing
+from lokeys.core.trust.printed.shell import MissingValue
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -37,7 +37,7 @@ class Answers:
     """Values by the names of their options; asking for one that lacks notes it as missing."""
 
     given: Mapping[str, str]
-    missing: list[Missing] = field(default_factory=list)
+    missing: list[MissingValue] = field(default_factory=list)
 
     def text(self, option: str, form: re.Pattern[str] = _TEXT, expected: str = "a text") -> str:
         """Return an answer, or nothing. Raises Unfit."""
@@ -60,7 +60,7 @@ class Answers:
         if value:
             return value
         name = option.removeprefix("--").replace("-", "_").upper()
-        self.missing.append(Missing(name=name, option=option, what=what, command=command))
+        self.missing.append(MissingValue(name=name, option=option, what=what, command=command))
         return name
 
     def url(self, option: str, *, insecure: bool) -> str:

@@ -17,7 +17,7 @@ from lokeys.core.trust.accounts import Stack
 SHOWN = 3
 
 
-class Kind(StrEnum):
+class DocumentKind(StrEnum):
     """What a document is, by the option that hands it in."""
 
     TRUST = "--trust-policy"
@@ -39,7 +39,7 @@ class Fetched:
     No content: the cloud says that there is no such thing.
     """
 
-    kind: Kind
+    kind: DocumentKind
     of: Ref
     content: Any
     file: str = ""

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from lokeys.clock import utc_now
-from lokeys.http_server import Hangup, Request, Response, json, text
+from lokeys.http_server import Hangup, HttpRequest, Response, json, text
 
 VERSION = "1.7.1"
 _LETTERS = string.ascii_lowercase + string.digits
@@ -32,7 +32,7 @@ _HANG_S = 300.0
 Json = dict[str, Any]
 
 
-class Fault(StrEnum):
+class ConnectFault(StrEnum):
     """What the server can be made to suffer from."""
 
     HANG = "hang"
@@ -50,12 +50,12 @@ class Fault(StrEnum):
 
 
 _STATUS_OF = {
-    Fault.UNAUTHORIZED: (401, "Invalid token signature"),
-    Fault.FORBIDDEN: (403, "vault is not in scope"),
-    Fault.NOT_FOUND: (404, "item not found"),
-    Fault.RATE_LIMITED: (429, "too many requests"),
-    Fault.ERROR_500: (500, "internal server error"),
-    Fault.ERROR_503: (503, "sync is not ready"),
+    ConnectFault.UNAUTHORIZED: (401, "Invalid token signature"),
+    ConnectFault.FORBIDDEN: (403, "vault is not in scope"),
+    ConnectFault.NOT_FOUND: (404, "item not found"),
+    ConnectFault.RATE_LIMITED: (429, "too many requests"),
+    ConnectFault.ERROR_500: (500, "internal server error"),
+    ConnectFault.ERROR_503: (503, "sync is not ready"),
 }
 
 
@@ -87,7 +87,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ConnectServed:
     """One request that was answered, for counting calls."""
 
     method: str
@@ -108,13 +108,13 @@ class ConnectServer:
     def __init__(self, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.vaults: dict[str, StoredVault] = {}
         self.tokens: dict[str, Token] = {}
-        self.fault: Fault | None = None
+        self.fault: ConnectFault | None = None
         self.slow_s = 2.0
         self.retry_after_s = 7
         self.spurious_403s = 0  # so many next answers are a 403 without a reason
         self.lag_reads = 0  # so many reads of an item after each change still show the old one
         self.lag = timedelta(0)  # the same, by time
-        self.served: deque[Served] = deque(maxlen=10_000)
+        self.served: deque[ConnectServed] = deque(maxlen=10_000)
         self._clock = clock
 
     # --- what people do in their 1Password app --------------------------------------------------
@@ -154,51 +154,51 @@ class ConnectServer:
 
     # --- HTTP -----------------------------------------------------------------------------------
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: HttpRequest) -> Response:
         """Answer one request."""
         response = await self._suffer(request) or self._answer(request)
-        self.served.append(Served(request.method, request.path, response.status))
+        self.served.append(ConnectServed(request.method, request.path, response.status))
         headers = {**response.headers, "1password-connect-version": VERSION}
-        return response if self.fault is Fault.HTML else replace(response, headers=headers)
+        return response if self.fault is ConnectFault.HTML else replace(response, headers=headers)
 
-    async def _suffer(self, request: Request) -> Response | None:
+    async def _suffer(self, request: HttpRequest) -> Response | None:
         if self.spurious_403s > 0:
             self.spurious_403s -= 1
             return _error(403, "Authorization: token is not yet known")
         match self.fault:
-            case Fault.HANG:
+            case ConnectFault.HANG:
                 await asyncio.sleep(_HANG_S)
                 raise Hangup
-            case Fault.CLOSE:
+            case ConnectFault.CLOSE:
                 raise Hangup
-            case Fault.SLOW:
+            case ConnectFault.SLOW:
                 await asyncio.sleep(self.slow_s)
         return self._spoiled(request)
 
-    def _spoiled(self, request: Request) -> Response | None:
+    def _spoiled(self, request: HttpRequest) -> Response | None:
         """Return the answer of a server that is not well."""
         if self.fault in _STATUS_OF:
             response = _error(*_STATUS_OF[self.fault])
-            if self.fault is Fault.RATE_LIMITED:
+            if self.fault is ConnectFault.RATE_LIMITED:
                 headers = {**response.headers, "retry-after": str(self.retry_after_s)}
                 response = replace(response, headers=headers)
             return response
         match self.fault:
-            case Fault.HTML:
+            case ConnectFault.HTML:
                 return text("<html><body>Welcome to nginx!</body></html>\n", kind="text/html")
-            case Fault.HUGE:
+            case ConnectFault.HUGE:
                 return Response(body=_endless())
-            case Fault.TRUNCATED:
+            case ConnectFault.TRUNCATED:
                 return self._truncated(request)
         return None
 
-    def _truncated(self, request: Request) -> Response:
+    def _truncated(self, request: HttpRequest) -> Response:
         whole = self._answer(request)
         assert isinstance(whole.body, bytes)  # noqa: S101 - _answer() streams nothing
         headers = {**whole.headers, "content-length": str(len(whole.body))}
         return replace(whole, headers=headers, body=_once(whole.body[: len(whole.body) // 2]))
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> Response:
         if request.path == "/heartbeat":
             return text(".")
         if request.path == "/health":
@@ -208,13 +208,13 @@ class ConnectServer:
         except _Refused as refused:
             return _error(refused.status, refused.message)
 
-    def _token_of(self, request: Request) -> Token:
+    def _token_of(self, request: HttpRequest) -> Token:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in self.tokens:
             raise _Refused(401, "Invalid token signature")
         return self.tokens[token]
 
-    def _answer_v1(self, request: Request, token: Token) -> Response:
+    def _answer_v1(self, request: HttpRequest, token: Token) -> Response:
         match request.path.strip("/").split("/"):
             case ["v1", "vaults"]:
                 return json(self._list_vaults(request, token))
@@ -226,7 +226,7 @@ class ConnectServer:
                 return self._item(request, self._vault(vault_id, token), item_id, token)
         raise _Refused(404, "not found")
 
-    def _list_vaults(self, request: Request, token: Token) -> list[Json]:
+    def _list_vaults(self, request: HttpRequest, token: Token) -> list[Json]:
         wanted = _filtered(request)
         return [
             _vault_json(vault)
@@ -242,7 +242,7 @@ class ConnectServer:
             raise _Refused(403, f"vault {vault_id} is not in scope")
         return self.vaults[vault_id]
 
-    def _items(self, request: Request, vault: StoredVault, token: Token) -> Response:
+    def _items(self, request: HttpRequest, vault: StoredVault, token: Token) -> Response:
         if request.method == "POST":
             _must_write(token)
             item_id = self._create(vault.id, _json_of(request))
@@ -255,7 +255,9 @@ class ConnectServer:
         ]
         return json(summaries)
 
-    def _item(self, request: Request, vault: StoredVault, item_id: str, token: Token) -> Response:
+    def _item(
+        self, request: HttpRequest, vault: StoredVault, item_id: str, token: Token
+    ) -> Response:
         item = vault.items.get(item_id)
         if item is None:
             raise _Refused(404, f"item {item_id} not found")
@@ -320,7 +322,7 @@ def _vault_json(vault: StoredVault) -> Json:
     return {"id": vault.id, "name": vault.name, "items": len(vault.items), "type": "USER_CREATED"}
 
 
-def _filtered(request: Request) -> str | None:
+def _filtered(request: HttpRequest) -> str | None:
     """Return the name that the filter wants; raises for what its grammar cannot carry."""
     expression = request.query.get("filter")
     if not expression:
@@ -336,7 +338,7 @@ def _must_write(token: Token) -> None:
         raise _Refused(403, "token does not have write permission")
 
 
-def _json_of(request: Request) -> Any:
+def _json_of(request: HttpRequest) -> Any:
     try:
         return msgspec.json.decode(request.body)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -7,12 +7,12 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 
-from lokeys.demo.parts.kube_kinds import Json, Kind, Refusal, invalid
+from lokeys.demo.parts.kube_kinds import Json, Refusal, ServedKind, invalid
 
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
 
-def admit(kind: Kind, old: Json | None, new: Json) -> None:
+def admit(kind: ServedKind, old: Json | None, new: Json) -> None:
     """Fill in defaults of `new`; Refusal 400 or 422 for what may not be."""
     if kind.kind == "Secret":
         _admit_secret(kind, old, new)
@@ -26,7 +26,7 @@ def admit(kind: Kind, old: Json | None, new: Json) -> None:
         new.setdefault("spec", {})
 
 
-def _admit_secret(kind: Kind, old: Json | None, new: Json) -> None:
+def _admit_secret(kind: ServedKind, old: Json | None, new: Json) -> None:
     name = new["metadata"]["name"]
     for key, text in (new.pop("stringData", None) or {}).items():
         new.setdefault("data", {})[key] = b64encode(text.encode()).decode()

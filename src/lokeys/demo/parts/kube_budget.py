@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 from lokeys.demo.parts.kube_kinds import Json, Refusal
-from lokeys.demo.parts.kube_store import Change, Store
+from lokeys.demo.parts.kube_store import Store, StoreChange
 from lokeys.demo.parts.kube_views import at, condition, selector_matches
 
 
@@ -16,7 +16,7 @@ class DisruptionController:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def __call__(self, change: Change) -> None:
+    def __call__(self, change: StoreChange) -> None:
         """Bring the budgets of a namespace up to date with a change of pods or of a budget."""
         if change.kind.kind not in {"Pod", "PodDisruptionBudget", "StatefulSet", "Deployment"}:
             return

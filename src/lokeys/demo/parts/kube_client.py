@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from lokeys.demo.parts.kube_kinds import KINDS, Json, Kind
+from lokeys.demo.parts.kube_kinds import KINDS, Json, ServedKind
 
 _NO_ANSWER_PAUSE_S = 0.2
 
@@ -105,7 +105,7 @@ class ClusterClient:
         return found
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str) -> ServedKind:
     return next(kind for kind in KINDS if kind.kind == name)
 
 

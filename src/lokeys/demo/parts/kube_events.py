@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from lokeys.demo.parts.kube_kinds import Json, Kind
+from lokeys.demo.parts.kube_kinds import Json, ServedKind
 
 _NAMES = {
     "note": "message",
@@ -17,7 +17,7 @@ _NAMES = {
 _BACK = {core: name for name, core in _NAMES.items()}
 
 
-def is_events_v1(kind: Kind) -> bool:
+def is_events_v1(kind: ServedKind) -> bool:
     """Tell whether a kind is the newer spelling."""
     return kind.group == "events.k8s.io"
 

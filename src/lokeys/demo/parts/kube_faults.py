@@ -7,21 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lokeys.demo.parts.kube_kinds import Kind, Refusal
+from lokeys.demo.parts.kube_kinds import Refusal, ServedKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class FaultTarget:
     """What a request is about; `subresource` "" means the object itself."""
 
-    kind: Kind
+    kind: ServedKind
     namespace: str = ""
     name: str = ""
     subresource: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SeenRequest:
     """One request, in Kubernetes' own words: verb and resource (`pods`, `pods/eviction`)."""
 
     verb: str
@@ -29,7 +29,7 @@ class Seen:
     query: dict[str, str] = field(default_factory=dict)
     agent: str = ""
     at: datetime
-    target: Target | None = None
+    target: FaultTarget | None = None
 
     @property
     def resource(self) -> str:
@@ -46,17 +46,17 @@ class Seen:
 
 
 @dataclass(slots=True, kw_only=True)
-class Fault:
+class ApiFault:
     """How some requests are answered instead; at most `times` of them (None: all)."""
 
-    when: Callable[[Seen], bool]
+    when: Callable[[SeenRequest], bool]
     code: int = 0  # 0: no refusal, only what the other fields say
     retry_after_s: int | None = None
     delay_s: float = 0
     lose_answer: bool = False  # do the work, then hang up
     times: int | None = 1
 
-    def refusal(self, seen: Seen) -> Refusal:
+    def refusal(self, seen: SeenRequest) -> Refusal:
         """Return the Status to answer with."""
         reason, text = _REASONS.get(self.code, ("InternalError", "an error on demand"))
         details = {"retryAfterSeconds": self.retry_after_s} if self.retry_after_s else {}
@@ -77,7 +77,7 @@ _REASONS = {
 }
 
 
-def _forbidden(seen: Seen) -> str:
+def _forbidden(seen: SeenRequest) -> str:
     target = seen.target
     if target is None:
         return f'forbidden: User "stand-in" cannot {seen.verb} path "{seen.path}"'
@@ -93,9 +93,9 @@ class Faults:
     """The faults in force, oldest first."""
 
     def __init__(self) -> None:
-        self._faults: list[Fault] = []
+        self._faults: list[ApiFault] = []
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: ApiFault) -> None:
         """Play a fault from now on."""
         self._faults.append(fault)
 
@@ -103,7 +103,7 @@ class Faults:
         """Play none."""
         self._faults.clear()
 
-    def take(self, seen: Seen) -> Fault | None:
+    def take(self, seen: SeenRequest) -> ApiFault | None:
         """Return the fault that answers this request, and count it."""
         for fault in self._faults:
             if fault.times != 0 and fault.when(seen):
@@ -112,7 +112,7 @@ class Faults:
                 return fault
         return None
 
-    def forbids(self, seen: Seen) -> bool:
+    def forbids(self, seen: SeenRequest) -> bool:
         """Tell whether a lasting 403 stands against this request; counts nothing."""
         return any(
             fault.code == 403 and fault.times is None and fault.when(seen) for fault in self._faults

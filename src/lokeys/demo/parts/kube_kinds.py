@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class ServedKind:
     """One kind of object; `columns` are what `kubectl get` shows beside name and age."""
 
     group: str = ""
@@ -36,8 +36,8 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
-def _custom(group: str, version: str, kind: str, plural: str, **more: Any) -> Kind:
-    return Kind(
+def _custom(group: str, version: str, kind: str, plural: str, **more: Any) -> ServedKind:
+    return ServedKind(
         group=group,
         version=version,
         kind=kind,
@@ -50,32 +50,32 @@ _READY = ("Ready", "status.conditions.Ready.status")
 _REASON = ("Reason", "status.conditions.Ready.reason")
 
 KINDS = (
-    Kind(kind="Secret", plural="secrets", columns=(("Type", "type"),)),
-    Kind(kind="ConfigMap", plural="configmaps", short=("cm",)),
-    Kind(kind="Pod", plural="pods", short=("po",), status=True),
-    Kind(
+    ServedKind(kind="Secret", plural="secrets", columns=(("Type", "type"),)),
+    ServedKind(kind="ConfigMap", plural="configmaps", short=("cm",)),
+    ServedKind(kind="Pod", plural="pods", short=("po",), status=True),
+    ServedKind(
         kind="Event",
         plural="events",
         short=("ev",),
         columns=(("Type", "type"), ("Reason", "reason"), ("Message", "message")),
     ),
-    Kind(kind="Namespace", plural="namespaces", short=("ns",), namespaced=False, status=True),
-    Kind(kind="Service", plural="services", short=("svc",), status=True),
-    Kind(kind="ServiceAccount", plural="serviceaccounts", short=("sa",)),
-    Kind(kind="Node", plural="nodes", short=("no",), namespaced=False, status=True),
-    Kind(
+    ServedKind(kind="Namespace", plural="namespaces", short=("ns",), namespaced=False, status=True),
+    ServedKind(kind="Service", plural="services", short=("svc",), status=True),
+    ServedKind(kind="ServiceAccount", plural="serviceaccounts", short=("sa",)),
+    ServedKind(kind="Node", plural="nodes", short=("no",), namespaced=False, status=True),
+    ServedKind(
         kind="PersistentVolumeClaim", plural="persistentvolumeclaims", short=("pvc",), status=True
     ),
     _custom("apps", "v1", "StatefulSet", "statefulsets", short=("sts",)),
     _custom("apps", "v1", "Deployment", "deployments", short=("deploy",)),
     _custom("apps", "v1", "DaemonSet", "daemonsets", short=("ds",)),
     _custom("apps", "v1", "ReplicaSet", "replicasets", short=("rs",)),
-    Kind(group="apps", kind="ControllerRevision", plural="controllerrevisions"),
+    ServedKind(group="apps", kind="ControllerRevision", plural="controllerrevisions"),
     _custom("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short=("pdb",)),
-    Kind(group="coordination.k8s.io", kind="Lease", plural="leases"),
-    Kind(group="events.k8s.io", kind="Event", plural="events", short=("ev",)),
-    Kind(group="rbac.authorization.k8s.io", kind="Role", plural="roles"),
-    Kind(group="rbac.authorization.k8s.io", kind="RoleBinding", plural="rolebindings"),
+    ServedKind(group="coordination.k8s.io", kind="Lease", plural="leases"),
+    ServedKind(group="events.k8s.io", kind="Event", plural="events", short=("ev",)),
+    ServedKind(group="rbac.authorization.k8s.io", kind="Role", plural="roles"),
+    ServedKind(group="rbac.authorization.k8s.io", kind="RoleBinding", plural="rolebindings"),
     _custom(
         "apiextensions.k8s.io",
         "v1",
@@ -144,20 +144,20 @@ class Refusal(Exception):
         return status | ({"details": self.details} if self.details else {})
 
 
-def not_found(kind: Kind, name: str) -> Refusal:
+def not_found(kind: ServedKind, name: str) -> Refusal:
     """Return the refusal for an object that does not exist."""
     details = {"name": name, "group": kind.group, "kind": kind.plural}
     return Refusal(404, "NotFound", f'{kind.resource} "{name}" not found', details=details)
 
 
-def conflict(kind: Kind, name: str, why: str) -> Refusal:
+def conflict(kind: ServedKind, name: str, why: str) -> Refusal:
     """Return the refusal of a write that somebody else has overtaken."""
     details = {"name": name, "group": kind.group, "kind": kind.plural}
     message = f'Operation cannot be fulfilled on {kind.resource} "{name}": {why}'
     return Refusal(409, "Conflict", message, details=details)
 
 
-def invalid(kind: Kind, name: str, why: str) -> Refusal:
+def invalid(kind: ServedKind, name: str, why: str) -> Refusal:
     """Return the refusal of an object whose content is not allowed."""
     details = {"name": name, "group": kind.group, "kind": kind.kind}
     return Refusal(422, "Invalid", f'{kind.kind} "{name}" is invalid: {why}', details=details)

@@ -22,7 +22,15 @@ from lokeys.clock import utc_now
 from lokeys.demo.parts import kube_fields
 from lokeys.demo.parts.kube_admission import admit
 from lokeys.demo.parts.kube_fields import Author
-from lokeys.demo.parts.kube_kinds import KINDS, Json, Kind, Refusal, conflict, expired, not_found
+from lokeys.demo.parts.kube_kinds import (
+    KINDS,
+    Json,
+    Refusal,
+    ServedKind,
+    conflict,
+    expired,
+    not_found,
+)
 
 Key = tuple[str, str, str]
 """`plural.group`, namespace ("" for none), name."""
@@ -38,11 +46,11 @@ def rfc3339(moment: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StoreChange:
     """One write: what the object was before (None: new) and after (None: gone)."""
 
     revision: int
-    kind: Kind
+    kind: ServedKind
     before: Json | None
     after: Json | None
 
@@ -60,24 +68,24 @@ class Store:
         self.revision = 1
         self.compacted = 0  # changes up to here are forgotten
         self._objects: dict[Key, Json] = {}
-        self._history: list[Change] = []
+        self._history: list[StoreChange] = []
         self._wakers: set[asyncio.Event] = set()
-        self.hooks: list[Callable[[Change], None]] = []  # controllers that act at once
+        self.hooks: list[Callable[[StoreChange], None]] = []  # controllers that act at once
 
     # --- reading --------------------------------------------------------------------------------
 
-    def find(self, kind: Kind | str, name: str, namespace: str = "") -> Json | None:
+    def find(self, kind: ServedKind | str, name: str, namespace: str = "") -> Json | None:
         """Return the object, or None."""
         return self._objects.get(self._key(self._kind(kind), name, namespace))
 
-    def get(self, kind: Kind | str, name: str, namespace: str = "") -> Json:
+    def get(self, kind: ServedKind | str, name: str, namespace: str = "") -> Json:
         """Return the object; Refusal 404 without one."""
         found = self.find(kind, name, namespace)
         if found is None:
             raise not_found(self._kind(kind), name)
         return found
 
-    def select(self, kind: Kind | str, namespace: str = "") -> list[Json]:
+    def select(self, kind: ServedKind | str, namespace: str = "") -> list[Json]:
         """Return the objects of a kind by namespace and name; "" means every namespace."""
         resource = self._kind(kind).resource
         found = [
@@ -87,7 +95,9 @@ class Store:
         ]
         return [item for _, item in sorted(found, key=lambda pair: pair[0])]
 
-    def changes(self, kind: Kind | str, *, after: int, namespace: str = "") -> list[Change]:
+    def changes(
+        self, kind: ServedKind | str, *, after: int, namespace: str = ""
+    ) -> list[StoreChange]:
         """Return the changes of a kind since a revision; Refusal 410 when they are forgotten."""
         if after < self.compacted:
             raise expired(f"too old resource version: {after} ({self.revision})")
@@ -224,7 +234,7 @@ class Store:
         new["metadata"]["deletionGracePeriodSeconds"] = grace
         return self._commit(kind, self._key_of(kind, old), old, new)
 
-    def _rewrite(self, kind: Kind, old: Json, new: Json, author: Author) -> Json:
+    def _rewrite(self, kind: ServedKind, old: Json, new: Json, author: Author) -> Json:
         _check_preconditions(kind, old, new.setdefault("metadata", {}))
         new = _allowed_part(kind, old, new, author.subresource)
         admit(kind, old, new)
@@ -244,7 +254,7 @@ class Store:
             new["metadata"]["generation"] = old["metadata"]["generation"] + 1
         return self._commit(kind, self._key_of(kind, old), old, new)
 
-    def _commit(self, kind: Kind, key: Key, old: Json | None, new: Json) -> Json:
+    def _commit(self, kind: ServedKind, key: Key, old: Json | None, new: Json) -> Json:
         finished = "deletionTimestamp" in new["metadata"] and not new["metadata"].get("finalizers")
         if old is not None and finished and not new["metadata"].get("deletionGracePeriodSeconds"):
             self._remove(kind, new)
@@ -252,19 +262,19 @@ class Store:
         self.revision += 1
         new["metadata"]["resourceVersion"] = str(self.revision)
         self._objects[key] = new
-        self._record(Change(self.revision, kind, old, new))
+        self._record(StoreChange(self.revision, kind, old, new))
         return new
 
-    def _remove(self, kind: Kind, old: Json) -> None:
+    def _remove(self, kind: ServedKind, old: Json) -> None:
         key = self._key_of(kind, old)
         if self._objects.pop(key, None) is None:
             return
         self.revision += 1
         last = old | {"metadata": old["metadata"] | {"resourceVersion": str(self.revision)}}
-        self._record(Change(self.revision, kind, last, None))
+        self._record(StoreChange(self.revision, kind, last, None))
         self._collect(old["metadata"]["uid"])
 
-    def _record(self, change: Change) -> None:
+    def _record(self, change: StoreChange) -> None:
         self._history.append(change)
         if len(self._history) > KEPT_EVENTS:
             half = KEPT_EVENTS // 2
@@ -291,8 +301,8 @@ class Store:
             if left != owners:
                 self.merge(item, {"metadata": {"ownerReferences": left}})
 
-    def _kind(self, kind: Kind | str, api_version: str | None = None) -> Kind:
-        if isinstance(kind, Kind):
+    def _kind(self, kind: ServedKind | str, api_version: str | None = None) -> ServedKind:
+        if isinstance(kind, ServedKind):
             return kind
         for known in KINDS:
             if known.kind == kind and api_version in {None, known.api_version}:
@@ -300,14 +310,14 @@ class Store:
         raise Refusal(404, "NotFound", f"no matches for kind {kind} in version {api_version}")
 
     @staticmethod
-    def _key(kind: Kind, name: str, namespace: str) -> Key:
+    def _key(kind: ServedKind, name: str, namespace: str) -> Key:
         return kind.resource, namespace if kind.namespaced else "", name
 
-    def _key_of(self, kind: Kind, item: Json) -> Key:
+    def _key_of(self, kind: ServedKind, item: Json) -> Key:
         return self._key(kind, item["metadata"]["name"], item["metadata"].get("namespace", ""))
 
 
-def _grace_s(kind: Kind, item: Json, asked: int | None) -> int:
+def _grace_s(kind: ServedKind, item: Json, asked: int | None) -> int:
     """Return how long a deletion is put off: only for pods that run on a node."""
     if kind.kind != "Pod" or "nodeName" not in item["spec"]:
         return 0
@@ -316,7 +326,7 @@ def _grace_s(kind: Kind, item: Json, asked: int | None) -> int:
     return int(item["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE_S))
 
 
-def _allowed_part(kind: Kind, old: Json, new: Json, subresource: str) -> Json:
+def _allowed_part(kind: ServedKind, old: Json, new: Json, subresource: str) -> Json:
     """Return what a write may change: the status alone, or everything but the status."""
     new.setdefault("apiVersion", old["apiVersion"])
     new.setdefault("kind", old["kind"])
@@ -333,7 +343,7 @@ def _allowed_part(kind: Kind, old: Json, new: Json, subresource: str) -> Json:
     return new
 
 
-def _check_preconditions(kind: Kind, old: Json, given: Json) -> None:
+def _check_preconditions(kind: ServedKind, old: Json, given: Json) -> None:
     name, present = old["metadata"]["name"], old["metadata"]
     if given.get("resourceVersion", "") not in {"", present["resourceVersion"]}:
         why = "the object has been modified; please apply your changes to the latest version"

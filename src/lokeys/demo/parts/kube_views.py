@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from lokeys.demo.parts.kube_kinds import KINDS, Json, Kind, Refusal
+from lokeys.demo.parts.kube_kinds import KINDS, Json, Refusal, ServedKind
 
 _SET = re.compile(r"^(?P<key>[^\s!=]+)\s+(?P<verb>in|notin)\s+\((?P<values>[^)]*)\)$")
 _PAIR = re.compile(r"^(?P<key>[^\s!=]+)\s*(?P<verb>==?|!=)\s*(?P<value>\S*)$")
@@ -89,7 +89,7 @@ def wanted_form(accept: str) -> str:
     return ""
 
 
-def shown(form: str, kind: Kind, item: Json, *, now: datetime) -> Json:
+def shown(form: str, kind: ServedKind, item: Json, *, now: datetime) -> Json:
     """Return one object in the form that the client asked for."""
     if form == "PartialObjectMetadata":
         return _metadata_alone(item)
@@ -98,7 +98,7 @@ def shown(form: str, kind: Kind, item: Json, *, now: datetime) -> Json:
     return item
 
 
-def list_of(form: str, kind: Kind, items: list[Json], *, now: datetime) -> Json:
+def list_of(form: str, kind: ServedKind, items: list[Json], *, now: datetime) -> Json:
     """Return a list in the form that the client asked for; its metadata is the caller's."""
     if form == "Table":
         return table(kind, items, now=now)
@@ -119,7 +119,7 @@ def _metadata_alone(item: Json) -> Json:
     }
 
 
-def table(kind: Kind, items: Iterable[Json], *, now: datetime) -> Json:
+def table(kind: ServedKind, items: Iterable[Json], *, now: datetime) -> Json:
     """Return objects as `kubectl get` draws them."""
     names = ["Ready", "Status", "Restarts"] if kind.kind == "Pod" else []
     names += [name for name, _ in kind.columns]
@@ -139,7 +139,7 @@ def table(kind: Kind, items: Iterable[Json], *, now: datetime) -> Json:
     return head | {"columnDefinitions": columns, "rows": rows}
 
 
-def _cells(kind: Kind, item: Json) -> list[str]:
+def _cells(kind: ServedKind, item: Json) -> list[str]:
     cells = [str(at(item, path, "")) for _, path in kind.columns]
     if kind.kind != "Pod":
         return cells

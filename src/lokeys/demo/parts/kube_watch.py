@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from lokeys.demo.parts.kube_kinds import Json, Kind, Refusal
-from lokeys.demo.parts.kube_store import Change, Store
+from lokeys.demo.parts.kube_kinds import Json, Refusal, ServedKind
+from lokeys.demo.parts.kube_store import Store, StoreChange
 from lokeys.demo.parts.kube_views import fields_match, labels_match
 from lokeys.http_server import Hangup
 
@@ -21,7 +21,7 @@ LONGEST_S = 1800
 class Selection:
     """Which objects of a kind, and how they are shown."""
 
-    kind: Kind
+    kind: ServedKind
     namespace: str
     labels: str
     fields: str
@@ -88,7 +88,7 @@ async def watch(
     raise Hangup
 
 
-def _event(selection: Selection, change: Change) -> bytes | None:
+def _event(selection: Selection, change: StoreChange) -> bytes | None:
     was, now = selection.takes(change.before), selection.takes(change.after)
     if now and change.after is not None:
         return _line("MODIFIED" if was else "ADDED", selection.show(change.after))

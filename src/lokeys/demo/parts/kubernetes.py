@@ -28,13 +28,13 @@ import yaml
 from lokeys.clock import utc_now
 from lokeys.demo.parts import kube_budget, kube_fields, kube_views
 from lokeys.demo.parts.kube_events import as_core, as_events_v1, is_events_v1
-from lokeys.demo.parts.kube_faults import Faults, Seen, Target
+from lokeys.demo.parts.kube_faults import Faults, FaultTarget, SeenRequest
 from lokeys.demo.parts.kube_fields import Author
-from lokeys.demo.parts.kube_kinds import KINDS, Json, Kind, Refusal, expired, not_found
+from lokeys.demo.parts.kube_kinds import KINDS, Json, Refusal, ServedKind, expired, not_found
 from lokeys.demo.parts.kube_store import Store, rfc3339
 from lokeys.demo.parts.kube_watch import LONGEST_S, Selection, WatchOptions, watch
 from lokeys.demo.parts.loki_log import LogRow
-from lokeys.http_server import Hangup, HttpServer, Listen, Request, Response, json, text
+from lokeys.http_server import Hangup, HttpRequest, HttpServer, Listen, Response, json, text
 
 LogSource = Callable[[Json, str, bool], list[LogRow] | None]
 """Given a pod, a container and whether the run before is meant, returns its output."""
@@ -56,7 +56,7 @@ class KubernetesApi:
         self.store = store or Store(clock=clock)
         self.store.hooks.append(kube_budget.DisruptionController(self.store))
         self.faults = Faults()
-        self.seen: list[Seen] = []
+        self.seen: list[SeenRequest] = []
         self.logs: LogSource = lambda _pod, _container, _previous: None
         self.token = token
         self._bookmark_every_s = bookmark_every_s
@@ -121,7 +121,7 @@ class KubernetesApi:
 
     # --- one request ----------------------------------------------------------------------------
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: HttpRequest) -> Response:
         """Answer one request."""
         try:
             return await self._answer(request)
@@ -133,7 +133,7 @@ class KubernetesApi:
             headers = {**answer.headers, "retry-after": str(after_s)}
             return Response(status=refusal.code, headers=headers, body=answer.body)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: HttpRequest) -> Response:
         seen = self._note(request)
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             raise Refusal(401, "Unauthorized", "Unauthorized")
@@ -148,7 +148,7 @@ class KubernetesApi:
             raise Hangup
         return answer
 
-    def _note(self, request: Request) -> Seen:
+    def _note(self, request: HttpRequest) -> SeenRequest:
         target = parse(request.path)
         query = request.query
         verb = _VERBS.get(request.method, request.method.lower())
@@ -157,13 +157,13 @@ class KubernetesApi:
         if request.method == "DELETE" and target and not target.name:
             verb = "deletecollection"
         agent = request.headers.get("user-agent", "")
-        seen = Seen(
+        seen = SeenRequest(
             verb=verb, path=request.path, query=query, agent=agent, at=self._clock(), target=target
         )
         self.seen.append(seen)
         return seen
 
-    async def _serve(self, request: Request, seen: Seen) -> Response:
+    async def _serve(self, request: HttpRequest, seen: SeenRequest) -> Response:
         if seen.target is not None:
             return self._resource(request, seen, seen.target)
         if request.path in {"/healthz", "/livez", "/readyz"}:
@@ -175,7 +175,7 @@ class KubernetesApi:
             raise Refusal(404, "NotFound", "the server could not find the requested resource")
         return json(document)
 
-    def _resource(self, request: Request, seen: Seen, target: Target) -> Response:
+    def _resource(self, request: HttpRequest, seen: SeenRequest, target: FaultTarget) -> Response:
         if target.subresource == "log":
             return self._log(target, seen.query)
         form = kube_views.wanted_form(request.headers.get("accept", ""))
@@ -187,7 +187,11 @@ class KubernetesApi:
         return self._write(request, seen, target, show)
 
     def _write(
-        self, request: Request, seen: Seen, target: Target, show: Callable[[Json], Json]
+        self,
+        request: HttpRequest,
+        seen: SeenRequest,
+        target: FaultTarget,
+        show: Callable[[Json], Json],
     ) -> Response:
         if "dryRun" in seen.query:
             raise Refusal(400, "BadRequest", "the stand-in knows no dry run")
@@ -199,13 +203,13 @@ class KubernetesApi:
             return json(self._delete(request, seen, target))
         return json(show(self._change(request, seen, target)))
 
-    def _get(self, target: Target) -> Json:
+    def _get(self, target: FaultTarget) -> Json:
         if target.subresource not in {"", "status"}:
             raise Refusal(404, "NotFound", "the server could not find the requested resource")
         return self.store.get(target.kind, target.name, target.namespace)
 
     def _many(
-        self, seen: Seen, target: Target, form: str, show: Callable[[Json], Json]
+        self, seen: SeenRequest, target: FaultTarget, form: str, show: Callable[[Json], Json]
     ) -> Response:
         query = seen.query
         fields = query.get("fieldSelector", "").replace("regarding.", "involvedObject.")
@@ -246,7 +250,7 @@ class KubernetesApi:
         found = kube_views.list_of(form, selection.kind, items, now=self._clock())
         return found | {"metadata": meta}
 
-    def _create(self, request: Request, seen: Seen, target: Target) -> Json:
+    def _create(self, request: HttpRequest, seen: SeenRequest, target: FaultTarget) -> Json:
         body = _body(request)
         if target.name:
             raise Refusal(405, "MethodNotAllowed", "the server does not allow this method here")
@@ -255,7 +259,7 @@ class KubernetesApi:
             raise not_found(_NAMESPACE, target.namespace)
         return self.store.create(body, author=_author(seen, target))
 
-    def _change(self, request: Request, seen: Seen, target: Target) -> Json:
+    def _change(self, request: HttpRequest, seen: SeenRequest, target: FaultTarget) -> Json:
         author = _author(seen, target)
         if target.subresource not in {"", "status"} or (
             target.subresource == "status" and not target.kind.status
@@ -280,7 +284,7 @@ class KubernetesApi:
             change = partial(kube_fields.merge_patch, patch=patch)
         return self.store.patch(present, change, author=author)
 
-    def _delete(self, request: Request, seen: Seen, target: Target) -> Json:
+    def _delete(self, request: HttpRequest, seen: SeenRequest, target: FaultTarget) -> Json:
         options = _body(request) if request.body else {}
         if "gracePeriodSeconds" in seen.query:
             options["gracePeriodSeconds"] = int(seen.query["gracePeriodSeconds"])
@@ -301,12 +305,12 @@ class KubernetesApi:
                     self.store.delete(found, options=options)
         return dict(_SUCCESS)
 
-    def _evict(self, eviction: Json, target: Target) -> Response:
+    def _evict(self, eviction: Json, target: FaultTarget) -> Response:
         pod = self.store.get("Pod", target.name, target.namespace)
         kube_budget.evict(self.store, pod, eviction)
         return json(_SUCCESS, status=201)
 
-    def _log(self, target: Target, query: dict[str, str]) -> Response:
+    def _log(self, target: FaultTarget, query: dict[str, str]) -> Response:
         pod = self.store.get("Pod", target.name, target.namespace)
         containers = [container["name"] for container in pod["spec"]["containers"]]
         container = query.get("container") or containers[0]
@@ -342,8 +346,8 @@ class KubernetesApi:
             None,
         )
         names = {name: asked.get(name, "") for name in ("namespace", "name", "subresource")}
-        target = Target(kind=kind, **names) if kind else None
-        seen = Seen(verb=asked.get("verb", ""), path="", at=self._clock(), target=target)
+        target = FaultTarget(kind=kind, **names) if kind else None
+        seen = SeenRequest(verb=asked.get("verb", ""), path="", at=self._clock(), target=target)
         return review | {"status": {"allowed": not self.faults.forbids(seen)}}
 
 
@@ -351,7 +355,7 @@ _NAMESPACE = next(kind for kind in KINDS if kind.kind == "Namespace")
 _SUCCESS: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 
 
-def parse(path: str) -> Target | None:
+def parse(path: str) -> FaultTarget | None:
     """Return what a path is about, or None where it names no object or collection."""
     parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) > 2:
@@ -366,16 +370,16 @@ def parse(path: str) -> Target | None:
     for kind in KINDS:
         if (kind.group, kind.version, kind.plural) == (group, version, rest[0]):
             name, subresource = [*rest[1:3], "", ""][:2]
-            return Target(kind=kind, namespace=namespace, name=name, subresource=subresource)
+            return FaultTarget(kind=kind, namespace=namespace, name=name, subresource=subresource)
     return None
 
 
-def _show(form: str, kind: Kind, clock: Callable[[], datetime], item: Json) -> Json:
+def _show(form: str, kind: ServedKind, clock: Callable[[], datetime], item: Json) -> Json:
     shape = as_events_v1(item) if is_events_v1(kind) else item
     return kube_views.shown(form, kind, shape, now=clock())
 
 
-def _body(request: Request) -> Json:
+def _body(request: HttpRequest) -> Json:
     if "protobuf" in request.headers.get("content-type", ""):
         message = "the body of the request was in an unknown format - accepted: JSON, YAML"
         raise Refusal(415, "UnsupportedMediaType", message)
@@ -389,7 +393,7 @@ def _body(request: Request) -> Json:
     return body
 
 
-def _addressed(body: Json, target: Target) -> Json:
+def _addressed(body: Json, target: FaultTarget) -> Json:
     """Return the body with what the path says filled in; Refusal 400 where they differ."""
     body = as_core(body) if is_events_v1(target.kind) else body
     kind = "v1" if is_events_v1(target.kind) else target.kind.api_version
@@ -404,7 +408,7 @@ def _addressed(body: Json, target: Target) -> Json:
     return filled | {"metadata": meta}
 
 
-def _author(seen: Seen, target: Target) -> Author:
+def _author(seen: SeenRequest, target: FaultTarget) -> Author:
     manager = seen.query.get("fieldManager") or seen.agent.partition("/")[0] or "unknown"
     return Author(manager=manager, subresource=target.subresource)
 

@@ -24,7 +24,7 @@ from lokeys.clock import utc_now
 from lokeys.core.sensitive import KeyPair
 from lokeys.demo.parts.loki_log import Counters, Log, exposition
 from lokeys.demo.parts.loki_store import ChunkStore, StorageSettings, StoreError
-from lokeys.http_server import HttpServer, Listen, Request, Response, text
+from lokeys.http_server import HttpRequest, HttpServer, Listen, Response, text
 from lokeys.http_server import json as json_answer
 
 Entry = tuple[str, str]
@@ -41,7 +41,7 @@ class Spelling(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LokiSettings:
+class LokiBehaviour:
     """How a Loki stand-in behaves. The real one waits 15 s until ready, and 10 s between tries."""
 
     storage: StorageSettings
@@ -83,7 +83,7 @@ class Wal:
 class Loki:
     """One Loki process. Entering starts it; leaving kills it; `stop` asks it to end by itself."""
 
-    settings: LokiSettings
+    settings: LokiBehaviour
     pair: KeyPair = field(repr=False)
     wal: Path
     host: str = "127.0.0.1"
@@ -246,7 +246,7 @@ class Loki:
 
     # --- HTTP -----------------------------------------------------------------------------------
 
-    async def _handle(self, request: Request) -> Response:
+    async def _handle(self, request: HttpRequest) -> Response:
         answers = {
             ("GET", "/ready"): self._ready_answer,
             ("GET", "/metrics"): self._metrics,
@@ -259,20 +259,20 @@ class Loki:
             return answer(request)
         return text("404 page not found\n", status=404)
 
-    def _ready_answer(self, _request: Request) -> Response:
+    def _ready_answer(self, _request: HttpRequest) -> Response:
         if self.ready:
             return text("ready\n")
         return text("Ingester not ready: waiting for 15s after being ready\n", status=503)
 
-    def _metrics(self, _request: Request) -> Response:
+    def _metrics(self, _request: HttpRequest) -> Response:
         older = self.settings.spelling is Spelling.OLDER
         return text(exposition(self.counters, self.store.requests, older=older))
 
-    def _take_flush(self, _request: Request) -> Response:
+    def _take_flush(self, _request: HttpRequest) -> Response:
         self._flush_now.set()
         return Response(status=204)
 
-    def _take_lines(self, request: Request) -> Response:
+    def _take_lines(self, request: HttpRequest) -> Response:
         if self.stopping:
             return text("Ingester is shutting down\n", status=503)
         try:

@@ -11,7 +11,7 @@ from xml.sax.saxutils import unescape
 
 import httpx2
 
-from lokeys.adapters.aws.sign import Call, Unsendable, signed
+from lokeys.adapters.aws.sign import SignedCall, Unsendable, signed
 from lokeys.clock import utc_now
 from lokeys.core.sensitive import KeyPair
 
@@ -75,7 +75,7 @@ class ChunkStore:
 
     async def _call(self, method: str, path: str, *, body: bytes = b"") -> bytes:
         url = f"{self._settings.endpoint.rstrip('/')}/{self._settings.bucket}{path}"
-        call = Call(method=method, url=url, body=body)
+        call = SignedCall(method=method, url=url, body=body)
         try:
             request = signed(call, self._pair, region=self._settings.region, now=utc_now())
             answer = await self._client.send(request)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lokeys.core.route.model import PairKeys
 from lokeys.demo.parts.kube_store import Store
-from lokeys.demo.parts.loki import PORT, Loki, LokiSettings
+from lokeys.demo.parts.loki import PORT, Loki, LokiBehaviour
 
 AWS_ENV = PairKeys(access_key_id="AWS_ACCESS_KEY_ID", secret_access_key="AWS_SECRET_ACCESS_KEY")
 
@@ -19,7 +19,7 @@ AWS_ENV = PairKeys(access_key_id="AWS_ACCESS_KEY_ID", secret_access_key="AWS_SEC
 class WorkloadSettings:
     """How pods run. `container`: the one that is a Loki; all others are ready and do nothing."""
 
-    loki: LokiSettings
+    loki: LokiBehaviour
     container: str = "loki"
     env: PairKeys = AWS_ENV
     port: int = PORT

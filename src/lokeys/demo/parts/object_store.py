@@ -20,16 +20,16 @@ from xml.sax.saxutils import escape
 
 from lokeys.clock import utc_now
 from lokeys.demo.parts import rgw_admin, sigv4
-from lokeys.demo.parts.sigv4 import Refused
+from lokeys.demo.parts.sigv4 import SignatureRefused
 from lokeys.demo.parts.store_accounts import Accounts, StoredBucket, StoredObject, User
-from lokeys.http_server import Hangup, Request, Response, text
+from lokeys.http_server import Hangup, HttpRequest, Response, text
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _HANG_S = 300.0
 _MAX_LISTED = 1000
 
 
-class Fault(StrEnum):
+class StoreFault(StrEnum):
     """What the store can be made to suffer from."""
 
     HANG = "hang"  # takes the request and never answers
@@ -43,7 +43,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class StoreServed:
     """One request that was answered, for counting calls; no query, for it can hold a key id."""
 
     method: str
@@ -57,53 +57,53 @@ class ObjectStore(Accounts):
     def __init__(self, *, sts_first: bool = False, clock: Callable[[], datetime] = utc_now) -> None:
         super().__init__()
         self.sts_first = sts_first  # RGW's default order: every bad key is an AccessDenied
-        self.fault: Fault | None = None
+        self.fault: StoreFault | None = None
         self.slow_s = 2.0
-        self.served: deque[Served] = deque(maxlen=10_000)
+        self.served: deque[StoreServed] = deque(maxlen=10_000)
         self.now = clock
         self._numbers = itertools.count(1)
 
     # --- HTTP -----------------------------------------------------------------------------------
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: HttpRequest) -> Response:
         """Answer one request, S3 or admin."""
         response = await self._suffer(request) or self._answer(request)
-        self.served.append(Served(request.method, request.path, response.status))
+        self.served.append(StoreServed(request.method, request.path, response.status))
         number = f"tx{next(self._numbers):021x}-0000000000-0000-default"
         return replace(response, headers={**response.headers, "x-amz-request-id": number})
 
-    async def _suffer(self, request: Request) -> Response | None:
+    async def _suffer(self, request: HttpRequest) -> Response | None:
         match self.fault:
-            case Fault.HANG:
+            case StoreFault.HANG:
                 await asyncio.sleep(_HANG_S)
                 raise Hangup
-            case Fault.CLOSE:
+            case StoreFault.CLOSE:
                 raise Hangup
-            case Fault.SLOW:
+            case StoreFault.SLOW:
                 await asyncio.sleep(self.slow_s)
-            case Fault.ERROR_500:
+            case StoreFault.ERROR_500:
                 return error("InternalError", 500)
-            case Fault.ERROR_503:
+            case StoreFault.ERROR_503:
                 return error("SlowDown", 503)
-            case Fault.HTML:
+            case StoreFault.HTML:
                 return text("<html><body>It works!</body></html>\n", kind="text/html")
-            case Fault.FULL if request.method == "PUT":
+            case StoreFault.FULL if request.method == "PUT":
                 return error("QuotaExceeded", 403)
         return None
 
-    def _answer(self, request: Request) -> Response:
-        admin = request.path.startswith("/admin/") and self.fault is not Fault.MISROUTED
+    def _answer(self, request: HttpRequest) -> Response:
+        admin = request.path.startswith("/admin/") and self.fault is not StoreFault.MISROUTED
         try:
             key_id = self._authenticate(request)
             user = self._active_owner_of(key_id)
             if admin:
                 return rgw_admin.answer(self, request, user)
             return self._answer_s3(request, user, key_id)
-        except Refused as refused:
+        except SignatureRefused as refused:
             shape = rgw_admin.error if admin else error
             return shape(refused.code, refused.status)
 
-    def _authenticate(self, request: Request) -> str:
+    def _authenticate(self, request: HttpRequest) -> str:
         """Return the id of the key that signed the request, "" for an anonymous one."""
 
         def secret_of(key_id: str) -> str | None:
@@ -112,18 +112,18 @@ class ObjectStore(Accounts):
 
         try:
             return sigv4.signer_of(request, secret_of=secret_of, now=self.now()) or ""
-        except Refused as refused:
+        except SignatureRefused as refused:
             if self.sts_first and refused.code in {"InvalidAccessKeyId", "SignatureDoesNotMatch"}:
-                raise Refused("AccessDenied") from None
+                raise SignatureRefused("AccessDenied") from None
             raise
 
     def _active_owner_of(self, key_id: str) -> User | None:
         user = self.owner_of(key_id)
         if user is not None and user.suspended:
-            raise Refused("UserSuspended")
+            raise SignatureRefused("UserSuspended")
         return user
 
-    def _answer_s3(self, request: Request, user: User | None, key_id: str) -> Response:
+    def _answer_s3(self, request: HttpRequest, user: User | None, key_id: str) -> Response:
         name, _, key = request.path.lstrip("/").partition("/")
         if not name:
             return self._list_buckets(user)
@@ -154,7 +154,7 @@ class ObjectStore(Accounts):
         who = f"<Owner><ID>{escape(owner)}</ID></Owner>"
         return _document("ListAllMyBucketsResult", f"{who}<Buckets>{mine}</Buckets>")
 
-    def _create_bucket(self, request: Request, name: str, user: User | None) -> Response:
+    def _create_bucket(self, request: HttpRequest, name: str, user: User | None) -> Response:
         if user is None:
             return error("AccessDenied", 403, bucket=name)
         if len(name) < 3:
@@ -165,7 +165,7 @@ class ObjectStore(Accounts):
         there = self.buckets.setdefault(name, StoredBucket(owner=user.uid, created_at=self.now()))
         return Response() if there.owner == user.uid else error("BucketAlreadyExists", 409)
 
-    def _put(self, request: Request, bucket: StoredBucket, key: str, key_id: str) -> Response:
+    def _put(self, request: HttpRequest, bucket: StoredBucket, key: str, key_id: str) -> Response:
         body = sigv4.payload_of(request)
         digest = b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
         if request.headers.get("content-md5", digest) != digest:
@@ -195,7 +195,7 @@ def _get(bucket: StoredBucket, name: str, key: str) -> Response:
     return Response(headers=headers, body=found.body)
 
 
-def _list(bucket: StoredBucket, name: str, request: Request) -> Response:
+def _list(bucket: StoredBucket, name: str, request: HttpRequest) -> Response:
     query = request.query
     v2 = query.get("list-type") == "2"
     after = query.get("continuation-token") or query.get("start-after") or query.get("marker", "")

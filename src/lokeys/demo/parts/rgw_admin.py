@@ -11,25 +11,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lokeys.demo.parts.sigv4 import Refused
+from lokeys.demo.parts.sigv4 import SignatureRefused
 from lokeys.demo.parts.store_accounts import Accounts, User
-from lokeys.http_server import Request, Response, json
+from lokeys.http_server import HttpRequest, Response, json
 
 _REFUSED = 403
 _WRITES = frozenset({"PUT", "POST", "DELETE"})
 _CAPABILITY = {"user": "users", "bucket": "buckets", "metadata": "metadata"}
 
 
-def answer(store: Accounts, request: Request, caller: User | None) -> Response:
+def answer(store: Accounts, request: HttpRequest, caller: User | None) -> Response:
     """Answer one admin request of `caller`; raises Refused."""
     resource = request.path.split("/")[2]
     capability = _CAPABILITY.get(resource)
     if capability is None:
-        raise Refused("MethodNotAllowed", status=405)
+        raise SignatureRefused("MethodNotAllowed", status=405)
     need = "write" if request.method in _WRITES else "read"
     held = caller.caps.get(capability, "") if caller else ""
     if held != "*" and need not in held:
-        raise Refused("AccessDenied")
+        raise SignatureRefused("AccessDenied")
     if resource == "bucket":
         return _bucket(store, request)
     if resource == "metadata" or "list" in request.query:
@@ -43,25 +43,25 @@ def error(code: str, status: int) -> Response:
     return json(body, status=status)
 
 
-def _names(store: Accounts, request: Request) -> Response:
+def _names(store: Accounts, request: HttpRequest) -> Response:
     names = list(store.users)
     if request.path.startswith("/admin/metadata") and "max-entries" not in request.query:
         return json(names)
     return json({"keys": names, "truncated": False, "count": len(names)})
 
 
-def _bucket(store: Accounts, request: Request) -> Response:
+def _bucket(store: Accounts, request: HttpRequest) -> Response:
     query = request.query
     if "bucket" not in query:
         owned = [name for name, b in store.buckets.items() if b.owner == query.get("uid")]
         return json(owned)
     found = store.buckets.get(query["bucket"])
     if found is None:
-        raise Refused("NoSuchBucket", status=404)
+        raise SignatureRefused("NoSuchBucket", status=404)
     return json({"bucket": query["bucket"], "tenant": "", "owner": found.owner})
 
 
-def _user(store: Accounts, request: Request) -> Response:
+def _user(store: Accounts, request: HttpRequest) -> Response:
     query = request.query
     what = next((name for name in ("key", "caps", "quota") if name in query), "")
     routes: dict[tuple[str, str], Callable[[Accounts, dict[str, str]], Any]] = {
@@ -76,7 +76,7 @@ def _user(store: Accounts, request: Request) -> Response:
     }
     route = routes.get((request.method, what))
     if route is None:
-        raise Refused("MethodNotAllowed", status=405)
+        raise SignatureRefused("MethodNotAllowed", status=405)
     result = route(store, query)
     return Response() if result is None else Response(body=json(result).body)
 
@@ -84,26 +84,26 @@ def _user(store: Accounts, request: Request) -> Response:
 def _found(store: Accounts, query: dict[str, str]) -> User:
     """Return the user that RGW would take: by uid, and if there is none, by access key."""
     if "uid" not in query and "access-key" not in query:
-        raise Refused("InvalidArgument", status=400)
+        raise SignatureRefused("InvalidArgument", status=400)
     user = store.users.get(query.get("uid", ""))
     if user is None and "access-key" in query:
         user = store.owner_of(query["access-key"])
         if user is None and "uid" not in query:
-            raise Refused("AccessDenied")
+            raise SignatureRefused("AccessDenied")
     if user is None:
-        raise Refused("NoSuchUser", status=404)
+        raise SignatureRefused("NoSuchUser", status=404)
     return user
 
 
 def _create_user(store: Accounts, query: dict[str, str]) -> dict[str, Any]:
     uid = query.get("uid", "")
     if not uid or not query.get("display-name"):
-        raise Refused("InvalidArgument", status=400)
+        raise SignatureRefused("InvalidArgument", status=400)
     if uid in store.users:
-        raise Refused("UserAlreadyExists", status=409)
+        raise SignatureRefused("UserAlreadyExists", status=409)
     key_id = query.get("access-key", "")
     if key_id and store.owner_of(key_id):
-        raise Refused("KeyExists", status=409)
+        raise SignatureRefused("KeyExists", status=409)
     store.create_user(uid)
     user = store.users[uid]
     user.display_name = query["display-name"]
@@ -125,7 +125,7 @@ def _remove_user(store: Accounts, query: dict[str, str]) -> None:
     user = _found(store, query)
     owned = [name for name, bucket in store.buckets.items() if bucket.owner == user.uid]
     if owned and query.get("purge-data", "").lower() != "true":
-        raise Refused("BucketAlreadyExists", status=409)
+        raise SignatureRefused("BucketAlreadyExists", status=409)
     for name in owned:
         del store.buckets[name]
     del store.users[user.uid]
@@ -136,9 +136,9 @@ def _add_key(store: Accounts, query: dict[str, str]) -> list[dict[str, str]]:
     key_id = query.get("access-key", "")
     owner = store.owner_of(key_id) if key_id else None
     if owner is not None and owner is not user:
-        raise Refused("KeyExists", status=409)
+        raise SignatureRefused("KeyExists", status=409)
     if not key_id and query.get("generate-key", "true").lower() == "false":
-        raise Refused("InvalidAccessKeyId")
+        raise SignatureRefused("InvalidAccessKeyId")
     store.add_key(user.uid, key_id, query.get("secret-key", ""))
     return _keys(user)
 
@@ -146,7 +146,7 @@ def _add_key(store: Accounts, query: dict[str, str]) -> list[dict[str, str]]:
 def _remove_key(store: Accounts, query: dict[str, str]) -> None:
     user = _found(store, query)
     if user.keys.pop(query.get("access-key", ""), None) is None:
-        raise Refused("InvalidAccessKeyId")
+        raise SignatureRefused("InvalidAccessKeyId")
 
 
 def _add_caps(store: Accounts, query: dict[str, str]) -> list[dict[str, str]]:

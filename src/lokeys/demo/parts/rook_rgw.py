@@ -78,7 +78,7 @@ class RookRgw:
 
         flag = "key&" if key else ""
         text = flag + urlencode({**query, "format": "json"}, quote_via=quote)
-        call = aws_sign.Call(method=method, url=f"{self.endpoint}/admin/user?{text}")
+        call = aws_sign.SignedCall(method=method, url=f"{self.endpoint}/admin/user?{text}")
         request = aws_sign.signed(call, self._pair, region="us-east-1", now=self._clock())
         try:
             reply = await bounded_request(self._client, request, bounds=_BOUNDS)

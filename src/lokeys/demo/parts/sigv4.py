@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
-from lokeys.http_server import Request
+from lokeys.http_server import HttpRequest
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW = timedelta(minutes=15)
@@ -22,7 +22,7 @@ _STREAMED = "STREAMING-"
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
-class Refused(Exception):
+class SignatureRefused(Exception):
     """The request is not what it says it is; `code` is S3's word for it."""
 
     def __init__(self, code: str, *, status: int = 403) -> None:
@@ -42,7 +42,7 @@ class _Claim:
 
 
 def signer_of(
-    request: Request, *, secret_of: Callable[[str], str | None], now: datetime
+    request: HttpRequest, *, secret_of: Callable[[str], str | None], now: datetime
 ) -> str | None:
     """Return the key id that signed `request`, None for an anonymous one; raises Refused."""
     header = request.headers.get("authorization", "")
@@ -51,20 +51,20 @@ def signer_of(
     claim = _read(header)
     stamp = request.headers.get("x-amz-date", "")
     if abs(_moment(stamp) - now) > MAX_SKEW:
-        raise Refused("RequestTimeTooSkewed")
+        raise SignatureRefused("RequestTimeTooSkewed")
     secret = secret_of(claim.key_id)
     if secret is None:
-        raise Refused("InvalidAccessKeyId")
+        raise SignatureRefused("InvalidAccessKeyId")
     digest = hashlib.sha256(_canonical(request, claim).encode(errors="surrogateescape"))
     text = f"{ALGORITHM}\n{stamp}\n{claim.scope}\n{digest.hexdigest()}"
     expected = hmac.new(_signing_key(secret, claim.scope), text.encode(), hashlib.sha256)
     if not hmac.compare_digest(expected.hexdigest(), claim.signature):
-        raise Refused("SignatureDoesNotMatch")
+        raise SignatureRefused("SignatureDoesNotMatch")
     _check_payload(request)
     return claim.key_id
 
 
-def payload_of(request: Request) -> bytes:
+def payload_of(request: HttpRequest) -> bytes:
     """Return the body without the framing in which SDKs stream it."""
     if not request.headers.get("x-amz-content-sha256", "").startswith(_STREAMED):
         return request.body
@@ -76,7 +76,7 @@ def _read(header: str) -> _Claim:
     parts = dict(part.strip().partition("=")[::2] for part in rest.split(","))
     credential = parts.get("Credential", "").split("/")
     if algorithm != ALGORITHM or len(credential) != 5 or not parts.get("SignedHeaders"):
-        raise Refused("InvalidArgument", status=400)
+        raise SignatureRefused("InvalidArgument", status=400)
     return _Claim(
         key_id=credential[0],
         scope="/".join(credential[1:]),
@@ -89,10 +89,10 @@ def _moment(stamp: str) -> datetime:
     try:
         return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        raise Refused("AccessDenied") from None
+        raise SignatureRefused("AccessDenied") from None
 
 
-def _canonical(request: Request, claim: _Claim) -> str:
+def _canonical(request: HttpRequest, claim: _Claim) -> str:
     headers = [
         f"{name}:{' '.join(request.headers.get(name, '').split())}" for name in claim.signed_headers
     ]
@@ -125,12 +125,12 @@ def _signing_key(secret: str, scope: str) -> bytes:
     return key
 
 
-def _check_payload(request: Request) -> None:
+def _check_payload(request: HttpRequest) -> None:
     said = request.headers.get("x-amz-content-sha256", _UNSIGNED)
     if said == _UNSIGNED or said.startswith(_STREAMED):
         return
     if hashlib.sha256(request.body).hexdigest() != said:
-        raise Refused("XAmzContentSHA256Mismatch", status=400)
+        raise SignatureRefused("XAmzContentSHA256Mismatch", status=400)
 
 
 def _chunks(body: bytes) -> Iterator[bytes]:

@@ -44,7 +44,7 @@ Told = TypeVar("Told")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class LookPace:
     """How old an answer may be before it is asked for again."""
 
     store: timedelta = timedelta(seconds=59)
@@ -108,7 +108,7 @@ class Lookout:
     spec: RouteSpec
     ports: RoutePorts
     clock: Clock
-    pace: Pace = Pace()
+    pace: LookPace = LookPace()
     pairs: dict[Fingerprint, KeyPair] = field(default_factory=dict)
     triable: dict[Fingerprint, KeyPair] = field(default_factory=dict)
     """Those whose owner lets them go to the store."""

@@ -34,7 +34,7 @@ from lokeys.core.trust.tries.identity import (
     Place,
     Triable,
     Trust,
-    Unusable,
+    UnusableCredential,
     place_of,
     static_key_of,
     trust_of,
@@ -92,7 +92,7 @@ class Verifier:
     ) -> list[Link]:
         try:
             named = await self._named(stack, storage, secret)
-        except Unusable as problem:
+        except UnusableCredential as problem:
             return [broken(LinkName.SECRET, "lokistack_secret_keys_wrong", str(problem))]
         except LokeysError as error:
             return [untried(LinkName.SECRET, str(error), why=_why(error))]
@@ -185,7 +185,7 @@ async def try_key(
     """Try a static key at the store; return the way, and the links that were reached."""
     try:
         key = static_key_of(storage, secret)
-    except Unusable as problem:
+    except UnusableCredential as problem:
         return STATIC_WAY, [broken(LinkName.SECRET, "lokistack_secret_keys_wrong", str(problem))]
     way = STATIC_WAY if isinstance(key, AccessKey | AccountKey) else LOGIN_WAY
     links = [held(LinkName.SECRET, f"{secret.ref} holds a key")]

@@ -33,7 +33,7 @@ from lokeys.operator.cache import RouteObjects
 from lokeys.operator.stacks.cache import StackKey, StackObjects
 from lokeys.operator.stacks.metrics import StackMetrics
 from lokeys.operator.stacks.pulse import Pulse
-from lokeys.operator.stacks.reconciler import Settings, StackController
+from lokeys.operator.stacks.reconciler import StackController, StackSettings
 from lokeys.operator.stacks.schemas import AppliedSchemas
 from lokeys.operator.stacks.trials import Counters, MakeVerifier, Trials, Use
 from lokeys.operator.statuses import concerns_us
@@ -69,7 +69,7 @@ class StackWiring:
     identity: str
     namespace: str | None = None
     choice: Choice = Choice.LABELLED
-    settings: Settings = field(default_factory=Settings)
+    settings: StackSettings = field(default_factory=StackSettings)
     counters: Counters | None = None
     use_storage: Use | None = None
     make_verifier: MakeVerifier | None = None
@@ -222,7 +222,7 @@ class StackOperator:
             self._asked_at = now
         return self._known
 
-    def _controller(self, fingerprinter: Fingerprinter, settings: Settings) -> StackController:
+    def _controller(self, fingerprinter: Fingerprinter, settings: StackSettings) -> StackController:
         wiring = self._wiring
         assert self._stacks is not None  # noqa: S101 - set before _defined
         live = LiveObjects(wiring.api)

@@ -74,7 +74,7 @@ class StackState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class StackSettings:
     """How stacks are operated."""
 
     environment: CloudEnvironment = field(default_factory=CloudEnvironment)
@@ -101,7 +101,7 @@ class StackController:
     trials: Trials
     schemas: AppliedSchemas
     metrics: StackMetrics = field(default_factory=StackMetrics)
-    settings: Settings = field(default_factory=Settings)
+    settings: StackSettings = field(default_factory=StackSettings)
 
     states: dict[StackKey, StackState] = field(default_factory=dict)
     contests: Contests = field(default_factory=Contests)

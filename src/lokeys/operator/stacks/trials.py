@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from lokeys.core.operate.credentials import first_pods
-from lokeys.core.operate.live import PodState
+from lokeys.core.operate.live import LivePodState
 from lokeys.core.operate.snapshot import StackSnapshot, Trial
 from lokeys.core.route.snapshot import LokiMetrics
 from lokeys.core.stack.resource.model import Component
@@ -140,7 +140,7 @@ class Trials:
     async def use_storage(self, snapshot: StackSnapshot) -> None:
         """Have a querier look for labels, for which the index gateway must ask the store."""
         queriers = (pod for pod in snapshot.pods if pod.component == Component.QUERIER.value)
-        ready = [pod for pod in queriers if pod.state is PodState.READY and pod.address]
+        ready = [pod for pod in queriers if pod.state is LivePodState.READY and pod.address]
         if self.use is not None and ready:
             await self.use(ready[0].address)
 

@@ -14,7 +14,7 @@ from botocore.credentials import ReadOnlyCredentials
 
 from lokeys.adapters.aws.iam import Iam
 from lokeys.adapters.http import make_client
-from lokeys.core.trust.fetched import Fetched, Kind
+from lokeys.core.trust.fetched import DocumentKind, Fetched
 from lokeys.errors import Forbidden, LokeysError, NotReadable, Throttled
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -80,8 +80,8 @@ def ask(
 def test_a_role_without_rights_is_told_from_one_that_is_not_read() -> None:
     """Its trust, a policy that grants nothing, its provider with the audiences alone."""
     trust, policy, provider = ask({})
-    assert (trust.kind, trust.content) == (Kind.TRUST, TRUST)
-    assert (policy.kind, policy.content) == (Kind.POLICY, {"Statement": []})
+    assert (trust.kind, trust.content) == (DocumentKind.TRUST, TRUST)
+    assert (policy.kind, policy.content) == (DocumentKind.POLICY, {"Statement": []})
     assert provider.content == {"Url": "oidc.example.com", "ClientIDList": ["one", "two"]}
 
 
@@ -114,7 +114,7 @@ def test_policies_of_every_kind_and_page_are_read() -> None:
             "GetPolicyVersion": version,
         }
     )
-    assert [each.content for each in found if each.kind is Kind.POLICY] == [POLICY] * 3
+    assert [each.content for each in found if each.kind is DocumentKind.POLICY] == [POLICY] * 3
 
 
 def test_what_is_not_there_comes_without_content() -> None:

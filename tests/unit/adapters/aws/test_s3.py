@@ -22,9 +22,9 @@ from lokeys.core.findings.verdict import Answer, StoreVerdict
 from lokeys.core.route.model import Bucket
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.demo.parts.object_store import ObjectStore, error
-from lokeys.demo.parts.sigv4 import Refused, signer_of
+from lokeys.demo.parts.sigv4 import SignatureRefused, signer_of
 from lokeys.demo.parts.store_accounts import StoredBucket
-from lokeys.http_server import Request, Response
+from lokeys.http_server import HttpRequest, Response
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 Result = TypeVar("Result")
@@ -34,8 +34,8 @@ def pair_of(key_id: str, secret: str) -> KeyPair:
     return KeyPair(access_key_id=Sensitive(key_id), secret_access_key=Sensitive(secret))
 
 
-def as_server_sees(request: httpx2.Request) -> Request:
-    return Request(
+def as_server_sees(request: httpx2.Request) -> HttpRequest:
+    return HttpRequest(
         method=request.method,
         target=request.url.raw_path.decode(),
         headers={name.lower(): value for name, value in request.headers.items()},
@@ -46,7 +46,7 @@ def as_server_sees(request: httpx2.Request) -> Request:
 class Wire:
     """Carries requests to a stand-in without a socket; `spoil` may answer in its place."""
 
-    def __init__(self, *, spoil: Callable[[Request], Response | None] = lambda _: None) -> None:
+    def __init__(self, *, spoil: Callable[[HttpRequest], Response | None] = lambda _: None) -> None:
         self.store = ObjectStore(clock=lambda: NOW)
         self.pair = pair_of(*self.store.create_user("loki"))
         self.bucket = Bucket(name="logs", endpoint="http://store.example:9000")
@@ -128,7 +128,7 @@ def test_a_put_that_failed_is_deleted_only_if_it_may_have_happened(
 def test_a_store_that_returns_something_else_is_not_trusted() -> None:
     """What comes back must be what was put."""
 
-    def spoil(asked: Request) -> Response | None:
+    def spoil(asked: HttpRequest) -> Response | None:
         return Response(body=b"other") if asked.method == "GET" and "probe/" in asked.path else None
 
     verdict = Wire(spoil=spoil).test()
@@ -198,7 +198,7 @@ def test_only_other_regions_are_named_when_a_bucket_is_made(
     """AWS refuses us-east-1 as a constraint, so none is sent for it."""
     bodies: list[bytes] = []
 
-    def spoil(asked: Request) -> Response:
+    def spoil(asked: HttpRequest) -> Response:
         bodies.append(asked.body)
         return Response()
 
@@ -233,17 +233,17 @@ KEY_IDS = st.text(
 def test_what_is_signed_verifies(key_id: str, secret: str, key: str, prefix: str) -> None:
     """Any id, secret, object key and query survive the way to a verifier of our own."""
     url = f"http://store.example:9000/b/{quote(key, safe='')}?prefix={quote(prefix, safe='')}&list"
-    call = aws_sign.Call(method="GET", url=url)
+    call = aws_sign.SignedCall(method="GET", url=url)
     request = as_server_sees(
         aws_sign.signed(call, pair_of(key_id, secret), region="us-east-1", now=NOW)
     )
 
     assert signer_of(request, secret_of={key_id: secret}.get, now=NOW) == key_id
-    with pytest.raises(Refused, match="SignatureDoesNotMatch"):
+    with pytest.raises(SignatureRefused, match="SignatureDoesNotMatch"):
         signer_of(request, secret_of={key_id: secret + "x"}.get, now=NOW)
-    with pytest.raises(Refused, match="InvalidAccessKeyId"):
+    with pytest.raises(SignatureRefused, match="InvalidAccessKeyId"):
         signer_of(request, secret_of=lambda _: None, now=NOW)
-    with pytest.raises(Refused, match="SignatureDoesNotMatch"):
+    with pytest.raises(SignatureRefused, match="SignatureDoesNotMatch"):
         signer_of(
             replace(request, target=request.target + "x"), secret_of={key_id: secret}.get, now=NOW
         )
@@ -251,9 +251,9 @@ def test_what_is_signed_verifies(key_id: str, secret: str, key: str, prefix: str
 
 def test_a_changed_body_does_not_verify() -> None:
     """The signature covers the content."""
-    call = aws_sign.Call(method="PUT", url="http://store.example/b/k", body=b"mine")
+    call = aws_sign.SignedCall(method="PUT", url="http://store.example/b/k", body=b"mine")
     request = as_server_sees(aws_sign.signed(call, pair_of("A", "B"), region="x", now=NOW))
-    with pytest.raises(Refused, match="XAmzContentSHA256Mismatch"):
+    with pytest.raises(SignatureRefused, match="XAmzContentSHA256Mismatch"):
         signer_of(replace(request, body=b"theirs"), secret_of={"A": "B"}.get, now=NOW)
 
 
@@ -261,7 +261,7 @@ def test_a_changed_body_does_not_verify() -> None:
 def test_any_bytes_are_signed_or_refused_with_a_reason(half: bytes, other: bytes) -> None:
     """No pair whatever crashes the signer, and no refusal holds a half of it."""
     pair = KeyPair(access_key_id=Sensitive(half), secret_access_key=Sensitive(other))
-    call = aws_sign.Call(method="GET", url="http://store.example/b")
+    call = aws_sign.SignedCall(method="GET", url="http://store.example/b")
     try:
         request = aws_sign.signed(call, pair, region="us-east-1", now=NOW)
     except aws_sign.Unsendable as error:

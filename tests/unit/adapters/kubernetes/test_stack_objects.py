@@ -8,7 +8,7 @@ import pytest
 
 from lokeys.adapters.kubernetes.stack_objects import SEEN, STACK, live_of, pod_of, trimmed
 from lokeys.adapters.kubernetes.stack_writer import inherited
-from lokeys.core.operate.live import PodState
+from lokeys.core.operate.live import LivePodState
 from lokeys.core.place import Ref
 
 
@@ -43,34 +43,34 @@ def a_pod(phase: str = "Running", *, ready: bool = False, waits: str = "") -> di
 @pytest.mark.parametrize(
     ("pod", "state", "reason"),
     [
-        pytest.param(a_pod(ready=True), PodState.READY, "", id="ready"),
-        pytest.param(a_pod(), PodState.RUNNING, "", id="runs, not ready"),
-        pytest.param(a_pod("Pending"), PodState.PENDING, "", id="not scheduled"),
+        pytest.param(a_pod(ready=True), LivePodState.READY, "", id="ready"),
+        pytest.param(a_pod(), LivePodState.RUNNING, "", id="runs, not ready"),
+        pytest.param(a_pod("Pending"), LivePodState.PENDING, "", id="not scheduled"),
         pytest.param(
             a_pod("Pending", waits="ContainerCreating"),
-            PodState.PENDING,
+            LivePodState.PENDING,
             "ContainerCreating",
             id="being made",
         ),
         pytest.param(
             a_pod("Pending", waits="CreateContainerConfigError"),
-            PodState.FAILED,
+            LivePodState.FAILED,
             "CreateContainerConfigError",
             id="a key of the Secret is missing",
         ),
         pytest.param(
-            a_pod(waits="CrashLoopBackOff"), PodState.FAILED, "CrashLoopBackOff", id="crashes"
+            a_pod(waits="CrashLoopBackOff"), LivePodState.FAILED, "CrashLoopBackOff", id="crashes"
         ),
-        pytest.param(a_pod("Failed"), PodState.FAILED, "", id="failed"),
-        pytest.param(a_pod("Unknown"), PodState.UNKNOWN, "", id="its node is lost"),
+        pytest.param(a_pod("Failed"), LivePodState.FAILED, "", id="failed"),
+        pytest.param(a_pod("Unknown"), LivePodState.UNKNOWN, "", id="its node is lost"),
     ],
 )
-def test_a_pod_has_a_state(pod: dict[str, Any], state: PodState, reason: str) -> None:
+def test_a_pod_has_a_state(pod: dict[str, Any], state: LivePodState, reason: str) -> None:
     """And the reason for which its container waits."""
     found = pod_of(pod)
     assert (found.state, found.reason) == (state, reason)
     assert (found.component, found.revision) == ("ingester", "s-ingester-abc")
-    unready = None if state is PodState.READY else datetime(2026, 11, 27, 10, tzinfo=UTC)
+    unready = None if state is LivePodState.READY else datetime(2026, 11, 27, 10, tzinfo=UTC)
     assert found.unready_since == unready
 
 

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lokeys.adapters.http import make_client
-from lokeys.adapters.onepassword.connect import Change, Connect, ConnectError, Field, Item, is_id
+from lokeys.adapters.onepassword.connect import (
+    Connect,
+    ConnectError,
+    Item,
+    ItemChange,
+    VaultField,
+    is_id,
+)
 from lokeys.core.route.snapshot import VaultFault
 from lokeys.core.sensitive import Sensitive
 
@@ -68,8 +75,8 @@ def test_a_patch_is_one_request_with_all_changes() -> None:
         return httpx2.Response(200, stream=httpx2.ByteStream(b'{"id":"i","version":3}'))
 
     changes = [
-        Change(op="replace", path="/fields/a/value", value="A"),
-        Change(op="add", path="/fields/b/value", value="B"),
+        ItemChange(op="replace", path="/fields/a/value", value="A"),
+        ItemChange(op="add", path="/fields/b/value", value="B"),
     ]
     item = ask(answer, lambda connect: connect.patch(VAULT_ID, ITEM_ID, changes))
     assert item.version == 3
@@ -86,8 +93,8 @@ def test_a_patch_is_one_request_with_all_changes() -> None:
 
 def test_nothing_of_an_item_prints_its_values() -> None:
     """Items, fields and changes show labels and places, never values."""
-    item = Item(id="i", fields=(Field(id="f", label="secret_key", value="CANARY"),))
-    change = Change(op="replace", path="/fields/f/value", value="CANARY")
+    item = Item(id="i", fields=(VaultField(id="f", label="secret_key", value="CANARY"),))
+    change = ItemChange(op="replace", path="/fields/f/value", value="CANARY")
     assert "CANARY" not in f"{item} {item!r} {change} {change!r}"
     assert "secret_key" in repr(item)
 

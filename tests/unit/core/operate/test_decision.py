@@ -12,7 +12,7 @@ from lokeys.core.findings.link import Link, Untried
 from lokeys.core.operate.credentials import first_pods
 from lokeys.core.operate.decision import PROOF_EVERY, decide, plan
 from lokeys.core.operate.intents import images_of
-from lokeys.core.operate.live import Live, PodState
+from lokeys.core.operate.live import Live, LivePodState
 from lokeys.core.operate.rollout import UNREADY_FOR
 from lokeys.core.operate.snapshot import Trial
 from lokeys.core.operate.status import main_condition
@@ -173,7 +173,7 @@ def test_a_pod_that_holds_up_its_rollout_is_deleted() -> None:
     rollout = replace(moved.workload.rollout, observed=moved.workload.rollout.generation, ready=2)
     world.objects[ref] = replace(moved, workload=replace(moved.workload, rollout=rollout))
     world.pods = tuple(
-        replace(pod, state=PodState.RUNNING, unready_since=world.now)
+        replace(pod, state=LivePodState.RUNNING, unready_since=world.now)
         if pod.name == "my-stack-ingester-1"
         else pod
         for pod in world.pods

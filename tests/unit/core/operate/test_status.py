@@ -10,7 +10,7 @@ import pytest
 from fakes.stacks import GOOD, StackWorld
 from lokeys.core.findings.catalogue import operation
 from lokeys.core.operate.decision import decide, plan
-from lokeys.core.operate.live import Pod, PodState
+from lokeys.core.operate.live import LivePodState, Pod
 from lokeys.core.operate.status import SHOWN_PODS, Told, main_condition, status_of, told_before
 from lokeys.core.stack.storage.wording import tell
 from manifests.lokistack import NAMESPACE, Choice
@@ -51,7 +51,7 @@ def test_a_failed_pod_is_named_with_its_reason() -> None:
         name="my-stack-ingester-9",
         uid="u",
         component="ingester",
-        state=PodState.FAILED,
+        state=LivePodState.FAILED,
         reason="CrashLoopBackOff",
     )
     world.pods = (*world.pods, broken)
@@ -63,7 +63,7 @@ def test_many_pods_are_named_in_part() -> None:
     """A message has an end."""
     world = running()
     world.pods = tuple(
-        Pod(name=f"p-{n:03}", uid=str(n), component="querier", state=PodState.PENDING)
+        Pod(name=f"p-{n:03}", uid=str(n), component="querier", state=LivePodState.PENDING)
         for n in range(SHOWN_PODS + 5)
     )
     assert world.condition("Pending")["message"].endswith("and 5 more")

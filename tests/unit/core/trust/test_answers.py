@@ -14,7 +14,7 @@ from lokeys.core.trust.aws.needs import AwsNeeds, aws_needs
 from lokeys.core.trust.azure.needs import azure_needs
 from lokeys.core.trust.clouds import needs_of, prerequisites
 from lokeys.core.trust.gcp.needs import account_for, gcp_needs
-from lokeys.core.trust.printed.hcl import Block, hcl
+from lokeys.core.trust.printed.hcl import HclBlock, hcl
 from lokeys.core.trust.printed.report import script
 from lokeys.core.trust.printed.shell import Prerequisites
 from manifests.lokistack import CANARY, STORES
@@ -243,8 +243,8 @@ def test_googles_names_are_fitted() -> None:
 
 def test_an_empty_file_of_terraform_is_one() -> None:
     """Blocks without anything in them; no comment where nothing follows."""
-    assert hcl([Block("features", (), ())]) == "features {\n}\n"
-    assert hcl([Block("a", ("b",), (("c", True),))]) == 'a "b" {\n  c = true\n}\n'
+    assert hcl([HclBlock("features", (), ())]) == "features {\n}\n"
+    assert hcl([HclBlock("a", ("b",), (("c", True),))]) == 'a "b" {\n  c = true\n}\n'
 
 
 def names(found: Prerequisites) -> list[Any]:

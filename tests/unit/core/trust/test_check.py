@@ -11,7 +11,7 @@ from lokeys.core.place import Ref
 from lokeys.core.trust.answers import Answers
 from lokeys.core.trust.aws.needs import AwsNeeds, aws_needs, storage_policy, trust_policy
 from lokeys.core.trust.clouds import Needs, check, doubts
-from lokeys.core.trust.fetched import Fetched, Kind, NotThis, listed
+from lokeys.core.trust.fetched import DocumentKind, Fetched, NotThis, listed
 from lokeys.core.trust.gcp.needs import (
     GcpNeeds,
     bucket_policy,
@@ -28,12 +28,12 @@ DENY = {"Effect": "Deny", "Action": "*", "Principal": "*", "Resource": "*"}
 SCOPE = azure().scope
 
 
-def found(needs: Needs, kind: Kind, *contents: Any) -> list[Finding]:
+def found(needs: Needs, kind: DocumentKind, *contents: Any) -> list[Finding]:
     documents = [Fetched(kind=kind, of=Ref("Thing", "x"), content=each) for each in contents]
     return list(check(needs, documents))
 
 
-def codes(needs: Needs, kind: Kind, *contents: Any) -> list[str]:
+def codes(needs: Needs, kind: DocumentKind, *contents: Any) -> list[str]:
     return [finding.code for finding in found(needs, kind, *contents)]
 
 
@@ -130,7 +130,7 @@ AWS_TRUST: dict[str, tuple[dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize(("document", "expected"), AWS_TRUST.values(), ids=AWS_TRUST.keys())
 def test_a_trust_policy_of_aws(document: dict[str, Any], expected: list[str]) -> None:
     """Subject, audience, provider, partition, denies, width."""
-    assert codes(aws(), Kind.TRUST, document) == expected
+    assert codes(aws(), DocumentKind.TRUST, document) == expected
 
 
 def allow(actions: Any, resources: Any, **more: Any) -> dict[str, Any]:
@@ -212,7 +212,7 @@ AWS_POLICY: dict[str, tuple[list[Any], list[str]]] = {
 @pytest.mark.parametrize(("documents", "expected"), AWS_POLICY.values(), ids=AWS_POLICY.keys())
 def test_a_storage_policy_of_aws(documents: list[Any], expected: list[str]) -> None:
     """Actions, resources, denies, width."""
-    assert codes(aws(), Kind.POLICY, *documents) == expected
+    assert codes(aws(), DocumentKind.POLICY, *documents) == expected
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,8 @@ def test_a_storage_policy_of_aws(documents: list[Any], expected: list[str]) -> N
 def test_the_buckets_key_must_be_usable(key: str) -> None:
     """With SSE-KMS; as the policy prints it, by id, ARN or alias."""
     needs = aws(kms_key=key)
-    assert codes(needs, Kind.POLICY, storage_policy(needs)) == []
-    assert codes(needs, Kind.POLICY, {"Statement": [LIST, USE]}) == ["LK0708"]
+    assert codes(needs, DocumentKind.POLICY, storage_policy(needs)) == []
+    assert codes(needs, DocumentKind.POLICY, {"Statement": [LIST, USE]}) == ["LK0708"]
 
 
 NO_SSE = {"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}}
@@ -283,7 +283,7 @@ def test_a_buckets_own_policy(deny: Any, more: dict[str, str], expected: list[st
     needs = aws_needs(Answers(given={**given("aws"), **more}))
     policy = {"Statement": {"Effect": "Deny", "Resource": "*", **deny}}
     for content in (policy, {"Policy": json.dumps(policy)}):
-        said = found(needs, Kind.BUCKET, content)
+        said = found(needs, DocumentKind.BUCKET, content)
         assert [each.code for each in said] == expected
         assert all(each.cause == "bucket_policy_explicit_deny" for each in said)
 
@@ -291,7 +291,7 @@ def test_a_buckets_own_policy(deny: Any, more: dict[str, str], expected: list[st
 def test_at_another_store_the_key_is_not_iams() -> None:
     """Ceph asks its own vault for keys."""
     needs = rgw(kms_key="loki")
-    assert codes(needs, Kind.POLICY, storage_policy(needs)) == []
+    assert codes(needs, DocumentKind.POLICY, storage_policy(needs)) == []
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_at_another_store_the_key_is_not_iams() -> None:
 )
 def test_an_identity_provider_of_aws(document: dict[str, Any], expected: list[str]) -> None:
     """Its issuer, letter by letter, and its audiences."""
-    assert codes(aws(), Kind.PROVIDER, document) == expected
+    assert codes(aws(), DocumentKind.PROVIDER, document) == expected
 
 
 def credential(subject: str, **more: Any) -> dict[str, Any]:
@@ -356,7 +356,7 @@ AZURE: dict[str, tuple[list[Any], list[str]]] = {
 @pytest.mark.parametrize(("document", "expected"), AZURE.values(), ids=AZURE.keys())
 def test_federated_credentials_of_azure(document: list[Any], expected: list[str]) -> None:
     """Issuer, subject, audience: letter by letter."""
-    assert codes(azure(), Kind.CREDENTIALS, document) == expected
+    assert codes(azure(), DocumentKind.CREDENTIALS, document) == expected
 
 
 def role(name: str, scope: str) -> dict[str, str]:
@@ -381,7 +381,7 @@ CONTRIBUTOR = "Storage Blob Data Contributor"
 )
 def test_role_assignments_of_azure(document: list[Any], expected: list[str]) -> None:
     """A role on blobs, on the container, not above it."""
-    assert codes(azure(), Kind.ROLES, document) == expected
+    assert codes(azure(), DocumentKind.ROLES, document) == expected
 
 
 def provider(**more: Any) -> dict[str, Any]:
@@ -420,7 +420,7 @@ GCP_PROVIDER: dict[str, tuple[dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize(("document", "expected"), GCP_PROVIDER.values(), ids=GCP_PROVIDER.keys())
 def test_a_provider_of_google(document: dict[str, Any], expected: list[str]) -> None:
     """Issuer, audience, mapping, condition, and whether it is there."""
-    assert codes(gcp(), Kind.PROVIDER, document) == expected
+    assert codes(gcp(), DocumentKind.PROVIDER, document) == expected
 
 
 def bound(*members: str, role: str = "roles/iam.workloadIdentityUser", **more: Any) -> Any:
@@ -449,7 +449,7 @@ POOL_SET = P.replace("principal:", "principalSet:").partition("/subject/")[0]
 )
 def test_who_may_act_as_googles_service_account(document: Any, expected: list[str]) -> None:
     """Both subjects, in this pool, without a condition, and nobody else."""
-    assert codes(gcp(), Kind.TRUST, document) == expected
+    assert codes(gcp(), DocumentKind.TRUST, document) == expected
 
 
 MEMBER = f"serviceAccount:{gcp().email}"
@@ -468,27 +468,27 @@ MEMBER = f"serviceAccount:{gcp().email}"
 )
 def test_what_googles_service_account_may_do(document: Any, expected: list[str]) -> None:
     """Read and write objects, and leave the bucket alone."""
-    assert codes(gcp(), Kind.POLICY, document) == expected
+    assert codes(gcp(), DocumentKind.POLICY, document) == expected
 
 
-WRONG: list[tuple[Needs, Kind, Any]] = [
-    (aws(), Kind.TRUST, []),
-    (aws(), Kind.TRUST, {"Statement": [1]}),
-    (aws(), Kind.POLICY, "x"),
-    (aws(), Kind.BUCKET, {"Policy": "no"}),
-    (aws(), Kind.PROVIDER, {}),
-    (azure(), Kind.CREDENTIALS, {}),
-    (azure(), Kind.CREDENTIALS, [{}]),
-    (azure(), Kind.ROLES, [1]),
-    (azure(), Kind.ROLES, [{"scope": "/"}]),
-    (gcp(), Kind.PROVIDER, {}),
-    (gcp(), Kind.TRUST, []),
-    (gcp(), Kind.POLICY, {"bindings": {}}),
+WRONG: list[tuple[Needs, DocumentKind, Any]] = [
+    (aws(), DocumentKind.TRUST, []),
+    (aws(), DocumentKind.TRUST, {"Statement": [1]}),
+    (aws(), DocumentKind.POLICY, "x"),
+    (aws(), DocumentKind.BUCKET, {"Policy": "no"}),
+    (aws(), DocumentKind.PROVIDER, {}),
+    (azure(), DocumentKind.CREDENTIALS, {}),
+    (azure(), DocumentKind.CREDENTIALS, [{}]),
+    (azure(), DocumentKind.ROLES, [1]),
+    (azure(), DocumentKind.ROLES, [{"scope": "/"}]),
+    (gcp(), DocumentKind.PROVIDER, {}),
+    (gcp(), DocumentKind.TRUST, []),
+    (gcp(), DocumentKind.POLICY, {"bindings": {}}),
 ]
 
 
 @pytest.mark.parametrize(("needs", "kind", "content"), WRONG)
-def test_another_document_is_refused(needs: Needs, kind: Kind, content: Any) -> None:
+def test_another_document_is_refused(needs: Needs, kind: DocumentKind, content: Any) -> None:
     """Handed in as what it is not: the message says which command prints the right one."""
     with pytest.raises(NotThis, match="prints"):
         found(needs, kind, content)
@@ -497,15 +497,15 @@ def test_another_document_is_refused(needs: Needs, kind: Kind, content: Any) -> 
 @pytest.mark.parametrize("needs", [aws(), azure(), gcp()], ids=["aws", "azure", "gcp"])
 def test_what_is_not_there_is_told(needs: Needs) -> None:
     """The cloud knows no such thing, and nothing else is said of it."""
-    assert codes(needs, Kind.TRUST, None) == ["LK0717"]
+    assert codes(needs, DocumentKind.TRUST, None) == ["LK0717"]
 
 
 @pytest.mark.parametrize("needs", [azure(), aws()])
 def test_a_document_of_another_cloud_is_passed_over(needs: Needs) -> None:
     """Each cloud looks at its own kinds."""
-    other = Kind.TRUST if not isinstance(needs, AwsNeeds) else Kind.ROLES
+    other = DocumentKind.TRUST if not isinstance(needs, AwsNeeds) else DocumentKind.ROLES
     assert codes(needs, other, {}) == []
-    assert codes(gcp(), Kind.ROLES, {}) == []
+    assert codes(gcp(), DocumentKind.ROLES, {}) == []
 
 
 def test_an_issuer_that_no_cloud_can_ask_is_doubted() -> None:
@@ -528,14 +528,14 @@ def test_each_remedys_command_runs_as_printed() -> None:
         *(
             each
             for document, _ in AWS_TRUST.values()
-            for each in found(aws(), Kind.TRUST, document)
+            for each in found(aws(), DocumentKind.TRUST, document)
         ),
-        *found(rgw(), Kind.TRUST, {"Statement": []}),
-        *found(aws(), Kind.PROVIDER, {"Url": "x"}),
-        *found(aws(region="us-gov-west-1"), Kind.POLICY, {"Statement": []}),
-        *found(azure(), Kind.CREDENTIALS, []),
-        *found(gcp(), Kind.TRUST, {}),
-        *found(gcp(), Kind.POLICY, {}),
+        *found(rgw(), DocumentKind.TRUST, {"Statement": []}),
+        *found(aws(), DocumentKind.PROVIDER, {"Url": "x"}),
+        *found(aws(region="us-gov-west-1"), DocumentKind.POLICY, {"Statement": []}),
+        *found(azure(), DocumentKind.CREDENTIALS, []),
+        *found(gcp(), DocumentKind.TRUST, {}),
+        *found(gcp(), DocumentKind.POLICY, {}),
     ]
     commands = [
         str(each.command) for finding in findings for each in finding.remedy if each.command

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import assume, settings
 from hypothesis import given as for_all
 
-from lokeys.core.trust.accounts import Claims, NoToken, claims_of, only_inside
+from lokeys.core.trust.accounts import AccountClaims, NoToken, claims_of, only_inside
 from lokeys.core.trust.aws.needs import AwsNeeds, key_requests, storage_policy, storage_requests
-from lokeys.core.trust.aws.policy import Decision, Request, decide, statements_of
+from lokeys.core.trust.aws.policy import PolicyDecision, PolicyRequest, decide, statements_of
 from lokeys.core.trust.clouds import Needs, check
-from lokeys.core.trust.fetched import Fetched, Kind
+from lokeys.core.trust.fetched import DocumentKind, Fetched
 from trust.asked import CLOUDS, RGW, aws, azure, gcp, printed, rgw, stacks
 from trust.takes import takes
 
@@ -50,10 +50,10 @@ def test_another_issuer_or_audience_is_refused(needs: Needs) -> None:
         good = stack.claims(subject)
         assert takes(needs, good)
         for bad in (
-            Claims(issuer=f"{good.issuer}/", subject=subject, audiences=good.audiences),
-            Claims(issuer="https://elsewhere", subject=subject, audiences=good.audiences),
-            Claims(issuer=good.issuer, subject=subject, audiences=("https://kubernetes",)),
-            Claims(issuer=good.issuer, subject=subject, audiences=()),
+            AccountClaims(issuer=f"{good.issuer}/", subject=subject, audiences=good.audiences),
+            AccountClaims(issuer="https://elsewhere", subject=subject, audiences=good.audiences),
+            AccountClaims(issuer=good.issuer, subject=subject, audiences=("https://kubernetes",)),
+            AccountClaims(issuer=good.issuer, subject=subject, audiences=()),
         ):
             assert not takes(needs, bad)
 
@@ -66,7 +66,7 @@ def test_the_storage_policy_is_enough_and_no_more(needs: AwsNeeds) -> None:
     """All that Loki does, on its buckets; nothing on others, nothing else on its own."""
     statements = statements_of(storage_policy(needs))
     for request in (*storage_requests(needs), *key_requests(needs)):
-        assert decide(statements, request) is Decision.ALLOWED
+        assert decide(statements, request) is PolicyDecision.ALLOWED
     arn = needs.bucket_arns[0]
     for action, resource in (
         ("s3:DeleteBucket", arn),
@@ -76,7 +76,10 @@ def test_the_storage_policy_is_enough_and_no_more(needs: AwsNeeds) -> None:
         ("s3:PutObjectAcl", f"{arn}/x"),
         ("kms:Decrypt", f"arn:{needs.partition}:kms:{needs.region}:{needs.account}:key/other"),
     ):
-        assert decide(statements, Request(action=action, resource=resource)) is not Decision.ALLOWED
+        assert (
+            decide(statements, PolicyRequest(action=action, resource=resource))
+            is not PolicyDecision.ALLOWED
+        )
 
 
 @pytest.mark.parametrize("cloud", ANSWERS)
@@ -87,12 +90,12 @@ def test_what_is_printed_passes_its_own_check(cloud: str, stack: dict[str, str])
     name = "aws" if cloud == "rgw" else cloud
     needs, found = printed(name, {**ANSWERS[cloud], **stack})
     kinds = {
-        "trust-policy.json": Kind.TRUST,
-        "storage-policy.json": Kind.POLICY,
-        "federated-credentials.json": Kind.CREDENTIALS,
-        "provider.json": Kind.PROVIDER,
-        "service-account-policy.json": Kind.TRUST,
-        "bucket-policy.json": Kind.POLICY,
+        "trust-policy.json": DocumentKind.TRUST,
+        "storage-policy.json": DocumentKind.POLICY,
+        "federated-credentials.json": DocumentKind.CREDENTIALS,
+        "provider.json": DocumentKind.PROVIDER,
+        "service-account-policy.json": DocumentKind.TRUST,
+        "bucket-policy.json": DocumentKind.POLICY,
     }
     documents = [
         Fetched(kind=kinds[each.name], of=needs.stack.ref, content=each.content)

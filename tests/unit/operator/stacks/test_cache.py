@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
-from lokeys.core.operate.live import Live, Pod, PodState
+from lokeys.core.operate.live import Live, LivePodState, Pod
 from lokeys.core.place import Ref
 from lokeys.errors import Transient
 from lokeys.kube.client import Api
@@ -212,10 +212,10 @@ def test_pods_come_and_go() -> None:
     """By name; the same again is no news."""
 
     async def test(cache: Cache) -> None:
-        pod = Pod(name="p", uid="u", component="ingester", state=PodState.PENDING)
+        pod = Pod(name="p", uid="u", component="ingester", state=LivePodState.PENDING)
         assert cache.show(pod) == 1
         assert cache.show(pod) == 0
-        ready = replace(pod, state=PodState.READY)
+        ready = replace(pod, state=LivePodState.READY)
         assert cache.show(ready) == 1
         assert cache.objects.pods_of(KEY) == (ready,)
         assert cache.show(None, old=ready) == 1

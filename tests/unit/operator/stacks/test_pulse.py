@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lokeys.core.operate.live import Pod, PodState
+from lokeys.core.operate.live import LivePodState, Pod
 from lokeys.core.route.snapshot import LokiMetrics
 from lokeys.operator.stacks.pulse import Pulse
 
@@ -19,7 +19,7 @@ def pod(component: str = "ingester", uid: str = "one", address: str = "10.0.0.1"
         name=f"my-stack-{component}-0",
         uid=uid,
         component=component,
-        state=PodState.READY,
+        state=LivePodState.READY,
         address=address,
     )
 

@@ -16,7 +16,7 @@ from lokeys.core.stack.render.limits import longest_query_s
 from lokeys.core.stack.render.pods import (
     CONTAINER_SECURITY,
     Manifest,
-    Plan,
+    PodPlan,
     apart,
     in_order,
     probe,
@@ -43,7 +43,7 @@ _GATEWAY = Component.GATEWAY
 _READ_MORE_S, _WRITE_MORE_S = 30, 120
 
 
-def gateway_objects(plan: Plan, tenants: Tenants) -> Iterator[Manifest]:
+def gateway_objects(plan: PodPlan, tenants: Tenants) -> Iterator[Manifest]:
     """Yield the gateway's objects."""
     stack = plan.stack
     name = names.name(stack, _GATEWAY)
@@ -95,7 +95,7 @@ def _service_ports(tenants: Tenants) -> Iterator[Manifest]:
         yield {"name": name, "port": number, "protocol": "TCP", "targetPort": name}
 
 
-def _deployment(plan: Plan, tenants: Tenants, files: Mapping[str, str]) -> Manifest:
+def _deployment(plan: PodPlan, tenants: Tenants, files: Mapping[str, str]) -> Manifest:
     stack = plan.stack
     labels = names.component_labels(stack, _GATEWAY)
     pod: Manifest = {
@@ -133,7 +133,7 @@ def _deployment(plan: Plan, tenants: Tenants, files: Mapping[str, str]) -> Manif
     }
 
 
-def _annotations(plan: Plan, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _annotations(plan: PodPlan, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield what rolls the gateway: its own files. Of Loki's it reads none."""
     whole = "\0".join(files.values())
     yield names.CONFIG_HASH, hashlib.sha256(whole.encode()).hexdigest()
@@ -141,7 +141,7 @@ def _annotations(plan: Plan, files: Mapping[str, str]) -> Iterator[tuple[str, st
         yield names.TENANTS_HASH, plan.options.tenants_hash
 
 
-def _containers(plan: Plan, tenants: Tenants) -> Iterator[Manifest]:
+def _containers(plan: PodPlan, tenants: Tenants) -> Iterator[Manifest]:
     if tenants.mode is TenancyMode.PASSTHROUGH:
         yield passthrough.container(plan, tenants)
         return
@@ -150,7 +150,7 @@ def _containers(plan: Plan, tenants: Tenants) -> Iterator[Manifest]:
         yield openshift.opa(plan, tenants)
 
 
-def _gateway(plan: Plan, tenants: Tenants) -> Manifest:
+def _gateway(plan: PodPlan, tenants: Tenants) -> Manifest:
     stack = plan.stack
     reader = names.http_url(stack, Component.QUERY_FRONTEND)
     longest_s = longest_query_s(stack)
@@ -194,7 +194,7 @@ def _answer_s(stack: LokiStack) -> float:
     return longest_query_s(stack) + 60 + _WRITE_MORE_S
 
 
-def _like_the_gateway(plan: Plan) -> Manifest:
+def _like_the_gateway(plan: PodPlan) -> Manifest:
     """Return what every container of the gateway's image has."""
     return {
         "image": plan.options.images.gateway,

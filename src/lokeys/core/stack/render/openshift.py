@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lokeys.core.stack.render import names
-from lokeys.core.stack.render.pods import CONTAINER_SECURITY, Manifest, Plan, probe
+from lokeys.core.stack.render.pods import CONTAINER_SECURITY, Manifest, PodPlan, probe
 from lokeys.core.stack.resource.model import Component, LokiStack, TenancyMode, Tenants
 
 _GATEWAY = Component.GATEWAY
@@ -40,7 +40,7 @@ def extraction(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
         yield "logs.rules.label-filters", f"application:{selectors}"
 
 
-def opa(plan: Plan, tenants: Tenants) -> Manifest:
+def opa(plan: PodPlan, tenants: Tenants) -> Manifest:
     """Return the container that asks OpenShift; only the gateway beside it can reach it."""
     mode, port = tenants.mode, names.OPA_STATUS_PORT
     arguments = [

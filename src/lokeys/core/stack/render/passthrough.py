@@ -14,7 +14,7 @@ from lokeys.core.stack.render.limits import longest_query_s
 from lokeys.core.stack.render.pods import (
     CONTAINER_SECURITY,
     Manifest,
-    Plan,
+    PodPlan,
     in_order,
     probe,
     resources,
@@ -26,7 +26,7 @@ PREFIX = "/"
 """Paths are Loki's own: those that write go to the distributor, all others to the querying side."""
 
 
-def container(plan: Plan, tenants: Tenants) -> Manifest:
+def container(plan: PodPlan, tenants: Tenants) -> Manifest:
     """Return the gateway's container."""
     port = names.GATEWAY_STATUS_PORT
     # With a certificate its other port speaks TLS, too, and asks nobody for one.

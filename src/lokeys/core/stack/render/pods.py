@@ -48,7 +48,7 @@ Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class PodPlan:
     """One stack with all that its pods share."""
 
     stack: LokiStack
@@ -74,7 +74,7 @@ class Plan:
         return self.stack.ca is not None and isinstance(self.storage, S3 | Swift)
 
 
-def pod_template(plan: Plan, component: Component) -> Manifest:
+def pod_template(plan: PodPlan, component: Component) -> Manifest:
     """Return the template of a component's pods."""
     stack = plan.stack
     labels = names.pod_labels(stack, component)
@@ -100,13 +100,13 @@ def pod_template(plan: Plan, component: Component) -> Manifest:
     }
 
 
-def security(plan: Plan) -> Manifest:
+def security(plan: PodPlan) -> Manifest:
     """Return the pods' security context. OpenShift gives each namespace a group of its own."""
     context: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     return context if plan.on_openshift else {"fsGroup": LOKI_GROUP, **context}
 
 
-def _annotations(plan: Plan, component: Component) -> Iterator[tuple[str, str]]:
+def _annotations(plan: PodPlan, component: Component) -> Iterator[tuple[str, str]]:
     yield names.CONFIG_HASH, plan.config_hash
     if component in names.WITH_STORAGE:
         if plan.options.store_hash:
@@ -165,7 +165,7 @@ def in_order(manifest: Manifest) -> Manifest:
     return dict(sorted(manifest.items()))
 
 
-def _container(plan: Plan, component: Component) -> Manifest:
+def _container(plan: PodPlan, component: Component) -> Manifest:
     stack = plan.stack
     container: Manifest = {
         "args": [
@@ -225,7 +225,7 @@ def _ports(component: Component) -> Iterator[Manifest]:
         yield {"containerPort": names.GOSSIP_PORT, "name": "gossip-ring", "protocol": "TCP"}
 
 
-def _environment(plan: Plan, component: Component) -> Iterator[Manifest]:
+def _environment(plan: PodPlan, component: Component) -> Iterator[Manifest]:
     stack = plan.stack
     # One configuration serves all components, and names these variables for all of them.
     if stack.pod_ip_in_ring or stack.ipv6:
@@ -269,7 +269,7 @@ def _zone(stack: LokiStack) -> Iterator[Manifest]:
     yield {"name": AVAILABILITY_ZONE, "value": "_".join(f"$({part})" for part in parts)}
 
 
-def _mounts(plan: Plan, component: Component) -> Iterator[Manifest]:
+def _mounts(plan: PodPlan, component: Component) -> Iterator[Manifest]:
     def mount(volume: str, path: str) -> Manifest:
         return {"mountPath": path, "name": volume, "readOnly": True}
 
@@ -295,7 +295,7 @@ def secret_volume(stack: LokiStack) -> str:
     return name if _VOLUME_NAME.fullmatch(name) and name not in _TAKEN else SECRET_VOLUME
 
 
-def _volumes(plan: Plan, component: Component) -> Iterator[Manifest]:
+def _volumes(plan: PodPlan, component: Component) -> Iterator[Manifest]:
     stack = plan.stack
     yield {
         "configMap": {"defaultMode": 0o644, "name": names.config_name(stack.name)},

@@ -17,7 +17,7 @@ from lokeys.core.stack.render.cloud import credentials_request
 from lokeys.core.stack.render.config import loki_config, runtime_config
 from lokeys.core.stack.render.network import network_policies
 from lokeys.core.stack.render.options import Images, RenderOptions
-from lokeys.core.stack.render.pods import Manifest, Plan
+from lokeys.core.stack.render.pods import Manifest, PodPlan
 from lokeys.core.stack.render.services import config_map, service_accounts, services
 from lokeys.core.stack.render.workloads import disruption_budgets, workloads
 from lokeys.core.stack.resource.model import Component, LokiStack
@@ -73,7 +73,7 @@ def only(manifests: Iterable[Manifest], groups: Iterable[Group]) -> tuple[Manife
 def _objects(stack: LokiStack, storage: Storage, options: RenderOptions) -> Iterator[Manifest]:
     config = to_yaml(loki_config(stack, storage, now=options.now))
     runtime = to_yaml(runtime_config(stack))
-    plan = Plan(
+    plan = PodPlan(
         stack=stack,
         storage=storage,
         options=options,

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from lokeys.core.stack.render import names
-from lokeys.core.stack.render.pods import Manifest, Plan, pod_template
+from lokeys.core.stack.render.pods import Manifest, PodPlan, pod_template
 from lokeys.core.stack.render.sizes import replicas, volume_gib
 from lokeys.core.stack.resource.model import Component, LokiStack
 
 REVISIONS = 10
 
 
-def workloads(plan: Plan) -> Iterator[Manifest]:
+def workloads(plan: PodPlan) -> Iterator[Manifest]:
     """Yield the workload of each of Loki's components."""
     for component in names.components(plan.stack):
         if component in names.STATEFUL:
@@ -36,12 +36,12 @@ def disruption_budgets(stack: LokiStack, components: tuple[Component, ...]) -> I
             }
 
 
-def _deployment(plan: Plan, component: Component) -> Manifest:
+def _deployment(plan: PodPlan, component: Component) -> Manifest:
     spec = {**_common(plan, component), "strategy": {"type": "RollingUpdate"}}
     return _workload(plan.stack, component, "Deployment", spec)
 
 
-def _stateful_set(plan: Plan, component: Component) -> Manifest:
+def _stateful_set(plan: PodPlan, component: Component) -> Manifest:
     stack = plan.stack
     parallel = component is Component.RULER
     spec: dict[str, Any] = {
@@ -54,7 +54,7 @@ def _stateful_set(plan: Plan, component: Component) -> Manifest:
     return _workload(stack, component, "StatefulSet", spec)
 
 
-def _common(plan: Plan, component: Component) -> Manifest:
+def _common(plan: PodPlan, component: Component) -> Manifest:
     return {
         "replicas": replicas(plan.stack, component),
         "revisionHistoryLimit": REVISIONS,

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from lokeys.core.findings.catalogue import trust as rules
 from lokeys.core.findings.finding import Finding
-from lokeys.core.trust.accounts import Claims, without_scheme
+from lokeys.core.trust.accounts import AccountClaims, without_scheme
 from lokeys.core.trust.aws.check_storage import check_bucket, check_storage
 from lokeys.core.trust.aws.commands import add_audience, create_provider, update_trust
 from lokeys.core.trust.aws.documents import statements_in, undecided
 from lokeys.core.trust.aws.needs import ASSUME, AwsNeeds, assume_request
-from lokeys.core.trust.aws.policy import Decision, Match, Statement, decide, match
-from lokeys.core.trust.fetched import Fetched, Kind, NotThis, listed, mapping, tell, texts
+from lokeys.core.trust.aws.policy import Match, PolicyDecision, Statement, decide, match
+from lokeys.core.trust.fetched import DocumentKind, Fetched, NotThis, listed, mapping, tell, texts
 
 _TRUST_FORM = "a trust policy, or what `aws iam get-role` prints"
 _PROVIDER_FORM = "what `aws iam get-open-id-connect-provider` prints"
@@ -21,13 +21,13 @@ _PROVIDER_FORM = "what `aws iam get-open-id-connect-provider` prints"
 
 def check_aws(needs: AwsNeeds, documents: Sequence[Fetched]) -> Iterator[Finding]:
     """Yield what is wrong with the documents. Raises NotThis, naming what it should be."""
-    policies = [document for document in documents if document.kind is Kind.POLICY]
+    policies = [document for document in documents if document.kind is DocumentKind.POLICY]
     for document in documents:
-        if document.kind is Kind.TRUST:
+        if document.kind is DocumentKind.TRUST:
             yield from _trust(needs, document)
-        elif document.kind is Kind.PROVIDER:
+        elif document.kind is DocumentKind.PROVIDER:
             yield from _provider(needs, document)
-        elif document.kind is Kind.BUCKET:
+        elif document.kind is DocumentKind.BUCKET:
             yield from check_bucket(needs, document)
     if policies:
         yield from check_storage(needs, policies)
@@ -43,10 +43,10 @@ def _trust(needs: AwsNeeds, document: Fetched) -> Iterator[Finding]:
         subject: decide(statements, assume_request(needs, stack.claims(subject)))
         for subject in stack.subjects
     }
-    refused = [each for each, found in decisions.items() if found is Decision.REFUSED]
+    refused = [each for each, found in decisions.items() if found is PolicyDecision.REFUSED]
     if refused:
         yield from _refused(needs, document, statements, refused)
-    denied = [each for each, found in decisions.items() if found is Decision.DENIED]
+    denied = [each for each, found in decisions.items() if found is PolicyDecision.DENIED]
     if denied:
         request = assume_request(needs, stack.claims(denied[0]))
         places = [
@@ -61,7 +61,7 @@ def _trust(needs: AwsNeeds, document: Fetched) -> Iterator[Finding]:
             found=listed(places),
             actions=f"{ASSUME} to {listed(denied)}",
         )
-    unknown = [each for each, found in decisions.items() if found is Decision.UNDECIDED]
+    unknown = [each for each, found in decisions.items() if found is PolicyDecision.UNDECIDED]
     if unknown:
         request = assume_request(needs, stack.claims(unknown[0]))
         yield undecided(document, needs, statements, [request], f"the tokens of {listed(unknown)}")
@@ -167,8 +167,8 @@ def _strangers(
 ) -> Iterator[Finding]:
     stack, command = needs.stack, update_trust(needs)
 
-    def passes(claims: Claims) -> bool:
-        return decide(statements, assume_request(needs, claims)) is Decision.ALLOWED
+    def passes(claims: AccountClaims) -> bool:
+        return decide(statements, assume_request(needs, claims)) is PolicyDecision.ALLOWED
 
     let_in = stack.let_in(passes)
     if let_in:

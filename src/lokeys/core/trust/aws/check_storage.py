@@ -11,7 +11,14 @@ from lokeys.core.findings.finding import Finding
 from lokeys.core.trust.aws.commands import put_policy
 from lokeys.core.trust.aws.documents import statements_in, undecided
 from lokeys.core.trust.aws.needs import AwsNeeds, bucket_requests, key_requests, storage_requests
-from lokeys.core.trust.aws.policy import Decision, Names, Request, Statement, decide, match
+from lokeys.core.trust.aws.policy import (
+    PolicyDecision,
+    PolicyNames,
+    PolicyRequest,
+    Statement,
+    decide,
+    match,
+)
 from lokeys.core.trust.fetched import Fetched, listed, tell
 
 _POLICY_FORM = "a policy, or what `aws iam get-role-policy` or `get-policy-version` prints"
@@ -31,19 +38,21 @@ def check_storage(needs: AwsNeeds, documents: Sequence[Fetched]) -> Iterator[Fin
         statement for each in documents for statement in statements_in(each, _POLICY_FORM)
     )
     wanted = list(storage_requests(needs))
-    by_decision: dict[Decision, list[Request]] = {}
+    by_decision: dict[PolicyDecision, list[PolicyRequest]] = {}
     for request in wanted:
         by_decision.setdefault(decide(statements, request), []).append(request)
-    yield from _denied(needs, document, statements, by_decision.get(Decision.DENIED, ()))
-    yield from _not_allowed(needs, document, statements, by_decision.get(Decision.REFUSED, ()))
-    unknown = by_decision.get(Decision.UNDECIDED, [])
+    yield from _denied(needs, document, statements, by_decision.get(PolicyDecision.DENIED, ()))
+    yield from _not_allowed(
+        needs, document, statements, by_decision.get(PolicyDecision.REFUSED, ())
+    )
+    unknown = by_decision.get(PolicyDecision.UNDECIDED, [])
     if unknown:
         actions = listed(request.action for request in unknown)
         yield undecided(document, needs, statements, unknown, actions)
     keys = [
         request
         for request in key_requests(needs)
-        if decide(statements, request) in (Decision.REFUSED, Decision.DENIED)
+        if decide(statements, request) in (PolicyDecision.REFUSED, PolicyDecision.DENIED)
     ]
     if keys:
         yield tell(
@@ -61,7 +70,7 @@ def check_bucket(needs: AwsNeeds, document: Fetched) -> Iterator[Finding]:
     """Yield what the bucket's own policy denies the role. What it allows besides is others'."""
     statements = statements_in(document, _BUCKET_FORM)
     decisions = [(each, decide(statements, each)) for each in bucket_requests(needs)]
-    denied = [each for each, found in decisions if found is Decision.DENIED]
+    denied = [each for each, found in decisions if found is PolicyDecision.DENIED]
     yield from _denied(needs, document, statements, denied, cause="bucket_policy_explicit_deny")
 
 
@@ -69,7 +78,7 @@ def _denied(
     needs: AwsNeeds,
     document: Fetched,
     statements: tuple[Statement, ...],
-    denied: Sequence[Request],
+    denied: Sequence[PolicyRequest],
     *,
     cause: str | None = None,
 ) -> Iterator[Finding]:
@@ -94,7 +103,7 @@ def _not_allowed(
     needs: AwsNeeds,
     document: Fetched,
     statements: tuple[Statement, ...],
-    refused: Sequence[Request],
+    refused: Sequence[PolicyRequest],
 ) -> Iterator[Finding]:
     command = put_policy(needs)
     allowing = [each for each in statements if each.allow]
@@ -147,7 +156,7 @@ def _general(needs: AwsNeeds, resource: str) -> str:
 
 
 def _of_other_partition(
-    needs: AwsNeeds, allowing: Iterable[Statement], named: Sequence[Request]
+    needs: AwsNeeds, allowing: Iterable[Statement], named: Sequence[PolicyRequest]
 ) -> list[str]:
     """Return the patterns that would fit, were they of the stack's partition."""
     found = []
@@ -156,7 +165,7 @@ def _of_other_partition(
             start, _, rest = pattern.partition(":s3:")
             if not start.startswith("arn:") or start == f"arn:{needs.partition}":
                 continue
-            moved = Names(patterns=(f"arn:{needs.partition}:s3:{rest}",))
+            moved = PolicyNames(patterns=(f"arn:{needs.partition}:s3:{rest}",))
             if any(match(replace(statement, resources=moved), each).holds for each in named):
                 found.append(pattern)
     return found
@@ -167,14 +176,18 @@ def _too_much(
 ) -> Iterator[Finding]:
     ours, other = needs.bucket_arns[0], f"arn:{needs.partition}:s3:::{_OTHER}"
     probes = {
-        f"`{action}` on the bucket": Request(action=action, resource=f"{ours}{end}")
+        f"`{action}` on the bucket": PolicyRequest(action=action, resource=f"{ours}{end}")
         for action, end in _TOO_MUCH
     }
-    probes["reading other buckets"] = Request(action="s3:GetObject", resource=f"{other}/lokeys")
-    probes["listing other buckets"] = Request(action="s3:ListBucket", resource=other)
-    probes["things that are no storage"] = Request(action="iam:PassRole", resource="*")
+    probes["reading other buckets"] = PolicyRequest(
+        action="s3:GetObject", resource=f"{other}/lokeys"
+    )
+    probes["listing other buckets"] = PolicyRequest(action="s3:ListBucket", resource=other)
+    probes["things that are no storage"] = PolicyRequest(action="iam:PassRole", resource="*")
     allowed = [
-        words for words, each in probes.items() if decide(statements, each) is Decision.ALLOWED
+        words
+        for words, each in probes.items()
+        if decide(statements, each) is PolicyDecision.ALLOWED
     ]
     if allowed:
         yield tell(

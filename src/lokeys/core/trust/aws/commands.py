@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from lokeys.core.text.shell import Command, Var, Word
 from lokeys.core.trust.answers import KMS_CONTEXT, Answers
 from lokeys.core.trust.aws.needs import AUDIENCE, AwsNeeds, storage_policy, trust_policy
-from lokeys.core.trust.printed.hcl import Block, Json, Reference, Value, hcl
+from lokeys.core.trust.printed.hcl import HclBlock, HclJson, Reference, Value, hcl
 from lokeys.core.trust.printed.secret import secret_commands
-from lokeys.core.trust.printed.shell import Document, Prerequisites, Step
+from lokeys.core.trust.printed.shell import Document, Prerequisites, PrintedStep
 
 POLICY_NAME = "loki-storage"
 
@@ -40,10 +40,10 @@ def aws_prerequisites(needs: AwsNeeds, answers: Answers) -> Prerequisites:
     )
 
 
-def _context(needs: AwsNeeds) -> Iterator[Step]:
+def _context(needs: AwsNeeds) -> Iterator[PrintedStep]:
     if needs.kms_context_from:
         get = ("kubectl", "-n", needs.stack.namespace, "get", "secret", needs.kms_context_from)
-        yield Step(
+        yield PrintedStep(
             why="keep the encryption context that the Secret has",
             command=Command((*get, f"--output=jsonpath={{.data.{KMS_CONTEXT}}}")).pipe(
                 "base64 --decode"
@@ -105,21 +105,21 @@ def add_audience(needs: AwsNeeds) -> Command:
     return _aws(needs, *words, *arn, "--client-id", needs.stack.audience)
 
 
-def _provider(needs: AwsNeeds) -> Step:
+def _provider(needs: AwsNeeds) -> PrintedStep:
     words = ("aws", "iam", "create-open-id-connect-provider", "--url", needs.stack.issuer)
     audience = ("--client-id-list", needs.stack.audience)
     # Ceph wants one and compares it with nothing; AWS finds it out by itself.
     thumbprint = ("--thumbprint-list", "0" * 40) if needs.elsewhere else ()
-    return Step(
+    return PrintedStep(
         why="let the account know who signs the cluster's tokens, and whom they are for (once)",
         command=_aws(needs, *words, *audience, *thumbprint),
     )
 
 
-def _role(needs: AwsNeeds) -> Step:
+def _role(needs: AwsNeeds) -> PrintedStep:
     path = ("--path", needs.role_path) if needs.role_path != "/" else ()
     there = "; where it is there, update-assume-role-policy takes the same document"
-    return Step(
+    return PrintedStep(
         why="make the role" + (there if needs.made_already else ""),
         command=_aws(
             needs,
@@ -130,8 +130,8 @@ def _role(needs: AwsNeeds) -> Step:
     )
 
 
-def _policy(needs: AwsNeeds) -> Step:
-    return Step(
+def _policy(needs: AwsNeeds) -> PrintedStep:
+    return PrintedStep(
         why="give the role its rights on the bucket",
         command=_aws(
             needs,
@@ -142,16 +142,16 @@ def _policy(needs: AwsNeeds) -> Step:
     )
 
 
-def _terraform(needs: AwsNeeds) -> Iterator[Block]:
+def _terraform(needs: AwsNeeds) -> Iterator[HclBlock]:
     if needs.elsewhere:  # or Terraform would speak to AWS
         address = needs.sts_endpoint or needs.endpoint
         skips = (
             *("credentials_validation", "requesting_account_id"),
             *("metadata_api_check", "region_validation"),
         )
-        endpoints = Block("endpoints", (), (("iam", address), ("sts", address)))
+        endpoints = HclBlock("endpoints", (), (("iam", address), ("sts", address)))
         switches = ((f"skip_{name}", True) for name in skips)
-        yield Block("provider", ("aws",), (("region", needs.region), *switches, endpoints))
+        yield HclBlock("provider", ("aws",), (("region", needs.region), *switches, endpoints))
     if needs.create_provider:
         body: tuple[tuple[str, Value], ...] = (
             ("url", needs.stack.issuer),
@@ -159,23 +159,23 @@ def _terraform(needs: AwsNeeds) -> Iterator[Block]:
         )
         if needs.elsewhere:
             body = (*body, ("thumbprint_list", ["0" * 40]))
-        yield Block("resource", ("aws_iam_openid_connect_provider", "cluster"), body)
-    yield Block(
+        yield HclBlock("resource", ("aws_iam_openid_connect_provider", "cluster"), body)
+    yield HclBlock(
         "resource",
         ("aws_iam_role", "loki"),
         (
             ("name", needs.role_name),
             ("path", needs.role_path),
-            ("assume_role_policy", Json(trust_policy(needs))),
+            ("assume_role_policy", HclJson(trust_policy(needs))),
         ),
     )
-    yield Block(
+    yield HclBlock(
         "resource",
         ("aws_iam_role_policy", "loki_storage"),
         (
             ("name", POLICY_NAME),
             ("role", Reference("aws_iam_role.loki.id")),
-            ("policy", Json(storage_policy(needs))),
+            ("policy", HclJson(storage_policy(needs))),
         ),
     )
-    yield Block("output", ("role_arn",), (("value", Reference("aws_iam_role.loki.arn")),))
+    yield HclBlock("output", ("role_arn",), (("value", Reference("aws_iam_role.loki.arn")),))

@@ -10,13 +10,13 @@ from lokeys.core.findings.catalogue import trust as rules
 from lokeys.core.findings.finding import Finding
 from lokeys.core.stack.storage.mode import json_object
 from lokeys.core.trust.aws.needs import AwsNeeds
-from lokeys.core.trust.aws.policy import NoPolicy, Request, Statement, match, statements_of
-from lokeys.core.trust.fetched import Fetched, Kind, NotThis, listed, mapping, tell
+from lokeys.core.trust.aws.policy import NoPolicy, PolicyRequest, Statement, match, statements_of
+from lokeys.core.trust.fetched import DocumentKind, Fetched, NotThis, listed, mapping, tell
 
 _PARTS = {
-    Kind.TRUST: (("Role", "AssumeRolePolicyDocument"), ("AssumeRolePolicyDocument",)),
-    Kind.POLICY: (("PolicyVersion", "Document"), ("PolicyDocument",)),
-    Kind.BUCKET: (("Policy",),),
+    DocumentKind.TRUST: (("Role", "AssumeRolePolicyDocument"), ("AssumeRolePolicyDocument",)),
+    DocumentKind.POLICY: (("PolicyVersion", "Document"), ("PolicyDocument",)),
+    DocumentKind.BUCKET: (("Policy",),),
 }
 
 
@@ -40,7 +40,7 @@ def undecided(
     document: Fetched,
     needs: AwsNeeds,
     statements: tuple[Statement, ...],
-    requests: Sequence[Request],
+    requests: Sequence[PolicyRequest],
     actions: str,
 ) -> Finding:
     """Return that the documents alone do not tell, and what decides."""

@@ -16,9 +16,9 @@ from typing import Any
 from lokeys.core.stack.storage import addresses
 from lokeys.core.text.shell import command
 from lokeys.core.text.urls import url
-from lokeys.core.trust.accounts import Claims, Stack, without_scheme
+from lokeys.core.trust.accounts import AccountClaims, Stack, without_scheme
 from lokeys.core.trust.answers import KMS_CONTEXT, Answers, Unfit
-from lokeys.core.trust.aws.policy import Request
+from lokeys.core.trust.aws.policy import PolicyRequest
 
 AUDIENCE = "sts.amazonaws.com"
 ASSUME = "sts:AssumeRoleWithWebIdentity"
@@ -167,7 +167,7 @@ def _region(answers: Answers, *, elsewhere: bool) -> str:
 # --- what is asked, as requests -----------------------------------------------------------------
 
 
-def assume_request(needs: AwsNeeds, claims: Claims) -> Request:
+def assume_request(needs: AwsNeeds, claims: AccountClaims) -> PolicyRequest:
     """Return the exchange of a token for the role, as the trust policy judges it."""
     issuer = without_scheme(claims.issuer)
     prefix = issuer.lower()
@@ -175,21 +175,21 @@ def assume_request(needs: AwsNeeds, claims: Claims) -> Request:
     context = {f"{prefix}:sub": (claims.subject,), f"{prefix}:aud": claims.audiences}
     if needs.elsewhere:
         context[f"{prefix}:app_id"] = claims.audiences  # RGW's older name of the same
-    return Request(action=ASSUME, principal=arn, context=context)
+    return PolicyRequest(action=ASSUME, principal=arn, context=context)
 
 
-def storage_requests(needs: AwsNeeds) -> Iterator[Request]:
+def storage_requests(needs: AwsNeeds) -> Iterator[PolicyRequest]:
     """Yield everything that Loki does with its bucket."""
     known = {"aws:securetransport": ("false" if needs.endpoint.startswith("http:") else "true",)}
     for arn in needs.bucket_arns:
         for action in ON_BUCKET:
-            yield Request(action=action, resource=arn, context=known)
+            yield PolicyRequest(action=action, resource=arn, context=known)
         for action in ON_OBJECTS:
             for name in _TRAIL:
-                yield Request(action=action, resource=f"{arn}/{name}", context=known)
+                yield PolicyRequest(action=action, resource=f"{arn}/{name}", context=known)
 
 
-def bucket_requests(needs: AwsNeeds) -> Iterator[Request]:
+def bucket_requests(needs: AwsNeeds) -> Iterator[PolicyRequest]:
     """Yield the same as the bucket's own policy judges it: by whom, and how it is encrypted."""
     account = f"arn:{needs.partition}:iam::{needs.account}:root"
     also = (f"AWS:{account}", f"AWS:{needs.account}")
@@ -199,13 +199,13 @@ def bucket_requests(needs: AwsNeeds) -> Iterator[Request]:
         yield replace(each, principal=f"AWS:{needs.role_arn}", also=also, context=context)
 
 
-def key_requests(needs: AwsNeeds) -> Iterator[Request]:
+def key_requests(needs: AwsNeeds) -> Iterator[PolicyRequest]:
     """Yield what S3 does with the KMS key on Loki's behalf."""
     if needs.kms_key and needs.sse_type in ("", "SSE-KMS") and not needs.elsewhere:
         aliases = {"kms:resourcealiases": (needs.key_alias,)} if needs.key_alias else {}
         for action in ON_KEY:
             resource = needs.key_arn.replace("*", "lokeys")
-            yield Request(action=action, resource=resource, context=aliases)
+            yield PolicyRequest(action=action, resource=resource, context=aliases)
 
 
 # --- documents ----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ class NoPolicy(ValueError):
     """A document that is no policy; says where and why."""
 
 
-class Decision(StrEnum):
+class PolicyDecision(StrEnum):
     """What comes of a request. UNDECIDED: it hangs on what lokeys cannot know."""
 
     ALLOWED = "allowed"
@@ -30,7 +30,7 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class PolicyCondition:
     """One line of a Condition block."""
 
     operator: str
@@ -39,7 +39,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class PolicyNames:
     """Whom or what a statement is about: these, or with `but` all others. None: not said."""
 
     patterns: tuple[str, ...]
@@ -52,14 +52,14 @@ class Statement:
 
     place: str
     allow: bool
-    actions: Names
-    principals: Names | None = None
-    resources: Names | None = None
-    conditions: tuple[Condition, ...] = ()
+    actions: PolicyNames
+    principals: PolicyNames | None = None
+    resources: PolicyNames | None = None
+    conditions: tuple[PolicyCondition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class PolicyRequest:
     """What is asked for: an action, by whom, on what, and what is known around it.
 
     A principal of AWS's own is `AWS:` and its ARN, `also` the other names that it goes by. An
@@ -81,7 +81,7 @@ class Match:
     action: bool
     principal: bool
     resource: bool
-    conditions: tuple[tuple[Condition, bool | None], ...]
+    conditions: tuple[tuple[PolicyCondition, bool | None], ...]
 
     @property
     def holds(self) -> bool | None:
@@ -98,19 +98,19 @@ class Match:
         return (not self.principal) + (not self.resource) + unmet
 
 
-def decide(statements: tuple[Statement, ...], request: Request) -> Decision:
+def decide(statements: tuple[Statement, ...], request: PolicyRequest) -> PolicyDecision:
     """Return what comes of a request under these statements, of one document or of several."""
     held = [(each.allow, match(each, request).holds) for each in statements]
     if (False, True) in held:
-        return Decision.DENIED
+        return PolicyDecision.DENIED
     if (True, True) in held and (False, None) not in held:
-        return Decision.ALLOWED
+        return PolicyDecision.ALLOWED
     if (True, True) in held or (True, None) in held:
-        return Decision.UNDECIDED
-    return Decision.REFUSED
+        return PolicyDecision.UNDECIDED
+    return PolicyDecision.REFUSED
 
 
-def match(statement: Statement, request: Request) -> Match:
+def match(statement: Statement, request: PolicyRequest) -> Match:
     """Return how a statement meets a request."""
     return Match(
         statement=statement,
@@ -121,7 +121,7 @@ def match(statement: Statement, request: Request) -> Match:
     )
 
 
-def _named(names: Names | None, *values: str, fold: bool = False) -> bool:
+def _named(names: PolicyNames | None, *values: str, fold: bool = False) -> bool:
     if names is None:
         return True
     wanted = [value.lower() if fold else value for value in values]
@@ -151,7 +151,7 @@ def like(value: str, pattern: str) -> bool:
 # --- conditions ---------------------------------------------------------------------------------
 
 
-def _met(condition: Condition, context: Mapping[str, tuple[str, ...]]) -> bool | None:
+def _met(condition: PolicyCondition, context: Mapping[str, tuple[str, ...]]) -> bool | None:
     quantifier, _, name = condition.operator.rpartition(":")
     optional = name.endswith("IfExists")
     name = name.removesuffix("IfExists")
@@ -228,21 +228,21 @@ def _statement(said: object, place: str) -> Statement:
     )
 
 
-def _names(said: Mapping[str, Any], name: str, place: str) -> Names | None:
+def _names(said: Mapping[str, Any], name: str, place: str) -> PolicyNames | None:
     for key, but in ((name, False), (f"Not{name}", True)):
         if key in said:
-            return Names(patterns=_texts(said[key], f"{place}.{key}"), but=but)
+            return PolicyNames(patterns=_texts(said[key], f"{place}.{key}"), but=but)
     return None
 
 
-def _principals(said: Mapping[str, Any], place: str) -> Names | None:
+def _principals(said: Mapping[str, Any], place: str) -> PolicyNames | None:
     for key, but in (("Principal", False), ("NotPrincipal", True)):
         value = said.get(key)
         if isinstance(value, Mapping):
             patterns = tuple(_principal(value, f"{place}.{key}"))
-            return Names(patterns=patterns, but=but)
+            return PolicyNames(patterns=patterns, but=but)
         if value is not None:
-            return Names(patterns=_texts(value, f"{place}.{key}"), but=but)
+            return PolicyNames(patterns=_texts(value, f"{place}.{key}"), but=but)
     return None
 
 
@@ -253,7 +253,7 @@ def _principal(said: Mapping[str, Any], place: str) -> Iterator[str]:
             yield name if kind == "Federated" or name == "*" else f"{kind}:{name}"
 
 
-def _conditions(said: object, place: str) -> Iterator[Condition]:
+def _conditions(said: object, place: str) -> Iterator[PolicyCondition]:
     if said is None:
         return
     if not isinstance(said, Mapping):
@@ -263,7 +263,7 @@ def _conditions(said: object, place: str) -> Iterator[Condition]:
         if not isinstance(lines, Mapping):
             raise NoPolicy(f"{at} is no object")
         for key, values in lines.items():
-            yield Condition(
+            yield PolicyCondition(
                 operator=str(operator), key=str(key), values=_texts(values, f"{at}.{key}")
             )
 

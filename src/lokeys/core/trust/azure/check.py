@@ -10,10 +10,10 @@ from typing import Any
 
 from lokeys.core.findings.catalogue import trust as rules
 from lokeys.core.findings.finding import Finding
-from lokeys.core.trust.accounts import Claims
+from lokeys.core.trust.accounts import AccountClaims
 from lokeys.core.trust.aws.policy import like
 from lokeys.core.trust.azure.needs import ROLE, AzureNeeds, credential_command
-from lokeys.core.trust.fetched import Fetched, Kind, NotThis, entries, listed, tell, texts
+from lokeys.core.trust.fetched import DocumentKind, Fetched, NotThis, entries, listed, tell, texts
 
 _CREDENTIALS_FORM = "what `az identity federated-credential list --output json` prints"
 _ROLES_FORM = "what `az role assignment list --assignee ID --all --output json` prints"
@@ -36,7 +36,7 @@ class FederatedCredential:
     pattern: str = ""
     unread: bool = False
 
-    def takes(self, claims: Claims) -> bool:
+    def takes(self, claims: AccountClaims) -> bool:
         """Tell whether a token passes."""
         return (
             self.issuer == claims.issuer
@@ -76,9 +76,9 @@ def _credential(said: Mapping[str, Any]) -> FederatedCredential:
 def check_azure(needs: AzureNeeds, documents: Sequence[Fetched]) -> Iterator[Finding]:
     """Yield what is wrong with the documents. Raises NotThis, naming what it should be."""
     for document in documents:
-        if document.kind is Kind.CREDENTIALS:
+        if document.kind is DocumentKind.CREDENTIALS:
             yield from _credentials(needs, document)
-        elif document.kind is Kind.ROLES:
+        elif document.kind is DocumentKind.ROLES:
             yield from _roles(needs, document)
 
 
@@ -113,7 +113,7 @@ def _credentials(needs: AzureNeeds, document: Fetched) -> Iterator[Finding]:
         )
     yield from _near(needs, document, found, [each for each in refused if each not in unnamed])
 
-    def passes(claims: Claims) -> bool:
+    def passes(claims: AccountClaims) -> bool:
         return any(each.takes(claims) for each in found)
 
     let_in = stack.let_in(passes)

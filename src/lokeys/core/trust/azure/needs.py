@@ -16,9 +16,9 @@ from lokeys.core.stack.storage.values import is_guid
 from lokeys.core.text.shell import Command, Var, Word, command
 from lokeys.core.trust.accounts import Stack
 from lokeys.core.trust.answers import Answers, Unfit
-from lokeys.core.trust.printed.hcl import Block, Reference, Value, hcl
+from lokeys.core.trust.printed.hcl import HclBlock, Reference, Value, hcl
 from lokeys.core.trust.printed.secret import secret_commands
-from lokeys.core.trust.printed.shell import Document, Prerequisites, Step
+from lokeys.core.trust.printed.shell import Document, Prerequisites, PrintedStep
 
 AUDIENCE = "api://AzureADTokenExchange"
 ROLE = "Storage Blob Data Contributor"
@@ -168,7 +168,7 @@ def azure_prerequisites(needs: AzureNeeds, answers: Answers) -> Prerequisites:
     """Return documents, commands and Terraform for a stack."""
     last = tuple(secret_commands(needs.stack, _secret(needs)))
     applied = tuple(
-        Step(
+        PrintedStep(
             why="what Terraform found out",
             command=Command(("terraform", "output", "-raw", name)),
             sets=var,
@@ -215,15 +215,15 @@ def _secret(needs: AzureNeeds) -> dict[str, Word]:
     }
 
 
-def _commands(needs: AzureNeeds) -> Iterator[Step]:
+def _commands(needs: AzureNeeds) -> Iterator[PrintedStep]:
     if needs.cloud.cli != "AzureCloud":
-        yield Step(
+        yield PrintedStep(
             why="speak to this cloud; log in to it after that",
             command=Command(("az", "cloud", "set", "--name", needs.cloud.cli)),
         )
     where = ("--resource-group", needs.resource_group, "--subscription", needs.subscription)
     location = ("--location", needs.location) if needs.location else ()
-    yield Step(
+    yield PrintedStep(
         why="make the identity that Loki will be",
         command=Command(("az", "identity", "create", "--name", needs.identity, *where, *location)),
     )
@@ -233,7 +233,7 @@ def _commands(needs: AzureNeeds) -> Iterator[Step]:
         ("CLIENT_ID", "clientId"),
         ("TENANT_ID", "tenantId"),
     ):
-        yield Step(
+        yield PrintedStep(
             why=f"keep its {query}",
             command=Command(
                 (
@@ -243,7 +243,7 @@ def _commands(needs: AzureNeeds) -> Iterator[Step]:
             ),
             sets=variable,
         )
-    yield Step(
+    yield PrintedStep(
         why="let it read, write and delete blobs, in this container alone",
         command=Command(
             (
@@ -262,8 +262,8 @@ def _commands(needs: AzureNeeds) -> Iterator[Step]:
     )
 
 
-def _credential(needs: AzureNeeds, name: str, subject: str) -> Step:
-    return Step(
+def _credential(needs: AzureNeeds, name: str, subject: str) -> PrintedStep:
+    return PrintedStep(
         why=f"let it take the tokens of {subject.rpartition(':')[2]}",
         command=Command(
             (
@@ -283,18 +283,18 @@ def credential_command(needs: AzureNeeds, subject: str) -> Command:
     return _credential(needs, name, subject).command
 
 
-def _terraform(needs: AzureNeeds) -> Iterator[Block]:
-    provider: tuple[tuple[str, Value] | Block, ...] = (("subscription_id", needs.subscription),)
+def _terraform(needs: AzureNeeds) -> Iterator[HclBlock]:
+    provider: tuple[tuple[str, Value] | HclBlock, ...] = (("subscription_id", needs.subscription),)
     if needs.cloud.terraform:
         provider = (*provider, ("environment", needs.cloud.terraform))
     # Before 5.0 a federated credential named its identity `parent_id`.
     versions = ("azurerm", {"source": "hashicorp/azurerm", "version": ">= 5.0"})
-    yield Block("terraform", (), (Block("required_providers", (), (versions,)),))
-    yield Block("provider", ("azurerm",), (*provider, Block("features", (), ())))
-    yield Block("data", ("azurerm_resource_group", "loki"), (("name", needs.resource_group),))
+    yield HclBlock("terraform", (), (HclBlock("required_providers", (), (versions,)),))
+    yield HclBlock("provider", ("azurerm",), (*provider, HclBlock("features", (), ())))
+    yield HclBlock("data", ("azurerm_resource_group", "loki"), (("name", needs.resource_group),))
     identity = "azurerm_user_assigned_identity.loki"
     place = Reference("data.azurerm_resource_group.loki.location")
-    yield Block(
+    yield HclBlock(
         "resource",
         ("azurerm_user_assigned_identity", "loki"),
         (
@@ -304,7 +304,7 @@ def _terraform(needs: AzureNeeds) -> Iterator[Block]:
         ),
     )
     for label, (name, subject) in zip(("loki", "ruler"), needs.credentials, strict=True):
-        yield Block(
+        yield HclBlock(
             "resource",
             ("azurerm_federated_identity_credential", label),
             (
@@ -315,7 +315,7 @@ def _terraform(needs: AzureNeeds) -> Iterator[Block]:
                 ("audience", [needs.stack.audience]),
             ),
         )
-    yield Block(
+    yield HclBlock(
         "resource",
         ("azurerm_role_assignment", "loki"),
         (
@@ -325,4 +325,4 @@ def _terraform(needs: AzureNeeds) -> Iterator[Block]:
         ),
     )
     for name in ("client_id", "tenant_id"):
-        yield Block("output", (name,), (("value", Reference(f"{identity}.{name}")),))
+        yield HclBlock("output", (name,), (("value", Reference(f"{identity}.{name}")),))

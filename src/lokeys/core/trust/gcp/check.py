@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from lokeys.core.findings.catalogue import trust as rules
 from lokeys.core.findings.finding import Confidence, Finding
-from lokeys.core.trust.accounts import Claims
-from lokeys.core.trust.fetched import Fetched, Kind, entries, listed, mapping, tell, texts
+from lokeys.core.trust.accounts import AccountClaims
+from lokeys.core.trust.fetched import DocumentKind, Fetched, entries, listed, mapping, tell, texts
 from lokeys.core.trust.gcp.cel import holds
 from lokeys.core.trust.gcp.needs import USER_ROLE, GcpNeeds, binding_command, bucket_command
 
@@ -31,7 +31,7 @@ class Provider:
     condition: str = ""
     off: str = ""
 
-    def takes(self, claims: Claims, *, name: str) -> bool | None:
+    def takes(self, claims: AccountClaims, *, name: str) -> bool | None:
         """Tell whether a token of this cluster passes; None where its condition is not read."""
         wanted = self.audiences or (name, f"https:{name}")
         fits = claims.issuer == self.issuer and any(each in wanted for each in claims.audiences)
@@ -40,7 +40,7 @@ class Provider:
         return holds(self.condition, known_of(claims)) if self.condition else True
 
 
-def known_of(claims: Claims) -> dict[str, str | tuple[str, ...]]:
+def known_of(claims: AccountClaims) -> dict[str, str | tuple[str, ...]]:
     """Return what a condition may ask of a service account's token."""
     _, _, namespace, account = claims.subject.split(":")
     return {
@@ -72,11 +72,11 @@ def check_gcp(needs: GcpNeeds, documents: Sequence[Fetched]) -> Iterator[Finding
     """Yield what is wrong with the documents. Raises NotThis, naming what it should be."""
     for document in documents:
         match document.kind:
-            case Kind.PROVIDER:
+            case DocumentKind.PROVIDER:
                 yield from _provider(needs, document)
-            case Kind.TRUST:
+            case DocumentKind.TRUST:
                 yield from _trust(needs, document)
-            case Kind.POLICY:
+            case DocumentKind.POLICY:
                 yield from _policy(needs, document)
 
 

@@ -17,9 +17,9 @@ from lokeys.core.stack.storage.gcs import KEY, TOKEN_FILE
 from lokeys.core.text.shell import Command, command
 from lokeys.core.trust.accounts import Stack
 from lokeys.core.trust.answers import Answers
-from lokeys.core.trust.printed.hcl import Block, Reference, Value, hcl
+from lokeys.core.trust.printed.hcl import HclBlock, Reference, Value, hcl
 from lokeys.core.trust.printed.secret import secret_commands
-from lokeys.core.trust.printed.shell import Document, Prerequisites, Step
+from lokeys.core.trust.printed.shell import Document, Prerequisites, PrintedStep
 
 MAPPING = {"google.subject": "assertion.sub"}
 USER_ROLE = "roles/iam.workloadIdentityUser"
@@ -226,16 +226,16 @@ def gcp_prerequisites(needs: GcpNeeds, answers: Answers) -> Prerequisites:
     )
 
 
-def _commands(needs: GcpNeeds) -> Iterator[Step]:
+def _commands(needs: GcpNeeds) -> Iterator[PrintedStep]:
     project = f"--project={needs.project}"
     if needs.create_provider:
         pools = ("gcloud", "iam", "workload-identity-pools")
-        yield Step(
+        yield PrintedStep(
             why="make the pool (once)",
             command=Command((*pools, "create", needs.pool, project, "--location=global")),
         )
         mapping = ",".join(f"{name}={value}" for name, value in MAPPING.items())
-        yield Step(
+        yield PrintedStep(
             why="let it know who signs the cluster's tokens, and whom they are for (once)",
             command=Command(
                 (
@@ -248,7 +248,7 @@ def _commands(needs: GcpNeeds) -> Iterator[Step]:
         )
     if not needs.made_already:
         accounts = ("gcloud", "iam", "service-accounts")
-        yield Step(
+        yield PrintedStep(
             why="make the service account that Loki will be",
             command=Command((*accounts, "create", needs.service_account, project)),
         )
@@ -256,8 +256,8 @@ def _commands(needs: GcpNeeds) -> Iterator[Step]:
     yield _on_bucket(needs)
 
 
-def _binding(needs: GcpNeeds, subject: str) -> Step:
-    return Step(
+def _binding(needs: GcpNeeds, subject: str) -> PrintedStep:
+    return PrintedStep(
         why=f"let {subject.rpartition(':')[2]} act as it",
         command=Command(
             (
@@ -269,8 +269,8 @@ def _binding(needs: GcpNeeds, subject: str) -> Step:
     )
 
 
-def _on_bucket(needs: GcpNeeds) -> Step:
-    return Step(
+def _on_bucket(needs: GcpNeeds) -> PrintedStep:
+    return PrintedStep(
         why="let it read, write and delete objects, in this bucket alone",
         command=Command(
             (
@@ -291,8 +291,8 @@ def bucket_command(needs: GcpNeeds) -> Command:
     return _on_bucket(needs).command
 
 
-def _exchange(needs: GcpNeeds) -> Step:
-    return Step(
+def _exchange(needs: GcpNeeds) -> PrintedStep:
+    return PrintedStep(
         why="write down how tokens are exchanged; the file holds no key",
         command=Command(
             (
@@ -307,10 +307,10 @@ def _exchange(needs: GcpNeeds) -> Step:
     )
 
 
-def _terraform(needs: GcpNeeds) -> Iterator[Block]:
+def _terraform(needs: GcpNeeds) -> Iterator[HclBlock]:
     project: tuple[str, Value] = ("project", needs.project)
     if needs.create_provider:
-        yield Block(
+        yield HclBlock(
             "resource",
             ("google_iam_workload_identity_pool", "cluster"),
             (project, ("workload_identity_pool_id", needs.pool)),
@@ -320,7 +320,7 @@ def _terraform(needs: GcpNeeds) -> Iterator[Block]:
             ("issuer_uri", needs.stack.issuer),
             ("allowed_audiences", [needs.stack.audience]),
         )
-        yield Block(
+        yield HclBlock(
             "resource",
             ("google_iam_workload_identity_pool_provider", "cluster"),
             (
@@ -328,18 +328,18 @@ def _terraform(needs: GcpNeeds) -> Iterator[Block]:
                 ("workload_identity_pool_id", pool),
                 ("workload_identity_pool_provider_id", needs.provider),
                 ("attribute_mapping", MAPPING),
-                Block("oidc", (), oidc),
+                HclBlock("oidc", (), oidc),
             ),
         )
     kind = "data" if needs.made_already else "resource"
     account = ("data." if needs.made_already else "") + "google_service_account.loki"
-    yield Block(
+    yield HclBlock(
         kind,
         ("google_service_account", "loki"),
         (project, ("account_id", needs.service_account)),
     )
     for label, subject in zip(("loki", "ruler"), needs.stack.subjects, strict=True):
-        yield Block(
+        yield HclBlock(
             "resource",
             ("google_service_account_iam_member", label),
             (
@@ -351,7 +351,7 @@ def _terraform(needs: GcpNeeds) -> Iterator[Block]:
     # An account that is only looked up exports its address alone.
     email = f"serviceAccount:{needs.email}"
     member = email if needs.made_already else Reference(f"{account}.member")
-    yield Block(
+    yield HclBlock(
         "resource",
         ("google_storage_bucket_iam_member", "loki"),
         (

@@ -19,25 +19,25 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Json:
+class HclJson:
     """A document, as `jsonencode(…)`."""
 
     content: Any
 
 
-Value = str | bool | Reference | Json | Sequence[str] | Mapping[str, str]
+Value = str | bool | Reference | HclJson | Sequence[str] | Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class HclBlock:
     """One block: its kind, its labels, and what stands in it."""
 
     kind: str
     labels: tuple[str, ...]
-    body: tuple[tuple[str, Value] | Block, ...]
+    body: tuple[tuple[str, Value] | HclBlock, ...]
 
 
-def hcl(blocks: Sequence[Block], *, comment: str = "") -> str:
+def hcl(blocks: Sequence[HclBlock], *, comment: str = "") -> str:
     """Return blocks as a Terraform file, with `comment` at its end."""
     parts = ["\n".join(_lines(block, "")) for block in blocks]
     if comment:
@@ -45,13 +45,13 @@ def hcl(blocks: Sequence[Block], *, comment: str = "") -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _lines(block: Block, indent: str) -> Iterator[str]:
+def _lines(block: HclBlock, indent: str) -> Iterator[str]:
     labels = "".join(f" {_text(label)}" for label in block.labels)
     yield f"{indent}{block.kind}{labels} {{"
-    names = [part[0] for part in block.body if not isinstance(part, Block)]
+    names = [part[0] for part in block.body if not isinstance(part, HclBlock)]
     room = max(map(len, names), default=0)
     for part in block.body:
-        if isinstance(part, Block):
+        if isinstance(part, HclBlock):
             yield from _lines(part, f"{indent}  ")
         else:
             name, value = part
@@ -63,7 +63,7 @@ def _value(value: Value, indent: str) -> str:
     match value:
         case Reference():
             return value.text
-        case Json():
+        case HclJson():
             text = _escaped(json.dumps(value.content, indent=2))
             return "jsonencode(" + text.replace("\n", f"\n{indent}") + ")"
         case bool():

@@ -9,7 +9,7 @@ from typing import Any
 from lokeys.core.findings.finding import Finding, finding_to_json
 from lokeys.core.findings.report import report
 from lokeys.core.text.words import one_line
-from lokeys.core.trust.printed.shell import Document, Missing, Prerequisites
+from lokeys.core.trust.printed.shell import Document, MissingValue, Prerequisites
 
 
 def iam_report(found: Prerequisites, findings: Sequence[Finding]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _comment(text: str) -> str:
     return f"# {one_line(text)}"
 
 
-def missing_lines(missing: Missing) -> Iterator[str]:
+def missing_lines(missing: MissingValue) -> Iterator[str]:
     """Yield what lacks, and how to find it out."""
     how = f": {missing.command}" if missing.command else ""
     yield f"{missing.name} stands for {missing.what}; give {missing.option}{how}"

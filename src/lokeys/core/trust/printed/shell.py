@@ -11,7 +11,7 @@ from lokeys.core.text.shell import Command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class PrintedStep:
     """One command, why it is there, and the shell variable that keeps what it prints."""
 
     why: str
@@ -48,7 +48,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
+class MissingValue:
     """A value that is not known: its name in the documents, the option that gives it, and how.
 
     `command` prints it, where there is one.
@@ -66,12 +66,12 @@ class Prerequisites:
 
     cloud: str
     documents: tuple[Document, ...]
-    steps: tuple[Document | Step, ...]
+    steps: tuple[Document | PrintedStep, ...]
     """What is done, in order: documents are written where a command reads them from a file."""
     terraform: str
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[MissingValue, ...] = ()
 
     @property
-    def commands(self) -> tuple[Step, ...]:
+    def commands(self) -> tuple[PrintedStep, ...]:
         """Return the commands alone."""
-        return tuple(step for step in self.steps if isinstance(step, Step))
+        return tuple(step for step in self.steps if isinstance(step, PrintedStep))

@@ -123,7 +123,7 @@ class GcsPlace:
 Place = S3Place | BlobPlace | GcsPlace
 
 
-class Unusable(ValueError):
+class UnusableCredential(ValueError):
     """The Secrets do not say enough to try anything; the message says what is missing."""
 
 
@@ -197,7 +197,9 @@ def trust_of(storage: Triable, secret: SecretData, managed: SecretData | None = 
     source = secret
     if storage.mode is CredentialMode.TOKEN_CCO:
         if managed is None:
-            raise Unusable("the Secret that the Cloud Credential Operator manages is not there yet")
+            raise UnusableCredential(
+                "the Secret that the Cloud Credential Operator manages is not there yet"
+            )
         source = managed
     match storage:
         case S3():
@@ -232,7 +234,7 @@ def _profiles_role(text: str) -> str:
     except configparser.Error:
         found = ""
     if not found:
-        raise Unusable("`credentials` of the managed Secret names no role_arn")
+        raise UnusableCredential("`credentials` of the managed Secret names no role_arn")
     return found
 
 
@@ -241,7 +243,7 @@ def _federated_app(storage: Azure, source: SecretData) -> FederatedApp:
     if storage.mode is CredentialMode.TOKEN_CCO:
         tenant, client = source.text("azure_tenant_id"), source.text("azure_client_id")
     if not tenant or not client:
-        raise Unusable("the managed Secret names no azure_client_id or azure_tenant_id")
+        raise UnusableCredential("the managed Secret names no azure_client_id or azure_tenant_id")
     authority = storage.authority_host or AZURE_AUTHORITY
     return FederatedApp(authority=authority, tenant_id=tenant, client_id=client)
 
@@ -261,14 +263,14 @@ def pool_provider(found: Mapping[str, Any]) -> PoolProvider:
 def _json(secret: SecretData, key: str) -> Mapping[str, Any]:
     found = json_object(secret.raw(key).removeprefix(b"\xef\xbb\xbf"))
     if found is None:
-        raise Unusable(f"`{key}` of {secret.ref} is no JSON object")
+        raise UnusableCredential(f"`{key}` of {secret.ref} is no JSON object")
     return found
 
 
 def _member(found: Mapping[str, Any], name: str) -> str:
     value = found.get(name)
     if not isinstance(value, str) or not value:
-        raise Unusable(f"the credentials file has no `{name}`")
+        raise UnusableCredential(f"the credentials file has no `{name}`")
     return value
 
 
@@ -282,7 +284,7 @@ def _url(found: Mapping[str, Any], name: str) -> str:
     except NoUrl:
         secure = False
     if not secure or not text.isprintable() or " " in text:
-        raise Unusable(f"the credentials file's `{name}` is no https address")
+        raise UnusableCredential(f"the credentials file's `{name}` is no https address")
     return text
 
 

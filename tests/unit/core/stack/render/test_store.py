@@ -11,7 +11,7 @@ from lokeys.core.stack.render.gateway import gateway_objects
 from lokeys.core.stack.render.limits import tenant_limits
 from lokeys.core.stack.render.network import egress_ports
 from lokeys.core.stack.render.options import RenderOptions
-from lokeys.core.stack.render.pods import Plan
+from lokeys.core.stack.render.pods import PodPlan
 from lokeys.core.stack.render.store import audience_of, environment, store_config
 from lokeys.core.stack.resource.model import LokiStack
 from lokeys.core.stack.resource.parse import parse
@@ -236,7 +236,7 @@ def test_the_gateway_is_placed_as_the_user_says_and_shut_in_where_asked() -> Non
         },
         template={"gateway": {"podAntiAffinity": term}},
     )
-    plan = Plan(
+    plan = PodPlan(
         stack=plain, storage=s3(endpoint_host="a"), options=RenderOptions(now=NOW), config_hash=""
     )
     assert plain.tenants is not None

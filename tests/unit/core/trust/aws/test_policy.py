@@ -7,10 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lokeys.core.trust.aws.policy import Decision, NoPolicy, Request, decide, like, statements_of
+from lokeys.core.trust.aws.policy import (
+    NoPolicy,
+    PolicyDecision,
+    PolicyRequest,
+    decide,
+    like,
+    statements_of,
+)
 
 GET = "s3:GetObject"
-ALLOWED, REFUSED, DENIED, UNDECIDED = Decision
+ALLOWED, REFUSED, DENIED, UNDECIDED = PolicyDecision
 
 
 def said(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -29,13 +36,13 @@ def deny(**more: Any) -> dict[str, Any]:
     return {**allow(**more), "Effect": "Deny"}
 
 
-REQUEST = Request(
+REQUEST = PolicyRequest(
     action=GET,
     principal="arn:aws:iam::1:oidc-provider/host",
     resource="arn:aws:s3:::bucket/key",
     context={"host:sub": ("a:b",), "host:aud": ("one", "two")},
 )
-TABLE: dict[str, tuple[dict[str, Any], Decision]] = {
+TABLE: dict[str, tuple[dict[str, Any], PolicyDecision]] = {
     "nobody allows": (said(), REFUSED),
     "one statement, no list": ({"Statement": allow()}, ALLOWED),
     "actions know no capitals": (said(allow(Action=["S3:getobject"])), ALLOWED),
@@ -95,7 +102,7 @@ TABLE: dict[str, tuple[dict[str, Any], Decision]] = {
 
 
 @pytest.mark.parametrize(("document", "decision"), TABLE.values(), ids=TABLE.keys())
-def test_documents_decide_as_aws_would(document: dict[str, Any], decision: Decision) -> None:
+def test_documents_decide_as_aws_would(document: dict[str, Any], decision: PolicyDecision) -> None:
     """Deny over Allow over nothing; conditions by their operators; the rest is left open."""
     assert decide(statements_of(document), REQUEST) is decision
 

@@ -13,7 +13,7 @@ from hypothesis import settings
 from lokeys.core.text.shell import Command, Var
 from lokeys.core.trust.clouds import STORES
 from lokeys.core.trust.printed.report import iam_report, script
-from lokeys.core.trust.printed.shell import Prerequisites, Step
+from lokeys.core.trust.printed.shell import Prerequisites, PrintedStep
 from trust.asked import CLOUDS, RGW, STACK, given, printed, stacks
 from trust.grammar import Wrong, check
 from trust.terraform import NotTerraform, checked
@@ -83,10 +83,10 @@ def test_the_script_is_a_script_and_writes_the_documents(
     """Bash reads it all; what stands in its files is the JSON that was meant."""
     text = "\n".join(line for line, _ in script(prerequisites))
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
-    only = "\n".join(step.line for step in prerequisites.steps if not isinstance(step, Step))
+    only = "\n".join(step.line for step in prerequisites.steps if not isinstance(step, PrintedStep))
     subprocess.run(["bash", "-eu"], input=only, text=True, check=True, cwd=tmp_path)
     for step in prerequisites.steps:
-        if not isinstance(step, Step):
+        if not isinstance(step, PrintedStep):
             assert json.loads((tmp_path / step.name).read_text()) == step.content
 
 

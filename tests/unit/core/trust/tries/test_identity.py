@@ -23,7 +23,7 @@ from lokeys.core.trust.tries.identity import (
     Role,
     S3Place,
     ServiceAccountKey,
-    Unusable,
+    UnusableCredential,
     accounts_to_try,
     encryption_headers,
     place_of,
@@ -166,7 +166,7 @@ def test_secrets_that_say_too_little_are_told(
     what: str, managed: SecretData | None, words: str
 ) -> None:
     """Nothing is tried, and the message names what is missing."""
-    with pytest.raises(Unusable, match=words):
+    with pytest.raises(UnusableCredential, match=words):
         trust_of(storage_of(what), NO_SECRET, managed)
 
 
