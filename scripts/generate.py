@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,15 @@ from lokeys.core.rbac import (
     stack_grants,
 )
 from lokeys.core.route.resource.crd import crd
-from lokeys.core.route.resource.fields import Schema
 from lokeys.core.route.resource.parse import parse
 from lokeys.core.route.resource.schema import SPEC
 from lokeys.core.route.resource.status_schema import STATUS
+from lokeys.core.schema.definition import Node, node
+from lokeys.core.schema.language import Fields
 from lokeys.core.stack.render.sizes import INGESTION, replicas, replication_factor, requests
 from lokeys.core.stack.resource.crd import crd as lokistack_crd
-from lokeys.core.stack.resource.fields import TEMPLATE_NAMES
+from lokeys.core.stack.resource.fields.spec import SPEC as STACK_SPEC
+from lokeys.core.stack.resource.fields.template import TEMPLATE_NAMES
 from lokeys.core.stack.resource.model import API_VERSION, Component, LokiStack, Size
 from lokeys.core.stack.resource.parse import parse as parse_stack
 from lokeys.core.stack.storage.fields import KEYS
@@ -81,23 +83,24 @@ def manifest(*objects: dict[str, Any]) -> str:
     return HEADER + "---\n" + "---\n".join(documents)
 
 
-def fields(schema: Schema, path: str) -> str:
-    """Return a table of all fields below `schema`."""
+def fields(shape: Fields, path: str) -> str:
+    """Return a table of all fields below `shape`."""
     rows = ["| Field | Form | What it says |", "| --- | --- | --- |"]
     rows += (
-        f"| `{name}` | {_form(node, required=required)} | {_cell(_what(node))} |"
-        for name, node, required in _walk(schema, path)
+        f"| `{name}` | {_form(below, required=required)} | {_cell(_what(below))} |"
+        for name, below, required in _walk(node(shape), path)
     )
     return "\n".join(rows)
 
 
-def _walk(schema: Schema, path: str) -> Iterator[tuple[str, Schema, bool]]:
-    for name, node in schema["properties"].items():
+def _walk(schema: Node, path: str, closed: Container[str] = ()) -> Iterator[tuple[str, Node, bool]]:
+    """Yield all fields below one, each with its path; but none that are below `closed` ones."""
+    for name, field in schema.get("properties", {}).items():
         below = f"{path}.{name}"
-        yield below, node, name in schema.get("required", ())
-        inner = node.get("items", node)
-        if "properties" in inner:
-            yield from _walk(inner, below + ("[]" if "items" in node else ""))
+        yield below, field, name in schema.get("required", ())
+        if below not in closed:
+            mark = "[]" if "items" in field else ""
+            yield from _walk(field.get("items", field), below + mark, closed)
 
 
 def stack_sizes() -> str:
@@ -131,28 +134,15 @@ def _stack_of(size: Size) -> LokiStack:
 
 def stack_fields() -> str:
     """Return a table of a LokiStack's fields, and which of them lokeys acts on."""
-    spec = lokistack_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     rows = ["| Field | Form | What it says | Acted on |", "| --- | --- | --- | --- |"]
-    for name, node, required in _walk_stack(spec, "spec"):
-        acted_on = "no" if "x-kubernetes-preserve-unknown-fields" in node else "yes"
+    closed = {*_ALIKE, "spec.template.ingester.podAntiAffinity"}
+    for name, field, required in _walk(node(STACK_SPEC), "spec", closed):
+        acted_on = "no" if "x-kubernetes-preserve-unknown-fields" in field else "yes"
         acted_on = _PARTLY.get(name, acted_on)
-        form = _form(node, required=required)
-        what = "" if acted_on == "no" else _cell(node["description"])
+        form = _form(field, required=required)
+        what = "" if acted_on == "no" else _cell(_ALIKE.get(name, field["description"]))
         rows.append(f"| `{name}` | {form} | {what} | {acted_on} |")
     return "\n".join(rows)
-
-
-def _walk_stack(schema: Schema, path: str) -> Iterator[tuple[str, Schema, bool]]:
-    """Yield the fields; those of like things once: of one component, and of all tenants."""
-    for name, node in schema.get("properties", {}).items():
-        below = f"{path}.{name}"
-        if below in _ALIKE:
-            yield below, {**node, "description": _ALIKE[below]}, False
-            continue
-        yield below, node, name in schema.get("required", ())
-        inner = node.get("items", node)
-        if name != "podAntiAffinity":
-            yield from _walk_stack(inner, below + ("[]" if "items" in node else ""))
 
 
 _ALIKE = {
@@ -176,45 +166,42 @@ _PARTLY = {
 }
 
 
-def _form(node: Schema, *, required: bool) -> str:
+def _form(field: Node, *, required: bool) -> str:
     words = {"object": "object", "array": "list", "string": "text", "integer": "number"}
-    if "enum" in node:
-        form = " \\| ".join(f"`{value}`" for value in node["enum"])
-    elif node.get("format") == "date-time":
+    if "enum" in field:
+        form = " \\| ".join(f"`{value}`" for value in field["enum"])
+    elif field.get("format") == "date-time":
         form = "time"
     else:
-        form = words.get(node["type"], "`true` \\| `false`")
-    form += _bounds(node)
+        form = words.get(field["type"], "`true` \\| `false`")
+    form += _bounds(field)
     if required:
         return f"{form}, **required**"
-    default = node.get("default")
+    default = field.get("default")
     if default is None or isinstance(default, dict):
         return form
     shown = str(default).lower() if isinstance(default, bool) else default
     return f"{form}, default `{shown}`"
 
 
-def _bounds(node: Schema) -> str:
-    if "maxItems" in node:
-        return f", {node['maxItems']} at most"
-    if "minimum" in node and "maximum" in node:
-        return f", {node['minimum']} to {node['maximum']}"
-    if "maxLength" in node and node.get("format") != "date-time":
-        return f", {max(node['minLength'], 0)} to {node['maxLength']} characters"
+def _bounds(field: Node) -> str:
+    if "maxItems" in field:
+        return f", {field['maxItems']} at most"
+    if "minimum" in field and "maximum" in field:
+        return f", {field['minimum']} to {field['maximum']}"
+    if "maxLength" in field and field.get("format") != "date-time":
+        return f", {max(field['minLength'], 0)} to {field['maxLength']} characters"
     return ""
 
 
-def _what(node: Schema) -> str:
-    rules = [rule["message"] for rule in node.get("x-kubernetes-validations", ())]
-    return " ".join([node["description"], *(f"*{rule[0].upper()}{rule[1:]}.*" for rule in rules)])
+def _what(field: Node) -> str:
+    rules = [rule["message"] for rule in field.get("x-kubernetes-validations", ())]
+    return " ".join([field["description"], *(f"*{rule[0].upper()}{rule[1:]}.*" for rule in rules)])
 
 
-def rules(schema: Schema) -> str:
-    """Return the rules of `schema` itself as a list."""
-    return "\n".join(
-        f"- {rule['message'][0].upper()}{rule['message'][1:]}."
-        for rule in schema["x-kubernetes-validations"]
-    )
+def rules(shape: Fields) -> str:
+    """Return the rules of `shape` itself as a list."""
+    return "\n".join(f"- {rule.message[0].upper()}{rule.message[1:]}." for rule in shape.rules)
 
 
 def rights(grants: Iterable[Grant]) -> str:

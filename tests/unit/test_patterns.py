@@ -49,7 +49,7 @@ NOT_ATTACKED = {
     "core/stack/storage/values.py wanted": "of a table; attacked in a Secret by test_hostile_texts",
     "core/route/resource/rules.py pattern": "of the schema; attacked in a resource, "
     "by test_hostile_texts",
-    "core/route/resource/validate.py schema['pattern']": "of the schema, as above",
+    "core/schema/check.py shape.pattern": "of the schema, as above",
     "core/route/checks/delivery.py text": "of a table of plain words",
     r"core/kubernetes/external_secrets/renaming.py _END.sub('\\\\Z', source)": "an "
     "ExternalSecret's own: attacked in a rewrite by test_hostile_texts",

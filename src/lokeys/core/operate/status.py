@@ -27,7 +27,7 @@ from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.stack.render import names
 from lokeys.core.stack.render.network import egress_ports
 from lokeys.core.stack.render.sizes import replicas, replication_factor
-from lokeys.core.stack.resource.fields import TEMPLATE_NAMES
+from lokeys.core.stack.resource.fields.template import TEMPLATE_NAMES
 from lokeys.core.stack.resource.model import Component, LokiStack, SchemaVersion
 from lokeys.core.stack.resource.schemas import in_order
 from lokeys.core.text.words import printable

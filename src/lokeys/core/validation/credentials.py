@@ -9,7 +9,8 @@ from dataclasses import replace
 from lokeys.core.findings.catalogue import storage_objects as rules
 from lokeys.core.findings.finding import Finding
 from lokeys.core.place import Ref
-from lokeys.core.route.resource.validate import TOO_LARGE, Fault, faults
+from lokeys.core.route.resource.validate import TOO_LARGE, faults
+from lokeys.core.schema.check import Fault
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.stack.validation.objects import Placed, location_of
 

@@ -13,7 +13,7 @@ from lokeys.core.operate.decision import decide, plan
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.operate.status import status_of
 from lokeys.core.place import Ref
-from lokeys.core.stack.resource.shapes import MAX_FAULTS
+from lokeys.core.schema.check import MAX_FAULTS
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.core.stack.validation.context import Around
 from lokeys.core.stack.validation.objects import PlacedObjects

@@ -31,7 +31,9 @@ from lokeys.core.route.model import (
 )
 from lokeys.core.route.resource.rules import duration
 from lokeys.core.route.resource.schema import SPEC
-from lokeys.core.route.resource.validate import TOO_LARGE, Fault, faults, with_defaults
+from lokeys.core.route.resource.validate import TOO_LARGE, faults
+from lokeys.core.schema.check import Fault
+from lokeys.core.schema.language import with_defaults
 
 INVALID = "InvalidSpec"
 

@@ -23,9 +23,9 @@ from lokeys.core.route.model import (
     Vault,
     Workload,
 )
-from lokeys.core.route.resource.fields import Schema
 from lokeys.core.route.resource.rules import duration_text
 from lokeys.core.route.resource.schema import API_VERSION, KIND, SPEC
+from lokeys.core.schema.language import Fields, ListOf, Shape
 
 _ALWAYS_SAID = frozenset({"mode", "keys", "fields"})
 """Defaults that a reader should see all the same."""
@@ -38,22 +38,23 @@ def render(spec: RouteSpec) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": said}
 
 
-def _sparse(value: Any, schema: Schema) -> Any:
+def _sparse(value: Any, shape: Shape) -> Any:
     """Return `value` without what is None and without what its default says anyway."""
-    if isinstance(value, dict):
-        known = schema["properties"]
-        kept = {
-            name: item if name in _ALWAYS_SAID else _sparse(item, known[name])
-            for name, item in value.items()
-            if item is not None
-        }
-        return {
-            name: item
-            for name, item in kept.items()
-            if name in _ALWAYS_SAID or item != known[name].get("default")
-        }
-    if isinstance(value, list):
-        return [_sparse(item, schema["items"]) for item in value]
+    match shape:
+        case Fields():
+            known = shape.fields
+            kept = {
+                name: item if name in _ALWAYS_SAID else _sparse(item, known[name])
+                for name, item in value.items()
+                if item is not None
+            }
+            return {
+                name: item
+                for name, item in kept.items()
+                if name in _ALWAYS_SAID or item != known[name].default
+            }
+        case ListOf():
+            return [_sparse(item, shape.item) for item in value]
     return value
 
 

@@ -1,28 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules that a schema's types cannot say, each twice: in CEL for the API server, in Python.
+"""The rules that the types of a StorageCredential's fields cannot say.
 
-Both judge a value whose form is sound and whose defaults are filled in. A test lets the real API
-server and this module judge the same manifests.
+A test lets the real API server and these judge the same manifests.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
+from lokeys.core.schema.language import Rule
 from lokeys.core.text.durations import go_duration
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One rule: what must hold (as CEL and as Python), and what to say if it does not."""
-
-    cel: str
-    message: str
-    holds: Callable[[Any], bool]
 
 
 def matching(pattern: str, message: str) -> Rule:
@@ -170,6 +158,3 @@ SOURCE_IS_NOT_THE_TARGET = Rule(
         or value["source"]["secret"]["name"] != value["secret"]["name"]
     ),
 )
-
-MIRRORS = {rule.cel: rule for rule in list(globals().values()) if isinstance(rule, Rule)}
-"""Every rule, found by the CEL that the schema carries."""

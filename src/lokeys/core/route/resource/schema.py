@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from lokeys.core.route.model import Mode, Prove
 from lokeys.core.route.resource import rules
-from lokeys.core.route.resource.fields import Schema, choice, flag, listing, number, record, text
 from lokeys.core.route.resource.status_schema import STATUS
+from lokeys.core.route.resource.texts import text
+from lokeys.core.schema.language import Fields, Flag, Integer, ListOf, Text
 
 GROUP = "lokeys.dev"
 VERSION = "v1alpha1"
@@ -24,11 +25,11 @@ _OBJECT_NAME = rf"^{_LABEL}(\.{_LABEL})*$"
 _DATA_KEY = "^[-._a-zA-Z0-9]+$"
 
 
-def _name(description: str) -> Schema:
+def _name(description: str) -> Text:
     return text(description, pattern=_OBJECT_NAME)
 
 
-def _namespace(description: str) -> Schema:
+def _namespace(description: str) -> Text:
     return text(description, pattern=f"^{_LABEL}$", at_most=63)
 
 
@@ -39,10 +40,10 @@ NAMESPACE = _namespace("The resource's namespace.")
 
 def _pair(
     description: str, *, default: tuple[str, str] | None = None, pattern: str | None = _DATA_KEY
-) -> Schema:
+) -> Fields:
     """Return the two names under which a pair is kept; each half has a default of its own."""
     key_id, secret = default or (None, None)
-    return record(
+    return Fields(
         description,
         {
             "accessKeyId": text("Where the access key id is.", pattern=pattern, default=key_id),
@@ -54,7 +55,7 @@ def _pair(
     )
 
 
-def _ca_bundle() -> Schema:
+def _ca_bundle() -> Text:
     return text(
         "The certificates, as PEM text, of the authorities that this endpoint's certificate may "
         "come from. Left out: those that the system trusts.",
@@ -63,20 +64,20 @@ def _ca_bundle() -> Schema:
     )
 
 
-def _endpoint(description: str) -> Schema:
+def _endpoint(description: str) -> Text:
     return text(description, rules=(rules.ENDPOINT,))
 
 
-def _admin_secret(description: str, default: tuple[str, str]) -> Schema:
+def _admin_secret(description: str, default: tuple[str, str]) -> Fields:
     keys = _pair("The Secret's data keys of that pair.", default=default)
     name = _name("The Secret's name, in this resource's namespace.")
-    return record(description, {"name": name, "keys": keys}, required=("name",))
+    return Fields(description, {"name": name, "keys": keys}, required=("name",))
 
 
 RGW_KEYS = ("accessKey", "secretKey")
 AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
-_ROOK = record(
+_ROOK = Fields(
     "A CephObjectStoreUser; Rook mints the key and writes it into a Secret.",
     {
         "user": _name("The CephObjectStoreUser's name."),
@@ -89,12 +90,12 @@ _ROOK = record(
             "the user in it. Of a user that exists, its own `spec.store` counts, and another value "
             "here is reported."
         ),
-        "refresh": flag(
+        "refresh": Flag(
             "Whether lokeys may make Rook read RGW's keys again, by adding a data key to the "
             "Secret that Rook generates. For keys changed behind Rook's back. Needs `admin`.",
             default=False,
         ),
-        "admin": record(
+        "admin": Fields(
             "How to look at RGW's own list of the user's keys.",
             {
                 "endpoint": _endpoint("The URL of RGW's admin API."),
@@ -110,7 +111,7 @@ _ROOK = record(
     rules=(rules.REFRESH_NEEDS_ADMIN,),
 )
 
-_RGW = record(
+_RGW = Fields(
     "A user of Ceph's RGW that Rook does not manage, seen through RGW's admin API.",
     {
         "endpoint": _endpoint("The URL of RGW's admin API."),
@@ -126,7 +127,7 @@ _RGW = record(
     rules=(rules.CA_NEEDS_TLS,),
 )
 
-_AWS_IAM = record(
+_AWS_IAM = Fields(
     "An IAM user's access keys.",
     {
         "userName": text("The IAM user's name.", pattern="^[A-Za-z0-9+=,.@_-]+$", at_most=64),
@@ -140,7 +141,7 @@ _AWS_IAM = record(
     required=("userName",),
 )
 
-_SECRET_SOURCE = record(
+_SECRET_SOURCE = Fields(
     "Any Secret: its pair is taken as the truth and only copied.",
     {
         "name": _name("The Secret's name."),
@@ -153,20 +154,20 @@ _SECRET_SOURCE = record(
     required=("name", "keys"),
 )
 
-_SOURCE = record(
+_SOURCE = Fields(
     "Where the key is minted. Exactly one of its fields.",
     {"rook": _ROOK, "rgw": _RGW, "awsIAM": _AWS_IAM, "secret": _SECRET_SOURCE},
     rules=(rules.ONE_SOURCE,),
 )
 
-_ONE_PASSWORD = record(
+_ONE_PASSWORD = Fields(
     "An item in 1Password, reached through a Connect server.",
     {
-        "connect": record(
+        "connect": Fields(
             "The Connect server.",
             {
                 "url": text("Its URL.", rules=(rules.SERVER_URL,)),
-                "tokenSecretRef": record(
+                "tokenSecretRef": Fields(
                     "The Secret that holds Connect's token, in this resource's namespace.",
                     {
                         "name": _name("The Secret's name."),
@@ -190,11 +191,11 @@ _ONE_PASSWORD = record(
     required=("connect", "vault", "item"),
 )
 
-_VAULT = record(
+_VAULT = Fields(
     "Where a copy of the key is kept on its way. Left out: there is none.",
     {
         "onePassword": _ONE_PASSWORD,
-        "pushSecret": record(
+        "pushSecret": Fields(
             "A PushSecret of External Secrets that writes the vault. The weaker way: it writes the "
             "two halves one after the other.",
             {"name": _name("The PushSecret's name.")},
@@ -204,16 +205,16 @@ _VAULT = record(
     rules=(rules.ONE_VAULT,),
 )
 
-_SECRET = record(
+_SECRET = Fields(
     "The Secret that Loki's pods read, in this resource's namespace.",
     {
         "name": _name("The Secret's name."),
         "keys": _pair("The Secret's data keys of the pair.", default=AWS_KEYS),
-        "externalSecret": record(
+        "externalSecret": Fields(
             "The ExternalSecret that writes the Secret. Left out: lokeys writes the Secret itself.",
             {
                 "name": _name("The ExternalSecret's name."),
-                "recreate": flag(
+                "recreate": Flag(
                     "Whether lokeys may delete the Secret so that External Secrets makes it anew: "
                     "only an immutable one whose pair the store refuses, while the vault's works.",
                     default=False,
@@ -225,7 +226,7 @@ _SECRET = record(
     required=("name",),
 )
 
-_BUCKET = record(
+_BUCKET = Fields(
     "The bucket that Loki writes, where every key is tested before it travels.",
     {
         "name": text("The bucket's name.", at_least=3, at_most=63, rules=(rules.BUCKET_NAME,)),
@@ -236,11 +237,11 @@ _BUCKET = record(
             at_most=63,
             default="us-east-1",
         ),
-        "pathStyle": flag(
+        "pathStyle": Flag(
             "Whether the bucket stands in the URL's path and not in its host.", default=True
         ),
         "caBundle": _ca_bundle(),
-        "create": flag(
+        "create": Flag(
             "Whether the operator may make the bucket if it is missing, in the modes Heal and "
             "Rotate. (`lokeys bucket --create` needs no such leave.)",
             default=False,
@@ -250,25 +251,25 @@ _BUCKET = record(
     rules=(rules.CA_NEEDS_TLS,),
 )
 
-_WORKLOAD = record(
+_WORKLOAD = Fields(
     "One workload.",
     {
-        "kind": choice("The workload's kind.", WORKLOAD_KINDS),
+        "kind": Text("The workload's kind.", choices=WORKLOAD_KINDS),
         "name": _name("The workload's name."),
         "container": text(
             "The container that is Loki.", pattern=f"^{_LABEL}$", at_most=63, default="loki"
         ),
-        "metrics": record(
+        "metrics": Fields(
             "Where that container serves its metrics: the storage requests it counts there are the "
             "proof.",
             {
-                "port": number("The port.", at_least=1, at_most=65535, default=3100),
-                "scheme": choice("The scheme.", ("http", "https"), default="http"),
+                "port": Integer("The port.", bits=64, least=1, most=65535, default=3100),
+                "scheme": Text("The scheme.", choices=("http", "https"), default="http"),
                 "path": text("The path.", default="/metrics", rules=(rules.METRICS_PATH,)),
             },
             default={},
         ),
-        "force": flag(
+        "force": Flag(
             "Whether a pod may be deleted where a disruption budget refuses its eviction for five "
             "minutes: only one that is not ready, whose own key is dead and whose WAL persists.",
             default=False,
@@ -277,7 +278,7 @@ _WORKLOAD = record(
     required=("kind", "name"),
 )
 
-_WINDOW = record(
+_WINDOW = Fields(
     "When a rotation may begin. Left out: at any time.",
     {
         "schedule": text("When the window opens, as five cron fields.", rules=(rules.CRON,)),
@@ -297,7 +298,7 @@ _WINDOW = record(
     required=("schedule", "duration"),
 )
 
-_ROTATION = record(
+_ROTATION = Fields(
     "How the key is replaced. Left out: it is replaced only when somebody asks.",
     {
         "every": text(
@@ -314,9 +315,9 @@ _ROTATION = record(
             default="30m",
             rules=(rules.DURATION,),
         ),
-        "retire": choice(
+        "retire": Text(
             "What ends the old key: evidence that nobody uses it any more, or the time alone.",
-            ("OnEvidence", "AfterGrace"),
+            choices=("OnEvidence", "AfterGrace"),
             default="OnEvidence",
         ),
         "window": _WINDOW,
@@ -324,29 +325,29 @@ _ROTATION = record(
     rules=(rules.OVERLAP_ENDS,),
 )
 
-SPEC = record(
+SPEC = Fields(
     "What the route is, and what lokeys may do on it.",
     {
-        "mode": choice(
+        "mode": Text(
             "What lokeys may do by itself. Observe: look and report, change nothing. Heal: carry "
             "the source's key along the route when a hop is behind. Rotate: replace the key, too.",
-            [mode.value for mode in Mode],
+            choices=tuple(Mode),
             default=Mode.OBSERVE.value,
         ),
         "source": _SOURCE,
         "vault": _VAULT,
         "secret": _SECRET,
         "bucket": _BUCKET,
-        "workloads": listing(
+        "workloads": ListOf(
             "The workloads whose pods use the key. Kind and name together occur once.",
             _WORKLOAD,
             at_most=32,
             keys=("kind", "name"),
         ),
-        "prove": choice(
+        "prove": Text(
             "How Loki's own proof comes about. Wait: for its next write. Flush: ask its ingesters "
             "to write now.",
-            [prove.value for prove in Prove],
+            choices=tuple(Prove),
             default=Prove.WAIT.value,
         ),
         "rotation": _ROTATION,
@@ -355,13 +356,13 @@ SPEC = record(
     rules=(rules.ONLY_A_MINTED_KEY_ROTATES, rules.SOURCE_IS_NOT_THE_TARGET),
 )
 
-ROOT = record(
+ROOT = Fields(
     "One S3 key's route: from where it is minted to the Loki pods that use it. lokeys follows it, "
     "says where it breaks and, if it may, mends it.",
     {
-        "apiVersion": {"type": "string", "description": "Always `lokeys.dev/v1alpha1`."},
-        "kind": {"type": "string", "description": "Always `StorageCredential`."},
-        "metadata": {"type": "object"},
+        "apiVersion": Text(f"Always `{API_VERSION}`."),
+        "kind": Text(f"Always `{KIND}`."),
+        "metadata": Fields("", {}, open=True),
         "spec": SPEC,
         "status": STATUS,
     },

@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from lokeys.core.route.memory import Content, Held, Memory
-from lokeys.core.route.resource.fields import Schema
 from lokeys.core.route.resource.status_schema import STATUS
+from lokeys.core.schema.language import Fields, ListOf, MapOf, Shape, Text
 from lokeys.core.sensitive import Fingerprint
 
 Value = TypeVar("Value")
@@ -76,21 +76,21 @@ def fitted(status: Mapping[str, Any]) -> dict[str, Any]:
     return cut
 
 
-def _fit(value: Any, schema: Schema) -> Any:
-    if isinstance(value, Mapping):
-        if "additionalProperties" in schema:
-            first = list(value.items())[: schema["maxProperties"]]
-            return {name: _fit(item, schema["additionalProperties"]) for name, item in first}
-        known = schema.get("properties", {})
-        return {
-            name: _fit(item, known[name])
-            for name, item in value.items()
-            if name in known and item is not None
-        }
-    if isinstance(value, list | tuple):
-        return [_fit(item, schema["items"]) for item in value[: schema["maxItems"]]]
-    if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
-        return value[: schema["maxLength"] - 1] + "…"
+def _fit(value: Any, shape: Shape) -> Any:
+    match shape:
+        case MapOf() if isinstance(value, Mapping):
+            first = list(value.items())[: shape.at_most]
+            return {name: _fit(item, shape.item) for name, item in first}
+        case Fields() if isinstance(value, Mapping):
+            return {
+                name: _fit(item, shape.fields[name])
+                for name, item in value.items()
+                if name in shape.fields and item is not None
+            }
+        case ListOf() if isinstance(value, list | tuple):
+            return [_fit(item, shape.item) for item in value[: shape.at_most]]
+        case Text(at_most=int(most)) if isinstance(value, str) and len(value) > most:
+            return value[: most - 1] + "…"
     return value
 
 

@@ -5,17 +5,8 @@ from __future__ import annotations
 
 from lokeys.core.findings.finding import Confidence, Severity
 from lokeys.core.place import Hop
-from lokeys.core.route.resource.fields import (
-    Schema,
-    choice,
-    flag,
-    listing,
-    moment,
-    number,
-    record,
-    table,
-    text,
-)
+from lokeys.core.route.resource.texts import moment, text
+from lokeys.core.schema.language import Fields, Flag, Integer, ListOf, MapOf, Text
 
 CONDITION_TYPES = ("Ready", "InSync", "Verified", "Rotating", "Stalled")
 ROTATION_PHASES = ("Idle", "Create", "Publish", "Switch", "Roll", "Grace", "Retire")
@@ -26,20 +17,20 @@ _SHOWN = "^[kr]:[0-9a-f]{6}$"
 _WHOLE = "^[kr]:[0-9a-f]{64}$"
 
 
-def _sentence(description: str) -> Schema:
+def _sentence(description: str) -> Text:
     return text(description, at_least=0, at_most=SENTENCE)
 
 
-def _word(description: str) -> Schema:
+def _word(description: str) -> Text:
     return text(description, at_least=0)
 
 
-def _whole(description: str) -> Schema:
+def _whole(description: str) -> Text:
     return text(description, pattern=_WHOLE, at_most=66)
 
 
-def _ref(description: str) -> Schema:
-    return record(
+def _ref(description: str) -> Fields:
+    return Fields(
         description,
         {
             "kind": _word("Its kind."),
@@ -49,20 +40,20 @@ def _ref(description: str) -> Schema:
     )
 
 
-def _hop_name() -> Schema:
-    return choice("Which hop.", [hop.value for hop in Hop])
+def _hop_name() -> Text:
+    return Text("Which hop.", choices=tuple(Hop))
 
 
-_CONDITIONS = listing(
+_CONDITIONS = ListOf(
     "The route in five answers. Ready: Loki writes with a key that was proved, and its pods are "
     "Ready. InSync: all hops hold the source's key. Verified: the store took it. Rotating: it is "
     "being replaced. Stalled: only a person can go on.",
-    record(
+    Fields(
         "One answer.",
         {
             "type": text("Which question.", at_most=316),
-            "status": choice("The answer.", ("True", "False", "Unknown")),
-            "observedGeneration": number("For which generation of the spec.", at_least=0),
+            "status": Text("The answer.", choices=("True", "False", "Unknown")),
+            "observedGeneration": Integer("For which generation of the spec.", bits=64, least=0),
             "lastTransitionTime": moment("Since when."),
             "reason": text(
                 "The first cause, as one word.",
@@ -77,9 +68,9 @@ _CONDITIONS = listing(
     keys=("type",),
 )
 
-_HOPS = listing(
+_HOPS = ListOf(
     "The way of the key, in its order.",
-    record(
+    Fields(
         "One hop.",
         {
             "name": _hop_name(),
@@ -89,24 +80,25 @@ _HOPS = listing(
                 pattern=_SHOWN,
                 at_most=8,
             ),
-            "agrees": flag("Whether it agrees with the hop before it; absent if nobody can tell."),
+            "agrees": Flag("Whether it agrees with the hop before it; absent if nobody can tell."),
             "since": moment("Since when it holds it."),
             "detail": _sentence("What else is to be said of it."),
         },
         required=("name",),
     ),
     at_most=16,
+    keys=(),
 )
 
-_FINDINGS = listing(
+_FINDINGS = ListOf(
     "What is wrong, best explanation first; ten at most.",
-    record(
+    Fields(
         "One finding.",
         {
             "id": _word("Stays the same while the fault does."),
             "code": text("Its code, for `lokeys explain`.", pattern="^LK[0-9]{4}$", at_most=6),
-            "severity": choice("How bad.", [severity.value for severity in Severity]),
-            "confidence": choice("How sure.", [confidence.value for confidence in Confidence]),
+            "severity": Text("How bad.", choices=tuple(Severity)),
+            "confidence": Text("How sure.", choices=tuple(Confidence)),
             "cause": _word("The cause, if the finding explains a failure."),
             "fault": _word("The fault, if something is wrong with a manifest."),
             "object": _ref("Where."),
@@ -114,46 +106,51 @@ _FINDINGS = listing(
             "hop": _hop_name(),
             "title": _sentence("In one line."),
             "message": _sentence("In full."),
-            "evidence": listing("What it rests on.", _sentence("One observation."), at_most=20),
-            "remedy": listing(
+            "evidence": ListOf(
+                "What it rests on.", _sentence("One observation."), at_most=20, keys=()
+            ),
+            "remedy": ListOf(
                 "What to do.",
-                record(
+                Fields(
                     "One thing to do.",
                     {
                         "text": _sentence("In words."),
                         "command": text("Ready to paste.", at_least=0, at_most=2048),
-                        "destructive": flag("Whether something is lost if it is misused."),
+                        "destructive": Flag("Whether something is lost if it is misused."),
                     },
                 ),
                 at_most=10,
+                keys=(),
             ),
             "docs": _sentence("The address of its page."),
         },
         required=("code", "severity", "message"),
     ),
     at_most=10,
+    keys=(),
 )
 
-_PODS = listing(
+_PODS = ListOf(
     "The pods that use the key.",
-    record(
+    Fields(
         "One pod.",
         {
             "name": _word("Its name."),
             "startedAt": moment("When its Loki container started."),
-            "current": flag("Whether it started with the pair that the Secret holds now."),
-            "proved": flag("Whether its key is proved."),
+            "current": Flag("Whether it started with the pair that the Secret holds now."),
+            "proved": Flag("Whether its key is proved."),
         },
         required=("name",),
     ),
     at_most=200,
+    keys=(),
 )
 
-_ROTATION = record(
+_ROTATION = Fields(
     "The present rotation, or the last one.",
     {
         "id": _word("Names this rotation."),
-        "phase": choice("How far it is.", ROTATION_PHASES),
+        "phase": Text("How far it is.", choices=ROTATION_PHASES),
         "startedAt": moment("When it began."),
         "phaseStartedAt": moment("When this phase began."),
         "finishedAt": moment("When it ended."),
@@ -161,69 +158,77 @@ _ROTATION = record(
     },
 )
 
-_HISTORY = listing(
+_HISTORY = ListOf(
     "The last ten times that lokeys changed something here, newest first.",
-    record(
+    Fields(
         "One heal or rotation.",
         {
             "time": moment("When it ended."),
             "cause": _word("Why."),
-            "steps": listing("What was done.", _sentence("One step."), at_most=50),
+            "steps": ListOf("What was done.", _sentence("One step."), at_most=50, keys=()),
         },
         required=("time",),
     ),
     at_most=10,
+    keys=(),
 )
 
 _PODS_AT_MOST = 2000
 
-MEMORY = record(
+MEMORY = Fields(
     "What lokeys must remember between two looks. Not an interface: it changes without notice. "
     "Fingerprints are whole here. Deleting it is safe: lokeys looks again and is more careful.",
     {
         "key": _word("The name of the key that the fingerprints were made with."),
-        "content": record(
+        "content": Fields(
             "The pair that the Secret holds.",
             {
                 "pair": _whole("Its fingerprint."),
                 "since": moment("Since when."),
-                "exact": flag("Whether lokeys saw it come."),
-                "oldPods": listing(
+                "exact": Flag("Whether lokeys saw it come."),
+                "oldPods": ListOf(
                     "The uids of the pods that were there already.",
                     _word("A uid."),
                     at_most=_PODS_AT_MOST,
+                    keys=(),
                 ),
                 "before": _whole("The pair that it replaced."),
-                "unseen": flag("Whether some pods could not be seen then."),
+                "unseen": Flag("Whether some pods could not be seen then."),
             },
         ),
-        "sourceHeld": listing(
-            "Pairs that the source is known to have offered.", _whole("A fingerprint."), at_most=32
+        "sourceHeld": ListOf(
+            "Pairs that the source is known to have offered.",
+            _whole("A fingerprint."),
+            at_most=32,
+            keys=(),
         ),
-        "refused": listing(
-            "Pairs that the store is known to have refused.", _whole("A fingerprint."), at_most=32
+        "refused": ListOf(
+            "Pairs that the store is known to have refused.",
+            _whole("A fingerprint."),
+            at_most=32,
+            keys=(),
         ),
         "forcedFor": _whole("The pair that a sync was last forced for."),
-        "forcedCount": number("How often.", at_least=0),
+        "forcedCount": Integer("How often.", bits=64, least=0),
         "forcedAt": moment("When last."),
-        "replaced": table(
+        "replaced": MapOf(
             "Pods that were replaced, and for which pair.",
             _whole("A fingerprint."),
             at_most=_PODS_AT_MOST,
         ),
-        "blockedSince": table(
+        "blockedSince": MapOf(
             "Pods that a disruption budget holds, and since when.",
             moment("Since when."),
             at_most=_PODS_AT_MOST,
         ),
-        "flushed": table(
+        "flushed": MapOf(
             "Pods that were asked to flush, and when.", moment("When."), at_most=_PODS_AT_MOST
         ),
         "refreshedSourceAt": moment("When the source was last made to read the store again."),
         "revalidatedAt": moment("When the SecretStore was last made to look again."),
-        "held": table(
+        "held": MapOf(
             "Pods, by uid, whose container is known to hold another pair than the Secret.",
-            record(
+            Fields(
                 "What it read, and when it started.",
                 {"pair": _whole("A fingerprint."), "startedAt": moment("When.")},
             ),
@@ -232,22 +237,24 @@ MEMORY = record(
     },
 )
 
-STATUS = record(
+STATUS = Fields(
     "What lokeys saw at its last look, and what it will do next.",
     {
-        "observedGeneration": number("The generation of the spec that this is about.", at_least=0),
+        "observedGeneration": Integer(
+            "The generation of the spec that this is about.", bits=64, least=0
+        ),
         "conditions": _CONDITIONS,
         "hops": _HOPS,
         "findings": _FINDINGS,
         "nextStep": _sentence("What lokeys will do next, or what it waits for."),
         "pods": _PODS,
         "rotation": _ROTATION,
-        "lastVerified": record(
+        "lastVerified": Fields(
             "The last proof; written when its evidence changes.",
             {"time": moment("When."), "evidence": _sentence("What it rests on.")},
         ),
         "history": _HISTORY,
-        "lastHandled": record(
+        "lastHandled": Fields(
             "The values of the two annotations that lokeys has dealt with.",
             {
                 "reconcile": _sentence("Of `lokeys.dev/reconcile`."),

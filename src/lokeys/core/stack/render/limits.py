@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lokeys.core.stack.render.sizes import INGESTION, QUERIES
-from lokeys.core.stack.resource.fields import duration_s
+from lokeys.core.stack.resource.fields.texts import duration_s
 from lokeys.core.stack.resource.model import DEFAULT_QUERY_TIMEOUT, Limits, LokiStack
 
 HOURS = 24

@@ -14,7 +14,10 @@ from typing import Any
 from lokeys.core.findings.catalogue import lokistacks
 from lokeys.core.findings.finding import Finding, Rule
 from lokeys.core.place import Ref
-from lokeys.core.stack.resource.fields import DOCUMENT, TEMPLATE_NAMES, calendar_date
+from lokeys.core.schema.check import Checker, Fault, FaultKind
+from lokeys.core.stack.resource.fields.spec import DEFAULT_SCHEMAS, DOCUMENT
+from lokeys.core.stack.resource.fields.template import TEMPLATE_NAMES
+from lokeys.core.stack.resource.fields.texts import calendar_date
 from lokeys.core.stack.resource.model import (
     API_VERSION,
     DEFAULT_CA_KEY,
@@ -33,8 +36,6 @@ from lokeys.core.stack.resource.model import (
     Tenants,
     Zone,
 )
-from lokeys.core.stack.resource.schemas import DEFAULT
-from lokeys.core.stack.resource.shapes import Checker, Fault, FaultKind
 from lokeys.core.text.words import found
 
 _NO_EFFECT = "does not act on it"
@@ -47,40 +48,17 @@ def parse(manifest: object, *, namespace: str = "default") -> Parsed:
 
     `namespace` is for a manifest that names none.
     """
-    reader = _Reader()
-    fields = reader.checked(manifest, DOCUMENT, "") or {}
+    checker = Checker(describe=found)
+    fields = checker.checked(manifest, DOCUMENT, "") or {}
     metadata = fields.get("metadata", {})
     ref = Ref(KIND, metadata.get("name", ""), metadata.get("namespace", namespace))
-    reader.identity(manifest)
-    stack = _stack(fields, ref, reader) if isinstance(fields.get("spec"), dict) else None
-    findings = tuple(reader.findings(ref))
+    if isinstance(manifest, Mapping):
+        checker.identify(manifest, API_VERSION, KIND)
+    stack = _stack(fields, ref, checker) if isinstance(fields.get("spec"), dict) else None
+    findings = tuple(_finding(fault, ref) for fault in checker.faults)
     if any(finding.is_error for finding in findings):
         return None, findings
     return stack, findings
-
-
-class _Reader(Checker):
-    """The checker, with what a table of fields cannot say."""
-
-    def identity(self, manifest: object) -> None:
-        """Say so where this is no LokiStack of the version that lokeys knows."""
-        if not isinstance(manifest, Mapping):
-            return
-        for name, expected in (("apiVersion", API_VERSION), ("kind", KIND)):
-            if manifest.get(name) != expected:
-                self.bad(name, manifest.get(name), f"`{expected}`")
-
-    def bad(self, path: str, value: object, expected: str) -> None:
-        """Note a value that its field cannot hold."""
-        self._fault(FaultKind.BAD, path, found=found(value), expected=expected)
-
-    def not_acted_on(self, path: str) -> None:
-        """Note a value that nothing comes of."""
-        self._fault(FaultKind.NOT_ACTED_ON, path)
-
-    def findings(self, ref: Ref) -> Iterable[Finding]:
-        """Return the faults as findings."""
-        return (_finding(fault, ref) for fault in self.faults)
 
 
 def _finding(fault: Fault, ref: Ref) -> Finding:
@@ -121,7 +99,7 @@ def _rule_of(path: str) -> Rule:
     return lokistacks.BAD_TYPE
 
 
-def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | None:
+def _stack(fields: Mapping[str, Any], ref: Ref, checker: Checker) -> LokiStack | None:
     """Return the stack of checked fields; None where a required one is missing."""
     spec, metadata = fields["spec"], fields.get("metadata", {})
     storage = spec.get("storage", {})
@@ -133,7 +111,7 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         secret.get("name"),
         secret.get("type"),
     )
-    replication, ring = _replication(spec, reader), spec.get("hashRing", {}).get("memberlist", {})
+    replication, ring = _replication(spec, checker), spec.get("hashRing", {}).get("memberlist", {})
     if None in needed:
         return None
     limits, template = spec.get("limits", {}), spec.get("template", {})
@@ -147,7 +125,7 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         annotations=metadata.get("annotations", {}),
         managed=spec.get("managementState", "Managed") == "Managed",
         size=Size(spec["size"]),
-        schemas=_listed(storage["schemas"]) if "schemas" in storage else DEFAULT,
+        schemas=_listed(storage.get("schemas", DEFAULT_SCHEMAS)),
         applied_schemas=_listed(applied),
         storage_secret_name=secret["name"],
         storage_type=secret["type"],
@@ -164,7 +142,7 @@ def _stack(fields: Mapping[str, Any], ref: Ref, reader: _Reader) -> LokiStack | 
         tenant_limits={name: _limits(each) for name, each in limits.get("tenants", {}).items()},
         placements=dict(_placements(template)),
         requests_as_limits=template.get("useRequestsAsLimits", False),
-        tenants=None if tenants is None else _tenants(tenants, reader),
+        tenants=None if tenants is None else _tenants(tenants, checker),
         restrict_network=spec.get("networkPolicies", {}).get("ruleSet") == "RestrictIngressEgress",
     )
 
@@ -181,11 +159,12 @@ def _listed(entries: Iterable[Mapping[str, str]]) -> tuple[Schema, ...]:
     )
 
 
-def _replication(spec: Mapping[str, Any], reader: _Reader) -> Mapping[str, Any]:
+def _replication(spec: Mapping[str, Any], checker: Checker) -> Mapping[str, Any]:
     replication: Mapping[str, Any] = spec.get("replication", {})
     if "factor" in replication and "replicationFactor" in spec:
         value = spec["replicationFactor"]
-        reader.bad("spec.replicationFactor", value, "absent beside `spec.replication.factor`")
+        expected = "absent beside `spec.replication.factor`"
+        checker.bad("spec.replicationFactor", value, "said twice", expected)
     return replication
 
 
@@ -254,10 +233,10 @@ def _placements(template: Mapping[str, Any]) -> Iterable[tuple[Component, Placem
             )
 
 
-def _tenants(tenants: Mapping[str, Any], reader: _Reader) -> Tenants:
+def _tenants(tenants: Mapping[str, Any], checker: Checker) -> Tenants:
     # Stacks without are read sooner without it.
     from lokeys.core.stack.resource.tenancy import not_acted_on, tenants_of  # noqa: PLC0415
 
     for path in not_acted_on(tenants):
-        reader.not_acted_on(path)
+        checker.note(path, FaultKind.NOT_ACTED_ON)
     return tenants_of(tenants)

@@ -23,7 +23,6 @@ from lokeys.core.place import Ref
 from lokeys.core.stack.resource.model import Schema, SchemaVersion
 
 NOTICE = timedelta(hours=2)
-DEFAULT = (Schema(version=SchemaVersion.V11, effective_date=date(2020, 10, 11)),)
 _FIELD = "spec.storage.schemas"
 
 

@@ -16,7 +16,8 @@ from lokeys.core.findings.catalogue import lokistacks
 from lokeys.core.findings.catalogue import tenants as rules
 from lokeys.core.findings.finding import Finding
 from lokeys.core.place import Ref
-from lokeys.core.stack.resource.fields import TENANTS
+from lokeys.core.schema.check import Checker
+from lokeys.core.stack.resource.fields.tenants import TENANTS
 from lokeys.core.stack.resource.model import (
     DEFAULT_CA_KEY,
     USUAL_ADMIN_GROUPS,
@@ -28,8 +29,8 @@ from lokeys.core.stack.resource.model import (
     Tenant,
     Tenants,
 )
-from lokeys.core.stack.resource.shapes import Checker
 from lokeys.core.stack.storage.wording import tell
+from lokeys.core.text.words import found
 
 _WITH_USERS = (TenancyMode.STATIC, TenancyMode.DYNAMIC)
 _ACTED_ON = {
@@ -86,7 +87,7 @@ def tenancy_of(manifest: Mapping[str, Any]) -> Tenants | None:
     given = _at(manifest, "spec.tenants")
     if not isinstance(given, Mapping):
         return None
-    fields = Checker().checked(given, TENANTS, "")
+    fields = Checker(describe=found).checked(given, TENANTS, "")
     bad = given.get("mode") is not None and "mode" not in fields
     return None if bad else tenants_of(fields)
 

@@ -13,7 +13,7 @@ from lokeys.core.findings.catalogue import storage_objects as rules
 from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.kubernetes.size import MAX_STACK_BYTES, in_kib, size_of
 from lokeys.core.place import Ref
-from lokeys.core.stack.resource.fields import calendar_date
+from lokeys.core.stack.resource.fields.texts import calendar_date
 from lokeys.core.stack.resource.model import DEFAULT_CA_KEY, LokiStack, Schema, SchemaVersion
 from lokeys.core.stack.resource.parse import parse
 from lokeys.core.stack.resource.schemas import schema_findings

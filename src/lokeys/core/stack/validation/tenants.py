@@ -10,8 +10,8 @@ from typing import Any
 from lokeys.core.findings.catalogue import tenants as rules
 from lokeys.core.findings.finding import Finding
 from lokeys.core.place import Ref
+from lokeys.core.schema.check import MAX_FAULTS
 from lokeys.core.stack.resource.model import Entry, Tenants
-from lokeys.core.stack.resource.shapes import MAX_FAULTS
 from lokeys.core.stack.resource.tenancy import tenancy_findings, tenancy_of
 from lokeys.core.stack.storage.ca import MADE_BY_CLUSTER, certificate_faults
 from lokeys.core.stack.storage.secret_data import SecretData

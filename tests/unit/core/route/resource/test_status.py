@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from lokeys.core.route.memory import Content, Held, Memory
 from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
 from lokeys.core.route.resource.status_schema import MEMORY
+from lokeys.core.schema.language import Fields
 from lokeys.core.sensitive import Fingerprint
 
+CONTENT = MEMORY.fields["content"]
+assert isinstance(CONTENT, Fields)
 prints = st.binary(min_size=32, max_size=32).map(lambda it: Fingerprint(f"k:{it.hex()}"))
 moments = st.datetimes(timezones=st.just(UTC))
 words = st.text(min_size=1, max_size=20)
@@ -75,14 +78,10 @@ def test_memory_survives_the_status(memory: Memory) -> None:
 
 
 @given(
-    st.fixed_dictionaries({}, optional=dict.fromkeys(MEMORY["properties"], JSON))
+    st.fixed_dictionaries({}, optional=dict.fromkeys(MEMORY.fields, JSON))
     | JSON
     | st.fixed_dictionaries(
-        {
-            "content": st.fixed_dictionaries(
-                {}, optional=dict.fromkeys(MEMORY["properties"]["content"]["properties"], JSON)
-            )
-        }
+        {"content": st.fixed_dictionaries({}, optional=dict.fromkeys(CONTENT.fields, JSON))}
     )
 )
 def test_a_status_made_by_hand_is_forgotten_not_feared(garbage: Any) -> None:
@@ -138,16 +137,14 @@ def test_what_a_pod_holds_is_known_whole_or_not_at_all() -> None:
     assert known["whole"].pair == pair
 
 
-@pytest.mark.parametrize(
-    ("model", "schema"), [(Memory, MEMORY), (Content, MEMORY["properties"]["content"])]
-)
-def test_the_schema_knows_every_field_of_the_memory(model: type, schema: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("model", "schema"), [(Memory, MEMORY), (Content, CONTENT)])
+def test_the_schema_knows_every_field_of_the_memory(model: type, schema: Fields) -> None:
     """A field that the schema lacked would be dropped by the API server without a word."""
     known = {camel(field.name) for field in fields(model)} - {
         "runs",
         "stopping",
     }  # which are not kept
-    assert known == set(schema["properties"]) - {"key"}  # the operator's own, beside the memory
+    assert known == set(schema.fields) - {"key"}  # the operator's own, beside the memory
 
 
 def test_a_status_is_cut_to_what_the_api_server_takes() -> None:

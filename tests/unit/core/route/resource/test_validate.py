@@ -2,7 +2,7 @@
 """Faults of a StorageCredential: all of them, each with its place and a way out."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from lokeys.core.kubernetes.size import MAX_ROUTE_BYTES, size_of
 from lokeys.core.route.resource import rules, schema
-from lokeys.core.route.resource.validate import TOO_LARGE, Fault, faults
+from lokeys.core.route.resource.validate import TOO_LARGE, faults
+from lokeys.core.schema.check import Fault
+from lokeys.core.schema.language import Fields, ListOf, MapOf, Rule, Shape
 from lokeys.core.text.words import form
 from manifests.storagecredential import CASES, MINIMAL, ROOK, Case
 
@@ -216,28 +218,21 @@ def test_no_fault_shows_a_value() -> None:
         assert canary not in "".join(map(str, found))
 
 
-def test_every_rule_of_the_schema_has_its_mirror() -> None:
-    """The schema carries exactly the rules that have a Python form."""
-    used: set[str] = set()
-
-    def walk(node: Any) -> None:
-        used.update(rule["rule"] for rule in node.get("x-kubernetes-validations", ()))
-        for child in (
-            *node.get("properties", {}).values(),
-            node.get("items"),
-            node.get("additionalProperties"),
-        ):
-            if child:
-                walk(child)
-
-    walk(schema.ROOT)
-    assert used == set(rules.MIRRORS)
+def shapes(shape: Shape) -> Iterator[Shape]:
+    yield shape
+    match shape:
+        case Fields():
+            for below in shape.fields.values():
+                yield from shapes(below)
+        case ListOf() | MapOf():
+            yield from shapes(shape.item)
 
 
-def test_every_rule_is_broken_by_a_case() -> None:
-    """The table of manifests has one for each rule, so that none is there for nothing."""
-    said = {fault.problem for case in CASES for fault in faults(case.manifest())}
-    assert {rule.message for rule in rules.MIRRORS.values()} <= said
+def test_every_rule_is_in_the_schema_and_broken_by_a_case() -> None:
+    """None is there for nothing: each stands at a field, and one of the manifests breaks it."""
+    used = {rule.message for shape in shapes(schema.ROOT) for rule in shape.rules}
+    assert used == {rule.message for rule in vars(rules).values() if isinstance(rule, Rule)}
+    assert used <= {fault.problem for case in CASES for fault in faults(case.manifest())}
 
 
 def test_a_flood_of_unknown_fields_is_counted() -> None:

@@ -4,10 +4,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from lokeys.core.stack.resource.crd import crd
-from lokeys.core.stack.resource.words import WORDS, end_of, words_for
 
 ROOT = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
 
@@ -24,17 +21,11 @@ def nodes(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]
 NODES = {path: node for part in ("spec", "status") for path, node in nodes(ROOT[part], part)}
 
 
-def test_every_field_says_what_it_is_for_and_no_word_is_left_over() -> None:
-    """`kubectl explain` has a line for each field, and no line describes a field that is gone."""
+def test_every_field_says_what_it_is_for() -> None:
+    """`kubectl explain` has a line for each field."""
     named = [path for path in NODES if not path.endswith(("[]", "{}"))]
-    assert all(NODES[path]["description"].strip() for path in named)
-    assert {end_of(path) for path in named} == set(WORDS)
-
-
-def test_a_field_that_nobody_described_is_noticed() -> None:
-    """A new field stops the generator until it has its line."""
-    with pytest.raises(KeyError, match="novelty"):
-        words_for("spec.novelty")
+    assert len(named) > 300
+    assert not [path for path in named if not NODES[path].get("description", "").strip()]
 
 
 def test_choices_are_the_published_ones() -> None:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lokeys.core.findings.finding import Finding
+from lokeys.core.schema.language import Anything, Fields, ListOf, MapOf, Shape
 from lokeys.core.stack.render.render import RenderOptions, render
-from lokeys.core.stack.resource.fields import DOCUMENT
+from lokeys.core.stack.resource.fields.spec import DOCUMENT
 from lokeys.core.stack.resource.parse import parse
-from lokeys.core.stack.resource.shapes import Anything, Fields, ListOf, MapOf, Shape
 from lokeys.core.stack.storage.fields import KEYS
 from lokeys.core.stack.storage.secret_data import secret_data
 from lokeys.core.text.yaml import documents

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lokeys.core.stack.resource.fields import calendar_date, duration_s
+from lokeys.core.stack.resource.fields.texts import calendar_date, duration_s
 from lokeys.core.stack.resource.model import Component, LokiStack, Size, TenancyMode
 from lokeys.core.stack.resource.parse import parse
 from lokeys.core.text.words import found

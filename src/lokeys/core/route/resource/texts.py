@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The texts of a StorageCredential: all of bounded length, which is what keeps CEL rules cheap."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lokeys.core.schema.language import Text
+
+text = partial(Text, at_least=1, at_most=253)
+"""A text of as many characters as an object's name, if nothing else is said."""
+
+
+def moment(description: str) -> Text:
+    """Return a time as RFC 3339 writes it."""
+    longest = 40
+    published = {"format": "date-time", "maxLength": longest}
+    return Text(description, at_most=longest, published=published)
