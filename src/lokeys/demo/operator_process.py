@@ -13,10 +13,11 @@ from types import TracebackType
 from typing import Self
 
 from lokeys.demo.manifests import MONITORING, ROUTE
+from lokeys.operator.routes import reconciler
 
 STOPS_WITHIN_S = 0.5
 _STEP = re.compile(
-    rf" lokeys\.operator\.controller: {MONITORING}/{ROUTE}: ([a-z-]+):(\S+?)(: .*)?$"
+    rf" {re.escape(reconciler.__name__)}: {MONITORING}/{ROUTE}: ([a-z-]+):(\S+?)(: .*)?$"
 )
 
 
