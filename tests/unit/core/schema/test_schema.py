@@ -48,7 +48,16 @@ def faults(value: object, shape: Shape, **manner: Any) -> list[str]:
         (Text("", rules=(SHORT, EVEN)), "ab", "abc", "too wordy (found a text of 3 characters)"),
         (ListOf("", Flag(""), rules=(SHORT,)), [True], [True] * 3, "too wordy"),
     ],
-    ids=str,
+    ids=[
+        "a whole number",
+        "a least number",
+        "a number of 64 bits",
+        "the most entries of a map",
+        "a map",
+        "the most items of a list",
+        "the first of two rules of a text",
+        "a rule of a list",
+    ],
 )
 def test_a_bound_is_checked(shape: Shape, sound: object, bad: object, fault: str) -> None:
     """What is within is returned as it is; what is not is one fault."""
