@@ -8,12 +8,11 @@ from typing import TypeVar
 import pytest
 
 from contract.stores import StandInStore, Store, fresh, pair_of
-from lokeys.adapters.ceph.rgw import Misrouted, RgwAdmin, RgwSourcePort, live_keys
+from lokeys.adapters.ceph.rgw import AdminApi, Misrouted, RgwSourcePort, live_keys
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.clock import utc_now
 from lokeys.core.place import Ref
-from lokeys.core.route.model import PairKeys, RgwSource, SecretRef
-from lokeys.core.route.model import RgwAdmin as RgwAdminSpec
+from lokeys.core.route.model import PairKeys, RgwAdmin, RgwSource, SecretRef
 from lokeys.core.route.snapshot import SourceState, Why
 from lokeys.core.sensitive import Fingerprinter, KeyPair, Sensitive
 from lokeys.demo.parts.object_store import StoreFault
@@ -25,24 +24,24 @@ FINGERPRINTER = Fingerprinter(Sensitive(b"test"), kept=False)
 
 
 def ask(
-    store: Store, action: Callable[[RgwAdmin], Awaitable[Result]], *, pair: KeyPair | None = None
+    store: Store, action: Callable[[AdminApi], Awaitable[Result]], *, pair: KeyPair | None = None
 ) -> Result:
     """Do one thing with an admin client of its own."""
 
     async def run() -> Result:
         async with HttpClients() as clients:
             client = clients.trusting(None)
-            return await action(RgwAdmin(store.endpoint, pair or store.admin_pair, client, utc_now))
+            return await action(AdminApi(store.endpoint, pair or store.admin_pair, client, utc_now))
 
     return asyncio.run(run())
 
 
-def port(admin: RgwAdmin, uid: str) -> RgwSourcePort:
+def port(admin: AdminApi, uid: str) -> RgwSourcePort:
     """Return the source port of a user."""
     keys = PairKeys(access_key_id="accessKey", secret_access_key="secretKey")
-    spec = RgwAdminSpec(endpoint="unused", secret=SecretRef(name="unused", keys=keys))
+    spec = RgwAdmin(endpoint="unused", secret=SecretRef(name="unused", keys=keys))
 
-    async def current() -> RgwAdmin:
+    async def current() -> AdminApi:
         return admin
 
     return RgwSourcePort(

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The floor plan of the core: few rooms, few arrows, none mutual, and two wings apart."""
 
+import ast
+from collections import Counter
+
 import rooms
 
 
@@ -18,3 +21,15 @@ def test_a_route_and_a_stack_do_not_know_each_other() -> None:
     between = {frozenset(pair) for pair in rooms.arrows("core")}
 
     assert frozenset({"route", "stack"}) not in between
+
+
+def test_no_two_classes_share_a_name() -> None:
+    """One word names one thing; a class that only its own file knows may be called as it likes."""
+    named = Counter(
+        node.name
+        for path in rooms.SOURCE.rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+
+    assert [name for name, times in named.items() if times > 1] == []

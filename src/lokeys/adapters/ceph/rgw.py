@@ -73,7 +73,7 @@ class _Error(msgspec.Struct):
     code: str = msgspec.field(name="Code")
 
 
-class RgwAdmin:
+class AdminApi:
     """RGW's admin API at `endpoint`, asked with `pair`, which needs `users=read`.
 
     Raises NotFound, Forbidden, Unreachable, Misrouted, Transient, NotReadable.
@@ -177,7 +177,7 @@ class RgwSourcePort:
         *,
         secret: Ref,
         callers_rights: bool,
-        admin: Callable[[], Awaitable[RgwAdmin]],
+        admin: Callable[[], Awaitable[AdminApi]],
         fingerprinter: Fingerprinter,
     ) -> None:
         self._uid = source.uid

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import httpx2
 
-from lokeys.adapters.ceph.rgw import RgwAdmin, live_keys, not_allowed_url, why_unreadable
+from lokeys.adapters.ceph.rgw import AdminApi, live_keys, not_allowed_url, why_unreadable
 from lokeys.adapters.kubernetes.cluster import (
     Cluster,
     allows,
@@ -47,7 +47,7 @@ MAX_PAIRS = 16
 """Of `spec.keys`: each names two Secrets, and all of them are read at each look."""
 _READY_STORE = frozenset({"Ready", "Connected"})
 
-AdminLook = Callable[[], Awaitable[RgwAdmin]]
+AdminLook = Callable[[], Awaitable[AdminApi]]
 """Returns RGW's admin API with the admin pair of the moment."""
 
 
@@ -56,11 +56,11 @@ def admin_look(
 ) -> AdminLook:
     """Return a way to RGW's admin API whose pair is read afresh from its Secret each time."""
 
-    async def look() -> RgwAdmin:
+    async def look() -> AdminApi:
         secret = await cluster.objects.get(Ref("Secret", admin.secret.name, namespace))
         consent = secret_consent(secret, at_home=True)
         pair = pair_of(secret, admin.secret.keys)
-        return RgwAdmin(admin.endpoint, pair, client, cluster.clock, consent=consent)
+        return AdminApi(admin.endpoint, pair, client, cluster.clock, consent=consent)
 
     return look
 

@@ -16,12 +16,12 @@ from enum import StrEnum
 from typing import Any
 
 from lokeys.core.schema.language import (
+    CelRule,
     Fields,
     Flag,
     Integer,
     ListOf,
     MapOf,
-    Rule,
     Shape,
     Text,
 )
@@ -94,7 +94,7 @@ class Checker:
             if manifest.get(name) != expected:
                 self.bad(name, manifest.get(name), "not this kind", f"`{expected}`")
 
-    def judge(self, value: Any, rules: Iterable[Rule], path: str) -> None:
+    def judge(self, value: Any, rules: Iterable[CelRule], path: str) -> None:
         """Note the rules that a value of sound form breaks."""
         for rule in rules:
             if rule.holds(value):

@@ -15,7 +15,7 @@ Node = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
+class Definition:
     """A custom resource: its names, what `kubectl get` shows of it, and its fields.
 
     `order` are the words that come first in each node of its definition; readers of a file of
@@ -33,7 +33,7 @@ class Resource:
     order: tuple[str, ...]
 
 
-def definition(resource: Resource) -> Node:
+def definition(resource: Definition) -> Node:
     """Return the definition of a resource."""
     names = {
         "kind": resource.kind,

@@ -14,7 +14,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class CelRule:
     """What types and bounds cannot say: as CEL for the API server, and the same in Python.
 
     Both judge a value whose form is sound and whose defaults are filled in.
@@ -36,7 +36,7 @@ class Shape:
     description: str
     _: KW_ONLY
     default: Any = None
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[CelRule, ...] = ()
     acted_on: bool = True
     published: Mapping[str, Any] | None = None
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lokeys.adapters.aws import sign as aws_sign
 from lokeys.adapters.aws.s3 import S3Store, probe_name
-from lokeys.adapters.ceph.rgw import RgwAdmin
+from lokeys.adapters.ceph.rgw import AdminApi
 from lokeys.adapters.http import make_client
 from lokeys.core.findings.verdict import Answer, StoreVerdict
 from lokeys.core.route.model import Bucket
@@ -281,7 +281,7 @@ def test_no_key_is_logged_even_at_debug(caplog: pytest.LogCaptureFixture) -> Non
     async def run() -> None:
         transport = httpx2.MockTransport(wire.carry)
         async with make_client(transport=transport) as client:
-            admin = RgwAdmin("http://store.example", wire.pair, client, lambda: NOW)
+            admin = AdminApi("http://store.example", wire.pair, client, lambda: NOW)
             with pytest.raises(Exception, match="403"):
                 await admin.owner_of(canary.access_key_id)
 

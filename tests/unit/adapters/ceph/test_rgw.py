@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.adapters.ceph.rgw import Misrouted, RgwAdmin, RgwUser
+from lokeys.adapters.ceph.rgw import AdminApi, Misrouted, RgwUser
 from lokeys.adapters.http import make_client
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.errors import Forbidden, LokeysError, NotReadable, Throttled
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 def ask(
     status: int,
     body: bytes,
-    action: Callable[[RgwAdmin], Awaitable[Result]],
+    action: Callable[[AdminApi], Awaitable[Result]],
     *,
     seen: list[httpx2.Request] | None = None,
 ) -> Result:
@@ -38,7 +38,7 @@ def ask(
 
     async def run() -> Result:
         async with make_client(transport=httpx2.MockTransport(answer)) as client:
-            return await action(RgwAdmin("http://rgw.example/", ADMIN, client, lambda: NOW))
+            return await action(AdminApi("http://rgw.example/", ADMIN, client, lambda: NOW))
 
     return asyncio.run(run())
 
@@ -52,7 +52,7 @@ def user_json(**more: Any) -> bytes:
     return msgspec.json.encode({"user_id": "loki", "suspended": 0, "keys": keys, **more})
 
 
-def loki(admin: RgwAdmin) -> Awaitable[RgwUser]:
+def loki(admin: AdminApi) -> Awaitable[RgwUser]:
     return admin.user("loki")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from lokeys.adapters.ceph.rgw import RgwAdmin
+from lokeys.adapters.ceph.rgw import AdminApi
 from lokeys.adapters.ceph.rook import (
     MAX_PAIRS,
     RookSourcePort,
@@ -320,7 +320,7 @@ def test_a_user_that_rgw_does_not_know_is_told() -> None:
 def test_an_admin_secret_that_is_gone_leaves_the_rest() -> None:
     """The look at RGW fails alone."""
 
-    async def look() -> RgwAdmin:
+    async def look() -> AdminApi:
         raise Unreachable("no answer")
 
     where, _ = cluster(user(), generated())

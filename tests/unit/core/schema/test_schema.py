@@ -9,20 +9,20 @@ from lokeys.core.schema.check import MAX_FAULTS, Checker, FaultKind
 from lokeys.core.schema.definition import node
 from lokeys.core.schema.language import (
     Anything,
+    CelRule,
     Fields,
     Flag,
     Integer,
     ListOf,
     MapOf,
-    Rule,
     Shape,
     Text,
     with_defaults,
 )
 from lokeys.core.text.words import form, found
 
-SHORT = Rule(cel="self.size() < 3", message="too wordy", holds=lambda value: len(value) < 3)
-EVEN = Rule(cel="self.size() % 2 == 0", message="odd", holds=lambda value: len(value) % 2 == 0)
+SHORT = CelRule(cel="self.size() < 3", message="too wordy", holds=lambda value: len(value) < 3)
+EVEN = CelRule(cel="self.size() % 2 == 0", message="odd", holds=lambda value: len(value) % 2 == 0)
 
 
 def faults(value: object, shape: Shape, **manner: Any) -> list[str]:

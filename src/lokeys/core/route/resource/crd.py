@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from lokeys.core.route.resource.schema import GROUP, KIND, PLURAL, ROOT, VERSION
-from lokeys.core.schema.definition import Resource, definition
+from lokeys.core.schema.definition import Definition, definition
 
 _READY = '.status.conditions[?(@.type=="Ready")]'
 
-RESOURCE = Resource(
+RESOURCE = Definition(
     group=GROUP,
     version=VERSION,
     kind=KIND,

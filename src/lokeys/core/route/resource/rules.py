@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from lokeys.core.schema.language import Rule
+from lokeys.core.schema.language import CelRule
 from lokeys.core.text.durations import go_duration
 
 
-def matching(pattern: str, message: str) -> Rule:
+def matching(pattern: str, message: str) -> CelRule:
     """Return a rule that the whole text must match; says more than a bare pattern would."""
     whole = re.compile(pattern)
-    return Rule(
+    return CelRule(
         cel=f"self.matches(r'^{pattern}$')",
         message=message,
         holds=lambda value: whole.fullmatch(value) is not None,
@@ -42,9 +42,9 @@ def duration_text(value: timedelta) -> str:
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
-def _exactly_one(names: tuple[str, ...], message: str) -> Rule:
+def _exactly_one(names: tuple[str, ...], message: str) -> CelRule:
     given = ", ".join(f"has(self.{name})" for name in names)
-    return Rule(
+    return CelRule(
         cel=f"[{given}].filter(given, given).size() == 1",
         message=message,
         holds=lambda value: sum(name in value for name in names) == 1,
@@ -61,12 +61,12 @@ _HOST = rf"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:{_PORT}
 _HOUR, _DAY, _MONTH = "([01]?[0-9]|2[0-3])", "(0?[1-9]|[12][0-9]|3[01])", "(0?[1-9]|1[0-2])"
 _CRON = " ".join(map(_cron_field, ("[0-5]?[0-9]", _HOUR, _DAY, _MONTH, "[0-7]")))
 
-SHORT_NAME = Rule(
+SHORT_NAME = CelRule(
     cel="self.metadata.name.size() <= 63",
     message="the name is at most 63 characters long: the Lease and the Roles are named after it",
     holds=lambda value: len(value["metadata"]["name"]) <= 63,
 )
-NOT_THE_OPERATOR = Rule(
+NOT_THE_OPERATOR = CelRule(
     cel="self.metadata.name != 'operator'",
     message="`operator` is taken: the Lease `lokeys-operator` is the operator's own",
     holds=lambda value: value["metadata"]["name"] != "operator",
@@ -79,12 +79,12 @@ ONE_VAULT = _exactly_one(
     ("onePassword", "pushSecret"),
     "name exactly one vault, onePassword or pushSecret, or leave `vault` out",
 )
-REFRESH_NEEDS_ADMIN = Rule(
+REFRESH_NEEDS_ADMIN = CelRule(
     cel="!self.refresh || has(self.admin)",
     message="`refresh` needs `admin`: nobody can tell which key survives without RGW's own list",
     holds=lambda value: not value["refresh"] or "admin" in value,
 )
-DIFFERENT_KEYS = Rule(
+DIFFERENT_KEYS = CelRule(
     cel="self.accessKeyId != self.secretAccessKey",
     message="the two halves of a pair need two different names",
     holds=lambda value: value["accessKeyId"] != value["secretAccessKey"],
@@ -98,7 +98,7 @@ SERVER_URL = matching(
     f"https?://{_HOST}(/[A-Za-z0-9._~/-]*)?",
     "a URL here is http:// or https://, a host, and a path or not: no user, no query",
 )
-CERTIFICATES = Rule(
+CERTIFICATES = CelRule(
     cel="self.contains('-----BEGIN CERTIFICATE-----') && self.contains('-----END CERTIFICATE-----')"
     " && !self.contains('PRIVATE KEY')",
     message="a CA bundle is PEM text, one or more certificates: not base64 of them, no private key",
@@ -108,7 +108,7 @@ CERTIFICATES = Rule(
         and "PRIVATE KEY" not in value
     ),
 )
-CA_NEEDS_TLS = Rule(
+CA_NEEDS_TLS = CelRule(
     cel="!has(self.caBundle) || self.endpoint.startsWith('https://')",
     message="a CA bundle means nothing to an http:// endpoint",
     holds=lambda value: "caBundle" not in value or value["endpoint"].startswith("https://"),
@@ -121,17 +121,17 @@ METRICS_PATH = matching("/[A-Za-z0-9._~/-]*", "a path begins with `/`")
 DURATION = matching(
     _DURATION.pattern, "a duration is hours, minutes, seconds, in this order: 720h, 30m, 1h30m"
 )
-AT_LEAST_AN_HOUR = Rule(
+AT_LEAST_AN_HOUR = CelRule(
     cel="duration(self) >= duration('1h')",
     message="a key is replaced once an hour at most",
     holds=lambda value: duration(value) >= timedelta(hours=1),
 )
-A_MINUTE_TO_A_DAY = Rule(
+A_MINUTE_TO_A_DAY = CelRule(
     cel="duration(self) >= duration('1m') && duration(self) <= duration('24h')",
     message="a window is open for a minute at least and a day at most",
     holds=lambda value: timedelta(minutes=1) <= duration(value) <= timedelta(hours=24),
 )
-OVERLAP_ENDS = Rule(
+OVERLAP_ENDS = CelRule(
     cel="duration(self.overlap) < duration(self.every)",
     message="`overlap` is shorter than `every`: the old key retires before the next one comes",
     holds=lambda value: duration(value["overlap"]) < duration(value["every"]),
@@ -140,7 +140,7 @@ CRON = matching(
     _CRON,
     "a schedule has five fields of numbers: minute hour day month weekday, as in `0 2 * * 6`",
 )
-ONLY_A_MINTED_KEY_ROTATES = Rule(
+ONLY_A_MINTED_KEY_ROTATES = CelRule(
     cel="!has(self.source.secret) || (self.mode != 'Rotate' && !has(self.rotation))",
     message="a key from a plain Secret is only copied: lokeys cannot mint the next one, so neither "
     "mode Rotate nor `rotation` fits it",
@@ -148,7 +148,7 @@ ONLY_A_MINTED_KEY_ROTATES = Rule(
         "secret" not in value["source"] or (value["mode"] != "Rotate" and "rotation" not in value)
     ),
 )
-SOURCE_IS_NOT_THE_TARGET = Rule(
+SOURCE_IS_NOT_THE_TARGET = CelRule(
     cel="!has(self.source.secret) || has(self.source.secret.namespace) "
     "|| self.source.secret.name != self.secret.name",
     message="the source and the Secret that Loki reads are the same Secret",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lokeys.core.schema.definition import Resource, definition
+from lokeys.core.schema.definition import Definition, definition
 from lokeys.core.schema.language import Fields, Integer, ListOf, MapOf, Text
 from lokeys.core.stack.resource.fields.spec import RULE_SETS, SCHEMA, SPEC
 from lokeys.core.stack.resource.fields.template import TEMPLATE_NAMES
@@ -71,7 +71,7 @@ _STATUS = Fields(
         "networkPolicyStatus": _NETWORK,
     },
 )
-RESOURCE = Resource(
+RESOURCE = Definition(
     group=GROUP,
     version=VERSION,
     kind=KIND,

@@ -14,7 +14,7 @@ from lokeys.core.kubernetes.size import MAX_ROUTE_BYTES, size_of
 from lokeys.core.route.resource import rules, schema
 from lokeys.core.route.resource.validate import TOO_LARGE, faults
 from lokeys.core.schema.check import Fault
-from lokeys.core.schema.language import Fields, ListOf, MapOf, Rule, Shape
+from lokeys.core.schema.language import CelRule, Fields, ListOf, MapOf, Shape
 from lokeys.core.text.words import form
 from manifests.storagecredential import CASES, MINIMAL, ROOK, Case
 
@@ -231,7 +231,7 @@ def shapes(shape: Shape) -> Iterator[Shape]:
 def test_every_rule_is_in_the_schema_and_broken_by_a_case() -> None:
     """None is there for nothing: each stands at a field, and one of the manifests breaks it."""
     used = {rule.message for shape in shapes(schema.ROOT) for rule in shape.rules}
-    assert used == {rule.message for rule in vars(rules).values() if isinstance(rule, Rule)}
+    assert used == {rule.message for rule in vars(rules).values() if isinstance(rule, CelRule)}
     assert used <= {fault.problem for case in CASES for fault in faults(case.manifest())}
 
 
