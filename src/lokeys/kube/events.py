@@ -14,12 +14,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 from lokeys.clock import utc_now
+from lokeys.core.text.words import printable
 from lokeys.errors import Conflict, LokeysError
 from lokeys.kube.client import Api, Object
 from lokeys.kube.resources import EVENT
 
 QUIET_S = 3600.0
 MAX_MESSAGE = 1024
+"""What the API server takes; it counts bytes."""
 MAX_REMEMBERED = 10_000
 
 _log = logging.getLogger(__name__)
@@ -47,8 +49,11 @@ class EventWriter:
     async def write(
         self, regarding: Object, *, reason: str, message: str, warning: bool = False
     ) -> None:
-        """Write one event about `regarding`, unless the same was written within the hour."""
-        body = self._event(regarding, reason=reason, message=message[:MAX_MESSAGE], warning=warning)
+        """Write one event about `regarding`, unless the same was written within the hour.
+
+        The message may quote anybody: it is made printable and cut to an event's length here.
+        """
+        body = self._event(regarding, reason=reason, message=_fit(message), warning=warning)
         name = body["metadata"]["name"]
         if self._written_lately(name):
             return
@@ -95,6 +100,12 @@ class EventWriter:
             "lastTimestamp": stamp,
             "count": 1,
         }
+
+
+def _fit(message: str) -> str:
+    """Return a message in one line that a terminal shows as it is, no longer than an event's."""
+    text = printable(message[:MAX_MESSAGE])
+    return text.encode()[:MAX_MESSAGE].decode(errors="ignore")
 
 
 def _title(regarding: Object) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from lokeys.kube.client import Object
 from lokeys.kube.events import EventWriter
+from pasting import PAYLOADS
 from unit.kube.scripted import Store
 from unit.kube.virtual_time import now, run
 
@@ -61,6 +62,24 @@ def test_long_messages_are_cut() -> None:
         assert len(event["message"]) == 1024
         assert event["type"] == "Warning"
         assert event["involvedObject"]["uid"] == "u-1"
+
+    run(main())
+
+
+@pytest.mark.parametrize("text", [*PAYLOADS, "half \ud800 of a character", "é" * 1024, "🔑" * 600])
+@pytest.mark.parametrize("room", [0, 1000, 1020, 1023])
+def test_a_message_is_printable_and_fits_whatever_it_quotes(text: str, room: int) -> None:
+    """`kubectl describe` shows it to a terminal, and the API server counts its bytes."""
+
+    async def main() -> None:
+        store = Store()
+        message = "x" * room + text
+        await EventWriter(store.client()).write(ROUTE, reason="Stalled", message=message)
+        (event,) = store.objects.values()
+        said = event["message"]
+        assert said.isprintable()
+        assert len(said.encode()) <= 1024
+        assert said[:room] == message[:room]
 
     run(main())
 
