@@ -22,7 +22,7 @@ from lokeys.core.stack.resource.model import LokiStack
 from lokeys.core.stack.resource.parse import parse
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.core.stack.storage.secret_data import secret_data
-from lokeys.core.stack.validation.context import Around
+from lokeys.core.stack.validation.context import StackContext
 from lokeys.core.stack.validation.objects import PlacedObjects
 from lokeys.core.stack.validation.stacks import view_stack
 from lokeys.core.trust.tries.verification import LinkName, Verification
@@ -97,10 +97,10 @@ class StackWorld:
         stack = Given({**self.manifest, "status": self.status})
         named = [each for each in (self.secret, self.managed, *self.others) if each is not None]
         objects = PlacedObjects([stack, *map(Given, named)], namespace=NAMESPACE)
-        around = Around(
+        context = StackContext(
             objects=objects, now=self.now, environment=environment, absent="does not exist"
         )
-        view = view_stack(ref, stack, around)
+        view = view_stack(ref, stack, context)
         named_ca = self.spec["storage"].get("tls", {}).get("caName")
         ca = next((each for each in self.others if each["metadata"]["name"] == named_ca), None)
         managed = ""

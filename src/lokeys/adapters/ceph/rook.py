@@ -21,7 +21,6 @@ from lokeys.adapters.ceph.rgw import AdminApi, live_keys, not_allowed_url, why_u
 from lokeys.adapters.kubernetes.cluster import (
     Cluster,
     allows,
-    controller_of,
     events_of,
     quotable,
     unreadable,
@@ -31,6 +30,7 @@ from lokeys.adapters.kubernetes.secrets import pair_of, value_of
 from lokeys.core.kubernetes import rook
 from lokeys.core.kubernetes.consent import NO_CONSENT, Consent, allowed_urls
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
+from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route import model
 from lokeys.core.route.model import PairKeys, RookSource, SecretSource

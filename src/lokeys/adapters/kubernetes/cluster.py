@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
+from lokeys.core.kubernetes.json_fields import Json, at, text_at
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.snapshot import Unreadable, Why
 from lokeys.core.sensitive import Fingerprinter
@@ -41,12 +41,6 @@ def moment_at(obj: Any, *path: str) -> datetime | None:
     except ValueError:
         return None
     return found.astimezone(UTC) if found.tzinfo else None
-
-
-def controller_of(obj: Json) -> Json | None:
-    """Return the ownerReference of the controller, if there is one."""
-    owners = mappings_at(obj, "metadata", "ownerReferences")
-    return next((owner for owner in owners if owner.get("controller")), None)
 
 
 def allows(obj: Json, namespace: str) -> bool:

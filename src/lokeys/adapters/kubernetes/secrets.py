@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from lokeys.adapters.kubernetes.cluster import Cluster, controller_of, moment_at, unreadable
+from lokeys.adapters.kubernetes.cluster import Cluster, moment_at, unreadable
 from lokeys.core.kubernetes.consent import Consent, allowed_urls
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
+from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import PairKeys, SecretRef
 from lokeys.core.route.snapshot import SecretState

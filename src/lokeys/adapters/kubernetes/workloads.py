@@ -13,7 +13,6 @@ from typing import Any
 from lokeys.adapters.kubernetes import selectors
 from lokeys.adapters.kubernetes.cluster import (
     Cluster,
-    controller_of,
     events_of,
     last_seen,
     unreadable,
@@ -21,6 +20,7 @@ from lokeys.adapters.kubernetes.cluster import (
 from lokeys.adapters.kubernetes.pods import is_over, loki_container, pod_state, secrets_read_by
 from lokeys.adapters.loki.wal import wal_persistent
 from lokeys.core.kubernetes.json_fields import Json, at, number_at, text_at
+from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import Workload
 from lokeys.core.route.snapshot import Budget, PodState, Roller, Unreadable, WorkloadState

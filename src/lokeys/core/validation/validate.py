@@ -14,7 +14,7 @@ from lokeys.core.place import Ref
 from lokeys.core.stack.resource.model import KIND as LOKISTACK
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.core.stack.storage.wording import tell
-from lokeys.core.stack.validation.context import Around
+from lokeys.core.stack.validation.context import StackContext
 from lokeys.core.stack.validation.objects import Placed, PlacedObjects, location_of
 from lokeys.core.stack.validation.shared_buckets import shared_buckets
 from lokeys.core.stack.validation.shared_names import shared_names
@@ -74,13 +74,13 @@ def validate(  # noqa: PLR0913 - the input and what it is judged against
     The order of the objects changes nothing but the places that are named.
     """
     objects = PlacedObjects(given, namespace=namespace)
-    around = Around(
+    context = StackContext(
         objects=objects,
         now=now,
         environment=environment or CloudEnvironment(),
         secrets_optional=secrets_optional,
     )
-    views = [view_stack(ref, placed, around) for ref, placed in objects.of_kind(LOKISTACK)]
+    views = [view_stack(ref, placed, context) for ref, placed in objects.of_kind(LOKISTACK)]
     return Validation(
         stacks=tuple(
             replace(view, findings=_placed(view.findings, view, objects, ignored)) for view in views

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lokeys.core.kubernetes.external_secrets.reading import read
 from lokeys.core.kubernetes.json_fields import Json
-from lokeys.core.route.discovery.manifest import controller_of
+from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.route.discovery.model import Notes
 from lokeys.core.route.discovery.vault import fields_of, store_of, vault_of
 from lokeys.core.route.model import ExternalSecretRef, SecretRef, Vault

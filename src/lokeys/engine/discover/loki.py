@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lokeys.core.kubernetes.json_fields import Json
+from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.place import Ref
 from lokeys.core.route.discovery.manifest import (
-    controller_of,
     loki_container,
     pair_of,
     port_of,

@@ -24,7 +24,7 @@ from lokeys.core.stack.storage.model import CloudEnvironment, CredentialMode
 from lokeys.core.stack.storage.read import StorageReading, read_storage
 from lokeys.core.stack.storage.secret_data import SecretData, secret_data
 from lokeys.core.stack.storage.wording import tell
-from lokeys.core.stack.validation.context import Around
+from lokeys.core.stack.validation.context import StackContext
 from lokeys.core.stack.validation.named import Hashes, hashes_of, managed_ref
 from lokeys.core.stack.validation.objects import PlacedObjects
 from lokeys.core.stack.validation.stacks import StackView, view_stack
@@ -119,8 +119,8 @@ def judge(  # noqa: PLR0913 - the stack, what it names, and what both are judged
     placed = InCluster(manifest)
     given = [placed, *(InCluster({**each, "kind": ref.kind}) for ref, each in found.items())]
     objects = PlacedObjects(given, namespace=stack.namespace or "")
-    around = Around(objects=objects, now=now, environment=environment, absent=_ABSENT)
-    view = view_stack(stack, placed, around)
+    context = StackContext(objects=objects, now=now, environment=environment, absent=_ABSENT)
+    view = view_stack(stack, placed, context)
     return Judged(view=view, hashes=hashes_of(view, found, fingerprinter))
 
 

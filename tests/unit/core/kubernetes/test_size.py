@@ -15,7 +15,7 @@ from lokeys.core.operate.status import status_of
 from lokeys.core.place import Ref
 from lokeys.core.schema.check import MAX_FAULTS
 from lokeys.core.stack.storage.model import CloudEnvironment
-from lokeys.core.stack.validation.context import Around
+from lokeys.core.stack.validation.context import StackContext
 from lokeys.core.stack.validation.objects import PlacedObjects
 from lokeys.core.stack.validation.stacks import StackView, view_stack
 from manifests.lokistack import NAME, NAMESPACE, NOW, Choice
@@ -28,8 +28,8 @@ Json = dict[str, Any]
 def view(manifest: Json) -> StackView:
     given = [Given(each) for each in (manifest, CHOICE.secret, *CHOICE.beside)]
     objects = PlacedObjects(given, namespace=NAMESPACE)
-    around = Around(objects=objects, now=NOW, environment=CloudEnvironment())
-    return view_stack(STACK, given[0], around)
+    context = StackContext(objects=objects, now=NOW, environment=CloudEnvironment())
+    return view_stack(STACK, given[0], context)
 
 
 @pytest.mark.parametrize(

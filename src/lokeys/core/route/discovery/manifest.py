@@ -59,9 +59,3 @@ def volume_sources(volume: Json, namespace: str | None) -> Iterable[Ref]:
         secret = source.get("secret") or {}
         if name := secret.get("secretName") or secret.get("name"):
             yield Ref("Secret", name, namespace)
-
-
-def controller_of(item: Json) -> Json | None:
-    """Return the ownerReference of the controller, if there is one."""
-    owners = (item.get("metadata") or {}).get("ownerReferences") or ()
-    return next((owner for owner in owners if owner.get("controller")), None)

@@ -29,7 +29,7 @@ NOT_GIVEN = "is not among the objects given"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
+class StackContext:
     """What a stack is judged against: the other objects, the operator, the time."""
 
     objects: PlacedObjects
@@ -43,14 +43,14 @@ class Around:
 def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it is not there
     wanted: Ref,
     stack: Ref,
-    around: Around,
+    context: StackContext,
     findings: list[Finding],
     *,
     missing: Rule = rules.MISSING_STORAGE_SECRET,
     words: Mapping[str, str] | None = None,
 ) -> SecretData | None:
     """Return what is known of a Secret; adds what is to be said of its form or its absence."""
-    objects = around.objects
+    objects = context.objects
     placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
     said = [read(each.object) for each in external]
     findings += _kept_out(external, wanted, stack, objects)
@@ -66,7 +66,7 @@ def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it 
         why = why_not_made(
             [objects.ref_of(each) for each in external], [each.creation_policy for each in said]
         )
-        findings.append(told_absent(missing, wanted, stack, around, why=why, words=words))
+        findings.append(told_absent(missing, wanted, stack, context, why=why, words=words))
     return made
 
 
@@ -92,16 +92,16 @@ def told_absent(  # noqa: PLR0913 - what is missing, for whom, and what is known
     rule: Rule,
     wanted: Ref,
     stack: Ref,
-    around: Around,
+    context: StackContext,
     *,
     why: str = "",
     words: Mapping[str, str] | None = None,
     optional: Severity = Severity.WARNING,
 ) -> Finding:
     """Return the finding that an object is not there; `optional` where it may be kept elsewhere."""
-    known = {"stack_ref": str(stack), "where": around.absent + why, **(words or {})}
+    known = {"stack_ref": str(stack), "where": context.absent + why, **(words or {})}
     finding = tell(rule, wanted, stack=stack, words=known)
-    if not around.secrets_optional:
+    if not context.secrets_optional:
         return finding
     said = tuple(each for each in finding.remedy if "--secrets optional" not in each.text)
     return replace(finding, severity=optional, remedy=said)

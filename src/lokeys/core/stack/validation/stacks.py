@@ -22,7 +22,7 @@ from lokeys.core.stack.storage.model import CredentialMode, Storage
 from lokeys.core.stack.storage.read import read_storage
 from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.stack.storage.wording import tell
-from lokeys.core.stack.validation.context import NOT_GIVEN, Around, named_secret, told_absent
+from lokeys.core.stack.validation.context import NOT_GIVEN, StackContext, named_secret, told_absent
 from lokeys.core.stack.validation.delivered import mended_there
 from lokeys.core.stack.validation.objects import Placed
 from lokeys.core.text.words import object_name
@@ -50,25 +50,25 @@ class StackView:
         return not any(finding.is_error for finding in self.findings)
 
 
-def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
+def view_stack(ref: Ref, placed: Placed, context: StackContext) -> StackView:
     """Return a stack with all its faults: those of the Secret, too, where the spec has some."""
     size = size_of(placed.object)
     if size > MAX_STACK_BYTES:
         return _too_large(ref, placed, size)
     stack, said = parse(placed.object, namespace=ref.namespace or "")
-    findings = [*said, *_twice(ref, around)]
+    findings = [*said, *_twice(ref, context)]
     storage = _at(placed.object, "spec", "storage")
-    findings += _schemas(ref, placed.object, stack, now=around.now)
+    findings += _schemas(ref, placed.object, stack, now=context.now)
     kind, name = _text(storage, "secret", "type"), _text(storage, "secret", "name")
     secret: SecretData | None = None
     managed: SecretData | None = None
     if name:
         secret = named_secret(
-            Ref("Secret", object_name(name), ref.namespace), ref, around, findings
+            Ref("Secret", object_name(name), ref.namespace), ref, context, findings
         )
     managed_ref = Ref("Secret", f"{ref.name}-managed-credentials", ref.namespace)
-    if around.objects.get(managed_ref):
-        managed = named_secret(managed_ref, ref, around, findings)
+    if context.objects.get(managed_ref):
+        managed = named_secret(managed_ref, ref, context, findings)
     mode: CredentialMode | None = None
     resolved: Storage | None = None
     if kind is not None:
@@ -78,7 +78,7 @@ def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
             _text(storage, "secret", "credentialMode"),
             secret=secret,
             managed=managed,
-            environment=around.environment,
+            environment=context.environment,
         )
         mode = reading.mode
         if secret is None or secret.keys <= frozenset(secret.values or ()):
@@ -87,13 +87,13 @@ def view_stack(ref: Ref, placed: Placed, around: Around) -> StackView:
         if reading.asks_for_managed and managed is None:
             # No manifest has it: whoever judges manifests alone takes it for granted.
             optional, rule = Severity.INFO, rules.MISSING_MANAGED_SECRET
-            findings.append(told_absent(rule, managed_ref, ref, around, optional=optional))
-    findings += _ca(ref, storage, kind, around)
+            findings.append(told_absent(rule, managed_ref, ref, context, optional=optional))
+    findings += _ca(ref, storage, kind, context)
     if _at(placed.object, "spec").get("tenants") is not None:
         # Stacks without are judged sooner without it.
         from lokeys.core.stack.validation.tenants import tenant_findings  # noqa: PLC0415
 
-        findings += tenant_findings(ref, placed.object, around)
+        findings += tenant_findings(ref, placed.object, context)
     return StackView(
         ref=ref,
         stack=stack,
@@ -121,10 +121,10 @@ def _too_large(ref: Ref, placed: Placed, size: int) -> StackView:
     )
 
 
-def _twice(ref: Ref, around: Around) -> Iterator[Finding]:
-    count = around.objects.count(ref)
+def _twice(ref: Ref, context: StackContext) -> Iterator[Finding]:
+    count = context.objects.count(ref)
     if count > 1:
-        detail = "" if around.objects.differ(ref) else ", with the same contents"
+        detail = "" if context.objects.differ(ref) else ", with the same contents"
         yield tell(lokistacks.DUPLICATE_STACK, ref, stack=ref, words={"detail": detail})
 
 
@@ -164,7 +164,7 @@ def _mendable(findings: Iterable[Finding], secret: SecretData | None) -> Iterato
 
 
 def _ca(
-    ref: Ref, storage: Mapping[str, Any], kind: str | None, around: Around
+    ref: Ref, storage: Mapping[str, Any], kind: str | None, context: StackContext
 ) -> tuple[Finding, ...]:
     name = _text(storage, "tls", "caName")
     if not name:
@@ -174,13 +174,13 @@ def _ca(
         field = "spec.storage.tls"
         return (tell(lokistacks.UNSUPPORTED_FIELD, ref, stack=ref, field=field, words=words),)
     wanted = Ref("ConfigMap", object_name(name), ref.namespace)
-    placed = around.objects.get(wanted)
+    placed = context.objects.get(wanted)
     key = _text(storage, "tls", "caKey") or DEFAULT_CA_KEY
-    if placed is None and around.absent == NOT_GIVEN and MADE_BY_CLUSTER.get(name) == key:
+    if placed is None and context.absent == NOT_GIVEN and MADE_BY_CLUSTER.get(name) == key:
         return ()
     config_map = placed.object if placed else None
     return read_ca(
-        ref, wanted, key=key, config_map=config_map, now=around.now, absent=around.absent
+        ref, wanted, key=key, config_map=config_map, now=context.now, absent=context.absent
     )
 
 

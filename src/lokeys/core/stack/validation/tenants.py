@@ -17,29 +17,31 @@ from lokeys.core.stack.storage.ca import MADE_BY_CLUSTER, certificate_faults
 from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.stack.storage.values import unseen
 from lokeys.core.stack.storage.wording import tell
-from lokeys.core.stack.validation.context import NOT_GIVEN, Around, named_secret, told_absent
+from lokeys.core.stack.validation.context import NOT_GIVEN, StackContext, named_secret, told_absent
 from lokeys.core.text.certificates import behind_the_last
 
 CLIENT_ID, CLIENT_SECRET, CA_PATH = "clientID", "clientSecret", "issuerCAPath"
 _TYPES = {"ConfigMap": "configmap", "Secret": "secret generic"}
 
 
-def tenant_findings(stack: Ref, manifest: Mapping[str, Any], around: Around) -> tuple[Finding, ...]:
+def tenant_findings(
+    stack: Ref, manifest: Mapping[str, Any], context: StackContext
+) -> tuple[Finding, ...]:
     """Return what is wrong with a stack's tenants; nothing where it has none."""
     found = list(islice(tenancy_findings(stack, manifest), MAX_FAULTS))
     tenants = tenancy_of(manifest)
     if tenants is not None:
         for name in tenants.client_secrets:
-            found += _client(Ref("Secret", name, stack.namespace), stack, around)
+            found += _client(Ref("Secret", name, stack.namespace), stack, context)
         for entry in tenants.authorities:
-            found += _authority(entry, stack, tenants, around)
+            found += _authority(entry, stack, tenants, context)
     return tuple(found)
 
 
-def _client(wanted: Ref, stack: Ref, around: Around) -> Iterator[Finding]:
+def _client(wanted: Ref, stack: Ref, context: StackContext) -> Iterator[Finding]:
     """Yield what is wrong with the Secret that says what the gateway is to an issuer."""
     found: list[Finding] = []
-    secret = named_secret(wanted, stack, around, found, missing=rules.MISSING_CLIENT)
+    secret = named_secret(wanted, stack, context, found, missing=rules.MISSING_CLIENT)
     yield from found
     if secret is None:
         return
@@ -56,20 +58,22 @@ def _bad_client(secret: SecretData, stack: Ref, key: str, found: str, expected: 
     return tell(rules.BAD_CLIENT, secret.ref, stack=stack, field=key, words=words)
 
 
-def _authority(entry: Entry, stack: Ref, tenants: Tenants, around: Around) -> Iterator[Finding]:
+def _authority(
+    entry: Entry, stack: Ref, tenants: Tenants, context: StackContext
+) -> Iterator[Finding]:
     """Yield what is wrong with a CA by which an issuer or clients are known."""
     wanted = Ref(entry.kind, entry.name, stack.namespace)
     issuers = {each.issuer_ca for each in tenants.issued}
     words = {"key": entry.key, "kind": _TYPES[entry.kind]}
     asked = {**words, "whom": "an issuer" if entry in issuers else "clients"}
     found: list[Finding] = []
-    known, text = _text(entry, wanted, stack, around, found, words=asked)
+    known, text = _text(entry, wanted, stack, context, found, words=asked)
     yield from found
     if not known:
         return
     of_users = entry in {tenant.client_ca for tenant in tenants.authentication}
     behind = _behind(text) if of_users else ()
-    for said, expected in (*certificate_faults(text, around.now), *behind):
+    for said, expected in (*certificate_faults(text, context.now), *behind):
         more = {**words, "found": said, "expected": expected}
         yield tell(rules.BAD_AUTHORITY, wanted, stack=stack, field=entry.key, words=more)
 
@@ -78,7 +82,7 @@ def _text(  # noqa: PLR0913 - which, for whom, and what is said where it is not 
     entry: Entry,
     wanted: Ref,
     stack: Ref,
-    around: Around,
+    context: StackContext,
     findings: list[Finding],
     *,
     words: Mapping[str, str],
@@ -86,15 +90,15 @@ def _text(  # noqa: PLR0913 - which, for whom, and what is said where it is not 
     """Return whether it is known what an entry holds, and its text; None where it holds nothing."""
     missing = rules.MISSING_AUTHORITY
     if entry.kind == "Secret":
-        secret = named_secret(wanted, stack, around, findings, missing=missing, words=words)
+        secret = named_secret(wanted, stack, context, findings, missing=missing, words=words)
         if secret is not None and entry.key in (secret.values or {}):
             return True, secret.raw(entry.key).decode(errors="replace")
         return secret is not None and not secret.may_have(entry.key), None
-    placed = around.objects.get(wanted)
+    placed = context.objects.get(wanted)
     if placed is None:
         by_cluster = MADE_BY_CLUSTER.get(entry.name) == entry.key
-        if not (around.absent == NOT_GIVEN and by_cluster):
-            findings.append(told_absent(missing, wanted, stack, around, words=words))
+        if not (context.absent == NOT_GIVEN and by_cluster):
+            findings.append(told_absent(missing, wanted, stack, context, words=words))
         return False, None
     texts = placed.object.get("data")
     text = texts.get(entry.key) if isinstance(texts, Mapping) else None

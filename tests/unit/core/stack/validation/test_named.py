@@ -10,7 +10,7 @@ from lokeys.core.kubernetes.size import MAX_STACK_BYTES
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Fingerprinter, Sensitive
 from lokeys.core.stack.storage.model import CloudEnvironment
-from lokeys.core.stack.validation.context import Around
+from lokeys.core.stack.validation.context import StackContext
 from lokeys.core.stack.validation.named import Hashes, hashes_of, named_in, names_of
 from lokeys.core.stack.validation.objects import PlacedObjects
 from lokeys.core.stack.validation.stacks import view_stack
@@ -82,11 +82,11 @@ def test_of_a_stack_that_is_too_large_nothing_is_followed() -> None:
 def hashed(manifest: Object, *others: Object) -> Hashes:
     """Return the hashes of a stack with what was found for it."""
     given = [Given(each) for each in (manifest, *others)]
-    around = Around(
+    context = StackContext(
         objects=PlacedObjects(given, namespace="logging"), now=NOW, environment=CloudEnvironment()
     )
     found = {Ref(e["kind"], e["metadata"]["name"], "logging"): e for e in others}
-    return hashes_of(view_stack(STACK, given[0], around), found, KEY)
+    return hashes_of(view_stack(STACK, given[0], context), found, KEY)
 
 
 def test_each_of_a_stacks_objects_has_its_hash() -> None:

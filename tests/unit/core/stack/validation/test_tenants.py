@@ -10,7 +10,7 @@ from fakes.stacks import Given
 from lokeys.core.findings.finding import Severity
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.model import CloudEnvironment
-from lokeys.core.stack.validation.context import Around
+from lokeys.core.stack.validation.context import StackContext
 from lokeys.core.stack.validation.objects import PlacedObjects
 from lokeys.core.stack.validation.tenants import pointer_to, tenant_findings
 from lokeys.core.validation.validate import validate
@@ -19,16 +19,16 @@ from manifests.lokistack import AUTHORITY, NAMESPACE, NOW, Choice, tenant_object
 STACK = Ref("LokiStack", "my-stack", NAMESPACE)
 
 
-def around(objects: list[dict[str, Any]]) -> Around:
+def context(objects: list[dict[str, Any]]) -> StackContext:
     given = PlacedObjects(list(map(Given, objects)), namespace=NAMESPACE)
-    return Around(objects=given, now=NOW, environment=CloudEnvironment())
+    return StackContext(objects=given, now=NOW, environment=CloudEnvironment())
 
 
 def told(
     objects: list[dict[str, Any]], *, tenancy: str = "static", **words: Any
 ) -> list[tuple[str, str | None, str]]:
     manifest = Choice(tenancy=tenancy).manifest
-    found = tenant_findings(STACK, manifest, replace(around(objects), **words))
+    found = tenant_findings(STACK, manifest, replace(context(objects), **words))
     return [
         (str(each.object).removesuffix(f" {NAMESPACE}/"), each.field, each.message.split(": ")[-1])
         for each in found
@@ -50,13 +50,13 @@ def test_nothing_is_said_where_all_is_there(tenancy: str) -> None:
 def test_nobody_is_judged_where_there_are_no_tenants(tenancy: str | None) -> None:
     """OpenShift has tenants of its own, without objects."""
     manifest = Choice(tenancy=tenancy).manifest
-    assert tenant_findings(STACK, manifest, around([])) == ()
+    assert tenant_findings(STACK, manifest, context([])) == ()
 
 
 def test_what_is_not_there_is_told_and_for_whom() -> None:
     """As errors; as warnings where Secrets are kept elsewhere."""
     manifest = Choice(tenancy="static").manifest
-    found = tenant_findings(STACK, manifest, around([]))
+    found = tenant_findings(STACK, manifest, context([]))
     assert [(each.fault, str(each.object)) for each in found] == [
         ("missing_tenant_secret", "Secret logging/client-123"),
         ("missing_tenant_ca", "ConfigMap logging/tenants-ca"),
@@ -64,7 +64,7 @@ def test_what_is_not_there_is_told_and_for_whom() -> None:
     ]
     assert "an issuer" in found[1].message
     assert "clients" in found[2].message
-    kept = tenant_findings(STACK, manifest, replace(around([]), secrets_optional=True))
+    kept = tenant_findings(STACK, manifest, replace(context([]), secrets_optional=True))
     assert {each.severity for each in kept} == {Severity.WARNING}
 
 
@@ -98,7 +98,7 @@ def test_a_ca_in_a_secret_may_be_known_by_its_name_alone(
     """Then nothing is said of what it holds."""
     made = {"kind": kind, "metadata": {"name": "clients-ca", "namespace": NAMESPACE}, **more}
     manifest = Choice(tenancy="passthrough").manifest
-    found = tenant_findings(STACK, manifest, around([made]))
+    found = tenant_findings(STACK, manifest, context([made]))
     assert [expected in each.message if expected else each for each in found] == (
         [True] if expected else []
     )
@@ -110,9 +110,9 @@ def test_a_ca_that_every_namespace_has_is_in_no_manifest() -> None:
     manifest = Choice(tenancy="static").manifest
     _, second = manifest["spec"]["tenants"]["authentication"]
     second["mTLS"]["ca"]["caName"] = "openshift-service-ca.crt"
-    found = tenant_findings(STACK, manifest, around(tenant_objects()))
+    found = tenant_findings(STACK, manifest, context(tenant_objects()))
     assert found == ()
-    there = replace(around(tenant_objects()), absent="does not exist")
+    there = replace(context(tenant_objects()), absent="does not exist")
     assert len(tenant_findings(STACK, manifest, there)) == 1
 
 
