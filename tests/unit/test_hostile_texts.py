@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What others write is read at its largest, through the doors by which it comes, in no time."""
 
-import time
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -40,6 +39,7 @@ from lokeys.core.trust.azure.check import credentials_of
 from lokeys.core.trust.gcp import cel
 from lokeys.engine.discover import loki_config
 from manifests.lokistack import NAMESPACE, Choice
+from took import cpu_s
 from unit.core.stack.storage.secrets import EVERYWHERE, SECRET, SOUND, STACK
 
 MIB = 1 << 20
@@ -153,15 +153,7 @@ DOORS: dict[str, tuple[Callable[[str], object], int]] = {
 
 
 def _took_s(read: Callable[[str], object], text: str) -> float:
-    """Return the CPU time of a reading; of one that takes long, the better of two."""
-    took_s = 0.0
-    for _ in range(2):
-        began = time.thread_time()
-        read(text)
-        took_s = time.thread_time() - began
-        if took_s < LIMIT_S:
-            break
-    return took_s
+    return cpu_s(lambda: read(text))
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -217,18 +209,16 @@ def test_an_external_secret_of_many_entries_is_read_soon() -> None:
     rewrite = [{"regexp": {"source": f"a{n}", "target": "b"}} for n in range(4)]
     entries = [{"extract": {"key": "k"}, "rewrite": rewrite} for _ in range(1000)]
     data = [{"secretKey": "a", "remoteRef": {"key": "a"}}] * 600
-    began = time.thread_time()
-    said = read({"metadata": {"name": "es"}, "spec": {"dataFrom": entries, "data": data}})
-    said.value("b")
-    assert time.thread_time() - began < LIMIT_S
+    manifest = {"metadata": {"name": "es"}, "spec": {"dataFrom": entries, "data": data}}
+    assert cpu_s(lambda: read(manifest).value("b")) < LIMIT_S
 
 
 def test_a_user_of_many_keys_is_read_soon() -> None:
     """As many as fit into what is read."""
     entry = {"accessKeyRef": {"name": "n", "key": "k"}, "secretKeyRef": {"name": "n", "key": "l"}}
-    began = time.thread_time()
-    assert key_secrets({"spec": {"keys": [entry] * (MAX_READ_BYTES // 80)}}).named == ("n",)
-    assert time.thread_time() - began < LIMIT_S
+    user = {"spec": {"keys": [entry] * (MAX_READ_BYTES // 80)}}
+    assert key_secrets(user).named == ("n",)
+    assert cpu_s(lambda: key_secrets(user)) < LIMIT_S
 
 
 @pytest.mark.parametrize("unit", ["- a\n", "a: b\n", "- [a, b]\n", "- {a: b}\n", "- &a x\n- *a\n"])

@@ -11,7 +11,6 @@ where nobody finds it, fails.
 import ast
 import importlib
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 import lokeys
+from took import cpu_s
 
 # What the standard library parses patterns with.
 parser: Any = importlib.import_module("re._parser")
@@ -215,15 +215,7 @@ USES: dict[str, Callable[[re.Pattern[str], str], object]] = {
 
 
 def _took_s(pattern: re.Pattern[str], method: str, text: str) -> float:
-    """Return the CPU time of a use; of one that takes long, the better of two."""
-    took_s = 0.0
-    for _ in range(2):
-        began = time.thread_time()
-        USES[method](pattern, text)
-        took_s = time.thread_time() - began
-        if took_s < LONGEST_S / 10:
-            break
-    return took_s
+    return cpu_s(lambda: USES[method](pattern, text))
 
 
 def slow(pattern: re.Pattern[str], method: str, longest: int) -> Iterator[str]:

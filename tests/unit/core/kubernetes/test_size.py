@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is judged at all, and that the largest of it is judged within a second."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from lokeys.core.stack.validation.context import StackContext
 from lokeys.core.stack.validation.objects import PlacedObjects
 from lokeys.core.stack.validation.stacks import StackView, view_stack
 from manifests.lokistack import NAME, NAMESPACE, NOW, Choice
+from took import cpu_s
 
 STACK = Ref("LokiStack", NAME, NAMESPACE)
 CHOICE = Choice(tenancy="static")
@@ -134,16 +134,13 @@ def _largest(grow: Callable[[Json, int], None]) -> Json:
 
 
 @pytest.mark.parametrize("grow", GROWN, ids=lambda grow: grow.__name__.strip("_"))
-def test_the_largest_stack_is_judged_in_seconds(grow: Callable[[Json, int], None]) -> None:
-    """Read, planned, decided and told of, whatever there are thousands of.
-
-    It takes half a second; counted for coverage, on a busy machine, three.
-    """
+def test_the_largest_stack_is_judged_within_a_second(grow: Callable[[Json, int], None]) -> None:
+    """Read, planned, decided and told of, whatever there are thousands of."""
     manifest = _largest(grow)
     assert MAX_STACK_BYTES * 0.8 < size_of(manifest) <= MAX_STACK_BYTES
-    began = time.process_time()
-    seen = view(manifest)
-    snapshot = StackSnapshot(view=seen, uid="u", generation=1, now=NOW)
-    course = decide(snapshot, plan(snapshot))
-    status_of(snapshot, course)
-    assert time.process_time() - began < 10
+
+    def judge() -> None:
+        snapshot = StackSnapshot(view=view(manifest), uid="u", generation=1, now=NOW)
+        status_of(snapshot, decide(snapshot, plan(snapshot)))
+
+    assert cpu_s(judge) < 1

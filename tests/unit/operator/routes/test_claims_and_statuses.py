@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from builders import ITEM, USER, a_gap, a_route, a_snapshot, a_vault
 from lokeys.core.place import Hop
-from lokeys.core.route.claims import RouteClaims
-from lokeys.core.route.model import Mode, RookSource, RouteSpec
+from lokeys.core.route.claims import RouteClaims, claims
+from lokeys.core.route.model import Mode, RookSource, RouteSpec, SecretSource
 from lokeys.core.route.snapshot import Snapshot, VaultFault, Why
 from lokeys.operator.statuses import changes, concerns_us
 from lokeys.operator.workers import Key
@@ -49,6 +49,14 @@ def two_routes(**older: Any) -> tuple[RouteClaims, Key, Key]:
     claims.settle(old, looked(spec, **older))
     claims.settle(young, looked(a_route()))
     return claims, old, young
+
+
+def test_a_copied_key_claims_its_target_alone() -> None:
+    """No item and no user of Rook stands behind a plain Secret without a vault."""
+    copied = SecretSource(secret=a_route().secret, namespace="a")
+    spec = a_route(source=copied, vault=None)
+
+    assert list(claims(spec)) == [("secret", spec.namespace, spec.secret.name)]
 
 
 def test_the_younger_route_has_the_older_for_a_rival() -> None:

@@ -51,3 +51,15 @@ def test_an_address_is_printed_only_if_it_is_one(host: str, printed: str) -> Non
     assert vault.url == printed
     assert (UNKNOWN in notes.get("spec.vault.onePassword.connect.url", "")) is (printed == UNKNOWN)
     assert "canary" not in repr((vault, notes))
+
+
+def test_of_several_vaults_the_first_is_taken_and_all_are_named() -> None:
+    """External Secrets searches them in the order of their numbers."""
+    store = connect_at("http://connect:8080")
+    store["spec"]["provider"]["onepassword"]["vaults"] = {"shared": 2, "homelab": 1}
+    fields = fields_of(read(EXTERNAL, namespace="monitoring"), KEYS)
+    vault, notes = vault_of(store, fields, namespace="monitoring")
+
+    assert isinstance(vault, OnePasswordVault)
+    assert vault.vault == "homelab"
+    assert notes["spec.vault.onePassword.vault"].endswith("searched: homelab, shared")
