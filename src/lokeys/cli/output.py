@@ -134,16 +134,19 @@ class Printer:
         self.text(escaped_json(json.dumps(document, indent=2, ensure_ascii=False)))
 
     def talk(self, *spans: Span) -> None:
-        """Say something that is not data."""
-        self._err.flow(_harmless(spans))
+        """Say something that is not data, in one line: a name that holds two forges none."""
+        self._err.flow(tuple((printable(text), style) for text, style in spans))
 
     def progress(self) -> Progress:
         """Return what tells the person how far it is."""
         return Progress(self._err)
 
     def error(self, message: str, hint: str | None = None) -> None:
-        """Say what went wrong, and what to do."""
-        self.talk(("error:", "error"), (f" {message}", ""))
+        """Say what went wrong, which may be several things, a line each, and what to do."""
+        first, *others = message.split("\n")
+        self.talk(("error:", "error"), (f" {first}", ""))
+        for other in others:
+            self.talk((other, ""))
         if hint:
             self.talk(("hint:", "strong"), (f" {hint}", ""))
 

@@ -20,7 +20,10 @@ from lokeys.core.route.model import (
 )
 from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.route.trying import not_tried
+from lokeys.core.text.shell import Command, command
 from lokeys.errors import LokeysError, NotAllowed
+
+_ANNOTATE = command("kubectl -n {namespace} annotate {kind} {name} --overwrite {said}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +35,18 @@ class MissingConsent:
     value: str
 
     @property
-    def words(self) -> list[str]:
-        """Return the command that makes it."""
-        kind, namespace = self.place.kind.lower(), self.place.namespace or ""
-        said = f"{self.annotation}={self.value}"
-        return ["kubectl", "-n", namespace, "annotate", kind, self.place.name, "--overwrite", said]
+    def command(self) -> Command:
+        """Return the command that makes it. Raises NoCommand."""
+        words = {
+            "kind": self.place.kind.lower(),
+            "namespace": self.place.namespace or "",
+            "name": self.place.name,
+            "said": f"{self.annotation}={self.value}",
+        }
+        return _ANNOTATE.filled(words)
 
 
-async def missing_words(session: Session, spec: RouteSpec) -> AsyncIterator[MissingConsent]:
+async def missing_consents(session: Session, spec: RouteSpec) -> AsyncIterator[MissingConsent]:
     """Yield what is missing, as far as the caller can see; what cannot be read is left out."""
     ref = source_ref(spec)
     if isinstance(spec.source, RookSource | SecretSource):

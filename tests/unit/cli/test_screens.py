@@ -165,13 +165,13 @@ def test_nothing_that_a_terminal_obeys_is_printed_raw(capsys: pytest.CaptureFixt
     printer = Printer(environ={})
     printer.lines([(("a\x1b[31m\x00\x9b", ""),)])
     printer.json({"a": "\x1b\x9b"})
-    printer.error("\x1bx", "\x07y\nz")
+    printer.error("\x1bx\nalso", "\x07y\nz")
     with printer.progress() as progress:
         progress.now("\x1bnow")
         progress.line(("\rdone", ""))
     out, err = capsys.readouterr()
     assert out == 'a?[31m??\n{\n  "a": "\\u001b\\u009b"\n}\n'
-    assert err == "error: ?x\nhint: ?y\nz\n  … ?now\n?done\n"
+    assert err == "error: ?x\nalso\nhint: ?y?z\n  … ?now\n?done\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -52,7 +52,8 @@ def command(ctx: click.Context, fast: bool, behind_rook: bool) -> int:
         with _no_proxies():
             ending = asyncio.run(story.play(stage, behind_rook=behind_rook))
     except KeyboardInterrupt:
-        printer.talk(("\ninterrupted: everything is stopped, and nothing stays", ""))
+        printer.talk()
+        printer.talk(("interrupted: everything is stopped, and nothing stays", ""))
         return ExitCode.INTERRUPTED
     if as_json:
         printer.json(ending.document)

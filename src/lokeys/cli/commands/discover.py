@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 
 import click
 
 from lokeys.cli.names import named
 from lokeys.cli.options import ManifestCommand, options_of
-from lokeys.cli.owners import missing_words
+from lokeys.cli.owners import missing_consents
 from lokeys.cli.routes import ref_of, what_exists
 from lokeys.cli.session import Session, opens_bucket, run_session
 from lokeys.core.route.discovery.model import Discovered, LokiWorkload
 from lokeys.core.route.resource.render import render
+from lokeys.core.text.shell import NoCommand
 from lokeys.core.text.yaml import commented
 from lokeys.engine.discover.route import Discoverer, settled
 from lokeys.errors import BadInput, NotFound, NotReadable
@@ -60,9 +60,12 @@ async def _ask_owners(session: Session, found: Discovered) -> None:
     """Say what the operator may not use yet, and the command with which its owner allows it."""
     if not found.sure or found.blanks or not found.lookable:
         return
-    async for missing in missing_words(session, found.spec):
+    async for missing in missing_consents(session, found.spec):
         session.printer.talk((f"for the operator, the owner of {missing.place} allows it:", ""))
-        session.printer.talk((f"  {shlex.join(missing.words)}", "strong"))
+        try:
+            session.printer.talk(("  ", ""), (str(missing.command), "command"))
+        except NoCommand as reason:
+            session.printer.talk((f"  no command is shown, as {reason}", "warning"))
 
 
 def show(session: Session, found: list[Discovered]) -> None:
