@@ -35,7 +35,8 @@ def make_admin_secret(home: Homelab) -> str:
     """Make the Secret with the pair of RGW's admin; return its name."""
     rgw = home.rgw
     pair = {"accessKey": rgw.admin_access_key, "secretKey": rgw.admin_secret_key}
-    make_secret(home, ADMIN, pair)
+    allowed = {ALLOWED_URLS: rgw.endpoint}
+    home.apply("v1", "Secret", ADMIN, home.monitoring, annotations=allowed, data=encoded(pair))
     return ADMIN
 
 

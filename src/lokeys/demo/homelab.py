@@ -104,7 +104,8 @@ class Homelab:
         self._rgw = RookRgw(self._places.store, _pair(key_id, secret), client, utc_now)
         self.api.add(*manifests.rook_objects(), manifests.admin_secret(key_id, secret))
         store = self.api.store.get("CephObjectStore", manifests.STORE, STORAGE)
-        self.api.store.set_status(store, {"phase": "Ready"}, manager="rook")
+        status = {"phase": "Ready", "info": {"endpoint": self._places.store}}
+        self.api.store.set_status(store, status, manager="rook")
         await stack.enter_async_context(Rook(api, self._rgw))
         await self.until(lambda: self.source_pair is not None)
 

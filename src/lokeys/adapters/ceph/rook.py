@@ -28,7 +28,7 @@ from lokeys.adapters.kubernetes.cluster import (
 from lokeys.adapters.kubernetes.consents import named_by, secret_consent
 from lokeys.adapters.kubernetes.secrets import pair_of, value_of
 from lokeys.core.kubernetes import rook
-from lokeys.core.kubernetes.consent import NO_CONSENT, Consent, allowed_urls
+from lokeys.core.kubernetes.consent import NO_CONSENT, Consent, allowed_urls, origins
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
 from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.place import Hop, Ref
@@ -112,7 +112,7 @@ class RookSourcePort:
             held = await self._from_generated(user, keys.generated)
         object_store = await self._object_store(user, keys.store)
         held.consent = Consent(
-            named=named_by(object_store, held.endpoint), listed=allowed_urls(user)
+            named=named_by(object_store), listed=origins([held.endpoint]) | allowed_urls(user)
         )
         held.rook = replace(
             await self._rook_user(user, keys.store, object_store),
@@ -254,20 +254,36 @@ class RookSourcePort:
             rook=held.rook,
             consent=held.consent,
         )
-        admin = self._source.admin
-        if admin and not (self._reader.callers_rights or held.consent.covers(admin.endpoint)):
-            held.gaps.append(not_allowed_url(self._ref, admin.endpoint))
-        elif self._look is not None:
-            try:
-                user = await (await self._look()).user(self._ref.name)
-            except LokeysError as error:
-                ref = Ref("RGWUser", self._ref.name)
-                gap = unreadable(error, hop=Hop.SOURCE, ref=ref)
-                held.gaps.append(replace(gap, why=why_unreadable(error)))
-            else:
-                keys = live_keys(user, self._cluster.fingerprinter)
-                state = replace(state, live_keys=keys, suspended=user.suspended)
+        state = await self._with_live_keys(state, held)
         return Reading(state=state, pair=held.pair, gaps=tuple(held.gaps))
+
+    async def _with_live_keys(self, state: SourceState, held: _Held) -> SourceState:
+        """Return the state with RGW's own list of keys, where two owners let it be asked for.
+
+        The source's, because a lying list could have Rook delete keys. And the admin key's: whoever
+        gets a request that it has signed can pass it on to RGW, which answers with a user's keys.
+        """
+        admin, free = self._source.admin, self._reader.callers_rights
+        if admin is None or self._look is None:
+            return state
+        if not (free or held.consent.covers(admin.endpoint)):
+            held.gaps.append(not_allowed_url(self._ref, admin.endpoint))
+            return state
+        try:
+            api = await self._look()
+            if not (
+                free or held.consent.names(admin.endpoint) or api.consent.covers(admin.endpoint)
+            ):
+                secret = Ref("Secret", admin.secret.name, self._reader.namespace)
+                held.gaps.append(not_allowed_url(secret, admin.endpoint))
+                return state
+            user = await api.user(self._ref.name)
+        except LokeysError as error:
+            gap = unreadable(error, hop=Hop.SOURCE, ref=Ref("RGWUser", self._ref.name))
+            held.gaps.append(replace(gap, why=why_unreadable(error)))
+            return state
+        keys = live_keys(user, self._cluster.fingerprinter)
+        return replace(state, live_keys=keys, suspended=user.suspended)
 
 
 class SecretSourcePort:

@@ -14,10 +14,10 @@ from lokeys.errors import LokeysError, NotAllowed
 from lokeys.ports import Objects
 
 
-def named_by(object_store: Json | None, *endpoints: str) -> frozenset[Origin]:
-    """Return the addresses that a CephObjectStore names, and those of Rook's own Secret."""
+def named_by(object_store: Json | None) -> frozenset[Origin]:
+    """Return the addresses that a CephObjectStore names."""
     if object_store is None:
-        return origins(endpoints)
+        return frozenset()
     status = at(object_store, "status")
     told = (
         *_texts(at(status, "endpoints", "insecure")),
@@ -25,7 +25,7 @@ def named_by(object_store: Json | None, *endpoints: str) -> frozenset[Origin]:
         text_at(status, "info", "endpoint"),
         text_at(status, "info", "secureEndpoint"),
     )
-    return origins(chain(endpoints, told, _hosted(object_store)))
+    return origins(chain(told, _hosted(object_store)))
 
 
 def _hosted(object_store: Json) -> Iterator[str]:

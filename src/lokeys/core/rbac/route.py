@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lokeys.core.kubernetes.consent import ALLOWED_URLS
 from lokeys.core.place import Ref
 from lokeys.core.rbac.grants import (
     APPS,
@@ -100,7 +101,12 @@ def _source(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
         case SecretSource():
             yield read_secret(source.namespace, source.secret.name, "the source of the key")
     if admin:
-        yield read_secret(home, admin.name, "looks at the store's own list of keys with it")
+        why = (
+            "looks at the store's own list of keys with it. Where it carries "
+            f"{ALLOWED_URLS}, whoever may edit this StorageCredential can have any user's key "
+            "copied into the Secret of this route"
+        )
+        yield read_secret(home, admin.name, why)
 
 
 def _rook(spec: RouteSpec, source: RookSource, known: RouteFacts) -> Iterator[Grant]:

@@ -13,8 +13,9 @@ from lokeys.core.sensitive import Fingerprint
 def may_be_tried(snapshot: Snapshot, pair: Fingerprint) -> bool:
     """Tell whether the owner of a pair lets it go to the route's store.
 
-    A pair that the source offers, or is known to have offered, is the source's. Any other belongs
-    to whoever owns the Secret that Loki reads.
+    The pair that the source offers now is the source's. Any other belongs to whoever owns the
+    Secret that Loki reads. That a source has offered it once counts for nothing: what lokeys
+    remembers outlives an edit of the resource, which can name another source, of another owner.
     """
     source, secret, endpoint = snapshot.source, snapshot.secret, snapshot.spec.bucket.endpoint
     if snapshot.trying is Trying.CALLER:
@@ -25,7 +26,7 @@ def may_be_tried(snapshot: Snapshot, pair: Fingerprint) -> bool:
     if source is not None and source.consent.names(endpoint):
         return True
     offered = source.pair.pair if source is not None and source.pair is not None else None
-    if source is not None and (pair == offered or pair in snapshot.memory.source_held):
+    if source is not None and pair == offered:
         return source.consent.covers(endpoint)
     return secret is not None and secret.consent.covers(endpoint)
 

@@ -253,7 +253,8 @@ def read_with_admin(client: httpx2.AsyncClient) -> Reading[SourceState]:
     objects = (user(), generated(), secret("admin", id="ADMINID", key="adminsecret"))
     where, _ = cluster(*objects)
     look = admin_look(where, ADMIN, namespace="ns", client=client)
-    return asyncio.run(RookSourcePort(where, SOURCE, reader=AT_HOME, look=look).read())
+    source, reader = replace(SOURCE, admin=ADMIN), replace(AT_HOME, callers_rights=True)
+    return asyncio.run(RookSourcePort(where, source, reader=reader, look=look).read())
 
 
 def test_rgws_own_list_of_keys_is_added() -> None:
@@ -292,21 +293,75 @@ def test_a_list_of_keys_that_nobody_vouches_for_is_not_asked_for() -> None:
     assert not asked
 
 
+STORE = {
+    "kind": "CephObjectStore",
+    "metadata": {"name": "main", "namespace": "storage"},
+    "status": {"info": {"endpoint": "http://rgw"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("of_user", "of_admin", "store", "gaps"),
+    [
+        pytest.param(
+            {"lokeys.dev/allowed-urls": "http://rgw"},
+            {},
+            None,
+            [Ref("Secret", "admin", "monitoring")],
+            id="the user's owner alone",
+        ),
+        pytest.param(
+            {"lokeys.dev/allowed-urls": "http://rgw"},
+            {"lokeys.dev/allowed-urls": "http://rgw"},
+            None,
+            [],
+            id="the user's owner, and the admin's",
+        ),
+        pytest.param({}, {}, STORE, [], id="Rook's object store names it"),
+    ],
+)
+def test_an_admins_signature_goes_where_the_admins_owner_lets_it(
+    of_user: dict[str, str], of_admin: dict[str, str], store: Json | None, gaps: list[Ref]
+) -> None:
+    """Whoever gets a request that the admin has signed can have RGW answer it.
+
+    So a tenant with a user of its own, which is called as another's, does not get one.
+    """
+    asked: list[httpx2.URL] = []
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url)
+        body = json.dumps({"user_id": "loki", "keys": []}).encode()
+        return httpx2.Response(200, stream=httpx2.ByteStream(body))
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    admin = secret("admin", namespace="monitoring", id="ADMINID", key="adminsecret")
+    admin["metadata"]["annotations"] = of_admin
+    owner = user(allowed="monitoring")
+    owner["metadata"]["annotations"].update(of_user)
+    where, _ = cluster(owner, generated(), admin, *([store] if store else []))
+    look = admin_look(where, ADMIN, namespace="monitoring", client=client)
+    source, reader = replace(SOURCE, admin=ADMIN), SourceReader(namespace="monitoring")
+    reading = asyncio.run(RookSourcePort(where, source, reader=reader, look=look).read())
+    assert [(gap.ref, gap.why) for gap in reading.gaps] == [
+        (ref, Why.URL_NOT_ALLOWED) for ref in gaps
+    ]
+    assert bool(asked) is not bool(gaps)
+
+
 def test_the_addresses_of_the_users_store_are_named() -> None:
-    """By the CephObjectStore, by Rook's Secret, and by the user's own annotation."""
+    """Only the CephObjectStore speaks for every key of a route.
+
+    Whoever owns the user can write its annotation, and Rook's Secret beside it.
+    """
     owner = user()
     owner["metadata"]["annotations"] = {"lokeys.dev/allowed-urls": "https://s3.example.com"}
     held = generated()
     held["data"]["Endpoint"] = b64encode(b"http://rook").decode()
-    store = {
-        "kind": "CephObjectStore",
-        "metadata": {"name": "main", "namespace": "storage"},
-        "status": {"info": {"endpoint": "http://rgw"}},
-    }
-    state = read(owner, held, store).state
+    state = read(owner, held, STORE).state
     assert state is not None
     assert state.consent == Consent(
-        named=origins(["http://rook", "http://rgw"]), listed=origins(["https://s3.example.com"])
+        named=origins(["http://rgw"]), listed=origins(["http://rook", "https://s3.example.com"])
     )
 
 
@@ -324,7 +379,8 @@ def test_an_admin_secret_that_is_gone_leaves_the_rest() -> None:
         raise Unreachable("no answer")
 
     where, _ = cluster(user(), generated())
-    reading = asyncio.run(RookSourcePort(where, SOURCE, reader=AT_HOME, look=look).read())
+    source, reader = replace(SOURCE, admin=ADMIN), replace(AT_HOME, callers_rights=True)
+    reading = asyncio.run(RookSourcePort(where, source, reader=reader, look=look).read())
     assert reading.pair == PAIR
     assert [gap.why for gap in reading.gaps] == [Why.UNREACHABLE]
 

@@ -134,8 +134,8 @@ ELSEWHERE = Consent(named=origins(["http://elsewhere"]))
                 "source": a_source(A, consent=LISTED),
                 "memory": Memory(source_held=(B.pair,)),
             },
-            "AB",
-            id="both pairs were the source's",
+            "A",
+            id="a source has offered both, and may have been another one then",
         ),
         pytest.param(
             {"source": None, "secret": a_secret(B, consent=LISTED)}, "AB", id="no source to be seen"
