@@ -21,15 +21,42 @@ from lokeys.kube.client import Api, Object
 from lokeys.kube.ownership import managers
 from lokeys.kube.resources import POD
 
+MOST_REMEMBERED = 16_384
+"""Far more objects than the operator makes while a watch lags behind."""
+
+
+class NewestRefs:
+    """The newest of the objects that were put in: stacks that come and go fill no memory."""
+
+    def __init__(self) -> None:
+        self._refs: dict[Ref, None] = {}
+
+    def __contains__(self, ref: Ref) -> bool:
+        return ref in self._refs
+
+    def __len__(self) -> int:
+        return len(self._refs)
+
+    def add(self, ref: Ref) -> None:
+        """Put one in, as the newest; the oldest beyond the bound is forgotten."""
+        self.discard(ref)
+        self._refs[ref] = None
+        if len(self._refs) > MOST_REMEMBERED:
+            del self._refs[next(iter(self._refs))]
+
+    def discard(self, ref: Ref) -> None:
+        """Forget one, if it is there."""
+        self._refs.pop(ref, None)
+
 
 class StackWriter:
     """Writes a stack's objects. Every write is server-side apply by one field manager."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._anothers: set[Ref] = set()
+        self._anothers = NewestRefs()
         """What was found to be somebody else's: looked at before it is written again."""
-        self._made: set[Ref] = set()
+        self._made = NewestRefs()
         """What is ours even where its watch lags behind: looked at, too, where it is not shown."""
         self._being_made: set[Ref] = set()
 

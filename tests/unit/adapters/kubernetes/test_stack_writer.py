@@ -7,7 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from lokeys.adapters.kubernetes.stack_writer import StackWriter, Taken
+from lokeys.adapters.kubernetes.stack_writer import (
+    MOST_REMEMBERED,
+    NewestRefs,
+    StackWriter,
+    Taken,
+)
 from lokeys.core.operate.intents import MANAGER, Intent, intent_of
 from lokeys.core.place import Ref
 from lokeys.errors import BadInput, Conflict, NotFound
@@ -131,3 +136,17 @@ def test_what_the_api_server_refuses_is_looked_at() -> None:
             await write(writer, B)
 
     run(test)
+
+
+def test_stacks_that_come_and_go_fill_no_memory() -> None:
+    """Only the newest objects are remembered; one that comes again is new again."""
+    known = NewestRefs()
+    first, second = Ref("Service", "first", "a"), Ref("Service", "second", "a")
+    known.add(first)
+    known.add(second)
+    known.add(first)
+    for number in range(MOST_REMEMBERED - 1):
+        known.add(Ref("Service", str(number), "a"))
+    assert len(known) == MOST_REMEMBERED
+    assert first in known
+    assert second not in known
