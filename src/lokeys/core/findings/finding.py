@@ -9,7 +9,7 @@ The JSON form is the contract's (`lokeys.dev/v1`): fields may be added, never ch
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -58,8 +58,8 @@ class Remedy:
     command: Command | None = None
     destructive: bool = False
 
-    def filled(self, known: Mapping[str, object]) -> Remedy:
-        """Return the remedy of which this is the template."""
+    def filled(self, known: _Words) -> Remedy:
+        """Return the remedy of which this is the template. `Rule.at` alone fills in."""
         said = replace(self, text=printable(self.text.format_map(known)))
         return said.showing(lambda: self.command.filled(known) if self.command else None)
 

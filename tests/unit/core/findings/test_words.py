@@ -3,94 +3,150 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
-import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-import lokeys.core
-from lokeys.core.findings.catalogue import RULES
-from lokeys.core.findings.finding import Rule
+from builders import NOW
+from lokeys.core.findings.catalogue import RULES, lokistacks, storage_objects, storage_secrets
+from lokeys.core.findings.catalogue.sources import USER_SUSPENDED
+from lokeys.core.findings.catalogue.store import SESSION_TOKEN_EXPIRED
+from lokeys.core.findings.finding import Remedy, Rule
+from lokeys.core.findings.store_answers import RULE_OF_ANSWER
+from lokeys.core.findings.store_answers import RULE_OF_CAUSE as RULE_OF_STORE
 from lokeys.core.place import Ref
+from lokeys.core.route.complaints import RULE_OF_CAUSE as RULE_OF_COMPLAINT
+from lokeys.core.stack.storage.fields import Keys
+from lokeys.core.stack.storage.model import CloudEnvironment, CredentialMode, StorageType
+from lokeys.core.stack.storage.reader import SecretReader
+from lokeys.core.stack.storage.secret_data import SecretData
+from lokeys.core.stack.storage.wording import tell
+from lokeys.core.stack.validation.context import StackContext, told_absent
+from lokeys.core.stack.validation.objects import PlacedObjects
 from lokeys.core.trust import fetched
+from lokeys.core.trust.accounts import Stack
+from lokeys.core.trust.fetched import DocumentKind, Fetched
+from lokeys.core.trust.tries import findings as tries
+from unit.core.findings.said import BY_ITSELF, HELPERS, OF_TELL, Said, every_call
 
-CORE = Path(lokeys.core.__file__).parent
-KNOWN = {"place", "route", "field"}
-"""Words that `Rule.at` has by itself."""
+_TRY = BY_ITSELF | {
+    *("account", "stack", "stack_ref", "namespace", "secret", "cloud", "where", "detail"),
+}
+_MEND_A_TRY = (*(each for some in tries.REMEDIES.values() for each in some), tries.EDIT)
+UNREAD: Mapping[str, tuple[tuple[Rule, ...], frozenset[str]]] = {
+    # The rule is chosen by an answer or a symptom.
+    "core.route.checks.store:_finding rule": (
+        (*(set(RULE_OF_ANSWER.values()) - {USER_SUSPENDED}), SESSION_TOKEN_EXPIRED),
+        BY_ITSELF | {"detail"},
+    ),
+    "core.route.diagnosis:_alone rule": (
+        tuple(RULE_OF_COMPLAINT.values()),
+        BY_ITSELF | {"detail", "user"},
+    ),
+    # The words grow line by line.
+    "core.stack.resource.parse:_finding rule": (
+        (lokistacks.UNSUPPORTED_FIELD,),
+        BY_ITSELF | {"name", "namespace", "found", "expected", "detail"},
+    ),
+    "core.stack.resource.schemas:_at rule": (
+        (lokistacks.RETROACTIVELY_CHANGED, lokistacks.RETROACTIVELY_ADDED),
+        BY_ITSELF | {"name", "namespace", "date", "version", "applied", "earliest"},
+    ),
+    "core.stack.storage.read:_at_mode rule": (
+        (storage_secrets.UNKNOWN_MODE,),
+        OF_TELL | {"expected", "hint", "found"},
+    ),
+    "core.stack.storage.read:read_storage rules.UNKNOWN_TYPE": (
+        (storage_secrets.UNKNOWN_TYPE,),
+        OF_TELL | {"expected", "hint", "found"},
+    ),
+    "core.stack.storage.secret_data:secret_data rules.BAD_DATA": (
+        (storage_secrets.BAD_DATA,),
+        OF_TELL | {"found", "expected"},
+    ),
+    # What a store answers in a try has remedies of its own in place of the rule's.
+    "core.trust.tries.findings:_finding rule": (
+        tuple(replace(rule, remedy=_MEND_A_TRY) for rule in RULE_OF_STORE.values()),
+        _TRY,
+    ),
+}
+"""Calls that reading does not tell whole: their rules, and the words that they give those."""
+CALLS = list(every_call())
 
 
-def calls() -> Iterator[Any]:
-    """Yield each call of a named rule's `at` that spells out all its words."""
-    for path in sorted(CORE.rglob("*.py")):
-        text = path.read_text()
-        if ".at(" not in text:
-            continue
-        name = ".".join(("lokeys.core", *path.relative_to(CORE).with_suffix("").parts))
-        module = vars(importlib.import_module(name.removesuffix(".__init__")))
-        for node in ast.walk(ast.parse(text)):
-            rule = rule_of(node, module)
-            if rule is not None and isinstance(node, ast.Call):
-                given = {str(keyword.arg) for keyword in node.keywords}
-                if "None" not in given:
-                    yield pytest.param(rule, given, id=f"{name}:{node.lineno}")
+def lacking(said: Said) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield each rule of a call with the words that it lacks."""
+    listed, words = UNREAD.get(said.where, ((), frozenset()))
+    for rule in listed:
+        yield rule.code, rule.words - words
+    by_hand = {rule.code for rule in listed}
+    for rule in said.rules or ():
+        if rule.code not in by_hand:
+            whole = rule if said.remedies is None else replace(rule, remedy=said.remedies)
+            yield rule.code, whole.words - (said.words or frozenset())
 
 
-def tells() -> Iterator[Any]:
-    """Yield each call of `tell` about a document of a cloud that spells out all its words."""
-    (at,) = (
-        node
-        for node in ast.walk(ast.parse(inspect.getsource(fetched.tell)))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "rule.at"
+@pytest.mark.parametrize("said", [pytest.param(c, id=f"{c.where}:{c.line}") for c in CALLS])
+def test_a_call_gives_the_words_that_the_texts_need(said: Said) -> None:
+    """Each name in title, message and remedies is given, by the call or by its helper."""
+    listed = said.where in UNREAD
+    assert listed or (said.rules and said.words is not None), "list what it gives in UNREAD"
+    assert not {code: lack for code, lack in lacking(said) if lack}
+
+
+def test_calls_are_found_and_none_is_listed_for_nothing() -> None:
+    """The look through the source sees what it is meant to see; the list names what is there."""
+    assert len(CALLS) > 180
+    assert UNREAD.keys() <= {said.where for said in CALLS}
+
+
+def test_a_call_that_lacks_a_word_is_seen() -> None:
+    """The check can fail."""
+    said = Said(where="", line=1, rules=(storage_objects.MISSING_STORAGE_SECRET,), words=OF_TELL)
+    assert [lack for _, lack in lacking(said)] == [{"stack_ref", "where"}]
+
+
+def probing(words: Iterable[str]) -> Rule:
+    """Return a rule whose message needs these words."""
+    message = " ".join(f"{{{word}}}" for word in sorted(words))
+    remedy = (Remedy(text="put it right"),)
+    return Rule(code="LK0000", title="t", message=message, meaning="", why="", remedy=remedy)
+
+
+def test_helpers_give_the_words_that_they_are_said_to_give() -> None:
+    """No word that a helper is said to know by itself comes out in capitals."""
+    stack, ref = Ref("LokiStack", "logs", "ns"), Ref("Secret", "loki", "ns")
+    # `value` is a word that stands for itself until a call says another.
+    said = tell(probing(HELPERS[tell] - {"value"}), ref, stack=stack, field="f").message
+    reader = SecretReader(
+        stack=stack,
+        secret=SecretData(ref=ref, values={}, keys=frozenset()),
+        type=StorageType.S3,
+        mode=CredentialMode.STATIC,
+        keys=Keys(required=()),
     )
-    own = {str(keyword.arg) for keyword in at.keywords}
-    for path in sorted((CORE / "trust").rglob("check*.py")):
-        name = ".".join(("lokeys.core", *path.relative_to(CORE).with_suffix("").parts))
-        module = vars(importlib.import_module(name))
-        for node in ast.walk(ast.parse(path.read_text())):
-            match node:
-                case ast.Call(func=ast.Name(id="tell"), args=[ast.Attribute(attr=word), *_]):
-                    given = {str(keyword.arg) for keyword in node.keywords}
-                    rule = getattr(module["rules"], word)
-                    yield pytest.param(rule, own | given, id=f"{name}:{node.lineno}")
+    reader.tell(probing(HELPERS[SecretReader.tell] - {"value"}), "f")
+    around = StackContext(
+        objects=PlacedObjects((), namespace="ns"), now=NOW, environment=CloudEnvironment()
+    )
+    cloud = Stack(namespace="ns", name="logs", issuer="i", audience="a", secret="s")
+    document = Fetched(kind=DocumentKind.TRUST, of=ref, content={})
+    of_cloud = fetched.tell(probing(HELPERS[fetched.tell]), document, cloud, field="f").message
+    absent = told_absent(probing(HELPERS[told_absent] - {"value", "field"}), ref, stack, around)
+    for text in (said, reader.findings[0].message, of_cloud, absent.message):
+        assert not [word for word in text.split() if word.isupper()], text
 
 
-def rule_of(node: ast.AST, module: Mapping[str, Any]) -> Rule | None:
-    """Return the rule whose `at` is called: `RULE.at(...)` or `rules.RULE.at(...)`."""
-    match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="at")):
-            found = module.get(name)
-        case ast.Call(
-            func=ast.Attribute(value=ast.Attribute(value=ast.Name(id=room), attr=name), attr="at")
-        ):
-            found = getattr(module.get(room), name, None)
-        case _:
-            return None
-    return found if isinstance(found, Rule) else None
-
-
-CALLS = [*calls(), *tells()]
-
-
-def test_calls_are_found() -> None:
-    """The look through the source sees what it is meant to see."""
-    assert len(CALLS) > 60
-
-
-@pytest.mark.parametrize(("rule", "given"), CALLS)
-def test_a_call_gives_the_words_that_the_texts_need(rule: Rule, given: set[str]) -> None:
-    """Each name in title, message and remedies is given, or known by itself."""
-    said = replace(rule, remedy=()) if "remedy" in given else rule
-    assert said.words - KNOWN <= given
+def test_the_remedies_that_a_reader_chooses_itself_need_only_its_words() -> None:
+    """A value is typed or comes from a file, whatever remedy the rule itself has."""
+    remedy = (storage_secrets.SET_SECRET_FIELD, storage_secrets.SET_FILE_FIELD)
+    assert replace(probing(()), remedy=remedy).words <= HELPERS[SecretReader.tell]
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_a_word_that_nobody_gave_costs_no_finding(rule: Rule) -> None:
     """Its name stands in its place, in capitals."""
     finding = rule.at(Ref("Secret", "loki", "ns"))
-    missing = {word for word in rule.words - KNOWN if f"{{{word}}}" in rule.message}
+    missing = {word for word in rule.words - BY_ITSELF if f"{{{word}}}" in rule.message}
     assert all(word.upper() in finding.message for word in missing)

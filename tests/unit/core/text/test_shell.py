@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lokeys.core.findings.finding import Remedy
+from lokeys.core.findings.finding import Remedy, Rule
 from lokeys.core.text.shell import Command, Joint, Json, NoCommand, Output, Var, command
 from pasting import PAYLOADS
 
@@ -66,7 +66,8 @@ def test_a_template_is_filled_word_by_word() -> None:
 def test_a_sentence_stands_where_no_command_can_be(value: str, reason: str) -> None:
     """What is pasted is what was seen; the sentence does not repeat the word."""
     remedy = Remedy(text="mend {what}", command=command("kubectl get pod {name}"))
-    made = remedy.filled({"what": "it", "name": value})
+    rule = Rule(code="", title="", message="", meaning="", why="", remedy=(remedy,))
+    (made,) = rule.at(None, what="it", name=value).remedy
     assert made.command is None
     assert made.text.startswith("mend it; no command is shown, as ")
     assert reason in made.text

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lokeys.core.findings.catalogue import tokens
@@ -24,7 +25,7 @@ _OWN: dict[str, Rule] = {
     rule.cause: rule for rule in vars(tokens).values() if isinstance(rule, Rule) and rule.cause
 }
 
-_EDIT = Remedy(
+EDIT = Remedy(
     text="correct the stack's storage Secret",
     command=command("kubectl -n {namespace} edit secret {secret}"),
 )
@@ -33,13 +34,13 @@ _CHECK = Remedy(
     command=command("lokeys iam {cloud} {stack} -n {namespace} --check"),
 )
 _CA = Remedy(text="name the store's CA in spec.storage.tls of the LokiStack")
-_REMEDIES: dict[str, tuple[Remedy, ...]] = {
+REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "s3_access_denied_policy": (_CHECK,),
-    "bucket_not_found": (Remedy(text="make the bucket, or correct its name"), _EDIT),
+    "bucket_not_found": (Remedy(text="make the bucket, or correct its name"), EDIT),
     "object_store_full": (Remedy(text="raise the quota, add capacity or shorten retention"),),
     "clock_skew": (Remedy(text="synchronise the clocks of the cluster and of the provider"),),
     "tls_unknown_authority": (_CA,),
-    "tls_name_mismatch": (Remedy(text="use a host that the certificate covers"), _EDIT),
+    "tls_name_mismatch": (Remedy(text="use a host that the certificate covers"), EDIT),
 }
 
 
@@ -66,17 +67,15 @@ def _finding(stack: LokiStack, account: str, link: Link) -> Finding:
         "where": "does not exist",
         "detail": link.detail,
     }
-    rule, remedy = _rule_of(link), None
+    rule = _rule_of(link)
     if rule in RULE_OF_CAUSE.values():
-        found = _REMEDIES.get(link.cause or "", (_EDIT,))
-        remedy = tuple(each.filled(words) for each in found)
+        rule = replace(rule, remedy=REMEDIES.get(link.cause or "", (EDIT,)))
         words["detail"] = f": {link.detail}"
     return rule.at(
         _place(stack, account, link),
         route=stack.route,
         confidence=link.confidence,
         evidence=link.evidence,
-        remedy=remedy,
         **words,
     )
 
