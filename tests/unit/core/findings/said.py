@@ -308,6 +308,9 @@ class Reading:
             case ast.BoolOp(values=values, op=ast.Or()):
                 return _common(self.keys(each) for each in values)
             case ast.Name(id=name):
+                grown = self._grown(node)
+                if grown:
+                    return _all(self.keys(each) for each in grown)
                 held = self.held(name)
                 if held is None:
                     return None
@@ -315,6 +318,32 @@ class Reading:
             case ast.Call(func=ast.Name(id=name)):
                 return self._keys_returned(name)
         return None
+
+    def _grown(self, use: ast.Name) -> list[ast.expr]:
+        """Return what a name is made of, line by line, in the block in which it is used."""
+        blocks = [
+            block
+            for node in ast.walk(self.home or self.module.tree)
+            for block in (getattr(node, "body", None), getattr(node, "orelse", None))
+            if isinstance(block, list) and any(use in ast.walk(line) for line in block)
+        ]
+        block = blocks[-1] if blocks else []  # the innermost comes last
+        at = next((n for n, line in enumerate(block) if use in ast.walk(line)), 0)
+        found: list[ast.expr] = []
+        for line in reversed(block[:at]):
+            match line:
+                case ast.AugAssign(target=ast.Name(id=use.id), op=ast.BitOr(), value=value):
+                    found.append(value)
+                case ast.Assign(
+                    targets=[ast.Subscript(value=ast.Name(id=use.id), slice=key)], value=value
+                ):
+                    found.append(ast.Dict(keys=[key], values=[value]))
+                case (
+                    ast.Assign(targets=[ast.Name(id=use.id)], value=value)
+                    | ast.AnnAssign(target=ast.Name(id=use.id), value=ast.expr() as value)
+                ):
+                    return [*found, value]
+        return []
 
     def _keys_returned(self, name: str) -> frozenset[str] | None:
         called = self.module.values.get(name)
@@ -382,6 +411,12 @@ def _joined(found: Iterable[tuple[Any, ...] | None]) -> tuple[Any, ...] | None:
             return None
         every += each
     return every
+
+
+def _all(found: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    every = list(found)
+    known = [each for each in every if each is not None]
+    return frozenset().union(*known) if len(known) == len(every) else None
 
 
 def _common(found: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
