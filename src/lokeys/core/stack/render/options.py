@@ -13,8 +13,9 @@ from lokeys.core.stack.storage.model import CloudEnvironment
 class Images:
     """The container images; the operator takes them from its environment (RELATED_IMAGE_…).
 
-    The tags of `gateway` and `opa` are those that the Tempo Operator 0.22.0 ships. Of the
-    passthrough gateway no tag is known but `latest`, and no digest of any was verified.
+    The tags of `gateway` and `opa` are those that the Tempo Operator's main branch named at version
+    0.22.0. Of the passthrough gateway no tag is known but `latest`, and no digest of any was
+    verified.
     """
 
     loki: str = "docker.io/grafana/loki:3.7.3"
