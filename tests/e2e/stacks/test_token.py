@@ -86,10 +86,15 @@ def test_a_line_travels_with_no_key_anywhere(token_stack: Stack, rgw: Rgw) -> No
     stack = token_stack
     write(stack)
     who = f"$oidc$system:serviceaccount:{stack.namespace}:{stack.name}"
-    log = (rgw.folder / "log" / "client.rgw.a.log").read_text()
-    puts = [line for line in log.splitlines() if f'"PUT /{stack.namespace}/{TENANT}/' in line]
-    assert puts
-    assert all(f" {who} [" in line for line in puts if '" 200 ' in line)
+    log = rgw.folder / "log" / "client.rgw.a.log"
+
+    def puts() -> list[str]:
+        lines = log.read_text().splitlines()
+        return [line for line in lines if f'"PUT /{stack.namespace}/{TENANT}/' in line]
+
+    # RGW writes its log behind its answers.
+    wait_for(puts, "the request in RGW's log")
+    assert all(f" {who} [" in line for line in puts() if '" 200 ' in line)
     path = f"/api/v1/namespaces/{stack.namespace}/secrets"
     held = json.dumps(stack.kubernetes.api.get(path))
     assert "access_key" not in held
