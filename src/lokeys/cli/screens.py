@@ -17,7 +17,6 @@ from lokeys.cli.output import Line, Span
 from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.finding import Finding, Rule, Severity, Symptom, readable, readable_remedy
 from lokeys.core.place import Hop, Ref
-from lokeys.core.route.report import RouteView
 from lokeys.core.sensitive import short
 from lokeys.core.text.shell import Command
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:  # what judges manifests alone starts without routes and plans
     from lokeys.core.findings.link import Link
     from lokeys.core.route.hops import HopView
     from lokeys.core.route.plan import Plan, Step
+    from lokeys.core.route.report import RouteView
 
 BLANK: Line = ()
 _LABEL = 10

@@ -14,16 +14,18 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lokeys.core.findings.catalogue import storage_secrets as rules
 from lokeys.core.findings.finding import Finding
-from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.stack.storage.values import seen
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.text.words import form, object_name
+
+if TYPE_CHECKING:  # most inputs hold no ExternalSecret, and start sooner without its reader
+    from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
 
 WHOLE_FILE = "key.json"
 """The key whose value, not its name, says in which mode the stack is."""

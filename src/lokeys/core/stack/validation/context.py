@@ -9,7 +9,6 @@ from datetime import datetime
 
 from lokeys.core.findings.catalogue import storage_objects as rules
 from lokeys.core.findings.finding import Finding, Rule, Severity
-from lokeys.core.kubernetes.external_secrets.reading import read
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.core.stack.storage.secret_data import SecretData, sealed_secret_data, secret_data
@@ -22,7 +21,7 @@ from lokeys.core.stack.validation.delivered import (
     why_not_made,
     with_brought,
 )
-from lokeys.core.stack.validation.objects import Placed, PlacedObjects
+from lokeys.core.stack.validation.objects import Placed, PlacedObjects, read_external
 from lokeys.core.text.words import object_name
 
 NOT_GIVEN = "is not among the objects given"
@@ -52,7 +51,7 @@ def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it 
     """Return what is known of a Secret; adds what is to be said of its form or its absence."""
     objects = context.objects
     placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
-    said = [read(each.object) for each in external]
+    said = [read_external(each.object) for each in external]
     findings += _kept_out(external, wanted, stack, objects)
     if placed is not None:
         decoded = secret_data(placed.object, ref=wanted, stack=stack)
@@ -74,7 +73,7 @@ def _kept_out(
     external: Sequence[Placed], wanted: Ref, stack: Ref, objects: PlacedObjects
 ) -> Iterator[Finding]:
     """Yield the ExternalSecrets that would write to a Secret which another one owns."""
-    said = [read(each.object) for each in external]
+    said = [read_external(each.object) for each in external]
     owner, out = owner_among(said), kept_out(said)
     for each, its in zip(external, said, strict=True):
         if owner is not None and any(its is other for other in out):

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lokeys.core.findings.finding import Finding, Remedy
-from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
 from lokeys.core.place import Ref, is_name
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.stack.storage.secret_data import WHOLE_FILE, SecretData, external_secret_data
 from lokeys.core.text.shell import command
+
+if TYPE_CHECKING:  # most inputs hold no ExternalSecret, and start sooner without its reader
+    from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
 
 
 def owner_among(external_secrets: Iterable[ExternalSecret]) -> ExternalSecret | None:
