@@ -265,7 +265,7 @@ def source_of(seen: Snapshot) -> PairFacts:
 
 @given(seen=looks(), policy=policies)
 @settings(max_examples=120, deadline=None)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_only_a_tested_whole_key_is_spread(seen: Snapshot, policy: Policy) -> None:
     """R1, R2, R3, R8: what spreads is the source's pair, without a flaw, trusted by the store."""
     step = first(seen, policy)
@@ -284,7 +284,7 @@ def test_only_a_tested_whole_key_is_spread(seen: Snapshot, policy: Policy) -> No
 
 @given(seen=looks(), policy=policies)
 @settings(max_examples=120, deadline=None)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_a_working_key_of_somebody_else_is_never_written_over(
     seen: Snapshot, policy: Policy
 ) -> None:
@@ -306,7 +306,7 @@ def test_a_working_key_of_somebody_else_is_never_written_over(
 
 @given(seen=looks(), policy=policies, why=st.sampled_from(Why))
 @settings(max_examples=120, deadline=None)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_nothing_is_begun_that_cannot_be_seen_to_its_end(
     seen: Snapshot, policy: Policy, why: Why
 ) -> None:
@@ -325,7 +325,7 @@ EXPLAINED = REASONS.keys() | RULES.keys() | {camel(cause) for cause in CAUSES}
 
 @given(seen=looks(), policy=policies)
 @settings(max_examples=120, deadline=None)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_every_reason_can_be_looked_up(seen: Snapshot, policy: Policy) -> None:
     """`lokeys explain` knows each reason that a condition can have."""
     told = conditions(seen, diagnose(seen), plan(seen, policy))
@@ -334,7 +334,7 @@ def test_every_reason_can_be_looked_up(seen: Snapshot, policy: Policy) -> None:
 
 @given(seen=looks(), policy=policies)
 @settings(max_examples=120, deadline=None)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_a_dead_source_moves_nothing(seen: Snapshot, policy: Policy) -> None:
     """A source that is unknown, blank or refused leads to no step but a second look at itself."""
     pair = seen.source.pair if seen.source else None
@@ -347,7 +347,7 @@ def test_a_dead_source_moves_nothing(seen: Snapshot, policy: Policy) -> None:
 
 @given(seen=looks(), policy=policies)
 @settings(max_examples=120, deadline=None)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_pods_go_one_at_a_time_and_lose_nothing(seen: Snapshot, policy: Policy) -> None:
     """Nobody is replaced while another stops; unflushed lines go only by a person's word."""
     step = first(seen, policy)
@@ -364,7 +364,7 @@ def test_pods_go_one_at_a_time_and_lose_nothing(seen: Snapshot, policy: Policy) 
 
 @given(seen=looks(), policy=policies, seed=st.integers(0, 99))
 @settings(max_examples=80, deadline=None)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_nothing_depends_on_the_order_of_a_list(seen: Snapshot, policy: Policy, seed: int) -> None:
     """The same look in another order: the same findings with the same ids, hops and plan."""
     turn = random.Random(seed)
@@ -387,7 +387,7 @@ def by_items(items: dict[Any, Any]) -> Any:
 
 @given(seen=looks(), policy=policies)
 @settings(max_examples=80, deadline=None)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_each_finding_is_told_once(seen: Snapshot, policy: Policy) -> None:
     """No two findings of a look share an id; the cause is the first error; each says something."""
     diagnosis = diagnose(seen)
@@ -401,7 +401,7 @@ def test_each_finding_is_told_once(seen: Snapshot, policy: Policy) -> None:
 
 @given(seen=looks(), policy=policies)
 @settings(max_examples=80, deadline=None)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_no_key_id_and_no_secret_is_ever_shown(seen: Snapshot, policy: Policy) -> None:
     """R10: not in a repr, a text or the JSON of anything that the core returns."""
     made = plan(seen, policy)
@@ -417,7 +417,7 @@ def test_no_key_id_and_no_secret_is_ever_shown(seen: Snapshot, policy: Policy) -
 
 @given(seen=looks(), policy=policies, later=st.integers(1, 10**6))
 @settings(max_examples=80, deadline=None)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_a_status_that_says_the_same_is_the_same(
     seen: Snapshot, policy: Policy, later: int
 ) -> None:
@@ -438,7 +438,7 @@ def _status(seen: Snapshot, policy: Policy, before: dict[str, Any]) -> dict[str,
 
 @given(seen=looks())
 @settings(max_examples=80, deadline=None)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_remembering_twice_is_remembering_once(seen: Snapshot) -> None:
     """A look that shows nothing new leaves the memory equal, at any later time.
 
