@@ -135,6 +135,8 @@ class Stack:
     def manifest(self) -> Json:
         """Return the LokiStack."""
         secret = {"name": SECRET, "type": self.type}
+        # Pods reach RGW, and its STS or what stands before it, over plain HTTP.
+        addresses = {self.endpoint, self.secret.get("sts_endpoint", self.endpoint)}
         spec = {
             "size": "1x.demo",
             "storageClassName": "local",
@@ -150,8 +152,7 @@ class Stack:
             "metadata": {
                 "name": self.name,
                 "namespace": self.namespace,
-                # Pods reach RGW, and its STS, over plain HTTP.
-                "annotations": {"lokeys.dev/allowed-urls": self.endpoint},
+                "annotations": {"lokeys.dev/allowed-urls": ",".join(sorted(addresses))},
             },
             "spec": spec,
         }
