@@ -68,9 +68,11 @@ class Network:
         return pod
 
     def remove_pod(self, pod: PodNetwork) -> None:
+        host = int(pod.address.rpartition(".")[2])
+        self._keep("link", "del", f"lk{self._number}x{host}")
         self._keep("netns", "del", pod.name)
         with self._lock:
-            self._taken.discard(int(pod.address.rpartition(".")[2]))
+            self._taken.discard(host)
 
     def add_outpost(self, port: int) -> Outpost:
         """Make a namespace from which one port of this host's loopback is all that answers."""
@@ -94,6 +96,9 @@ class Network:
         ip("netns", "add", name)
         self._promise("netns", "del", name)
         ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
+        # By its own name, too: the kernel takes it away some time after its namespace has gone,
+        # and the next pod of this number would find its name taken.
+        self._promise("link", "del", link)
         ip("-n", name, "address", "add", f"{address}/24", "dev", "eth0")
         ip("-n", name, "link", "set", "eth0", "up")
         ip("-n", name, "link", "set", "lo", "up")
