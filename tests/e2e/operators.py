@@ -3,6 +3,7 @@
 
 import contextlib
 import itertools
+import json
 import os
 import re
 import signal
@@ -148,10 +149,13 @@ class Installation:
         )
         self.kubernetes.apply(*route_roles(parse(manifest), account=self.account, known=known))
 
-    def allow_all_stacks(self, wish: StackWish) -> None:
-        """Apply what deploy/rbac/all-stacks has: the rights for every LokiStack of the cluster."""
-        roles = all_stacks_roles(wish=wish, account=self.account)
-        self.kubernetes.apply(*(self._own(role) for role in roles))
+    @contextlib.contextmanager
+    def all_stacks_allowed(self, wish: StackWish) -> Iterator[None]:
+        """Give the rights of deploy/rbac/all-stacks, for every LokiStack; take them back."""
+        roles = [self._own(role) for role in all_stacks_roles(wish=wish, account=self.account)]
+        self.kubernetes.apply(*roles)
+        yield
+        self.kubernetes.kubectl("delete", "-f", "-", stdin="---\n".join(map(json.dumps, roles)))
 
     def follow(self, home: Homelab, **changes: object) -> None:
         """Grant the route's rights and apply its StorageCredential."""

@@ -105,11 +105,18 @@ def test_a_stack_whose_store_would_move_is_not_taken_over(
         case.go()
 
 
+@pytest.fixture
+def rights_for_all(operated_installation: Installation) -> Iterator[None]:
+    """Let the operator operate every stack, for this test alone."""
+    with operated_installation.all_stacks_allowed(StackWish(openshift=True, secrets=True)):
+        yield
+
+
+@pytest.mark.usefixtures("rights_for_all")
 def test_all_stacks_are_operated_with_the_rights_for_all(
     operated_installation: Installation, make_operated: MakeOperated
 ) -> None:
     """Without a label or Roles of their own; nothing is forbidden, and one that goes is gone."""
-    operated_installation.allow_all_stacks(StackWish(openshift=True, secrets=True))
     stacks = [make_operated(spec=GATEWAY, labels={}) for _ in range(2)]
     requests = Requests(operated_installation)
     requests.restart()

@@ -314,7 +314,7 @@ def test_a_deaf_container_lives_until_its_grace_is_over(pods: Pods) -> None:
 @pytest.mark.parametrize("how", ["delete", "evict"])
 def test_a_grace_that_runs_is_not_shortened(pods: Pods, how: str) -> None:
     """A second delete or eviction changes what the API server shows, and not when the pod ends."""
-    pods.make({"name": "main", "command": DEAF}, terminationGracePeriodSeconds=10)
+    pods.make({"name": "main", "command": DEAF}, terminationGracePeriodSeconds=20)
     pods.wait_ready()
     begun = time.monotonic()
     pods.kubernetes.api.delete(f"{pods.path}/pods/pod")
@@ -326,8 +326,8 @@ def test_a_grace_that_runs_is_not_shortened(pods: Pods, how: str) -> None:
     told = pods.get()
     assert told is not None
     assert told["metadata"]["deletionGracePeriodSeconds"] == 1
-    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=40)
-    assert time.monotonic() - begun >= 9.9
+    wait_for(lambda: pods.get() is None, "the pod is gone", timeout_s=60)
+    assert time.monotonic() - begun >= 19.9
 
 
 @pytest.mark.real_node
