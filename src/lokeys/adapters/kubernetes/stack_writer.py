@@ -19,7 +19,7 @@ from lokeys.core.text.words import shown
 from lokeys.errors import BadInput, Conflict, NotFound
 from lokeys.kube.client import Api, Object
 from lokeys.kube.ownership import managers
-from lokeys.kube.resources import POD, SERVICE_ACCOUNT
+from lokeys.kube.resources import POD
 
 MOST_REMEMBERED = 16_384
 """Far more objects than the operator makes while a watch lags behind."""
@@ -63,17 +63,13 @@ class StackWriter:
     async def apply(self, intent: Intent, *, live: Live | None, stack: Ref, uid: str) -> Live:
         """Apply an object for a stack; return it as stored.
 
-        An account may have been made beforehand, without our labels, so that a cloud knows it: it
-        is looked at, and adopted where nobody controls it.
-
         What is not the stack's is not taken: raises Taken where another controls an object of this
         name, and Conflict where somebody else has made it or has set its fields otherwise.
         """
         ref = intent.ref
         if ref in self._being_made:
             raise Conflict(f"{ref} is just being made for another stack")
-        known = ref in self._anothers or ref in self._made
-        if live is None and (known or ref.kind == SERVICE_ACCOUNT.kind):
+        if live is None and (ref in self._anothers or ref in self._made):
             live = await self._seen(ref, stack, uid)
         if live is None:
             try:

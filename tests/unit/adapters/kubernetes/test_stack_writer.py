@@ -54,9 +54,7 @@ class Server:
             **manifest["metadata"],
             "uid": "u",
             "resourceVersion": "1",
-            "creationTimestamp": (self.stored or {"metadata": {}})["metadata"].get(
-                "creationTimestamp", "2"
-            ),
+            "creationTimestamp": "2",
             "managedFields": [entry],
         }
         self.stored = {**manifest, "metadata": metadata}
@@ -138,42 +136,6 @@ def test_what_the_api_server_refuses_is_looked_at() -> None:
             await write(writer, B)
 
     run(test)
-
-
-def test_an_account_made_beforehand_is_adopted() -> None:
-    """No watch shows it, as it lacks our labels; nobody controls it."""
-    account = intent_of(
-        {
-            "kind": "ServiceAccount",
-            "metadata": {"name": "a", "namespace": "logging", "labels": {"our": "own"}},
-        }
-    )
-    mine: Object = {
-        "kind": "ServiceAccount",
-        "metadata": {
-            "name": "a",
-            "namespace": "logging",
-            "uid": "u",
-            "creationTimestamp": "1",
-            "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/loki"},
-            "managedFields": [{"manager": "kubectl", "operation": "Update", "time": "1"}],
-        },
-    }
-
-    async def test(server: Server, writer: StackWriter) -> None:
-        server.stored = mine
-        await writer.apply(account, live=None, stack=A, uid="uid-a")
-        assert server.applied == [account.manifest]
-
-    async def anothers(server: Server, writer: StackWriter) -> None:
-        owner = {"kind": "LokiStack", "name": "a-index", "uid": "uid-b", "controller": True}
-        server.stored = {**mine, "metadata": {**mine["metadata"], "ownerReferences": [owner]}}
-        with pytest.raises(Taken):
-            await writer.apply(account, live=None, stack=A, uid="uid-a")
-        assert not server.applied
-
-    run(test)
-    run(anothers)
 
 
 def test_stacks_that_come_and_go_fill_no_memory() -> None:
