@@ -84,7 +84,9 @@ def test_what_is_left_out_of_the_manifest_is_told(
     stack.write()
     code, text = stack.diff()
     changed = [line for line in text.splitlines() if line[0] in "+-" and line[1:3] != line[0] * 2]
-    assert (code, changed) == (3, ["-        disk: fast"])
+    assert code == 3
+    (line,) = changed
+    assert line.startswith('-        disk: "(not shown, r:')
 
 
 def test_kinds_that_the_cluster_does_not_know_are_new(
