@@ -8,7 +8,6 @@ else conversionStrategy           Default: `_` for all but letters, digits and `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -155,10 +154,6 @@ class Renaming:
         for step in reversed(self.steps):
             before = step.before(before) if isinstance(before, str) else before
         return before
-
-    def among(self, names: Iterable[str], name: str) -> tuple[str, ...]:
-        """Return which fields of the store are called `name` here."""
-        return tuple(each for each in names if self.new(each) == name)
 
 
 def renaming_of(entry: Json) -> Renaming | NotFollowed:
