@@ -4,6 +4,7 @@
 import contextlib
 import itertools
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -44,6 +45,7 @@ class Network:
         self._named: list[list[str]] = []
 
     def start(self) -> None:
+        self._take_over()
         ip("link", "add", self._bridge, "type", "bridge")
         self._promise("link", "del", self._bridge)
         ip("address", "add", f"{self.address}/24", "dev", self._bridge)
@@ -91,6 +93,21 @@ class Network:
             if place not in self._relays:
                 self._relays[place] = Relay(*place)
         return f"{place[0]}:{port}"
+
+    def _take_over(self) -> None:
+        """Remove what a run that was killed, its guard with it, has left of this number's.
+
+        No living process has this number: the caller has reserved it.
+        """
+        ours = re.compile(rf"(lk{self._number}(x\d+|out|node)|{self._bridge})")
+        links = [name for _, name in socket.if_nameindex() if ours.fullmatch(name)]
+        listed = subprocess.run([ip_program(), "netns"], check=True, capture_output=True, text=True)
+        names = [line.split()[0] for line in listed.stdout.splitlines()]
+        left = [("link", name) for name in links]
+        left += [("netns", name) for name in names if name.startswith(f"{self._bridge}-")]
+        for kind, name in left:
+            # A link may go with its other end, meanwhile.
+            subprocess.run([ip_program(), kind, "del", name], check=False, capture_output=True)
 
     def _join(self, name: str, link: str, address: str, gateway: str | None) -> None:
         ip("netns", "add", name)
