@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who made a Secret that is in a cluster, and where a value of it is changed so that it stays.
+
+    maker_of(secret)     who made it, by the owners and marks that makers leave on their Secrets
+    change_of(maker)     where a value is changed so that it stays: the maker undoes other changes
+    filled_from(object)  what fills a Secret or ConfigMap that is empty in Git, in words
+
+The same kinds out of manifests: `lokeys.core.kubernetes.made`. What no mark says is not guessed:
+whoever made a Secret by hand left none, and `maker_of` returns None. Names and sources are as they
+stand there: whoever shows them bounds them (`lokeys.core.text.words`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
+from lokeys.core.place import Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maker:
+    """Who made a Secret, and keeps it: what others change in it is undone.
+
+    `ref` is the maker's object, None where the Secret does not name one. `controller` is whose work
+    it is, as people call it; `change` is what to do instead of changing the Secret, as an order.
+    `source` is what the Secret says of where its values come from, such as a 1Password item.
+    """
+
+    controller: str
+    change: str
+    ref: Ref | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MakerKind:
+    """A kind whose objects make Secrets: its API group, whose work it is, how to change one."""
+
+    group: str
+    controller: str
+    change: str
+
+
+_VSO = MakerKind("secrets.hashicorp.com", "the Vault Secrets Operator", "write the value to Vault")
+_INFISICAL = MakerKind(
+    "secrets.infisical.com", "Infisical's operator", "change the value in Infisical"
+)
+_KYVERNO = MakerKind("kyverno.io", "Kyverno", "change the policy, or what it copies")
+_CARVEL = MakerKind("secretgen.carvel.dev", "secretgen-controller", "change what it reads")
+_KINDS: Mapping[str, MakerKind] = {
+    "ExternalSecret": MakerKind(
+        "external-secrets.io", "External Secrets", "change the value in the store that it reads"
+    ),
+    "OnePasswordItem": MakerKind(
+        "onepassword.com", "the 1Password operator", "edit the item in 1Password"
+    ),
+    "VaultStaticSecret": _VSO,
+    "VaultDynamicSecret": _VSO,
+    "VaultPKISecret": _VSO,
+    "HCPVaultSecretsApp": _VSO,
+    "VaultSecret": MakerKind(
+        "ricoberger.de", "ricoberger's Vault operator", "write the value to Vault"
+    ),
+    "SealedSecret": MakerKind("bitnami.com", "Sealed Secrets", "seal it anew"),
+    "SopsSecret": MakerKind(
+        "isindir.github.com", "the SOPS operator", "change the value with `sops`"
+    ),
+    "InfisicalSecret": _INFISICAL,
+    "InfisicalDynamicSecret": _INFISICAL,
+    "DopplerSecret": MakerKind(
+        "secrets.doppler.com", "Doppler's operator", "change the value in Doppler"
+    ),
+    "BitwardenSecret": MakerKind(
+        "k8s.bitwarden.com", "Bitwarden's operator", "change the value in Bitwarden"
+    ),
+    "AzureKeyVaultSecret": MakerKind(
+        "spv.no", "akv2k8s", "change the value in the Azure Key Vault"
+    ),
+    "SecretProviderClass": MakerKind(
+        "secrets-store.csi.x-k8s.io",
+        "the Secrets Store CSI driver",
+        "change the value in the store that it reads",
+    ),
+    "ObjectBucketClaim": MakerKind(
+        "objectbucket.io", "the claim's provisioner", "leave it as the claim makes it"
+    ),
+    "CephObjectStoreUser": MakerKind("ceph.rook.io", "Rook", "let Rook make the user's key anew"),
+    "NooBaaAccount": MakerKind("noobaa.io", "NooBaa", "let NooBaa make the account's key anew"),
+    "Certificate": MakerKind("cert-manager.io", "cert-manager", "change the Certificate"),
+    "CredentialsRequest": MakerKind(
+        "cloudcredential.openshift.io",
+        "the Cloud Credential Operator",
+        "change the CredentialsRequest",
+    ),
+    "Terraform": MakerKind(
+        "infra.contrib.fluxcd.io", "the Terraform controller", "change its outputs"
+    ),
+    "ClusterPolicy": _KYVERNO,
+    "Policy": _KYVERNO,
+    "ClusterSecret": MakerKind(
+        "clustersecret.io", "the ClusterSecret operator", "change the ClusterSecret"
+    ),
+    "SecretTemplate": _CARVEL,
+    "SecretImport": _CARVEL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mark:
+    """A label or annotation that a controller leaves on what it makes."""
+
+    part: str
+    name: str
+    value: str = ""
+    """What it must say; empty where anything will do, which is then the source."""
+    kind: str = ""
+    controller: str = ""
+    change: str = ""
+    names: str = ""
+    """The kind of the object whose name the mark's value is, or `namespace/name`."""
+
+
+_ITEM_PATH = "operator.1password.io/item-path"
+_COPIED = "change the Secret that it is a copy of"
+_IN_GIT = "change it in Git"
+_MARKS = (
+    _Mark(part="annotations", name=_ITEM_PATH, kind="OnePasswordItem"),
+    _Mark(
+        part="labels",
+        name="reconcile.external-secrets.io/managed",
+        value="true",
+        kind="ExternalSecret",
+    ),
+    _Mark(
+        part="labels",
+        name="app.kubernetes.io/managed-by",
+        value="hashicorp-vso",
+        kind="VaultStaticSecret",
+    ),
+    _Mark(
+        part="labels",
+        name="secrets-store.csi.k8s.io/managed",
+        value="true",
+        kind="SecretProviderClass",
+    ),
+    _Mark(
+        part="annotations",
+        name="cert-manager.io/certificate-name",
+        kind="Certificate",
+        names="Certificate",
+    ),
+    _Mark(
+        part="annotations",
+        name="reflector.v1.k8s.emberstack.com/reflects",
+        controller="Reflector",
+        change=_COPIED,
+        names="Secret",
+    ),
+    _Mark(
+        part="annotations",
+        name="replicator.v1.mittwald.de/replicate-from",
+        controller="kubernetes-replicator",
+        change=_COPIED,
+        names="Secret",
+    ),
+    _Mark(
+        part="annotations",
+        name="replicator.v1.mittwald.de/replicated-from-version",
+        controller="kubernetes-replicator",
+        change=_COPIED,
+    ),
+    _Mark(
+        part="labels",
+        name="kustomize.toolkit.fluxcd.io/name",
+        controller="Flux",
+        change=_IN_GIT,
+        names="Kustomization",
+    ),
+    _Mark(
+        part="labels",
+        name="helm.toolkit.fluxcd.io/name",
+        controller="Flux",
+        change="change the HelmRelease's values",
+        names="HelmRelease",
+    ),
+    _Mark(
+        part="annotations",
+        name="argocd.argoproj.io/tracking-id",
+        controller="Argo CD",
+        change=_IN_GIT,
+    ),
+    _Mark(
+        part="annotations",
+        name="meta.helm.sh/release-name",
+        controller="Helm",
+        change="change the release's values",
+    ),
+)
+"""The first that is found counts: whoever makes values stands before whoever carries objects."""
+
+_FILLED = (
+    ("annotations", "service.beta.openshift.io/inject-cabundle", "true", "OpenShift's service CA"),
+    (
+        "annotations",
+        "service.alpha.openshift.io/inject-cabundle",
+        "true",
+        "OpenShift's service CA",
+    ),
+    (
+        "labels",
+        "config.openshift.io/inject-trusted-cabundle",
+        "true",
+        "OpenShift's Cluster Network Operator",
+    ),
+    (
+        "annotations",
+        "replicator.v1.mittwald.de/replicate-from",
+        "",
+        "kubernetes-replicator, from {found}",
+    ),
+    ("annotations", "reflector.v1.k8s.emberstack.com/reflects", "", "Reflector, from {found}"),
+)
+
+
+def maker_of(secret: Json) -> Maker | None:
+    """Return who made a Secret that is in a cluster; None where nothing on it says so.
+
+    Owners are believed first: External Secrets copies foreign labels onto what it makes. An owner
+    counts by kind and API group, whether it is marked as the controller or not: the Vault Secrets
+    Operator marks none.
+    """
+    namespace = text_at(secret, "metadata", "namespace") or None
+    for owner in mappings_at(secret, "metadata", "ownerReferences"):
+        kind = kind_of(owner)
+        if kind is not None:
+            ref = Ref(str(owner["kind"]), text_at(owner, "name"), namespace)
+            source = _marked(secret, "annotations", _ITEM_PATH)
+            return Maker(controller=kind.controller, change=kind.change, ref=ref, source=source)
+    return next((_by(mark, found, namespace) for mark, found in _marks_on(secret)), None)
+
+
+def kind_of(obj: Json) -> MakerKind | None:
+    """Return whose kind an object, or an owner's reference, is; None for kinds of other groups."""
+    name = obj.get("kind")
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    group = text_at(obj, "apiVersion").partition("/")[0]
+    return kind if kind is not None and group == kind.group else None
+
+
+def change_of(maker: Ref) -> str:
+    """Return what to do to change a value of what `maker` makes; empty for kinds not known here."""
+    kind = _KINDS.get(maker.kind)
+    return kind.change if kind else ""
+
+
+def filled_from(manifest: Json) -> str:
+    """Return, in words, what fills a Secret or ConfigMap that is empty in Git; or nothing."""
+    for part, name, value, words in _FILLED:
+        found = _marked(manifest, part, name)
+        if found and value in ("", found.lower()):
+            return words.format(found=found)
+    return ""
+
+
+def _marks_on(secret: Json) -> list[tuple[_Mark, str]]:
+    found = ((mark, _marked(secret, mark.part, mark.name)) for mark in _MARKS)
+    return [(mark, said) for mark, said in found if said and mark.value in ("", said)]
+
+
+def _by(mark: _Mark, found: str, namespace: str | None) -> Maker:
+    """Return the maker that a mark tells of."""
+    if mark.kind:
+        kind = _KINDS[mark.kind]
+        controller, change = kind.controller, kind.change
+    else:
+        controller, change = mark.controller, mark.change
+    where, slash, name = found.rpartition("/")
+    ref = Ref(mark.names, name, (where if slash else namespace))
+    source = "" if mark.value else found
+    return Maker(
+        controller=controller, change=change, ref=ref if mark.names else None, source=source
+    )
+
+
+def _marked(obj: Json, part: str, name: str) -> str:
+    """Return what a label or annotation says."""
+    found = at(obj, "metadata", part)
+    return text_at(found, name) if isinstance(found, Mapping) else ""
