@@ -10,10 +10,17 @@ from urllib.parse import urlsplit
 from lokeys.core.route.discovery.model import UNKNOWN, Candidate, LokiWorkload, Notes
 from lokeys.core.route.model import SecretRef, SecretSource, Source
 
+_USER = "spec.source.rook.user"
+_LISTED = 10
+"""Candidates that a note names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundSource:
-    """A route's source, whether it is sure, and the endpoint that Rook names."""
+    """A route's source, whether it is sure, and the endpoint that Rook names for it.
+
+    Only a sure source names an endpoint: a guess must not say where keys go.
+    """
 
     source: Source
     notes: Notes
@@ -24,49 +31,60 @@ class FoundSource:
 def source_of(
     workload: LokiWorkload, secret: SecretRef, key_id: str | None, users: Sequence[Candidate]
 ) -> FoundSource:
-    """Return the source of the key that a workload reads from `secret`; `key_id` is its id."""
-    same = [each for each in users if key_id and each.key_id == key_id]
-    if same:
-        note = "its Secret holds the key id that Loki reads"
-        return _at(same[0], note, sure=True)
-    guess, why = _likeliest(users, workload)
+    """Return the source of the key that a workload reads from `secret`; `key_id` is its id.
+
+    An equal key id rules a user in, whatever its store is called: behind a mesh, an ingress or an
+    external name one store has several names. Without it only a user of the store that Loki
+    writes to can be meant, or one named as Loki is where Loki's endpoint is not known.
+    """
+    same = next((each for each in users if key_id and each.key_id == key_id), None)
+    if same is not None:
+        notes = {_USER: "its Secret holds the key id that Loki reads"}
+        return FoundSource(source=same.source, notes=notes, sure=True, endpoint=same.endpoint)
+    host = _host(workload.storage.endpoint)
+    pool = [each for each in users if host is None or _host(each.endpoint) == host]
+    guess, why = _likeliest(pool, workload, host)
     if guess is not None:
         note = (
-            f"{why}; its present key id is not the one that Loki reads, which is what a "
+            f"a guess: {why}; its present key id is not the one that Loki reads, which is what a "
             "changed key looks like. Check that this is Loki's user"
         )
-        return _at(guess, note, sure=False)
-    listed = ", ".join(f"{each.source.namespace}/{each.source.user}" for each in users)
-    note = (
-        f"{UNKNOWN}: whose key this is cannot be told; candidates: {listed}"
-        if users
-        else f"{UNKNOWN}: no CephObjectStoreUser can be seen; where is this key minted?"
-    )
+        return FoundSource(source=guess.source, notes={_USER: note})
     blank = SecretRef(name=UNKNOWN, keys=secret.keys)
     source = SecretSource(secret=blank, namespace=workload.ref.namespace or "default")
-    return FoundSource(source=source, notes={"spec.source": note})
+    return FoundSource(source=source, notes={"spec.source": _unknown(users, pool, host)})
 
 
-def _at(user: Candidate, note: str, *, sure: bool) -> FoundSource:
-    notes = {"spec.source.rook.user": note}
-    return FoundSource(source=user.source, notes=notes, sure=sure, endpoint=user.endpoint)
+def _host(url: str) -> str | None:
+    return urlsplit(url).hostname if url else None
 
 
-def _likeliest(users: Sequence[Candidate], workload: LokiWorkload) -> tuple[Candidate | None, str]:
-    """Return the one user that fits where Loki writes, or the one named as Loki is."""
-    storage = workload.storage
-    host = urlsplit(storage.endpoint).hostname if storage.endpoint else None
-    there = [c for c in users if host and urlsplit(c.endpoint).hostname == host]
-    if len(there) == 1:
-        return there[0], "the only user of the store that Loki writes to"
-    if len(users) == 1:
-        return users[0], "the only user there is"
-    pool = there or users
-    words = {workload.ref.name, storage.bucket, "loki"}
+def _likeliest(
+    pool: Sequence[Candidate], workload: LokiWorkload, host: str | None
+) -> tuple[Candidate | None, str]:
+    """Return the one user of the store at `host`, or the one named as Loki is."""
+    if host is not None and len(pool) == 1:
+        return pool[0], "the only user of the store that Loki writes to"
+    words = {workload.ref.name, workload.storage.bucket, "loki"}
     named = [c for c in pool if c.source.user in words] or [
         c for c in pool if "loki" in c.source.user
     ]
-    if len(named) == 1:
-        others = ", ".join(sorted(f"{c.source.namespace}/{c.source.user}" for c in pool))
-        return named[0], f"guessed by its name among {others}"
-    return None, ""
+    return (named[0], f"by its name, among {_listed(pool)}") if len(named) == 1 else (None, "")
+
+
+def _unknown(users: Sequence[Candidate], pool: Sequence[Candidate], host: str | None) -> str:
+    """Say why no user is named."""
+    if pool:
+        return f"{UNKNOWN}: whose key this is cannot be told; candidates: {_listed(pool)}"
+    if users:
+        return (
+            f"{UNKNOWN}: Loki writes to {host}, and no CephObjectStoreUser that can be seen is of "
+            "a store with that name, nor holds the key that Loki reads; where is this key made?"
+        )
+    return f"{UNKNOWN}: no CephObjectStoreUser can be seen; where is this key made?"
+
+
+def _listed(users: Sequence[Candidate]) -> str:
+    names = sorted(f"{each.source.namespace}/{each.source.user}" for each in users)
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
