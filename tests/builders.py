@@ -59,6 +59,7 @@ ITEM = Ref("OnePasswordItem", "Homelab/loki-s3")
 EXTERNAL_SECRET = Ref("ExternalSecret", "loki-s3-credentials", "monitoring")
 SECRET_STORE = Ref("SecretStore", "onepassword", "monitoring")
 SECRET = Ref("Secret", "loki-s3-credentials", "monitoring")
+TOKEN = Ref("Secret", "connect-token", "vaults")
 LOKI = Ref("StatefulSet", "loki", "monitoring")
 WORDS_OF_PAIRS = "ABCDE"
 

@@ -11,7 +11,8 @@
     │   ├── NotFound       the object does not exist
     │   └── Forbidden      the object may exist; we may not look
     ├── NeedsHuman         no retry will help; the message says what to change
-    │   └── NotAllowed     a credential's owner has not allowed it to go to this address
+    │   ├── NotAllowed     a credential's owner has not allowed it to go to this address
+    │   └── NotShared      a credential's owner has not allowed this namespace to use it
     ├── BadInput           what the user handed us cannot be used; names the place and the fix
     └── LeaseLost          another holder acts on this route: stop at once, write nothing more
 
@@ -71,6 +72,10 @@ class NeedsHuman(LokeysError):
 
 class NotAllowed(NeedsHuman):
     """A credential's owner has not allowed it to go to this address; nothing was sent."""
+
+
+class NotShared(NeedsHuman):
+    """A credential's owner has not allowed another namespace to use it; nothing was sent."""
 
 
 class BadInput(LokeysError):

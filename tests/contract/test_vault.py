@@ -19,8 +19,9 @@ from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.onepassword.connect import Connect
 from lokeys.adapters.onepassword.item import OnePasswordPort
 from lokeys.core.kubernetes.references import SecretKeyRef
+from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import OnePasswordVault, PairKeys
-from lokeys.core.route.snapshot import VaultFault, VaultState, Why
+from lokeys.core.route.snapshot import Unreadable, VaultFault, VaultState, Why
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
 from lokeys.demo.parts.connect import ConnectFault, ConnectServer
 from lokeys.errors import (
@@ -28,6 +29,7 @@ from lokeys.errors import (
     LokeysError,
     NeedsHuman,
     NotFound,
+    NotShared,
     Throttled,
     Transient,
     Unreachable,
@@ -36,6 +38,7 @@ from lokeys.errors import (
 from lokeys.ports import Reading
 
 FINGERPRINTER = Fingerprinter(Sensitive(b"test"), kept=False)
+TOKEN = Ref("Secret", "connect-token", "vaults")
 OLD, NEW = pair_of("OLDID", "old secret"), pair_of("NEWID", 'new "secret"\\')
 
 
@@ -65,7 +68,11 @@ class Home:
             self.url, token=self.current_token, client=clients.trusting(None), sleep=self.sleep
         )
         return OnePasswordPort(
-            spec or self.spec(), connect, fingerprinter=FINGERPRINTER, sleep=self.sleep
+            spec or self.spec(),
+            connect,
+            token=TOKEN,
+            fingerprinter=FINGERPRINTER,
+            sleep=self.sleep,
         )
 
     async def current_token(self) -> Sensitive:
@@ -127,6 +134,7 @@ def test_a_name_that_only_the_cluster_knows(*, outside: bool) -> None:
             port = OnePasswordPort(
                 home.spec(),
                 connect,
+                token=TOKEN,
                 fingerprinter=FINGERPRINTER,
                 sleep=home.sleep,
                 outside=outside,
@@ -158,6 +166,7 @@ def test_a_firewall_in_between_is_told_from_a_connect_that_hangs(
             port = OnePasswordPort(
                 home.spec(),
                 connect,
+                token=TOKEN,
                 fingerprinter=FINGERPRINTER,
                 sleep=home.sleep,
                 outside=True,
@@ -342,16 +351,27 @@ def test_a_token_without_the_vault_is_forbidden(home: Home) -> None:
 
 
 def test_a_token_secret_that_cannot_be_read_is_a_gap(home: Home) -> None:
-    """The Secret's own error is data for the report."""
+    """The Secret's own error is data for the report: the Secret is missing, not the item."""
 
     async def missing() -> Sensitive:
-        raise NotFound("Secret monitoring/connect-token does not exist")
+        raise NotFound("Secret vaults/connect-token does not exist")
 
     home.current_token = missing  # type: ignore[method-assign]
     reading = home.read()
     assert reading.state is None
-    assert reading.gaps[0].why is Why.NOT_FOUND
-    assert "connect-token" in reading.gaps[0].detail
+    assert reading.gaps == (Unreadable(hop=Hop.VAULT, ref=TOKEN, why=Why.NOT_FOUND),)
+
+
+def test_a_token_that_is_not_shared_is_a_gap(home: Home) -> None:
+    """The owner of a Secret in another namespace has not allowed the route's."""
+
+    async def refused() -> Sensitive:
+        raise NotShared("Secret vaults/connect-token does not allow namespace monitoring")
+
+    home.current_token = refused  # type: ignore[method-assign]
+    (gap,) = home.read().gaps
+    assert (gap.ref, gap.why) == (TOKEN, Why.NOT_ALLOWED)
+    assert "does not allow namespace monitoring" in gap.detail
 
 
 @pytest.mark.parametrize(

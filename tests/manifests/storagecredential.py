@@ -193,6 +193,16 @@ CASES = [
         True,
         {"spec.vault.onePassword.connect.tokenSecretRef": {"name": "t"}},
     ),
+    Case(
+        "a token in another namespace",
+        True,
+        {"spec.vault.onePassword.connect.tokenSecretRef": {"name": "t", "namespace": "vaults"}},
+    ),
+    Case(
+        "a token in a namespace that cannot be",
+        False,
+        {"spec.vault.onePassword.connect.tokenSecretRef": {"name": "t", "namespace": "a.b"}},
+    ),
     Case("an endpoint with a port", True, _bucket(endpoint="http://10.0.0.1:65535")),
     Case("an endpoint that is an IPv6 address", True, _bucket(endpoint="http://[fd00::1]:80")),
     Case("an endpoint without a scheme", False, _bucket(endpoint="rgw.storage.svc")),

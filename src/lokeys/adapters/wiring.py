@@ -102,30 +102,33 @@ def _vault(spec: RouteSpec, access: Access) -> VaultPort | None:
         return None
     if not isinstance(spec.vault, OnePasswordVault):
         return UnreadableVault(Ref("PushSecret", spec.vault.name, spec.namespace))
+    secret = spec.vault.token_secret(spec.namespace)
     connect = Connect(
         spec.vault.url,
-        token=_token(spec.vault, spec.namespace, access),
+        token=_token(spec.vault, secret, spec.namespace, access),
         client=access.clients.trusting(None),
         sleep=asyncio.sleep,
     )
     return OnePasswordPort(
         spec.vault,
         connect,
+        token=secret,
         fingerprinter=access.cluster.fingerprinter,
         sleep=asyncio.sleep,
         outside=access.outside,
     )
 
 
-def _token(vault: OnePasswordVault, namespace: str, access: Access) -> Token:
+def _token(vault: OnePasswordVault, place: Ref, namespace: str, access: Access) -> Token:
     """Return a way to the token as its Secret holds it now: a mended one is used at once.
 
-    Each use asks whether its owner lets it go to the vault's address, and raises NotAllowed.
+    Each use asks whether its owner lets a route of `namespace` use it, and lets it go to the
+    vault's address; it raises NotShared and NotAllowed.
     """
     objects, ref = access.cluster.objects, vault.token
 
     async def token() -> Sensitive:
-        secret = await objects.get(Ref("Secret", ref.name, namespace))
+        secret = await objects.get(place)
         if not access.callers_rights:
             await insist_on_token(objects, secret, ref, url=vault.url, namespace=namespace)
         return value_of(secret, ref.key)

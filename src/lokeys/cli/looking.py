@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lokeys.cli.routes import NamedRoute
+from lokeys.cli.routes import COMPARED_WITH_NOTHING, NamedRoute
 from lokeys.cli.session import Session
 from lokeys.core.findings.finding import Finding, Remedy
 from lokeys.core.kubernetes.consent import Trying
@@ -37,7 +37,10 @@ async def look_at(session: Session, route: NamedRoute, *, probe: str = "read") -
     if route.fallback is not None and probe != "off" and not _source_fits(look):
         source = look.diagnosis.hops[0].ref
         look = await _look(session, route.fallback, route, probe)
-        doubt = f"{source} was guessed to be the source, and its key does not open the bucket"
+        doubt = (
+            f"{source} was guessed to be the source, and its key does not open the bucket; "
+            f"{COMPARED_WITH_NOTHING}"
+        )
     diagnosis = _doubted(look.diagnosis, route, doubt)
     said = tuple(addressed(finding, route) for finding in diagnosis.findings)
     view = RouteView(owner=route.owner, diagnosis=replace(diagnosis, findings=said))
@@ -86,7 +89,7 @@ def _doubted(diagnosis: Diagnosis, route: NamedRoute, doubt: str) -> Diagnosis:
     """Return the diagnosis with what could not be told about the route itself."""
     if not doubt:
         return diagnosis
-    said = f"{route.owner}: {doubt}; its Secret is compared with nothing before it"
+    said = f"{route.owner}: {doubt}"
     return replace(diagnosis, complete=False, not_read=(*diagnosis.not_read, said))
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from lokeys.adapters.kubernetes.cluster import ALLOWED_NAMESPACES, allows
-from lokeys.adapters.kubernetes.consents import insist_on_token
+from lokeys.adapters.kubernetes.consents import names_address
 from lokeys.cli.session import Session
 from lokeys.core.kubernetes.consent import ALLOWED_URLS, Trying
 from lokeys.core.place import Ref
@@ -21,7 +21,7 @@ from lokeys.core.route.model import (
 from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.route.trying import not_tried
 from lokeys.core.text.shell import Command, command
-from lokeys.errors import LokeysError, NotAllowed
+from lokeys.errors import LokeysError
 
 _ANNOTATE = command("kubectl -n {namespace} annotate {kind} {name} --overwrite {said}")
 
@@ -69,19 +69,24 @@ async def missing_consents(session: Session, spec: RouteSpec) -> AsyncIterator[M
     if place is not None:
         yield MissingConsent(place=place, annotation=ALLOWED_URLS, value=spec.bucket.endpoint)
     if isinstance(spec.vault, OnePasswordVault):
-        token = Ref("Secret", spec.vault.token.name, spec.namespace)
-        if not await _may_go(session, spec.vault, token):
-            yield MissingConsent(place=token, annotation=ALLOWED_URLS, value=spec.vault.url)
+        for missing in await _of_token(session, spec.vault, spec.namespace):
+            yield missing
 
 
-async def _may_go(session: Session, vault: OnePasswordVault, token: Ref) -> bool:
+async def _of_token(
+    session: Session, vault: OnePasswordVault, namespace: str
+) -> list[MissingConsent]:
+    """Return what the owner of a Connect token has yet to allow for a route of `namespace`."""
+    place = vault.token_secret(namespace)
     try:
-        secret = await session.objects.get(token)
-        await insist_on_token(
-            session.objects, secret, vault.token, url=vault.url, namespace=token.namespace or ""
-        )
-    except NotAllowed:
-        return False
+        secret = await session.objects.get(place)
     except LokeysError:
-        return True  # who cannot see it is not told that it is missing
-    return True
+        return []  # who cannot see it is not told that it is missing
+    missing = []
+    if not allows(secret, namespace):
+        missing.append((ALLOWED_NAMESPACES, namespace))
+    if not await names_address(
+        session.objects, secret, vault.token, url=vault.url, namespace=namespace
+    ):
+        missing.append((ALLOWED_URLS, vault.url))
+    return [MissingConsent(place=place, annotation=said, value=to) for said, to in missing]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from lokeys.errors import BadInput, LokeysError, NotFound, NotReadable
 from lokeys.kube.replies import NoSuchKind
 
 KIND = "StorageCredential"
+COMPARED_WITH_NOTHING = "its Secret is compared with nothing before it"
 _KINDS = {
     "storagecredential": KIND,
     "storagecredentials": KIND,
@@ -184,8 +185,12 @@ def of_discovered(found: Discovered) -> NamedRoute:
     owner = Ref(workload.kind, workload.name, found.spec.namespace)
     alone = found.without_source().spec
     if found.blanks:
-        doubt = "; ".join(found.notes[path] for path in found.blanks)
-        return NamedRoute(spec=alone, owner=owner, doubt=doubt.replace(f"{UNKNOWN}: ", ""))
+        doubt = "; ".join(found.notes[path] for path in found.blanks).replace(f"{UNKNOWN}: ", "")
+        if all(path.startswith("spec.vault") for path in found.blanks):
+            spec, compared = replace(found.spec, vault=None), "source and Secret are compared"
+        else:
+            spec, compared = alone, COMPARED_WITH_NOTHING
+        return NamedRoute(spec=spec, owner=owner, doubt=f"{doubt}; {compared}")
     return NamedRoute(spec=found.spec, owner=owner, fallback=None if found.sure else alone)
 
 

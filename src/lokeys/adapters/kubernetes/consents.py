@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from lokeys.adapters.kubernetes.cluster import allows
 from lokeys.core.kubernetes.consent import Consent, Origin, allowed_urls, origin_of, origins
 from lokeys.core.kubernetes.external_secrets.onepassword import connect_of
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
 from lokeys.core.kubernetes.references import SecretKeyRef
-from lokeys.errors import LokeysError, NotAllowed
+from lokeys.errors import LokeysError, NotAllowed, NotShared
 from lokeys.ports import Objects
 
 
@@ -59,33 +60,47 @@ def secret_consent(secret: Json, *, at_home: bool) -> Consent:
 async def insist_on_token(
     objects: Objects, secret: Json, token: SecretKeyRef, *, url: str, namespace: str
 ) -> None:
-    """Refuse to let a Connect token go where its owner has not said. Raises NotAllowed.
+    """Refuse to use a Connect token as its owner has not said, for a route of `namespace`.
 
-    A store that names the token has External Secrets send it to its host already.
+    A store that names the token has External Secrets send it to its host already. Raises
+    NotShared where the token is another namespace's own, NotAllowed for the address.
     """
+    there = text_at(secret, "metadata", "namespace")
+    if not allows(secret, namespace):
+        raise NotShared(f"Secret {there}/{token.name} does not allow namespace {namespace}")
+    if not await names_address(objects, secret, token, url=url, namespace=namespace):
+        raise NotAllowed(f"Secret {there}/{token.name} does not allow its token to go to {url}")
+
+
+async def names_address(
+    objects: Objects, secret: Json, token: SecretKeyRef, *, url: str, namespace: str
+) -> bool:
+    """Tell whether a Connect token's owner, or a store that names it, lets it go to `url`."""
+    there = text_at(secret, "metadata", "namespace")
     wanted = origin_of(url)
     if wanted is not None and wanted in allowed_urls(secret):
-        return
+        return True
     for kind, place in (("SecretStore", namespace), ("ClusterSecretStore", None)):
         try:
             stores = await objects.list(kind, namespace=place)
         except LokeysError:
             continue  # what cannot be seen allows nothing
         if wanted is not None and any(
-            _sends(store, token, namespace) and origin_of(text_at(store, *_HOST)) == wanted
+            _sends(store, token, there=there, namespace=namespace)
+            and origin_of(text_at(store, *_HOST)) == wanted
             for store in stores
         ):
-            return
-    raise NotAllowed(f"Secret {namespace}/{token.name} does not allow its token to go to {url}")
+            return True
+    return False
 
 
 _HOST = ("spec", "provider", "onepassword", "connectHost")
 
 
-def _sends(store: Json, token: SecretKeyRef, namespace: str) -> bool:
-    """Tell whether a store reads this very token, for ExternalSecrets of this namespace."""
+def _sends(store: Json, token: SecretKeyRef, *, there: str, namespace: str) -> bool:
+    """Tell whether a store reads the token of namespace `there`, for those of `namespace`."""
     found = connect_of(store)
-    if found is None or found.token != token or found.token_namespace != namespace:
+    if found is None or found.token != token or found.token_namespace != there:
         return False
     if text_at(store, "kind") == "SecretStore":
         return text_at(store, "metadata", "namespace") == namespace

@@ -32,6 +32,7 @@ from lokeys.errors import (
     NotAllowed,
     NotFound,
     NotReadable,
+    NotShared,
     Throttled,
     Transient,
     Unreachable,
@@ -75,17 +76,18 @@ LEADS_ELSEWHERE = frozenset({VaultFault.ITEM_AMBIGUOUS, VaultFault.ITEM_NOT_FOUN
 
 
 class OnePasswordPort:
-    """A `VaultPort` on one item.
+    """A `VaultPort` on one item; `token` is the Secret that Connect's token is in.
 
     A fault is part of the state; gaps are for the token's Secret, and for a Connect to which no way
     leads from `outside` the cluster.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument a part
         self,
         vault: OnePasswordVault,
         connect: Connect,
         *,
+        token: Ref,
         fingerprinter: Fingerprinter,
         sleep: Sleep,
         outside: bool = False,
@@ -93,6 +95,7 @@ class OnePasswordPort:
         self._outside = outside
         self._vault = vault
         self._connect = connect
+        self._token = token
         self._fingerprinter = fingerprinter
         self._sleep = sleep
         self._place: _Place | None = None
@@ -105,16 +108,15 @@ class OnePasswordPort:
             held = self._held(item)
         except ConnectError as error:
             if self._outside and error.reason in NO_WAY:
-                return Reading(gaps=(self._gap(Why.UNREACHABLE, error),))
+                return Reading(gaps=(_gap(self.ref, Why.UNREACHABLE, str(error)),))
             labels = error.labels if isinstance(error, _FieldFault) else ()
             state = VaultState(ref=self.ref, fault=error.fault, detail=str(error), fields=labels)
             return Reading(state=state)
         except LokeysError as error:  # the token's Secret could not be read
-            return Reading(gaps=(self._gap(_why(error), error),))
+            why = _why(error)
+            detail = "" if why is Why.NOT_FOUND else str(error)
+            return Reading(gaps=(_gap(self._token, why, detail),))
         return Reading(state=self._state(held), pair=held.pair)
-
-    def _gap(self, why: Why, error: LokeysError) -> Unreadable:
-        return Unreadable(hop=Hop.VAULT, ref=self.ref, why=why, detail=str(error))
 
     async def write(self, pair: KeyPair, *, over: Fingerprint) -> VaultState:
         """Put `pair` into both fields with one PATCH, and return what a read-back showed."""
@@ -231,6 +233,10 @@ class OnePasswordPort:
         )
 
 
+def _gap(ref: Ref, why: Why, detail: str) -> Unreadable:
+    return Unreadable(hop=Hop.VAULT, ref=ref, why=why, detail=detail)
+
+
 class _FieldFault(ConnectError):
     """A field is missing, or there twice; `labels` are those the item has."""
 
@@ -304,16 +310,15 @@ def _as_action(error: ConnectError, ref: Ref) -> LokeysError:
     return NeedsHuman(message)
 
 
+_REASONS = (
+    (NotAllowed, Why.URL_NOT_ALLOWED),
+    (NotShared, Why.NOT_ALLOWED),
+    (NotFound, Why.NOT_FOUND),
+    (Forbidden, Why.FORBIDDEN),
+    (Transient, Why.UNREACHABLE),
+    (NotReadable, Why.GARBLED),
+)
+
+
 def _why(error: LokeysError) -> Why:
-    match error:
-        case NotAllowed():
-            return Why.URL_NOT_ALLOWED
-        case NotFound():
-            return Why.NOT_FOUND
-        case Forbidden():
-            return Why.FORBIDDEN
-        case Transient():
-            return Why.UNREACHABLE
-        case NotReadable():
-            return Why.GARBLED
-    return Why.NOT_FOUND
+    return next((why for kind, why in _REASONS if isinstance(error, kind)), Why.NOT_FOUND)

@@ -145,7 +145,10 @@ def _vault(spec: RouteSpec) -> Iterator[Grant]:
         "the token for 1Password Connect, and the addresses that its owner allows. Whoever may "
         "edit this StorageCredential can use the token there, for any item that it opens"
     )
-    yield read_secret(spec.namespace, spec.vault.token.name, why)
+    token = spec.vault.token_secret(spec.namespace)
+    yield read_secret(token.namespace or spec.namespace, token.name, why)
+    if spec.vault.token_namespace is not None:
+        return  # only a ClusterSecretStore names it, and those are read for all routes
     yield Grant(
         namespace=spec.namespace,
         group=ESO,

@@ -23,7 +23,7 @@ from lokeys.core.route.complaints import RULE_OF_CAUSE, OfKey, causes_that
 from lokeys.core.route.hops import HopView, hops
 from lokeys.core.route.key_state import REFUSED_KEY_CAUSES, Currency, Seen, seen
 from lokeys.core.route.model import source_ref
-from lokeys.core.route.snapshot import PodState, Snapshot, Why
+from lokeys.core.route.snapshot import PodState, Snapshot
 
 KEY_CAUSES = causes_that(OfKey.REFUSED) | {
     "vault_behind_source",
@@ -92,9 +92,7 @@ def diagnose(snapshot: Snapshot) -> Diagnosis:
         hops=hops(look),
         findings=ranked(folded),
         complete=look.complete and not _store_silent(folded),
-        not_read=tuple(
-            f"{gap.ref}: {gap.why}" for gap in look.unreadable if gap.why is not Why.NOT_FOUND
-        ),
+        not_read=tuple(f"{gap.ref}: {gap.why}" for gap in look.unreadable if gap.hides),
     )
 
 

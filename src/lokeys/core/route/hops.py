@@ -116,6 +116,9 @@ def _gap(snapshot: Snapshot, hop: Hop) -> str:
     gap = snapshot.missing(hop)
     if gap is None:
         return ""
+    if hop is Hop.VAULT and gap.ref.kind == "Secret":  # the token's, not the item
+        colon = "" if gap.why is Why.NOT_FOUND else ":"
+        return f"not readable: {gap.ref}{colon} {gap.why}"
     return gap.why.value if gap.why is Why.NOT_FOUND else f"not readable: {gap.why}"
 
 

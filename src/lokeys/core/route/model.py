@@ -101,13 +101,21 @@ Source = RookSource | RgwSource | AwsIamSource | SecretSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnePasswordVault:
-    """An item in 1Password, reached through a Connect server. `fields` are labels."""
+    """An item in 1Password, reached through a Connect server. `fields` are labels.
+
+    `token_namespace` None: the token's Secret is in the route's own namespace.
+    """
 
     url: str
     token: SecretKeyRef
+    token_namespace: str | None = None
     vault: str
     item: str
     fields: PairKeys
+
+    def token_secret(self, home: str) -> Ref:
+        """Return the Secret with the token, of a route in namespace `home`."""
+        return Ref("Secret", self.token.name, self.token_namespace or home)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,14 @@ class Unreadable:
     why: Why
     detail: str = ""
 
+    @property
+    def hides(self) -> bool:
+        """Tell whether something that may exist could not be read for it.
+
+        What does not exist hides nothing, but a vault's token: the item is behind it.
+        """
+        return self.why is not Why.NOT_FOUND or self.hop is Hop.VAULT
+
 
 # --- the store ----------------------------------------------------------------------------------
 
@@ -344,7 +352,7 @@ class Snapshot:
     @property
     def complete(self) -> bool:
         """Tell whether everything that exists could be read."""
-        return all(gap.why is Why.NOT_FOUND for gap in self.unreadable)
+        return not any(gap.hides for gap in self.unreadable)
 
     def in_order(self) -> Snapshot:
         """Return the same look with its lists sorted, so that no answer depends on their order.

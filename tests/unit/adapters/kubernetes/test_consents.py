@@ -2,19 +2,21 @@
 """What owners allow, as their objects say it, and that nothing is sent where they do not."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
 from builders import a_key_pair, a_pair, a_route
 from lokeys.adapters.http_clients import HttpClients
+from lokeys.adapters.kubernetes.cluster import ALLOWED_NAMESPACES
 from lokeys.adapters.kubernetes.consents import insist_on_token, named_by, secret_consent
 from lokeys.adapters.wiring import Access, wire
 from lokeys.core.kubernetes.consent import ALLOWED_URLS, Consent, Trying, origins
 from lokeys.core.kubernetes.references import SecretKeyRef
 from lokeys.core.route.model import OnePasswordVault, PairKeys, RgwAdmin, RgwSource, SecretRef
 from lokeys.core.route.snapshot import Why
-from lokeys.errors import NotAllowed
+from lokeys.errors import NotAllowed, NotShared
 from unit.adapters.kubernetes.cluster_fakes import FakeObjects, Json, cluster, secret
 
 URL = "http://connect.ns:8080"
@@ -106,6 +108,26 @@ def test_a_token_goes_where_its_owner_lets_it(
 def test_a_token_goes_nowhere_else(objects: tuple[Json, ...], allowed: str | None) -> None:
     """Each is somebody else's word, or about something else."""
     assert not goes(*objects, allowed=allowed)
+
+
+def test_a_token_of_another_namespace_is_used_only_with_its_owners_word() -> None:
+    """For a namespace that its Secret names, and sent where a store for that namespace sends it."""
+    held = a_token()
+    objects = FakeObjects(everyones())
+    call = partial(insist_on_token, objects, held, TOKEN, url=URL, namespace="monitoring")
+    with pytest.raises(NotShared):
+        asyncio.run(call())
+    held["metadata"]["annotations"] = {ALLOWED_NAMESPACES: "logging,monitoring"}
+    asyncio.run(call())
+
+
+def test_a_store_of_the_route_does_not_send_anothers_token() -> None:
+    """A SecretStore's token is in its own namespace, whatever namespace it writes beside it."""
+    held = a_token()
+    held["metadata"]["annotations"] = {ALLOWED_NAMESPACES: "monitoring"}
+    objects = FakeObjects(a_store(namespace="monitoring", token={"namespace": "ns"}))
+    with pytest.raises(NotAllowed):
+        asyncio.run(insist_on_token(objects, held, TOKEN, url=URL, namespace="monitoring"))
 
 
 def test_stores_that_cannot_be_seen_allow_nothing() -> None:

@@ -189,6 +189,15 @@ def test_a_source_elsewhere_is_read_there() -> None:
     assert rights(found, "secrets", "other") == {(verb, "from") for verb in READING}
 
 
+def test_a_token_elsewhere_is_read_there_by_its_name_only() -> None:
+    """One Role in the token's namespace; no store there can name it for the route."""
+    found = grants(
+        spec__vault__onePassword__connect__tokenSecretRef={"name": "t", "namespace": "vaults"}
+    )
+    assert rights(found, "secrets", "vaults") == {(verb, "t") for verb in READING}
+    assert {grant.resource for grant in found if grant.namespace == "vaults"} == {"secrets"}
+
+
 def test_only_a_forced_workloads_pods_may_be_deleted() -> None:
     """All others are evicted, so that budgets decide; the reason of the right names `force`."""
     forced = {"kind": "StatefulSet", "name": "loki", "force": True}

@@ -12,6 +12,7 @@ from builders import (
     EXTERNAL_SECRET,
     ITEM,
     SECRET,
+    TOKEN,
     TRUSTED,
     USER,
     WORKS,
@@ -223,6 +224,11 @@ GAPS = {
         False,
         (f"{ITEM}: forbidden", f"{ITEM}: forbidden"),
     ),
+    "what a missing token hides was not": (
+        (a_gap(Hop.VAULT, TOKEN, Why.NOT_FOUND),),
+        False,
+        (f"{TOKEN}: does not exist",),
+    ),
 }
 
 
@@ -299,6 +305,16 @@ HOPS = {
         {"secret": None, "unreadable": (a_gap(Hop.SECRET, SECRET, Why.FORBIDDEN),)},
         3,
         (None, "not readable: forbidden"),
+    ),
+    "a vault whose token is missing": (
+        {"vault": None, "unreadable": (a_gap(Hop.VAULT, TOKEN, Why.NOT_FOUND),)},
+        1,
+        (None, "not readable: Secret vaults/connect-token does not exist"),
+    ),
+    "a vault whose token may not be read": (
+        {"vault": None, "unreadable": (a_gap(Hop.VAULT, TOKEN, Why.FORBIDDEN),)},
+        1,
+        (None, "not readable: Secret vaults/connect-token: forbidden"),
     ),
     "a vault that nobody read": ({"vault": None}, 1, (None, "")),
     "a vault with a fault": (

@@ -236,7 +236,16 @@ def test_what_nobody_says_is_marked() -> None:
 @pytest.mark.parametrize(
     ("changes", "path", "said"),
     [
-        ([secret_store(namespace="eso")], "spec.vault.onePassword.connect.tokenSecretRef", "eso"),
+        (
+            [
+                external_secret(
+                    secretStoreRef={"kind": "ClusterSecretStore", "name": "onepassword"}
+                ),
+                secret_store("ClusterSecretStore", namespace="eso"),
+            ],
+            "spec.vault.onePassword.connect.tokenSecretRef",
+            "in namespace eso",
+        ),
         (
             [named("SecretStore", "onepassword", spec={"provider": {"bitwarden": {}}})],
             "spec.secret.externalSecret",

@@ -214,3 +214,26 @@ VAULT_ADDRESS_NOT_ALLOWED = Rule(
     hop=Hop.VAULT,
     rank=11,
 )
+VAULT_TOKEN_NOT_ALLOWED = Rule(
+    code="LK0417",
+    severity=Severity.WARNING,
+    cause="token_not_allowed",
+    title="the Connect token's owner has not allowed this namespace",
+    message="the token in {place} is not used for a route in namespace {reader}: its owner has not "
+    "allowed that",
+    meaning="A token in another namespace is used only if its Secret says so. Until then the item "
+    "is neither read nor written; source and Secret are compared.",
+    why="Otherwise whoever may create a StorageCredential could read and write all that the token "
+    "opens.",
+    remedy=(
+        Remedy(
+            text="the token's owner allows it (the annotation takes a list, with commas between)",
+            command=command(
+                "kubectl -n {namespace} annotate secret {name} --overwrite "
+                "lokeys.dev/allowed-namespaces={reader}"
+            ),
+        ),
+    ),
+    hop=Hop.VAULT,
+    rank=11,
+)

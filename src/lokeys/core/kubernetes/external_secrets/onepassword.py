@@ -31,7 +31,10 @@ class ItemField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectStore:
-    """The 1Password Connect behind a store. `vaults` in the order in which they are searched."""
+    """The 1Password Connect behind a store. `vaults` in the order in which they are searched.
+
+    `token_namespace` None: that of whoever reads through the store.
+    """
 
     url: str
     vaults: tuple[str, ...]
@@ -47,7 +50,9 @@ def connect_of(store: Json) -> ConnectStore | None:
         return None
     order = at(provider, "vaults")
     vaults = sorted(order, key=partial(number_at, order)) if isinstance(order, Mapping) else []
-    namespace = text_at(token, "namespace") or text_at(store, "metadata", "namespace")
+    own = text_at(store, "metadata", "namespace")
+    # Of a SecretStore, External Secrets reads the token in the store's own namespace alone.
+    namespace = own or text_at(token, "namespace")
     return ConnectStore(
         url=text_at(provider, "connectHost"),
         vaults=tuple(map(str, vaults)),

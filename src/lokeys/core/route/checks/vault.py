@@ -9,7 +9,7 @@ from typing import Any
 from lokeys.core.findings.catalogue import vaults
 from lokeys.core.findings.finding import Confidence, Finding, Rule
 from lokeys.core.findings.verdict import WORKS
-from lokeys.core.place import Hop, Ref
+from lokeys.core.place import Hop
 from lokeys.core.route.checks.wording import (
     BLANK,
     FLAW_CAUSES,
@@ -38,6 +38,11 @@ RULE_OF_FAULT: Mapping[VaultFault, Rule] = {
     VaultFault.NOT_READABLE: vaults.VAULT_NOT_READABLE,
 }
 
+RULE_OF_CONSENT: Mapping[Why, Rule] = {
+    Why.NOT_ALLOWED: vaults.VAULT_TOKEN_NOT_ALLOWED,
+    Why.URL_NOT_ALLOWED: vaults.VAULT_ADDRESS_NOT_ALLOWED,
+}
+
 
 def vault_has_a_fault(snapshot: Snapshot) -> Iterator[Finding]:
     """The vault, the item or a field cannot be had."""
@@ -57,15 +62,18 @@ def vault_has_a_fault(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def vault_is_not_allowed(snapshot: Snapshot) -> Iterator[Finding]:
-    """The token may not go to the address that the resource names."""
+    """The token is another namespace's own, or may not go to the resource's address."""
     spec = snapshot.spec.vault
     gap = snapshot.missing(Hop.VAULT)
-    if isinstance(spec, OnePasswordVault) and gap is not None and gap.why is Why.URL_NOT_ALLOWED:
-        yield vaults.VAULT_ADDRESS_NOT_ALLOWED.at(
-            Ref("Secret", spec.token.name, snapshot.spec.namespace),
+    rule = RULE_OF_CONSENT.get(gap.why) if gap is not None else None
+    if isinstance(spec, OnePasswordVault) and rule is not None:
+        secret = spec.token_secret(snapshot.spec.namespace)
+        yield rule.at(
+            secret,
             route=snapshot.spec.route,
-            namespace=snapshot.spec.namespace,
-            name=spec.token.name,
+            namespace=secret.namespace,
+            name=secret.name,
+            reader=snapshot.spec.namespace,
             url=spec.url,
         )
 

@@ -60,14 +60,18 @@ def vault_of(
     if lost is not None:
         return None, {_DELIVERY: f"the vault's fields are not followed: {lost.why}; {_COMPARED}"}
     pair = [each for each in labelled if isinstance(each, ItemField)]
-    return _onepassword(connect, pair), _notes(connect, pair, namespace)
+    return _onepassword(connect, pair, namespace), _notes(connect, pair, namespace)
 
 
-def _onepassword(connect: ConnectStore, pair: Sequence[ItemField]) -> OnePasswordVault:
+def _onepassword(
+    connect: ConnectStore, pair: Sequence[ItemField], namespace: str
+) -> OnePasswordVault:
+    there = connect.token_namespace
     labels = [each.label for each in pair]
     return OnePasswordVault(
         url=as_printed(connect.url) or UNKNOWN,
         token=SecretKeyRef(name=connect.token.name or UNKNOWN, key=connect.token.key or "token"),
+        token_namespace=None if there == namespace else there,
         vault=next(iter(connect.vaults), UNKNOWN),
         item=_items(pair)[0] or UNKNOWN,
         fields=PairKeys(access_key_id=labels[0], secret_access_key=labels[1]),
@@ -105,7 +109,7 @@ def _notes(connect: ConnectStore, pair: Sequence[ItemField], namespace: str) -> 
 def _token_note(there: str | None, namespace: str) -> str:
     if there and there != namespace:
         return (
-            f"{UNKNOWN}: the token is in namespace {there}; lokeys reads one from {namespace}, "
-            "with the right to write the item"
+            f"as External Secrets has it, in namespace {there}: for the operator its owner allows "
+            f"{namespace}; lokeys needs one that may also write the item"
         )
     return "as External Secrets has it; lokeys needs one that may also write the item"

@@ -81,6 +81,9 @@ def _not_to_be_had(course: Draft, vault: VaultState | None) -> Draft | Stop:
     if gap is not None and gap.why is Why.URL_NOT_ALLOWED:
         reason = f"the token's owner has not allowed the address of {_ref(snapshot)}"
         return Stop(cause="address_not_allowed", reason=reason)
+    if gap is not None and gap.why is Why.NOT_ALLOWED:
+        reason = f"{gap.ref} does not allow namespace {snapshot.spec.namespace}"
+        return Stop(cause="token_not_allowed", reason=reason)
     if vault is None and gap is not None:
         return Stop(steps=(unseen(gap),))
     ref = vault.ref if vault else _ref(snapshot)

@@ -67,7 +67,7 @@ def parse(manifest: Mapping[str, Any], *, namespace: str = "default") -> RouteSp
         namespace=home,
         mode=Mode(spec["mode"]),
         source=_source(spec["source"], home=home),
-        vault=_vault(spec["vault"]) if "vault" in spec else None,
+        vault=_vault(spec["vault"], home=home) if "vault" in spec else None,
         secret=_secret_ref(secret),
         external_secret=_external_secret(secret.get("externalSecret")),
         bucket=_bucket(spec["bucket"]),
@@ -116,14 +116,16 @@ def _admin(admin: Mapping[str, Any]) -> RgwAdmin:
     return RgwAdmin(endpoint=admin["endpoint"], secret=_secret_ref(admin["secretRef"]))
 
 
-def _vault(vault: Mapping[str, Any]) -> Vault:
+def _vault(vault: Mapping[str, Any], *, home: str) -> Vault:
     if "pushSecret" in vault:
         return PushSecretVault(name=vault["pushSecret"]["name"])
     item = vault["onePassword"]
     token = item["connect"]["tokenSecretRef"]
+    there = token.get("namespace", home)
     return OnePasswordVault(
         url=item["connect"]["url"],
         token=SecretKeyRef(name=token["name"], key=token["key"]),
+        token_namespace=None if there == home else there,
         vault=item["vault"],
         item=item["item"],
         fields=_pair(item["fields"]),

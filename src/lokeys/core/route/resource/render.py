@@ -128,7 +128,11 @@ def _vault(vault: Vault) -> dict[str, Any]:
         case PushSecretVault():
             return {"pushSecret": {"name": vault.name}}
         case OnePasswordVault():
-            token = {"name": vault.token.name, "key": vault.token.key}
+            token = {
+                "name": vault.token.name,
+                "key": vault.token.key,
+                "namespace": vault.token_namespace,
+            }
             return {
                 "onePassword": {
                     "connect": {"url": vault.url, "tokenSecretRef": token},

@@ -168,10 +168,15 @@ _ONE_PASSWORD = Fields(
             {
                 "url": text("Its URL.", rules=(rules.SERVER_URL,)),
                 "tokenSecretRef": Fields(
-                    "The Secret that holds Connect's token, in this resource's namespace.",
+                    "The Secret that holds Connect's token.",
                     {
                         "name": _name("The Secret's name."),
                         "key": text("The data key.", pattern=_DATA_KEY, default="token"),
+                        "namespace": _namespace(
+                            "The Secret's namespace; this resource's if left out. If it is "
+                            "another, that Secret must carry the annotation "
+                            "`lokeys.dev/allowed-namespaces` with this one's name in it."
+                        ),
                     },
                     required=("name",),
                 ),

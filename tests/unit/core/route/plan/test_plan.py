@@ -13,6 +13,7 @@ from builders import (
     EXTERNAL_SECRET,
     SECRET,
     SECRET_STORE,
+    TOKEN,
     TRUSTED,
     USER,
     WORKS,
@@ -59,6 +60,10 @@ SOURCE = {
     "a missing user is a person's matter": (
         {"source": None, "unreadable": (a_gap(Hop.SOURCE, USER, Why.NOT_FOUND),)},
         "stalled: store_user_missing",
+    ),
+    "the owner of a token in another namespace is asked": (
+        {**STALE, "vault": None, "unreadable": (a_gap(Hop.VAULT, TOKEN, Why.NOT_ALLOWED),)},
+        "stalled: token_not_allowed",
     ),
     "an owner who has not allowed it is asked": (
         {"source": None, "unreadable": (a_gap(Hop.SOURCE, USER, Why.NOT_ALLOWED),)},

@@ -68,6 +68,7 @@ vaults = st.builds(PushSecretVault, name=names) | st.builds(
     OnePasswordVault,
     url=endpoints,
     token=st.builds(SecretKeyRef, name=names, key=names),
+    token_namespace=st.none() | names.map(lambda name: f"x-{name}"),
     vault=labels,
     item=labels,
     fields=pairs(labels),
