@@ -32,7 +32,7 @@ PORT = 3100
 TENANT = "application"
 AUDIENCE = "loki"
 SECRET = "loki-storage"
-READY_S = 120
+READY_S = 180
 COMPONENT = "app.kubernetes.io/component"
 COMPONENTS = (
     "distributor",
@@ -234,9 +234,21 @@ class Stack:
         deadline = time.monotonic() + timeout_s
         while left := self.unready(wanted):
             if time.monotonic() > deadline:
-                said = "\n".join(f"{each}:\n{self.log(each)[-2000:]}" for each in left)
+                said = "\n".join(
+                    f"{each}: {self._standing(each)}\n{self.log(each)[-2000:]}" for each in left
+                )
                 raise AssertionError(f"not ready after {timeout_s} s: {', '.join(left)}\n{said}")
             time.sleep(0.2)
+
+    def _standing(self, component: str) -> str:
+        """Return how the component's pods stand, and what their containers wait for."""
+        pods = [(pod["metadata"]["name"], pod.get("status", {})) for pod in self.pods(component)]
+        return json.dumps(
+            [
+                (name, status.get("phase"), [c["state"] for c in status.get("containerStatuses", [])])
+                for name, status in pods
+            ]
+        )
 
     def restart(self, component: str) -> None:
         """Delete a component's pods, and wait until they are gone."""
