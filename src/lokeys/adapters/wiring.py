@@ -71,7 +71,11 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
 
 def _source(spec: RouteSpec, access: Access) -> SourcePort:
     cluster = access.cluster
-    reader = SourceReader(namespace=spec.namespace, callers_rights=access.callers_rights)
+    reader = SourceReader(
+        namespace=spec.namespace,
+        endpoint=spec.bucket.endpoint,
+        callers_rights=access.callers_rights,
+    )
     match spec.source:
         case RookSource(admin=admin) as source:
             client = access.clients.trusting(spec.bucket.ca_bundle)

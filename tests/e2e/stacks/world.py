@@ -245,7 +245,11 @@ class Stack:
         pods = [(pod["metadata"]["name"], pod.get("status", {})) for pod in self.pods(component)]
         return json.dumps(
             [
-                (name, status.get("phase"), [c["state"] for c in status.get("containerStatuses", [])])
+                (
+                    name,
+                    status.get("phase"),
+                    [c["state"] for c in status.get("containerStatuses", [])],
+                )
                 for name, status in pods
             ]
         )

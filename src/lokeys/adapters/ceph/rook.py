@@ -28,9 +28,10 @@ from lokeys.adapters.kubernetes.cluster import (
 from lokeys.adapters.kubernetes.consents import named_by, secret_consent
 from lokeys.adapters.kubernetes.secrets import pair_of, value_of
 from lokeys.core.kubernetes import rook
-from lokeys.core.kubernetes.consent import NO_CONSENT, Consent, allowed_urls, origins
+from lokeys.core.kubernetes.consent import NO_CONSENT, Consent, Origin, allowed_urls, origins
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
 from lokeys.core.kubernetes.references import controller_of
+from lokeys.core.kubernetes.ways import MOST_OBJECTS, leading_to
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route import model
 from lokeys.core.route.model import PairKeys, RookSource, SecretSource
@@ -70,9 +71,11 @@ class SourceReader:
     """Who reads a source: a route of this namespace, or with `callers_rights` a person.
 
     A route needs the permission of the source's owner; a person has rights of their own.
+    `endpoint` is where a route's keys are tried.
     """
 
     namespace: str
+    endpoint: str = ""
     callers_rights: bool = False
 
     def may_read(self, obj: Json) -> bool:
@@ -111,8 +114,8 @@ class RookSourcePort:
         else:
             held = await self._from_generated(user, keys.generated)
         object_store = await self._object_store(user, keys.store)
-        held.consent = Consent(
-            named=named_by(object_store), listed=origins([held.endpoint]) | allowed_urls(user)
+        held.consent = await self._consent(
+            object_store, listed=origins([held.endpoint]) | allowed_urls(user)
         )
         held.rook = replace(
             await self._rook_user(user, keys.store, object_store),
@@ -243,6 +246,25 @@ class RookSourcePort:
             return await self._cluster.objects.get(Ref("CephObjectStore", store, namespace))
         except LokeysError:
             return None
+
+    async def _consent(self, object_store: Json | None, *, listed: frozenset[Origin]) -> Consent:
+        """Return where keys may go; Services and Ingresses are read only where nothing else says.
+
+        What cannot be read allows nothing.
+        """
+        said = Consent(named=named_by(object_store), listed=listed)
+        if self._reader.callers_rights or said.names(self._reader.endpoint) or not object_store:
+            return said
+        namespace = text_at(object_store, "metadata", "namespace")
+        found: list[list[Json]] = []
+        for kind in ("Service", "Ingress"):
+            try:
+                objects = await self._cluster.objects.list(kind, namespace=namespace)
+            except LokeysError:
+                objects = []
+            found.append(objects[:MOST_OBJECTS])
+        leading = leading_to(object_store, *found)
+        return replace(said, named=said.named | leading)
 
     async def _reading(self, held: _Held) -> Reading[SourceState]:
         describe = self._cluster.fingerprinter.describe

@@ -9,12 +9,14 @@ from typing import Any
 
 import click
 
+from lokeys.adapters.kubernetes.consents import named_by
 from lokeys.cli.options import ManifestCommand, Options, options_of
 from lokeys.cli.output import Printer
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.cli.stacks import stack_from_cluster, stack_from_file
 from lokeys.core.kubernetes import rook
+from lokeys.core.kubernetes.consent import origin_of
 from lokeys.core.kubernetes.external_secrets.reading import read
 from lokeys.core.kubernetes.json_fields import Json
 from lokeys.core.place import Ref
@@ -148,7 +150,7 @@ def show(printer: Printer, options: Options, roles: list[dict[str, Any]]) -> Non
 async def _known(session: Session, spec: RouteSpec) -> RouteFacts:
     """Return the names that only the cluster can tell, as far as it does."""
     keys: tuple[str, ...] = ()
-    generated = False
+    generated = unnamed_endpoint = False
     behind: Ref | None = None
     if isinstance(spec.source, RookSource):
         with suppress(LokeysError):
@@ -157,12 +159,21 @@ async def _known(session: Session, spec: RouteSpec) -> RouteFacts:
             named = rook.key_secrets(user)
             generated = not named.entries
             keys = named.named or await _generated(session, user, named.generated)
+            store = await session.objects.get(
+                Ref("CephObjectStore", named.store, spec.source.namespace)
+            )
+            unnamed_endpoint = origin_of(spec.bucket.endpoint) not in named_by(store)
     if spec.external_secret:
         with suppress(LokeysError):
             ref = Ref("ExternalSecret", spec.external_secret.name, spec.namespace)
             stores = read(await session.objects.get(ref)).stores
             behind = next(iter(stores), None)
-    return RouteFacts(key_secrets=keys, generated=generated, secret_store=behind)
+    return RouteFacts(
+        key_secrets=keys,
+        generated=generated,
+        secret_store=behind,
+        endpoint_unnamed=unnamed_endpoint,
+    )
 
 
 async def _generated(session: Session, user: Json, ref: Ref) -> tuple[str, ...]:

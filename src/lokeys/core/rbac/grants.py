@@ -12,6 +12,7 @@ FOLLOW = ("list", "watch")
 
 CORE, APPS, POLICY = "", "apps", "policy"
 COORDINATION, RBAC = "coordination.k8s.io", "rbac.authorization.k8s.io"
+NETWORKING = "networking.k8s.io"
 LOKEYS, ESO, ROOK, LOKI = "lokeys.dev", "external-secrets.io", "ceph.rook.io", "loki.grafana.com"
 
 FINGERPRINT_SECRET = "lokeys-fingerprint"

@@ -14,6 +14,7 @@ from lokeys.core.rbac.grants import (
     ESO,
     FOLLOW,
     LOKI,
+    NETWORKING,
     POLICY,
     READ,
     ROOK,
@@ -50,11 +51,13 @@ class RouteFacts:
 
     `key_secrets`: what holds the keys of Rook's user, and whether Rook generates it.
     `secret_store`: the SecretStore or ClusterSecretStore behind the ExternalSecret.
+    `endpoint_unnamed`: the CephObjectStore does not name the address that the route writes to.
     """
 
     key_secrets: tuple[str, ...] = ()
     generated: bool = False
     secret_store: Ref | None = None
+    endpoint_unnamed: bool = False
 
 
 def route_grants(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[Grant, ...]:
@@ -119,6 +122,12 @@ def _rook(spec: RouteSpec, source: RookSource, known: RouteFacts) -> Iterator[Gr
         ("cephobjectstores", "whether its store is ready, and which addresses it names"),
     ):
         yield Grant(namespace=there, group=ROOK, resource=resource, verbs=READ, why=why)
+    if known.endpoint_unnamed:
+        for group, resource in ((CORE, "services"), (NETWORKING, "ingresses")):
+            why = (
+                "whether the bucket's address leads to the CephObjectStore, which does not name it"
+            )
+            yield Grant(namespace=there, group=group, resource=resource, verbs=FOLLOW, why=why)
     why = "Rook writes the key into it" if known.generated else "spec.keys of the user names it"
     why += (
         ". Whoever may edit this StorageCredential can have it copied into the Secret of this route"

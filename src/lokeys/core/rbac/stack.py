@@ -15,13 +15,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from lokeys.core.rbac.grants import APPS, CORE, FOLLOW, POLICY, RBAC, READ, Grant, read_secret
+from lokeys.core.rbac.grants import (
+    APPS,
+    CORE,
+    FOLLOW,
+    NETWORKING,
+    POLICY,
+    RBAC,
+    READ,
+    Grant,
+    read_secret,
+)
 from lokeys.core.stack.render.made import made_of
 from lokeys.core.stack.render.store import MANAGED_SUFFIX
 from lokeys.core.stack.resource.model import LokiStack, TenancyMode, Tenants
 from lokeys.core.stack.storage.model import CredentialMode
 
-NETWORKING, OPENSHIFT_ROUTES = "networking.k8s.io", "route.openshift.io"
+OPENSHIFT_ROUTES = "route.openshift.io"
 CLOUD_CREDENTIALS = "cloudcredential.openshift.io"
 CHANGE = ("create", "patch", "delete")
 

@@ -183,6 +183,51 @@ def test_another_namespace_needs_its_owners_word(
         assert objects.read == [str(USER)]
 
 
+OBJECT_STORE: Json = {
+    "kind": "CephObjectStore",
+    "metadata": {"name": "main", "namespace": "storage"},
+    "status": {"info": {"endpoint": "http://rook-ceph-rgw-main.storage.svc:80"}},
+}
+GATEWAYS: Json = {
+    "kind": "Service",
+    "metadata": {"name": "s3", "namespace": "storage"},
+    "spec": {
+        "selector": {"app": "rook-ceph-rgw", "rook_object_store": "main"},
+        "ports": [{"port": 80}],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "others", "allowed"),
+    [
+        pytest.param("http://s3.storage.svc", [GATEWAYS], True, id="its Service"),
+        pytest.param("http://s3.storage.svc", [], False, id="no such Service"),
+        pytest.param("http://evil.storage.svc", [GATEWAYS], False, id="another address"),
+    ],
+)
+def test_an_address_that_leads_to_the_object_store_is_allowed(
+    endpoint: str, others: list[Json], allowed: bool
+) -> None:
+    """As a Service or Ingress beside it shows, though the object store does not name it."""
+    reader = SourceReader(namespace="storage", endpoint=endpoint)
+    state = read(user(), generated(), OBJECT_STORE, *others, reader=reader).state
+    assert state is not None
+    assert state.consent.names(endpoint) is allowed
+
+
+def test_services_are_read_only_where_nothing_else_allows_the_address() -> None:
+    """Not for an address that the object store names, and not for a person."""
+    named = "http://rook-ceph-rgw-main.storage.svc"
+    for reader in (
+        SourceReader(namespace="storage", endpoint=named),
+        SourceReader(namespace="storage", endpoint="http://s3.storage.svc", callers_rights=True),
+    ):
+        where, objects = cluster(user(), generated(), OBJECT_STORE, GATEWAYS)
+        asyncio.run(RookSourcePort(where, SOURCE, reader=reader).read())
+        assert not [read for read in objects.read if "Service" in read or "Ingress" in read]
+
+
 def test_a_person_needs_no_annotation() -> None:
     """On the command line the caller's own rights decide."""
     reader = SourceReader(namespace="monitoring", callers_rights=True)

@@ -106,6 +106,15 @@ def test_the_route_of_the_runbook_gets_what_it_needs() -> None:
     assert {grant.namespace for grant in found} == {"monitoring", "storage"}
 
 
+def test_an_address_that_the_object_store_does_not_name_is_looked_for() -> None:
+    """Among the Services and Ingresses beside it; nobody needs these rights otherwise."""
+    spec = parse(SOUND[0].manifest())
+    found = route_grants(spec, known=replace(STORE, endpoint_unnamed=True))
+    for resource in ("services", "ingresses"):
+        assert rights(found, resource, "storage") == {("list", "*"), ("watch", "*")}
+        assert not rights(grants(), resource, "storage")
+
+
 @pytest.mark.parametrize(
     ("changes", "resource", "expected"),
     [
