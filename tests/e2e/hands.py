@@ -4,6 +4,7 @@
 import base64
 import secrets
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from e2e.sight import SECRET, Json, Pair
 from e2e.world import ITEM, Homelab
@@ -46,6 +47,24 @@ def name_address(home: Homelab, url: str) -> None:
     status = {"endpoints": {"insecure": [home.endpoint, url]}}
     path = f"{root}/cephobjectstores/{home.store}/status"
     home.kubernetes.api.patch(path, {"status": status})
+
+
+def lead_by_a_service(home: Homelab) -> None:
+    """Let the object store name another address, and a Service lead to its present one."""
+    root = f"/apis/ceph.rook.io/v1/namespaces/{home.storage}"
+    status = {"endpoints": {"insecure": ["http://rook-ceph-rgw.example"]}}
+    path = f"{root}/cephobjectstores/{home.store}/status"
+    home.kubernetes.api.patch(path, {"status": status})
+    address = urlsplit(home.endpoint)
+    spec = {
+        "type": "LoadBalancer",
+        "selector": {"app": "rook-ceph-rgw", "rook_object_store": home.store},
+        "ports": [{"port": address.port}],
+    }
+    home.apply("v1", "Service", "s3", home.storage, spec=spec)
+    leads = {"loadBalancer": {"ingress": [{"ip": address.hostname}]}}
+    path = f"/api/v1/namespaces/{home.storage}/services/s3/status"
+    home.kubernetes.api.patch(path, {"status": leads})
 
 
 def user_path(home: Homelab) -> str:

@@ -194,6 +194,16 @@ def other_workloads(home: Homelab, follow: Follow) -> None:
     home.wait_healed(home.replace_key())
 
 
+def an_address_that_a_service_has(home: Homelab, follow: Follow) -> None:
+    """The object store does not name the address; older keys are tried there all the same."""
+    home.build(with_loki=False)
+    hands.lead_by_a_service(home)
+    follow(home)
+    home.wait_condition("Ready", "True")
+    home.wait_healed(home.replace_key())
+    assert "address_not_allowed" not in home.causes()
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     the_story,
     keys_of_its_own,
@@ -202,6 +212,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     a_mended_store_for_all,
     no_external_secret,
     other_workloads,
+    an_address_that_a_service_has,
 )
 
 
