@@ -27,6 +27,7 @@ from lokeys.core.operate.adoption import rulers_account_changes
 from lokeys.core.operate.decision import decide, plan
 from lokeys.core.operate.live import Live
 from lokeys.core.operate.status import faults_of
+from lokeys.core.operate.volumes import volumes_that_stay
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.trust.tries.verification import LinkName
@@ -34,7 +35,7 @@ from manifests.lokistack import NAMESPACE
 
 
 def operated_findings(file: Path, told: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Return the faults for which the stack would be Degraded."""
+    """Return the faults for which the stack would be Degraded, and what it warns of."""
     world = StackWorld()
     wanted, world.secret = yaml.safe_load_all(file.read_text())
     world.manifest = {**wanted, "spec": {**wanted["spec"], **told.get("liveSpec", {})}}
@@ -52,7 +53,7 @@ def operated_findings(file: Path, told: Mapping[str, Any]) -> tuple[Finding, ...
     unreadable = _told(told, "unreadable", operation.STORAGE_SECRET_UNREADABLE, world)
     snapshot = world.snapshot(unreadable=unreadable, **_others(told, world))
     faults = faults_of(snapshot, decide(snapshot, plan(snapshot)), problems)
-    return (*faults, *rulers_account_changes(snapshot))
+    return (*faults, *rulers_account_changes(snapshot), *volumes_that_stay(snapshot))
 
 
 def _others(told: Mapping[str, Any], world: StackWorld) -> dict[str, Any]:

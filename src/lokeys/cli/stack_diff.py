@@ -20,14 +20,22 @@ Manifest = Mapping[str, Any]
 
 
 def diff(
-    rendered: Collection[Manifest], against: str, *, options: Options, groups: Collection[str]
+    rendered: Collection[dict[str, Any]], against: str, *, options: Options, groups: Collection[str]
 ) -> list[str]:
     """Return the lines that say what would change; none where nothing would. Raises BadInput."""
     if against == CLUSTER:
         there = _of_cluster([ref_of(each) for each in rendered], options)
+        wanted = [_possible(each, there.get(ref_of(each))) for each in rendered]
     else:
-        there = _of_files(against, groups)
-    return list(differences(rendered, there, where=against, fingerprinter=for_this_run()))
+        there, wanted = _of_files(against, groups), list(rendered)
+    return list(differences(wanted, there, where=against, fingerprinter=for_this_run()))
+
+
+def _possible(rendered: dict[str, Any], live: Manifest | None) -> dict[str, Any]:
+    """Return a workload as the live one can become it: what nobody can change stays."""
+    from lokeys.core.operate.intents import fixed_of, intent_of  # noqa: PLC0415
+
+    return intent_of(rendered).with_fixed(fixed_of(live)).manifest if live else rendered
 
 
 def _of_files(path: str, groups: Collection[str]) -> dict[Ref, Manifest]:

@@ -31,7 +31,7 @@ UNREAD = {
             {"tenantName": "b", "tenantId": "2", "mTLS": {"ca": {"caName": "c"}}},
         ],
         "gateway": {"tls": {"ca": {"configMapName": "c", "key": "k"}}},
-        "openshift": {"otlp": {"enableConsoleLabels": True}},
+        "openshift": {"otlp": {"disableRecommendedAttributes": True}},
         "passthrough": {"ca": {"secretName": "c", "key": "k"}},
     },
 }

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lokeys.core.stack.render.expansion import expandable
 from lokeys.core.stack.render.render import RenderOptions, render
 from manifests.lokistack import COMPONENTS, NOW, Choice, every, pairwise_components
 
@@ -112,7 +113,7 @@ def test_loki_takes_the_configuration(
     overrides = yaml.safe_load(data["runtime-config.yaml"])["overrides"] or {}
     for limits in overrides.values():
         config = yaml.safe_load(data["config.yaml"])
-        config["limits_config"] |= yaml.safe_load(yaml.dump(limits).replace("$", "$$"))
+        config["limits_config"] |= expandable(limits)
         held = {**data, "config.yaml": yaml.dump(config)}
         assert not verifier.complaints(held, {**containers[components[0]], "env": []})
 

@@ -25,7 +25,7 @@ from lokeys.core.operate.credentials import (
     standing,
     unproved,
 )
-from lokeys.core.operate.intents import Intent, differing, intents_of
+from lokeys.core.operate.intents import Intent, intents_of
 from lokeys.core.operate.live import Live, Pod
 from lokeys.core.operate.rollout import (
     components_in_order,
@@ -97,7 +97,7 @@ def decide(snapshot: StackSnapshot, intents: tuple[Intent, ...] | None) -> Decis
         return Decision()
     live = snapshot.objects
     intents = tuple(_keeping_images(each, live) for each in intents)
-    workloads, immutable = _possible(intents, live, snapshot.ref)
+    workloads = _possible(intents, live)
     open_questions = unproved(snapshot)
     turn = next_turn(workloads, live, unproved=open_questions)
     config = [each for each in intents if each.component is None]
@@ -107,7 +107,7 @@ def decide(snapshot: StackSnapshot, intents: tuple[Intent, ...] | None) -> Decis
         waiting=turn.waiting,
         prunes=tuple(_too_much(snapshot, {each.ref for each in intents}, workloads)),
         stuck=stuck_pods(workloads, live, snapshot.pods, now=snapshot.now),
-        findings=(*immutable, *refusals(snapshot)),
+        findings=tuple(refusals(snapshot)),
         awaited=turn.awaited,
         unproved=open_questions,
         configured=all(_is_right(e, live) for e in config if _is_loki_config(e, snapshot)),
@@ -196,32 +196,13 @@ def _keeping_images(intent: Intent, live: Mapping[Ref, Live]) -> Intent:
     return intent.with_images(kept) if kept else intent
 
 
-def _possible(
-    intents: Sequence[Intent], live: Mapping[Ref, Live], stack: Ref
-) -> tuple[tuple[Intent, ...], tuple[Finding, ...]]:
-    """Return the workloads as far as live ones can become them, and what they cannot become."""
-    workloads: list[Intent] = []
-    findings: list[Finding] = []
-    for intent in intents:
-        if intent.component is None:
-            continue
-        found = live.get(intent.ref)
-        if found is None or found.workload is None or found.workload.fixed == intent.fixed:
-            workloads.append(intent)
-            continue
-        fixed = found.workload.fixed
-        workloads.append(intent.with_fixed(fixed))
-        findings += (
-            tell(
-                operation.IMMUTABLE_FIELD,
-                intent.ref,
-                stack=stack,
-                field=f"spec.{name}",
-                words={"kind": intent.ref.kind.lower()},
-            )
-            for name in differing(intent.fixed, fixed)
-        )
-    return tuple(workloads), tuple(findings)
+def _possible(intents: Sequence[Intent], live: Mapping[Ref, Live]) -> tuple[Intent, ...]:
+    """Return the workloads as live ones can become them: what nobody can change stays."""
+    found = ((each, live.get(each.ref)) for each in intents if each.component is not None)
+    return tuple(
+        intent.with_fixed(there.workload.fixed) if there and there.workload else intent
+        for intent, there in found
+    )
 
 
 def _harmless(workloads: Sequence[Intent], live: Mapping[Ref, Live]) -> Iterator[Intent]:

@@ -94,8 +94,18 @@ class Intent:
         )
 
     def with_fixed(self, fixed: Mapping[str, Any]) -> Intent:
-        """Return the same with the fields that cannot be changed as they are."""
-        return intent_of(self.manifest | {"spec": {**self.manifest["spec"], **fixed}})
+        """Return the same with the fields that cannot be changed as they are.
+
+        Pods are labelled as the workload selects them, whoever has chosen those labels.
+        """
+        if self.component is None or fixed == self.fixed:
+            return self
+        spec = {k: v for k, v in self.manifest["spec"].items() if k not in self.fixed} | dict(fixed)
+        metadata = spec["template"]["metadata"]
+        selected = spec.get("selector", {}).get("matchLabels") or {}
+        labels = {**metadata["labels"], **selected}
+        template = spec["template"] | {"metadata": metadata | {"labels": labels}}
+        return intent_of(self.manifest | {"spec": spec | {"template": template}})
 
 
 def intents_of(stack: LokiStack, storage: Storage, *, options: RenderOptions) -> tuple[Intent, ...]:
@@ -153,20 +163,7 @@ def marks_of(manifest: Mapping[str, Any]) -> dict[str, str]:
 def fixed_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a workload that the API server lets nobody change."""
     spec = manifest.get("spec") or {}
-    return {name: spec[name] for name in _FIXED.get(manifest["kind"], ()) if name in spec}
-
-
-def differing(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return which of the fixed fields differ in what matters: claims by name and spec."""
-    return tuple(
-        name for name in sorted(wanted) if _essence(wanted[name]) != _essence(live.get(name))
-    )
-
-
-def _essence(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    return [(claim["metadata"]["name"], claim["spec"]) for claim in value]
+    return {name: spec[name] for name in _FIXED.get(manifest["kind"], ()) if spec.get(name)}
 
 
 def _owned(manifest: Manifest, stack: LokiStack) -> Manifest:

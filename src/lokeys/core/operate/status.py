@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lokeys.core.findings.catalogue import lokistacks, operation
+from lokeys.core.findings.catalogue import lokistacks
 from lokeys.core.findings.finding import Finding, Severity, ranked, time_to_json
 from lokeys.core.operate.adoption import rulers_account_changes
 from lokeys.core.operate.decision import Decision, forbidding
 from lokeys.core.operate.live import LivePodState, Pod
 from lokeys.core.operate.reasons import reason_of
 from lokeys.core.operate.snapshot import StackSnapshot
+from lokeys.core.operate.volumes import volumes_that_stay
 from lokeys.core.stack.render import names
 from lokeys.core.stack.render.network import egress_ports
 from lokeys.core.stack.render.sizes import replicas, replication_factor
@@ -87,13 +88,7 @@ def main_condition(
 
 
 def _sentence(fault: Finding) -> str:
-    """Return what is said of a fault, with the command where only a person may give it."""
-    text = f"{fault.message} ({fault.code})"
-    commands = [each.command for each in fault.remedy if each.command]
-    if fault.code != operation.IMMUTABLE_FIELD.code or not commands:
-        return text
-    (command,) = commands
-    return f"{text}: `{command}` has it made anew, and keeps its pods and volumes"
+    return f"{fault.message} ({fault.code})"
 
 
 def told_before(status: Mapping[str, Any]) -> Told | None:
@@ -270,10 +265,11 @@ def _warnings(snapshot: StackSnapshot) -> Iterator[tuple[str, str]]:
                 "InsufficientIngesterReplicas",
                 f"{wanted} ingester pods for a replication factor of {factor}: none may be missing",
             )
-    account = list(rulers_account_changes(snapshot))
+    account, volumes = list(rulers_account_changes(snapshot)), list(volumes_that_stay(snapshot))
     unsupported = lokistacks.UNSUPPORTED_FIELD.code
     for reason, found in (
         ("RulersAccountChanges", account),
+        ("ImmutableField", volumes),
         ("UnsupportedField", [f for f in snapshot.findings if f.code == unsupported]),
         (
             "StorageWarning",
@@ -281,5 +277,5 @@ def _warnings(snapshot: StackSnapshot) -> Iterator[tuple[str, str]]:
         ),
     ):
         if found:
-            text = "; ".join(f"{each.message} ({each.code})" for each in ranked(found))
+            text = "; ".join(map(_sentence, ranked(found)))
             yield reason, text[:SHOWN_MESSAGE]

@@ -424,18 +424,60 @@ def test_what_is_not_ours_is_never_pruned(change: dict[str, Any]) -> None:
     assert world.decide().prunes == ()
 
 
-def test_what_cannot_be_changed_is_told_and_the_rest_goes_on() -> None:
-    """Another storage class needs a new StatefulSet: that is told, and credentials still roll."""
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        pytest.param(
+            {"storageClassName": "slow"},
+            "its volume `storage` has the storage class `fast`, where the spec asks for `slow`",
+            id="another storage class",
+        ),
+        pytest.param(
+            {"size": "1x.demo"},
+            "its volume `wal` has a size of `150Gi`, where the spec asks for `10Gi`",
+            id="another size",
+        ),
+    ],
+)
+def test_volumes_stay_as_they_were_made(spec: dict[str, Any], said: str) -> None:
+    """That is said and forbids nothing: the stack becomes ready, and credentials still roll."""
     world = running()
-    world.spec["storageClassName"] = "slow"
-    world.step()
-    assert world.main == ("Degraded", "ImmutableField")
-    assert "spec.volumeClaimTemplates" in world.condition("Degraded")["message"]
+    before = {ref: o.workload.fixed for ref, o in world.objects.items() if o.workload}
+    world.spec.update(spec)
+    world.run()
+    assert world.main == ("Ready", "ReadyComponents")
+    assert said in world.condition("Warning")["message"]
+    assert {ref: o.workload.fixed for ref, o in world.objects.items() if o.workload} == before
     world.change_key("another-secret-key-of-the-same-user-0000")
     world.trial = GOOD
     world.run()
     assert marks(world, "compactor")[names.STORE_HASH] == world.snapshot().store_hash
-    assert world.main == ("Degraded", "ImmutableField")
+
+
+def test_what_nobody_can_change_stays_as_another_operator_has_made_it() -> None:
+    """Others' service names and selectors are kept, pods are labelled so, and nothing is said."""
+    world = running()
+    for ref, live in list(world.objects.items()):
+        if live.workload is None:
+            continue
+        selector = {"matchLabels": {**live.workload.fixed["selector"]["matchLabels"], "old": "one"}}
+        fixed = {**live.workload.fixed, "selector": selector}
+        if ref.kind == "StatefulSet":
+            fixed["serviceName"] = "theirs"
+        world.objects[ref] = replace(
+            live, content=None, workload=replace(live.workload, template=None, fixed=fixed)
+        )
+    world.run()
+    assert world.main == ("Ready", "ReadyComponents")
+    assert "LK0220" not in str(world.tell()["conditions"])
+    workloads = [each for each in world.intents.values() if each.component]
+    assert all(
+        each.manifest["spec"]["selector"]["matchLabels"]["old"] == "one" for each in workloads
+    )
+    for each in workloads:
+        labels = each.manifest["spec"]["template"]["metadata"]["labels"]
+        assert each.manifest["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        assert each.manifest["spec"].get("serviceName") in (None, "theirs")
 
 
 def test_claims_that_differ_in_labels_only_are_kept_as_they_are() -> None:

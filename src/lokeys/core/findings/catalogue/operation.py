@@ -3,26 +3,22 @@
 
 from __future__ import annotations
 
-from lokeys.core.findings.finding import Remedy, Rule
+from lokeys.core.findings.finding import Remedy, Rule, Severity
 from lokeys.core.text.shell import Json, command
 
 IMMUTABLE_FIELD = Rule(
     code="LK0220",
+    severity=Severity.WARNING,
     fault="immutable_field",
-    title="a field cannot be changed once it is there",
-    message="{place}: `{field}` cannot be changed on a live object; everything else is kept right",
-    meaning="Kubernetes refuses to change a workload's selector, its service's name, the way its "
-    "pods are made and the templates of its volume claims.",
-    why="The stack asks for what only a new workload can have. lokeys deletes none by itself.",
-    remedy=(
-        Remedy(
-            text="delete the workload and leave its pods and volumes; lokeys makes it anew",
-            command=command("kubectl -n {namespace} delete {kind} {name} --cascade=orphan"),
-            destructive=True,
-        ),
-        Remedy(text="or put the stack's former value back"),
-    ),
-    rank=30,
+    title="volumes stay as they were made",
+    message="{place}: its volume `{claim}` has {found}, where the spec asks for {wanted}; it "
+    "stays as it is, and everything else follows the spec",
+    meaning="Kubernetes lets nobody change the templates of a live workload's volume claims. "
+    "lokeys keeps them, with selectors and whatever else cannot be changed, as they were made.",
+    why="A new storage class or size holds for workloads that are made from now on. No workload "
+    "is deleted for it: its lines are on those volumes.",
+    remedy=(Remedy(text="put the former value back, or leave it: nothing waits for it"),),
+    rank=90,
 )
 CREDENTIALS_REFUSED = Rule(
     code="LK0221",

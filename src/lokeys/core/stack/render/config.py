@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from lokeys.core.stack.render.expansion import from_environment
 from lokeys.core.stack.render.limits import (
     global_limits,
     longest_query_s,
@@ -25,13 +26,14 @@ from lokeys.core.stack.render.names import (
     host,
     http_url,
 )
+from lokeys.core.stack.render.otlp import names_labels
 from lokeys.core.stack.render.sizes import (
     MAX_CONCURRENT,
     delete_workers,
     replay_ceiling_mib,
     replication_factor,
 )
-from lokeys.core.stack.render.store import from_environment, literal, store_config
+from lokeys.core.stack.render.store import store_config
 from lokeys.core.stack.resource.model import Component, LokiStack, Schema, SchemaVersion
 from lokeys.core.stack.resource.schemas import in_order
 from lokeys.core.stack.storage.model import Storage
@@ -84,6 +86,8 @@ def loki_config(stack: LokiStack, storage: Storage, *, now: datetime) -> dict[st
         "storage_config": _storage(stack, storage, schemas),
         "tracing": {"enabled": False},
     }
+    if names_labels(stack):
+        config["distributor"] = {"otlp_config": {"default_resource_attributes_as_index_labels": []}}
     if stack.rules_enabled:
         config |= _ruler(current_client=config["storage_config"]["use_thanos_objstore"])
     return dict(sorted(config.items()))
@@ -133,13 +137,20 @@ def _compactor(stack: LokiStack) -> dict[str, Any]:
 
 def _ingester(stack: LokiStack) -> dict[str, Any]:
     return {
+        # With two copies of each line one ingester that is gone for good would block its streams.
+        "autoforget_unhealthy": True,
         "chunk_block_size": 262144,
         "chunk_encoding": "snappy",
         "chunk_idle_period": "1h",
         "chunk_retain_period": "5m",
         "chunk_target_size": 2097152,
         "flush_op_timeout": "10m",
-        "lifecycler": {"final_sleep": "0s", "join_after": "30s", "num_tokens": 512},
+        "lifecycler": {
+            "final_sleep": "0s",
+            "join_after": "30s",
+            "num_tokens": 512,
+            "tokens_file_path": f"{DATA_FOLDER}/ring-tokens",
+        },
         "max_chunk_age": "2h",
         "wal": {
             "dir": WAL_FOLDER,
@@ -153,18 +164,26 @@ def _limits(stack: LokiStack, schemas: Sequence[Schema], now: datetime) -> dict[
     in_force = [schema for schema in schemas if schema.effective_date <= now.date()]
     # Loki refuses structured metadata while the schema in force is older than v13.
     structured = bool(in_force) and in_force[-1].version is SchemaVersion.V13
-    common = {
+    common: dict[str, Any] = {
         "allow_structured_metadata": structured,
         "deletion_mode": "filter-and-delete" if retention_asked(stack) else "disabled",
-        "discover_log_levels": structured,
+        "discover_log_levels": structured and not _on_openshift(stack),
+        # A label that Loki adds by itself makes another stream of each.
+        "discover_service_name": [],
         "ingestion_rate_strategy": "global",
         "max_cache_freshness_per_query": "10m",
         "reject_old_samples": True,
         "reject_old_samples_max_age": "168h",
         "split_queries_by_interval": "30m",
+        "tsdb_max_query_parallelism": 512,
         "volume_enabled": True,
     }
-    return dict(sorted((common | global_limits(stack, escape=literal)).items()))
+    return dict(sorted((common | global_limits(stack)).items()))
+
+
+def _on_openshift(stack: LokiStack) -> bool:
+    """Tell whether OpenShift's collector writes the lines, which says the level of each."""
+    return stack.tenants is not None and stack.tenants.mode.on_openshift
 
 
 def _memberlist(stack: LokiStack) -> dict[str, Any]:
@@ -248,15 +267,14 @@ def _storage(stack: LokiStack, storage: Storage, schemas: Sequence[Schema]) -> d
     config = store_config(stack, storage)
     gateway = {"server_address": f"dns:///{grpc_address(stack, Component.INDEX_GATEWAY)}"}
     versions = {schema.version for schema in schemas}
-    for name, needed in (
-        ("boltdb_shipper", versions - {SchemaVersion.V13}),
-        ("tsdb_shipper", versions & {SchemaVersion.V13}),
+    for name, needed, index, cache in (
+        ("boltdb_shipper", versions - {SchemaVersion.V13}, "index", "index_cache"),
+        ("tsdb_shipper", versions & {SchemaVersion.V13}, "tsdb-index", "tsdb-cache"),
     ):
         if needed:
-            folder = name.removesuffix("_shipper")
             config[name] = {
-                "active_index_directory": f"{DATA_FOLDER}/{folder}-index",
-                "cache_location": f"{DATA_FOLDER}/{folder}-cache",
+                "active_index_directory": f"{DATA_FOLDER}/{index}",
+                "cache_location": f"{DATA_FOLDER}/{cache}",
                 "cache_ttl": "24h",
                 "index_gateway_client": gateway,
                 "resync_interval": "5m",

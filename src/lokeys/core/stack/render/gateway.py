@@ -20,7 +20,6 @@ from lokeys.core.stack.render.pods import (
     apart,
     in_order,
     probe,
-    proxy_environment,
     resources,
     security,
     where,
@@ -97,7 +96,7 @@ def _service_ports(tenants: Tenants) -> Iterator[Manifest]:
 
 def _deployment(plan: PodPlan, tenants: Tenants, files: Mapping[str, str]) -> Manifest:
     stack = plan.stack
-    labels = names.component_labels(stack, _GATEWAY)
+    labels = names.gateway_labels(stack)
     pod: Manifest = {
         "affinity": {"podAntiAffinity": apart(stack, _GATEWAY)},
         "automountServiceAccountToken": tenants.mode.on_openshift,
@@ -169,7 +168,9 @@ def _gateway(plan: PodPlan, tenants: Tenants) -> Manifest:
         **dict(_tls(stack, tenants)),
     }
     if stack.rules_enabled:
+        # The ruler's files are not the gateway's to write: rules come from the cluster's objects.
         arguments["logs.rules.endpoint"] = names.http_url(stack, Component.RULER)
+        arguments["logs.rules.read-only"] = "true"
     if tenants.mode.on_openshift:
         arguments |= openshift.extraction(stack, tenants)
     port = names.GATEWAY_STATUS_PORT
@@ -184,8 +185,6 @@ def _gateway(plan: PodPlan, tenants: Tenants) -> Manifest:
             *mounts(tenants),
         ],
     }
-    if tenants.issued and stack.proxy:
-        container["env"] = list(proxy_environment(stack))
     return in_order(container)
 
 
@@ -234,9 +233,11 @@ def _ingress(stack: LokiStack, tenants: Tenants) -> Manifest:
     through = tenants.mode is TenancyMode.PASSTHROUGH
     prefix = passthrough.PREFIX if through else "/api/logs/v1"
     path = {"backend": backend, "path": prefix, "pathType": "Prefix"}
+    # An issuer sends a browser back to a path of the gateway's own, outside of the prefix.
+    elsewhere = {} if through else {"defaultBackend": backend}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
         "metadata": names.metadata(stack, stack.name, names.component_labels(stack, _GATEWAY)),
-        "spec": {"rules": [{"http": {"paths": [path]}}]},
+        "spec": {**elsewhere, "rules": [{"http": {"paths": [path]}}]},
     }

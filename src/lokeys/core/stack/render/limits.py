@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lokeys.core.stack.render.otlp import otlp_for_all, otlp_for_tenant
 from lokeys.core.stack.render.sizes import INGESTION, QUERIES
 from lokeys.core.stack.resource.fields.texts import duration_s
 from lokeys.core.stack.resource.model import DEFAULT_QUERY_TIMEOUT, Limits, LokiStack
 
 HOURS = 24
-Escape = Callable[[str], str]
 _INGESTION = {
     "ingestionRate": "ingestion_rate_mb",
     "ingestionBurstSize": "ingestion_burst_size_mb",
@@ -32,14 +32,9 @@ _QUERIES = {
     "cardinalityLimit": "cardinality_limit",
     "maxVolumeSeries": "volume_max_series",
 }
-_OTLP = {
-    "resourceAttributes": "resource_attributes",
-    "scopeAttributes": "scope_attributes",
-    "logAttributes": "log_attributes",
-}
 
 
-def global_limits(stack: LokiStack, *, escape: Escape) -> dict[str, Any]:
+def global_limits(stack: LokiStack) -> dict[str, Any]:
     """Return what holds for every tenant: the size's limits, changed by the spec's."""
     limits = stack.limits
     merged = Limits(
@@ -47,15 +42,17 @@ def global_limits(stack: LokiStack, *, escape: Escape) -> dict[str, Any]:
         queries={**QUERIES, **limits.queries},
         query_timeout=limits.query_timeout or DEFAULT_QUERY_TIMEOUT,
         retention=limits.retention,
-        otlp=limits.otlp,
     )
-    return dict(_limits(merged, escape))
+    found = dict(_limits(merged, otlp_for_all(stack)))
+    # Lines that are late are taken in streams of their own time, instead of being refused.
+    found["shard_streams"]["time_sharding_enabled"] = True
+    return found
 
 
 def tenant_limits(stack: LokiStack) -> dict[str, dict[str, Any]]:
-    """Return what each tenant has of its own. Loki expands no variables in that file."""
+    """Return what each tenant has of its own."""
     return {
-        tenant: dict(sorted(_limits(limits, str)))
+        tenant: dict(sorted(_limits(limits, otlp_for_tenant(stack, limits.otlp))))
         for tenant, limits in sorted(stack.tenant_limits.items())
     }
 
@@ -71,7 +68,7 @@ def longest_query_s(stack: LokiStack) -> float:
     return max(duration_s(word) or 0 for word in (DEFAULT_QUERY_TIMEOUT, *filter(None, words)))
 
 
-def _limits(limits: Limits, escape: Escape) -> Iterator[tuple[str, Any]]:
+def _limits(limits: Limits, otlp: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from _named(limits.ingestion, _INGESTION)
     for name, theirs in _MEGABYTES.items():
         if name in limits.ingestion:
@@ -88,13 +85,12 @@ def _limits(limits: Limits, escape: Escape) -> Iterator[tuple[str, Any]]:
             {
                 "period": f"{stream.days * HOURS}h",
                 "priority": stream.priority,
-                "selector": escape(stream.selector),
+                "selector": stream.selector,
             }
             for stream in limits.retention.streams
         ]
         if streams:
             yield "retention_stream", streams
-    otlp = dict(_otlp(limits.otlp, escape))
     if otlp:
         yield "otlp_config", otlp
     if limits.blocked:
@@ -111,28 +107,3 @@ def _blocked(query: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, query[name]
     if query.get("types"):
         yield "types", ",".join(query["types"])
-
-
-def _otlp(otlp: Mapping[str, Any], escape: Escape) -> Iterator[tuple[str, Any]]:
-    drop, labels = otlp.get("drop", {}), otlp.get("streamLabels", {})
-    kept = list(_attributes(labels.get("resourceAttributes", ()), "index_label", escape))
-    for name, theirs in sorted(_OTLP.items()):
-        dropped = list(_attributes(drop.get(name, ()), "drop", escape))
-        if name == "resourceAttributes" and (kept or dropped):
-            # The user's labels replace Loki's own list of them.
-            yield theirs, {"attributes_config": [*dropped, *kept], "ignore_defaults": bool(kept)}
-        elif dropped:
-            yield theirs, dropped
-
-
-def _attributes(
-    attributes: Iterator[Mapping[str, Any]], action: str, escape: Escape
-) -> Iterator[dict[str, Any]]:
-    names = []
-    for attribute in attributes:
-        if attribute.get("regex"):
-            yield {"action": action, "regex": escape(attribute["name"])}
-        else:
-            names.append(escape(attribute["name"]))
-    if names:
-        yield {"action": action, "attributes": names}

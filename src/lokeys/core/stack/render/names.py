@@ -99,6 +99,12 @@ def pod_labels(stack: LokiStack, component: Component) -> dict[str, str]:
     return own if component is Component.GATEWAY else {**own, GOSSIP_LABEL: "true"}
 
 
+def gateway_labels(stack: LokiStack) -> dict[str, str]:
+    """Return the labels of the gateway's Deployment, by which it selects its pods, too."""
+    own = component_labels(stack, Component.GATEWAY)
+    return {**own, ZONE_AWARE_LABEL: "enabled"} if stack.zones else own
+
+
 def service_account(stack: LokiStack, component: Component) -> str:
     """Return the account of a component's pods; the ruler always has its own."""
     match component:

@@ -122,7 +122,7 @@ def _doors(stack: LokiStack, options: RenderOptions) -> Iterator[Manifest]:
     if tenants.mode.on_openshift:
         ports.append(names.OPA_STATUS_PORT)
         yield _egress(stack, "gateway-reviews", pods, _tcp(API_PORTS))
-    asked = _asked(stack, tenants)
+    asked = _asked(tenants)
     if asked:
         allowed = [{"ports": _tcp(sorted({_url_port(url) for url in asked}))}]
         hosts = (urlsplit(url).hostname or "" for url in asked)
@@ -138,11 +138,9 @@ def _doors(stack: LokiStack, options: RenderOptions) -> Iterator[Manifest]:
     yield _policy(stack, "operator", _components(names.WITH_STORAGE), spec)
 
 
-def _asked(stack: LokiStack, tenants: Tenants) -> tuple[str, ...]:
+def _asked(tenants: Tenants) -> tuple[str, ...]:
     """Return the addresses that the gateway asks who somebody is, and what they may do."""
-    issuers = [each.issuer_url for each in tenants.issued]
-    if issuers and stack.proxy:
-        issuers += filter(None, (stack.proxy.http, stack.proxy.https))
+    issuers = (each.issuer_url for each in tenants.issued)
     return (*issuers, *filter(None, (tenants.opa_url,)))
 
 

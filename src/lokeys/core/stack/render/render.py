@@ -15,6 +15,7 @@ from enum import StrEnum
 from lokeys.core.stack.render import names
 from lokeys.core.stack.render.cloud import credentials_request
 from lokeys.core.stack.render.config import loki_config, runtime_config
+from lokeys.core.stack.render.expansion import expandable
 from lokeys.core.stack.render.network import network_policies
 from lokeys.core.stack.render.options import Images, RenderOptions
 from lokeys.core.stack.render.pods import Manifest, PodPlan
@@ -71,7 +72,7 @@ def only(manifests: Iterable[Manifest], groups: Iterable[Group]) -> tuple[Manife
 
 
 def _objects(stack: LokiStack, storage: Storage, options: RenderOptions) -> Iterator[Manifest]:
-    config = to_yaml(loki_config(stack, storage, now=options.now))
+    config = to_yaml(expandable(loki_config(stack, storage, now=options.now)))
     runtime = to_yaml(runtime_config(stack))
     plan = PodPlan(
         stack=stack,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
+from lokeys.core.stack.render.expansion import from_environment
 from lokeys.core.stack.render.names import CA_FOLDER, MANAGED_FOLDER, SECRET_FOLDER, TOKEN_FILE
 from lokeys.core.stack.resource.model import LokiStack
 from lokeys.core.stack.storage.model import (
@@ -23,7 +24,6 @@ from lokeys.core.stack.storage.model import (
     Storage,
     Swift,
 )
-from lokeys.core.text.yaml import Block
 
 MANAGED_SUFFIX = "-managed-credentials"
 SSE_CONTEXT = "AWS_SSE_KMS_ENCRYPTION_CONTEXT"
@@ -45,16 +45,6 @@ _SWIFT = (
     "project_domain_name",
 )
 Env = dict[str, Any]
-
-
-def from_environment(name: str) -> Block:
-    """Return what Loki replaces by a variable; as a block, no value breaks the YAML."""
-    return Block(f"${{{name}}}")
-
-
-def literal(text: str) -> str:
-    """Return text that Loki's expansion of variables leaves alone."""
-    return text.replace("$", "$$")
 
 
 def mode_of(storage: Storage) -> CredentialMode:
@@ -92,7 +82,7 @@ def _object_store(stack: LokiStack, storage: Storage) -> dict[str, Any]:
         case Azure():
             return {"azure": dict(_azure(storage))}
         case Gcs():
-            return {"gcs": {"bucket_name": literal(storage.bucket)}}
+            return {"gcs": {"bucket_name": storage.bucket}}
         case Swift():
             return {"swift": dict(sorted(_swift(stack, storage)))}
         case AlibabaCloud():
@@ -100,8 +90,8 @@ def _object_store(stack: LokiStack, storage: Storage) -> dict[str, Any]:
                 "alibaba": {
                     "access_key_id": from_environment("ALIBABA_CLOUD_ACCESS_KEY_ID"),
                     "access_key_secret": from_environment("ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
-                    "bucket": literal(storage.bucket),
-                    "endpoint": literal(storage.endpoint),
+                    "bucket": storage.bucket,
+                    "endpoint": storage.endpoint,
                 }
             }
         case other:
@@ -115,8 +105,8 @@ def _s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
         yield "bucket_lookup_type", "path"
     elif storage.virtual_host:
         yield "bucket_lookup_type", "virtual-hosted"
-    yield "bucket_name", literal(storage.buckets[0])
-    yield "endpoint", literal(storage.endpoint_host or _aws_host(storage.region))
+    yield "bucket_name", storage.buckets[0]
+    yield "endpoint", storage.endpoint_host or _aws_host(storage.region)
     if stack.ca:
         yield "http", {"tls_ca_path": f"{CA_FOLDER}/{stack.ca.key}"}
     if storage.insecure:
@@ -124,7 +114,7 @@ def _s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
     if storage.mode is not CredentialMode.STATIC:
         yield "native_aws_auth_enabled", True
     if storage.region:
-        yield "region", literal(storage.region)
+        yield "region", storage.region
     if storage.mode is CredentialMode.STATIC:
         yield "secret_access_key", from_environment("AWS_ACCESS_KEY_SECRET")
     if storage.sse:
@@ -136,14 +126,14 @@ def _older_s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
     host = storage.endpoint_host
     if storage.mode is CredentialMode.STATIC:
         yield "access_key_id", from_environment("AWS_ACCESS_KEY_ID")
-    yield "bucketnames", literal(",".join(storage.buckets))
+    yield "bucketnames", ",".join(storage.buckets)
     if host:
-        yield "endpoint", literal(f"{'http' if storage.insecure else 'https'}://{host}")
+        yield "endpoint", f"{'http' if storage.insecure else 'https'}://{host}"
     if stack.ca:
         yield "http_config", {"ca_file": f"{CA_FOLDER}/{stack.ca.key}"}
     if storage.insecure:
         yield "insecure", True
-    yield "region", literal(storage.region or "us-east-1")
+    yield "region", storage.region or "us-east-1"
     # This client takes virtual hosts unless told otherwise, which hardly any store but AWS's has.
     virtual = storage.virtual_host or not host or ".amazonaws.com" in host
     yield "s3forcepathstyle", storage.force_path_style or not virtual
@@ -162,7 +152,7 @@ def _sse(sse: Sse) -> Iterator[tuple[str, Any]]:
     if sse.type is SseType.KMS and sse.has_kms_encryption_context:
         yield "kms_encryption_context", from_environment(SSE_CONTEXT)
     if sse.type is SseType.KMS and sse.kms_key_id:
-        yield "kms_key_id", literal(sse.kms_key_id)
+        yield "kms_key_id", sse.kms_key_id
     yield "type", sse.type.value
 
 
@@ -170,23 +160,23 @@ def _azure(storage: Azure) -> Iterator[tuple[str, Any]]:
     if storage.mode is CredentialMode.STATIC:
         yield "account_key", from_environment("AZURE_STORAGE_ACCOUNT_KEY")
     yield "account_name", from_environment("AZURE_STORAGE_ACCOUNT_NAME")
-    yield "container_name", literal(storage.container)
+    yield "container_name", storage.container
     suffix = storage.endpoint_suffix or _SUFFIXES.get(storage.environment, "")
     if suffix:
-        yield "endpoint_suffix", literal(suffix)
+        yield "endpoint_suffix", suffix
 
 
 def _swift(stack: LokiStack, storage: Swift) -> Iterator[tuple[str, Any]]:
-    yield "auth_url", literal(storage.auth_url)
-    yield "container_name", literal(storage.container)
+    yield "auth_url", storage.auth_url
+    yield "container_name", storage.container
     if stack.ca:
         yield "http", {"tls_ca_path": f"{CA_FOLDER}/{stack.ca.key}"}
     yield "password", from_environment("SWIFT_PASSWORD")
     for key in _SWIFT:
         if getattr(storage, key):
-            yield key, literal(getattr(storage, key))
+            yield key, getattr(storage, key)
     if storage.region:
-        yield "region_name", literal(storage.region)
+        yield "region_name", storage.region
     yield "username", from_environment("SWIFT_USERNAME")
 
 

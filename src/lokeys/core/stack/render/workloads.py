@@ -47,7 +47,6 @@ def _stateful_set(plan: PodPlan, component: Component) -> Manifest:
     spec: dict[str, Any] = {
         **_common(plan, component),
         "podManagementPolicy": "Parallel" if parallel else "OrderedReady",
-        "serviceName": names.name(stack, component, "-grpc"),
         "updateStrategy": {"type": "RollingUpdate"},
         "volumeClaimTemplates": [_claim(stack, component, claim) for claim in _claims(component)],
     }

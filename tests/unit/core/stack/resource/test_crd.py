@@ -44,7 +44,6 @@ def test_what_is_not_acted_on_is_kept_and_nothing_else_is_open() -> None:
     assert kept == {
         "spec.rules.namespaceSelector",
         "spec.rules.selector",
-        "spec.tenants.openshift.otlp",
     }
 
 

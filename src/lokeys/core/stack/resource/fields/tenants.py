@@ -7,7 +7,6 @@ from lokeys.core.schema.language import Fields, Flag, ListOf, Text
 from lokeys.core.stack.resource.fields.texts import (
     authority,
     data_key,
-    ignored,
     line,
     lines,
     object_name,
@@ -117,6 +116,7 @@ _PASSTHROUGH = Fields(
     },
 )
 _ADMIN_GROUPS = "Groups whose members see lines of every namespace, and of none."
+_LEAST = "Whether only what OpenShift needs is a label. It is so in any case."
 TENANTS = Fields(
     "Who may read and write, judged by a gateway in front of Loki.",
     {
@@ -127,7 +127,13 @@ TENANTS = Fields(
         "gateway": Fields("How the gateway is reached.", {"tls": _TLS}),
         "openshift": Fields(
             "For the two modes in which OpenShift judges.",
-            {"adminGroups": lines(_ADMIN_GROUPS), "otlp": ignored()},
+            {
+                "adminGroups": lines(_ADMIN_GROUPS),
+                "otlp": Fields(
+                    "What becomes of OpenTelemetry's attributes there.",
+                    {"disableRecommendedAttributes": Flag(_LEAST)},
+                ),
+            },
         ),
         "passthrough": _PASSTHROUGH,
     },

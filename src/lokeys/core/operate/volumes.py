@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a live workload keeps though its spec asks for something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lokeys.core.findings.catalogue import operation
+from lokeys.core.findings.finding import Finding
+from lokeys.core.kubernetes.json_fields import mappings_at, text_at
+from lokeys.core.operate.snapshot import StackSnapshot
+from lokeys.core.place import Ref
+from lokeys.core.stack.render import names
+from lokeys.core.stack.render.sizes import volume_gib
+from lokeys.core.stack.resource.model import Component, LokiStack
+from lokeys.core.stack.storage.wording import tell
+from lokeys.core.text.words import quoted
+
+
+def volumes_that_stay(snapshot: StackSnapshot) -> Iterator[Finding]:
+    """Yield where a stack asks for other volumes than it has: those that are there stay."""
+    stack = snapshot.view.stack
+    if stack is None:
+        return
+    for component in names.STATEFUL:
+        ref = Ref("StatefulSet", names.name(stack, component), stack.namespace)
+        live = snapshot.objects.get(ref)
+        if live is None or live.workload is None:
+            continue
+        for claim in mappings_at(live.workload.fixed, "volumeClaimTemplates"):
+            words = _otherwise(stack, component, claim)
+            if words:
+                yield tell(
+                    operation.IMMUTABLE_FIELD,
+                    ref,
+                    stack=stack.ref,
+                    field="spec.volumeClaimTemplates",
+                    words=words,
+                )
+
+
+def _otherwise(stack: LokiStack, component: Component, claim: Any) -> dict[str, str]:
+    name = text_at(claim, "metadata", "name")
+    facts = (
+        ("the storage class", ("storageClassName",), stack.storage_class_name),
+        ("a size of", ("resources", "requests", "storage"), _size(stack, component, name)),
+    )
+    found, wanted = [], []
+    for word, path, asked in facts:
+        there = text_at(claim, "spec", *path)
+        if there and there != asked:
+            found.append(f"{word} {quoted(there)}")
+            wanted.append(quoted(asked))
+    if not found:
+        return {}
+    return {"claim": name, "found": " and ".join(found), "wanted": " and ".join(wanted)}
+
+
+def _size(stack: LokiStack, component: Component, claim: str) -> str:
+    return f"{volume_gib(stack.size, component, claim)}Gi"
