@@ -7,7 +7,11 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+from lokeys.core.text.words import character
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?\.?|\[[0-9a-f:.]+\]")
+"""As Go's clients take it: `_` is a letter, and a dot at the end says that nothing is appended."""
+_STRANGE = re.compile(r"[^a-z0-9._-]")
 _PATH = re.compile(r"[A-Za-z0-9._~/-]{0,253}")
 
 
@@ -51,14 +55,24 @@ def url(text: str, *, with_path: bool = False, scheme: str | None = None) -> Url
     if not host:
         raise NoUrl("a URL without a host")
     host = f"[{host}]" if ":" in host else host
-    if not _HOST.fullmatch(host) or ".." in host or port == 0:
+    if port == 0 or ".." in host:
         raise NoUrl("a URL whose host or port makes no sense")
+    if not _HOST.fullmatch(host):
+        raise NoUrl(f"a URL whose host {_why_none(host)}")
     if parts.query or parts.fragment:
         raise NoUrl("a URL with more than an address in it")
     path = parts.path.rstrip("/")
     if path and not with_path:
         raise NoUrl("a URL with a path")
     return Url(secure=parts.scheme.lower() == "https", host=host, port=port, path=path)
+
+
+def _why_none(host: str) -> str:
+    strange = _STRANGE.search(host.strip("[]"))
+    if strange is not None:
+        return f"has {character(strange[0])} in it"
+    edge = host[-1] if host[0].isalnum() else host[0]
+    return f"begins or ends with `{edge}`"
 
 
 def as_printed(text: str) -> str:

@@ -34,6 +34,13 @@ def quoted(word: object) -> str:
     return f"`{shown(word)}`"
 
 
+def character(letter: str) -> str:
+    """Return a letter of a foreign text as a sentence names it."""
+    if letter.isspace():
+        return "white space"
+    return f"`{letter}`" if letter.isprintable() else "a character that cannot be printed"
+
+
 def one_line(text: str) -> str:
     """Return prose in one printable line: any white space is one blank."""
     return printable(" ".join(text.split()))

@@ -58,6 +58,17 @@ SET_FILE_FIELD = Remedy(
     text="set `{field}` from a file",
     command=_into_secret(Command(_secret_with("key.json"))),
 )
+SET_OTHER = Remedy(
+    text="or set `{other}`",
+    command=command(
+        "kubectl -n {namespace} patch secret {name} --type merge -p",
+        Json.of({"stringData": {"{other}": "{other_value}"}}),
+    ),
+)
+NEWER_LOKI = Remedy(
+    text="run a Loki whose S3 client knows the region, or take a FIPS or VPC endpoint of it, which "
+    "the client leaves as they are"
+)
 REMOVE_FIELD = Remedy(
     text="remove `{field}`",
     command=_patch({"op": "remove", "path": "/data/{field}"}),
@@ -324,9 +335,10 @@ INVALID_CREDENTIALS_FILE = Rule(
 INVISIBLE_CHARACTERS = Rule(
     code="LK0121",
     title="characters that nobody sees",
-    message="{place}: the value of `{field}` {found}",
-    meaning="`echo` adds a newline, a copy from a web page an odd space; base64 hides both.",
-    why="They travel with the value: a signature made with them is refused.",
+    message="{place}: the value of `{field}` {found}{hint}",
+    meaning="`echo` adds a newline, a copy from a web page an odd space; base64 hides both. Loki's "
+    "configuration drops line breaks at the end of most values: then it is a warning.",
+    why="All else travels with the value, and the store refuses what is signed with it.",
     remedy=(SET_SECRET_FIELD,),
     fault="invisible_characters",
     rank=16,
@@ -366,6 +378,33 @@ SEVERAL_BUCKETS = Rule(
     remedy=(Remedy(text="name one bucket, if the others hold nothing that is still read"),),
     fault="several_buckets",
     rank=70,
+)
+ENDPOINT_BESIDE_TOKENS = Rule(
+    code="LK0141",
+    severity=Severity.WARNING,
+    title="an endpoint that the Loki Operator does not read",
+    message="{place}: `{field}` leads to {host}, which lokeys takes; in mode {mode} the Loki "
+    "Operator reads none and asks {usual}",
+    meaning="In mode token the role is AWS's, and so is the region. With lokeys `endpoint` and "
+    "`sts_endpoint` can lead to a store of one's own, such as Ceph RGW.",
+    why="A key that was left over from another store leads Loki, and its tokens, away from the "
+    "bucket that it writes to.",
+    remedy=(REMOVE_FIELD,),
+    fault="endpoint_beside_tokens",
+    rank=62,
+)
+PATHS_ALL_THE_SAME = Rule(
+    code="LK0142",
+    severity=Severity.WARNING,
+    title="path style all the same",
+    message="{place}: `{field}` is `false`, and Loki's client names the bucket in the path at "
+    "{host} all the same",
+    meaning="Without `true` the client chooses: it puts the bucket into the host at AWS, Google "
+    "and Alibaba Cloud, and into the path everywhere else.",
+    why="A store that takes buckets in hosts alone refuses the requests.",
+    remedy=(REMOVE_FIELD,),
+    fault="no_effect",
+    rank=64,
 )
 UNKNOWN_TYPE = Rule(
     code="LK0127",

@@ -103,10 +103,8 @@ def _s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
         yield "access_key_id", from_environment("AWS_ACCESS_KEY_ID")
     if storage.force_path_style:
         yield "bucket_lookup_type", "path"
-    elif storage.virtual_host:
-        yield "bucket_lookup_type", "virtual-hosted"
     yield "bucket_name", storage.buckets[0]
-    yield "endpoint", storage.endpoint_host or _aws_host(storage.region)
+    yield "endpoint", storage.host
     if stack.ca:
         yield "http", {"tls_ca_path": f"{CA_FOLDER}/{stack.ca.key}"}
     if storage.insecure:
@@ -135,17 +133,11 @@ def _older_s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
         yield "insecure", True
     yield "region", storage.region or "us-east-1"
     # This client takes virtual hosts unless told otherwise, which hardly any store but AWS's has.
-    virtual = storage.virtual_host or not host or ".amazonaws.com" in host
-    yield "s3forcepathstyle", storage.force_path_style or not virtual
+    yield "s3forcepathstyle", storage.path_style
     if storage.mode is CredentialMode.STATIC:
         yield "secret_access_key", from_environment("AWS_ACCESS_KEY_SECRET")
     if storage.sse:
         yield "sse", dict(_sse(storage.sse))
-
-
-def _aws_host(region: str) -> str:
-    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return f"s3.{region}.{suffix}"
 
 
 def _sse(sse: Sse) -> Iterator[tuple[str, Any]]:

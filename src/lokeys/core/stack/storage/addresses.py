@@ -30,6 +30,11 @@ _PREFIXES = {
     "eusc-": "aws-eusc",
 }
 _GLOBAL_REGION = "us-east-1"
+_HOSTED = frozenset({"elb", "compute", "compute-1", "execute-api"})
+"""Labels of hosts in AWS's domains behind which anybody's own store may be: balancers, machines.
+
+Loki's client takes them for no S3 of AWS's either (minio-go 7.0.99, pkg/s3utils/utils.go).
+"""
 
 
 class NoAwsEndpoint(ValueError):
@@ -53,8 +58,13 @@ def domain_of(region: str) -> str:
 
 
 def is_aws(host: str) -> bool:
-    """Tell whether a host belongs to AWS, in any partition."""
+    """Tell whether a host is one of AWS's own services, in any partition."""
     return _split(host) is not None
+
+
+def is_global(host: str) -> bool:
+    """Tell whether this is the old host of S3 that serves all regions of the partition aws."""
+    return host == "s3.amazonaws.com"
 
 
 def aws_region_of(host: str) -> str:
@@ -77,7 +87,9 @@ def aws_region_of(host: str) -> str:
 def _split(host: str) -> tuple[list[str], str] | None:
     for suffix in _SUFFIXES:
         if host.endswith(f".{suffix}") or host == suffix:
-            return host[: -len(suffix)].rstrip(".").split("."), suffix
+            labels = host[: -len(suffix)].rstrip(".").split(".")
+            hosted = not _HOSTED.isdisjoint(labels[1:]) or ".vpce-svc-" in host
+            return None if hosted else (labels, suffix)
     return None
 
 
@@ -89,12 +101,14 @@ def _region_in(labels: list[str]) -> str:
             return region
         case ["s3" | "s3-fips", "dualstack", region]:
             return region
-        case ["bucket", endpoint, "s3", region, "vpce"] if endpoint.startswith("vpce-"):
+        case ["bucket" | "accesspoint", endpoint, "s3", region, "vpce"] if endpoint.startswith(
+            "vpce-"
+        ):
             return region
         case [*_, "s3", _, "vpce"]:
             raise NoAwsEndpoint("a VPC endpoint's host that does not begin with `bucket.vpce-`")
-        case [name] if name.startswith("s3-") and is_region(name[3:]):
-            return name[3:]
+        case [name] if name.startswith("s3-") and is_region(name[3:].removeprefix("fips-")):
+            return name[3:].removeprefix("fips-")
         case [_, *_, "s3" | "s3-fips", _] | [_, *_, "s3"]:
             raise NoAwsEndpoint("a host with the bucket's name in it")
     raise NoAwsEndpoint("a host of AWS that is not S3's")

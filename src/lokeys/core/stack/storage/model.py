@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lokeys.core.stack.storage import addresses, s3_client
+
 
 class StorageType(StrEnum):
     """`spec.storage.secret.type`."""
@@ -51,7 +53,7 @@ class S3:
     """An S3 bucket, or several. `endpoint_host` is `host[:port]`, empty for AWS's default.
 
     `sts_endpoint` is a URL (token mode on Ceph RGW or MinIO), empty for AWS's own. Without
-    `force_path_style` and `virtual_host` Loki's clients choose: virtual hosts at AWS alone.
+    `force_path_style` Loki's client chooses how it puts the bucket into an address.
     """
 
     mode: CredentialMode
@@ -60,11 +62,27 @@ class S3:
     insecure: bool = False
     region: str = ""
     force_path_style: bool = False
-    virtual_host: bool = False
     audience: str = ""
     role_arn: str = ""
     sts_endpoint: str = ""
     sse: Sse | None = None
+
+    @property
+    def host(self) -> str:
+        """Return the host that Loki asks, as `host[:port]`."""
+        return self.endpoint_host or f"s3.{self.region}.{addresses.domain_of(self.region)}"
+
+    def takes_paths(self, bucket: str) -> bool:
+        """Tell whether requests name a bucket in their path, not in their host."""
+        name = self.host.partition(":")[0]
+        return self.force_path_style or not s3_client.takes_virtual_hosts(
+            name, secure=not self.insecure, bucket=bucket
+        )
+
+    @property
+    def path_style(self) -> bool:
+        """Tell whether requests name any of the buckets in their path."""
+        return any(map(self.takes_paths, self.buckets))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

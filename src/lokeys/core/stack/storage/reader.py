@@ -11,6 +11,8 @@ from typing import Any
 from lokeys.core.findings.catalogue import storage_secrets as rules
 from lokeys.core.findings.finding import Finding, Remedy, Rule, Severity
 from lokeys.core.place import Ref
+from lokeys.core.stack.storage.addresses import is_aws
+from lokeys.core.stack.storage.dropped import is_dropped
 from lokeys.core.stack.storage.fields import (
     EXPECTED,
     EXPECTED_OF,
@@ -28,11 +30,12 @@ from lokeys.core.stack.storage.values import (
     encoded_twice,
     swapped,
     unseen,
+    unseen_before_the_end,
     unseen_in_json,
 )
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.text.urls import NoUrl, Url, url
-from lokeys.core.text.words import form, quoted, shown
+from lokeys.core.text.words import character, form, quoted, shown
 
 _NO_SPACES = SECRET_KEYS - {"username", "password"}
 _FORBIDDEN = {
@@ -45,9 +48,11 @@ _PAIRS = (
     ("access_key_id", "secret_access_key"),
     ("username", "password"),
 )
+_DROPPED = "; Loki's configuration drops it, other readers of the Secret may not"
 _SHORTEST_NAME = 3
 """Of buckets, containers and storage accounts, in every cloud."""
 
+_STRANGE = re.compile(r"[^A-Za-z0-9._-]")
 _MANAGED = frozenset({"account_key", "client_id", "tenant_id", "subscription_id"})
 
 
@@ -90,8 +95,12 @@ class SecretReader:
         """Return a key's text; empty where there is none, or none that can be judged further."""
         return "" if key in self.unusable or key in self.secret.spoilt else self.secret.text(key)
 
-    def missing(self, key: str, *, why: str = "") -> None:
-        """Tell that a required key is not there."""
+    def is_empty(self, key: str) -> bool:
+        """Tell whether a key is there and holds nothing."""
+        return key in (self.secret.values or {}) and not self.secret.has(key)
+
+    def missing(self, key: str, *, why: str = "", value: str = "") -> None:
+        """Tell that a required key is not there; `value` is what it should hold, if known."""
         if self.secret.may_have(key):
             return
         near = [
@@ -111,6 +120,7 @@ class SecretReader:
             hint=why + (f"; `{wrong}` is there: was that meant?" if near else ""),
             wrong=wrong,
             meant=key,
+            value=value or "VALUE",
         )
 
     def _rename_here(self, wrong: str) -> None:
@@ -140,18 +150,17 @@ class SecretReader:
         `usual` is what names of that store look like, in words `of`: others are warned of.
         """
         text = self.value(key)
-        plain = text.removeprefix("$") if dollar else text
-        if text and not _is_name(plain):
-            self.bad_name(key)
-        elif text and usual is not None and not usual.fullmatch(plain):
+        refused = _refused(text.removeprefix("$") if dollar else text)
+        if text and refused:
+            self.bad_name(key, refused)
+        elif text and usual is not None and not usual.fullmatch(text.removeprefix("$" * dollar)):
             found = "a name that the store gives to none"
             severity = Severity.WARNING
             self.tell(rules.BAD_BUCKET_NAME, key, found=found, expected=of, severity=severity)
         return text
 
-    def bad_name(self, key: str) -> None:
-        """Tell that what stands there names no bucket."""
-        found = "what is no name"
+    def bad_name(self, key: str, found: str) -> None:
+        """Tell that what stands there names no bucket, and why."""
         expected = "a name of letters, digits, `.`, `_` and `-`, at least three of them"
         self.tell(rules.BAD_BUCKET_NAME, key, found=found, expected=expected)
 
@@ -230,19 +239,23 @@ class SecretReader:
             self.tell(rules.SWAPPED_PAIR, "access_key_id", other=secret_key)
 
     def _form(self, key: str, raw: bytes, *, twice: str | None) -> None:
-        problem = (
-            unseen_in_json(raw)
-            if key == "key.json"
-            else unseen(raw, spaces=key not in _NO_SPACES or key == "account_key")
-        )
+        spaces = key not in _NO_SPACES or key == "account_key"
+        problem = unseen_in_json(raw) if key == "key.json" else unseen(raw, spaces=spaces)
+        dropped = problem is not None and self._is_dropped(problem, key)
+        if dropped:
+            further = unseen_before_the_end(raw, spaces=spaces)
+            problem, dropped = further or problem, further is None
         if problem:
-            harmless = key == "account_key" and "newline" in problem
-            severity = Severity.WARNING if harmless else None
             remedy = None if key in SECRET_KEYS else (rules.SET_FIELD,)
             if key == "key.json":
                 remedy = (rules.SET_FILE_FIELD,)
             self.tell(
-                rules.INVISIBLE_CHARACTERS, key, found=problem, severity=severity, remedy=remedy
+                rules.INVISIBLE_CHARACTERS,
+                key,
+                found=problem,
+                severity=Severity.WARNING if dropped else None,
+                remedy=remedy,
+                hint=_DROPPED if dropped else "",
             )
             if "UTF-8" in problem:
                 self.unusable.add(key)
@@ -253,11 +266,26 @@ class SecretReader:
             self.tell(rules.DOUBLE_BASE64, key, found=twice, remedy=remedy)
             self.unusable.add(key)
 
+    def _is_dropped(self, problem: str, key: str) -> bool:
+        """Tell whether what nobody sees in a value never reaches the store."""
+        if (self.type, self.mode, key) != (StorageType.S3, CredentialMode.STATIC, "region"):
+            return is_dropped(problem, key, self.type)
+        # At AWS the Loki Operator compares it with the endpoint; elsewhere it is text like another.
+        try:
+            free = not is_aws(url(self.secret.text("endpoint")).host)
+        except NoUrl:
+            free = False
+        return free and is_dropped(problem, "bucketnames", self.type)
 
-def _is_name(text: str) -> bool:
+
+def _refused(text: str) -> str | None:
+    """Return why this can be no name in any cloud, in words."""
+    strange = _STRANGE.search(text)
+    if strange:
+        return f"a name with {character(strange[0])} in it"
     if len(text) < _SHORTEST_NAME:
-        return False
-    return text.isascii() and text.replace(".", "").replace("_", "").replace("-", "").isalnum()
+        return f"a name of fewer than {_SHORTEST_NAME} characters"
+    return None if any(map(str.isalnum, text)) else "a name without a letter or a digit"
 
 
 def meant_of(

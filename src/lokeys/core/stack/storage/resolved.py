@@ -26,7 +26,7 @@ def resolved_to_json(storage: Storage) -> dict[str, Any]:
                 "endpointHost": storage.endpoint_host,
                 "region": storage.region,
                 "insecure": storage.insecure,
-                "forcePathStyle": storage.force_path_style,
+                "forcePathStyle": storage.path_style,
                 "sts": storage.mode is not CredentialMode.STATIC,
                 "audience": storage.audience,
                 "sse": _sse(storage.sse),

@@ -8,6 +8,7 @@ import unicodedata
 from base64 import b64decode
 from binascii import Error as Base64Error
 
+NEWLINE_AT_THE_END, BLANKS_AT_THE_END = "ends in a newline", "ends in blanks"
 _BOM = "\ufeff"
 _JSON = re.compile(r"\s*\{")
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
@@ -38,6 +39,7 @@ _WHAT = {"key.json": "a JSON object", "account_key": "an account key", "access_k
 _LONG_ENOUGH = 24
 _SHORTEST_HALF = 8
 _LINES = "\t\r\n"
+_BLANKS = f" {_LINES}"
 _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Co", "Cn", "Cs"})
 
 
@@ -51,8 +53,9 @@ def unseen(value: bytes, *, spaces: bool = True) -> str | None:
         return None  # that it is empty is told as such
     if text.startswith(_BOM):
         return "begins with a byte order mark"
-    if text.rstrip("\r\n") != text:
-        return "ends in a newline" if text.rstrip("\r\n") == text.rstrip() else "ends in blanks"
+    plain = text.rstrip(_BLANKS)
+    if plain != text and plain == text.strip():
+        return NEWLINE_AT_THE_END if text.rstrip("\r\n") == plain else BLANKS_AT_THE_END
     if text != text.strip():
         return "begins or ends with white space"
     strange = _strange(text)
@@ -61,6 +64,11 @@ def unseen(value: bytes, *, spaces: bool = True) -> str | None:
         name = unicodedata.name(first, "").lower()
         return f"holds {f'a {name}' if name else 'a control character'}"
     return "holds white space" if not spaces and re.search(r"\s", text) else None
+
+
+def unseen_before_the_end(value: bytes, *, spaces: bool = True) -> str | None:
+    """Return what nobody sees of a value without the blanks and line breaks at its end."""
+    return unseen(value.rstrip(_BLANKS.encode()), spaces=spaces)
 
 
 def seen(text: str) -> str:

@@ -146,15 +146,12 @@ def place_of(storage: Triable, *, ca_bundle: str | None = None) -> Place:
 
 
 def _s3_place(storage: S3, ca_bundle: str | None) -> S3Place:
-    host = storage.endpoint_host or f"s3.{storage.region}.{addresses.domain_of(storage.region)}"
-    aws = addresses.is_aws(host.partition(":")[0])
     buckets = tuple(
         Bucket(
             name=name,
-            endpoint=f"http{'' if storage.insecure else 's'}://{host}",
+            endpoint=f"http{'' if storage.insecure else 's'}://{storage.host}",
             region=storage.region,
-            # As Loki's client chooses: virtual hosts at AWS alone, unless TLS would not cover them.
-            path_style=storage.force_path_style or not (aws or storage.virtual_host) or "." in name,
+            path_style=storage.takes_paths(name),
             ca_bundle=ca_bundle,
         )
         for name in storage.buckets

@@ -57,12 +57,18 @@ def s3(mode: CredentialMode = STATIC, **words: Any) -> S3:
             s3(force_path_style=True, region="a"), {"bucket_lookup_type": "path"}, id="path style"
         ),
         pytest.param(
-            s3(virtual_host=True, endpoint_host="a"),
-            {"bucket_lookup_type": "virtual-hosted"},
-            id="virtual hosts of one's own store",
-        ),
-        pytest.param(
             s3(region="eu-west-1"), {"endpoint": "s3.eu-west-1.amazonaws.com"}, id="AWS itself"
+        ),
+        *(
+            pytest.param(s3(TOKEN, region=region), {"endpoint": f"s3.{region}.{domain}"}, id=region)
+            for region, domain in {
+                "cn-north-1": "amazonaws.com.cn",
+                "us-iso-east-1": "c2s.ic.gov",
+                "us-isob-east-1": "sc2s.sgov.gov",
+                "eu-isoe-west-1": "cloud.adc-e.uk",
+                "us-isof-south-1": "csp.hci.ic.gov",
+                "eusc-de-east-1": "amazonaws.eu",
+            }.items()
         ),
         pytest.param(
             s3(endpoint_host="a"), {"http": {"tls_ca_path": "/etc/storage/ca/a.crt"}}, id="the CA"
@@ -108,16 +114,15 @@ def test_the_current_client_is_told(storage: Storage, expected: dict[str, Any]) 
 @pytest.mark.parametrize(
     ("storage", "expected"),
     [
-        pytest.param(s3(region="a"), {"region": "a", "s3forcepathstyle": False}, id="AWS itself"),
         pytest.param(
-            s3(endpoint_host="s3.a.amazonaws.com", region="a"),
-            {"endpoint": "https://s3.a.amazonaws.com", "s3forcepathstyle": False},
-            id="AWS by name",
+            s3(region="eu-west-1"),
+            {"region": "eu-west-1", "s3forcepathstyle": False},
+            id="AWS itself",
         ),
         pytest.param(
-            s3(endpoint_host="a", virtual_host=True),
-            {"s3forcepathstyle": False},
-            id="virtual hosts of one's own store",
+            s3(endpoint_host="s3.eu-west-1.amazonaws.com", region="eu-west-1"),
+            {"endpoint": "https://s3.eu-west-1.amazonaws.com", "s3forcepathstyle": False},
+            id="AWS by name",
         ),
         pytest.param(
             s3(endpoint_host="rgw:80", insecure=True),

@@ -26,6 +26,8 @@ from lokeys.core.stack.storage.addresses import NoAwsEndpoint
         ("s3.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
         ("bucket.vpce-1a2b-3c4d.s3.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
         ("bucket.vpce-1a2b.s3.cn-north-1.vpce.amazonaws.com.cn", "cn-north-1"),
+        ("accesspoint.vpce-1a2b-3c4d.s3.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("s3-fips-us-gov-west-1.amazonaws.com", "us-gov-west-1"),
     ],
 )
 def test_a_host_of_s3_tells_its_region(host: str, region: str) -> None:
@@ -42,7 +44,7 @@ def test_a_host_of_s3_tells_its_region(host: str, region: str) -> None:
         ("loki.s3.eu-west-1.amazonaws.com", "bucket's name"),
         ("loki.s3.amazonaws.com", "bucket's name"),
         ("vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com", "bucket.vpce-"),
-        ("accesspoint.vpce-1.s3.eu-west-1.vpce.amazonaws.com", "bucket.vpce-"),
+        ("control.vpce-1.s3.eu-west-1.vpce.amazonaws.com", "bucket.vpce-"),
         ("sts.eu-west-1.amazonaws.com", "not S3's"),
         ("amazonaws.com", "not S3's"),
         ("s3.europe.amazonaws.com", "no region"),
@@ -54,6 +56,25 @@ def test_another_host_says_why_it_is_none(host: str, why: str) -> None:
     """The bucket's own host, another service, another partition, no AWS at all."""
     with pytest.raises(NoAwsEndpoint, match=why):
         addresses.aws_region_of(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "internal-minio-1234567890.eu-west-1.elb.amazonaws.com",
+        "minio-0123456789abcdef.elb.eu-west-1.amazonaws.com",
+        "minio-0123456789abcdef.elb.cn-north-1.amazonaws.com.cn",
+        "s3-gateway-1234567890.us-east-1.elb.amazonaws.com",
+        "ec2-198-51-100-1.compute-1.amazonaws.com",
+        "ec2-198-51-100-1.eu-west-1.compute.amazonaws.com",
+        "vpce-1a2b-3c4d.vpce-svc-5e6f.eu-west-1.vpce.amazonaws.com",
+        "abcdef.execute-api.eu-west-1.amazonaws.com",
+        "example.com",
+    ],
+)
+def test_a_store_of_ones_own_may_be_in_awss_domain(host: str) -> None:
+    """Behind a balancer, on a machine, by an endpoint service: only AWS's services are AWS."""
+    assert not addresses.is_aws(host)
 
 
 @pytest.mark.parametrize(

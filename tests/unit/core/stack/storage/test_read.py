@@ -125,6 +125,11 @@ def key_json(base: Mapping[str, Any], **changes: object) -> Changes:
         ("s3 static", {"bucketnames": "minio", "endpoint": "http://minio:9000"}, set()),
         (
             "s3 static",
+            {"bucketnames": "minio", "endpoint": "http://minio"},
+            {("bad_endpoint", "endpoint")},
+        ),
+        (
+            "s3 static",
             {"bucketnames": "minio,more", "endpoint": "http://minio.store:9000"},
             {("several_buckets", "bucketnames")},
         ),
@@ -223,6 +228,7 @@ def key_json(base: Mapping[str, Any], **changes: object) -> Changes:
             {("double_base64", "account_key")},
         ),
         ("azure static", {"container": "$logs"}, set()),
+        ("gcs static", {"bucketname": "..."}, {("bad_bucket_name", "bucketname")}),
         ("azure static", {"container": "a/b"}, {("bad_bucket_name", "container")}),
         ("azure static", {"audience": "x"}, {("field_not_allowed", "audience")}),
         ("azure token", {"tenant_id": "contoso"}, {("bad_guid", "tenant_id")}),

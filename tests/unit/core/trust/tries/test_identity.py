@@ -184,9 +184,9 @@ def test_the_place_is_where_loki_writes() -> None:
     assert (rgw.buckets[0].endpoint, rgw.buckets[0].path_style) == ("http://rgw.svc:80", True)
     assert rgw.buckets[0].ca_bundle == "CA"
     own = {"endpoint": "https://s3.example", "region": "", "forcepathstyle": "false"}
-    hosted = place_of(storage_of("s3 static", **own))
-    assert isinstance(hosted, S3Place)
-    assert hosted.buckets[0].path_style is False
+    by_path = place_of(storage_of("s3 static", **own))
+    assert isinstance(by_path, S3Place)
+    assert by_path.buckets[0].path_style is True
     assert place_of(storage_of("azure token")) == BlobPlace(
         url="https://logs.blob.core.windows.net", account="logs", container="loki"
     )
