@@ -31,6 +31,25 @@ class UnreadableSource:
         raise NeedsHuman(f"{self._ref} cannot be made from here")
 
 
+class NoSource:
+    """A `SourcePort` of a route whose source nobody knows: it offers nothing, and that is no gap.
+
+    Whoever made such a route says so.
+    """
+
+    async def read(self) -> Reading[SourceState]:
+        """Return nothing."""
+        return Reading()
+
+    async def refresh(self) -> None:
+        """Refuse."""
+        raise NeedsHuman("where the key is made is not known")
+
+    async def ensure_user(self) -> bool:
+        """Refuse."""
+        raise NeedsHuman("where the key is made is not known")
+
+
 class UnreadableVault:
     """A `VaultPort` that can be neither read nor written."""
 

@@ -18,7 +18,7 @@ from lokeys.adapters.kubernetes.workloads import KubernetesWorkloads
 from lokeys.adapters.loki.pod import KubernetesLoki
 from lokeys.adapters.onepassword.connect import Connect, Token
 from lokeys.adapters.onepassword.item import OnePasswordPort
-from lokeys.adapters.unread import UnreadableSource, UnreadableVault
+from lokeys.adapters.unread import NoSource, UnreadableSource, UnreadableVault
 from lokeys.core.kubernetes.consent import Trying
 from lokeys.core.place import Ref
 from lokeys.core.route.model import (
@@ -28,6 +28,7 @@ from lokeys.core.route.model import (
     RookSource,
     RouteSpec,
     SecretSource,
+    UnknownSource,
 )
 from lokeys.core.sensitive import Sensitive
 from lokeys.ports import RoutePorts, SourcePort, VaultPort
@@ -99,6 +100,8 @@ def _source(spec: RouteSpec, access: Access) -> SourcePort:
             return SecretSourcePort(cluster, source, reader=reader)
         case AwsIamSource(user_name=user):
             return UnreadableSource(Ref("IAMUser", user))
+        case UnknownSource():
+            return NoSource()
 
 
 def _vault(spec: RouteSpec, access: Access) -> VaultPort | None:

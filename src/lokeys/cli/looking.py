@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lokeys.cli.routes import COMPARED_WITH_NOTHING, NamedRoute
+from lokeys.cli.routes import NamedRoute
 from lokeys.cli.session import Session
 from lokeys.core.findings.finding import Finding, Remedy
 from lokeys.core.kubernetes.consent import Trying
 from lokeys.core.route.diagnosis import Diagnosis
-from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.model import UnknownSource
 from lokeys.core.route.report import RouteView
 from lokeys.core.text.shell import Command, Joint, command
 from lokeys.engine.route.look import Look, LookOptions, Lookout
@@ -31,17 +31,9 @@ class SeenRoute:
 
 
 async def look_at(session: Session, route: NamedRoute, *, probe: str = "read") -> SeenRoute:
-    """Return a look at one route; a guessed source that proves wrong is left out of it."""
-    look = await _look(session, route.spec, route, probe)
-    doubt = route.doubt
-    if route.fallback is not None and probe != "off" and not _source_fits(look):
-        source = look.diagnosis.hops[0].ref
-        look = await _look(session, route.fallback, route, probe)
-        doubt = (
-            f"{source} was guessed to be the source, and its key does not open the bucket; "
-            f"{COMPARED_WITH_NOTHING}"
-        )
-    diagnosis = _doubted(look.diagnosis, route, doubt)
+    """Return a look at one route."""
+    look = await _look(session, route, probe)
+    diagnosis = _doubted(look.diagnosis, route)
     said = tuple(addressed(finding, route) for finding in diagnosis.findings)
     view = RouteView(owner=route.owner, diagnosis=replace(diagnosis, findings=said))
     return SeenRoute(view=view, look=look)
@@ -76,29 +68,33 @@ def _addressed(remedy: Remedy, route: NamedRoute) -> Remedy:
     argv = (*said.argv[:at], *route.address, *said.argv[at + len(plain) :])
     if route.written_down:
         return remedy.showing(lambda: Command(argv, said.rest))
-    # Nobody has described this route yet. Where something could not be told, `discover` exits 5
-    # and the second command does not run.
     workload = f"{route.owner.kind.lower()}/{route.owner.name}"
     describe = command("lokeys discover -n", route.spec.namespace, workload)
-    written = describe.followed(Joint.INTO, route.address[-1]).followed(Joint.AND, *argv)
+    described = describe.followed(Joint.INTO, route.address[-1])
+    if isinstance(route.spec.source, UnknownSource):
+        steps = "write the route down and fill in what it marks CHANGE-ME"
+        lost = replace(remedy, text=f"{steps}; then {remedy.text}: {said.argv[1]} it with -f")
+        return lost.showing(lambda: described)
+    # Where something could not be told, `discover` exits 5 and the second command does not run.
+    written = described.followed(Joint.AND, *argv)
     then = replace(remedy, text=f"write the route down; then {remedy.text}")
     return then.showing(lambda: Command(written.argv, (*written.rest, *said.rest)))
 
 
-def _doubted(diagnosis: Diagnosis, route: NamedRoute, doubt: str) -> Diagnosis:
+def _doubted(diagnosis: Diagnosis, route: NamedRoute) -> Diagnosis:
     """Return the diagnosis with what could not be told about the route itself."""
-    if not doubt:
+    if not route.doubt:
         return diagnosis
-    said = f"{route.owner}: {doubt}"
+    said = f"{route.owner}: {route.doubt}"
     return replace(diagnosis, complete=False, not_read=(*diagnosis.not_read, said))
 
 
-async def _look(session: Session, spec: RouteSpec, route: NamedRoute, probe: str) -> Look:
-    ports = session.wire(spec)
+async def _look(session: Session, route: NamedRoute, probe: str) -> Look:
+    ports = session.wire(route.spec)
     if not route.written_down:
         # Nobody named this address but Loki's own configuration.
         ports = replace(ports, trying=Trying.LOKI)
-    lookout = Lookout(spec=spec, ports=ports, clock=session.clock)
+    lookout = Lookout(spec=route.spec, ports=ports, clock=session.clock)
     wishes = LookOptions(probe=probe != "off", logs=True)
     look = await lookout.look(route.memory, wishes=wishes, rivals=route.rivals)
     if probe != "write" or not lookout.triable:
@@ -106,10 +102,3 @@ async def _look(session: Session, spec: RouteSpec, route: NamedRoute, probe: str
     for fingerprint, pair in list(lookout.triable.items()):
         lookout.learn(fingerprint, await ports.store.try_fully(pair))
     return await lookout.look(look.memory, wishes=wishes, rivals=route.rivals)
-
-
-def _source_fits(look: Look) -> bool:
-    """Tell whether the source's key may use the bucket: else it is probably another user's."""
-    source = look.snapshot.source
-    verdict = look.snapshot.verdict(source.pair if source else None)
-    return verdict is not None and verdict.accepted

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from lokeys.cli.names import named
 from lokeys.cli.session import Session, opens_bucket
 from lokeys.core.place import Ref
 from lokeys.core.route.claims import RouteClaims
-from lokeys.core.route.discovery.model import UNKNOWN, Discovered, LokiWorkload
+from lokeys.core.route.discovery.model import Discovered, LokiWorkload
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RookSource, RouteSpec, SecretSource, source_ref
 from lokeys.core.route.resource.parse import Refused, parse
@@ -28,7 +28,6 @@ from lokeys.errors import BadInput, LokeysError, NotFound, NotReadable
 from lokeys.kube.replies import NoSuchKind
 
 KIND = "StorageCredential"
-COMPARED_WITH_NOTHING = "its Secret is compared with nothing before it"
 _KINDS = {
     "storagecredential": KIND,
     "storagecredentials": KIND,
@@ -59,8 +58,6 @@ class NamedRoute:
     """Whether the resource's status in the cluster keeps the memory."""
     rivals: bool = False
     """Whether an older resource claims the same."""
-    fallback: RouteSpec | None = None
-    """What to look at instead where the source proves to be a wrong guess."""
     doubt: str = ""
     """What could not be told of a route that nobody has written down."""
     file: str | None = None
@@ -180,18 +177,10 @@ def _discover(ref: Ref) -> Command:
 
 
 def of_discovered(found: Discovered) -> NamedRoute:
-    """Return the route that was told from a running Loki."""
+    """Return the route that was told from a running Loki, as far as it is proved."""
     workload = found.spec.workloads[0]
     owner = Ref(workload.kind, workload.name, found.spec.namespace)
-    alone = found.without_source().spec
-    if found.blanks:
-        doubt = "; ".join(found.notes[path] for path in found.blanks).replace(f"{UNKNOWN}: ", "")
-        if all(path.startswith("spec.vault") for path in found.blanks):
-            spec, compared = replace(found.spec, vault=None), "source and Secret are compared"
-        else:
-            spec, compared = alone, COMPARED_WITH_NOTHING
-        return NamedRoute(spec=spec, owner=owner, doubt=f"{doubt}; {compared}")
-    return NamedRoute(spec=found.spec, owner=owner, fallback=None if found.sure else alone)
+    return NamedRoute(spec=found.proved, owner=owner, doubt=found.doubt)
 
 
 async def resources(

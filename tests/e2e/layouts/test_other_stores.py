@@ -11,6 +11,11 @@ from lokeys.core.route.discovery.model import UNKNOWN
 from parts.rgw import Rgw
 
 KEY_ID, SECRET = "AKARCHIVE0000000000A", "a-secret-of-the-archive-0123456789-abcdef"
+UNKNOWN_KEY = (
+    "level=error ts=2026-11-22T02:56:05.537305929Z caller=flush.go:356 component=ingester "
+    'msg="failed to flush" retries=0 err="failed to flush chunks: store put chunk: upload s3 '
+    'object: The AWS Access Key Id you provided does not exist in our records., num_chunks: 1"'
+)
 LAYOUTS = ("endpoint-in-the-secret", "only-user-of-another-store")
 
 
@@ -54,3 +59,17 @@ def test_a_user_of_another_store_is_not_the_source(
     assert told.code == 5
     assert "rook-ceph-rgw-lake" not in told.screen
     assert told.document["spec"]["source"]["secret"]["name"] == UNKNOWN
+
+
+def test_a_dead_key_of_a_store_without_users_of_rook(
+    layout: Layout, archive: dict[str, str]
+) -> None:
+    """Its own store refuses it: that is certain; no Secret is called its source."""
+    layout.apply("only-user-of-another-store", **archive | {"key_id": "AKGONE00000000000000"})
+    layout.show("loki", refused=9, log=[UNKNOWN_KEY])
+    layout.run()
+    told = layout.doctor()
+    assert told.codes == ["LK0801"]
+    assert told.findings[0]["confidence"] == "certain"
+    assert {each["code"] for each in told.findings[0]["symptoms"]} == {"LK0614", "LK0801"}
+    assert "pg-backups" not in told.screen

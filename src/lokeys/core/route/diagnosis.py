@@ -19,6 +19,7 @@ from lokeys.core.findings.catalogue import reading as reading_rules
 from lokeys.core.findings.finding import Confidence, Finding, Severity, Symptom, less_sure, ranked
 from lokeys.core.place import Hop
 from lokeys.core.route.checks import findings
+from lokeys.core.route.checks.wording import user_words
 from lokeys.core.route.complaints import RULE_OF_CAUSE, OfKey, causes_that
 from lokeys.core.route.hops import HopView, hops
 from lokeys.core.route.key_state import REFUSED_KEY_CAUSES, Currency, Seen, seen
@@ -226,10 +227,9 @@ def _alone(pod: PodState, symptom: Symptom, snapshot: Snapshot) -> Finding:
             name=snapshot.spec.name,
         )
     rule = next(rule for rule in RULE_OF_CAUSE.values() if rule.code == symptom.code)
-    user = source_ref(snapshot.spec)
     place, hop, log = pod.ref, Hop.PODS, "its log"
     if rule.hop is Hop.SOURCE:  # it is said of the user, whichever pod says it
-        place, hop, log = user, Hop.SOURCE, f"the log of {pod.ref}"
+        place, hop, log = source_ref(snapshot.spec), Hop.SOURCE, f"the log of {pod.ref}"
     return rule.at(
         place,
         route=snapshot.spec.route,
@@ -237,5 +237,5 @@ def _alone(pod: PodState, symptom: Symptom, snapshot: Snapshot) -> Finding:
         evidence=(f"{symptom.count} line(s) in {log} say so",),
         hop=hop,
         detail=" (as its log says)",
-        user=user.name,
+        **user_words(snapshot.spec),
     )

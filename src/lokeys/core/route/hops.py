@@ -11,7 +11,7 @@ from typing import Any
 from lokeys.core.findings.finding import ref_to_json, time_to_json
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.key_state import Currency, Seen, seen
-from lokeys.core.route.model import OnePasswordVault, RouteSpec, source_ref
+from lokeys.core.route.model import OnePasswordVault, RouteSpec, UnknownSource, source_ref
 from lokeys.core.route.snapshot import Snapshot, Why
 from lokeys.core.sensitive import Fingerprint, PairFacts, short
 
@@ -63,14 +63,14 @@ def vault_ref(spec: RouteSpec) -> Ref | None:
 
 
 def _hops(snapshot: Seen) -> Iterator[HopView]:
-    before: PairFacts | None = None
     source = snapshot.source
-    yield HopView(
-        hop=Hop.SOURCE,
-        ref=source.ref if source else source_ref(snapshot.spec),
-        fingerprint=source.pair.pair if source and source.pair else None,
-        detail=_said(snapshot, source.pair) if source and source.pair else _no_source(snapshot),
-    )
+    if not isinstance(snapshot.spec.source, UnknownSource):
+        yield HopView(
+            hop=Hop.SOURCE,
+            ref=source.ref if source else source_ref(snapshot.spec),
+            fingerprint=source.pair.pair if source and source.pair else None,
+            detail=_said(snapshot, source.pair) if source and source.pair else _no_source(snapshot),
+        )
     before = source.pair if source else None
     vault = vault_ref(snapshot.spec)
     if vault is not None:

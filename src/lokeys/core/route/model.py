@@ -96,7 +96,12 @@ class SecretSource:
     namespace: str
 
 
-Source = RookSource | RgwSource | AwsIamSource | SecretSource
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownSource:
+    """Nobody has said where the key is made, and nothing proves it: of a running Loki alone."""
+
+
+Source = RookSource | RgwSource | AwsIamSource | SecretSource | UnknownSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +225,10 @@ class RouteSpec:
 
 
 def source_ref(spec: RouteSpec) -> Ref:
-    """Return what the route's source is called before anything was read."""
+    """Return what the route's source is called before anything was read.
+
+    Where nobody knows it, that is the Secret with its key.
+    """
     match spec.source:
         case RookSource(user=user, namespace=namespace):
             return Ref("CephObjectStoreUser", user, namespace)
@@ -228,5 +236,7 @@ def source_ref(spec: RouteSpec) -> Ref:
             return Ref("RGWUser", uid)
         case AwsIamSource(user_name=user_name):
             return Ref("IAMUser", user_name)
+        case UnknownSource():
+            return spec.secret_ref
         case plain:
             return Ref("Secret", plain.secret.name, plain.namespace)

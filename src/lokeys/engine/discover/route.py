@@ -93,7 +93,7 @@ class Discoverer:
         delivery = await self._deliveries.delivery_of(secret, held, namespace)
         users = await self._users.users()
         key_id = ((held or {}).get("data") or {}).get(secret.keys.access_key_id)
-        source = source_of(replace(first, storage=storage), secret, key_id, users)
+        source = source_of(replace(first, storage=storage), key_id, users)
         bucket, said = bucket_of(storage, source.endpoint)
         spec = RouteSpec(
             name=_route_name(first.ref.name),

@@ -13,7 +13,7 @@ from builders import a_route
 from fakes.ports import FakeObjects
 from lokeys.core.place import Ref
 from lokeys.core.route.discovery.model import UNKNOWN, Discovered
-from lokeys.core.route.model import OnePasswordVault, PairKeys, RookSource, RouteSpec, SecretSource
+from lokeys.core.route.model import OnePasswordVault, PairKeys, RookSource, RouteSpec, UnknownSource
 from lokeys.core.route.resource.parse import parse
 from lokeys.core.route.resource.render import render
 from lokeys.core.text.yaml import commented
@@ -209,13 +209,10 @@ def test_where_no_user_fits_the_candidates_are_listed() -> None:
     base = [item for item in cluster().items if "rook" not in item["metadata"]["name"]]
     without = [item for item in base if item["kind"] != "CephObjectStoreUser"]
     found = discovered(objects=FakeObjects(*without, *strangers))
-    assert isinstance(found.spec.source, SecretSource)
-    assert found.spec.source.secret.name == UNKNOWN
+    assert found.spec.source == UnknownSource()
+    assert render(found.spec)["spec"]["source"]["secret"]["name"] == UNKNOWN
     assert found.blanks == ("spec.source",)
     assert "storage/a, storage/b" in found.notes["spec.source"]
-    assert found.without_source().spec.source == SecretSource(
-        secret=found.spec.secret, namespace="monitoring"
-    )
 
 
 def test_the_endpoint_may_come_from_rook() -> None:

@@ -38,7 +38,8 @@ ACCESS_KEY_UNKNOWN = _rule(
     "the store does not know the access key id",
     meaning="The key was rotated, recreated or deleted at the store, or is another store's.",
     why="Every request is refused, and /ready stays 200.",
-    fix="follow the key back to its source: lokeys trace",
+    fix="find the hop where it goes stale: lokeys trace; where its source is not known, make a key "
+    "at the store and give it to Loki",
     rank=40,
 )
 SECRET_KEY_MISMATCH = _rule(

@@ -12,6 +12,7 @@ from lokeys.core.findings.store_answers import RULE_OF_ANSWER, rule_of
 from lokeys.core.findings.verdict import Answer, StoreVerdict
 from lokeys.core.place import Ref
 from lokeys.core.route.checks.delivery import expected
+from lokeys.core.route.checks.wording import user_words
 from lokeys.core.route.model import source_ref
 from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.sensitive import PairFacts
@@ -54,7 +55,7 @@ def delivered_key_is_refused(snapshot: Snapshot) -> Iterator[Finding]:
         return  # the source's own key is dead, or an older pair: told where it goes stale
     if verdict.answer is Answer.SUSPENDED:
         user = source_ref(snapshot.spec)
-        yield USER_SUSPENDED.at(user, route=snapshot.spec.route, user=user.name)
+        yield USER_SUSPENDED.at(user, route=snapshot.spec.route, **user_words(snapshot.spec))
     else:
         yield _finding(rule_of(verdict), snapshot, verdict, asked_with=secret.ref)
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lokeys.core.findings.verdict import WORKS, StoreVerdict
-from lokeys.core.route.model import PairKeys
+from lokeys.core.route.model import PairKeys, RouteSpec, UnknownSource, source_ref
 from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.sensitive import Flaw, PairFacts, short
 
@@ -21,6 +23,11 @@ FLAW_CAUSES: dict[Flaw, str] = {
     Flaw.SECRET_DOUBLE_BASE64: "secret_key_mismatch",
 }
 """The cause that each flaw of form leads to at the store."""
+
+
+def user_words(spec: RouteSpec) -> dict[str, Any]:
+    """Return the word for the store's user; none where the source is not known."""
+    return {} if isinstance(spec.source, UnknownSource) else {"user": source_ref(spec).name}
 
 
 def verdict_evidence(snapshot: Snapshot, pair: PairFacts | None, where: str) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from lokeys.core.route.model import (
     RookSource,
     RouteSpec,
     SecretRef,
-    SecretSource,
+    UnknownSource,
     Workload,
+    source_ref,
 )
 
 UNKNOWN = "CHANGE-ME"
@@ -22,6 +23,9 @@ UNKNOWN = "CHANGE-ME"
 
 Notes = dict[str, str]
 """What is to be said about a field, by its path in the manifest."""
+
+GUESS = "spec.source.rook.user"
+"""Where it is said how sure a user of Rook is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +101,27 @@ class Discovered:
         """Tell whether a look at the route makes sense: bucket and endpoint are known."""
         return UNKNOWN not in (self.spec.bucket.name, self.spec.bucket.endpoint)
 
-    def without_source(self) -> Discovered:
-        """Return the route with Loki's own Secret taken for the source: nothing is compared."""
-        source = SecretSource(secret=self.spec.secret, namespace=self.spec.namespace)
-        spec = replace(self.spec, source=source, vault=None, external_secret=None)
-        return replace(self, spec=spec, sure=True)
+    @property
+    def proved(self) -> RouteSpec:
+        """Return what of the route may be judged: no guess, and nothing that is still to be said.
+
+        So no finding rests on a guess.
+        """
+        spec = self.spec if self.sure else replace(self.spec, source=UnknownSource())
+        vague = any(path.startswith("spec.vault") for path in self.blanks)
+        return replace(spec, vault=None) if vague else spec
+
+    @property
+    def doubt(self) -> str:
+        """Return what could not be told of the route, and what is compared without it."""
+        lost = [self.notes[path].replace(f"{UNKNOWN}: ", "") for path in self.blanks]
+        if not self.sure and "spec.source" not in self.blanks:
+            lost += [f"{source_ref(self.spec)} is {self.notes[GUESS]}"]
+        if not lost:
+            return ""
+        left = self.proved
+        if not self.sure and left.vault is None:
+            lost.append("its Secret is compared with nothing before it")
+        else:
+            lost.append(f"{'vault' if not self.sure else 'source'} and Secret are compared")
+        return "; ".join(lost)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from lokeys.core.route.discovery.model import UNKNOWN, Candidate, LokiWorkload, Notes
-from lokeys.core.route.model import SecretRef, SecretSource, Source
+from lokeys.core.route.discovery.model import GUESS, UNKNOWN, Candidate, LokiWorkload, Notes
+from lokeys.core.route.model import Source, UnknownSource
 
-_USER = "spec.source.rook.user"
 _LISTED = 10
 """Candidates that a note names."""
 
@@ -29,9 +28,9 @@ class FoundSource:
 
 
 def source_of(
-    workload: LokiWorkload, secret: SecretRef, key_id: str | None, users: Sequence[Candidate]
+    workload: LokiWorkload, key_id: str | None, users: Sequence[Candidate]
 ) -> FoundSource:
-    """Return the source of the key that a workload reads from `secret`; `key_id` is its id.
+    """Return the source of the key that a workload reads; `key_id` is its id.
 
     An equal key id rules a user in, whatever its store is called: behind a mesh, an ingress or an
     external name one store has several names. Without it only a user of the store that Loki
@@ -39,7 +38,7 @@ def source_of(
     """
     same = next((each for each in users if key_id and each.key_id == key_id), None)
     if same is not None:
-        notes = {_USER: "its Secret holds the key id that Loki reads"}
+        notes = {GUESS: "its Secret holds the key id that Loki reads"}
         return FoundSource(source=same.source, notes=notes, sure=True, endpoint=same.endpoint)
     host = _host(workload.storage.endpoint)
     pool = [each for each in users if host is None or _host(each.endpoint) == host]
@@ -49,10 +48,8 @@ def source_of(
             f"a guess: {why}; its present key id is not the one that Loki reads, which is what a "
             "changed key looks like. Check that this is Loki's user"
         )
-        return FoundSource(source=guess.source, notes={_USER: note})
-    blank = SecretRef(name=UNKNOWN, keys=secret.keys)
-    source = SecretSource(secret=blank, namespace=workload.ref.namespace or "default")
-    return FoundSource(source=source, notes={"spec.source": _unknown(users, pool, host)})
+        return FoundSource(source=guess.source, notes={GUESS: note})
+    return FoundSource(source=UnknownSource(), notes={"spec.source": _unknown(users, pool, host)})
 
 
 def _host(url: str) -> str | None:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, assert_never
 
+from lokeys.core.route.discovery.model import UNKNOWN
 from lokeys.core.route.model import (
     AwsIamSource,
     Bucket,
@@ -19,7 +20,7 @@ from lokeys.core.route.model import (
     RouteSpec,
     SecretRef,
     SecretSource,
-    Source,
+    UnknownSource,
     Vault,
     Workload,
 )
@@ -62,7 +63,7 @@ def _spec(spec: RouteSpec) -> dict[str, Any]:
     delivery = spec.external_secret
     return {
         "mode": spec.mode.value,
-        "source": _source(spec.source, home=spec.namespace),
+        "source": _source(spec),
         "vault": _vault(spec.vault) if spec.vault else None,
         "secret": {
             **_secret_ref(spec.secret),
@@ -83,7 +84,8 @@ def _secret_ref(ref: SecretRef) -> dict[str, Any]:
     return {"name": ref.name, "keys": _pair(ref.keys)}
 
 
-def _source(source: Source, *, home: str) -> dict[str, Any]:
+def _source(spec: RouteSpec) -> dict[str, Any]:
+    source = spec.source
     match source:
         case RookSource():
             return {
@@ -113,8 +115,10 @@ def _source(source: Source, *, home: str) -> dict[str, Any]:
                 }
             }
         case SecretSource():
-            namespace = source.namespace if source.namespace != home else None
+            namespace = source.namespace if source.namespace != spec.namespace else None
             return {"secret": {**_secret_ref(source.secret), "namespace": namespace}}
+        case UnknownSource():
+            return {"secret": _secret_ref(replace(spec.secret, name=UNKNOWN))}
         case _:
             assert_never(source)
 

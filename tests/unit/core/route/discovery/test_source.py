@@ -54,7 +54,7 @@ def test_the_source_is_the_likeliest_user(
     users: list[Candidate], key_id: str | None, endpoint: str, found: str | None, sure: bool
 ) -> None:
     """Only an equal key id makes it sure; a host that differs rules out all others."""
-    source = source_of(workload(endpoint), SECRET, key_id, users)
+    source = source_of(workload(endpoint), key_id, users)
 
     assert getattr(source.source, "user", None) == found
     assert source.sure is sure
@@ -62,8 +62,8 @@ def test_the_source_is_the_likeliest_user(
 
 def test_a_guess_says_that_it_is_one_and_names_no_endpoint() -> None:
     """Where keys go must not rest on a guess; a proved user's store may name it."""
-    guess = source_of(workload(""), SECRET, "AK2", [LOKI])
-    proved = source_of(workload(""), SECRET, "AK1", [HERE])
+    guess = source_of(workload(""), "AK2", [LOKI])
+    proved = source_of(workload(""), "AK1", [HERE])
 
     assert guess.notes["spec.source.rook.user"].startswith("a guess: ")
     assert (guess.endpoint, proved.endpoint) == ("", "http://here")
@@ -71,7 +71,7 @@ def test_a_guess_says_that_it_is_one_and_names_no_endpoint() -> None:
 
 def test_a_store_without_users_of_rook_is_said() -> None:
     """No user of another store is named as if it could be meant."""
-    source = source_of(workload("http://elsewhere:9000"), SECRET, "AK2", [HERE, LOKI])
+    source = source_of(workload("http://elsewhere:9000"), "AK2", [HERE, LOKI])
 
     assert "Loki writes to elsewhere" in source.notes["spec.source"]
     assert not any(name in source.notes["spec.source"] for name in ("logs", "storage/"))
@@ -80,6 +80,6 @@ def test_a_store_without_users_of_rook_is_said() -> None:
 def test_a_list_of_candidates_is_bounded() -> None:
     """A hundred users of one store are not all written into a comment."""
     many = [user(f"user-{number:03}", "here") for number in range(100)]
-    note = source_of(workload("http://here"), SECRET, None, many).notes["spec.source"]
+    note = source_of(workload("http://here"), None, many).notes["spec.source"]
 
     assert "storage/user-009 and 90 more" in note
