@@ -343,6 +343,51 @@ def test_a_mended_token_is_taken_up_at_the_next_read(home: Home) -> None:
     assert asyncio.run(run()) == [VaultFault.TOKEN_REFUSED, None]
 
 
+SPACED = ("access key", "secret key")
+
+
+@pytest.mark.parametrize(
+    ("labels", "fault"),
+    [
+        pytest.param(SPACED, None, id="External Secrets' names for labels with blanks"),
+        pytest.param(("access key", "secret_key"), None, id="one of them is the label itself"),
+        pytest.param(
+            ("access key", "access-key", "secret_key"), None, id="a hyphen stays what it is"
+        ),
+        pytest.param(
+            ("access key", "access/key", "secret_key"),
+            VaultFault.FIELD_AMBIGUOUS,
+            id="two labels that are delivered alike",
+        ),
+        pytest.param(("access", "secret_key"), VaultFault.FIELD_NOT_FOUND, id="none"),
+    ],
+)
+def test_a_field_is_found_by_the_name_that_is_delivered(
+    home: Home, labels: tuple[str, ...], fault: VaultFault | None
+) -> None:
+    """A whole item is delivered with other names than its labels: both lead to the field."""
+    home.server.add_item(home.vault_id, "spaced", [(label, label) for label in labels])
+    reading = home.read(home.spec(item="spaced"))
+    assert reading.state is not None
+    assert reading.state.fault is fault
+    if fault is None:
+        assert reading.pair == pair_of("access key", labels[-1])
+
+
+def test_a_field_of_another_label_is_written(home: Home) -> None:
+    """By its id: the label stays as people wrote it."""
+    item_id = home.server.add_item(home.vault_id, "spaced", [(each, each) for each in SPACED])
+
+    async def run() -> VaultState:
+        async with HttpClients() as clients:
+            port = home.port(clients, home.spec(item="spaced"))
+            return await port.write(NEW, over=fingerprint(pair_of(*SPACED)))
+
+    asyncio.run(run())
+    written = dict(zip(SPACED, ("NEWID", 'new "secret"\\'), strict=True))
+    assert home.server.values(home.vault_id, item_id) == written
+
+
 def test_a_token_without_the_vault_is_forbidden(home: Home) -> None:
     """By id the vault is out of scope; by name the token does not even see it."""
     home.token = home.server.add_token(vaults=frozenset())

@@ -43,6 +43,7 @@ from typing import Any
 import pytest
 import yaml
 
+from parts.build import program
 from parts.external_secrets import ExternalSecrets, apply_crds
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
@@ -286,6 +287,29 @@ class Layout:
             pytest.fail("a secret shows in what lokeys printed", pytrace=False)
         return done
 
+    def shell(
+        self, printed: str, folder: Path, *, person: Path | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Type a command in a folder as it was printed; no secret may show."""
+        kubectl = program("kubernetes", "kubectl")
+        assert kubectl is not None
+        path = os.pathsep.join((str(Path(sys.executable).parent), str(kubectl.parent), os.defpath))
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", printed],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+            env=os.environ
+            | {"PATH": path, "KUBECONFIG": str(person or self.kubernetes.kubeconfig)}
+            | {"NO_COLOR": "1"},
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        if any(secret in done.stdout + done.stderr for secret in self.secrets):
+            pytest.fail("a secret shows in what a printed command said", pytrace=False)
+        return done
+
     def command(self, *words: str, person: Path | None = None) -> list[str]:
         """Return the command line of lokeys on this cluster."""
         config = person or self.kubernetes.kubeconfig
@@ -295,13 +319,13 @@ class Layout:
 
     def close(self) -> None:
         """Take it away: what has an owner of ours goes with it."""
-        self._own.close()
         api = self.kubernetes.api
         for each in self.objects:
             if each["kind"] in _CLUSTER_WIDE:
                 self.kubernetes.kubectl("delete", *_words(each), "--wait=false", check=False)
             elif each["kind"] in MAKES:  # it would be another test's only user
                 self.kubernetes.kubectl("delete", *_words(each), check=False)
+        self._own.close()  # not before: External Secrets lets its objects go
         for namespace in self._namespaces.values():
             api.delete(f"/api/v1/namespaces/{namespace}")
 

@@ -20,6 +20,7 @@ from lokeys.adapters.onepassword.connect import (
     VaultField,
     is_id,
 )
+from lokeys.core.kubernetes.external_secrets.renaming import delivered_names
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import OnePasswordVault
 from lokeys.core.route.snapshot import Unreadable, VaultFault, VaultState, Why
@@ -245,12 +246,14 @@ class _FieldFault(ConnectError):
         self.labels = labels
 
 
-def _field(item: Item, label: str) -> VaultField:
-    found = [field for field in item.fields if field.label == label]
+def _field(item: Item, name: str) -> VaultField:
+    """Return the field of this label; where there is none, of the label that is delivered so."""
+    found = [field for field in item.fields if field.label == name]
+    found = found or [field for field in item.fields if name in delivered_names(field.label)]
     if len(found) == 1:
         return found[0]
     raise _FieldFault(
-        f"the item has {len(found) or 'no'} field{'s' if found else ''} labelled `{label}`",
+        f"the item has {len(found) or 'no'} field{'s' if found else ''} labelled `{name}`",
         fault=VaultFault.FIELD_AMBIGUOUS if found else VaultFault.FIELD_NOT_FOUND,
         labels=_labels(item),
     )

@@ -123,6 +123,14 @@ class Conversion:
         return Unknown.SEVERAL if replaced and self.strategy != "None" else name
 
 
+def delivered_names(label: str) -> frozenset[str]:
+    """Return what a whole item's field of this label is called in External Secrets.
+
+    Where nothing but its `conversionStrategy` renames it.
+    """
+    return frozenset(Conversion(each).new(label) for each in ("Default", "Unicode"))
+
+
 def _between(start: str, name: str, end: str) -> str | Unknown:
     middle = name[len(start) : len(name) - len(end)]
     return middle if middle and start + middle + end == name else Unknown.NONE

@@ -92,8 +92,8 @@ def _notes(connect: ConnectStore, pair: Sequence[ItemField], namespace: str) -> 
         )
     if not all(each.certain for each in pair):
         notes["spec.vault.onePassword.fields"] = (
-            "as External Secrets names them; the item's labels may have another character where "
-            "these have `_`"
+            "as External Secrets names them; where the item's label has another character than "
+            "`_`, it is found all the same"
         )
     if not as_printed(connect.url):
         notes[f"{_CONNECT}.url"] = (

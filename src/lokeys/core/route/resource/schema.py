@@ -188,7 +188,8 @@ _ONE_PASSWORD = Fields(
             "The item's title or id. A title must be the only one in the vault.", at_most=255
         ),
         "fields": _pair(
-            "The labels of the item's two fields.",
+            "The labels of the item's two fields, or the names that External Secrets makes of them "
+            "where it reads the whole item (`access_key_id` of `access key id`).",
             default=("access_key", "secret_key"),
             pattern=None,
         ),

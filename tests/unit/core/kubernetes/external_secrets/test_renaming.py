@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.kubernetes.external_secrets.renaming import Renaming, Unknown, renaming_of
+from lokeys.core.kubernetes.external_secrets.renaming import (
+    Renaming,
+    Unknown,
+    delivered_names,
+    renaming_of,
+)
 from lokeys.core.kubernetes.external_secrets.template import NotFollowed
 
 LABELS = ("access key id", "access_key", "loki/id")
@@ -145,6 +150,12 @@ def test_the_way_back_leads_home(rewrite: list[dict[str, Any]], strategy: str, n
     new = there.new(name)
     assert new is not None
     assert there.before(new) in (name, Unknown.SEVERAL)
+
+
+def test_a_label_is_delivered_under_these_names() -> None:
+    """By default or with `Unicode`; a label that can be a key stays what it is."""
+    assert delivered_names("access key") == {"access_key", "access_U0020_key"}
+    assert delivered_names("access_key") == {"access_key"}
 
 
 def test_a_name_too_long_for_a_key_is_not_rewritten() -> None:
