@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which data key of which Secret or ConfigMap a file in a container is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from lokeys.core.kubernetes.data_keys import DataKey, keys_of
+from lokeys.core.kubernetes.json_fields import Json, mappings_at, text_at
+from lokeys.core.place import Ref
+
+_YAML = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projected:
+    """An object whose data keys are files of a volume; `items` are the paths of some of them."""
+
+    ref: Ref
+    items: Mapping[str, str]
+
+    def key_of(self, path: str) -> str | None:
+        """Return the data key that is the file at a path below the volume."""
+        return self.items.get(path) if self.items else path
+
+
+def projected(volume: Json, namespace: str | None) -> Iterator[Projected]:
+    """Yield the ConfigMaps and Secrets that a volume shows as files."""
+    for source in (volume, *mappings_at(volume, "projected", "sources")):
+        for kind, place in (("ConfigMap", "configMap"), ("Secret", "secret")):
+            name = text_at(source, place, "name") or text_at(source, place, "secretName")
+            if name:
+                items = mappings_at(source, place, "items")
+                paths = {text_at(item, "path"): text_at(item, "key") for item in items}
+                yield Projected(ref=Ref(kind, name, namespace), items=paths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """The files of one container that come from Secrets and ConfigMaps."""
+
+    container: Json
+    volumes: Mapping[str, Json]
+    namespace: str | None
+
+    def candidates(self, path: str) -> tuple[DataKey, ...] | None:
+        """Return the data keys that the file at `path` may be, whether or not they exist.
+
+        None: nothing that can be looked at is mounted there.
+        """
+        file = PurePosixPath("/", text_at(self.container, "workingDir"), path)
+        mount = self._mount_of(file)
+        if mount is None:
+            return None
+        inside = str(file.relative_to(text_at(mount, "mountPath")))
+        below = text_at(mount, "subPath")
+        wanted = below if inside == "." else str(PurePosixPath(below, inside))
+        volume = self.volumes.get(text_at(mount, "name"), {})
+        found = [*projected(volume, self.namespace)]
+        if not found:
+            return None
+        keys = ((each.ref, each.key_of(wanted)) for each in found)
+        return tuple(DataKey(ref, key) for ref, key in keys if key)
+
+    def sources(self) -> Iterator[Projected]:
+        """Yield all that the container has mounted."""
+        names = {text_at(mount, "name") for mount in mappings_at(self.container, "volumeMounts")}
+        for name, volume in self.volumes.items():
+            if name in names:
+                yield from projected(volume, self.namespace)
+
+    def any_yaml(self, held: Mapping[Ref, Json]) -> Iterator[DataKey]:
+        """Yield the YAML files among them, where no argument says which is Loki's."""
+        for source in self.sources():
+            for key in source.items.values() or keys_of(held.get(source.ref)):
+                if key.endswith(_YAML):
+                    yield DataKey(source.ref, key)
+
+    def _mount_of(self, file: PurePosixPath) -> Json | None:
+        """Return the mount that holds a file: of several the innermost."""
+        mounts = [
+            mount
+            for mount in mappings_at(self.container, "volumeMounts")
+            if file.is_relative_to(text_at(mount, "mountPath") or "/dev/null")
+        ]
+        return max(mounts, key=lambda m: len(PurePosixPath(m["mountPath"]).parts), default=None)
+
+
+def files_of(pod_spec: Json, container: Json, namespace: str | None) -> Files:
+    """Return the files of a container of a pod."""
+    volumes = {text_at(volume, "name"): volume for volume in mappings_at(pod_spec, "volumes")}
+    return Files(container=container, volumes=volumes, namespace=namespace)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Texts in which each variable is a mark, so that a value is looked at only where it is no secret.
+
+A configuration is expanded before it is read as YAML. So a mark stands where a value would, with
+the blanks at the value's ends around it: YAML does to them what it does to them in Loki. Whoever
+reads a field afterwards sees which variable it came from, and fills it in where it may.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from lokeys.core.kubernetes.loki.environment import LONGEST, Setting
+
+_OPEN, _SHUT = "\ue000", "\ue001"  # of Unicode's private use: no configuration has them
+_MARK = re.compile(f"{_OPEN}([0-9]{{1,7}}){_SHUT}")
+_STRANGERS = str.maketrans({_OPEN: "\ufffd", _SHUT: "\ufffd"})
+_BLANKS = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """What a mark stands for. `setting` None: the variable is not set, and its value is empty.
+
+    `known` is False where the value goes through something that is not followed.
+    """
+
+    name: str
+    setting: Setting | None = None
+    known: bool = True
+
+
+@dataclass(slots=True)
+class Marks:
+    """The marks of one container's texts."""
+
+    placed: list[Placed] = field(default_factory=list)
+
+    def mark(self, placed: Placed) -> str:
+        """Return what stands in a text for a variable."""
+        value = (placed.setting.value if placed.setting else None) or ""
+        bare = value.strip(_BLANKS)
+        before = value[: len(value) - len(value.lstrip(_BLANKS))] if bare else ""
+        after = value[len(value.rstrip(_BLANKS)) :] if bare else ""
+        self.placed.append(placed)
+        return f"{before[:LONGEST]}{_OPEN}{len(self.placed) - 1}{_SHUT}{after[:LONGEST]}"
+
+    def within(self, text: str) -> tuple[Placed, ...]:
+        """Return the variables that a text is made of."""
+        return tuple(self.placed[int(match[1])] for match in _MARK.finditer(text))
+
+    def alone(self, text: str) -> Placed | None:
+        """Return the variable that is all of a text but for blanks."""
+        match = _MARK.fullmatch(text.strip(_BLANKS))
+        return self.placed[int(match[1])] if match else None
+
+    def filled(self, text: str) -> str | None:
+        """Return a text with its variables filled in; None where one cannot be read."""
+        parts: list[str] = []
+        end = 0
+        for match in _MARK.finditer(text):
+            placed = self.placed[int(match[1])]
+            value = placed.setting.value if placed.setting else ""
+            if value is None or len(value) > LONGEST or not placed.known:
+                return None
+            parts += (text[end : match.start()], value.strip(_BLANKS))
+            end = match.end()
+        return "".join((*parts, text[end:]))
+
+    def without(self, text: str) -> str:
+        """Return what of a text stands there in so many words."""
+        return _MARK.sub("", text)
+
+
+def unmarked(text: str) -> str:
+    """Return a text of somebody else's in which nothing looks like a mark."""
+    return text.translate(_STRANGERS)

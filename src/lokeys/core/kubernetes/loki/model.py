@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of a Loki from its pod's manifest, its configuration and its environment alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lokeys.core.kubernetes.data_keys import DataKey
+from lokeys.core.place import Ref
+
+
+class Backend(StrEnum):
+    """What kind of store Loki writes to."""
+
+    S3 = "s3"
+    GCS = "gcs"
+    AZURE = "azure"
+    SWIFT = "swift"
+    DISK = "filesystem"
+    OTHER = "another"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LokiStorage:
+    """Where Loki writes; empty where its configuration does not say, or not readably.
+
+    `newer_client`: by `use_thanos_objstore`. `several`: the schema names more than one store.
+    """
+
+    backend: Backend = Backend.S3
+    bucket: str = ""
+    endpoint: str = ""
+    region: str = ""
+    path_style: bool = True
+    newer_client: bool = False
+    several: bool = False
+    told_endpoint: bool = False
+    """Whether an endpoint stands in the configuration; without one it is AWS's of the region."""
+
+
+@dataclass(frozen=True, slots=True)
+class InFile:
+    """A value that stands in the configuration file itself, at a path in its YAML."""
+
+    file: DataKey
+    path: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.file}, at {'.'.join(self.path)}"
+
+
+@dataclass(frozen=True, slots=True)
+class InManifest:
+    """A value that stands in the workload's own manifest: a variable's, or an argument."""
+
+    field: str
+
+    def __str__(self) -> str:
+        return self.field
+
+
+Half = DataKey | InFile | InManifest
+"""Where one half of a key pair stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairPlace:
+    """Where the pair stands that Loki signs with. The pair itself is never here.
+
+    Each half is a data key that a variable brings in, or a place in the configuration or in the
+    manifest where it stands in so many words. `in_url`: both halves are part of one `s3://` URL.
+    """
+
+    key_id: Half
+    secret: Half
+    in_url: bool = False
+    blanks_kept: bool = False
+    """Whether blanks at the ends of a value are signed with: YAML drops those that stand bare."""
+
+    @property
+    def secrets_name(self) -> str | None:
+        """Return the one Secret that both halves are data keys of."""
+        one, other = self.key_id, self.secret
+        if not (isinstance(one, DataKey) and isinstance(other, DataKey)) or self.in_url:
+            return None
+        same = one.ref == other.ref and one.ref.kind == "Secret"
+        return one.ref.name if same else None
+
+    @property
+    def in_clear(self) -> tuple[Half, ...]:
+        """Return the halves that stand where anybody who may see the configuration sees them."""
+        halves = dict.fromkeys((self.key_id, self.secret))
+        return tuple(half for half in halves if _is_in_clear(half))
+
+
+def _is_in_clear(half: Half) -> bool:
+    place = half.file if isinstance(half, InFile) else half
+    return not (isinstance(place, DataKey) and place.ref.kind == "Secret")
+
+
+class IdentityKind(StrEnum):
+    """By what a pod without a key is known to its cloud."""
+
+    IRSA = "the IAM role"
+    POD_IDENTITY = "EKS Pod Identity"
+    AZURE = "the Azure client"
+    GKE = "the Google service account"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """An identity without a key: what it is called, and who says so."""
+
+    kind: IdentityKind
+    name: str
+    said_by: Ref
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}".strip()
+
+
+class FaultKind(StrEnum):
+    """What is wrong with how Loki was configured, before any key is doubted."""
+
+    NOT_EXPANDED = "a variable reaches the client as it is written"
+    NOT_SET = "a variable is named and not set"
+    NOT_EXPANDABLE = "an expression cannot be read"
+    HALF_A_PAIR = "one half of the pair is given"
+    ROLE_SHADOWED = "a key is used, and not the role"
+    EXCHANGE_MISDIRECTED = "the endpoint gets the token exchange"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationFault:
+    """One thing that is wrong. `names` are variables, or the expression."""
+
+    kind: FaultKind
+    names: tuple[str, ...] = ()
+    field: str = ""
+    line: int | None = None
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningLoki:
+    """One container that runs Loki.
+
+    `file` None: the configuration cannot be seen, `unseen` says why. `guessed`: no argument names
+    the file. `pair` None: no key pair is configured. `targets`: the components in this process.
+    """
+
+    container: str
+    port: int = 3100
+    version: tuple[int, ...] | None = None
+    targets: frozenset[str] = frozenset({"all"})
+    file: DataKey | None = None
+    guessed: bool = False
+    expands: bool = False
+    unseen: str = ""
+    storage: LokiStorage = LokiStorage()
+    pair: PairPlace | None = None
+    identity: Identity | None = None
+    faults: tuple[ConfigurationFault, ...] = ()
+
+    @property
+    def uses_storage(self) -> bool:
+        """Tell whether some component of this process asks the object store."""
+        return not self.targets <= _WITHOUT_STORAGE
+
+
+_WITHOUT_STORAGE = frozenset(
+    {
+        *("distributor", "query-frontend", "query-scheduler", "overrides-exporter"),
+        *("ingest-limits", "ingest-limits-frontend", "ui", "memberlist-kv"),
+    }
+)
+"""Targets of Loki that make no client of an object store."""
