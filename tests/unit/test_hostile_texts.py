@@ -16,6 +16,7 @@ from lokeys.core.kubernetes.consent import allowed_urls
 from lokeys.core.kubernetes.external_secrets.reading import Value, read
 from lokeys.core.kubernetes.external_secrets.renaming import Renaming, renaming_of
 from lokeys.core.kubernetes.external_secrets.template import MAX_LENGTH
+from lokeys.core.kubernetes.loki.reading import named_by, reading_of
 from lokeys.core.kubernetes.rook import key_secrets
 from lokeys.core.kubernetes.size import (
     MAX_LOKI_CONFIG_BYTES,
@@ -25,7 +26,6 @@ from lokeys.core.kubernetes.size import (
     MAX_STACK_BYTES,
 )
 from lokeys.core.place import Ref
-from lokeys.core.route.discovery.model import Environment
 from lokeys.core.route.loki_log import complaints
 from lokeys.core.route.resource.validate import faults
 from lokeys.core.sensitive import Fingerprinter, KeyPair, Sensitive
@@ -37,7 +37,6 @@ from lokeys.core.text.certificates import BEGIN, END
 from lokeys.core.text.durations import go_duration
 from lokeys.core.trust.azure.check import credentials_of
 from lokeys.core.trust.gcp import cel
-from lokeys.engine.discover import loki_config
 from manifests.lokistack import NAMESPACE, Choice
 from took import cpu_s
 from unit.core.stack.storage.secrets import EVERYWHERE, SECRET, SOUND, STACK
@@ -115,8 +114,29 @@ def _rewrite(text: str) -> None:
 
 
 def _configuration(text: str) -> None:
-    said = text.replace("'", "''").replace("\n", " ")
-    loki_config.storage_of([f"storage_config: {{aws: {{s3: '{said}'}}}}"], Environment())
+    """As the file, and as an address in it, as an argument, and as a variable's value."""
+    said = text[: len(text) - 64].replace("'", "''").replace("\n", " ")[: len(text) - 64]
+    address = f"storage_config: {{aws: {{s3: '{said}'}}}}"
+    for file in (text, address):
+        _loki(file, args=["-config.expand-env", "-config.file=/etc/loki/c.yaml"])
+
+
+def _argument(text: str) -> None:
+    """As an argument, a shell's script and a variable's value."""
+    _loki("", args=[f"-s3.url={text}", text, f"-config.file={text}"], value=text)
+    _loki("", command=["/bin/sh", "-c"], args=[text])
+
+
+def _loki(file: str, *, value: str = "", **words: list[str]) -> None:
+    env = [{"name": "a", "value": value}, {"name": "b", "value": "$(a)" * 2000}]
+    mounts = [{"name": "c", "mountPath": "/etc/loki"}]
+    container = {"name": "loki", "env": env, "volumeMounts": mounts, **words}
+    volumes = [{"name": "c", "configMap": {"name": "loki"}}]
+    spec = {"containers": [container], "volumes": volumes}
+    pod = {"metadata": {"name": "loki-0"}, "spec": spec}
+    held = {ref: {"data": {"c.yaml": file}} for ref in named_by(pod, namespace="n")}
+    parse = partial(built, max_values=MAX_LOKI_CONFIG_VALUES)
+    reading_of(pod, owner=Ref("Pod", "loki-0", "n"), held=held, parse=parse)
 
 
 def _reloader(text: str) -> None:
@@ -146,6 +166,7 @@ DOORS: dict[str, tuple[Callable[[str], object], int]] = {
     "a template of an ExternalSecret": (_template, MAX_LENGTH),
     "a rewrite of an ExternalSecret": (_rewrite, MAX_READ_BYTES // 4),
     "a configuration of Loki's": (_configuration, MAX_LOKI_CONFIG_BYTES),
+    "an argument of Loki's": (_argument, MAX_READ_BYTES // 4),
     "names for Reloader": (_reloader, MAX_READ_BYTES),
     "allowed addresses": (_allowed, MAX_READ_BYTES),
     "a message of a status": (quotable, MAX_READ_BYTES),

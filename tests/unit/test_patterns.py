@@ -37,7 +37,6 @@ BOUNDED = {
     "core/text/durations.py _PART": (100, "go_duration"),
     "core/stack/storage/addresses.py _REGION": (31, "is_region"),
     "core/trust/gcp/cel.py _TOKENS": (4096, "holds"),
-    "engine/discover/loki_config.py _VARIABLE": (2048, "storage_of"),
     "adapters/kubernetes/workloads.py _SIMPLE_PATTERN": (2048, "roller_of"),
     "core/route/loki_log.py _PAIR": (16_384, "complaints"),
     "core/route/loki_log.py _STREAM": (16_384, "complaints"),

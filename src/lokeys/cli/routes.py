@@ -17,6 +17,7 @@ from lokeys.cli.session import Session, opens_bucket
 from lokeys.core.place import Ref
 from lokeys.core.route.claims import RouteClaims
 from lokeys.core.route.discovery.model import Discovered, LokiWorkload
+from lokeys.core.route.discovery.unfollowed import why
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RookSource, RouteSpec, SecretSource, source_ref
 from lokeys.core.route.resource.parse import Refused, parse
@@ -159,8 +160,8 @@ async def from_workload(session: Session, ref: Ref) -> list[NamedRoute]:
         return covering
     if workload.secret is None:
         raise BadInput(
-            f"{workload.ref} takes no key pair from a Secret",
-            hint="lokeys follows static keys that a container reads from one Secret",
+            f"{workload.ref}: {why(workload.loki)}",
+            hint="lokeys follows a key pair that one Secret holds",
         )
     found = await settled(await discoverer.route([workload]), partial(opens_bucket, session))
     if not found.lookable:
@@ -210,7 +211,8 @@ def covers(spec: RouteSpec, workload: LokiWorkload) -> bool:
     """Tell whether a route looks after this workload, by name or by the Secret that it reads."""
     if spec.namespace != workload.ref.namespace:
         return False
-    named = any((w.kind, w.name) == (workload.ref.kind, workload.ref.name) for w in spec.workloads)
+    own = {(workload.ref.kind, workload.ref.name), ("LokiStack", workload.stack)}
+    named = any((w.kind, w.name) in own for w in spec.workloads)
     return named or (workload.secret is not None and workload.secret.name == spec.secret.name)
 
 

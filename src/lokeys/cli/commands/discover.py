@@ -13,6 +13,7 @@ from lokeys.cli.owners import missing_consents
 from lokeys.cli.routes import ref_of, what_exists
 from lokeys.cli.session import Session, opens_bucket, run_session
 from lokeys.core.route.discovery.model import Discovered, LokiWorkload
+from lokeys.core.route.discovery.unfollowed import unfollowed
 from lokeys.core.route.resource.render import render
 from lokeys.core.text.shell import NoCommand
 from lokeys.core.text.yaml import commented
@@ -40,11 +41,8 @@ async def discover(session: Session, word: str | None) -> int:
     opens = partial(opens_bucket, session)
     found = [await settled(each, opens) for each in await discoverer.routes(workloads)]
     show(session, found)
-    for workload in workloads:
-        if workload.secret is None:
-            session.printer.talk(
-                (f"{workload.ref}: takes no key pair from a Secret, so none is followed", "warning")
-            )
+    for sentence in unfollowed(workloads):
+        session.printer.talk((sentence, "warning"))
     for gap in dict.fromkeys(discoverer.gaps):
         session.printer.talk((f"not read: {gap}", "warning"))
     for each in found:

@@ -12,6 +12,7 @@ from lokeys.cli.options import LokeysCommand, options_of
 from lokeys.cli.routes import NamedRoute, covers, of_discovered, resources
 from lokeys.cli.session import Session, opens_bucket, run_session
 from lokeys.core.findings.report import exit_code
+from lokeys.core.route.discovery.unfollowed import unfollowed
 from lokeys.core.route.hops import first_disagreement
 from lokeys.core.route.report import diagnosis_report
 from lokeys.engine.discover.route import Discoverer, settled
@@ -79,9 +80,7 @@ async def _routes(
     if probe:
         found = [await settled(each, partial(opens_bucket, session)) for each in found]
     not_read += discoverer.gaps
-    for workload in bare:
-        if workload.secret is None:
-            not_read.append(f"{workload.ref}: takes no key pair from a Secret, so none is followed")
+    not_read += unfollowed(bare)
     for each in found:
         if not each.lookable:
             names = ", ".join(w.name for w in each.spec.workloads)

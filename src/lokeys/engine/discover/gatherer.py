@@ -17,9 +17,15 @@ class Gatherer:
 
     objects: Objects
     gaps: list[str] = field(default_factory=list)
+    _read: dict[Ref, Json | None] = field(default_factory=dict)
 
     async def get(self, ref: Ref) -> Json | None:
-        """Return an object; None where there is none, or where it cannot be read."""
+        """Return an object, read once; None where there is none, or where it cannot be read."""
+        if ref not in self._read:
+            self._read[ref] = await self._get(ref)
+        return self._read[ref]
+
+    async def _get(self, ref: Ref) -> Json | None:
         try:
             return await self.objects.get(ref)
         except NotFound:

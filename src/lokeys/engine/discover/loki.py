@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the workloads that run Loki: which Secret their key comes from, and where they write."""
+"""Reads the workloads that run Loki, and the objects that say how each is configured."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
-from lokeys.core.kubernetes.json_fields import Json
+from lokeys.bounded_yaml import built
+from lokeys.core.kubernetes.json_fields import Json, text_at
+from lokeys.core.kubernetes.loki.reading import named_by, reading_of
 from lokeys.core.kubernetes.references import controller_of
+from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_VALUES
 from lokeys.core.place import Ref
-from lokeys.core.route.discovery.manifest import (
-    loki_container,
-    pair_of,
-    port_of,
-    template_of,
-    volume_sources,
-)
-from lokeys.core.route.discovery.model import Environment, LokiWorkload
-from lokeys.engine.discover import loki_config
+from lokeys.core.route.discovery.model import LokiWorkload
 from lokeys.engine.discover.gatherer import Gatherer
 from lokeys.errors import NotReadable
 
 WORKLOAD_KINDS = ("StatefulSet", "Deployment", "DaemonSet")
+_PARSE = partial(built, max_values=MAX_LOKI_CONFIG_VALUES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +26,21 @@ class LokiReader:
     """Finds workloads that run Loki."""
 
     gatherer: Gatherer
+    _found: dict[str | None, list[LokiWorkload]] = field(default_factory=dict)
 
     async def all(self, namespace: str | None) -> list[LokiWorkload]:
         """Return the workloads that look like Loki; `namespace` None means all."""
-        return [
+        if namespace not in self._found:
+            self._found[namespace] = await self._all(namespace)
+        return self._found[namespace]
+
+    async def _all(self, namespace: str | None) -> list[LokiWorkload]:
+        found = [
             await self._loki(kind, item)
             for kind in WORKLOAD_KINDS
             for item in await self.gatherer.list(kind, namespace=namespace)
-            if loki_container(item) is not None
         ]
+        return [each for each in found if each is not None]
 
     async def one(self, ref: Ref) -> LokiWorkload:
         """Return one workload, or the one that owns a pod. Raises NotFound, NotReadable."""
@@ -46,61 +50,22 @@ class LokiReader:
             if owner is None:
                 raise NotReadable(f"{ref} belongs to no workload")
             return await self.one(Ref(owner["kind"], owner["name"], ref.namespace))
-        if loki_container(item) is None:
+        found = await self._loki(ref.kind, item)
+        if found is None:
             raise NotReadable(f"{ref} runs no Loki: none of its containers is one")
-        return await self._loki(ref.kind, item)
+        return found
 
-    async def _loki(self, kind: str, item: Json) -> LokiWorkload:
-        metadata = item["metadata"]
-        namespace = metadata.get("namespace")
-        container = loki_container(item) or {}
-        template = template_of(item)
-        environment = await self._environment(container, namespace)
-        texts = await self._configuration(template, container, namespace)
-        storage = loki_config.storage_of(texts, environment)
-        return LokiWorkload(
-            ref=Ref(kind, metadata["name"], namespace),
-            container=str(container.get("name")),
-            secret=pair_of(environment, storage),
-            storage=storage,
-            port=port_of(container),
-        )
-
-    async def _environment(self, container: Json, namespace: str | None) -> Environment:
-        """Return the container's variables: their values, or which Secret's key they come from."""
-        values: dict[str, str] = {}
-        secrets: dict[str, tuple[str, str]] = {}
-        for source in container.get("envFrom") or ():
-            prefix = source.get("prefix") or ""
-            for kind, field_name in (("Secret", "secretRef"), ("ConfigMap", "configMapRef")):
-                name: str | None = (source.get(field_name) or {}).get("name")
-                held = await self.gatherer.get(Ref(kind, name, namespace)) if name else None
-                for key, value in ((held or {}).get("data") or {}).items():
-                    if kind == "Secret" and name:
-                        secrets[prefix + key] = (name, key)
-                    else:
-                        values[prefix + key] = value
-        for variable in container.get("env") or ():
-            origin = variable.get("valueFrom") or {}
-            if ref := origin.get("secretKeyRef"):
-                secrets[variable["name"]] = (ref["name"], ref["key"])
-            elif ref := origin.get("configMapKeyRef"):
-                held = await self.gatherer.get(Ref("ConfigMap", ref["name"], namespace))
-                values[variable["name"]] = ((held or {}).get("data") or {}).get(ref["key"], "")
-            elif "value" in variable:
-                values[variable["name"]] = variable["value"]
-        return Environment(values=values, secrets=secrets)
-
-    async def _configuration(
-        self, template: Json, container: Json, namespace: str | None
-    ) -> list[str]:
-        """Return the texts of the YAML files that the container has mounted."""
-        mounted = {mount.get("name") for mount in container.get("volumeMounts") or ()}
-        texts = []
-        for volume in template.get("volumes") or ():
-            if volume.get("name") not in mounted:
-                continue
-            for ref in volume_sources(volume, namespace):
-                held = await self.gatherer.get(ref)
-                texts += loki_config.texts_of(held or {})
-        return texts
+    async def _loki(self, kind: str, item: Json) -> LokiWorkload | None:
+        namespace = item["metadata"].get("namespace")
+        ref = Ref(kind, item["metadata"]["name"], namespace)
+        held: Mapping[Ref, Json] = {
+            named: found
+            for named in named_by(item, namespace=namespace)
+            if (found := await self.gatherer.get(named)) is not None
+        }
+        loki = reading_of(item, owner=ref, held=held, parse=_PARSE)
+        if loki is None:
+            return None
+        owner = controller_of(item)
+        stack = text_at(owner, "name") if text_at(owner, "kind") == "LokiStack" else ""
+        return LokiWorkload(ref=ref, loki=loki, stack=stack or None)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Following a running Loki's key back to where it is minted, and saying how sure each step is.
 
-    workload ─▶ container's environment ─▶ Secret ─▶ ExternalSecret ─▶ store ─▶ item
+    workload ─▶ its configuration ─▶ Secret ─▶ ExternalSecret ─▶ store ─▶ item
                                              ╰──────── same key id ────────▶ CephObjectStoreUser
 
 Only names are taken, and from Loki's configuration only where it writes: a key id is compared in
@@ -16,6 +16,7 @@ from dataclasses import replace
 from lokeys.core.place import Ref
 from lokeys.core.route.discovery.bucket import bucket_of
 from lokeys.core.route.discovery.model import Discovered, LokiWorkload, Notes
+from lokeys.core.route.discovery.naming import groups_of, names_of
 from lokeys.core.route.discovery.source import source_of
 from lokeys.core.route.model import Mode, RouteSpec
 from lokeys.engine.discover.delivery import DeliveryReader
@@ -75,28 +76,28 @@ class Discoverer:
 
     async def routes(self, workloads: Sequence[LokiWorkload]) -> list[Discovered]:
         """Return one route for each Secret that some of the workloads read."""
-        groups: dict[tuple[str | None, str], list[LokiWorkload]] = {}
-        for workload in workloads:
-            if workload.secret is not None:
-                key = workload.ref.namespace, workload.secret.name
-                groups.setdefault(key, []).append(workload)
-        return [await self.route(group) for group in groups.values()]
+        found: list[Discovered] = []
+        for namespace in dict.fromkeys(each.ref.namespace for each in workloads):
+            here = [each for each in workloads if each.ref.namespace == namespace]
+            found += [await self.route(group) for group in groups_of(here).values()]
+        return found
 
     async def route(self, group: Sequence[LokiWorkload]) -> Discovered:
         """Return the route of workloads that read the same Secret."""
-        first = group[0]
+        first = next((each for each in group if each.storage.bucket), group[0])
         namespace, secret = first.ref.namespace or "default", first.secret
         if secret is None:
             raise NotReadable(f"{first.ref} takes no key pair from a Secret")
-        storage = next((w.storage for w in group if w.storage.bucket), first.storage)
         held = await self._gatherer.get(Ref("Secret", secret.name, namespace))
         delivery = await self._deliveries.delivery_of(secret, held, namespace)
         users = await self._users.users()
         key_id = ((held or {}).get("data") or {}).get(secret.keys.access_key_id)
-        source = source_of(replace(first, storage=storage), key_id, users)
-        bucket, said = bucket_of(storage, source.endpoint)
+        source = source_of(first, key_id, users)
+        bucket, said = bucket_of(first.storage, source.endpoint)
+        around = groups_of(await self._lokis.all(first.ref.namespace))
+        listed = {(w.kind, w.name): w for w in (each.as_workload for each in group)}
         spec = RouteSpec(
-            name=_route_name(first.ref.name),
+            name=names_of({secret.name: group} | around)[secret.name],
             namespace=namespace,
             mode=Mode.OBSERVE,
             source=source.source,
@@ -104,14 +105,9 @@ class Discoverer:
             secret=secret,
             external_secret=delivery.external_secret,
             bucket=bucket,
-            workloads=tuple(w.as_workload for w in group),
+            workloads=tuple(listed.values()),
         )
         mode: Notes = {"spec.mode": "Observe changes nothing; Heal mends by itself"}
         notes = delivery.notes | source.notes | said | mode
         known = () if source.sure else tuple(user.source for user in users)
         return Discovered(spec=spec, notes=notes, sure=source.sure, candidates=known)
-
-
-def _route_name(workload: str) -> str:
-    """Return a short name for the route: `loki` for loki-write, loki-read and loki-backend."""
-    return "loki" if workload.startswith("loki") else workload[:63]

@@ -6,12 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lokeys.core.kubernetes import rook
+from lokeys.core.kubernetes.data_keys import decoded
 from lokeys.core.kubernetes.json_fields import Json
 from lokeys.core.route.discovery.model import Candidate
 from lokeys.core.route.model import PairKeys, RookSource
 from lokeys.core.text.urls import as_printed
 from lokeys.engine.discover.gatherer import Gatherer
-from lokeys.engine.discover.loki_config import decoded
 
 ROOK_KEYS = PairKeys(access_key_id="AccessKey", secret_access_key="SecretKey")
 
@@ -42,5 +42,5 @@ class UserReader:
                 user=metadata["name"], namespace=metadata.get("namespace", "default")
             ),
             key_id=data.get(ROOK_KEYS.access_key_id) or None,
-            endpoint=as_printed(decoded(data.get("Endpoint"))),
+            endpoint=as_printed(decoded(data.get("Endpoint")) or ""),
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from lokeys.core.kubernetes.json_fields import Json, at
 from lokeys.core.kubernetes.loki.environment import ContainerEnvironment, Setting, filled
-from lokeys.core.kubernetes.loki.marks import Marks, Placed, unmarked
+from lokeys.core.kubernetes.loki.marks import Marks, Occurrence, unmarked
 
 MAX_WORDS = 1000
 LONGEST_SCRIPT = 1 << 14
@@ -57,7 +57,7 @@ def arguments_of(container: Json, environment: ContainerEnvironment, marks: Mark
     command, args = (_words(at(container, name)) for name in ("command", "args"))
 
     def marked(setting: Setting) -> str:
-        return marks.mark(Placed(name=setting.name, setting=setting))
+        return marks.mark(Occurrence(name=setting.name, setting=setting))
 
     def whole(words: Sequence[str]) -> list[str]:
         return [filled(unmarked(word), marked, environment.settings) for word in words]

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lokeys.core.kubernetes.loki.environment import ContainerEnvironment
-from lokeys.core.kubernetes.loki.marks import Marks, Placed, unmarked
+from lokeys.core.kubernetes.loki.marks import Marks, Occurrence, unmarked
 
 MAX_EXPRESSIONS = 10_000
 _MAX_DEPTH = 8
@@ -109,7 +109,7 @@ class _Expansion:
 
     def _marked(self, name: str, *, known: bool = True) -> str:
         setting = self.environment.setting(name)
-        return self.marks.mark(Placed(name=name, setting=setting, known=known))
+        return self.marks.mark(Occurrence(name=name, setting=setting, known=known))
 
     def _or_default(self, name: str, begin: int, depth: int) -> str:
         default = self._parameters(begin, depth)

@@ -11,12 +11,12 @@ from lokeys.core.kubernetes.loki.environment import ContainerEnvironment
 from lokeys.core.kubernetes.loki.marks import Marks
 from lokeys.core.kubernetes.loki.model import (
     ConfigurationFault,
-    FaultKind,
     Half,
     Identity,
     IdentityKind,
     InManifest,
     LokiStorage,
+    Misconfiguration,
     PairPlace,
 )
 from lokeys.core.kubernetes.loki.sections import Given, StorageSection
@@ -64,26 +64,29 @@ def not_expanded(found: list[Written]) -> Iterator[ConfigurationFault]:
         named = [name for each in found if each.in_arguments is in_arguments for name in each.names]
         if named:
             yield ConfigurationFault(
-                kind=FaultKind.NOT_EXPANDED,
+                kind=Misconfiguration.NOT_EXPANDED,
                 names=tuple(dict.fromkeys(named)),
                 field="arguments" if in_arguments else "",
             )
 
 
 def not_set(
-    section: StorageSection, marks: Marks, *, pair: PairPlace | None, identity: Identity | None
+    section: StorageSection, marks: Marks, found: list[Written], *, fed: bool
 ) -> Iterator[ConfigurationFault]:
-    """Variables that the settings in force name and the container does not have."""
-    fed = pair is not None or identity is not None
+    """Variables that the settings in force name and the container does not have.
+
+    `fed`: a pair or an identity is there all the same.
+    """
+    told = {each.field for each in found}
     missing = {
         placed.name
         for field, given in section.fields.items()
-        if field in _FIELDS and not (fed and field in _PAIR)
+        if field in _FIELDS and field not in told and not (fed and field in _PAIR)
         for placed in marks.within(given.text)
         if placed.setting is None
     }
     if missing:
-        yield ConfigurationFault(kind=FaultKind.NOT_SET, names=tuple(sorted(missing)))
+        yield ConfigurationFault(kind=Misconfiguration.NOT_SET, names=tuple(sorted(missing)))
 
 
 def of_identity(
@@ -96,14 +99,14 @@ def of_identity(
     if identity is None or identity.kind is not IdentityKind.IRSA:
         return
     if pair is not None:
-        yield ConfigurationFault(kind=FaultKind.ROLE_SHADOWED, names=_names_of(pair))
+        yield ConfigurationFault(kind=Misconfiguration.ROLE_SHADOWED, names=_names_of(pair))
     elif (
         storage.told_endpoint
         and not storage.newer_client
         and version is not None
         and version < OWN_STS_FROM
     ):
-        yield ConfigurationFault(kind=FaultKind.EXCHANGE_MISDIRECTED, certain=False)
+        yield ConfigurationFault(kind=Misconfiguration.EXCHANGE_MISDIRECTED, certain=False)
 
 
 def _names_of(pair: PairPlace) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from lokeys.core.kubernetes.data_keys import DataKey, keys_of
 from lokeys.core.kubernetes.json_fields import Json, mappings_at, text_at
@@ -50,13 +49,13 @@ class Files:
 
         None: nothing that can be looked at is mounted there.
         """
-        file = PurePosixPath("/", text_at(self.container, "workingDir"), path)
+        home = "" if path.startswith("/") else text_at(self.container, "workingDir")
+        file = _parts(f"{home}/{path}")
         mount = self._mount_of(file)
         if mount is None:
             return None
-        inside = str(file.relative_to(text_at(mount, "mountPath")))
-        below = text_at(mount, "subPath")
-        wanted = below if inside == "." else str(PurePosixPath(below, inside))
+        inside = file[len(_parts(text_at(mount, "mountPath"))) :]
+        wanted = "/".join((*_parts(text_at(mount, "subPath")), *inside))
         volume = self.volumes.get(text_at(mount, "name"), {})
         found = [*projected(volume, self.namespace)]
         if not found:
@@ -78,14 +77,19 @@ class Files:
                 if key.endswith(_YAML):
                     yield DataKey(source.ref, key)
 
-    def _mount_of(self, file: PurePosixPath) -> Json | None:
+    def _mount_of(self, file: tuple[str, ...]) -> Json | None:
         """Return the mount that holds a file: of several the innermost."""
-        mounts = [
-            mount
+        mounts = {
+            _parts(text_at(mount, "mountPath")): mount
             for mount in mappings_at(self.container, "volumeMounts")
-            if file.is_relative_to(text_at(mount, "mountPath") or "/dev/null")
-        ]
-        return max(mounts, key=lambda m: len(PurePosixPath(m["mountPath"]).parts), default=None)
+        }
+        holding = [path for path in mounts if path and file[: len(path)] == path]
+        return mounts[max(holding, key=len)] if holding else None
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """Return the names that a path is made of."""
+    return tuple(name for name in path.split("/") if name not in ("", "."))
 
 
 def files_of(pod_spec: Json, container: Json, namespace: str | None) -> Files:

@@ -20,7 +20,7 @@ _BLANKS = " \t\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class Occurrence:
     """What a mark stands for. `setting` None: the variable is not set, and its value is empty.
 
     `known` is False where the value goes through something that is not followed.
@@ -35,9 +35,9 @@ class Placed:
 class Marks:
     """The marks of one container's texts."""
 
-    placed: list[Placed] = field(default_factory=list)
+    placed: list[Occurrence] = field(default_factory=list)
 
-    def mark(self, placed: Placed) -> str:
+    def mark(self, placed: Occurrence) -> str:
         """Return what stands in a text for a variable."""
         value = (placed.setting.value if placed.setting else None) or ""
         bare = value.strip(_BLANKS)
@@ -46,11 +46,11 @@ class Marks:
         self.placed.append(placed)
         return f"{before[:LONGEST]}{_OPEN}{len(self.placed) - 1}{_SHUT}{after[:LONGEST]}"
 
-    def within(self, text: str) -> tuple[Placed, ...]:
+    def within(self, text: str) -> tuple[Occurrence, ...]:
         """Return the variables that a text is made of."""
         return tuple(self.placed[int(match[1])] for match in _MARK.finditer(text))
 
-    def alone(self, text: str) -> Placed | None:
+    def alone(self, text: str) -> Occurrence | None:
         """Return the variable that is all of a text but for blanks."""
         match = _MARK.fullmatch(text.strip(_BLANKS))
         return self.placed[int(match[1])] if match else None

@@ -79,13 +79,12 @@ class PairPlace:
     """Whether blanks at the ends of a value are signed with: YAML drops those that stand bare."""
 
     @property
-    def secrets_name(self) -> str | None:
-        """Return the one Secret that both halves are data keys of."""
+    def data_keys(self) -> tuple[DataKey, DataKey] | None:
+        """Return both halves where they are data keys of one Secret, each by itself."""
         one, other = self.key_id, self.secret
         if not (isinstance(one, DataKey) and isinstance(other, DataKey)) or self.in_url:
             return None
-        same = one.ref == other.ref and one.ref.kind == "Secret"
-        return one.ref.name if same else None
+        return (one, other) if one.ref == other.ref and one.ref.kind == "Secret" else None
 
     @property
     def in_clear(self) -> tuple[Half, ...]:
@@ -120,7 +119,7 @@ class Identity:
         return f"{self.kind} {self.name}".strip()
 
 
-class FaultKind(StrEnum):
+class Misconfiguration(StrEnum):
     """What is wrong with how Loki was configured, before any key is doubted."""
 
     NOT_EXPANDED = "a variable reaches the client as it is written"
@@ -135,7 +134,7 @@ class FaultKind(StrEnum):
 class ConfigurationFault:
     """One thing that is wrong. `names` are variables, or the expression."""
 
-    kind: FaultKind
+    kind: Misconfiguration
     names: tuple[str, ...] = ()
     field: str = ""
     line: int | None = None

@@ -33,12 +33,12 @@ from lokeys.core.kubernetes.loki.identity import account_of, identity_of
 from lokeys.core.kubernetes.loki.marks import Marks, unmarked
 from lokeys.core.kubernetes.loki.model import (
     ConfigurationFault,
-    FaultKind,
     LokiStorage,
+    Misconfiguration,
     RunningLoki,
 )
 from lokeys.core.kubernetes.loki.sections import section_of
-from lokeys.core.kubernetes.loki.settings import Settings
+from lokeys.core.kubernetes.loki.settings import S3Settings
 from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_BYTES
 from lokeys.core.place import Ref
 
@@ -95,14 +95,14 @@ def reading_of(
         owner=owner,
         account=held.get(account_of(template, owner.namespace)),
     )
-    settings = Settings(section, marks, environment)
+    settings = S3Settings(section, marks, environment)
     storage, pair = settings.storage(), settings.pair(supposed=identity is None)
     version = version_of(container)
     faults: list[ConfigurationFault] = [*seen.faults]
     if not seen.faults:
         own = [each for each in literal if not (each.in_arguments and arguments.by_shell)]
         faults += not_expanded([] if chosen.guessed else own)
-        faults += not_set(section, marks, pair=pair, identity=identity)
+        faults += not_set(section, marks, literal, fed=bool(pair or identity))
         faults += _half(settings, faults)
         faults += of_identity(storage, pair, identity, version)
     return RunningLoki(
@@ -183,7 +183,7 @@ def _seen(
             text = expanded(chosen.text, environment, marks)
         except NotExpandable as wrong:
             fault = ConfigurationFault(
-                kind=FaultKind.NOT_EXPANDABLE, names=(wrong.expression,), line=wrong.line
+                kind=Misconfiguration.NOT_EXPANDABLE, names=(wrong.expression,), line=wrong.line
             )
             return _Seen(document=parse(unmarked(chosen.text)), faults=(fault,))
     document = None if text is None else parse(text)
@@ -200,11 +200,11 @@ def _as_meant(text: str, environment: ContainerEnvironment, marks: Marks) -> str
         return ""
 
 
-def _half(settings: Settings, found: list[ConfigurationFault]) -> tuple[ConfigurationFault, ...]:
+def _half(settings: S3Settings, found: list[ConfigurationFault]) -> tuple[ConfigurationFault, ...]:
     """Half a pair, where no variable that is missing explains it."""
     if found or not settings.has_half_a_pair():
         return ()
-    return (ConfigurationFault(kind=FaultKind.HALF_A_PAIR),)
+    return (ConfigurationFault(kind=Misconfiguration.HALF_A_PAIR),)
 
 
 def _targets(document: object, arguments: Arguments) -> frozenset[str]:

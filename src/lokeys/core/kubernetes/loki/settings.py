@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from lokeys.core.kubernetes.loki.environment import ContainerEnvironment, Setting
-from lokeys.core.kubernetes.loki.marks import Marks, Placed
+from lokeys.core.kubernetes.loki.marks import Marks, Occurrence
 from lokeys.core.kubernetes.loki.model import Half, InManifest, LokiStorage, PairPlace
 from lokeys.core.kubernetes.loki.sections import Given, StorageSection
 
@@ -48,7 +48,7 @@ class _StoreUrl:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class S3Settings:
     """The settings in force, in a container's environment."""
 
     section: StorageSection
@@ -113,10 +113,11 @@ class Settings:
         return "", False
 
     def _is_set(self, name: str) -> bool:
-        """Tell whether a field is more than variables that are not set."""
+        """Tell whether a field is more than variables that are empty or not set."""
         text = self.section.text(name)
         return bool(self.marks.without(text).strip(_BLANKS)) or any(
-            placed.setting is not None for placed in self.marks.within(text)
+            placed.setting is not None and placed.setting.value != ""
+            for placed in self.marks.within(text)
         )
 
     def _half(self, name: str) -> Half | None:
@@ -159,7 +160,7 @@ class Settings:
             return None
         values = [setting.value or "" for setting in found if setting]
         kept = any(value != value.strip(_BLANKS) for value in values)
-        one, other = (_origin(Placed(name=each.name, setting=each)) for each in found if each)
+        one, other = (_origin(Occurrence(name=each.name, setting=each)) for each in found if each)
         return PairPlace(key_id=one, secret=other, blanks_kept=kept)
 
     def _first(self, names: tuple[str, ...], *, supposed: bool) -> Setting | None:
@@ -172,7 +173,7 @@ class Settings:
         return maybe if in_secret else None
 
 
-def _origin(placed: Placed) -> Half:
+def _origin(placed: Occurrence) -> Half:
     setting = placed.setting
     if setting is None or setting.origin is None:
         return InManifest(f"variable {placed.name}")

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from lokeys.core.route.discovery.model import UNKNOWN, LokiStorage, Notes
+from lokeys.core.kubernetes.loki.model import LokiStorage
+from lokeys.core.route.discovery.model import UNKNOWN, Notes
 from lokeys.core.route.model import Bucket
 from lokeys.core.text.urls import as_printed
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from lokeys.core.kubernetes.loki.model import LokiStorage, RunningLoki
 from lokeys.core.place import Ref
 from lokeys.core.route.model import (
     MetricsEndpoint,
@@ -29,44 +30,33 @@ GUESS = "spec.source.rook.user"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    """A container's variables: plain values, and which key of which Secret the others are."""
-
-    values: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LokiStorage:
-    """Where Loki writes; empty where its configuration does not say.
-
-    `variables` name the environment variables of the pair, where the configuration names them.
-    """
-
-    bucket: str = ""
-    endpoint: str = ""
-    region: str = ""
-    path_style: bool = True
-    variables: PairKeys | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LokiWorkload:
-    """A workload that runs Loki: its object, its container and the pair's place in its Secret."""
+    """A workload that runs Loki. `stack`: the LokiStack that it is a component of."""
 
     ref: Ref
-    container: str
-    secret: SecretRef | None
-    storage: LokiStorage
-    port: int = 3100
+    loki: RunningLoki
+    stack: str | None = None
+
+    @property
+    def secret(self) -> SecretRef | None:
+        """Return the Secret that both halves of its pair are data keys of."""
+        halves = self.loki.pair.data_keys if self.loki.pair else None
+        if halves is None:
+            return None
+        keys = PairKeys(access_key_id=halves[0].key, secret_access_key=halves[1].key)
+        return SecretRef(name=halves[0].ref.name, keys=keys)
+
+    @property
+    def storage(self) -> LokiStorage:
+        """Return where it writes."""
+        return self.loki.storage
 
     @property
     def as_workload(self) -> Workload:
-        """Return it as a route lists it."""
-        metrics = MetricsEndpoint(port=self.port)
-        return Workload(
-            kind=self.ref.kind, name=self.ref.name, container=self.container, metrics=metrics
-        )
+        """Return it as a route lists it: a stack stands for all of its components."""
+        metrics = MetricsEndpoint(port=self.loki.port)
+        kind, name = ("LokiStack", self.stack) if self.stack else (self.ref.kind, self.ref.name)
+        return Workload(kind=kind, name=name, container=self.loki.container, metrics=metrics)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

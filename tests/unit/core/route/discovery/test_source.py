@@ -3,8 +3,9 @@
 
 import pytest
 
+from lokeys.core.kubernetes.loki.model import LokiStorage, RunningLoki
 from lokeys.core.place import Ref
-from lokeys.core.route.discovery.model import Candidate, LokiStorage, LokiWorkload
+from lokeys.core.route.discovery.model import Candidate, LokiWorkload
 from lokeys.core.route.discovery.source import source_of
 from lokeys.core.route.model import PairKeys, RookSource, SecretRef
 
@@ -25,9 +26,7 @@ def workload(endpoint: str) -> LokiWorkload:
     """Return a Loki that writes to an endpoint."""
     return LokiWorkload(
         ref=Ref("StatefulSet", "loki", "monitoring"),
-        container="loki",
-        secret=SECRET,
-        storage=LokiStorage(endpoint=endpoint),
+        loki=RunningLoki(container="loki", storage=LokiStorage(endpoint=endpoint)),
     )
 
 
