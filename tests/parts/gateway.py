@@ -19,7 +19,9 @@ from parts.process import Process, free_ports, wait_for
 
 Json = dict[str, Any]
 PUBLIC, STATUS, OK = 8080, 8081, 200
-_FOLDERS = re.compile(r"/(etc|var/run)/lokistack-gateway(?=[/\s]|$)")
+_FOLDERS = re.compile(r"/(etc/lokistack-gateway|var/run/(lokistack-gateway|tls|ca))(?=[/\s]|$)")
+_SERVES_STATUS = "tls.internal.server.cert-file"
+"""Without this flag a gateway's status port speaks plain HTTP."""
 _FLAG = re.compile(r"^ +-([a-z][-.a-z]*)", re.MULTILINE)
 
 
@@ -132,7 +134,8 @@ class GatewayPod:
         assert self._process is not None
         assert self._process.running, self.log.read_text()
         look = self._spec["containers"][0][name]["httpGet"]
-        url = f"{look['scheme'].lower()}://127.0.0.1:{self.status_port}{look['path']}"
+        scheme = "http" if _SERVES_STATUS in self.unknown else look["scheme"].lower()
+        url = f"{scheme}://127.0.0.1:{self.status_port}{look['path']}"
         try:
             # A kubelet believes every certificate.
             return httpx2.get(url, verify=False, trust_env=False, timeout=5).status_code == OK

@@ -7,16 +7,19 @@ another build is put before the same tests, and with `PASSTHROUGH_GATEWAY_BINARY
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+import yaml
 
 from lokeys.core.stack.render.render import RenderOptions, render
 from lokeys.core.stack.resource.parse import parse
+from lokeys.core.stack.storage.model import CloudEnvironment
+from lokeys.core.text.yaml import to_yaml
 from manifests.lokistack import NAMESPACE, NOW, Choice
 from parts.build import program
 from parts.gateway import GatewayPod, Loki
@@ -24,8 +27,10 @@ from parts.older import DEMANDED
 from parts.people import CLIENT, People
 from parts.plugin import need, not_built
 from parts.process import wait_for
+from parts.service_ca import served
 
-NEWER = {"logs.rules.endpoint", "logs.write-timeout", "server.read-timeout", "server.write-timeout"}
+NEWER = {"logs.rules.endpoint", "logs.rules.read-only", "logs.write-timeout"}
+NEWER |= {"server.read-timeout", "server.write-timeout"}
 """Flags of today's gateway that 0.1.2 does not know."""
 OTHER, THROUGH = (
     os.environ.get(f"{name}_BINARY") for name in ("OBSERVATORIUM_API", "PASSTHROUGH_GATEWAY")
@@ -49,7 +54,8 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Make people and their issuer."""
     service = f"my-stack-gateway-http.{NAMESPACE}.svc.cluster.local"
-    names = f"IP:127.0.0.1,DNS:localhost,DNS:{service}"
+    short = service.removesuffix(".cluster.local")
+    names = f"IP:127.0.0.1,DNS:localhost,DNS:{short},DNS:{service}"
     made = World(People(tmp_path_factory.mktemp("people"), names=names), Loki())
     made.people.start()
     yield made
@@ -81,13 +87,20 @@ def run_gateway(world: World, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Start gateways of rendered stacks; they end with the module."""
     started: list[GatewayPod] = []
 
-    def run(program: Path, manifest: Json) -> GatewayPod:
+    def run(
+        program: Path,
+        manifest: Json,
+        changed: Callable[[Sequence[Json]], Sequence[Json]] = lambda rendered: rendered,
+        *,
+        openshift: bool = False,
+    ) -> GatewayPod:
         stack, faults = parse(manifest)
         assert stack, faults
-        rendered = render(stack, Choice().read()[1], options=RenderOptions(now=NOW))
+        options = RenderOptions(now=NOW, environment=CloudEnvironment(openshift=openshift))
+        rendered = render(stack, Choice().read()[1], options=options)
         pod = GatewayPod(
             program,
-            rendered,
+            changed(rendered),
             given=_given(world),
             loki=world.loki,
             folder=tmp_path_factory.mktemp("pod"),
@@ -251,6 +264,62 @@ def test_a_browser_is_sent_to_log_in(running: GatewayPod, world: World) -> None:
     assert answer.is_redirect
     assert f"client_id={CLIENT}" in answer.headers["Location"]
     assert "redirect_uri=https%3A%2F%2Flogs.example%2F" in answer.headers["Location"]
+
+
+def test_on_openshift_it_serves_the_clusters_certificate(
+    gateway: Path, run_gateway: RunGateway, world: World
+) -> None:
+    """As the service CA makes it for the annotated Service; the gateway itself believes it, too.
+
+    Its status port speaks TLS as well, which this build of the gateway cannot: its probe asks in
+    plain HTTP here.
+    """
+    manifest = static(world)
+    del manifest["spec"]["tenants"]["gateway"]
+    users, _ = manifest["spec"]["tenants"]["authentication"]
+    manifest["spec"]["tenants"]["authentication"] = [users]
+    tls = {"tls.crt": world.people.text("serving.crt"), "tls.key": world.people.text("serving.key")}
+
+    def signed(rendered: Sequence[Json]) -> Sequence[Json]:
+        return served(rendered, pair=tls, authority=world.people.text("ca.crt"))
+
+    pod = run_gateway(gateway, manifest, signed, openshift=True)
+    wait_known(world, pod)
+    assert pod.probe("livenessProbe")
+    assert pod.unknown <= NEWER | {"tls.internal.server.cert-file", "tls.internal.server.key-file"}
+    plain = httpx2.get(f"http://127.0.0.1:{pod.port}/", trust_env=False)
+    assert "HTTP request to an HTTPS server" in plain.text
+
+
+def test_the_policy_of_a_former_gateway_judges_by_the_same_roles(
+    gateway: Path, run_gateway: RunGateway, world: World
+) -> None:
+    """A pod of the Loki Operator's that starts again before its turn finds the file it asks."""
+    pod = run_gateway(gateway, static(world), by_policy)
+    wait_known(world, pod)
+    assert ask(world, pod, "by-cert", certificate="user") == (204, 200)
+    reader = world.people.token(email="reader@example.com", groups=[])
+    assert ask(world, pod, "123", token=reader) == (403, 200)
+    grouped = world.people.token(email="else@example.com", groups=["others", "writers"])
+    assert ask(world, pod, "123", token=grouped) == (204, 200)
+    nobody = world.people.token(email="nobody@example.com", groups=["others"])
+    assert ask(world, pod, "123", token=nobody) == (403, 403)
+
+
+def by_policy(rendered: Sequence[Json]) -> Sequence[Json]:
+    """Return a gateway's objects with its tenants judged as the Loki Operator's gateway does."""
+    (files,) = (
+        each["data"]
+        for each in rendered
+        if (each["kind"], each["metadata"]["name"]) == ("ConfigMap", "my-stack-gateway")
+    )
+    folder = "/etc/lokistack-gateway"
+    paths = [f"{folder}/rbac.yaml", f"{folder}/lokistack-gateway.rego"]
+    listed = yaml.safe_load(files["tenants.yaml"])
+    for tenant in listed["tenants"]:
+        tenant["opa"] = {"query": "data.lokistack.allow", "paths": paths}
+    files["tenants.yaml"] = to_yaml(listed)
+    return rendered
 
 
 def test_a_blank_line_behind_a_ca_shuts_its_tenant_out(

@@ -93,7 +93,8 @@ def test_a_plain_stack_gets_what_it_needs_and_no_more() -> None:
     assert {grant.namespace for grant in grants} == {"logging"}
     assert rights(grants, "secrets") == {(verb, "store") for verb in READ}
     assert rights(grants, "pods") == {("list", "*"), ("watch", "*"), ("delete", "*")}
-    changed = {(verb, name) for verb in CHANGE for name in ("my-stack-config", "my-stack-gateway")}
+    made = ("my-stack-config", "my-stack-gateway", "my-stack-gateway-ca-bundle")
+    changed = {(verb, name) for verb in CHANGE for name in made}
     assert rights(grants, "configmaps") == changed | {(verb, "*") for verb in READ}
     assert not rights(grants, "serviceaccounts/token")
     assert not rights(grants, "clusterroles")

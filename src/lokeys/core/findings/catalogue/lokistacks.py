@@ -184,3 +184,26 @@ TOO_LARGE = Rule(
     remedy=(Remedy(text="remove what does not belong there, or make several stacks of it"),),
     rank=1,
 )
+REQUIRED_LABEL_DROPPED = Rule(
+    code="LK0218",
+    fault="required_label_dropped",
+    title="a label that OpenShift needs would be dropped",
+    message="`{field}` drops `{attribute}`, which must stay a label in `openshift-logging`",
+    meaning="In this tenancy some of OpenTelemetry's attributes are labels of every stream. The "
+    "cluster's console finds lines by them, and OpenShift decides by them who may read which.",
+    why="Without the label the lines are found by nobody, or by the wrong people.",
+    remedy=(Remedy(text="take `{attribute}` from the list", command=_EDIT),),
+    rank=20,
+)
+LABEL_DROPPED = Rule(
+    code="LK0219",
+    severity=Severity.WARNING,
+    fault="label_dropped",
+    title="an attribute is dropped and a label at once",
+    message="`{field}` speaks of `{attribute}`, which is both dropped and a label: it is dropped",
+    meaning="What everybody's `otlp` says holds for each tenant, too. Loki takes the first rule "
+    "that fits an attribute, and what is dropped stands first.",
+    why="Queries by that label find nothing.",
+    remedy=(Remedy(text="name `{attribute}` in one of the two lists", command=_EDIT),),
+    rank=60,
+)

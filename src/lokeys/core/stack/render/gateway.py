@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lokeys.core.stack.render import names, openshift, passthrough
+from lokeys.core.stack.render import serving as certificates
 from lokeys.core.stack.render.limits import longest_query_s
 from lokeys.core.stack.render.pods import (
     CONTAINER_SECURITY,
@@ -19,18 +20,19 @@ from lokeys.core.stack.render.pods import (
     PodPlan,
     apart,
     in_order,
-    probe,
     resources,
     security,
     where,
 )
+from lokeys.core.stack.render.policy import POLICY, POLICY_FILE
+from lokeys.core.stack.render.probes import status_probes
 from lokeys.core.stack.render.services import service
+from lokeys.core.stack.render.serving import Serving, asking, authority, serving
 from lokeys.core.stack.render.sizes import replicas
 from lokeys.core.stack.render.tenants import (
     FOLDER,
     filling,
     mounts,
-    path_of,
     tenant_entries,
     tenants_file,
     volumes,
@@ -61,7 +63,12 @@ def gateway_objects(plan: PodPlan, tenants: Tenants) -> Iterator[Manifest]:
         "kind": "ServiceAccount",
         "metadata": names.metadata(stack, name, labels),
     }
-    yield service(stack, f"{name}-http", labels, labels, list(_service_ports(tenants)))
+    served = serving(plan, tenants)
+    door = service(stack, f"{name}-http", labels, labels, list(_service_ports(tenants)))
+    if served and served.by_cluster:
+        door = asking(door)
+        yield authority(stack)
+    yield door
     yield _deployment(plan, tenants, files)
     if not tenants.disable_ingress:
         if tenants.mode.on_openshift:
@@ -73,7 +80,9 @@ def gateway_objects(plan: PodPlan, tenants: Tenants) -> Iterator[Manifest]:
 
 
 def _files(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
-    """Yield what the gateway reads of its ConfigMap; the one that passes all through reads none."""
+    """Yield what gateways read of the ConfigMap; the one that passes all through reads none."""
+    if tenants.mode is TenancyMode.STATIC:
+        yield POLICY_FILE, POLICY
     if tenants.mode is not TenancyMode.PASSTHROUGH:
         yield "rbac.yaml", to_yaml(_access(tenants))
         yield "tenants.yaml", to_yaml({"tenants": list(tenant_entries(stack, tenants))})
@@ -106,6 +115,9 @@ def _deployment(plan: PodPlan, tenants: Tenants, files: Mapping[str, str]) -> Ma
         "serviceAccountName": names.service_account(stack, _GATEWAY),
         "volumes": list(volumes(tenants)),
     }
+    served = serving(plan, tenants)
+    if served and served.by_cluster:
+        pod["volumes"] += certificates.volumes(stack, tenants)
     if files:
         source = {"defaultMode": 0o644, "name": names.name(stack, _GATEWAY)}
         pod["volumes"] = [{"configMap": source, "name": "access"}, *pod["volumes"]]
@@ -150,7 +162,8 @@ def _containers(plan: PodPlan, tenants: Tenants) -> Iterator[Manifest]:
 
 
 def _gateway(plan: PodPlan, tenants: Tenants) -> Manifest:
-    stack = plan.stack
+    stack, served = plan.stack, serving(plan, tenants)
+    by_cluster = served is not None and served.by_cluster
     reader = names.http_url(stack, Component.QUERY_FRONTEND)
     longest_s = longest_query_s(stack)
     arguments = {
@@ -165,7 +178,7 @@ def _gateway(plan: PodPlan, tenants: Tenants) -> Manifest:
         "tenants.config": tenants_file(tenants),
         "web.internal.listen": f"0.0.0.0:{names.GATEWAY_STATUS_PORT}",
         "web.listen": f"0.0.0.0:{names.GATEWAY_PORT}",
-        **dict(_tls(stack, tenants)),
+        **dict(_tls(stack, served)),
     }
     if stack.rules_enabled:
         # The ruler's files are not the gateway's to write: rules come from the cluster's objects.
@@ -176,13 +189,13 @@ def _gateway(plan: PodPlan, tenants: Tenants) -> Manifest:
     port = names.GATEWAY_STATUS_PORT
     container = _like_the_gateway(plan) | {
         "args": [f"--{name}={value}" for name, value in sorted(arguments.items())],
-        "livenessProbe": probe("/live", period_s=30, timeout_s=2, tries=10, port=port),
         "name": "gateway",
         "ports": [_port("public", names.GATEWAY_PORT), _port("metrics", port)],
-        "readinessProbe": probe("/ready", period_s=5, timeout_s=1, tries=12, port=port),
+        **status_probes(port, secure=by_cluster),
         "volumeMounts": [
             {"mountPath": FOLDER, "name": "access", "readOnly": True},
             *mounts(tenants),
+            *(certificates.mounts() if by_cluster else ()),
         ],
     }
     return in_order(container)
@@ -203,21 +216,22 @@ def _like_the_gateway(plan: PodPlan) -> Manifest:
     }
 
 
-def _tls(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
+def _tls(stack: LokiStack, served: Serving | None) -> Iterator[tuple[str, str]]:
     """Yield the arguments that say how the gateway serves, and how it asks itself if it lives."""
-    tls = tenants.tls
-    if not (tls.certificate and tls.private_key):
+    if served is None:
         yield "web.healthchecks.url", f"http://localhost:{names.GATEWAY_PORT}"
         return
+    if served.by_cluster:
+        yield from certificates.status_arguments(served)
     yield "tls.min-version", "VersionTLS12"
-    yield "tls.server.cert-file", path_of(tenants, tls.certificate)
-    yield "tls.server.key-file", path_of(tenants, tls.private_key)
-    if tls.ca is None:
+    yield "tls.server.cert-file", served.certificate
+    yield "tls.server.key-file", served.private_key
+    if not served.ca:
         # It could not believe its own certificate, and would be restarted for that.
         yield "web.healthchecks.url", ""
         return
     service_name = names.name(stack, _GATEWAY, "-http")
-    yield "tls.healthchecks.server-ca-file", path_of(tenants, tls.ca)
+    yield "tls.healthchecks.server-ca-file", served.ca
     yield "tls.healthchecks.server-name", names.host(stack, service_name)
     yield "web.healthchecks.url", f"https://localhost:{names.GATEWAY_PORT}"
 

@@ -13,7 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lokeys.core.stack.render import names
-from lokeys.core.stack.render.pods import CONTAINER_SECURITY, Manifest, PodPlan, probe
+from lokeys.core.stack.render import serving as certificates
+from lokeys.core.stack.render.pods import (
+    CONTAINER_SECURITY,
+    Manifest,
+    PodPlan,
+    in_order,
+)
+from lokeys.core.stack.render.probes import status_probes
+from lokeys.core.stack.render.serving import serving
 from lokeys.core.stack.resource.model import Component, LokiStack, TenancyMode, Tenants
 
 _GATEWAY = Component.GATEWAY
@@ -42,7 +50,8 @@ def extraction(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
 
 def opa(plan: PodPlan, tenants: Tenants) -> Manifest:
     """Return the container that asks OpenShift; only the gateway beside it can reach it."""
-    mode, port = tenants.mode, names.OPA_STATUS_PORT
+    mode, port, served = tenants.mode, names.OPA_STATUS_PORT, serving(plan, tenants)
+    by_cluster = served is not None and served.by_cluster
     arguments = [
         "--log.level=warn",
         f"--opa.matcher={_SELECTORS[mode]}",
@@ -58,21 +67,25 @@ def opa(plan: PodPlan, tenants: Tenants) -> Manifest:
     ]
     if tenants.admin_groups:
         arguments.append(f"--opa.admin-groups={','.join(tenants.admin_groups)}")
-    return {
+    container = {
         "args": arguments,
         "image": plan.options.images.opa,
         "imagePullPolicy": "IfNotPresent",
-        "livenessProbe": probe("/live", period_s=30, timeout_s=2, tries=10, port=port),
         "name": "opa",
         "ports": [_port("public-opa", names.OPA_PORT), _port("opa-metrics", port)],
-        "readinessProbe": probe("/ready", period_s=5, timeout_s=1, tries=12, port=port),
+        **status_probes(port, secure=by_cluster),
         "securityContext": CONTAINER_SECURITY,
     }
+    if served and by_cluster:
+        arguments += (f"--{name}={value}" for name, value in certificates.status_arguments(served))
+        container["volumeMounts"] = list(certificates.certificate_mount())
+    return in_order(container)
 
 
 def route(stack: LokiStack, tenants: Tenants, *, answer_s: float) -> Manifest:
     """Return the way in from outside; the router waits longer than the gateway may take."""
-    own = tenants.tls.serves  # then the router must not end TLS: it could not trust the gateway
+    # The router believes the cluster's own certificates; with another it must not end TLS.
+    own = tenants.tls.serves
     patience = {"haproxy.router.openshift.io/timeout": f"{round(answer_s + _ROUTE_MORE_S)}s"}
     metadata = names.metadata(stack, stack.name, names.component_labels(stack, _GATEWAY))
     return {
@@ -83,7 +96,7 @@ def route(stack: LokiStack, tenants: Tenants, *, answer_s: float) -> Manifest:
             "port": {"targetPort": "public"},
             "tls": {
                 "insecureEdgeTerminationPolicy": "Redirect",
-                "termination": "passthrough" if own else "edge",
+                "termination": "passthrough" if own else "reencrypt",
             },
             "to": {"kind": "Service", "name": names.name(stack, _GATEWAY, "-http"), "weight": 100},
             "wildcardPolicy": "None",

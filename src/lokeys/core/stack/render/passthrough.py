@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lokeys.core.stack.render import names
+from lokeys.core.stack.render import serving as certificates
 from lokeys.core.stack.render.limits import longest_query_s
 from lokeys.core.stack.render.pods import (
     CONTAINER_SECURITY,
     Manifest,
     PodPlan,
     in_order,
-    probe,
     resources,
 )
+from lokeys.core.stack.render.probes import status_probes
+from lokeys.core.stack.render.serving import Serving, serving
 from lokeys.core.stack.render.tenants import mounts, path_of
 from lokeys.core.stack.resource.model import Component, LokiStack, Tenants
 
@@ -29,33 +31,34 @@ PREFIX = "/"
 def container(plan: PodPlan, tenants: Tenants) -> Manifest:
     """Return the gateway's container."""
     port = names.GATEWAY_STATUS_PORT
-    # With a certificate its other port speaks TLS, too, and asks nobody for one.
-    scheme = "HTTPS" if tenants.tls.serves else "HTTP"
-    arguments = dict(_arguments(plan.stack, tenants))
+    served = serving(plan, tenants)
+    arguments = dict(_arguments(plan.stack, tenants, served))
+    by_cluster = served is not None and served.by_cluster
     return in_order(
         {
             "args": [f"--{name}={value}" for name, value in sorted(arguments.items())],
             "image": plan.options.images.passthrough,
             "imagePullPolicy": "IfNotPresent",
-            "livenessProbe": probe(
-                "/live", period_s=30, timeout_s=2, tries=10, port=port, scheme=scheme
-            ),
             "name": "gateway",
             "ports": [
                 {"containerPort": names.GATEWAY_PORT, "name": "public", "protocol": "TCP"},
                 {"containerPort": port, "name": "metrics", "protocol": "TCP"},
             ],
-            "readinessProbe": probe(
-                "/ready", period_s=5, timeout_s=1, tries=12, port=port, scheme=scheme
-            ),
+            # With a certificate its other port speaks TLS, too, and asks nobody for one.
+            **status_probes(port, secure=served is not None),
             "securityContext": CONTAINER_SECURITY,
-            "volumeMounts": list(mounts(tenants)),
+            "volumeMounts": [
+                *mounts(tenants),
+                *(certificates.certificate_mount() if by_cluster else ()),
+            ],
             **resources(plan.stack, Component.GATEWAY),
         }
     )
 
 
-def _arguments(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
+def _arguments(
+    stack: LokiStack, tenants: Tenants, served: Serving | None
+) -> Iterator[tuple[str, str]]:
     yield "admin-addr", f":{names.GATEWAY_STATUS_PORT}"
     yield "listen-addr", f":{names.GATEWAY_PORT}"
     yield "loki-distributor-endpoint", names.http_url(stack, Component.DISTRIBUTOR)
@@ -64,10 +67,9 @@ def _arguments(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
     if tenants.default_tenant:
         # The kubelet would take $(NAME) for a variable.
         yield "default-tenant", tenants.default_tenant.replace("$(", "$$(")
-    tls = tenants.tls
-    if tls.certificate and tls.private_key:
-        yield "tls-cert-file", path_of(tenants, tls.certificate)
-        yield "tls-key-file", path_of(tenants, tls.private_key)
+    if served is not None:
+        yield "tls-cert-file", served.certificate
+        yield "tls-key-file", served.private_key
     if tenants.client_ca is not None:
         yield "tls-client-auth", "RequireAndVerifyClientCert"
         yield "tls-client-ca-file", path_of(tenants, tenants.client_ca)

@@ -12,6 +12,7 @@ from lokeys.core.stack.render import names
 from lokeys.core.stack.render.config import AVAILABILITY_ZONE, RING_ADDRESS
 from lokeys.core.stack.render.names import DATA_FOLDER, RULES_FOLDER, WAL_FOLDER
 from lokeys.core.stack.render.options import RenderOptions
+from lokeys.core.stack.render.probes import probe
 from lokeys.core.stack.render.rules import rules_volume
 from lokeys.core.stack.render.sizes import requests
 from lokeys.core.stack.render.store import (
@@ -198,24 +199,6 @@ def resources(stack: LokiStack, component: Component) -> Manifest:
         return {}
     both = ("limits", "requests") if stack.requests_as_limits else ("requests",)
     return {"resources": {word: asked.manifest() for word in both}}
-
-
-def probe(  # noqa: PLR0913 - where it looks, and how often
-    path: str,
-    *,
-    period_s: int,
-    timeout_s: int,
-    tries: int,
-    port: int = names.HTTP_PORT,
-    scheme: str = "HTTP",
-) -> Manifest:
-    """Return an HTTP probe."""
-    return {
-        "failureThreshold": tries,
-        "httpGet": {"path": path, "port": port, "scheme": scheme},
-        "periodSeconds": period_s,
-        "timeoutSeconds": timeout_s,
-    }
 
 
 def _ports(component: Component) -> Iterator[Manifest]:

@@ -36,6 +36,7 @@ from lokeys.core.stack.resource.model import (
     Tenants,
     Zone,
 )
+from lokeys.core.stack.resource.otlp import otlp_findings
 from lokeys.core.text.words import found
 
 _NO_EFFECT = "does not act on it"
@@ -56,9 +57,9 @@ def parse(manifest: object, *, namespace: str = "default") -> Parsed:
         checker.identify(manifest, API_VERSION, KIND)
     stack = _stack(fields, ref, checker) if isinstance(fields.get("spec"), dict) else None
     findings = tuple(_finding(fault, ref) for fault in checker.faults)
-    if any(finding.is_error for finding in findings):
+    if any(finding.is_error for finding in findings) or stack is None:
         return None, findings
-    return stack, findings
+    return stack, (*findings, *otlp_findings(stack))
 
 
 def _finding(fault: Fault, ref: Ref) -> Finding:

@@ -22,6 +22,7 @@ from manifests.lokistack import NAMESPACE, NOW, Choice, tenant_objects
 
 KEY = Fingerprinter(key=Sensitive(b"k" * 32), kept=True)
 STACK = Ref("LokiStack", "my-stack", NAMESPACE)
+SERVED = "/var/run/tls/http/server"
 FILES = "/var/run/lokistack-gateway/files"
 
 
@@ -274,10 +275,22 @@ def test_without_an_issuer_nothing_is_filled_in() -> None:
                 "web.healthchecks.url": "https://localhost:8080",
             },
         ),
-        ("openshift-logging", {"web.healthchecks.url": "http://localhost:8080"}),
+        (
+            "openshift-logging",
+            {
+                "tls.healthchecks.server-ca-file": "/var/run/ca/server/service-ca.crt",
+                "tls.healthchecks.server-name": "my-stack-gateway-http.logging.svc.cluster.local",
+                "tls.internal.server.cert-file": f"{SERVED}/tls.crt",
+                "tls.internal.server.key-file": f"{SERVED}/tls.key",
+                "tls.min-version": "VersionTLS12",
+                "tls.server.cert-file": f"{SERVED}/tls.crt",
+                "tls.server.key-file": f"{SERVED}/tls.key",
+                "web.healthchecks.url": "https://localhost:8080",
+            },
+        ),
     ],
 )
-def test_the_gateway_serves_with_its_own_certificate(
+def test_the_gateway_serves_with_its_own_certificate_or_the_clusters(
     tenancy: str, expected: dict[str, str]
 ) -> None:
     """And asks itself over TLS only where it knows whose certificate to expect."""
@@ -293,7 +306,60 @@ def test_a_route_passes_on_the_tls_that_the_gateway_ends() -> None:
     ends = [
         rendered(each)["Route", "my-stack"]["spec"]["tls"]["termination"] for each in (plain, own)
     ]
-    assert ends == ["edge", "passthrough"]
+    assert ends == ["reencrypt", "passthrough"]
+
+
+ON_OPENSHIFT = CloudEnvironment(openshift=True)
+
+
+@pytest.mark.parametrize("tenancy", ["openshift-logging", "openshift-network", "static"])
+def test_on_openshift_the_cluster_signs_for_the_gateway(tenancy: str) -> None:
+    """Its Service asks for a certificate, a ConfigMap for the CA, and pods wait for both."""
+    manifest = mode(tenancy)
+    manifest["spec"]["tenants"].pop("gateway", None)
+    found = rendered(manifest, environment=ON_OPENSHIFT)
+    service = found["Service", "my-stack-gateway-http"]
+    assert service["metadata"]["annotations"] == {
+        "service.beta.openshift.io/serving-cert-secret-name": "my-stack-gateway-http"
+    }
+    bundle = found["ConfigMap", "my-stack-gateway-ca-bundle"]
+    assert bundle["metadata"]["annotations"] == {
+        "service.beta.openshift.io/inject-cabundle": "true"
+    }
+    assert "data" not in bundle
+    spec = found["Deployment", "my-stack-gateway"]["spec"]["template"]["spec"]
+    volumes = {each["name"]: each for each in spec["volumes"]}
+    assert volumes["serving-certificate"]["secret"]["secretName"] == "my-stack-gateway-http"
+    items = volumes["serving-ca"]["configMap"]["items"]
+    assert items == [{"key": "service-ca.crt", "path": "service-ca.crt"}]
+    for each in spec["containers"]:
+        schemes = [each[f"{word}Probe"]["httpGet"]["scheme"] for word in ("liveness", "readiness")]
+        assert schemes == ["HTTPS", "HTTPS"]
+        assert f"--tls.internal.server.cert-file={SERVED}/tls.crt" in each["args"]
+        assert SERVED in {mount["mountPath"] for mount in each["volumeMounts"]}
+
+
+def test_on_openshift_passthrough_serves_the_clusters_certificate_too() -> None:
+    """Unless the stack names one of its own."""
+    manifest = mode("passthrough")
+    own = pod_of(manifest, environment=ON_OPENSHIFT)["spec"]
+    assert not {"serving-certificate", "serving-ca"} & {each["name"] for each in own["volumes"]}
+    del manifest["spec"]["tenants"]["gateway"]
+    found = rendered(manifest, environment=ON_OPENSHIFT)
+    (gateway,) = found["Deployment", "my-stack-gateway"]["spec"]["template"]["spec"]["containers"]
+    assert f"--tls-cert-file={SERVED}/tls.crt" in gateway["args"]
+    assert gateway["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
+
+
+def test_a_policy_of_the_roles_is_there_for_a_former_gateway_alone() -> None:
+    """Its pods ask it until they are replaced; ours judge by the roles themselves."""
+    files = {
+        name: rendered(mode(name))["ConfigMap", "my-stack-gateway"]
+        for name in ("static", "dynamic")
+    }
+    assert "package lokistack" in files["static"]["data"]["lokistack-gateway.rego"]
+    assert "lokistack-gateway.rego" not in files["dynamic"]["data"]
+    assert "rego" not in str(pod_of(mode("static")))
 
 
 def test_passthrough_is_another_program_that_judges_nobody() -> None:
