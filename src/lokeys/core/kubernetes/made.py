@@ -9,6 +9,7 @@ them bounds them (`lokeys.core.text.words`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,6 +21,9 @@ from lokeys.core.place import Ref
 
 MAX_MADE = 64
 """Secrets of one object that are looked at; real ones make a handful."""
+
+MAX_TEXTS = 256
+"""Words that the containers of one Job are told."""
 
 ANYWHERE = None
 """The namespace of what is made in several namespaces, which the manifest does not list."""
@@ -66,6 +70,35 @@ def made_by(manifest: Json, *, namespace: str) -> tuple[Made, ...]:
         Made(secret=secret, maker=maker, keys=keys, complete=complete, literals=literals)
         for secret, keys, complete, literals in islice(read(manifest, own), MAX_MADE)
     )
+
+
+def bundle_keys(manifest: Json) -> frozenset[str]:
+    """Return the keys of the ConfigMaps that trust-manager makes of a Bundle, in its name."""
+    target = at(manifest, "spec", "target", "configMap")
+    formats = _mapping(at(manifest, "spec", "target", "additionalFormats"))
+    listed = _listed({"a": target}, "key", "a", "data") if isinstance(target, Mapping) else ()
+    named = (text_at(target, "key"), *listed, *(text_at(each, "key") for each in formats.values()))
+    return frozenset(filter(None, named))
+
+
+def may_make(manifest: Json, secret: str) -> bool:
+    """Tell whether a Job, such as a hook of Helm or Argo CD, runs a script that names a Secret."""
+    if manifest.get("kind") not in ("Job", "CronJob"):
+        return False
+    spec = at(manifest, "spec")
+    pod = at(at(spec, "jobTemplate", "spec") or spec, "template", "spec")
+    name = re.compile(rf"(?<![-.\w]){re.escape(secret)}(?![-.\w])")
+    return any(name.search(text) for text in islice(_orders(pod), MAX_TEXTS))
+
+
+def _orders(pod: object) -> Iterator[str]:
+    """Yield what the containers of a pod are told to run."""
+    for container in (*mappings_at(pod, "containers"), *mappings_at(pod, "initContainers")):
+        for part in ("command", "args"):
+            said = at(container, part)
+            yield from map(str, said if isinstance(said, list) else ())
+        for variable in mappings_at(container, "env"):
+            yield text_at(variable, "value")
 
 
 _Row = tuple[Ref, frozenset[str], bool, Mapping[str, str]]

@@ -3,7 +3,7 @@
 
     maker_of(secret)     who made it, by the owners and marks that makers leave on their Secrets
     change_of(maker)     where a value is changed so that it stays: the maker undoes other changes
-    filled_from(object)  what fills a Secret or ConfigMap that is empty in Git, in words
+    filler_of(object)    what fills a Secret or ConfigMap that is empty in Git
 
 The same kinds out of manifests: `lokeys.core.kubernetes.made`. What no mark says is not guessed:
 whoever made a Secret by hand left none, and `maker_of` returns None. Names and sources are as they
@@ -43,6 +43,17 @@ class MakerKind:
     change: str
 
 
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """What fills an object, and the only key that it will have; empty where it copies another's."""
+
+    controller: str
+    key: str = ""
+
+
+_ESO = MakerKind(
+    "external-secrets.io", "External Secrets", "change the value in the store that it reads"
+)
 _VSO = MakerKind("secrets.hashicorp.com", "the Vault Secrets Operator", "write the value to Vault")
 _INFISICAL = MakerKind(
     "secrets.infisical.com", "Infisical's operator", "change the value in Infisical"
@@ -50,9 +61,8 @@ _INFISICAL = MakerKind(
 _KYVERNO = MakerKind("kyverno.io", "Kyverno", "change the policy, or what it copies")
 _CARVEL = MakerKind("secretgen.carvel.dev", "secretgen-controller", "change what it reads")
 _KINDS: Mapping[str, MakerKind] = {
-    "ExternalSecret": MakerKind(
-        "external-secrets.io", "External Secrets", "change the value in the store that it reads"
-    ),
+    "ExternalSecret": _ESO,
+    "ClusterExternalSecret": _ESO,
     "OnePasswordItem": MakerKind(
         "onepassword.com", "the 1Password operator", "edit the item in 1Password"
     ),
@@ -200,28 +210,23 @@ _MARKS = (
 )
 """The first that is found counts: whoever makes values stands before whoever carries objects."""
 
-_FILLED = (
-    ("annotations", "service.beta.openshift.io/inject-cabundle", "true", "OpenShift's service CA"),
-    (
-        "annotations",
-        "service.alpha.openshift.io/inject-cabundle",
-        "true",
-        "OpenShift's service CA",
-    ),
+_SERVICE_CA = Filler("OpenShift's service CA operator", "service-ca.crt")
+_FILLED: tuple[tuple[str, str, Filler], ...] = (
+    ("annotations", "service.beta.openshift.io/inject-cabundle", _SERVICE_CA),
+    ("annotations", "service.alpha.openshift.io/inject-cabundle", _SERVICE_CA),
     (
         "labels",
         "config.openshift.io/inject-trusted-cabundle",
-        "true",
-        "OpenShift's Cluster Network Operator",
+        Filler("OpenShift's Cluster Network Operator", "ca-bundle.crt"),
     ),
     (
         "annotations",
         "replicator.v1.mittwald.de/replicate-from",
-        "",
-        "kubernetes-replicator, from {found}",
+        Filler("kubernetes-replicator"),
     ),
-    ("annotations", "reflector.v1.k8s.emberstack.com/reflects", "", "Reflector, from {found}"),
+    ("annotations", "reflector.v1.k8s.emberstack.com/reflects", Filler("Reflector")),
 )
+"""OpenShift: its pages on service serving certificates, and on custom PKI."""
 
 
 def maker_of(secret: Json) -> Maker | None:
@@ -255,13 +260,19 @@ def change_of(maker: Ref) -> str:
     return kind.change if kind else ""
 
 
-def filled_from(manifest: Json) -> str:
-    """Return, in words, what fills a Secret or ConfigMap that is empty in Git; or nothing."""
-    for part, name, value, words in _FILLED:
+def controller_of(maker: Ref) -> str:
+    """Return whose work an object of a kind is, as people call it; the kind itself if unknown."""
+    kind = _KINDS.get(maker.kind)
+    return kind.controller if kind else maker.kind
+
+
+def filler_of(manifest: Json) -> Filler | None:
+    """Return what fills a Secret or ConfigMap that is empty in Git; None where nothing says so."""
+    for part, name, filler in _FILLED:
         found = _marked(manifest, part, name)
-        if found and value in ("", found.lower()):
-            return words.format(found=found)
-    return ""
+        if found and (not filler.key or found.lower() == "true"):
+            return filler
+    return None
 
 
 def _marks_on(secret: Json) -> list[tuple[_Mark, str]]:

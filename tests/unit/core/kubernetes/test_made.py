@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.kubernetes.made import MAX_MADE, Made, made_by
+from lokeys.core.kubernetes.made import MAX_MADE, Made, made_by, may_make
 from lokeys.core.place import Ref
 
 Json = dict[str, Any]
@@ -243,3 +243,24 @@ def test_any_spec_at_all_is_read(kind: tuple[str, str], spec: Any, metadata: Any
     obj = {"apiVersion": api_version, "kind": name, "metadata": metadata, "spec": spec}
 
     assert all(each.secret.kind == "Secret" for each in made_by(obj, namespace="logging"))
+
+
+def job(*containers: Json) -> Json:
+    """Return a Job of these containers."""
+    return {"kind": "Job", "spec": {"template": {"spec": {"containers": list(containers)}}}}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [
+        (job({"command": ["sh"]}, {"args": ["create secret generic loki-s3 --from-file=a"]}), True),
+        (job({"env": [{"name": "NAME", "value": "loki-s3"}]}), True),
+        (job({"args": ["create secret generic loki-s3-old"], "command": 7}), False),
+        (job(), False),
+        ({**job({"args": ["loki-s3"]}), "kind": "Pod"}, False),
+    ],
+    ids=["its script", "a variable", "a longer name", "no container", "no job"],
+)
+def test_a_job_may_make_what_its_script_names(manifest: Json, expected: bool) -> None:
+    """By the whole name."""
+    assert may_make(manifest, "loki-s3") is expected

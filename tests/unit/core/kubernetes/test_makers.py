@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.kubernetes.makers import change_of, filled_from, maker_of
+from lokeys.core.kubernetes.makers import change_of, filler_of, maker_of
 from lokeys.core.place import Ref
 
 Json = dict[str, Any]
@@ -150,29 +150,46 @@ def test_kinds_of_others_have_no_way_to_change_a_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("manifest", "said"),
+    ("manifest", "controller", "key"),
     [
         (
             marked("annotations", "service.beta.openshift.io/inject-cabundle", "true"),
-            "OpenShift's service CA",
+            "OpenShift's service CA operator",
+            "service-ca.crt",
         ),
         (
             marked("labels", "config.openshift.io/inject-trusted-cabundle", "true"),
             "OpenShift's Cluster Network Operator",
+            "ca-bundle.crt",
         ),
         (
             marked("annotations", "replicator.v1.mittwald.de/replicate-from", "a/b"),
-            "kubernetes-replicator, from a/b",
+            "kubernetes-replicator",
+            "",
         ),
-        (marked("annotations", "service.beta.openshift.io/inject-cabundle", "false"), ""),
-        (marked("annotations", "example.com/inject", "true"), ""),
-        ({"metadata": {"annotations": ["a"]}}, ""),
     ],
-    ids=["service CA", "trusted CAs", "a copy", "switched off", "another", "no annotations"],
+    ids=["service CA", "trusted CAs", "a copy"],
 )
-def test_what_is_empty_in_git_says_who_fills_it(manifest: Json, said: str) -> None:
-    """By the annotation or label that its filler looks for."""
-    assert filled_from(manifest) == said
+def test_what_is_empty_in_git_says_who_fills_it(manifest: Json, controller: str, key: str) -> None:
+    """By the annotation or label that its filler looks for, and under which key."""
+    filler = filler_of(manifest)
+
+    assert filler is not None
+    assert (filler.controller, filler.key) == (controller, key)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        marked("annotations", "service.beta.openshift.io/inject-cabundle", "false"),
+        marked("annotations", "example.com/inject", "true"),
+        {"metadata": {"annotations": ["a"]}},
+    ],
+    ids=["switched off", "another", "no annotations"],
+)
+def test_what_nobody_fills_stays_empty(manifest: Json) -> None:
+    """Then it is judged as it is."""
+    assert filler_of(manifest) is None
 
 
 @given(JSON)
@@ -180,4 +197,4 @@ def test_any_object_at_all_is_read(value: Any) -> None:
     """Nothing that anybody writes raises."""
     secret = value if isinstance(value, dict) else {"metadata": value}
     maker_of(secret)
-    filled_from(secret)
+    filler_of(secret)

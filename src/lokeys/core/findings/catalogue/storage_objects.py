@@ -3,15 +3,33 @@
 
 from __future__ import annotations
 
+from typing import LiteralString
+
 from lokeys.core.findings.finding import Remedy, Rule, Severity
-from lokeys.core.text.shell import command
+from lokeys.core.text.shell import Json, command
+
+
+def _go_template(text: LiteralString) -> str:
+    """Return a word for `kubectl -o`, in which `@name` is the object's name."""
+    braces = text.replace("{", "{{").replace("}", "}}")
+    return "go-template=" + braces.replace("@name", "{name}")
+
+
+_OF_CLAIM = _go_template(
+    '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"@name-loki"},'
+    "{{with (index .items 0).data}}"
+    '"data":{"access_key_id":"{{.AWS_ACCESS_KEY_ID}}",'
+    '"access_key_secret":"{{.AWS_SECRET_ACCESS_KEY}}"},{{end}}'
+    '{{with (index .items 1).data}}"stringData":{"bucketnames":"{{.BUCKET_NAME}}","endpoint":'
+    '"http{{if eq .BUCKET_PORT `443`}}s{{end}}://{{.BUCKET_HOST}}:{{.BUCKET_PORT}}"}{{end}}}'
+)
 
 MISSING_STORAGE_SECRET = Rule(
     code="LK0101",
     title="the storage Secret is not there",
     message="{stack_ref} takes its storage from {place}, which {where}",
     meaning="spec.storage.secret.name points at a Secret that is not among the objects given, and "
-    "no ExternalSecret or SealedSecret there makes it.",
+    "none of them makes it.",
     why="Without it no Loki pod that reaches the storage can start.",
     remedy=(
         Remedy(
@@ -109,6 +127,71 @@ EXTERNAL_SECRET_KEPT_OUT = Rule(
     ),
     fault="target_owned_by_other",
     rank=61,
+)
+UNKNOWN_CONTENTS = Rule(
+    code="LK0136",
+    severity=Severity.INFO,
+    title="what the Secret will hold is not in the manifests",
+    message="{maker} makes {place}, and does not say all of its keys; {stack_ref}, of type {type}, "
+    "also needs {expected}",
+    meaning="An operator makes the Secret out of what a store holds, such as an item's fields. "
+    "Which keys that gives, no manifest says, so nothing is said of them here.",
+    why="A key that is missing there shows only once the Secret is made.",
+    remedy=(
+        Remedy(
+            text="once it is made, see which keys it has",
+            command=command("kubectl -n {namespace} describe secret {name}"),
+        ),
+    ),
+    fault="unknown_contents",
+    rank=63,
+)
+CLAIMED_SECRET = Rule(
+    code="LK0137",
+    title="the Secret of a bucket claim, which a LokiStack cannot read",
+    message="{maker} makes {place} with {found} alone; {stack_ref}, of type {type}, needs "
+    "{expected}",
+    meaning="An ObjectBucketClaim gives its pair as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+    "and the bucket's name and address in a ConfigMap of the same name.",
+    why="The stack finds none of its keys. Renaming them there would break the claim's other "
+    "readers.",
+    remedy=(
+        Remedy(
+            text="leave it as the claim makes it, and make another Secret of it with the keys that "
+            "a LokiStack reads",
+            command=command(
+                "kubectl -n {namespace} get secret/{name} configmap/{name} -o", _OF_CLAIM
+            ).pipe("kubectl -n {namespace} apply -f -"),
+        ),
+        Remedy(
+            text="and name that one",
+            command=command(
+                "kubectl -n {namespace} patch lokistack {stack} --type merge -p",
+                Json.of({"spec": {"storage": {"secret": {"name": "{name}-loki"}}}}),
+            ),
+        ),
+    ),
+    fault="missing_field",
+    rank=13,
+)
+FILLED_CA = Rule(
+    code="LK0138",
+    severity=Severity.INFO,
+    title="what the CA's ConfigMap will hold is not in the manifests",
+    message="{maker} fills {place}, in the namespaces that it chooses; {stack_ref} trusts `{key}` "
+    "there",
+    meaning="trust-manager writes a Bundle's certificates into a ConfigMap of its name, in each "
+    "namespace that its `namespaceSelector` chooses. Which these are, no manifest says.",
+    why="In a namespace that is not chosen the pods wait for the ConfigMap.",
+    fault="unknown_contents",
+    rank=64,
+)
+SET_CA_KEY = Remedy(
+    text="say which key it has",
+    command=command(
+        "kubectl -n {namespace} patch lokistack {stack} --type merge -p",
+        Json.of({"spec": {"storage": {"tls": {"caKey": "{value}"}}}}),
+    ),
 )
 BAD_STORAGE_CREDENTIAL = Rule(
     code="LK0134",

@@ -178,6 +178,13 @@ class ExternalSecret:
             return NotFollowed("its template does not make this key")
         return self._made((Variable(key),))
 
+    def literal(self, key: str) -> str | None:
+        """Return a key's value where it is a text of the template; None where a store has it."""
+        value = self.value(key)
+        if isinstance(value, NotFollowed) or value.fields:
+            return None
+        return "".join(part for part in value.parts if isinstance(part, str))
+
     def field_of(self, key: str) -> Field | NotFollowed:
         """Return the field whose value a key of the Secret has, or why that cannot be told."""
         value = self.value(key)

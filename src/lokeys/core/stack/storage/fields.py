@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -72,6 +72,19 @@ KEYS: Mapping[tuple[StorageType, CredentialMode], Keys] = MappingProxyType(
         ),
     }
 )
+
+DECIDING = {
+    StorageType.S3: "role_arn",
+    StorageType.AZURE: "client_id",
+    StorageType.GCS: "key.json",
+}
+"""The key by which a Secret's mode is token; for gcs it is what stands in it."""
+
+OWN_KEYS = {
+    StorageType.S3: ("access_key_id", "access_key_secret"),
+    StorageType.AZURE: ("account_key",),
+}
+"""What a Secret holds in mode static alone."""
 
 SECRET_KEYS = frozenset({"access_key_id", "access_key_secret", "secret_access_key"}) | {
     *("account_key", "username", "password")
@@ -172,6 +185,21 @@ def meant_by(word: str, keys: Keys) -> str | None:
 
     close = get_close_matches(plain, [_plain(key) for key in known], n=1, cutoff=0.8)
     return next((key for key in known if close and _plain(key) == close[0]), None)
+
+
+def near_miss(names: Iterable[str], key: str, storage_type: StorageType) -> str | None:
+    """Return the name that was probably meant to be `key`, which some mode of the store reads."""
+    known = Keys(required=(key,))
+    read = {name for (kind, _), keys in KEYS.items() if kind is storage_type for name in keys.known}
+    return next(
+        (each for each in sorted(names) if each not in read and meant_by(each, known)), None
+    )
+
+
+def looks_like(name: str, storage_type: StorageType) -> str | None:
+    """Return the key of any mode of the store that was probably meant by a name."""
+    modes = (keys for (kind, _), keys in KEYS.items() if kind is storage_type)
+    return next((meant for keys in modes if (meant := meant_by(name, keys))), None)
 
 
 def providers_of(key: str, *, but: StorageType) -> tuple[StorageType, ...]:

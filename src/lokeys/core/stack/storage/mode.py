@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from lokeys.core.stack.storage.fields import DECIDING, OWN_KEYS, near_miss
 from lokeys.core.stack.storage.model import CloudEnvironment, CredentialMode, StorageType
-from lokeys.core.stack.storage.secret_data import SecretData
+from lokeys.core.stack.storage.secret_data import WHOLE_FILE, SecretData
 
 WITH_TOKENS = frozenset({StorageType.S3, StorageType.AZURE, StorageType.GCS})
 NEEDED = {
@@ -57,15 +58,29 @@ def infer_mode(
 
 def _by_secret(storage_type: StorageType, secret: SecretData) -> CredentialMode | None:
     if storage_type is StorageType.GCS:
-        if secret.values is None:  # what key.json will say is not known
-            return None
-        credentials = json_object(secret.raw("key.json"))
+        if secret.values is None or (not secret.complete and WHOLE_FILE not in secret.keys):
+            return None  # what key.json will say is not known
+        file = near_miss(secret.keys, WHOLE_FILE, storage_type)
+        credentials = json_object(secret.raw(WHOLE_FILE) or secret.raw(file or ""))
         token = credentials is not None and credentials.get("type") == "external_account"
         return CredentialMode.TOKEN if token else CredentialMode.STATIC
-    key = "role_arn" if storage_type is StorageType.S3 else "client_id"
-    if secret.has(key):
+    if secret.has(DECIDING[storage_type]) or meant_for_token(storage_type, secret):
         return CredentialMode.TOKEN
-    return None if secret.may_have(key) else CredentialMode.STATIC
+    return None if secret.may_have(DECIDING[storage_type]) else CredentialMode.STATIC
+
+
+def meant_for_token(storage_type: StorageType, secret: SecretData) -> str | None:
+    """Return the key for which a Secret was meant for mode token: that key, or a slip for it.
+
+    None where there is something of mode static, or may be.
+    """
+    own = OWN_KEYS.get(storage_type, ())
+    if not own or not secret.complete:
+        return None
+    if any(each in secret.keys or near_miss(secret.keys, each, storage_type) for each in own):
+        return None
+    key = DECIDING[storage_type]
+    return key if secret.has(key) else near_miss(secret.keys, key, storage_type)
 
 
 def json_object(value: bytes) -> dict[str, Any] | None:

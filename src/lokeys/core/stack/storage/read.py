@@ -10,9 +10,15 @@ from lokeys.core.findings.catalogue import storage_secrets as rules
 from lokeys.core.findings.finding import Finding, Rule
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.azure import read_azure
-from lokeys.core.stack.storage.fields import keys_of
+from lokeys.core.stack.storage.fields import DECIDING, OWN_KEYS, keys_of
 from lokeys.core.stack.storage.gcs import read_gcs
-from lokeys.core.stack.storage.mode import NEEDED, WITH_TOKENS, has_cloud_credentials, infer_mode
+from lokeys.core.stack.storage.mode import (
+    NEEDED,
+    WITH_TOKENS,
+    has_cloud_credentials,
+    infer_mode,
+    meant_for_token,
+)
 from lokeys.core.stack.storage.model import CloudEnvironment, CredentialMode, Storage, StorageType
 from lokeys.core.stack.storage.others import read_alibabacloud, read_swift
 from lokeys.core.stack.storage.reader import SecretReader, meant_of
@@ -80,6 +86,10 @@ def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named 
     mode = infer_mode(kind, credential_mode, secret=secret, environment=around)
     findings = [*_mode_word(stack, credential_mode), *_mode_fits(stack, kind, mode, around)]
     read_as = mode or infer_mode(kind, None, secret=secret, environment=around)
+    meant = meant_for_token(kind, secret) if secret is not None and credential_mode else None
+    if secret is not None and meant and mode is CredentialMode.STATIC:
+        findings.append(_another_mode(meant, secret.ref, stack, kind))
+        read_as = CredentialMode.TOKEN  # so that nobody is asked for keys that were not meant
     storage: Storage | None = None
     if secret is not None and (read_as is not None or secret.values is None):
         reader = _reader(stack, secret, kind, read_as or CredentialMode.STATIC)
@@ -98,6 +108,19 @@ def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named 
     sound = mode is not None and not any(finding.is_error for finding in findings)
     sound = sound and secret is not None and secret.whole
     return StorageReading(storage=storage if sound else None, mode=mode, findings=tuple(findings))
+
+
+def _another_mode(key: str, secret: Ref, stack: Ref, kind: StorageType) -> Finding:
+    """Return that a stack says static, of a Secret that was made for tokens."""
+    deciding = DECIDING[kind]
+    looks = "with it" if key == deciding else f"it looks like `{deciding}`, with which"
+    hint = (
+        f"{looks} the mode is token; of {' and '.join(map(quoted, OWN_KEYS[kind]))} there is none"
+    )
+    words = {"mode": CredentialMode.STATIC, "type": kind.value, "hint": hint}
+    remedy = (rules.USE_TOKENS, rules.REMOVE_FIELD)
+    rule = rules.FIELD_NOT_ALLOWED
+    return tell(rule, secret, stack=stack, field=key, words=words, remedy=remedy)
 
 
 def _may_be_managed(kind: StorageType, mode: CredentialMode | None, secret: SecretData) -> bool:

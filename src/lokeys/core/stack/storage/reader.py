@@ -14,10 +14,12 @@ from lokeys.core.place import Ref
 from lokeys.core.stack.storage.addresses import is_aws
 from lokeys.core.stack.storage.dropped import is_dropped
 from lokeys.core.stack.storage.fields import (
+    DECIDING,
     EXPECTED,
     EXPECTED_OF,
     SECRET_KEYS,
     Keys,
+    looks_like,
     meant_by,
     modes_of,
     providers_of,
@@ -117,11 +119,16 @@ class SecretReader:
             remedy=(rules.RENAME_FIELD,) if near else None,
             found=found,
             expected=EXPECTED_OF.get((self.type, key), EXPECTED[key]),
-            hint=why + (f"; `{wrong}` is there: was that meant?" if near else ""),
+            hint=why + (self._slip(wrong, key) if near else ""),
             wrong=wrong,
             meant=key,
             value=value or "VALUE",
         )
+
+    def _slip(self, wrong: str, key: str) -> str:
+        if self.mode is CredentialMode.TOKEN and key == DECIDING[self.type]:
+            return f"; `{wrong}` looks like `{key}`, with which the mode is token"
+        return f"; `{wrong}` is there: was that meant?"
 
     def _rename_here(self, wrong: str) -> None:
         """Take the command that renames a key from the finding that nothing reads it."""
@@ -213,8 +220,11 @@ class SecretReader:
         modes = modes_of(key, self.type)
         remedy: tuple[Remedy, ...] | None = None
         hint = f": `{meant}`, which is there, was perhaps meant" if meant else ""
+        like = None if meant or modes else looks_like(key, self.type)
+        if like:
+            hint = f": it looks like `{like}`, which is read in {_in_modes(like, self.type)}"
         if modes:
-            hint = f": it is read in mode {' and '.join(modes)}"
+            hint = f": it is read in {_in_modes(key, self.type)}"
             if key in SECRET_KEYS:
                 hint += "; to use it, say `credentialMode: static`"
                 # Who names a role has moved on; who named none may not know of the cluster's.
@@ -276,6 +286,10 @@ class SecretReader:
         except NoUrl:
             free = False
         return free and is_dropped(problem, "bucketnames", self.type)
+
+
+def _in_modes(key: str, storage_type: StorageType) -> str:
+    return f"mode {' and '.join(modes_of(key, storage_type))}"
 
 
 def _refused(text: str) -> str | None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Secret's data, out of its manifest; or only the names of it, out of what makes it.
+"""A Secret's data, out of its manifest; or what is told of it by the manifest of what makes it.
 
-ExternalSecrets, SealedSecrets, and what SOPS has encrypted, have names and no values.
+Makers tell names, and the values that stand in their templates as they will be; what SOPS has
+encrypted, and what is filled in before a manifest is applied, has a name and no value.
 
 The one place of the core that looks at values: what leaves `lokeys.core.stack.storage` is their
 form.
@@ -24,8 +25,9 @@ from lokeys.core.stack.storage.values import seen
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.text.words import form, object_name
 
-if TYPE_CHECKING:  # most inputs hold no ExternalSecret, and start sooner without its reader
+if TYPE_CHECKING:  # most inputs hold no maker of Secrets, and start sooner without their readers
     from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
+    from lokeys.core.kubernetes.made import Made
 
 WHOLE_FILE = "key.json"
 """The key whose value, not its name, says in which mode the stack is."""
@@ -151,19 +153,31 @@ def _bytes(value: str) -> bytes | None:
 
 
 def external_secret_data(said: ExternalSecret, *, ref: Ref) -> SecretData:
-    """Return what an ExternalSecret says of the Secret that it makes: the names of its keys."""
-    made_by = Ref("ExternalSecret", object_name(said.ref.name), ref.namespace)
-    return SecretData(ref=ref, keys=said.keys, complete=said.names_all_keys, made_by=made_by)
+    """Return what an ExternalSecret says of the Secret that it makes: its keys, and literals."""
+    namespace = ref.namespace if said.ref.kind == "ExternalSecret" else None
+    made_by = Ref(said.ref.kind, object_name(said.ref.name), namespace)
+    literals = {key: text for key in said.template if (text := said.literal(key)) is not None}
+    return _told(ref, made_by, said.keys, literals, complete=said.names_all_keys)
 
 
-def sealed_secret_data(manifest: Mapping[str, Any], *, ref: Ref) -> SecretData:
-    """Return what a SealedSecret says of the Secret that it makes: the names of its keys."""
-    spec = _mapping(manifest.get("spec"))
-    sealed = _mapping(spec.get("encryptedData"))
-    templated = _mapping(_mapping(spec.get("template")).get("data"))
-    keys = frozenset(map(str, (*sealed, *templated)))
-    return SecretData(ref=ref, keys=keys, made_by=Ref("SealedSecret", ref.name, ref.namespace))
+def made_secret_data(made: Made, *, ref: Ref) -> SecretData:
+    """Return what any other object says of the Secret that it makes."""
+    made_by = Ref(made.maker.kind, object_name(made.maker.name), made.maker.namespace)
+    return _told(ref, made_by, made.keys, made.literals, complete=made.complete)
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _told(
+    ref: Ref, made_by: Ref, keys: frozenset[str], literals: Mapping[str, str], *, complete: bool
+) -> SecretData:
+    """Return what is known of a Secret that is made. What a file says is known whole, or not."""
+    unknown = keys - literals.keys()
+    values = {key: Sensitive(text.encode(errors="surrogatepass")) for key, text in literals.items()}
+    known = bool(literals) and WHOLE_FILE not in unknown
+    return SecretData(
+        ref=ref,
+        values=values if known else None,
+        keys=keys,
+        spoilt=unknown if known else frozenset(),
+        complete=complete,
+        made_by=made_by,
+    )

@@ -11,7 +11,7 @@ from lokeys.core.findings.catalogue import storage_objects as rules
 from lokeys.core.findings.finding import Finding, Rule, Severity
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.model import CloudEnvironment
-from lokeys.core.stack.storage.secret_data import SecretData, sealed_secret_data, secret_data
+from lokeys.core.stack.storage.secret_data import SecretData, made_secret_data, secret_data
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.stack.validation.delivered import (
     added_to,
@@ -58,9 +58,9 @@ def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it 
         findings += decoded.findings
         return added_to(decoded.data, said)
     made = made_secret(said, ref=wanted)
-    sealed = objects.sealed(wanted)
-    if made is None and sealed is not None:
-        made = with_brought(sealed_secret_data(sealed.object, ref=wanted), said)
+    other = objects.made_of(wanted) if made is None else None
+    if other is not None:
+        made = with_brought(made_secret_data(other[1], ref=wanted), said)
     if made is None:
         why = why_not_made(
             [objects.ref_of(each) for each in external], [each.creation_policy for each in said]

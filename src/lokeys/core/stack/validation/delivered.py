@@ -16,10 +16,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lokeys.core.findings.finding import Finding, Remedy
+from lokeys.core.kubernetes.makers import change_of, controller_of
 from lokeys.core.place import Ref, is_name
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.stack.storage.secret_data import WHOLE_FILE, SecretData, external_secret_data
-from lokeys.core.text.shell import command
+from lokeys.core.text.shell import Command, command
 
 if TYPE_CHECKING:  # most inputs hold no ExternalSecret, and start sooner without its reader
     from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
@@ -111,11 +112,16 @@ def mended_there(finding: Finding, maker: Ref) -> Finding:
     """Return a finding about a made Secret with a remedy that its maker does not undo."""
     if not any(remedy.command for remedy in finding.remedy):
         return finding
-    if maker.kind == "SealedSecret":
-        text = "seal it anew: the controller overwrites what is changed in the Secret"
+    external = maker.kind in ("ExternalSecret", "ClusterExternalSecret")
+    change = "mend it where it is made" if external else change_of(maker) or "change what makes it"
+    text = f"{change}: {controller_of(maker)} overwrites what is changed in the Secret"
+    if not (external and is_name(maker.name)):
         return replace(finding, remedy=(Remedy(text=text),))
-    text = "mend it where it is made: External Secrets overwrites what is changed in the Secret"
-    if not is_name(maker.name):
-        return replace(finding, remedy=(Remedy(text=text),))
-    edit = command("kubectl -n", maker.namespace or "default", "edit", "externalsecret", maker.name)
-    return replace(finding, remedy=(Remedy(text=text, command=edit),))
+    return replace(finding, remedy=(Remedy(text=text, command=_edit(maker)),))
+
+
+def _edit(maker: Ref) -> Command:
+    kind = maker.kind.lower()
+    if maker.namespace is None:
+        return command("kubectl edit", kind, maker.name)
+    return command("kubectl -n", maker.namespace, "edit", kind, maker.name)

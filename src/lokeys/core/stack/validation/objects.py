@@ -6,14 +6,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lokeys.core.findings.finding import Location
+from lokeys.core.kubernetes.json_fields import at, text_at
 from lokeys.core.place import Ref
 from lokeys.core.text.words import object_name
 
 if TYPE_CHECKING:
     from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
+    from lokeys.core.kubernetes.made import Made
+
+OF_CLUSTER = "ClusterExternalSecret"
+_NO_NAMESPACE = frozenset({OF_CLUSTER, "Bundle", "ClusterBundle", "ClusterPolicy", "ClusterSecret"})
+_NO_MAKERS = frozenset({"Secret", "ConfigMap", "LokiStack", "ExternalSecret", OF_CLUSTER})
+MAX_NAMESPACES = 256
+"""Of one ClusterExternalSecret."""
 
 _TOKEN = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 Path = tuple[str | int, ...]
@@ -43,10 +52,16 @@ class Placed(Protocol):
 
 
 def read_external(manifest: Mapping[str, Any]) -> ExternalSecret:
-    """Return what an ExternalSecret says; most inputs hold none, and start sooner without this."""
+    """Return what an ExternalSecret says, or those that a ClusterExternalSecret makes."""
+    # Most inputs hold none, and start sooner without this.
     from lokeys.core.kubernetes.external_secrets.reading import read  # noqa: PLC0415
 
-    return read(manifest)
+    if manifest.get("kind") != OF_CLUSTER:
+        return read(manifest)
+    own, spec = text_at(manifest, "metadata", "name"), at(manifest, "spec")
+    name = text_at(spec, "externalSecretName") or own
+    made = read({"metadata": {"name": name}, "spec": at(spec, "externalSecretSpec")})
+    return replace(made, ref=Ref(OF_CLUSTER, own))
 
 
 class PlacedObjects:
@@ -59,22 +74,22 @@ class PlacedObjects:
         for placed in given:
             ref = self.ref_of(placed)
             self._all.setdefault(ref, []).append(placed)
-            made = read_external(placed.object).target if ref.kind == "ExternalSecret" else ""
-            if made:
-                self._makers.setdefault(Ref("Secret", object_name(made), ref.namespace), []).append(
-                    placed
-                )
+            if ref.kind in ("ExternalSecret", OF_CLUSTER):
+                for secret in _targets(placed.object, ref):
+                    self._makers.setdefault(secret, []).append(placed)
+        self._made: dict[str, list[tuple[Placed, Made]]] | None = None
 
     def ref_of(self, placed: Placed) -> Ref:
         """Return an object's name; what it does not say is empty."""
         metadata = placed.object.get("metadata")
         said = metadata if isinstance(metadata, Mapping) else {}
         name, namespace = said.get("name"), said.get("namespace")
-        return Ref(
-            str(placed.object.get("kind")),
-            object_name(name) if isinstance(name, str) else "",
-            object_name(namespace) if isinstance(namespace, str) and namespace else self._namespace,
-        )
+        kind = str(placed.object.get("kind"))
+        named = object_name(name) if isinstance(name, str) else ""
+        if kind in _NO_NAMESPACE:
+            return Ref(kind, named)
+        given = namespace if isinstance(namespace, str) else ""
+        return Ref(kind, named, object_name(given) or self._namespace)
 
     def of_kind(self, kind: str) -> Iterator[tuple[Ref, Placed]]:
         """Yield all objects of a kind, by name; those of one name by what they say."""
@@ -96,17 +111,65 @@ class PlacedObjects:
 
     def external_secrets_of(self, secret: Ref) -> list[Placed]:
         """Return the ExternalSecrets that name a Secret as their target, by what they say."""
-        return _in_order(self._makers.get(secret, []))
+        everywhere = self._makers.get(Ref("Secret", secret.name), [])
+        return _in_order([*self._makers.get(secret, []), *everywhere])
 
     def maker_of(self, secret: Ref) -> Placed | None:
-        """Return the ExternalSecret that makes a Secret, or names it, or else its SealedSecret."""
+        """Return the ExternalSecret that makes a Secret, or names it, or else what makes it."""
         found = self.external_secrets_of(secret)
-        named = found[0] if found else self.sealed(secret)
+        made = None if found else self.made_of(secret)
+        named = found[0] if found else made and made[0]
         return next((each for each in found if read_external(each.object).makes_secret), named)
 
-    def sealed(self, secret: Ref) -> Placed | None:
-        """Return the SealedSecret that makes a Secret; it has its name."""
-        return self.get(Ref("SealedSecret", secret.name, secret.namespace))
+    def made_of(self, secret: Ref) -> tuple[Placed, Made] | None:
+        """Return what else makes a Secret, with what it says of it; a guess where none names it.
+
+        One that names it comes first; then a Job whose script does; then one whose names are
+        encrypted.
+        """
+        known = self._all_made()
+        named = [each for each in known.get(secret.name, ()) if each[1].is_for(secret)]
+        return next(iter(named), None) or self._job_for(secret) or self._unnamed(secret)
+
+    def _all_made(self) -> dict[str, list[tuple[Placed, Made]]]:
+        """Return what is made, by name; only asked for where a Secret is not there."""
+        if self._made is None:
+            from lokeys.core.kubernetes.made import made_by  # noqa: PLC0415 - few need it
+
+            self._made = {}
+            for ref in sorted(ref for ref in self._all if ref.kind not in _NO_MAKERS):
+                for placed in _in_order(self._all[ref]):
+                    for made in made_by(placed.object, namespace=self._namespace):
+                        self._made.setdefault(made.secret.name, []).append((placed, made))
+        return self._made
+
+    def _job_for(self, secret: Ref) -> tuple[Placed, Made] | None:
+        from lokeys.core.kubernetes.made import Made, may_make  # noqa: PLC0415
+
+        for kind in ("Job", "CronJob"):
+            for ref, placed in self.of_kind(kind):
+                if ref.namespace == secret.namespace and may_make(placed.object, secret.name):
+                    return placed, Made(secret=secret, maker=ref)
+        return None
+
+    def _unnamed(self, secret: Ref) -> tuple[Placed, Made] | None:
+        named = (each for each in self._all_made().get("", ()) if each[1].is_for(secret))
+        return next(named, None)
+
+
+def _targets(manifest: Mapping[str, Any], ref: Ref) -> list[Ref]:
+    """Return the Secrets that an ExternalSecret has as its target; several, of a cluster's one."""
+    made = object_name(read_external(manifest).target)
+    if not made:
+        return []
+    if ref.kind != OF_CLUSTER:
+        return [Ref("Secret", made, ref.namespace)]
+    spec = at(manifest, "spec")
+    listed = at(spec, "namespaces")
+    if at(spec, "namespaceSelector") or at(spec, "namespaceSelectors") or not listed:
+        return [Ref("Secret", made)]  # in whatever namespaces have these labels
+    named = listed[:MAX_NAMESPACES] if isinstance(listed, list) else []
+    return [Ref("Secret", made, object_name(str(each))) for each in named]
 
 
 def _in_order(found: list[Placed]) -> list[Placed]:
@@ -137,7 +200,7 @@ def _paths(placed: Placed, field: str | None) -> Iterator[Path]:
             entries = placed.object.get(part)
             if isinstance(entries, Mapping) and field in entries:
                 yield (part, field)
-    elif placed.object.get("kind") in ("ExternalSecret", "SealedSecret"):
-        yield ("spec",)
-    else:
+    elif placed.object.get("kind") in ("LokiStack", "StorageCredential"):
         yield tuple(int(index) if index else name for index, name in _TOKEN.findall(field))
+    else:  # what makes a Secret of that key
+        yield ("spec",)

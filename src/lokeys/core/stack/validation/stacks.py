@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -22,8 +22,8 @@ from lokeys.core.stack.storage.model import CredentialMode, Storage
 from lokeys.core.stack.storage.read import read_storage
 from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.stack.storage.wording import tell
+from lokeys.core.stack.validation.contents import told_of_contents, told_of_filled_ca
 from lokeys.core.stack.validation.context import NOT_GIVEN, StackContext, named_secret, told_absent
-from lokeys.core.stack.validation.delivered import mended_there
 from lokeys.core.stack.validation.objects import Placed
 from lokeys.core.text.words import object_name
 
@@ -81,9 +81,12 @@ def view_stack(ref: Ref, placed: Placed, context: StackContext) -> StackView:
             environment=context.environment,
         )
         mode = reading.mode
-        if secret is None or secret.keys <= frozenset(secret.values or ()):
+        known = frozenset((secret and secret.values) or ())
+        if secret is None or (secret.complete and secret.keys <= known):
             resolved = reading.storage  # all values are known
-        findings += _mendable(reading.findings, secret)
+        findings += told_of_contents(
+            reading.findings, secret, ref, storage_type=kind, mode=mode, context=context
+        )
         if reading.asks_for_managed and managed is None:
             # No manifest has it: whoever judges manifests alone takes it for granted.
             optional, rule = Severity.INFO, rules.MISSING_MANAGED_SECRET
@@ -156,13 +159,6 @@ def _sound_schemas(listed: object) -> tuple[Schema, ...]:
     return tuple(found)
 
 
-def _mendable(findings: Iterable[Finding], secret: SecretData | None) -> Iterator[Finding]:
-    """Yield findings; of a Secret that External Secrets makes, with what it does not undo."""
-    for each in findings:
-        made = secret is not None and each.object == secret.ref and secret.made_by
-        yield mended_there(each, made) if made else each
-
-
 def _ca(
     ref: Ref, storage: Mapping[str, Any], kind: str | None, context: StackContext
 ) -> tuple[Finding, ...]:
@@ -178,6 +174,9 @@ def _ca(
     key = _text(storage, "tls", "caKey") or DEFAULT_CA_KEY
     if placed is None and context.absent == NOT_GIVEN and MADE_BY_CLUSTER.get(name) == key:
         return ()
+    filled = told_of_filled_ca(wanted, key, ref, context)
+    if filled is not None:
+        return filled
     config_map = placed.object if placed else None
     return read_ca(
         ref, wanted, key=key, config_map=config_map, now=context.now, absent=context.absent

@@ -17,6 +17,7 @@ from lokeys.core.stack.storage.ca import MADE_BY_CLUSTER, certificate_faults
 from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.stack.storage.values import unseen
 from lokeys.core.stack.storage.wording import tell
+from lokeys.core.stack.validation.contents import filler_of_ca
 from lokeys.core.stack.validation.context import NOT_GIVEN, StackContext, named_secret, told_absent
 from lokeys.core.text.certificates import behind_the_last
 
@@ -95,6 +96,9 @@ def _text(  # noqa: PLR0913 - which, for whom, and what is said where it is not 
             return True, secret.raw(entry.key).decode(errors="replace")
         return secret is not None and not secret.may_have(entry.key), None
     placed = context.objects.get(wanted)
+    filled = filler_of_ca(wanted, context)
+    if filled is not None:
+        return bool(filled[1]) and entry.key not in filled[1], None
     if placed is None:
         by_cluster = MADE_BY_CLUSTER.get(entry.name) == entry.key
         if not (context.absent == NOT_GIVEN and by_cluster):

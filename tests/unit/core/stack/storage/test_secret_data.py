@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Secret's data out of its manifest, however it is written."""
 
+from typing import Any
+
 import pytest
 
 from lokeys.core.stack.storage.secret_data import secret_data
@@ -77,7 +79,18 @@ def test_a_lone_surrogate_is_taken_as_bytes() -> None:
 def test_an_external_secret_tells_its_keys(spec: object, keys: set[str], complete: bool) -> None:
     """By its list and its template; and whether there will be more."""
     data = from_external_secret(spec)
-    assert (data.keys, data.complete, data.values) == (frozenset(keys), complete, None)
+    assert (data.keys, data.complete) == (frozenset(keys), complete)
+
+
+def test_a_literal_of_a_template_is_known() -> None:
+    """What a store has is not; and what a file of Google's says is known whole, or not at all."""
+    texts = {"endpoint": "host:80", "secret": "{{ .a }}", "region": "{{/* none */}}eu"}
+    spec: Any = {"data": [{"secretKey": "a"}], "target": {"template": {"data": texts}}}
+    data = from_external_secret(spec)
+    assert (data.text("endpoint"), data.text("region")) == ("host:80", "eu")
+    assert data.spoilt == {"secret"}
+    texts["key.json"] = "{{ .a }}"
+    assert from_external_secret(spec).values is None
 
 
 def test_a_credentials_file_is_taken_from_a_file() -> None:

@@ -68,6 +68,15 @@ def test_what_is_not_there_is_told_and_for_whom() -> None:
     assert {each.severity for each in kept} == {Severity.WARNING}
 
 
+def test_a_ca_that_openshift_fills_is_known_by_its_key_alone() -> None:
+    """Empty in Git; the key that is not filled is missed."""
+    marks = {"service.beta.openshift.io/inject-cabundle": "true"}
+    metadata = {"name": "tenants-ca", "namespace": NAMESPACE, "annotations": marks}
+    ((_, field, said),) = told(changed("tenants-ca", data={}, metadata=metadata))
+    assert field == "issuer.crt"
+    assert said.startswith("`issuer.crt` is missing")
+
+
 _ENTRIES = [{"secretKey": "ca.crt", "remoteRef": {"key": "x"}}]
 
 
@@ -96,7 +105,9 @@ def test_a_ca_in_a_secret_may_be_known_by_its_name_alone(
     kind: str, more: dict[str, Any], expected: str | None
 ) -> None:
     """Then nothing is said of what it holds."""
-    made = {"kind": kind, "metadata": {"name": "clients-ca", "namespace": NAMESPACE}, **more}
+    version = {"SealedSecret": "bitnami.com/v1alpha1"}.get(kind, "v1")
+    names = {"apiVersion": version, "kind": kind}
+    made = {**names, "metadata": {"name": "clients-ca", "namespace": NAMESPACE}, **more}
     manifest = Choice(tenancy="passthrough").manifest
     found = tenant_findings(STACK, manifest, context([made]))
     assert [expected in each.message if expected else each for each in found] == (

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is told of Secrets and CAs that somebody else makes or fills.
+
+Their keys may be unknown, or another reader's; findings about them name a way that the maker does
+not undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from lokeys.core.findings.catalogue import storage_objects as rules
+from lokeys.core.findings.catalogue import storage_secrets
+from lokeys.core.findings.finding import Finding
+from lokeys.core.kubernetes.json_fields import at
+from lokeys.core.kubernetes.makers import filler_of, maker_of
+from lokeys.core.place import Ref
+from lokeys.core.stack.storage.fields import Keys, keys_of
+from lokeys.core.stack.storage.model import CredentialMode, StorageType
+from lokeys.core.stack.storage.secret_data import SecretData
+from lokeys.core.stack.storage.wording import tell
+from lokeys.core.stack.validation.context import StackContext
+from lokeys.core.stack.validation.delivered import mended_there
+from lokeys.core.text.words import quoted
+
+_SHOWN = 4
+BUNDLES = ("Bundle", "ClusterBundle")
+CLAIM = "ObjectBucketClaim"
+_OF_KEYS = frozenset({storage_secrets.MISSING_FIELD.code, storage_secrets.UNKNOWN_FIELD.code})
+
+
+def told_of_contents(  # noqa: PLR0913 - the Secret, what was said of it, and for whom
+    findings: Iterable[Finding],
+    secret: SecretData | None,
+    stack: Ref,
+    *,
+    storage_type: str,
+    mode: CredentialMode | None,
+    context: StackContext,
+) -> Iterator[Finding]:
+    """Yield the findings about a stack's Secret, with what its maker means for them."""
+    if secret is None or storage_type not in set(StorageType):
+        yield from findings
+        return
+    findings = tuple(findings)
+    keys = keys_of(StorageType(storage_type), mode or CredentialMode.STATIC)
+    maker = secret.made_by or (_owner(secret.ref, context) if findings else None)
+    if maker is not None and maker.kind == CLAIM:
+        claimed = [each for each in findings if not _is_of_keys(each, secret.ref)]
+        if len(claimed) < len(findings):
+            yield _of_claim(maker, secret, stack, keys, storage_type)
+        findings = tuple(claimed)
+    for each in findings:
+        yield mended_there(each, maker) if maker and each.object == secret.ref else each
+    if maker is not None and not secret.complete:
+        yield from _unknown(maker, secret, stack, keys, storage_type)
+
+
+def filler_of_ca(wanted: Ref, context: StackContext) -> tuple[str, frozenset[str]] | None:
+    """Return what fills a CA's ConfigMap, and its keys; no keys where it copies another's.
+
+    None where nothing does, and where the manifests hold what stands in it.
+    """
+    placed = context.objects.get(wanted)
+    if placed is not None:
+        filler = None if at(placed.object, "data") else filler_of(placed.object)
+        return (filler.controller, frozenset(filter(None, [filler.key]))) if filler else None
+    for kind in BUNDLES:
+        bundle = context.objects.get(Ref(kind, wanted.name))
+        if bundle is not None:
+            from lokeys.core.kubernetes.made import bundle_keys  # noqa: PLC0415 - few need it
+
+            return f"{kind}/{wanted.name}", bundle_keys(bundle.object)
+    return None
+
+
+def told_of_filled_ca(
+    wanted: Ref, key: str, stack: Ref, context: StackContext
+) -> tuple[Finding, ...] | None:
+    """Return what is to be said of a CA that something fills; None where nothing does."""
+    filled = filler_of_ca(wanted, context)
+    if filled is None:
+        return None
+    controller, keys = filled
+    if keys and key not in keys:
+        words = {
+            "found": f"is missing: {controller} fills it, under another key",
+            "expected": f"caKey {_listed(sorted(keys)[:_SHOWN])}",
+            "value": min(keys),
+        }
+        remedy = (rules.SET_CA_KEY,)
+        bad = rules.BAD_CA_CONFIGMAP
+        return (tell(bad, wanted, stack=stack, field=key, words=words, remedy=remedy),)
+    if context.objects.get(wanted) is not None:
+        return ()
+    words = {"maker": controller, "key": key}
+    return (tell(rules.FILLED_CA, wanted, stack=stack, words=_with(words, stack)),)
+
+
+def _is_of_keys(finding: Finding, secret: Ref) -> bool:
+    return finding.object == secret and finding.code in _OF_KEYS
+
+
+def _owner(secret: Ref, context: StackContext) -> Ref | None:
+    """Return what made a Secret that was handed in: by its owners, or by its maker beside it."""
+    placed = context.objects.get(secret)
+    owner = maker_of(placed.object) if placed is not None else None
+    if owner is not None and owner.ref is not None:
+        return owner.ref
+    made = context.objects.made_of(secret)
+    certain = made is not None and made[1].secret.name and not made[1].maker.kind.endswith("Job")
+    return made[1].maker if made is not None and certain else None
+
+
+def _unknown(
+    maker: Ref, secret: SecretData, stack: Ref, keys: Keys, storage_type: str
+) -> Iterator[Finding]:
+    """Yield that nobody says which keys there will be, where some that are needed are not named."""
+    wanted = [key for key in keys.required if key not in secret.keys]
+    if wanted:
+        words = {"maker": str(maker), "type": storage_type, "expected": _listed(wanted)}
+        yield tell(rules.UNKNOWN_CONTENTS, secret.ref, stack=stack, words=_with(words, stack))
+
+
+def _of_claim(claim: Ref, secret: SecretData, stack: Ref, keys: Keys, storage_type: str) -> Finding:
+    words = {
+        "maker": str(claim),
+        "type": storage_type,
+        "found": _listed(sorted(secret.keys)[:_SHOWN]),
+        "expected": _listed(keys.required),
+    }
+    return tell(rules.CLAIMED_SECRET, secret.ref, stack=stack, words=_with(words, stack))
+
+
+def _with(words: Mapping[str, str], stack: Ref) -> dict[str, str]:
+    return {**words, "stack_ref": str(stack)}
+
+
+def _listed(keys: Iterable[str]) -> str:
+    return ", ".join(map(quoted, keys))
