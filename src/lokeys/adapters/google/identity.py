@@ -95,7 +95,7 @@ async def log_in_at_google(
 def _assertion(key: ServiceAccountKey, clock: Clock) -> Sensitive:
     from google.auth import crypt, jwt  # noqa: PLC0415 - an extra, and heavy
 
-    signer = crypt.RSASigner.from_string(key.private_key.reveal_text(), key.key_id)
+    signer = crypt.RSASigner.from_string(key.private_key.reveal_text(), key.key_id or None)
     now = int(clock().timestamp())
     payload = {
         "iss": key.email,

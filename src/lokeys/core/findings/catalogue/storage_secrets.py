@@ -236,18 +236,24 @@ BAD_ROLE_ARN = Rule(
 BAD_GUID = Rule(
     code="LK0114",
     title="not a GUID",
-    message="{place}: `{field}` is {found}; expected a GUID, as in "
-    "00000000-0000-0000-0000-000000000000",
-    meaning="Azure names clients, tenants and subscriptions by GUIDs.",
-    why="Azure refuses the exchange of a token for anything else.",
+    message="{place}: `{field}` is {found}; expected {expected}, as in "
+    "00000000-0000-0000-0000-000000000000{hint}",
+    meaning="Azure names clients, tenants and subscriptions by GUIDs, and tenants by their domains "
+    "as well.",
+    why="Azure refuses the exchange of a token for anything else. The subscription is not part of "
+    "the exchange.",
     remedy=(
         SET_FIELD,
         Remedy(
-            text="Azure tells them",
+            text="Azure tells client and tenant",
             command=command(
                 "az identity show --name IDENTITY --resource-group GROUP --query "
                 "{{clientId:clientId,tenantId:tenantId}}"
             ),
+        ),
+        Remedy(
+            text="and the subscription",
+            command=command("az account show --query {{subscriptionId:id,tenantId:tenantId}}"),
         ),
     ),
     fault="bad_guid",
@@ -446,9 +452,12 @@ MODE_NOT_AVAILABLE = Rule(
     "identity.",
     why="No CredentialsRequest can be made, so the pods get no credentials.",
     remedy=(
+        Remedy(
+            text="where the operator has them: say --token-cco, which takes OpenShift for granted, "
+            "or --openshift with --operator-env FILE"
+        ),
         USE_TOKENS,
         USE_STATIC_KEYS,
-        Remedy(text="where the operator has them: say --token-cco, or --operator-env FILE"),
     ),
     fault="mode_not_available",
     rank=8,

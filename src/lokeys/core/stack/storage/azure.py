@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 
 from lokeys.core.findings.catalogue import storage_secrets as rules
+from lokeys.core.findings.finding import Severity
 from lokeys.core.stack.storage.model import Azure, CredentialMode
 from lokeys.core.stack.storage.reader import SecretReader, meant_of
 from lokeys.core.stack.storage.values import is_base64, is_guid
-from lokeys.core.text.words import form
+from lokeys.core.text.words import form, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ _OTHER_NAMES = {
 _ACCOUNT = re.compile("[a-z0-9]{3,24}")
 _CONTAINER = re.compile("(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 _IDENTITY = ("client_id", "tenant_id", "subscription_id")
+_DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+"""A tenant by a domain of it (azidentity 1.13.1, azidentity.go: validTenantID)."""
+_ZONE = re.compile(r"z[0-9]{1,2}\.blob\.storage\.azure\.net")
+"""Of accounts with an Azure DNS zone of their own."""
+_SUFFIX = re.compile(r"(?=.{1,253}$)[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 def read_azure(reader: SecretReader) -> Azure:
@@ -45,9 +51,7 @@ def read_azure(reader: SecretReader) -> Azure:
     cloud = _cloud(reader, environment, suffix)
     token = reader.mode is CredentialMode.TOKEN
     if token:
-        for key in _IDENTITY:
-            if reader.value(key) and not is_guid(reader.value(key)):
-                reader.tell(rules.BAD_GUID, key, found=form(reader.value(key)))
+        _look_at_identity(reader)
     account_key = reader.value("account_key")
     if reader.mode is CredentialMode.STATIC and account_key and not is_base64(account_key):
         reader.tell(rules.BAD_BASE64, "account_key", found=form(account_key))
@@ -67,6 +71,22 @@ def read_azure(reader: SecretReader) -> Azure:
         audience="" if reader.mode is CredentialMode.STATIC else reader.value("audience"),
         **identity,
     )
+
+
+def _look_at_identity(reader: SecretReader) -> None:
+    for key in _IDENTITY:
+        text = reader.value(key)
+        if not text or is_guid(text) or (key == "tenant_id" and _DOMAIN.fullmatch(text)):
+            continue
+        unread = key == "subscription_id"
+        reader.tell(
+            rules.BAD_GUID,
+            key,
+            found=form(text),
+            expected="a GUID, or a domain of the tenant" if key == "tenant_id" else "a GUID",
+            hint="; Loki never reads it" if unread else "",
+            severity=Severity.WARNING if unread else None,
+        )
 
 
 def _account(reader: SecretReader) -> str:
@@ -106,17 +126,8 @@ def _cloud(reader: SecretReader, environment: str, suffix: str) -> _Cloud | None
             **meant_of(environment, CLOUDS, _OTHER_NAMES),
         )
     by_suffix = next((cloud for cloud in CLOUDS.values() if cloud.suffix == suffix), None)
-    if suffix and by_suffix is None:
-        suffixes = dict.fromkeys(cloud.suffix for cloud in CLOUDS.values())
-        near = [each for each in suffixes if suffix.strip(".").lower() in (each, each[5:])]
-        reader.tell(
-            rules.BAD_ENDPOINT_SUFFIX,
-            "endpoint_suffix",
-            found=form(suffix),
-            expected=f"one of {', '.join(suffixes)}",
-            hint=f"; `{near[0]}` was meant" if near else "",
-            value=near[0] if near else "VALUE",
-        )
+    if suffix and by_suffix is None and not _ZONE.fullmatch(suffix):
+        _unknown_suffix(reader, suffix)
     elif by_suffix and named and named.suffix != suffix:
         reader.tell(
             rules.BAD_ENDPOINT_SUFFIX,
@@ -126,3 +137,28 @@ def _cloud(reader: SecretReader, environment: str, suffix: str) -> _Cloud | None
             value=named.suffix,
         )
     return named or by_suffix
+
+
+def _unknown_suffix(reader: SecretReader, suffix: str) -> None:
+    """Tell of a suffix that no cloud has: a slip, or the one of an Azure Stack.
+
+    The client puts it behind the account's name, whatever it is (github.com/grafana/objstore,
+    providers/azure/helpers.go).
+    """
+    suffixes = list(dict.fromkeys(cloud.suffix for cloud in CLOUDS.values()))
+    small = suffix.strip(".").lower()
+    near = [each for each in suffixes if small in (each, each[5:])]
+    if not near and "blob" in small.split("."):
+        from difflib import get_close_matches  # noqa: PLC0415 - only where a suffix is unknown
+
+        near = get_close_matches(small[:64], suffixes, n=1, cutoff=0.85)
+    own = not near and "blob" in suffix.split(".") and _SUFFIX.fullmatch(suffix) is not None
+    reader.tell(
+        rules.BAD_ENDPOINT_SUFFIX,
+        "endpoint_suffix",
+        severity=Severity.WARNING if own else None,
+        found=f"{quoted(suffix)}, of no cloud that is known here" if own else form(suffix),
+        expected=f"one of {', '.join(suffixes)}",
+        hint=f"; `{near[0]}` was meant" if near else "",
+        value=near[0] if near else "VALUE",
+    )

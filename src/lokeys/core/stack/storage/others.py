@@ -1,18 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a Secret for the stores that know static keys only: Swift and Alibaba Cloud."""
+"""Reading a Secret for the stores that know static keys only: Swift and Alibaba Cloud.
+
+Loki 3.7.8 asks Swift with ncw/swift 1.0.53 (auth.go) and Alibaba Cloud with aliyun-oss-go-sdk 3.0.2
+(oss/utils.go, oss/conn.go).
+"""
 
 from __future__ import annotations
 
+import re
+
+from lokeys.core.findings.catalogue import storage_secrets as rules
+from lokeys.core.findings.finding import Severity
 from lokeys.core.stack.storage.model import AlibabaCloud, Swift
 from lokeys.core.stack.storage.reader import SecretReader
+from lokeys.core.text.urls import Url
+from lokeys.core.text.words import character
+
+_VERSIONS = ("v3", "v2", "v1")
+_OSS_STRANGE = re.compile("[^a-z0-9-]")
+_SHORTEST, _LONGEST = 3, 63
 
 
 def read_swift(reader: SecretReader) -> Swift:
     """Return what the Secret says; what it says wrong is among the reader's findings."""
     address = reader.url("auth_url", with_path=True)
+    if address is not None:
+        _version(reader, address)
+    container = reader.value("container_name")
+    if "/" in container:
+        reader.tell(
+            rules.BAD_BUCKET_NAME,
+            "container_name",
+            found="a name with `/` in it",
+            expected="the container's name alone, without a path",
+        )
     return Swift(
         auth_url=str(address) if address else "",
-        container=reader.value("container_name"),
+        container=container,
         user_domain_name=reader.value("user_domain_name"),
         user_domain_id=reader.value("user_domain_id"),
         user_id=reader.value("user_id"),
@@ -26,7 +50,45 @@ def read_swift(reader: SecretReader) -> Swift:
     )
 
 
+def _version(reader: SecretReader, address: Url) -> None:
+    """Tell that the client cannot see in the URL how to log in: it looks for v3, v2 and v1."""
+    if not any(version in str(address) for version in _VERSIONS):
+        reader.tell(
+            rules.BAD_ENDPOINT,
+            "auth_url",
+            found="a URL without a version of Keystone, which Loki's client looks for",
+            expected=f"`{address}/v3`",
+            value=f"{address}/v3",
+        )
+
+
 def read_alibabacloud(reader: SecretReader) -> AlibabaCloud:
     """Return what the Secret says; the endpoint may stand without `https://`."""
-    reader.url("endpoint", scheme="https")
-    return AlibabaCloud(endpoint=reader.value("endpoint"), bucket=reader.name("bucket"))
+    text = reader.value("endpoint")
+    endpoint = reader.url("endpoint", scheme="https", with_path=True)
+    expected = "a host, with `https://` in small letters or nothing before it"
+    if endpoint is not None and "://" in text and not text.startswith(("http://", "https://")):
+        found = "a URL whose scheme is in capitals, which the client takes for a host"
+        reader.tell(rules.BAD_ENDPOINT, "endpoint", found=found, expected=expected)
+    elif endpoint is not None and endpoint.path:
+        found = "a URL with a path, which the client leaves out"
+        warning = Severity.WARNING
+        reader.tell(
+            rules.BAD_ENDPOINT, "endpoint", found=found, expected=expected, severity=warning
+        )
+    bucket = reader.value("bucket")
+    refused = _refused_by_oss(bucket) if bucket else None
+    if refused:
+        expected = "a name of small letters, digits and `-`, 3 to 63 of them"
+        reader.tell(rules.BAD_BUCKET_NAME, "bucket", found=refused, expected=expected)
+    return AlibabaCloud(endpoint=text, bucket=bucket)
+
+
+def _refused_by_oss(name: str) -> str | None:
+    """Return why the client refuses a bucket's name, in words (oss/utils.go: CheckBucketName)."""
+    strange = _OSS_STRANGE.search(name)
+    if strange:
+        return f"a name with {character(strange[0])} in it"
+    if not _SHORTEST <= len(name) <= _LONGEST:
+        return f"a name of {len(name)} characters"
+    return "a name that begins or ends with `-`" if name != name.strip("-") else None

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lokeys.core.stack.storage.gcs import KEY, TOKEN_FILE
+from lokeys.core.stack.storage.external_account import KEY, TOKEN_FILE
 from lokeys.core.text.shell import Command, command
 from lokeys.core.trust.accounts import Stack
 from lokeys.core.trust.answers import Answers

@@ -32,6 +32,9 @@ GOOGLE_STORAGE = "https://storage.googleapis.com"
 SESSION = "AWS_SESSION_TOKEN"
 """Of a temporary key that a person hands in; no stack's Secret has it."""
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
+_GOOGLES_TOKEN_URI = "https://oauth2.googleapis.com/token"
+_GOOGLES_EXCHANGE = "https://sts.googleapis.com/v1/token"
+"""Where Loki's client goes if a credentials file does not say it (golang.org/x/oauth2 0.36.0)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,9 +186,9 @@ def service_account_key(found: Mapping[str, Any]) -> ServiceAccountKey:
     """Return the key of a credentials file. Raises Unusable."""
     return ServiceAccountKey(
         email=_member(found, "client_email"),
-        key_id=_member(found, "private_key_id"),
+        key_id=_member(found, "private_key_id") if found.get("private_key_id") else "",
         private_key=Sensitive(_member(found, "private_key")),
-        token_uri=_url(found, "token_uri"),
+        token_uri=_url(found, "token_uri") if found.get("token_uri") else _GOOGLES_TOKEN_URI,
     )
 
 
@@ -251,7 +254,7 @@ def pool_provider(found: Mapping[str, Any]) -> PoolProvider:
     kind = found.get("subject_token_type")
     return PoolProvider(
         name=_member(found, "audience"),
-        token_url=_url(found, "token_url"),
+        token_url=_url(found, "token_url") if found.get("token_url") else _GOOGLES_EXCHANGE,
         token_type=kind if isinstance(kind, str) and kind else _JWT,
         impersonation_url=_url(found, impersonated) if found.get(impersonated) else "",
     )

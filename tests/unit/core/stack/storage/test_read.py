@@ -238,7 +238,7 @@ def key_json(base: Mapping[str, Any], **changes: object) -> Changes:
         ("gcs static", {"key.json": "[" * 100_000}, {("bad_json", "key.json")}),
         ("gcs static", {"key.json": b"\xff{}"}, {("invisible_characters", "key.json")}),
         ("gcs static", key_json(ACCOUNT, type=None), {("bad_json", "key.json")}),
-        ("gcs static", key_json(ACCOUNT, type="authorized_user"), {("bad_json", "key.json")}),
+        ("gcs static", key_json(ACCOUNT, type=7), {("bad_json", "key.json")}),
         ("gcs static", key_json(ACCOUNT, type="x"), {("bad_json", "key.json")}),
         ("gcs static", key_json(ACCOUNT, client_email=""), {("bad_json", "key.json")}),
         ("gcs static", key_json(ACCOUNT, private_key=None), {("bad_json", "key.json")}),
@@ -261,7 +261,7 @@ def key_json(base: Mapping[str, Any], **changes: object) -> Changes:
         ("gcs token", key_json(ACCOUNT), {("bad_json", "key.json")}),
         ("gcs token", key_json(EXTERNAL, audience=POOL), {("bad_audience", "key.json")}),
         ("gcs token", key_json(EXTERNAL, audience=None), {("bad_audience", "key.json")}),
-        ("gcs token", key_json(EXTERNAL, token_url=None), {("bad_json", "key.json")}),
+        ("gcs token", key_json(EXTERNAL, token_url=7), {("bad_json", "key.json")}),
         ("gcs token", key_json(EXTERNAL, token_url="https://[x"), {("bad_json", "key.json")}),
         (
             "gcs token",
@@ -304,6 +304,7 @@ def key_json(base: Mapping[str, Any], **changes: object) -> Changes:
         ("swift static", {"role_arn": "x"}, {("foreign_field", "role_arn")}),
         ("alibabacloud static", {"endpoint": "https://oss/x"}, {("bad_endpoint", "endpoint")}),
         ("alibabacloud static", {"endpoint": "https://oss.example.com"}, set()),
+        ("alibabacloud static", {"endpoint": "ftp://oss"}, {("bad_endpoint", "endpoint")}),
     ],
 )
 def test_each_fault_is_named(what: str, changes: Changes, expected: set[tuple[str, str]]) -> None:

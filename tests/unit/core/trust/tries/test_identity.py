@@ -112,6 +112,22 @@ def test_a_pools_provider_is_read_from_the_credentials_file() -> None:
     assert (other.impersonation_url, other.token_type.rpartition(":")[2]) == ("", "jwt")
 
 
+def test_what_a_credentials_file_leaves_out_is_the_clients_own() -> None:
+    """The addresses that Loki's client has for itself, and a key without its id."""
+    pool = {k: v for k, v in sound.EXTERNAL.items() if k != "token_url"}
+    trust = trust_of(
+        storage_of("gcs token"), secret_of("gcs token", **{"key.json": json.dumps(pool)})
+    )
+    assert isinstance(trust, PoolProvider)
+    assert trust.token_url == "https://sts.googleapis.com/v1/token"
+    named = ("token_uri", "private_key_id")
+    account = {k: v for k, v in sound.ACCOUNT.items() if k not in named}
+    secret = secret_of("gcs static", **{"key.json": json.dumps(account)})
+    key = static_key_of(storage_of("gcs static"), secret)
+    assert isinstance(key, ServiceAccountKey)
+    assert (key.token_uri, key.key_id) == ("https://oauth2.googleapis.com/token", "")
+
+
 MANAGED_ROLE = "[default]\nrole_arn = arn:aws:iam::1:role/r\nweb_identity_token_file = /t\n"
 
 
