@@ -12,7 +12,7 @@ CHAOS := -m "not chaos"
 ON_A_NODE := --real-node
 NODE := tests/integration/parts/test_kubelet.py tests/integration/parts/test_issuer.py tests/e2e
 
-.PHONY: help setup demo stack unit test node cluster chaos stacks check bench parts
+.PHONY: help setup demo stack unit test node cluster image chaos stacks check bench parts
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -44,8 +44,11 @@ test: parts ## all tests but chaos, on the real parts, which it builds or instal
 node: parts ## run pods on a real node (needs root): what a node does, and all stories
 	@$(TESTS) $(ON_A_NODE) -m "not chaos" $(NODE)
 
-cluster: parts ## play the incident in a cluster with a real node and lokeys' own image (needs root, buildah)
-	@PYTHONPATH=tests $(BIN)/python -m e2e.cluster
+cluster: parts ## play the incident in a cluster with a real node, lokeys' chart and image (needs root, buildah)
+	@PYTHONPATH=tests:scripts $(BIN)/python -m e2e.cluster
+
+image: setup ## build the image into dist/, with a list of what is in it (needs Debian, buildah)
+	@PYTHONPATH=scripts $(BIN)/python -m release.image dist
 
 chaos: parts ## outages, and kills at every write
 	@$(TESTS) $(TWO) -m chaos

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from finding_pages import finding_pages
 
+from finding_pages import finding_pages
+from lokeys import __version__
 from lokeys.core.place import Ref
 from lokeys.core.rbac import (
     Account,
@@ -81,6 +82,16 @@ def manifest(*objects: dict[str, Any]) -> str:
         for each in objects
     )
     return HEADER + "---\n" + "---\n".join(documents)
+
+
+def _kept(definition: dict[str, Any]) -> dict[str, Any]:
+    """Return a definition that says whose it is, and that Helm keeps when it uninstalls the chart.
+
+    With a definition every object of its kind would go.
+    """
+    release = __version__.partition(".dev")[0]
+    marks = {"helm.sh/resource-policy": "keep", "lokeys.dev/version": release}
+    return {**definition, "metadata": {**definition["metadata"], "annotations": marks}}
 
 
 def fields(shape: Fields, path: str) -> str:
@@ -294,10 +305,10 @@ def files() -> dict[Path, str]:
     """Return all generated files: where, and what must stand there."""
     doctor = Account(name="lokeys-doctor")
     made = {
-        ROOT / "deploy/crd/storagecredentials.yaml": manifest(crd()),
-        ROOT / "deploy/crd/lokistack/lokistacks.yaml": manifest(lokistack_crd()),
-        ROOT / "deploy/rbac/operator.yaml": manifest(*operator_roles()),
-        ROOT / "deploy/rbac/all-stacks/roles.yaml": manifest(*all_stacks_roles()),
+        ROOT / "deploy/chart/files/crd/storagecredentials.yaml": manifest(_kept(crd())),
+        ROOT / "deploy/chart/files/lokistack-crd/lokistacks.yaml": manifest(_kept(lokistack_crd())),
+        ROOT / "deploy/chart/files/rbac/operator.yaml": manifest(*operator_roles()),
+        ROOT / "deploy/chart/files/all-stacks/roles.yaml": manifest(*all_stacks_roles()),
         ROOT / "deploy/doctor-cronjob/rbac.yaml": manifest(*doctor_roles(doctor)),
     }
     made |= finding_pages()

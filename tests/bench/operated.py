@@ -34,7 +34,7 @@ OBJECTS = 26
 CREDENTIALED = 4
 """Workloads that use the storage."""
 REST_S = 30.0
-DEFINITIONS = Path(__file__).parents[2] / "deploy/crd/lokistack/lokistacks.yaml"
+DEFINITIONS = Path(__file__).parents[2] / "deploy/chart/files/lokistack-crd/lokistacks.yaml"
 PEER = {1: "28; 0.04 s; 0.13 s", 20: "28; 0.034 s; 2.9 s", 100: "28; 0.075 s; 24 s"}
 """The Loki Operator's requests and CPU a stack, and time until all workloads are there."""
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The incident in a cluster with a real node, as people install lokeys: `make cluster`.
 
-The operator runs from its own image as two pods of `deploy/`, with the rights that `lokeys rbac`
+The operator runs from its own image as two pods of its chart, with the rights that `lokeys rbac`
 prints. Only Rook, 1Password and External Secrets run beside the cluster.
 """
 
@@ -13,21 +13,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
+from e2e.chart import READY_S, InstalledChart, chart_before
+from e2e.sight import ROUTE
 from e2e.world import Homelab, Loop
 from parts import debian
 from parts.build import built_program
 from parts.external_secrets import ExternalSecrets
+from parts.helm import CHART, Helm
 from parts.kubelet.node import Kubelet
-from parts.kubernetes import Kubernetes
-from parts.process import wait_for
 from parts.real_node.cluster import RealNodesKubernetes
-from parts.real_node.container_build import build_lokeys
 from parts.real_node.node import RealNode, unavailable
 from parts.rgw import Rgw
+from release.image import build
 
-ROOT = Path(__file__).parents[2]
-SYSTEM = "lokeys-system"
-LINES, REPLICAS = 20, 2
+LINES = 20
 Tell = Callable[[str], None]
 
 
@@ -43,15 +42,23 @@ class ClustersHomelab(Homelab):
 class Story:
     """What happens, with the times that it takes."""
 
-    def __init__(self, kubernetes: Kubernetes, home: Homelab, tell: Tell) -> None:
-        self._kubernetes = kubernetes
+    def __init__(self, chart: InstalledChart, home: Homelab, tell: Tell) -> None:
+        self._chart = chart
         self._home = home
         self._tell = tell
 
-    def play(self) -> None:
-        """Play it to its end; whatever does not hold ends it."""
-        with self._timed("the operator runs: 2 pods of its own image"):
-            self._install()
+    def play(self, *, chart_before: Path | None) -> None:
+        """Play it to its end; whatever does not hold ends it.
+
+        It begins with the chart of the commit before, where that had one.
+        """
+        with self._timed("the chart is installed: 2 pods of its own image"):
+            self._chart.install(chart_before or CHART)
+        took_s = self._chart.ready_after_s()
+        self._tell(f"{took_s:6.1f} s  from the start of a pod to its /readyz")
+        assert took_s <= READY_S, "too slow"
+        with self._timed("`helm test` says that it works"):
+            self._chart.test()
         with self._timed("the homelab is built, and Loki writes"):
             self._home.build()
             before = self._push("before")
@@ -59,6 +66,11 @@ class Story:
         with self._timed("the route is followed and Ready"):
             self._follow()
             self._home.wait_condition("Ready", "True", timeout_s=120)
+        route = self._route_uid()
+        with self._timed("the chart is upgraded from that of the commit before; the route stays"):
+            self._chart.upgrade()
+            self._home.wait_condition("Ready", "True", timeout_s=60)
+            assert self._route_uid() == route, "the route was made anew"
         old = self._home.pod()["metadata"]["uid"]
         during = self._push("during")
         pair = self._home.replace_key()
@@ -68,21 +80,19 @@ class Story:
         lines = self._home.lines()
         assert lines == sorted(before + during), "a line was lost"
         self._tell(f"all {len(lines)} lines are there")
-        self._tell(self._kubernetes.kubectl("get", "pods", "-A", "-o", "wide"))
+        self._tell(self._home.kubernetes.kubectl("get", "pods", "-A", "-o", "wide"))
+        with self._timed("the chart is uninstalled; definition and route stay"):
+            self._chart.uninstall()
+            assert self._route_uid() == route, "the route is gone"
 
     def _push(self, word: str) -> list[str]:
         lines = [f"{word} {number:02}" for number in range(LINES)]
         self._home.push(*lines)
         return lines
 
-    def _install(self) -> None:
-        self._kubernetes.kubectl("apply", "--server-side", "-k", str(ROOT / "deploy"))
-        path = f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/lokeys"
-
-        def both() -> bool:
-            return bool(self._kubernetes.api.get(path)["status"].get("readyReplicas") == REPLICAS)
-
-        wait_for(both, f"{REPLICAS} replicas are ready", timeout_s=240)
+    def _route_uid(self) -> str:
+        kind = f"/apis/lokeys.dev/v1alpha1/namespaces/{self._home.monitoring}/storagecredentials"
+        return str(self._home.kubernetes.api.get(f"{kind}/{ROUTE}")["metadata"]["uid"])
 
     def _follow(self) -> None:
         """Grant what `lokeys rbac` prints for the route, and apply it."""
@@ -90,8 +100,8 @@ class Story:
             file = self._home.file(Path(folder), self._home.route())
             said = self._home.lokeys("rbac", "-f", str(file))
             assert said.code == 0, said.err
-            self._kubernetes.kubectl("apply", "--server-side", "-f", "-", stdin=said.out)
-            self._kubernetes.kubectl("apply", "--server-side", "-f", str(file))
+            self._home.kubernetes.kubectl("apply", "--server-side", "-f", "-", stdin=said.out)
+            self._home.kubernetes.kubectl("apply", "--server-side", "-f", str(file))
 
     @contextlib.contextmanager
     def _timed(self, what: str) -> Iterator[None]:
@@ -120,12 +130,12 @@ def main() -> int:
     with contextlib.ExitStack() as parts:
         folder = Path(parts.enter_context(TemporaryDirectory(prefix="lokeys-cluster-")))
         with timed("lokeys' own image is built, by its Containerfile", tell):
-            build_lokeys(folder / "lokeys.tar")
+            image = build(folder)
         kubernetes, rgw, loop = RealNodesKubernetes(), Rgw(), Loop()
         parts.callback(kubernetes.stop)
         with timed("etcd, API server, controllers and scheduler run", tell):
             kubernetes.start()
-        node = RealNode(kubernetes, built_program("loki", "loki"), archives=[folder / "lokeys.tar"])
+        node = RealNode(kubernetes, built_program("loki", "loki"), archives=[image.archive])
         kubernetes.before_it_stops.callback(node.stop)
         with timed("the node is Ready", tell):
             node.start()
@@ -139,7 +149,9 @@ def main() -> int:
         kubelet = cast("Kubelet", node)  # it has the face of the stand-in
         home = ClustersHomelab(kubernetes, external_secrets, rgw, kubelet, loop, "")
         parts.callback(home.close)
-        Story(kubernetes, home, tell).play()
+        helm = Helm(built_program("helm", "helm"), folder, kubeconfig=kubernetes.kubeconfig)
+        chart = InstalledChart(kubernetes, helm, tag=image.tag)
+        Story(chart, home, tell).play(chart_before=chart_before(folder))
         with timed("everything is taken away", tell):
             parts.close()
     return 0

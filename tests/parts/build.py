@@ -87,6 +87,11 @@ PARTS = {
             binaries=(Binary(name="observatorium-api", package="github.com/observatorium/api"),),
         ),
         Part(
+            name="helm",
+            minutes=2,
+            binaries=(Binary(name="helm", package="helm.sh/helm/v4/cmd/helm"),),
+        ),
+        Part(
             name="loki",
             minutes=6,
             # Without cgo, Loki's assembly does not link.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests take from Debian: Ceph, promtool and network tools.
+"""What the tests take from Debian: Ceph, promtool, shells and network tools.
 
 Run as `python -m parts.debian`: as root on Debian it installs what is missing, and says so before;
 elsewhere it prints what a person would have to run.
@@ -25,6 +25,7 @@ PROGRAMS = {
     "image": ("buildah", "git"),
     "promtool": ("promtool", "dpkg-deb"),
     "azurite": ("node", "npm"),
+    "shells": ("zsh", "fish"),
 }
 PACKAGES = {
     "kubernetes": ("openssl",),
@@ -41,6 +42,7 @@ PACKAGES = {
     "image": ("buildah", "git"),
     "promtool": ("prometheus",),
     "azurite": ("nodejs", "npm"),
+    "shells": ("zsh", "fish"),
 }
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from parts import debian, older, packages
-from parts.build import program
+from parts.build import built_program, program
 from parts.clouds.world import Clouds
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet import network
@@ -216,6 +216,13 @@ def promtool(pytestconfig: pytest.Config) -> Path:
     found = debian.find("promtool")
     assert found is not None
     return Path(found)
+
+
+@pytest.fixture(scope="session")
+def helm_binary(pytestconfig: pytest.Config) -> Path:
+    """Find Helm."""
+    need(pytestconfig, "helm", not_built("helm", "helm"))
+    return built_program("helm", "helm")
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ def static_stack(
     kubernetes: Kubernetes, rgw: Rgw, *, namespace: str, folder: Path
 ) -> Iterator[StaticStack]:
     """Make the stack, its bucket, its accounts and a stranger's; RGW trusts nobody's tokens yet."""
-    definition = (ROOT / "deploy/crd/lokistack/lokistacks.yaml").read_text()
+    definition = (ROOT / "deploy/chart/files/lokistack-crd/lokistacks.yaml").read_text()
     kubernetes.apply(*yaml.safe_load_all(definition))
     wait_for(lambda: served(kubernetes), "LokiStacks are served")
     pair = rgw.create_user(f"{namespace}-loki")

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from lokeys import __version__
 from lokeys.cli.options import common_options, options_of
@@ -36,6 +37,7 @@ COMMANDS = {
     "rbac": "print the Roles that the operator needs for one route or stack",
     "status": "all routes, one line each",
     "explain": "what a finding means, why it matters, how to mend it",
+    "completion": "print the script with which a shell completes commands and options",
     "operator": "run the controller",
     "demo": "play the whole story on this machine, with nothing installed",
 }
@@ -64,6 +66,15 @@ class Lokeys(click.Group):
             gc.enable()
         command: click.Command = module.command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Name the commands that a word begins, without loading any of them."""
+        commands = [
+            CompletionItem(name, help=what)
+            for name, what in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(
         self,

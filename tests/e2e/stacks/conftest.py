@@ -57,7 +57,7 @@ def static_stack(make_stack: MakeStack) -> Stack:
 @pytest.fixture(scope="session")
 def with_stacks(defined: Kubernetes) -> Kubernetes:
     """Run a control plane that knows LokiStacks, too."""
-    file = Path(__file__).parents[3] / "deploy/crd/lokistack/lokistacks.yaml"
+    file = Path(__file__).parents[3] / "deploy/chart/files/lokistack-crd/lokistacks.yaml"
     defined.apply(*yaml.safe_load_all(file.read_text()))
     return defined
 

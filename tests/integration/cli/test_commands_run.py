@@ -22,7 +22,7 @@ from parts.process import wait_for
 from trust.moving import served
 from trust.tools import Shell
 
-DEFINITION = Path(__file__).parents[3] / "deploy/crd/lokistack/lokistacks.yaml"
+DEFINITION = Path(__file__).parents[3] / "deploy/chart/files/lokistack-crd/lokistacks.yaml"
 NAMESPACES = ("logging", "staging")
 SAID = {"VALUE": "value", "MODE": "static", "TYPE": "s3"}
 """What the words that a finding leaves to a person are typed as."""

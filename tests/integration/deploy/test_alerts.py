@@ -18,7 +18,9 @@ CASES = Path(__file__).with_name("alerts.yaml")
 
 @pytest.fixture
 def shipped() -> dict[str, Any]:
-    manifest = yaml.safe_load((ROOT / "deploy/monitoring/prometheusrule.yaml").read_text())
+    manifest = yaml.safe_load(
+        (ROOT / "deploy/chart/files/monitoring/prometheusrule.yaml").read_text()
+    )
     spec: dict[str, Any] = manifest["spec"]
     return spec
 

@@ -24,7 +24,7 @@ from lokeys.core.stack.render.options import Images
 from parts import older
 from parts.build import built_program, program
 from parts.process import PartError
-from parts.real_node.oci import Image
+from release.oci import Image
 
 TESTS = Path(__file__).parents[2]
 PAUSE = "localhost/pause:3.10"

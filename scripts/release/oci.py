@@ -25,6 +25,7 @@ class Image:
     layers: Sequence[Path]
     entrypoint: Sequence[str] = ()
     command: Sequence[str] = ()
+    environment: Sequence[str] = ()
     user: str = ""
     directory: str = "/"
 
@@ -55,7 +56,7 @@ class Image:
             "architecture": _MACHINES.get(platform.machine(), platform.machine()),
             "os": "linux",
             "config": {
-                "Env": [_PATH],
+                "Env": [_PATH, *self.environment],
                 "Entrypoint": list(self.entrypoint),
                 "Cmd": list(self.command),
                 "User": self.user,
