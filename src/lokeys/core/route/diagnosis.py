@@ -19,6 +19,7 @@ from lokeys.core.findings.catalogue import reading as reading_rules
 from lokeys.core.findings.finding import Confidence, Finding, Severity, Symptom, less_sure, ranked
 from lokeys.core.place import Hop
 from lokeys.core.route.checks import findings
+from lokeys.core.route.checks.store import seen_from_here_alone
 from lokeys.core.route.checks.wording import user_words
 from lokeys.core.route.complaints import RULE_OF_CAUSE, OfKey, causes_that
 from lokeys.core.route.hops import HopView, hops
@@ -92,14 +93,15 @@ def diagnose(snapshot: Snapshot) -> Diagnosis:
         route=look.spec.route,
         hops=hops(look),
         findings=ranked(folded),
-        complete=look.complete and not _store_silent(folded),
+        complete=look.complete and not _untried(folded),
         not_read=tuple(f"{gap.ref}: {gap.why}" for gap in look.unreadable if gap.hides),
     )
 
 
-def _store_silent(found: tuple[Finding, ...]) -> bool:
-    code = reading_rules.UNREACHABLE_FROM_HERE.code
-    return any(f.code == code and f.hop is Hop.STORE for f in found)
+def _untried(found: tuple[Finding, ...]) -> bool:
+    """Tell whether the store's answer to a key was not to be had from here."""
+    silence = reading_rules.UNREACHABLE_FROM_HERE.code
+    return any(f.hop is Hop.STORE and (f.code == silence or seen_from_here_alone(f)) for f in found)
 
 
 def _without_echoes(found: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lokeys.core.findings.catalogue import delivery as rules
 from lokeys.core.findings.catalogue import pods as pod_rules
-from lokeys.core.findings.finding import Confidence, Finding
+from lokeys.core.findings.finding import Confidence, Finding, Severity
 from lokeys.core.findings.verdict import WORKS
 from lokeys.core.place import Hop
 from lokeys.core.route.checks.wording import (
@@ -20,6 +20,7 @@ from lokeys.core.route.checks.wording import (
     half_of,
     is_torn,
     malformed,
+    refused,
     verdict_evidence,
 )
 from lokeys.core.route.snapshot import DeliveryState, RefreshPolicy, SecretState, Snapshot, Why
@@ -169,13 +170,23 @@ def _behind(snapshot: Snapshot, secret: SecretState, before: PairFacts) -> Itera
         f"before it: {short(before.pair)}, in it: {short(secret.pair.pair)}",
         *verdict_evidence(snapshot, secret.pair, str(secret.ref)),
     )
+    sure = Confidence.CERTAIN if refused(snapshot, secret.pair) else Confidence.LIKELY
     if is_torn(snapshot, secret.pair, before) and not _is_torn_itself(snapshot, before):
-        yield rules.SECRET_PAIR_TORN.at(secret.ref, route=route, evidence=evidence, **words)
+        yield rules.SECRET_PAIR_TORN.at(
+            secret.ref, route=route, evidence=evidence, confidence=sure, **words
+        )
         return
+    severity = _severity(snapshot, secret)
     if snapshot.vault is None or snapshot.vault.pair is None:
         detail = "" if snapshot.spec.vault is None else "; the vault between cannot be read"
         yield rules.SECRET_BEHIND_SOURCE.at(
-            secret.ref, route=route, evidence=evidence, detail=detail, **words
+            secret.ref,
+            route=route,
+            evidence=evidence,
+            severity=severity,
+            confidence=sure,
+            detail=detail,
+            **words,
         )
         return
     delivery = snapshot.delivery
@@ -186,12 +197,21 @@ def _behind(snapshot: Snapshot, secret: SecretState, before: PairFacts) -> Itera
             **words,
         )  # fmt: skip
         return
-    yield rules.SECRET_BEHIND_VAULT.at(secret.ref, route=route, evidence=evidence, **words)
+    yield rules.SECRET_BEHIND_VAULT.at(
+        secret.ref, route=route, evidence=evidence, severity=severity, confidence=sure, **words
+    )
     if _changed_back(snapshot, delivery):
         yield rules.SECRET_FIXED_BY_HAND.at(
             secret.ref, route=route, evidence=evidence, confidence=Confidence.LIKELY,
             secret=secret.ref.name, **words,
         )  # fmt: skip
+
+
+def _severity(snapshot: Snapshot, secret: SecretState) -> Severity:
+    """Return how bad it is that the Secret differs: a pair that the store takes loses no line."""
+    verdict = snapshot.verdict(secret.pair)
+    works = verdict is not None and verdict.accepted
+    return Severity.WARNING if works else Severity.ERROR
 
 
 def _is_torn_itself(snapshot: Snapshot, before: PairFacts) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lokeys.core.findings.catalogue import sources
-from lokeys.core.findings.finding import Finding, Remedy
+from lokeys.core.findings.finding import Confidence, Finding, Remedy
 from lokeys.core.findings.verdict import Answer
 from lokeys.core.place import Hop
 from lokeys.core.route.checks.wording import FLAW_CAUSES, half_of, spoils, verdict_evidence
@@ -52,7 +52,7 @@ def addresses_are_not_allowed(snapshot: Snapshot) -> Iterator[Finding]:
         if gap.hop is Hop.SOURCE and gap.why is Why.URL_NOT_ALLOWED
     )
     wanted = [(not_tried(snapshot), spec.bucket.endpoint), *refused]
-    for place, url in wanted:
+    for place, url in dict(reversed(wanted)).items():
         if place is not None:
             yield sources.ADDRESS_NOT_ALLOWED.at(
                 place,
@@ -145,7 +145,12 @@ def source_key_is_dead(snapshot: Snapshot) -> Iterator[Finding]:
             evidence = (*evidence, "RGW lists this very key: the endpoint may be another store's")
         rook = isinstance(snapshot.spec.source, RookSource) and not source.live_keys
         yield sources.SOURCE_KEY_DEAD.at(
-            source.ref, route=route, evidence=evidence, remedy=None if rook else _MEND, **words
+            source.ref,
+            route=route,
+            evidence=evidence,
+            confidence=Confidence.POSSIBLE if source.live_keys else Confidence.CERTAIN,
+            remedy=None if rook else _MEND,
+            **words,
         )
 
 

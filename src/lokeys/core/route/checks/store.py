@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store's answer to the pair that Loki is handed."""
+"""The store's answer to the pair that Loki is handed.
+
+What the store says of a key is so from everywhere. Other answers are of the way to it: of a proxy
+between, of the authorities that are trusted here, of this machine's clock, of a policy that names
+networks. Loki has another way, so these are errors only where Loki's own requests fail, too.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,13 @@ from collections.abc import Iterator
 
 from lokeys.core.findings.catalogue import store as rules
 from lokeys.core.findings.catalogue.sources import USER_SUSPENDED
-from lokeys.core.findings.finding import Finding, Rule
+from lokeys.core.findings.finding import Confidence, Finding, Rule, Severity
 from lokeys.core.findings.store_answers import RULE_OF_ANSWER, rule_of
 from lokeys.core.findings.verdict import Answer, StoreVerdict
 from lokeys.core.place import Ref
 from lokeys.core.route.checks.delivery import expected
 from lokeys.core.route.checks.wording import user_words
+from lokeys.core.route.key_state import Seen
 from lokeys.core.route.model import source_ref
 from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.sensitive import PairFacts
@@ -24,7 +30,24 @@ def bucket_ref(snapshot: Snapshot) -> Ref:
     return Ref("Bucket", f"{bucket.endpoint.rstrip('/')}/{bucket.name}")
 
 
-def store_refuses(snapshot: Snapshot) -> Iterator[Finding]:
+_OF_THE_WAY = frozenset(
+    {
+        Answer.NOT_S3,
+        Answer.TLS_UNKNOWN_AUTHORITY,
+        Answer.TLS_NAME_MISMATCH,
+        Answer.TLS_SCHEME_MISMATCH,
+        Answer.CLOCK_SKEW,
+    }
+)
+"""Answers that Loki need not get: what it trusts and what lies between is its own."""
+
+_OF_THE_ASKER = frozenset({Answer.DENIED, Answer.WRONG_REGION})
+"""Answers of the store that depend on how it is asked, and from where."""
+
+_CODES_OF_THE_WAY = frozenset(RULE_OF_ANSWER[each].code for each in _OF_THE_WAY | _OF_THE_ASKER)
+
+
+def store_refuses(snapshot: Seen) -> Iterator[Finding]:
     """The store's answers that are not about the key itself: one finding an answer."""
     told: set[Answer] = set()
     for where, pair in _held(snapshot):
@@ -36,6 +59,30 @@ def store_refuses(snapshot: Snapshot) -> Iterator[Finding]:
             yield _finding(rule_of(verdict), snapshot, verdict, asked_with=where)
 
 
+def seen_from_here_alone(finding: Finding) -> bool:
+    """Tell whether a finding is what only lokeys met, so that the key could not be tried."""
+    return finding.code in _CODES_OF_THE_WAY and finding.severity is Severity.WARNING
+
+
+def _weight(snapshot: Seen, verdict: StoreVerdict) -> tuple[Severity, Confidence, str]:
+    """Return how bad an answer is, how sure that is, and why, by what Loki's own requests say."""
+    rule = rule_of(verdict)
+    works = [snapshot.key(pod).works for pod in snapshot.pods]
+    if verdict.answer in _OF_THE_WAY:
+        if any(line.cause == rule.cause for pod in snapshot.pods for line in pod.log):
+            return rule.severity, Confidence.CERTAIN, "Loki's log says the same"
+        return (
+            Severity.WARNING,
+            Confidence.LIKELY,
+            "seen from where lokeys runs: Loki may get another answer",
+        )
+    if verdict.answer in _OF_THE_ASKER and False not in works:
+        if works and all(works) and verdict.action in ("", "list"):
+            return Severity.WARNING, Confidence.LIKELY, "Loki's own requests are answered"
+        return rule.severity, Confidence.LIKELY, ""
+    return rule.severity, Confidence.CERTAIN, ""
+
+
 def _held(snapshot: Snapshot) -> Iterator[tuple[Ref, PairFacts | None]]:
     """Yield what the hops hold, the one that Loki reads first."""
     for hop in (snapshot.secret, snapshot.source, snapshot.vault):
@@ -43,7 +90,7 @@ def _held(snapshot: Snapshot) -> Iterator[tuple[Ref, PairFacts | None]]:
             yield hop.ref, hop.pair
 
 
-def delivered_key_is_refused(snapshot: Snapshot) -> Iterator[Finding]:
+def delivered_key_is_refused(snapshot: Seen) -> Iterator[Finding]:
     """The store refuses the Secret's pair, and no hop before it explains that by differing."""
     secret = snapshot.secret
     verdict = snapshot.verdict(secret.pair) if secret else None
@@ -60,7 +107,8 @@ def delivered_key_is_refused(snapshot: Snapshot) -> Iterator[Finding]:
         yield _finding(rule_of(verdict), snapshot, verdict, asked_with=secret.ref)
 
 
-def _finding(rule: Rule, snapshot: Snapshot, verdict: StoreVerdict, *, asked_with: Ref) -> Finding:
+def _finding(rule: Rule, snapshot: Seen, verdict: StoreVerdict, *, asked_with: Ref) -> Finding:
+    severity, confidence, why = _weight(snapshot, verdict)
     words = [f"{verdict.action} was refused"] if verdict.action else []
     words += [verdict.detail] if verdict.detail else []
     detail = "; ".join(words)
@@ -71,8 +119,13 @@ def _finding(rule: Rule, snapshot: Snapshot, verdict: StoreVerdict, *, asked_wit
     return rule.at(
         bucket_ref(snapshot),
         route=snapshot.spec.route,
+        severity=severity,
+        confidence=confidence,
         cause=verdict.cause or None,
-        evidence=(f"asked with the key of {asked_with}: {verdict.answer}",),
+        evidence=(
+            f"asked with the key of {asked_with}: {verdict.answer}",
+            *([why] if why else []),
+        ),
         detail=detail,
     )
 

@@ -17,6 +17,7 @@ from lokeys.core.route.checks.wording import (
     half_of,
     is_torn,
     malformed,
+    refused,
     verdict_evidence,
 )
 from lokeys.core.route.model import OnePasswordVault, PairKeys
@@ -118,7 +119,8 @@ def _older_or_foreign(
         "name": snapshot.spec.name,
     }
     if is_torn(snapshot, held, offered):
-        return vaults.VAULT_PAIR_TORN.at(vault.ref, evidence=evidence, **words)
+        sure = Confidence.CERTAIN if refused(snapshot, held) else Confidence.LIKELY
+        return vaults.VAULT_PAIR_TORN.at(vault.ref, evidence=evidence, confidence=sure, **words)
     if is_foreign(snapshot):
         return vaults.FOREIGN_KEY_IN_VAULT.at(vault.ref, evidence=evidence, **words)
     if not evidence:

@@ -38,6 +38,12 @@ def verdict_evidence(snapshot: Snapshot, pair: PairFacts | None, where: str) -> 
     return (f"{where} holds {short(pair.pair)}: the store says {verdict.answer}",)
 
 
+def refused(snapshot: Snapshot, pair: PairFacts) -> bool:
+    """Tell whether the store has refused a pair, and not only was not asked."""
+    verdict = snapshot.verdict(pair)
+    return verdict is not None and verdict.refused
+
+
 def half_of(flaw: Flaw, keys: PairKeys) -> str:
     """Return the data key or field label of the half that has the flaw."""
     of_id = flaw.name.startswith("ID_")
