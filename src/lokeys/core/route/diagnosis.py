@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lokeys.core.findings.catalogue import delivery as delivery_rules
 from lokeys.core.findings.catalogue import pods as pod_rules
 from lokeys.core.findings.catalogue import reading as reading_rules
 from lokeys.core.findings.finding import Confidence, Finding, Severity, Symptom, less_sure, ranked
-from lokeys.core.place import Hop
+from lokeys.core.place import Hop, Ref
 from lokeys.core.route.checks import findings
+from lokeys.core.route.checks.grouping import each_of, listed, place_of
+from lokeys.core.route.checks.reading import grouped
 from lokeys.core.route.checks.store import seen_from_here_alone
 from lokeys.core.route.checks.wording import user_words
 from lokeys.core.route.complaints import RULE_OF_CAUSE, OfKey, causes_that
@@ -57,6 +59,9 @@ _KEY_SYMPTOMS = frozenset(
         *(RULE_OF_CAUSE[cause].code for cause in REFUSED_KEY_CAUSES),
     }
 )
+_OF_THE_USER = frozenset(rule.code for rule in RULE_OF_CAUSE.values() if rule.hop is Hop.SOURCE)
+"""Said of the user, whichever pod says it."""
+
 _SIDE_EFFECTS = frozenset(
     {
         pod_rules.FLUSHES_FAIL.code,
@@ -94,7 +99,7 @@ def diagnose(snapshot: Snapshot) -> Diagnosis:
         hops=hops(look),
         findings=ranked(folded),
         complete=look.complete and not _untried(folded),
-        not_read=tuple(f"{gap.ref}: {gap.why}" for gap in look.unreadable if gap.hides),
+        not_read=tuple(str(gap) for gap in grouped(look) if gap.hides),
     )
 
 
@@ -127,26 +132,40 @@ def _no_surer_than_before(found: tuple[Finding, ...]) -> Iterator[Finding]:
     )
 
 
+@dataclass(slots=True)
+class _Unexplained:
+    """A symptom that nothing explains: which pods of a workload show it, and what goes with it.
+
+    Eight pods with one trouble are one finding.
+    """
+
+    pods: list[tuple[PodState, Symptom]] = field(default_factory=list)
+    others: list[Symptom] = field(default_factory=list)
+
+
 def _fold(causes: tuple[Finding, ...], snapshot: Seen) -> Iterator[Finding]:
     """Give each pod's symptoms to the first cause that explains them."""
     given: dict[str, list[Symptom]] = {}
-    left: dict[str, Finding] = {}
+    left: dict[tuple[str, Ref | None], _Unexplained] = {}
     for pod in snapshot.pods:
-        alone: list[Finding] = []
+        alone: dict[str, _Unexplained] = {}
         logged_first = sorted(_merged(list(_symptoms(pod))), key=lambda s: s.code in _COUNTED)
         for symptom in logged_first:
             taker = _explanation(symptom.code, pod, snapshot, causes)
-            taker = taker or next((f for f in alone if _tells_more(f, symptom)), None)
+            more = next((code for code in alone if _tells_more(code, symptom)), None)
             if taker is not None:
                 given.setdefault(taker.id, []).append(symptom)
+            elif more is not None:
+                alone[more].others.append(symptom)
             elif symptom.code not in _SIDE_EFFECTS:
-                alone.append(_alone(pod, symptom, snapshot))
-        for each in alone:  # several pods may say the same of one user
-            before = left.get(each.id)
-            told = (*before.evidence, *each.evidence) if before else each.evidence
-            left[each.id] = replace(each, evidence=told)
-    for finding in (*causes, *left.values()):
+                place = None if symptom.code in _OF_THE_USER else pod.workload
+                same = left.setdefault((symptom.code, place), _Unexplained())
+                same.pods.append((pod, symptom))
+                alone[symptom.code] = same
+    for finding in causes:
         yield finding.with_symptoms(_merged(given.get(finding.id, [])))
+    for told in left.values():
+        yield _alone(told.pods, snapshot).with_symptoms(_merged(told.others))
 
 
 def _explanation(
@@ -176,12 +195,12 @@ def _key_is_fine(pod: PodState, snapshot: Seen) -> bool:
     return accepted and snapshot.key(pod).currency is Currency.CURRENT
 
 
-def _tells_more(finding: Finding, symptom: Symptom) -> bool:
+def _tells_more(code: str, symptom: Symptom) -> bool:
     """Tell whether what the pod's log says already covers its counters."""
     if symptom.code in _SIDE_EFFECTS:
         return True
     refused = symptom.code == pod_rules.REQUESTS_REFUSED.code
-    return refused and finding.code in _KEY_SYMPTOMS | _FORBIDDING
+    return refused and code in _KEY_SYMPTOMS | _FORBIDDING
 
 
 def _symptoms(pod: PodState) -> Iterator[Symptom]:
@@ -214,29 +233,33 @@ def _merged(symptoms: list[Symptom]) -> Iterator[Symptom]:
         )
 
 
-def _alone(pod: PodState, symptom: Symptom, snapshot: Snapshot) -> Finding:
-    """Return a finding for a symptom that nothing explains."""
-    if symptom.code == pod_rules.REQUESTS_REFUSED.code:
+def _alone(shown: list[tuple[PodState, Symptom]], snapshot: Snapshot) -> Finding:
+    """Return a finding for a symptom that nothing explains, of one workload's pods."""
+    pods, code = [pod for pod, _ in shown], shown[0][1].code
+    if code == pod_rules.REQUESTS_REFUSED.code:
+        said = "storage request(s) refused with 403 since it started"
         return pod_rules.REQUESTS_REFUSED.at(
-            pod.ref,
+            place_of(pods),
             route=snapshot.spec.route,
             confidence=Confidence.POSSIBLE,
             evidence=(
-                f"{symptom.count} storage request(s) refused with 403 since it started",
+                *each_of(pods, [f"{symptom.count} {said}" for _, symptom in shown]),
                 "causes that would fit: the key, its permissions, or a bucket policy",
             ),
             namespace=snapshot.spec.namespace,
             name=snapshot.spec.name,
         )
-    rule = next(rule for rule in RULE_OF_CAUSE.values() if rule.code == symptom.code)
-    place, hop, log = pod.ref, Hop.PODS, "its log"
-    if rule.hop is Hop.SOURCE:  # it is said of the user, whichever pod says it
-        place, hop, log = source_ref(snapshot.spec), Hop.SOURCE, f"the log of {pod.ref}"
+    rule = next(rule for rule in RULE_OF_CAUSE.values() if rule.code == code)
+    lines = [f"{symptom.count} line(s) in its log say so" for _, symptom in shown]
+    place, hop, evidence = place_of(pods), Hop.PODS, each_of(pods, lines)
+    if code in _OF_THE_USER:
+        place, hop = source_ref(snapshot.spec), Hop.SOURCE
+        evidence = listed([f"{s.count} line(s) in the log of {pod.ref} say so" for pod, s in shown])
     return rule.at(
         place,
         route=snapshot.spec.route,
         confidence=Confidence.LIKELY,
-        evidence=(f"{symptom.count} line(s) in {log} say so",),
+        evidence=evidence,
         hop=hop,
         detail=" (as its log says)",
         **user_words(snapshot.spec),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from lokeys.core.findings.catalogue import pods as rules
 from lokeys.core.findings.finding import Confidence, Finding, time_to_json
+from lokeys.core.route.checks.grouping import by_workload, each_of, listed, place_of
 from lokeys.core.route.key_state import Currency, Seen
 from lokeys.core.route.shutdown import hangs, holdings, latest_end
 from lokeys.core.route.snapshot import PodState
@@ -66,21 +67,24 @@ def stays_behind(pod: PodState, snapshot: Seen) -> bool:
 
 
 def pods_hold_unsaved_lines(snapshot: Seen) -> Iterator[Finding]:
-    """A pod that must go has lines that only it holds, and no volume that outlives it."""
-    for pod in behind(snapshot):
-        if not snapshot.key(pod).may_lose_lines:
-            continue
-        evidence = []
-        if pod.metrics is not None:
-            last = time_to_json(pod.metrics.last_flush_at) or "none seen"
-            evidence = [f"{pod.metrics.chunks_in_memory} chunks in memory, last flush: {last}"]
+    """Pods that must go have lines that only they hold, and no volume that outlives them."""
+    late = (pod for pod in behind(snapshot) if snapshot.key(pod).may_lose_lines)
+    for pods in by_workload(late):
         yield rules.WAL_NOT_PERSISTENT.at(
-            pod.ref,
+            place_of(pods),
             route=snapshot.spec.route,
-            evidence=evidence,
+            evidence=each_of(pods, [_held(pod) for pod in pods]),
             namespace=snapshot.spec.namespace,
             name=snapshot.spec.name,
         )
+
+
+def _held(pod: PodState) -> str:
+    """Return what only the pod holds, as far as its metrics say."""
+    if pod.metrics is None:
+        return "what it holds is not known: its metrics could not be read"
+    last = time_to_json(pod.metrics.last_flush_at) or "none seen"
+    return f"{pod.metrics.chunks_in_memory} chunks in memory, last flush: {last}"
 
 
 def pods_will_not_stop(snapshot: Seen) -> Iterator[Finding]:
@@ -117,17 +121,19 @@ def rollout_is_blocked(snapshot: Seen) -> Iterator[Finding]:
 
 
 def budgets_forbid_eviction(snapshot: Seen) -> Iterator[Finding]:
-    """A budget has refused the eviction of a pod that must go."""
-    for pod in behind(snapshot):
-        since = snapshot.memory.blocked_since.get(pod.ref.name)
-        if since is None:
-            continue
+    """A budget has refused the eviction of pods that must go."""
+    since = snapshot.memory.blocked_since
+    blocked = (pod for pod in behind(snapshot) if pod.ref.name in since)
+    for pods in by_workload(blocked):
+        first = min(since[pod.ref.name] for pod in pods)
+        budget = pods[0].budget
         yield rules.EVICTION_BLOCKED_BY_BUDGET.at(
-            pod.ref,
+            place_of(pods),
             route=snapshot.spec.route,
-            detail=f"{pod.budget.ref if pod.budget else 'a budget'} since {time_to_json(since)}",
-            namespace=pod.ref.namespace,
-            budget=pod.budget.ref.name if pod.budget else "BUDGET",
+            detail=f"{budget.ref if budget else 'a budget'} since {time_to_json(first)}",
+            evidence=listed([pod.ref.name for pod in pods]) if len(pods) > 1 else (),
+            namespace=pods[0].ref.namespace,
+            budget=budget.ref.name if budget else "BUDGET",
         )
 
 

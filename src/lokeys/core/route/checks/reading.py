@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lokeys.core.findings.catalogue import reading as rules
 from lokeys.core.findings.catalogue import store as store_rules
 from lokeys.core.findings.finding import Finding, Rule
 from lokeys.core.findings.verdict import Answer
 from lokeys.core.place import Hop, Ref
+from lokeys.core.route.checks.grouping import listed
 from lokeys.core.route.checks.source import gaps_of_source
 from lokeys.core.route.checks.store import bucket_ref
 from lokeys.core.route.snapshot import Snapshot, Unreadable, Why
@@ -25,26 +26,65 @@ RULE_OF_REASON: Mapping[Why, Rule] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """What could not be read for one reason: an object, or several pods of one workload."""
+
+    place: Ref
+    hop: Hop
+    why: Why
+    details: tuple[str, ...]
+    pods: tuple[Ref, ...]
+    hides: bool
+    """Whether something that may exist could not be read for it."""
+
+    def __str__(self) -> str:
+        """Return it as reports list it."""
+        return f"{self.place}{f' ({len(self.pods)} pods)' if self.pods else ''}: {self.why}"
+
+
+def grouped(snapshot: Snapshot) -> list[Gap]:
+    """Return what could not be read, in the look's order; pods by their workload."""
+    workloads = {pod.ref: pod.workload for pod in snapshot.pods}
+    groups: dict[tuple[Why, Hop, Ref], list[Unreadable]] = {}
+    for gap in snapshot.unreadable:
+        groups.setdefault((gap.why, gap.hop, workloads.get(gap.ref, gap.ref)), []).append(gap)
+    return [_gap(key, found, known=workloads) for key, found in groups.items()]
+
+
+def _gap(key: tuple[Why, Hop, Ref], found: list[Unreadable], *, known: Mapping[Ref, Ref]) -> Gap:
+    why, hop, place = key
+    refs = tuple(dict.fromkeys(gap.ref for gap in found))
+    details = tuple(sorted({gap.detail for gap in found} - {""}))
+    pods = tuple(ref for ref in refs if ref in known) if len(refs) > 1 else ()
+    return Gap(
+        place=place if pods else refs[0],
+        hop=hop,
+        why=why,
+        details=details,
+        pods=pods,
+        hides=any(gap.hides for gap in found),
+    )
+
+
 def gaps(snapshot: Snapshot) -> Iterator[Finding]:
     """Each thing that could not be read, once."""
-    details: dict[tuple[Why, Hop, Ref], set[str]] = {}
-    for gap in snapshot.unreadable:
-        details.setdefault((gap.why, gap.hop, gap.ref), set()).add(gap.detail)
     told = {(gap.why, gap.hop, gap.ref) for gap in told_elsewhere(snapshot)}
-    for (why, hop, ref), said in details.items():
-        rule = RULE_OF_REASON.get(why)
-        if rule is None or (why, hop, ref) in told:
+    for gap in grouped(snapshot):
+        rule = RULE_OF_REASON.get(gap.why)
+        if rule is None or (gap.why, gap.hop, gap.place) in told:
             continue
-        detail = "; ".join(sorted(said - {""}))
-        if why is Why.NOT_FOUND:
+        detail = "; ".join(gap.details if not gap.pods else gap.details[:1])
+        if gap.why is Why.NOT_FOUND:
             detail = f": {detail}" if detail else ""
         else:
             detail = detail or "no reason given"
         yield rule.at(
-            ref,
+            gap.place,
             route=snapshot.spec.route,
-            hop=hop,
+            hop=gap.hop,
             detail=detail,
+            evidence=listed([ref.name for ref in gap.pods]),
             namespace=snapshot.spec.namespace,
             name=snapshot.spec.name,
         )
