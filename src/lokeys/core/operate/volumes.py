@@ -29,18 +29,23 @@ def volumes_that_stay(snapshot: StackSnapshot) -> Iterator[Finding]:
         if live is None or live.workload is None:
             continue
         for claim in mappings_at(live.workload.fixed, "volumeClaimTemplates"):
-            words = _otherwise(stack, component, claim)
-            if words:
+            found, wanted = _otherwise(stack, component, claim)
+            if found:
                 yield tell(
                     operation.IMMUTABLE_FIELD,
                     ref,
                     stack=stack.ref,
                     field="spec.volumeClaimTemplates",
-                    words=words,
+                    words={
+                        "claim": text_at(claim, "metadata", "name"),
+                        "found": " and ".join(found),
+                        "wanted": " and ".join(wanted),
+                    },
                 )
 
 
-def _otherwise(stack: LokiStack, component: Component, claim: Any) -> dict[str, str]:
+def _otherwise(stack: LokiStack, component: Component, claim: Any) -> tuple[list[str], list[str]]:
+    """Return what a live claim has that is not asked for, and what is asked for instead."""
     name = text_at(claim, "metadata", "name")
     facts = (
         ("the storage class", ("storageClassName",), stack.storage_class_name),
@@ -52,9 +57,7 @@ def _otherwise(stack: LokiStack, component: Component, claim: Any) -> dict[str, 
         if there and there != asked:
             found.append(f"{word} {quoted(there)}")
             wanted.append(quoted(asked))
-    if not found:
-        return {}
-    return {"claim": name, "found": " and ".join(found), "wanted": " and ".join(wanted)}
+    return found, wanted
 
 
 def _size(stack: LokiStack, component: Component, claim: str) -> str:

@@ -44,6 +44,11 @@ UNREAD: Mapping[str, tuple[tuple[Rule, ...], frozenset[str]]] = {
         tuple(RULE_OF_COMPLAINT.values()),
         BY_ITSELF | {"detail", "user"},
     ),
+    # The word is left open where nobody knows the source.
+    "core.route.checks.store:delivered_key_is_refused USER_SUSPENDED": (
+        (USER_SUSPENDED,),
+        BY_ITSELF | {"user"},
+    ),
     # A branch adds a word.
     "core.stack.resource.parse:_finding rule": (
         (lokistacks.UNSUPPORTED_FIELD,),
