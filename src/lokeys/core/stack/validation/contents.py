@@ -7,7 +7,7 @@ not undo.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from lokeys.core.findings.catalogue import storage_objects as rules
 from lokeys.core.findings.catalogue import storage_secrets
@@ -93,8 +93,8 @@ def told_of_filled_ca(
         return (tell(bad, wanted, stack=stack, field=key, words=words, remedy=remedy),)
     if context.objects.get(wanted) is not None:
         return ()
-    words = {"maker": controller, "key": key}
-    return (tell(rules.FILLED_CA, wanted, stack=stack, words=_with(words, stack)),)
+    words = {"maker": controller, "key": key, "stack_ref": str(stack)}
+    return (tell(rules.FILLED_CA, wanted, stack=stack, words=words),)
 
 
 def _is_of_keys(finding: Finding, secret: Ref) -> bool:
@@ -118,8 +118,13 @@ def _unknown(
     """Yield that nobody says which keys there will be, where some that are needed are not named."""
     wanted = [key for key in keys.required if key not in secret.keys]
     if wanted:
-        words = {"maker": str(maker), "type": storage_type, "expected": _listed(wanted)}
-        yield tell(rules.UNKNOWN_CONTENTS, secret.ref, stack=stack, words=_with(words, stack))
+        words = {
+            "maker": str(maker),
+            "type": storage_type,
+            "expected": _listed(wanted),
+            "stack_ref": str(stack),
+        }
+        yield tell(rules.UNKNOWN_CONTENTS, secret.ref, stack=stack, words=words)
 
 
 def _of_claim(claim: Ref, secret: SecretData, stack: Ref, keys: Keys, storage_type: str) -> Finding:
@@ -128,12 +133,9 @@ def _of_claim(claim: Ref, secret: SecretData, stack: Ref, keys: Keys, storage_ty
         "type": storage_type,
         "found": _listed(sorted(secret.keys)[:_SHOWN]),
         "expected": _listed(keys.required),
+        "stack_ref": str(stack),
     }
-    return tell(rules.CLAIMED_SECRET, secret.ref, stack=stack, words=_with(words, stack))
-
-
-def _with(words: Mapping[str, str], stack: Ref) -> dict[str, str]:
-    return {**words, "stack_ref": str(stack)}
+    return tell(rules.CLAIMED_SECRET, secret.ref, stack=stack, words=words)
 
 
 def _listed(keys: Iterable[str]) -> str:
