@@ -25,6 +25,7 @@ from lokeys.core.route.snapshot import (
     DeliveryState,
     LogLine,
     LokiMetrics,
+    MakerState,
     PodState,
     SecretState,
     SourceState,
@@ -101,6 +102,18 @@ class DeliveryPort(Protocol):
 
     async def revalidate_store(self) -> None:
         """Annotate its SecretStore with a new value, so that the operator looks at it again."""
+        ...
+
+
+class MakerPort(Protocol):
+    """What makes the Secret in an ExternalSecret's place."""
+
+    async def read(self) -> Reading[MakerState]:
+        """Return what its object says."""
+        ...
+
+    async def ask(self) -> None:
+        """Ask its controller to make the Secret anew. Raises NeedsHuman where it cannot be."""
         ...
 
 
@@ -267,6 +280,7 @@ class RoutePorts:
     source: SourcePort
     vault: VaultPort | None
     delivery: DeliveryPort | None
+    maker: MakerPort | None = None
     secret: SecretPort
     workloads: WorkloadsPort
     store: StorePort

@@ -23,6 +23,7 @@ from lokeys.core.route.snapshot import (
     DeliveryState,
     LogLine,
     LokiMetrics,
+    MakerState,
     PodState,
     RookUser,
     SecretState,
@@ -139,6 +140,7 @@ class World:
             source=_Source(self, spec),
             vault=_Vault(self, spec) if spec.vault else None,
             delivery=_Delivery(self, spec) if spec.external_secret else None,
+            maker=_Maker(self, spec.made_by) if spec.made_by else None,
             secret=_Secret(self, spec),
             workloads=_Workloads(self, spec),
             store=_Store(self, spec.bucket),
@@ -246,6 +248,24 @@ class _Delivery:
 
     async def revalidate_store(self) -> None:
         self.world.writes.append("revalidate store")
+
+
+@dataclass(slots=True)
+class _Maker:
+    """A 1Password operator's item: once asked, the Secret is what the item holds."""
+
+    world: World
+    ref: Ref
+
+    async def read(self) -> Reading[MakerState]:
+        return Reading(state=MakerState(ref=self.ref, item="homelab/loki"))
+
+    async def ask(self) -> None:
+        self.world.writes.append("ask maker")
+        if self.world.secret != self.world.item:
+            self.world.secret = self.world.item
+            self.world.secret_written_at = self.world.now
+            self.world.secret_version += 1
 
 
 @dataclass(slots=True)

@@ -203,6 +203,27 @@ CASES = [
         False,
         {"spec.vault.onePassword.connect.tokenSecretRef": {"name": "t", "namespace": "a.b"}},
     ),
+    Case(
+        "a Secret that something else makes",
+        True,
+        {"spec.secret": {"name": "s", "madeBy": {"kind": "SealedSecret", "name": "s"}}},
+    ),
+    Case(
+        "a Secret that two things make",
+        False,
+        {
+            "spec.secret": {
+                "name": "s",
+                "externalSecret": {"name": "s"},
+                "madeBy": {"kind": "SealedSecret", "name": "s"},
+            }
+        },
+    ),
+    Case(
+        "a Secret made by no kind",
+        False,
+        {"spec.secret": {"name": "s", "madeBy": {"kind": "sealed-secret", "name": "s"}}},
+    ),
     Case("an endpoint with a port", True, _bucket(endpoint="http://10.0.0.1:65535")),
     Case("an endpoint that is an IPv6 address", True, _bucket(endpoint="http://[fd00::1]:80")),
     Case("an endpoint without a scheme", False, _bucket(endpoint="rgw.storage.svc")),

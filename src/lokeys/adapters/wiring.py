@@ -13,6 +13,7 @@ from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.kubernetes.cluster import Cluster
 from lokeys.adapters.kubernetes.consents import insist_on_token
 from lokeys.adapters.kubernetes.external_secrets import ExternalSecretPort
+from lokeys.adapters.kubernetes.makers import KubernetesMaker
 from lokeys.adapters.kubernetes.secrets import KubernetesSecretPort, value_of
 from lokeys.adapters.kubernetes.workloads import KubernetesWorkloads
 from lokeys.adapters.loki.pod import KubernetesLoki
@@ -20,6 +21,7 @@ from lokeys.adapters.onepassword.connect import Connect, Token
 from lokeys.adapters.onepassword.item import OnePasswordPort
 from lokeys.adapters.unread import NoSource, UnreadableSource, UnreadableVault
 from lokeys.core.kubernetes.consent import Trying
+from lokeys.core.kubernetes.makers import READ_AGAIN
 from lokeys.core.place import Ref
 from lokeys.core.route.model import (
     AwsIamSource,
@@ -31,7 +33,7 @@ from lokeys.core.route.model import (
     UnknownSource,
 )
 from lokeys.core.sensitive import Sensitive
-from lokeys.ports import RoutePorts, SourcePort, VaultPort
+from lokeys.ports import MakerPort, RoutePorts, SourcePort, VaultPort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
             if spec.external_secret
             else None
         ),
+        maker=_maker(spec, access),
         secret=KubernetesSecretPort(cluster, spec.secret, namespace=spec.namespace),
         workloads=KubernetesWorkloads(
             cluster, spec.workloads, namespace=spec.namespace, secret=spec.secret.name
@@ -68,6 +71,12 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
         bucket=spec.bucket,
         trying=Trying.CALLER if access.callers_rights else Trying.CONSENT,
     )
+
+
+def _maker(spec: RouteSpec, access: Access) -> MakerPort | None:
+    if spec.made_by is None or spec.made_by.kind not in READ_AGAIN:
+        return None
+    return KubernetesMaker(access.cluster, spec.made_by)
 
 
 def _source(spec: RouteSpec, access: Access) -> SourcePort:

@@ -96,6 +96,7 @@ CLUSTER_SECRET_STORE_V1BETA1 = Resource(
     "external-secrets.io", "v1beta1", "clustersecretstores", "ClusterSecretStore", namespaced=False
 )
 PUSH_SECRET = Resource("external-secrets.io", "v1alpha1", "pushsecrets", "PushSecret")
+ONE_PASSWORD_ITEM = Resource("onepassword.com", "v1", "onepassworditems", "OnePasswordItem")
 CEPH_OBJECT_STORE_USER = Resource(
     "ceph.rook.io", "v1", "cephobjectstoreusers", "CephObjectStoreUser"
 )

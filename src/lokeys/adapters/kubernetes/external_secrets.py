@@ -12,6 +12,7 @@ from typing import Any
 
 from lokeys.adapters.kubernetes.cluster import Cluster, events_of, moment_at, quotable, unreadable
 from lokeys.adapters.kubernetes.objects import as_served
+from lokeys.core.kubernetes.conditions import condition_of, truth_of
 from lokeys.core.kubernetes.external_secrets.reading import interval_of, read, target_of
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
 from lokeys.core.place import Hop, Ref
@@ -29,10 +30,10 @@ FORCE_SYNC = "lokeys.dev/force-sync"
 
 def store_state(ref: Ref, store: Json) -> StoreState:
     """Return what a store says of itself."""
-    ready = _condition(store)
+    ready = condition_of(store)
     return StoreState(
         ref=ref,
-        ready=_truth(ready),
+        ready=truth_of(ready),
         reason=text_at(ready, "reason"),
         message=quotable(text_at(ready, "message")),
         connect_host=text_at(store, "spec", "provider", "onepassword", "connectHost") or None,
@@ -41,7 +42,7 @@ def store_state(ref: Ref, store: Json) -> StoreState:
 
 def delivery_state(external_secret: Json) -> DeliveryState:
     """Return what an ExternalSecret says of itself, without its surroundings."""
-    ready = _condition(external_secret)
+    ready = condition_of(external_secret)
     said = read(external_secret)
     policy = said.refresh_policy
     return DeliveryState(
@@ -52,7 +53,7 @@ def delivery_state(external_secret: Json) -> DeliveryState:
         refresh_interval_text=said.interval,
         creation_policy=said.creation_policy,
         immutable=said.immutable,
-        ready=_truth(ready),
+        ready=truth_of(ready),
         reason=text_at(ready, "reason"),
         message=quotable(text_at(ready, "message")),
         synced_version=text_at(external_secret, "status", "syncedResourceVersion"),
@@ -170,12 +171,3 @@ def _ref_of(external_secret: Json) -> Ref:
 
 def _store_ref(external_secret: Json) -> Ref | None:
     return next(iter(read(external_secret).stores), None)
-
-
-def _condition(obj: Json) -> Json | None:
-    conditions = mappings_at(obj, "status", "conditions")
-    return next((each for each in conditions if text_at(each, "type") == "Ready"), None)
-
-
-def _truth(condition: Json | None) -> bool | None:
-    return {"True": True, "False": False}.get(text_at(condition, "status"))

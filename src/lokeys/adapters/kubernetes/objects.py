@@ -35,6 +35,7 @@ _KINDS = (
     resources.CLUSTER_SECRET_STORE,
     resources.CLUSTER_SECRET_STORE_V1BETA1,
     resources.PUSH_SECRET,
+    resources.ONE_PASSWORD_ITEM,
     resources.CEPH_OBJECT_STORE_USER,
     resources.CEPH_OBJECT_STORE,
     resources.STORAGE_CREDENTIAL,

@@ -15,6 +15,7 @@ from lokeys.core.kubernetes.consent import Consent, allowed_urls
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
 from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.place import Hop, Ref
+from lokeys.core.route.made import known_maker
 from lokeys.core.route.model import PairKeys, SecretRef
 from lokeys.core.route.snapshot import SecretState
 from lokeys.core.sensitive import KeyPair, Sensitive
@@ -57,6 +58,7 @@ def state_of(secret: Json, keys: PairKeys, cluster: Cluster) -> SecretState:
         written_at=data_written_at(secret),
         managed_by_eso=_managed_by_eso(secret, owner),
         owner=Ref(text_at(owner, "kind"), text_at(owner, "name"), namespace) if owner else None,
+        maker=known_maker(secret),
         consent=Consent(listed=allowed_urls(secret)),
     )
 

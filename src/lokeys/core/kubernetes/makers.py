@@ -3,6 +3,7 @@
 
     maker_of(secret)     who made it, by the owners and marks that makers leave on their Secrets
     change_of(maker)     where a value is changed so that it stays: the maker undoes other changes
+    item_of(path)        which item a path of the 1Password operator's is
     filler_of(object)    what fills a Secret or ConfigMap that is empty in Git
 
 The same kinds out of manifests: `lokeys.core.kubernetes.made`. What no mark says is not guessed:
@@ -32,6 +33,10 @@ class Maker:
     change: str
     ref: Ref | None = None
     source: str = ""
+
+
+READ_AGAIN: Mapping[str, str] = {"OnePasswordItem": "lokeys.dev/read-again"}
+"""The annotation whose new value makes a kind's controller read what it makes a Secret of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,8 @@ class _Mark:
     change: str = ""
     names: str = ""
     """The kind of the object whose name the mark's value is, or `namespace/name`."""
+    place: str = ""
+    """The label that says in which namespace that object is; without it, in the Secret's own."""
 
 
 _ITEM_PATH = "operator.1password.io/item-path"
@@ -187,6 +194,7 @@ _MARKS = (
         controller="Flux",
         change=_IN_GIT,
         names="Kustomization",
+        place="kustomize.toolkit.fluxcd.io/namespace",
     ),
     _Mark(
         part="labels",
@@ -194,6 +202,7 @@ _MARKS = (
         controller="Flux",
         change="change the HelmRelease's values",
         names="HelmRelease",
+        place="helm.toolkit.fluxcd.io/namespace",
     ),
     _Mark(
         part="annotations",
@@ -243,7 +252,12 @@ def maker_of(secret: Json) -> Maker | None:
             ref = Ref(str(owner["kind"]), text_at(owner, "name"), namespace)
             source = _marked(secret, "annotations", _ITEM_PATH)
             return Maker(controller=kind.controller, change=kind.change, ref=ref, source=source)
-    return next((_by(mark, found, namespace) for mark, found in _marks_on(secret)), None)
+    found = next(iter(_marks_on(secret)), None)
+    if found is None:
+        return None
+    mark, said = found
+    place = _marked(secret, mark.part, mark.place) if mark.place else ""
+    return _by(mark, said, place or namespace)
 
 
 def kind_of(obj: Json) -> MakerKind | None:
@@ -252,6 +266,13 @@ def kind_of(obj: Json) -> MakerKind | None:
     kind = _KINDS.get(name) if isinstance(name, str) else None
     group = text_at(obj, "apiVersion").partition("/")[0]
     return kind if kind is not None and group == kind.group else None
+
+
+def item_of(path: str) -> str:
+    """Return `vault/item` of the path by which the 1Password operator finds an item; or nothing."""
+    _, vaults, rest = path.partition("vaults/")
+    vault, items, item = rest.partition("/items/")
+    return f"{vault}/{item}" if vaults and items and vault and item else ""
 
 
 def change_of(maker: Ref) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lokeys.core.kubernetes.consent import ALLOWED_URLS
+from lokeys.core.kubernetes.makers import READ_AGAIN
 from lokeys.core.place import Ref
 from lokeys.core.rbac.grants import (
     APPS,
@@ -15,6 +16,7 @@ from lokeys.core.rbac.grants import (
     FOLLOW,
     LOKI,
     NETWORKING,
+    ONE_PASSWORD,
     POLICY,
     READ,
     ROOK,
@@ -204,7 +206,18 @@ def _delivery(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
 def _secret(spec: RouteSpec) -> Iterator[Grant]:
     home, name = spec.namespace, spec.secret.name
     yield read_secret(home, name, "what Loki reads")
+    if spec.made_by is not None and spec.made_by.kind in READ_AGAIN:
+        yield Grant(
+            namespace=spec.made_by.namespace,
+            group=ONE_PASSWORD,
+            resource="onepassworditems",
+            verbs=READ,
+            why="which item the Secret is made of, and whether it could be read",
+        )
     if not _heals(spec):
+        return
+    if spec.external_secret is None and spec.made_by is not None:
+        yield from _maker(spec.made_by)
         return
     own = spec.external_secret is None
     recreate = spec.external_secret is not None and spec.external_secret.recreate
@@ -234,6 +247,19 @@ def _secret(spec: RouteSpec) -> Iterator[Grant]:
             verbs=("create",),
             why="lokeys makes that Secret if there is none; RBAC cannot limit a create to a name, "
             "so this is any Secret's, but only where none of that name is yet",
+        )
+
+
+def _maker(made_by: Ref) -> Iterator[Grant]:
+    """Yield what it takes to ask the Secret's maker; the Secret itself is never written."""
+    if made_by.kind in READ_AGAIN:
+        yield Grant(
+            namespace=made_by.namespace,
+            group=ONE_PASSWORD,
+            resource="onepassworditems",
+            verbs=("patch",),
+            names=(made_by.name,),
+            why="a new annotation makes the 1Password operator read the item again",
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from lokeys.core.findings.finding import ref_to_json, time_to_json
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.key_state import Currency, Seen, seen
+from lokeys.core.route.made import item_name, maker_of_secret
 from lokeys.core.route.model import OnePasswordVault, RouteSpec, UnknownSource, source_ref
 from lokeys.core.route.snapshot import Snapshot, Why
 from lokeys.core.sensitive import Fingerprint, PairFacts, short
@@ -141,6 +142,7 @@ def _vault_detail(snapshot: Snapshot) -> str:
 
 def _delivery(snapshot: Snapshot) -> Iterator[HopView]:
     if snapshot.spec.external_secret is None:
+        yield from _maker(snapshot)
         return
     delivery = snapshot.delivery
     yield HopView(
@@ -149,6 +151,22 @@ def _delivery(snapshot: Snapshot) -> Iterator[HopView]:
         since=delivery.refreshed_at if delivery else None,
         detail=_gap(snapshot, Hop.DELIVERY)
         or (f"{delivery.reason or 'no condition yet'}" if delivery else "does not exist"),
+    )
+
+
+def _maker(snapshot: Snapshot) -> Iterator[HopView]:
+    """Yield what makes the Secret in an ExternalSecret's place, where it has a name."""
+    maker = maker_of_secret(snapshot)
+    if maker is None or maker.ref is None:
+        return
+    said = snapshot.maker
+    words = [f"makes the Secret for {maker.controller}" if maker.controller else "makes the Secret"]
+    words += [f"of {item_name(snapshot, maker)}"] if maker.ref.kind == "OnePasswordItem" else []
+    words += [f"not ready: {said.message}"] if said and said.ready is False else []
+    yield HopView(
+        hop=Hop.DELIVERY,
+        ref=maker.ref,
+        detail=_gap(snapshot, Hop.DELIVERY) or ", ".join(words),
     )
 
 

@@ -194,7 +194,10 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteSpec:
-    """One StorageCredential, parsed, with every default filled in."""
+    """One StorageCredential, parsed, with every default filled in.
+
+    `made_by`: whose object makes the Secret, where that is no ExternalSecret.
+    """
 
     name: str
     namespace: str
@@ -203,6 +206,7 @@ class RouteSpec:
     vault: Vault | None = None
     secret: SecretRef
     external_secret: ExternalSecretRef | None = None
+    made_by: Ref | None = None
     bucket: Bucket
     workloads: tuple[Workload, ...] = ()
     prove: Prove = Prove.WAIT

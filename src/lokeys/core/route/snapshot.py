@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from lokeys.core.findings.verdict import StoreVerdict
 from lokeys.core.kubernetes.consent import NO_CONSENT, Consent, Trying
+from lokeys.core.kubernetes.makers import Maker
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
@@ -210,7 +211,18 @@ class SecretState:
     written_at: datetime | None = None  # the latest write to `data` that managedFields know of
     managed_by_eso: bool = False
     owner: Ref | None = None
+    maker: Maker | None = None  # as the Secret's owners and marks say
     consent: Consent = NO_CONSENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakerState:
+    """What makes the Secret in an ExternalSecret's place, as its own object says it."""
+
+    ref: Ref
+    item: str = ""  # of a OnePasswordItem: where the item is, as `vault/item`
+    ready: bool | None = None
+    message: str = ""
 
 
 # --- pods ---------------------------------------------------------------------------------------
@@ -321,6 +333,7 @@ class Snapshot:
     source: SourceState | None = None
     vault: VaultState | None = None
     delivery: DeliveryState | None = None
+    maker: MakerState | None = None
     secret: SecretState | None = None
     workloads: tuple[WorkloadState, ...] = ()
     pods: tuple[PodState, ...] = ()

@@ -104,6 +104,7 @@ class Discoverer:
             vault=delivery.vault,
             secret=secret,
             external_secret=delivery.external_secret,
+            made_by=delivery.made_by,
             bucket=bucket,
             workloads=tuple(listed.values()),
         )

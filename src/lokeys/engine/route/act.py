@@ -77,7 +77,9 @@ class Executor:
         if verdict is None or not verdict.trusted:
             raise NeedsHuman(f"the pair for {step.target} has not passed the store's test")
 
-    async def _act(self, step: Step, look: Look) -> Memory:  # noqa: PLR0911 - one line an action
+    async def _act(  # noqa: C901, PLR0911 - one line an action
+        self, step: Step, look: Look
+    ) -> Memory:
         memory, ports, now = look.memory, self.lookout.ports, look.snapshot.at
         match step.action:
             case Action.TEST_KEY:
@@ -93,6 +95,8 @@ class Executor:
                 return await self._write_vault(step, memory)
             case Action.FORCE_SYNC | Action.REVALIDATE_STORE:
                 return await self._force(step, memory, now)
+            case Action.ASK_MAKER:
+                return await self._ask(step, memory, now)
             case Action.SPOIL_DATA_HASH | Action.RECREATE_SECRET | Action.WRITE_SECRET:
                 return await self._secret(step, look)
             case Action.REPLACE_POD | Action.DELETE_POD:
@@ -125,6 +129,12 @@ class Executor:
             await delivery.revalidate_store()
             return replace(memory, revalidated_at=now)
         await delivery.force_sync()
+        return _forced(memory, step, now)
+
+    async def _ask(self, step: Step, memory: Memory, now: datetime) -> Memory:
+        if self.lookout.ports.maker is None:
+            raise NeedsHuman(f"nobody can ask for {step.target} from here")
+        await self.lookout.ports.maker.ask()
         return _forced(memory, step, now)
 
     async def _secret(self, step: Step, look: Look) -> Memory:

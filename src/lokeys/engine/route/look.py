@@ -130,6 +130,7 @@ class Lookout:
             delivery = (
                 group.create_task(self.ports.delivery.read()) if self.ports.delivery else None
             )
+            maker = group.create_task(self.ports.maker.read()) if self.ports.maker else None
             fleet = group.create_task(self.ports.workloads.read())
         workloads = fleet.result().state or Fleet()
         pods, pod_gaps = await self._ask_pods(workloads.pods, wishes)
@@ -143,13 +144,15 @@ class Lookout:
         )
         vault = await self._ask_vault(about, wishes, again=new_403)
         readings = (source.result(), vault, secret.result())
-        others = (delivery.result() if delivery else Reading(), fleet.result())
+        asked = maker.result() if maker else Reading()
+        others = (delivery.result() if delivery else Reading(), asked, fleet.result())
         seen = Snapshot(
             spec=self.spec,
             at=self.clock(),
             source=source.result().state,
             vault=vault.state,
             delivery=delivery.result().state if delivery else None,
+            maker=asked.state,
             secret=secret.result().state,
             workloads=workloads.workloads,
             pods=pods,

@@ -72,6 +72,18 @@ def test_an_owner_comes_before_what_was_copied_from_it() -> None:
     assert maker.controller == "External Secrets"
 
 
+def test_flux_says_where_its_object_is() -> None:
+    """In a label of its own: a Kustomization is seldom where its objects are."""
+    labels = {
+        "kustomize.toolkit.fluxcd.io/name": "apps",
+        "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+    }
+    maker = maker_of({"metadata": {"namespace": "logging", "labels": labels}})
+
+    assert maker is not None
+    assert maker.ref == Ref("Kustomization", "apps", "flux-system")
+
+
 def test_a_1password_secret_names_its_item() -> None:
     """Beside its owner, and where a Deployment's annotation asked for it and nobody owns it."""
     path = "vaults/home-lab/items/loki"

@@ -207,6 +207,19 @@ def test_a_token_elsewhere_is_read_there_by_its_name_only() -> None:
     assert {grant.resource for grant in found if grant.namespace == "vaults"} == {"secrets"}
 
 
+def test_what_makes_the_secret_is_asked_and_the_secret_never_written() -> None:
+    """One right to annotate the 1Password operator's item; none where nobody can be asked."""
+    secret = {"name": "s", "madeBy": {"kind": "OnePasswordItem", "name": "item"}}
+    found = grants(base=MINIMAL, spec__secret=secret, spec__mode="Heal")
+    assert rights(found, "onepassworditems") == {
+        *((verb, "*") for verb in READING),
+        ("patch", "item"),
+    }
+    assert {verb for verb, _ in rights(found, "secrets")} == READING
+    sealed = {"name": "s", "madeBy": {"kind": "SealedSecret", "name": "item"}}
+    assert not rights(grants(base=MINIMAL, spec__secret=sealed), "sealedsecrets")
+
+
 def test_only_a_forced_workloads_pods_may_be_deleted() -> None:
     """All others are evicted, so that budgets decide; the reason of the right names `force`."""
     forced = {"kind": "StatefulSet", "name": "loki", "force": True}

@@ -284,6 +284,63 @@ def test_an_endpoint_with_a_credential_in_it_is_not_printed() -> None:
     assert "canary-password" not in str(found)
 
 
+def made_secret(owner: Json | None = None, **metadata: Json) -> list[Json]:
+    """Return the Secret that Loki reads, with marks of a maker, and no ExternalSecret for it."""
+    held = secret()
+    held["metadata"] |= ({"ownerReferences": [owner]} if owner else {}) | metadata
+    return [held, external_secret(target={"name": "another"})]
+
+
+OPERATORS = {
+    "apiVersion": "onepassword.com/v1",
+    "kind": "OnePasswordItem",
+    "name": "loki-s3",
+    "uid": "u",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "made_by", "path", "said"),
+    [
+        pytest.param(
+            [
+                *made_secret(OPERATORS),
+                named("OnePasswordItem", "loki-s3", spec={"itemPath": "vaults/home/items/loki"}),
+            ],
+            Ref("OnePasswordItem", "loki-s3", "monitoring"),
+            "spec.secret.madeBy",
+            "the 1Password operator makes it of item `home/loki`, and lokeys never writes it",
+            id="the 1Password operator, which marks no controller",
+        ),
+        pytest.param(
+            made_secret(
+                OPERATORS, annotations={"operator.1password.io/item-path": "vaults/v/items/i"}
+            ),
+            Ref("OnePasswordItem", "loki-s3", "monitoring"),
+            "spec.secret.madeBy",
+            "of item `v/i`",
+            id="a OnePasswordItem that cannot be read",
+        ),
+        pytest.param(
+            made_secret(annotations={"argocd.argoproj.io/tracking-id": "logs:/Secret:m/s"}),
+            None,
+            "spec.secret",
+            "Argo CD makes it, and lokeys never writes it: change it in Git",
+            id="Argo CD, which names no object of its own",
+        ),
+        pytest.param(made_secret(), None, "spec.secret", "nothing is seen to make it", id="nobody"),
+    ],
+)
+def test_what_makes_a_secret_is_said(
+    changes: list[Json], made_by: Ref | None, path: str, said: str
+) -> None:
+    """That lokeys would write it is said only where nothing else makes it."""
+    found = discovered(*changes)
+    assert found.spec.made_by == made_by
+    assert said in found.notes[path]
+    assert parse(render(found.spec)) == found.spec
+
+
 def test_two_items_are_no_pair() -> None:
     """A pair from two items cannot be written as one: marked."""
     data = [

@@ -8,30 +8,42 @@ import pytest
 
 from builders import a_route
 from fakes.ports import World, pair
+from lokeys.core.place import Hop, Ref
 from lokeys.core.route.memory import Memory
-from lokeys.core.route.model import Mode
-from lokeys.core.route.plan import Action
+from lokeys.core.route.model import Mode, RouteSpec
+from lokeys.core.route.plan import Action, Step
 from lokeys.engine.route.act import Executor
 from lokeys.engine.route.heal import Ending, Healing, Listener, Patience, heal
 from lokeys.engine.route.look import LookOptions, Lookout
 from lokeys.errors import Forbidden, LeaseLost, NeedsHuman
 
 
-def hand_of(world: World, *, lease_s: float = 60.0) -> Executor:
+def hand_of(world: World, *, lease_s: float = 60.0, spec: RouteSpec | None = None) -> Executor:
     """Return a hand on the world's route."""
-    spec = a_route(mode=Mode.HEAL)
+    spec = spec or a_route(mode=Mode.HEAL)
     return Executor(Lookout(spec=spec, ports=world.ports(spec), clock=world.clock), lambda: lease_s)
 
 
 def healed(
-    world: World, *, memory: Memory | None = None, one_step: bool = False, minutes: int = 5
+    world: World,
+    *,
+    memory: Memory | None = None,
+    one_step: bool = False,
+    minutes: int = 5,
+    spec: RouteSpec | None = None,
 ) -> Healing:
     """Heal the world's route."""
     patience = Patience(timeout=timedelta(minutes=minutes), sleep=world.sleep, one_step=one_step)
     healing = Healing(memory=memory or Memory())
     wishes = LookOptions(eager=True)
     return asyncio.run(
-        heal(hand_of(world), healing, wishes=wishes, patience=patience, listener=Listener())
+        heal(
+            hand_of(world, spec=spec),
+            healing,
+            wishes=wishes,
+            patience=patience,
+            listener=Listener(),
+        )
     )
 
 
@@ -103,6 +115,50 @@ def test_a_heal_that_cannot_end_times_out() -> None:
     assert healing.ending is Ending.STALLED
     assert world.writes.count("force sync") == 3
     assert "evict loki-0" not in world.writes
+
+
+def made_by_an_operator() -> RouteSpec:
+    """Return the route of a Secret that the 1Password operator makes."""
+    ref = Ref("OnePasswordItem", "loki-s3", "monitoring")
+    return a_route(vault=None, external_secret=None, made_by=ref)
+
+
+def test_what_makes_the_secret_is_asked() -> None:
+    """A person has edited the item: its operator reads it at once, and the pods are replaced."""
+    world = World()
+    spec = made_by_an_operator()
+    memory = healed(world, spec=spec).memory
+    world.rotate_source()
+    world.item = world.source
+    healing = healed(world, memory=memory, spec=spec)
+    assert healing.ending is Ending.PROVED
+    assert world.writes == ["ask maker", "evict loki-0"]
+
+
+def test_what_makes_the_secret_is_asked_only_so_often() -> None:
+    """The item is a person's to edit; the heal waits for that, and writes nothing itself."""
+    world = World()
+    spec = made_by_an_operator()
+    memory = healed(world, spec=spec).memory
+    world.rotate_source()
+    healing = healed(world, memory=memory, spec=spec, minutes=10)
+    assert healing.ending is Ending.TIMED_OUT
+    assert world.writes == ["ask maker"] * 3
+    assert healing.look is not None
+    step = healing.look.plan.next_step
+    assert step is not None
+    assert step.action is Action.MANUAL
+    assert "`homelab/loki`" in step.why
+
+
+def test_a_maker_that_cannot_be_asked_is_left_alone() -> None:
+    """Whoever hands in such a step all the same is told so."""
+    world = World()
+    hand = hand_of(world)
+    look = asyncio.run(hand.lookout.look(Memory()))
+    step = Step(action=Action.ASK_MAKER, hop=Hop.DELIVERY, target=look.snapshot.spec.ref, why="")
+    with pytest.raises(NeedsHuman):
+        asyncio.run(hand.act(step, look))
 
 
 def test_a_short_lease_stops_the_hand() -> None:

@@ -23,6 +23,7 @@ from lokeys.core.route.checks.wording import (
     refused,
     verdict_evidence,
 )
+from lokeys.core.route.made import made_by, maker_of_secret, remedies
 from lokeys.core.route.snapshot import DeliveryState, RefreshPolicy, SecretState, Snapshot, Why
 from lokeys.core.sensitive import PairFacts, short
 
@@ -178,6 +179,7 @@ def _behind(snapshot: Snapshot, secret: SecretState, before: PairFacts) -> Itera
         return
     severity = _severity(snapshot, secret)
     if snapshot.vault is None or snapshot.vault.pair is None:
+        maker = maker_of_secret(snapshot)
         detail = "" if snapshot.spec.vault is None else "; the vault between cannot be read"
         yield rules.SECRET_BEHIND_SOURCE.at(
             secret.ref,
@@ -185,7 +187,8 @@ def _behind(snapshot: Snapshot, secret: SecretState, before: PairFacts) -> Itera
             evidence=evidence,
             severity=severity,
             confidence=sure,
-            detail=detail,
+            detail=f"; {made_by(maker)}" if maker else detail,
+            remedy=remedies(snapshot, maker) if maker else None,
             **words,
         )
         return

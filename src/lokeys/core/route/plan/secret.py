@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from lokeys.core.findings.verdict import WORKS
+from lokeys.core.kubernetes.makers import Maker
 from lokeys.core.place import Hop
 from lokeys.core.route.checks.delivery import why_it_cannot_refresh
 from lokeys.core.route.checks.wording import is_torn
+from lokeys.core.route.made import maker_of_secret, remedies
 from lokeys.core.route.plan.draft import Draft, Stop
 from lokeys.core.route.plan.source import unseen, waiting
 from lokeys.core.route.plan.steps import Action, Step
@@ -19,6 +21,9 @@ from lokeys.core.sensitive import PairFacts
 FORCED_SYNCS_AT_MOST = 3
 SYNC_TAKES = timedelta(seconds=10)
 """External Secrets answers a forced sync in 0.1 s; under 30 at once, in 3.3 s (measured)."""
+ASKED_AT_MOST = 3
+ASKED_AGAIN_AFTER = timedelta(minutes=1)
+"""Each time costs a request of the vault's quota, and its maker reads by itself, too."""
 TORN_AGAIN_AFTER = timedelta(seconds=1)
 STORE_LOOKS_AGAIN_AFTER = timedelta(minutes=1)
 
@@ -46,6 +51,9 @@ def plan_secret(course: Draft) -> Draft | Stop:
 
 def _write(course: Draft, secret: SecretState | None, pair: PairFacts) -> Step | Stop:
     snapshot = course.snapshot
+    maker = maker_of_secret(snapshot)
+    if maker is not None:
+        return _through(maker, snapshot, pair)
     if secret is not None and (secret.managed_by_eso or secret.owner is not None):
         # It would be written back, and the pods restarted each time.
         writer = secret.owner or "External Secrets"
@@ -66,6 +74,35 @@ def _write(course: Draft, secret: SecretState | None, pair: PairFacts) -> Step |
         pair=pair.pair,
         over=secret.pair.pair if secret else None,
     )
+
+
+def _through(maker: Maker, snapshot: Snapshot, pair: PairFacts) -> Step | Stop:
+    """Ask what makes the Secret to do so anew, some times; what is left is a person's."""
+    memory, ref = snapshot.memory, maker.ref or snapshot.spec.secret_ref
+    asked = memory.forced_count if memory.forced_for == pair.pair else 0
+    since = snapshot.at - memory.forced_at if asked and memory.forced_at else None
+    if since is not None and since < SYNC_TAKES:
+        why = "it was asked to make the Secret anew"
+        return Stop(steps=(waiting(ref, Hop.DELIVERY, why, look_again_s=1.0),))
+    asks = snapshot.maker is not None and asked < ASKED_AT_MOST
+    if asks and (since is None or since >= ASKED_AGAIN_AFTER):
+        return Step(
+            action=Action.ASK_MAKER,
+            hop=Hop.DELIVERY,
+            target=ref,
+            why="the Secret does not hold the source's pair; what it is made of may have changed",
+            changes="one annotation",
+            pair=pair.pair,
+        )
+    change = next(iter(remedies(snapshot, maker)))
+    manual = Step(
+        action=Action.MANUAL,
+        hop=Hop.DELIVERY,
+        target=ref,
+        why=f"{change.text}. It goes on when the content arrives in the Secret",
+        look_again_s=5.0,
+    )
+    return Stop(steps=(manual,))
 
 
 def _guard_working_key(course: Draft, secret: SecretState) -> Stop | None:

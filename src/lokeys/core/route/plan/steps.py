@@ -23,6 +23,7 @@ class Action(StrEnum):
     WRITE_VAULT = "write-vault"
     REVALIDATE_STORE = "revalidate-store"
     FORCE_SYNC = "force-sync"
+    ASK_MAKER = "ask-maker"
     SPOIL_DATA_HASH = "spoil-data-hash"
     RECREATE_SECRET = "recreate-secret"
     WRITE_SECRET = "write-secret"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lokeys.core.kubernetes.references import SecretKeyRef
+from lokeys.core.place import Ref
 from lokeys.core.route.model import (
     AwsIamSource,
     Bucket,
@@ -70,6 +71,7 @@ def parse(manifest: Mapping[str, Any], *, namespace: str = "default") -> RouteSp
         vault=_vault(spec["vault"], home=home) if "vault" in spec else None,
         secret=_secret_ref(secret),
         external_secret=_external_secret(secret.get("externalSecret")),
+        made_by=_made_by(secret.get("madeBy"), home=home),
         bucket=_bucket(spec["bucket"]),
         workloads=tuple(map(_workload, spec.get("workloads", ()))),
         prove=Prove(spec["prove"]),
@@ -134,6 +136,10 @@ def _vault(vault: Mapping[str, Any], *, home: str) -> Vault:
 
 def _external_secret(ref: Mapping[str, Any] | None) -> ExternalSecretRef | None:
     return ExternalSecretRef(name=ref["name"], recreate=ref["recreate"]) if ref else None
+
+
+def _made_by(ref: Mapping[str, Any] | None, *, home: str) -> Ref | None:
+    return Ref(ref["kind"], ref["name"], ref.get("namespace", home)) if ref else None
 
 
 def _bucket(bucket: Mapping[str, Any]) -> Bucket:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any, assert_never
 
+from lokeys.core.place import Ref
 from lokeys.core.route.discovery.model import UNKNOWN
 from lokeys.core.route.model import (
     AwsIamSource,
@@ -68,6 +69,7 @@ def _spec(spec: RouteSpec) -> dict[str, Any]:
         "secret": {
             **_secret_ref(spec.secret),
             "externalSecret": asdict(delivery) if delivery else None,
+            "madeBy": _made_by(spec.made_by, home=spec.namespace) if spec.made_by else None,
         },
         "bucket": _bucket(spec.bucket),
         "workloads": [_workload(workload) for workload in spec.workloads] or None,
@@ -147,6 +149,11 @@ def _vault(vault: Vault) -> dict[str, Any]:
             }
         case _:
             assert_never(vault)
+
+
+def _made_by(ref: Ref, *, home: str) -> dict[str, Any]:
+    namespace = ref.namespace if ref.namespace != home else None
+    return {"kind": ref.kind, "name": ref.name, "namespace": namespace}
 
 
 def _bucket(bucket: Bucket) -> dict[str, Any]:

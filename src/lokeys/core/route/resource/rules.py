@@ -79,6 +79,11 @@ ONE_VAULT = _exactly_one(
     ("onePassword", "pushSecret"),
     "name exactly one vault, onePassword or pushSecret, or leave `vault` out",
 )
+ONE_MAKER = CelRule(
+    cel="!(has(self.externalSecret) && has(self.madeBy))",
+    message="one thing makes a Secret: name an ExternalSecret, or what else does, not both",
+    holds=lambda value: not ("externalSecret" in value and "madeBy" in value),
+)
 REFRESH_NEEDS_ADMIN = CelRule(
     cel="!self.refresh || has(self.admin)",
     message="`refresh` needs `admin`: nobody can tell which key survives without RGW's own list",

@@ -217,7 +217,8 @@ _SECRET = Fields(
         "name": _name("The Secret's name."),
         "keys": _pair("The Secret's data keys of the pair.", default=AWS_KEYS),
         "externalSecret": Fields(
-            "The ExternalSecret that writes the Secret. Left out: lokeys writes the Secret itself.",
+            "The ExternalSecret that writes the Secret. Left out, and `madeBy` too: lokeys writes "
+            "it itself.",
             {
                 "name": _name("The ExternalSecret's name."),
                 "recreate": Flag(
@@ -228,8 +229,24 @@ _SECRET = Fields(
             },
             required=("name",),
         ),
+        "madeBy": Fields(
+            "What makes the Secret, where that is no ExternalSecret: lokeys then never writes it, "
+            "and says how its maker is changed.",
+            {
+                "kind": text(
+                    "The kind, such as OnePasswordItem, SealedSecret, VaultStaticSecret, "
+                    "ObjectBucketClaim, Kustomization or HelmRelease.",
+                    pattern="^[A-Z][A-Za-z0-9]*$",
+                    at_most=63,
+                ),
+                "name": _name("The name."),
+                "namespace": _namespace("The namespace; this resource's if left out."),
+            },
+            required=("kind", "name"),
+        ),
     },
     required=("name",),
+    rules=(rules.ONE_MAKER,),
 )
 
 _BUCKET = Fields(

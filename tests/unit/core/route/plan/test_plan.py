@@ -39,15 +39,27 @@ from builders import (
     said_by,
 )
 from lokeys.core.findings.verdict import Answer
+from lokeys.core.kubernetes.makers import Maker
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import ExternalSecretRef, PushSecretVault
 from lokeys.core.route.plan import Policy, plan
-from lokeys.core.route.snapshot import RefreshPolicy, StoreState, VaultFault, Why
+from lokeys.core.route.snapshot import MakerState, RefreshPolicy, StoreState, VaultFault, Why
 
 STALE = {"source": B, "verdicts": {A: DEAD, B: TRUSTED}}
 AT_SECRET = {**STALE, "vault": B}
 DIRECT = {"route": {"vault": None, "external_secret": None}}
+OP = Maker(
+    controller="the 1Password operator",
+    change="edit the item in 1Password",
+    ref=Ref("OnePasswordItem", "loki-s3", "monitoring"),
+    source="vaults/a/items/b",
+)
+SEALED = Maker(
+    controller="Sealed Secrets", change="seal it anew", ref=Ref("SealedSecret", "loki-s3", "m")
+)
+MADE = {"route": {**DIRECT["route"], "made_by": OP.ref}}
+A_MAKER = MakerState(ref=Ref("OnePasswordItem", "loki-s3", "monitoring"), item="home/loki")
 UNCLEAR = said(Answer.UNSPECIFIC)
 NEWLINE, ENCODED = a_pair("A!"), a_pair("A=")
 
@@ -60,6 +72,58 @@ SOURCE = {
     "a missing user is a person's matter": (
         {"source": None, "unreadable": (a_gap(Hop.SOURCE, USER, Why.NOT_FOUND),)},
         "stalled: store_user_missing",
+    ),
+    "what makes the Secret is asked to make it anew": (
+        {**STALE, **MADE, "secret": a_secret(A, maker=OP), "maker": A_MAKER},
+        "ask-maker loki-s3",
+    ),
+    "it was asked a moment ago": (
+        {
+            **STALE,
+            **MADE,
+            "secret": a_secret(A, maker=OP),
+            "maker": A_MAKER,
+            "memory": Memory(forced_for=B.pair, forced_count=1, forced_at=ago(seconds=2)),
+        },
+        "await loki-s3",
+    ),
+    "it was asked, and the item is a person's to edit": (
+        {
+            **STALE,
+            **MADE,
+            "secret": a_secret(A, maker=OP),
+            "maker": A_MAKER,
+            "memory": Memory(forced_for=B.pair, forced_count=1, forced_at=ago(seconds=30)),
+        },
+        "manual loki-s3",
+    ),
+    "it is asked again after a minute": (
+        {
+            **STALE,
+            **MADE,
+            "secret": a_secret(A, maker=OP),
+            "maker": A_MAKER,
+            "memory": Memory(forced_for=B.pair, forced_count=2, forced_at=ago(minutes=2)),
+        },
+        "ask-maker loki-s3",
+    ),
+    "it is not asked a fourth time": (
+        {
+            **STALE,
+            **MADE,
+            "secret": a_secret(A, maker=OP),
+            "maker": A_MAKER,
+            "memory": Memory(forced_for=B.pair, forced_count=3, forced_at=ago(minutes=9)),
+        },
+        "manual loki-s3",
+    ),
+    "a maker that cannot be asked leaves a person's step": (
+        {**STALE, **DIRECT, "secret": a_secret(A, maker=SEALED)},
+        "manual loki-s3",
+    ),
+    "a maker that the resource names is believed": (
+        {**STALE, "route": {**DIRECT["route"], "made_by": SEALED.ref}},
+        "manual loki-s3",
     ),
     "the owner of a token in another namespace is asked": (
         {**STALE, "vault": None, "unreadable": (a_gap(Hop.VAULT, TOKEN, Why.NOT_ALLOWED),)},

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lokeys.core.kubernetes.references import SecretKeyRef
+from lokeys.core.place import Ref
 from lokeys.core.route.model import (
     AwsIamSource,
     Bucket,
@@ -63,6 +64,11 @@ minted = (
         AwsIamSource, user_name=names, admin=st.none() | secret_refs, endpoint=st.none() | endpoints
     )
 )
+makers = (
+    st.none()
+    | st.builds(ExternalSecretRef, name=names, recreate=st.booleans())
+    | st.builds(Ref, st.just("SealedSecret"), names, names)
+)
 copied = st.builds(SecretSource, secret=secret_refs, namespace=names)
 vaults = st.builds(PushSecretVault, name=names) | st.builds(
     OnePasswordVault,
@@ -113,6 +119,7 @@ buckets = st.builds(
 @st.composite
 def specs(draw: st.DrawFn) -> RouteSpec:
     rotates = draw(st.booleans())
+    made = draw(makers)
     return RouteSpec(
         name=draw(names),
         namespace=draw(names),
@@ -120,9 +127,8 @@ def specs(draw: st.DrawFn) -> RouteSpec:
         source=draw(minted if rotates else copied),
         vault=draw(st.none() | vaults),
         secret=SecretRef(name=f"target-{draw(names)}-of-loki", keys=draw(pairs(names))),
-        external_secret=draw(
-            st.none() | st.builds(ExternalSecretRef, name=names, recreate=st.booleans())
-        ),
+        external_secret=made if isinstance(made, ExternalSecretRef) else None,
+        made_by=made if isinstance(made, Ref) else None,
         bucket=draw(buckets),
         workloads=tuple(
             draw(st.lists(workloads, max_size=3, unique_by=lambda w: (w.kind, w.name)))

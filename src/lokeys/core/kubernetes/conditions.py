@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The condition Ready, as most controllers write it."""
+
+from __future__ import annotations
+
+from lokeys.core.kubernetes.json_fields import Json, mappings_at, text_at
+
+
+def condition_of(obj: Json, kind: str = "Ready") -> Json | None:
+    """Return an object's condition of this type."""
+    conditions = mappings_at(obj, "status", "conditions")
+    return next((each for each in conditions if text_at(each, "type") == kind), None)
+
+
+def truth_of(condition: Json | None) -> bool | None:
+    """Return what a condition says; None for Unknown, and where there is none."""
+    return {"True": True, "False": False}.get(text_at(condition, "status"))
+
+
+def ready_of(obj: Json) -> tuple[bool | None, str]:
+    """Return whether an object says that it is ready, and what it says of that."""
+    ready = condition_of(obj)
+    return truth_of(ready), text_at(ready, "message")

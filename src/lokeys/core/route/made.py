@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who makes the Secret of a route that no ExternalSecret makes, and how that one is changed.
+
+The Secret's own marks are believed first, then what the resource says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from lokeys.core.findings.finding import Remedy
+from lokeys.core.kubernetes.json_fields import Json
+from lokeys.core.kubernetes.makers import READ_AGAIN, Maker, change_of, item_of, maker_of
+from lokeys.core.place import Ref, is_name, is_namespace
+from lokeys.core.route.snapshot import Snapshot
+from lokeys.core.text.shell import Command, Output
+from lokeys.core.text.words import printable, quoted, shown
+
+
+def known_maker(secret: Json) -> Maker | None:
+    """Return who made a Secret by the marks on it, with nothing in it that may not be shown."""
+    maker = maker_of(secret)
+    if maker is None:
+        return None
+    ref = maker.ref if maker.ref is not None and _can_be(maker.ref) else None
+    return replace(maker, ref=ref, source=shown(maker.source))
+
+
+def _can_be(ref: Ref) -> bool:
+    return is_name(ref.name) and (ref.namespace is None or is_namespace(ref.namespace))
+
+
+def maker_of_secret(snapshot: Snapshot) -> Maker | None:
+    """Return what makes the Secret that Loki reads; None for External Secrets, and for nobody."""
+    spec, secret = snapshot.spec, snapshot.secret
+    if spec.external_secret is not None:
+        return None
+    marked = secret.maker if secret is not None else None
+    if marked is None and spec.made_by is not None:
+        marked = Maker(controller="", change=change_of(spec.made_by), ref=spec.made_by)
+    return None if marked is None or _is_eso(marked) else marked
+
+
+def made_by(maker: Maker) -> str:
+    """Return who makes the Secret, as a sentence."""
+    who = maker.controller or str(maker.ref)
+    return f"{who} makes it" + (f", of {maker.ref}" if maker.controller and maker.ref else "")
+
+
+def remedies(snapshot: Snapshot, maker: Maker) -> tuple[Remedy, ...]:
+    """Return what a person does so that the Secret gets the source's pair and keeps it."""
+    say = _WAYS.get(maker.ref.kind) if maker.ref else None
+    found = say(snapshot, maker) if say else _as_it_says(snapshot, maker)
+    return tuple(replace(each, text=printable(each.text)) for each in found)
+
+
+def _is_eso(maker: Maker) -> bool:
+    return maker.controller == "External Secrets"
+
+
+def _as_it_says(snapshot: Snapshot, maker: Maker) -> Iterator[Remedy]:
+    who = maker.controller or str(maker.ref)
+    what = f" ({maker.ref})" if maker.controller and maker.ref else ""
+    change = maker.change or "give the source's pair to what makes the Secret"
+    yield Remedy(
+        text=f"{change}{what}: {who} makes {snapshot.spec.secret_ref}, and undoes other changes"
+    )
+
+
+def _one_password(snapshot: Snapshot, maker: Maker) -> Iterator[Remedy]:
+    keys, ref = snapshot.spec.secret.keys, maker.ref or snapshot.spec.secret_ref
+    yield Remedy(
+        text=f"in 1Password, put the source's pair into the item {item_name(snapshot, maker)}, "
+        f"its fields `{keys.access_key_id}` and `{keys.secret_access_key}`: {ref} makes the Secret "
+        "of it, and a change of the Secret itself does not stay"
+    )
+    yield _ask(ref, "then have the 1Password operator read the item at once; else it does so when "
+               "its polling interval is over (600 s by default)")  # fmt: skip
+
+
+def _sealed(_: Snapshot, maker: Maker) -> Iterator[Remedy]:
+    yield Remedy(
+        text=f"seal the source's pair anew with kubeseal, and put it into {maker.ref} where that "
+        "is kept (in Git, as a rule): a change of the Secret itself is undone"
+    )
+
+
+def _claim(_: Snapshot, maker: Maker) -> Iterator[Remedy]:
+    yield Remedy(
+        text=f"name {maker.ref} as the source: its key is made with its bucket and cannot be "
+        "changed in place; a new key comes with a new claim"
+    )
+
+
+def _ask(ref: Ref, text: str) -> Remedy:
+    asked = Output("date +%s", before=f"{READ_AGAIN[ref.kind]}=")
+    namespace, kind = ref.namespace or "default", ref.kind.lower()
+    words = ("kubectl", "-n", namespace, "annotate", kind, ref.name, "--overwrite", asked)
+    return Remedy(text=text).showing(lambda: Command(words))
+
+
+def item_name(snapshot: Snapshot, maker: Maker) -> str:
+    """Return which item of 1Password the Secret is made of, as far as that is known."""
+    said = snapshot.maker.item if snapshot.maker else ""
+    found = said or item_of(maker.source)
+    return quoted(found) if found else "that the OnePasswordItem names"
+
+
+_WAYS: Mapping[str, Callable[[Snapshot, Maker], Iterator[Remedy]]] = {
+    "OnePasswordItem": _one_password,
+    "SealedSecret": _sealed,
+    "ObjectBucketClaim": _claim,
+}
