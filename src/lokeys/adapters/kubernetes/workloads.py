@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from lokeys.adapters.kubernetes import selectors
@@ -19,8 +21,11 @@ from lokeys.adapters.kubernetes.cluster import (
 )
 from lokeys.adapters.kubernetes.pods import is_over, loki_container, pod_state, secrets_read_by
 from lokeys.adapters.loki.wal import wal_persistent
+from lokeys.bounded_yaml import built
 from lokeys.core.kubernetes.json_fields import Json, at, number_at, text_at
+from lokeys.core.kubernetes.loki.reading import named_by, reading_of
 from lokeys.core.kubernetes.references import controller_of
+from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_VALUES
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import Workload
 from lokeys.core.route.snapshot import Budget, PodState, Roller, Unreadable, WorkloadState
@@ -37,6 +42,7 @@ _LONGEST_NAMES = 2048
 """Of an annotation of Reloader's: a thousand patterns would take seconds to match."""
 _REVISION = "deployment.kubernetes.io/revision"
 _BUDGET_RETRY_S = 10.0
+_PARSE = partial(built, max_values=MAX_LOKI_CONFIG_VALUES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +123,8 @@ class KubernetesWorkloads:
                     budgets = await look.list(name, namespace=self._namespace)
                 own = await self._pods(member, budgets, look)
                 pods += own
-                states.append(self._state(member, own))
+                endpoint = await self._endpoint(member, look)
+                states.append(replace(self._state(member, own), writes_to=endpoint))
         fleet = Fleet(workloads=tuple(states), pods=tuple(pods))
         return Reading(state=fleet, gaps=tuple(look.gaps))
 
@@ -187,6 +194,19 @@ class KubernetesWorkloads:
             for kind in _KINDS_OF_STACKS
             for found in await look.list(kind, namespace=self._namespace, labels=labels)
         ]
+
+    async def _endpoint(self, member: _Member, look: _Pass) -> str:
+        """Return where its configuration says that it writes; "" where it does not, or is unseen.
+
+        Of Secrets only the route's own is read: no right is needed that the route has not anyway.
+        """
+        held: dict[Ref, Json] = {}
+        for ref in named_by(member.obj, namespace=self._namespace):
+            if ref.kind == "ConfigMap" or (ref.kind, ref.name) == ("Secret", self._secret):
+                with suppress(LokeysError):  # who reads the configuration for its own sake says so
+                    held[ref] = {**await look.get(ref), "kind": ref.kind}
+        loki = reading_of(member.obj, owner=member.ref, held=held, parse=_PARSE)
+        return loki.storage.endpoint if loki is not None and loki.storage.told_endpoint else ""
 
     async def _pods(self, member: _Member, budgets: list[Json], look: _Pass) -> list[PodState]:
         """Return the states of the workload's pods that read the Secret."""

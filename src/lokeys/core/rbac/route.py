@@ -293,7 +293,8 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
         group=CORE,
         resource="configmaps",
         verbs=READ,
-        why="Loki's configuration: where its write-ahead log is, and whether that outlives the pod",
+        why="Loki's configuration: where its write-ahead log is, whether that outlives the pod, "
+        "and whether Loki writes to this route's address. Optional: without it that is not known",
     )
     yield events(home, "which pods fail their probes")
     yield Grant(

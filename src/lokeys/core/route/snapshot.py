@@ -311,6 +311,7 @@ class WorkloadState:
     roller: Roller | None = None
     reads_secret: bool = True
     force: bool = False
+    writes_to: str = ""  # the endpoint that its configuration names, where that can be read
 
     def pods_to_come(self, pods: tuple[PodState, ...]) -> bool:
         """Tell whether its controller still has to make a pod that will read the Secret."""

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from lokeys.core.kubernetes.consent import Trying
+from lokeys.core.kubernetes.consent import Trying, origin_of
 from lokeys.core.place import Ref
 from lokeys.core.route.model import RgwSource, RookSource
-from lokeys.core.route.snapshot import Snapshot
+from lokeys.core.route.snapshot import Snapshot, WorkloadState
 from lokeys.core.sensitive import Fingerprint
 
 
@@ -18,17 +18,39 @@ def may_be_tried(snapshot: Snapshot, pair: Fingerprint) -> bool:
     remembers outlives an edit of the resource, which can name another source, of another owner.
     """
     source, secret, endpoint = snapshot.source, snapshot.secret, snapshot.spec.bucket.endpoint
+    offered = source.pair.pair if source is not None and source.pair is not None else None
+    held_by_loki = secret is not None and secret.pair.pair == pair
+    if held_by_loki and pair != offered and elsewhere(snapshot):
+        return False
     if snapshot.trying is Trying.CALLER:
         return True
-    held_by_loki = secret is not None and secret.pair.pair == pair
     if held_by_loki and snapshot.trying is Trying.LOKI:
         return True
     if source is not None and source.consent.names(endpoint):
         return True
-    offered = source.pair.pair if source is not None and source.pair is not None else None
     if source is not None and pair == offered:
         return source.consent.covers(endpoint)
     return secret is not None and secret.consent.covers(endpoint)
+
+
+def elsewhere(snapshot: Snapshot) -> tuple[WorkloadState, ...]:
+    """Return the workloads whose own configuration names another host than the route's store.
+
+    What that host says of Loki's key says nothing of Loki's store. A pair that the source offers
+    is another matter: it is the source's, whatever the store is called where Loki runs.
+    """
+    ours = _host(snapshot.spec.bucket.endpoint)
+    return tuple(
+        workload
+        for workload in snapshot.workloads
+        if workload.reads_secret and workload.writes_to and _host(workload.writes_to) != ours
+    )
+
+
+def _host(url: str) -> str:
+    """Return the host of a URL; a Service has one name, however short it is written."""
+    found = origin_of(url)
+    return found.host.removesuffix(".svc") if found else url
 
 
 def not_tried(snapshot: Snapshot) -> Ref | None:
@@ -40,7 +62,8 @@ def not_tried(snapshot: Snapshot) -> Ref | None:
         if isinstance(spec.source, RgwSource):
             return Ref("Secret", spec.source.admin.secret.name, spec.namespace)
         return source.owner if isinstance(spec.source, RookSource) else source.ref
-    others = (hop.pair for hop in (secret, vault) if hop is not None)
+    held = None if elsewhere(snapshot) else secret  # no consent lets it go where Loki is not
+    others = (hop.pair for hop in (held, vault) if hop is not None)
     if any(pair is not None and not may_be_tried(snapshot, pair.pair) for pair in others):
         return snapshot.spec.secret_ref
     return None

@@ -2,10 +2,12 @@
 """The workloads that use the Secret, and their pods."""
 
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
+import yaml
 
 from lokeys.adapters.kubernetes.selectors import as_text
 from lokeys.adapters.kubernetes.workloads import KubernetesWorkloads, roller_of
@@ -441,3 +443,49 @@ def test_selectors_as_text() -> None:
     ]
     selector = {"matchLabels": {"k": "v"}, "matchExpressions": expressions}
     assert as_text(selector) == "k=v,a in (x,y),b notin (z),c,!d"
+
+
+def settings(**values: str) -> Json:
+    """Return a ConfigMap with Loki's configuration."""
+    s3 = {"endpoint": "${ENDPOINT}", "bucketnames": "logs", "s3forcepathstyle": True} | values
+    text = yaml.safe_dump({"common": {"storage": {"s3": s3}}})
+    metadata = {"name": "loki", "namespace": "ns"}
+    return {"kind": "ConfigMap", "metadata": metadata, "data": {"config.yaml": text}}
+
+
+def secret(name: str) -> Json:
+    """Return a Secret that names an endpoint."""
+    endpoint = base64.b64encode(b"http://rgw.storage.svc:80").decode()
+    metadata = {"name": name, "namespace": "ns"}
+    return {"kind": "Secret", "metadata": metadata, "data": {"ENDPOINT": endpoint}}
+
+
+@pytest.mark.parametrize(
+    ("objects", "source", "expected"),
+    [
+        ((settings(), secret("loki-s3")), "loki-s3", "http://rgw.storage.svc:80"),
+        ((settings(), secret("other")), "other", ""),
+        ((settings(endpoint="minio:9000"),), "loki-s3", "https://minio:9000"),
+        ((settings(endpoint=""),), "loki-s3", ""),
+        ((), "loki-s3", ""),
+    ],
+    ids=[
+        "out of the route's own Secret",
+        "not out of another Secret",
+        "in its configuration",
+        "not named: AWS's",
+        "a configuration that is not there",
+    ],
+)
+def test_where_a_workload_writes(objects: tuple[Json, ...], source: str, expected: str) -> None:
+    """By its own configuration, and by no right that the route has not anyway."""
+    container = {
+        "image": "grafana/loki:3.6.3",
+        "args": ["-config.file=/etc/loki/config.yaml", "-config.expand-env=true"],
+        "volumeMounts": [{"name": "config", "mountPath": "/etc/loki"}],
+        "envFrom": [{"secretRef": {"name": source}}],
+        "volumes": [{"name": "config", "configMap": {"name": "loki"}}],
+    }
+    made = workload(spec={"template": {"spec": pod_spec(**container)}})
+    (found,) = fleet(made, *objects).workloads
+    assert found.writes_to == expected

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import A, B, a_route, a_secret, a_snapshot, a_source, a_vault
+from builders import A, B, a_route, a_secret, a_snapshot, a_source, a_vault, a_workload
 from lokeys.core.kubernetes.consent import (
     ALLOWED_URLS,
     LONGEST_ANNOTATION,
@@ -116,6 +116,12 @@ def test_no_text_breaks_it(text: str) -> None:
 
 
 NAMED, LISTED = Consent(named=HERE), Consent(listed=HERE)
+FAR = "https://archive.example:9000"
+AWAY = (a_workload(), a_workload(writes_to=FAR))
+NEAR = (
+    a_workload(writes_to="http://rgw.storage:80"),
+    a_workload(writes_to="http://RGW.storage.svc.cluster.local"),
+)
 ELSEWHERE = Consent(named=origins(["http://elsewhere"]))
 
 
@@ -141,6 +147,31 @@ ELSEWHERE = Consent(named=origins(["http://elsewhere"]))
             {"source": None, "secret": a_secret(B, consent=LISTED)}, "AB", id="no source to be seen"
         ),
         pytest.param({"source": None, "secret": None}, "", id="nothing to be seen"),
+        pytest.param(
+            {"trying": Trying.CALLER, "workloads": AWAY}, "A", id="not where Loki does not write"
+        ),
+        pytest.param(
+            {"source": a_source(A, consent=NAMED), "workloads": AWAY}, "A", id="whoever names it"
+        ),
+        pytest.param(
+            {"secret": a_secret(B, consent=LISTED), "workloads": AWAY}, "", id="or lists it"
+        ),
+        pytest.param(
+            {"trying": Trying.CALLER, "source": a_source(B), "workloads": AWAY},
+            "AB",
+            id="but for a pair that the source offers, too",
+        ),
+        pytest.param(
+            {"trying": Trying.CALLER, "workloads": NEAR}, "AB", id="a Service has one name"
+        ),
+        pytest.param(
+            {
+                "trying": Trying.CALLER,
+                "workloads": (a_workload(reads_secret=False, writes_to=FAR),),
+            },
+            "AB",
+            id="a workload that reads another Secret is not asked",
+        ),
     ],
 )
 def test_a_pair_is_tried_only_where_its_owner_lets_it(changes: dict[str, Any], tried: str) -> None:
@@ -196,3 +227,15 @@ def test_it_is_said_who_may_allow_it(changes: dict[str, Any], place: Ref | None)
 def test_the_route_of_the_runbook_writes_there() -> None:
     """The tables above speak of its endpoint."""
     assert a_route().bucket.endpoint == URL
+
+
+def test_nobody_is_asked_to_allow_an_address_that_loki_does_not_use() -> None:
+    """No consent lets Loki's own pair go there, so none is asked for."""
+    away = a_snapshot(
+        trying=Trying.CONSENT,
+        source=a_source(A, consent=LISTED),
+        secret=B,
+        vault=None,
+        workloads=AWAY,
+    )
+    assert not_tried(away) is None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from builders import A, B, a_pair, a_pod, a_snapshot, said
+from builders import A, B, a_pair, a_pod, a_snapshot, a_workload, said
 from lokeys.core.findings.finding import Confidence, Finding, Severity
 from lokeys.core.findings.store_answers import RULE_OF_ANSWER
 from lokeys.core.findings.verdict import Answer
@@ -145,3 +145,29 @@ def test_an_owner_is_asked_once_for_one_address() -> None:
     found = [f for f in diagnose(seen).findings if f.code == "LK0317"]
     assert [f.object for f in found] == [secret]
     assert seen.spec.bucket.endpoint in found[0].message
+
+
+@pytest.mark.parametrize(("refused", "severity"), [(0, WARNING), (3, ERROR)])
+def test_a_secret_of_another_store_is_no_fault_while_loki_writes(
+    refused: int, severity: Severity
+) -> None:
+    """The resource names one host, and Loki's configuration another: that is said beside it."""
+    away = a_workload(writes_to="https://archive.example")
+    seen = a_snapshot(
+        route={"vault": None, "external_secret": None},
+        source=B,
+        secret=A,
+        workloads=(away,),
+        pods=(a_pod(refused=refused),),
+        verdicts={B: said()},
+    )
+    found = {f.code: f for f in diagnose(seen).findings}
+    assert found["LK0512"].severity is severity
+    assert "https://archive.example" in found["LK0318"].message
+
+
+def test_an_address_that_cannot_be_printed_is_not() -> None:
+    """Whoever writes Loki's configuration writes what they like into it."""
+    odd = a_workload(writes_to="http://a:b@evil.example/\x1b[2J")
+    (found,) = (f for f in diagnose(a_snapshot(workloads=(odd,))).findings if f.code == "LK0318")
+    assert "says another one:" in found.message

@@ -258,6 +258,20 @@ ADDRESS_NOT_ALLOWED = Rule(
     hop=Hop.SOURCE,
     rank=30,
 )
+ADDRESS_NOT_LOKIS = Rule(
+    code="LK0318",
+    severity=Severity.WARNING,
+    title="Loki writes to another address than the resource says",
+    message="`spec.bucket.endpoint` says {url}, and the configuration of {place} says {host}: the "
+    "key that Loki reads is not tried at the address of the resource",
+    meaning="The host in the resource and the host in Loki's own configuration differ.",
+    why="What one store says of a key says nothing of another store, and a key goes only where "
+    "Loki uses it. One store can have two names, behind a mesh or an ingress: a key that its "
+    "source offers is tried all the same.",
+    remedy=(Remedy(text="write the address that Loki uses into `spec.bucket.endpoint`"),),
+    hop=Hop.STORE,
+    rank=30,
+)
 SOURCE_SECRET_ANOTHERS = Rule(
     code="LK0316",
     cause="k8s_secret_missing",

@@ -23,8 +23,10 @@ from lokeys.core.route.checks.wording import (
     refused,
     verdict_evidence,
 )
+from lokeys.core.route.key_state import storage_works
 from lokeys.core.route.made import made_by, maker_of_secret, remedies
 from lokeys.core.route.snapshot import DeliveryState, RefreshPolicy, SecretState, Snapshot, Why
+from lokeys.core.route.trying import elsewhere
 from lokeys.core.sensitive import PairFacts, short
 
 CAUSE_OF_WORDS: tuple[tuple[str, str], ...] = (
@@ -211,10 +213,15 @@ def _behind(snapshot: Snapshot, secret: SecretState, before: PairFacts) -> Itera
 
 
 def _severity(snapshot: Snapshot, secret: SecretState) -> Severity:
-    """Return how bad it is that the Secret differs: a pair that the store takes loses no line."""
+    """Return how bad it is that the Secret differs.
+
+    A pair that the store takes loses no line; nor need one of a Loki that writes to another store,
+    as long as that does not refuse it.
+    """
     verdict = snapshot.verdict(secret.pair)
     works = verdict is not None and verdict.accepted
-    return Severity.WARNING if works else Severity.ERROR
+    fails = any(storage_works(pod) is False for pod in snapshot.pods)
+    return Severity.WARNING if works or (elsewhere(snapshot) and not fails) else Severity.ERROR
 
 
 def _is_torn_itself(snapshot: Snapshot, before: PairFacts) -> bool:

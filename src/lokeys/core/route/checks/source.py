@@ -13,7 +13,8 @@ from lokeys.core.place import Hop
 from lokeys.core.route.checks.wording import FLAW_CAUSES, half_of, spoils, verdict_evidence
 from lokeys.core.route.model import PairKeys, RookSource, SecretSource, source_ref
 from lokeys.core.route.snapshot import RookUser, Snapshot, SourceState, Unreadable, Why
-from lokeys.core.route.trying import not_tried
+from lokeys.core.route.trying import elsewhere, not_tried
+from lokeys.core.text.urls import as_printed
 
 
 def source_cannot_be_used(snapshot: Snapshot) -> Iterator[Finding]:
@@ -62,6 +63,17 @@ def addresses_are_not_allowed(snapshot: Snapshot) -> Iterator[Finding]:
                 name=place.name,
                 url=url,
             )
+
+
+def address_is_not_lokis(snapshot: Snapshot) -> Iterator[Finding]:
+    """Loki's own configuration names another host than the resource does."""
+    for workload in elsewhere(snapshot):
+        yield sources.ADDRESS_NOT_LOKIS.at(
+            workload.ref,
+            route=snapshot.spec.route,
+            url=snapshot.spec.bucket.endpoint,
+            host=as_printed(workload.writes_to) or "another one",
+        )
 
 
 def gaps_of_source(snapshot: Snapshot) -> tuple[Unreadable, ...]:
@@ -257,6 +269,7 @@ def _why_not_applied(rook: RookUser) -> str:
 CHECKS = (
     source_cannot_be_used,
     addresses_are_not_allowed,
+    address_is_not_lokis,
     source_has_no_key,
     source_is_malformed,
     source_key_is_dead,
