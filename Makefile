@@ -12,7 +12,7 @@ CHAOS := -m "not chaos"
 ON_A_NODE := --real-node
 NODE := tests/integration/parts/test_kubelet.py tests/integration/parts/test_issuer.py tests/e2e
 
-.PHONY: help setup demo stack unit test node cluster image chaos stacks check bench parts
+.PHONY: help setup demo stack unit test node cluster dist image chaos stacks check bench parts
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -46,6 +46,9 @@ node: parts ## run pods on a real node (needs root): what a node does, and all s
 
 cluster: parts ## play the incident in a cluster with a real node, lokeys' chart and image (needs root, buildah)
 	@PYTHONPATH=tests:scripts $(BIN)/python -m e2e.cluster
+
+dist: setup ## build package, programs for krew, chart, lists of their parts and checksums into dist/
+	@PYTHONPATH=scripts $(BIN)/python -m release.dist dist
 
 image: setup ## build the image into dist/, with a list of what is in it (needs Debian, buildah)
 	@PYTHONPATH=scripts $(BIN)/python -m release.image dist

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from release import sbom
 from release.debian_base import write_base
-from release.source import ReleaseError, committed_at, copy_to
+from release.source import ReleaseError, committed_at, copy_to, semver
 
 BASE = "localhost/debian-python:base"
 NAME = "docker.io/library/lokeys"
@@ -52,7 +52,7 @@ def build(folder: Path) -> Built:
         archive = folder / f"lokeys-{version}-image.tar"
         with contextlib.closing(_Buildah(work)) as buildah:
             buildah.run("pull", "--quiet", f"oci-archive:{work / 'base.tar'}")
-            tag = version.replace("+", "-")
+            tag = semver(version)
             name = f"{NAME}:{tag}"
             buildah.run(
                 *("bud", "--isolation", "chroot", "--pull-never", "--timestamp", str(time)),

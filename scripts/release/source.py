@@ -7,6 +7,8 @@ the commit: `0.1.0.dev0+g1a2b3c4`.
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -14,7 +16,8 @@ from pathlib import Path
 import lokeys
 
 ROOT = Path(__file__).resolve().parents[2]
-_STATED = re.compile(r'^__version__ = ".*"$', re.MULTILINE)
+SITE = "LOKEYS_SITE"
+"""The variable that says where the docs' site of a release is: findings then link to it."""
 
 
 class ReleaseError(Exception):
@@ -33,6 +36,11 @@ def version(tags: list[str], *, commit: str, stated: str) -> str:
     if released != [to_come]:
         raise ReleaseError(f"tagged {', '.join(tags)}, while the code says {stated}")
     return to_come
+
+
+def semver(version: str) -> str:
+    """Return a version as Helm and krew write it; it is a tag of an image, too."""
+    return version.replace(".dev0+", "-dev.")
 
 
 def version_here() -> str:
@@ -55,9 +63,16 @@ def copy_to(target: Path) -> str:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(source.read_bytes())
             copy.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
-    stated = target / "src/lokeys/__init__.py"
-    stated.write_text(_STATED.sub(f'__version__ = "{said}"', stated.read_text()))
+    _state(target / "src/lokeys/__init__.py", "__version__", said)
+    site = os.environ.get(SITE)
+    if site:
+        _state(target / "src/lokeys/core/findings/pages.py", "SITE", f"{site.rstrip('/')}/")
     return said
+
+
+def _state(file: Path, name: str, value: str) -> None:
+    stated = re.compile(rf"^{name} = .*$", re.MULTILINE)
+    file.write_text(stated.sub(lambda _: f"{name} = {json.dumps(value)}", file.read_text()))
 
 
 _OURS = ("--exclude-standard",)

@@ -92,6 +92,11 @@ PARTS = {
             binaries=(Binary(name="helm", package="helm.sh/helm/v4/cmd/helm"),),
         ),
         Part(
+            name="krew",
+            minutes=1,
+            binaries=(Binary(name="krew", package="sigs.k8s.io/krew/cmd/krew"),),
+        ),
+        Part(
             name="loki",
             minutes=6,
             # Without cgo, Loki's assembly does not link.

@@ -58,10 +58,14 @@ class Helm:
         return done.stdout
 
     def template(
-        self, values: Json | None = None, *, namespace: str = "lokeys-system"
+        self,
+        values: Json | None = None,
+        *,
+        namespace: str = "lokeys-system",
+        chart: Path = CHART,
     ) -> list[Json]:
         """Return what the chart makes, but for its tests."""
-        words = ["lokeys", str(CHART), "--namespace", namespace, "--skip-tests"]
+        words = ["lokeys", str(chart), "--namespace", namespace, "--skip-tests"]
         made = self.run("template", *words, *as_options(values))
         return [each for each in yaml.safe_load_all(made) if each]
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lokeys import __version__
-from release.source import ReleaseError, version
+from release.source import ReleaseError, semver, version
 
 ROOT = Path(__file__).parents[3]
 COMMIT = "0123456789abcdef"
@@ -21,7 +21,8 @@ def test_a_tag_names_the_version() -> None:
 
 def test_between_tags_the_commit_is_in_the_version() -> None:
     """What nobody tagged sorts before the release to come, and says which commit it is."""
-    assert version([], commit=COMMIT, stated="1.2.3.dev0") == "1.2.3.dev0+g0123456"
+    made = version([], commit=COMMIT, stated="1.2.3.dev0")
+    assert (made, semver(made)) == ("1.2.3.dev0+g0123456", "1.2.3-dev.g0123456")
 
 
 @pytest.mark.parametrize("tags", [["v1.2.4"], ["v1.2.3", "v1.2.4"]], ids=" ".join)

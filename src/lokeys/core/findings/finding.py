@@ -15,11 +15,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from lokeys.core.findings.pages import read_at
 from lokeys.core.place import Hop, Ref
 from lokeys.core.text.shell import Command, NoCommand
 from lokeys.core.text.words import printable
-
-DOCS = "https://lokeys.dev/docs/findings/"
 
 
 class Severity(StrEnum):
@@ -121,8 +120,8 @@ class Finding:
 
     @property
     def docs(self) -> str:
-        """Return the address of the finding's page."""
-        return f"{DOCS}{self.code}"
+        """Return where a person reads what the finding means: an address, or a command."""
+        return read_at(self.code)
 
     @property
     def is_error(self) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from lokeys.core.findings.catalogue import RULES
-from lokeys.core.findings.finding import DOCS, Finding, Rule, Severity
+from lokeys.core.findings.finding import Finding, Rule, Severity
+from lokeys.core.findings.pages import SITE, address_of
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -23,9 +24,8 @@ def sarif(findings: Iterable[Finding], *, version: str) -> dict[str, Any]:
     driver = {
         "name": "lokeys",
         "version": version,
-        "informationUri": "https://lokeys.dev",
         "rules": [_rule(RULES[code]) for code in codes],
-    }
+    } | ({"informationUri": SITE} if SITE else {})
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -40,14 +40,15 @@ def sarif(findings: Iterable[Finding], *, version: str) -> dict[str, Any]:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    return {
+    address = address_of(rule.code)
+    said = {
         "id": rule.code,
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.meaning},
         "help": {"text": rule.why},
-        "helpUri": f"{DOCS}{rule.code}",
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
     }
+    return said | ({"helpUri": address} if address else {})
 
 
 def _result(finding: Finding, rule: int) -> dict[str, Any]:

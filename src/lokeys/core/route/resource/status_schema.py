@@ -122,7 +122,7 @@ _FINDINGS = ListOf(
                 at_most=10,
                 keys=(),
             ),
-            "docs": _sentence("The address of its page."),
+            "docs": _sentence("Where its page is: an address, or the command that prints it."),
         },
         required=("code", "severity", "message"),
     ),
