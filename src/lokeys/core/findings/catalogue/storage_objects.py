@@ -79,16 +79,18 @@ MISSING_CA_CONFIGMAP = Rule(
     fault="missing_ca_configmap",
     rank=11,
 )
+TAKE_OUT = Remedy(text="take it out of the CA's file where that is kept")
 BAD_CA_CONFIGMAP = Rule(
     code="LK0126",
-    title="no usable CA in the ConfigMap",
+    title="not a sound CA in the ConfigMap",
     message="{place}: `{field}` {found}; expected {expected}",
-    meaning="The key holds one certificate or more in PEM, valid today, and nothing secret.",
-    why="Without a valid CA every TLS connection to the store fails; and anybody may read a "
-    "ConfigMap.",
+    meaning="The key holds one certificate or more in PEM, and nothing secret. Loki trusts those "
+    "that are valid today and passes over the others; only without any is it an error.",
+    why="Without a valid CA every TLS connection to the store fails; what a store presents that an "
+    "expired one has signed is refused; and anybody may read a ConfigMap.",
     remedy=(
         Remedy(
-            text="make it anew of the CA's file",
+            text="make it anew of the CA's file, if nothing else fills the ConfigMap",
             command=command(
                 "kubectl -n {namespace} create configmap {name} --from-file={field}=ca.crt "
                 "--dry-run=client -o yaml"

@@ -81,6 +81,7 @@ MOVE_TO = Remedy(text="rename `{wrong}` to `{meant}`")
 UNDER_STRING_DATA = Remedy(
     text="in a manifest: write the value under `stringData`, which takes it as it is"
 )
+IN_QUOTES = Remedy(text="put the value in quotes, as a text of its own")
 IS_MANAGED = Remedy(
     text="or nothing lacks, where OpenShift's operator has the cloud's own credentials "
     "(token-cco): say --token-cco, or --operator-env FILE"
@@ -273,8 +274,8 @@ BAD_AUDIENCE = Rule(
 )
 BAD_BASE64 = Rule(
     code="LK0116",
-    title="not base64",
-    message="{place}: `{field}` is not base64: {found}",
+    title="not base64 of a text",
+    message="{place}: `{field}` {found}",
     meaning="Values under `data` are base64, those under `stringData` are plain. Azure's account "
     "key is base64 by itself.",
     why="The API server refuses the manifest, or Azure's client refuses the key.",
@@ -480,7 +481,7 @@ BAD_DATA = Rule(
     message="{place}: {field} is {found}; expected {expected}",
     meaning="`data` and `stringData` are mappings of names to texts; Kubernetes takes no others.",
     why="The API server refuses the object.",
-    remedy=(Remedy(text="put the value in quotes, as a text of its own"),),
+    remedy=(IN_QUOTES,),
     fault="bad_type",
     rank=14,
 )

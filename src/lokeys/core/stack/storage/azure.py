@@ -54,7 +54,7 @@ def read_azure(reader: SecretReader) -> Azure:
         _look_at_identity(reader)
     account_key = reader.value("account_key")
     if reader.mode is CredentialMode.STATIC and account_key and not is_base64(account_key):
-        reader.tell(rules.BAD_BASE64, "account_key", found=form(account_key))
+        reader.tell(rules.BAD_BASE64, "account_key", found=f"is not base64: {form(account_key)}")
     identity = {key: reader.value(key) if token else "" for key in _IDENTITY}
     return Azure(
         mode=reader.mode,

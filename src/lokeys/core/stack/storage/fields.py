@@ -86,6 +86,9 @@ OWN_KEYS = {
 }
 """What a Secret holds in mode static alone."""
 
+KNOWN_KEYS = frozenset(name for keys in KEYS.values() for name in keys.known)
+"""Keys that any store reads in any mode."""
+
 SECRET_KEYS = frozenset({"access_key_id", "access_key_secret", "secret_access_key"}) | {
     *("account_key", "username", "password")
 }

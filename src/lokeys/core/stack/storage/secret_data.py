@@ -11,6 +11,7 @@ form.
 from __future__ import annotations
 
 import re
+import unicodedata
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from lokeys.core.findings.catalogue import storage_secrets as rules
 from lokeys.core.findings.finding import Finding
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Sensitive
+from lokeys.core.stack.storage.fields import KNOWN_KEYS
 from lokeys.core.stack.storage.values import seen
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.text.words import form, object_name
@@ -33,6 +35,10 @@ WHOLE_FILE = "key.json"
 """The key whose value, not its name, says in which mode the stack is."""
 
 _ENCRYPTED = "ENC["  # how SOPS writes a value
+_PLAIN = re.compile("[A-Za-z0-9+/]{3,512}={0,2}")
+_BY_CHANCE = "it is base64 by chance, of what is no text"
+_ASCII = range(0x20, 0x7F)
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
 
 
@@ -98,15 +104,19 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
             if not isinstance(value, str):
                 words = {"found": form(value), "expected": "a text"}
                 name = f"{part}.{key}"
-                findings.append(tell(rules.BAD_DATA, ref, stack=stack, field=name, words=words))
+                remedy = (rules.UNDER_STRING_DATA, rules.IN_QUOTES) if part == "data" else None
+                findings.append(
+                    tell(rules.BAD_DATA, ref, stack=stack, field=name, words=words, remedy=remedy)
+                )
                 spoilt.add(key)
                 continue
             if sops and value.startswith(_ENCRYPTED):
                 spoilt.add(key)
                 continue
             decoded = _bytes(value) if part == "data" else value.encode(errors="surrogatepass")
-            if decoded is None:
-                words = {"found": form(value)}
+            plain = part == "data" and decoded is not None and _is_plain(key, value, decoded)
+            if decoded is None or plain:
+                words = {"found": f"is plain text: {_BY_CHANCE}" if plain else _no_base64(value)}
                 other = rules.SET_FILE_FIELD if key == "key.json" else rules.SET_SECRET_FIELD
                 remedy = (rules.UNDER_STRING_DATA, other)
                 findings.append(
@@ -142,6 +152,33 @@ def _no_key(field: str, ref: Ref, stack: Ref) -> Finding:
     words = {"found": "no name of a key", "expected": "letters, digits, `-`, `_` and `.` alone"}
     remedy = (rules.NAME_OTHERWISE,)
     return tell(rules.BAD_DATA, ref, stack=stack, field=field, words=words, remedy=remedy)
+
+
+def _no_base64(value: str) -> str:
+    return f"is not base64: {form(value)}"
+
+
+def _is_plain(key: str, value: str, decoded: bytes) -> bool:
+    """Tell whether text under `data` was meant as it stands, though it happens to be base64.
+
+    No key that a store reads holds anything but text. Keys of AWS and Ceph (20 and 40 letters) and
+    Azure's (88) are always valid base64; decoded they are no text. What is ASCII for the most part
+    was encoded, from text in another encoding.
+    """
+    if key not in KNOWN_KEYS or key == WHOLE_FILE or not _PLAIN.fullmatch(value):
+        return False
+    if value.endswith("=") and key != "account_key":
+        return False
+    if decoded.startswith(_UTF_16) or sum(map(_ASCII.__contains__, decoded)) * 4 > len(decoded) * 3:
+        return False
+    try:
+        return not all(map(_is_ordinary, decoded.decode()))
+    except UnicodeDecodeError:
+        return True
+
+
+def _is_ordinary(letter: str) -> bool:
+    return letter.isprintable() or letter.isspace() or unicodedata.category(letter) == "Cf"
 
 
 def _bytes(value: str) -> bytes | None:

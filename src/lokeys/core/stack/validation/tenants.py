@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from lokeys.core.findings.catalogue import tenants as rules
-from lokeys.core.findings.finding import Finding
+from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.place import Ref
 from lokeys.core.schema.check import MAX_FAULTS
 from lokeys.core.stack.resource.model import Entry, Tenants
 from lokeys.core.stack.resource.tenancy import tenancy_findings, tenancy_of
-from lokeys.core.stack.storage.ca import MADE_BY_CLUSTER, certificate_faults
+from lokeys.core.stack.storage.ca import MADE_BY_CLUSTER, CaFault, certificate_faults
 from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.stack.storage.values import unseen
 from lokeys.core.stack.storage.wording import tell
@@ -74,9 +75,10 @@ def _authority(
         return
     of_users = entry in {tenant.client_ca for tenant in tenants.authentication}
     behind = _behind(text) if of_users else ()
-    for said, expected in (*certificate_faults(text, context.now), *behind):
-        more = {**words, "found": said, "expected": expected}
-        yield tell(rules.BAD_AUTHORITY, wanted, stack=stack, field=entry.key, words=more)
+    for fault in (*certificate_faults(text, context.now, passes_over=False), *behind):
+        more = {**words, "found": fault.found, "expected": fault.expected}
+        finding = tell(rules.BAD_AUTHORITY, wanted, stack=stack, field=entry.key, words=more)
+        yield replace(finding, severity=Severity.WARNING) if fault.harmless else finding
 
 
 def _text(  # noqa: PLR0913 - which, for whom, and what is said where it is not there
@@ -109,10 +111,10 @@ def _text(  # noqa: PLR0913 - which, for whom, and what is said where it is not 
     return True, text if isinstance(text, str) else None
 
 
-def _behind(text: str | None) -> Iterator[tuple[str, str]]:
+def _behind(text: str | None) -> Iterator[CaFault]:
     """Yield that something stands behind the last certificate, at which the gateway stumbles."""
     if behind_the_last(text or ""):
-        yield "goes on behind its last certificate", "the end there, without an empty line"
+        yield CaFault("goes on behind its last certificate", "the end there, without an empty line")
 
 
 def pointer_to(wanted: Ref, manifest: Mapping[str, Any]) -> str:

@@ -8,13 +8,7 @@ import pytest
 
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.ca import read_ca
-from lokeys.core.text.certificates import (
-    NoCertificate,
-    behind_the_last,
-    bodies,
-    end_of_first,
-    validities,
-)
+from lokeys.core.text.certificates import behind_the_last, bodies, certificates, end_of_first
 from unit.core.stack.storage.secrets import STACK
 
 CA = Ref("ConfigMap", "ca", "logging")
@@ -50,7 +44,7 @@ def told(config_map: object, *, now: datetime = NOW) -> list[str]:
         now=now,
     )
     assert {finding.fault for finding in found} <= {"bad_ca_configmap"}
-    return [finding.message for finding in found]
+    return [f"{finding.severity}: {finding.message}" for finding in found]
 
 
 def test_a_sound_ca_is_not_complained_of() -> None:
@@ -70,12 +64,13 @@ def test_a_sound_ca_is_not_complained_of() -> None:
         ({"ca.crt": "no PEM"}, "holds no certificate"),
         ({"ca.crt": IN_2020}, "ended on 2021-01-01"),
         ({"ca.crt": TO_2060.replace("MII", "\u00e4")}, "cannot be read"),
-        ({"ca.crt": f"{TO_2060}-----BEGIN PRIVATE KEY-----"}, "holds a private key"),
+        ({"ca.crt": IN_2020 + IN_2020}, "number 1 of 2, `storage-ca`, (and 1 more) that ended"),
     ],
 )
 def test_an_unusable_ca_is_told(data: object, said: str) -> None:
     """What is there instead of a certificate that is valid."""
     (message,) = told(data)
+    assert message.startswith("error")
     assert said in message
 
 
@@ -92,9 +87,30 @@ def test_a_ca_that_is_not_yet_valid_is_told() -> None:
     assert "begins on 2020-01-01" in message
 
 
-def test_every_certificate_of_a_bundle_counts() -> None:
-    """One that ended spoils it."""
-    assert len(told({"ca.crt": TO_2060 + IN_2020})) == 1
+BROKEN = TO_2060.replace("MII", "AAA")
+KEY = "-----BEGIN PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (IN_2020, "number 2 of 2, `storage-ca`, that ended on 2021-01-01"),
+        (BROKEN, "number 2 of 2 that cannot be read"),
+        (BROKEN + BROKEN, "number 2 of 3 (and 1 more) that cannot be read"),
+        (KEY, "holds a private key"),
+    ],
+)
+def test_one_certificate_is_enough(more: str, said: str) -> None:
+    """Go's pools pass over what they cannot read, and trust nothing that is over."""
+    (message,) = told({"ca.crt": TO_2060 + more})
+    assert message.startswith("warning")
+    assert said in message
+
+
+def test_nothing_is_harmless_without_a_certificate_that_is_valid() -> None:
+    """Then each fault is an error."""
+    messages = told({"ca.crt": IN_2020 + BROKEN + KEY})
+    assert [each.partition(":")[0] for each in messages] == ["error"] * 3
 
 
 def pem(der: bytes) -> str:
@@ -111,8 +127,7 @@ def element(tag: int, content: bytes) -> bytes:
 )
 def test_a_broken_certificate_is_none(der: bytes) -> None:
     """Truncated and hostile lengths end in one refusal."""
-    with pytest.raises(NoCertificate):
-        list(validities(pem(der)))
+    assert list(certificates(pem(der))) == [None]
 
 
 @pytest.mark.parametrize(
@@ -128,16 +143,38 @@ def test_the_century_of_two_digits(tag: int, text: bytes, year: int) -> None:
     moments = element(0x30, element(tag, text) * 2)
     head = element(0xA0, b"\x02\x01\x02") + element(2, b"\x01") + element(0x30, b"") * 2
     der = element(0x30, element(0x30, head + moments))
-    ((start, _),) = validities(pem(der))
-    assert start.year == year
+    (found,) = certificates(pem(der))
+    assert found is not None
+    assert (found.start.year, found.name) == (year, "")
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        ([(b"\x55\x04\x0a", 0x0C, b"Example Ltd")], "Example Ltd"),
+        ([(b"\x55\x04\x0a", 0x0C, b"Example"), (b"\x55\x04\x03", 0x13, b"Root")], "Root"),
+        ([(b"\x55\x04\x03", 0x1E, "Würzel".encode("utf-16-be"))], "Würzel"),
+        ([(b"\x55\x04\x03", 0x0C, b"a\x1b[31m")], "a?[31m"),
+        ([(b"\x55\x04\x06", 0x13, b"DE")], ""),
+        ([], ""),
+    ],
+)
+def test_a_certificate_has_a_name(parts: list[tuple[bytes, int, bytes]], name: str) -> None:
+    """The common name before the organization, printable whatever it holds."""
+    pairs = [element(0x30, element(6, oid) + element(tag, text)) for oid, tag, text in parts]
+    subject = element(0x30, b"".join(element(0x31, pair) for pair in pairs))
+    moments = element(0x30, element(0x17, b"200101000000Z") * 2)
+    fields = element(2, b"\x01") + element(0x30, b"") * 2 + moments + subject
+    (found,) = certificates(pem(element(0x30, element(0x30, fields))))
+    assert found is not None
+    assert found.name == name
 
 
 def test_a_time_of_another_kind_is_none() -> None:
     """Where the validity should be, something else stands."""
     moments = element(0x30, element(0x04, b"x") * 2)
     der = element(0x30, element(0x30, element(2, b"\x01") + element(0x30, b"") * 2 + moments))
-    with pytest.raises(NoCertificate):
-        list(validities(pem(der)))
+    assert list(certificates(pem(der))) == [None]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Secret's data out of its manifest, however it is written."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -40,6 +41,58 @@ def test_what_is_no_base64_is_named(value: str) -> None:
     """Whatever letters stand in it."""
     decoded = secret_data({"data": {"a": value}}, ref=SECRET, stack=STACK)
     assert [finding.fault for finding in decoded.findings] == ["bad_base64"]
+
+
+AZURES = b64encode(bytes(range(64))).decode()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("access_key_id", "AKIAQWERTYUIOPASDFGH"),
+        ("access_key_secret", "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"),
+        ("access_key_id", "K3Vt8QxYw2LmPa7RcZ5d"),
+        ("secret_access_key", "9fT2bYw0qLm3VxKc7Rz5Ud8PnGh1JsEa4QoXiBtN"),
+        ("account_key", AZURES),
+        ("bucketnames", "lokilogs"),
+        ("forcepathstyle", "true"),
+    ],
+)
+def test_plain_text_under_data_is_told_by_its_shape(key: str, value: str) -> None:
+    """It is valid base64, of what is no text; encoded it is sound, and under stringData, too."""
+    (finding,) = secret_data({"data": {key: value}}, ref=SECRET, stack=STACK).findings
+    assert finding.fault == "bad_base64"
+    assert "plain text" in finding.message
+    assert "stringData" in finding.remedy[0].text
+    assert value not in repr(finding)
+    encoded = b64encode(value.encode()).decode()
+    for manifest in ({"data": {key: encoded}}, {"stringData": {key: value}}):
+        assert not secret_data(manifest, ref=SECRET, stack=STACK).findings
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("access_key_id", b64encode("K3Vt8Q\u200bxYw2".encode()).decode()),
+        ("username", b64encode("Jürgen".encode()).decode()),
+        ("region", b64encode("eu-west-1".encode("utf-16")).decode()),
+        ("key.json", b64encode(b"\xff{}").decode()),
+        ("username", b64encode("Jürgens".encode("latin-1") + b"12").decode()),
+        ("a-key-of-their-own", b64encode(bytes(range(240, 252))).decode()),
+        ("environment", b64encode(b"\xff").decode()),
+    ],
+)
+def test_other_values_are_not_taken_for_plain_text(key: str, value: str) -> None:
+    """Text with a mark in it, text of another encoding, a file, a key that no store reads."""
+    assert not secret_data({"data": {key: value}}, ref=SECRET, stack=STACK).findings
+
+
+def test_a_number_under_data_belongs_elsewhere() -> None:
+    """In quotes it would still be no base64."""
+    (finding,) = secret_data({"data": {"region": 1}}, ref=SECRET, stack=STACK).findings
+    assert finding.remedy[0].text.endswith("which takes it as it is")
+    (finding,) = secret_data({"stringData": {"region": 1}}, ref=SECRET, stack=STACK).findings
+    assert "quotes" in finding.remedy[0].text
 
 
 def test_a_lone_surrogate_is_taken_as_bytes() -> None:
