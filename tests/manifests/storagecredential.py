@@ -237,6 +237,7 @@ CASES = [
     Case("an endpoint whose port is too high", False, _bucket(endpoint="https://s3.example:65536")),
     Case("an endpoint of 300 characters", False, _bucket(endpoint="https://" + "a" * 300)),
     Case("a bucket of two characters", False, _bucket(name="ab")),
+    Case("a tenant's bucket at Ceph RGW", True, _bucket(name="team-a:loki")),
     Case("a bucket of three characters", True, _bucket(name="abc")),
     Case("a bucket of 64 characters", False, _bucket(name="a" * 64)),
     Case("a bucket with a slash", False, _bucket(name="loki/chunks")),

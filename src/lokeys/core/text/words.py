@@ -34,6 +34,22 @@ def quoted(word: object) -> str:
     return f"`{shown(word)}`"
 
 
+def apart(one: str, other: str) -> tuple[str, str]:
+    """Return two texts as a sentence holds them; long ones from a little before they differ."""
+    if max(len(one), len(other)) <= SHOWN:
+        return quoted(one), quoted(other)
+    pairs = enumerate(zip(one, other, strict=False))
+    differ = next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+    start = max(0, differ - SHOWN // 2)
+    return _piece(one, start), _piece(other, start)
+
+
+def _piece(text: str, start: int) -> str:
+    end = start + SHOWN
+    piece = printable(text[start:end])
+    return f"`{'…' * (start > 0)}{piece}{'…' * (end < len(text))}`"
+
+
 def character(letter: str) -> str:
     """Return a letter of a foreign text as a sentence names it."""
     if letter.isspace():

@@ -11,7 +11,7 @@ from typing import Any
 from lokeys.core.findings.finding import Confidence, Finding, Location, Rule
 from lokeys.core.place import Ref
 from lokeys.core.text.shell import Command
-from lokeys.core.text.words import shown
+from lokeys.core.text.words import apart, quoted, shown
 from lokeys.core.trust.accounts import Stack
 
 SHOWN = 3
@@ -82,6 +82,14 @@ def listed(texts: Iterable[str], *, last: str = "and") -> str:
     return (
         f" {last} ".join(filter(None, (", ".join(found[:-1]), found[-1]))) if found else "nothing"
     )
+
+
+def contrasted(found: Iterable[str], expected: str, *, last: str = "and") -> tuple[str, str]:
+    """Return what was found and what was expected, so that a reader sees where they differ."""
+    names = tuple(dict.fromkeys(found))
+    if len(names) == 1:
+        return apart(names[0], expected)
+    return listed(names, last=last), quoted(expected)
 
 
 def mapping(value: object, what: str) -> Mapping[str, Any]:

@@ -6,7 +6,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.text.words import escaped, form, found, object_name, one_line, printable, shown
+from lokeys.core.text.words import (
+    apart,
+    character,
+    escaped,
+    form,
+    found,
+    object_name,
+    one_line,
+    printable,
+    shown,
+)
 
 OBEYED = "\x1b\x07\x00\x7f\x85\x9b\u00ad\u200b\u202e\u2028\u2029\u2066\ufeff\ud800"
 """What a terminal obeys, what ends a line or a comment somewhere, what turns text around."""
@@ -52,3 +62,29 @@ def test_half_a_character_becomes_the_mark_for_none() -> None:
 def test_a_value_is_told_by_its_form(value: object, without: str, with_a_piece: str) -> None:
     """Without the value where it may be a secret; else with a short piece of it."""
     assert (form(value), found(value)) == (without, with_a_piece)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ("https://a", "https://a/", ("`https://a`", "`https://a/`")),
+        (f"https://{'a' * 70}/", f"https://{'a' * 70}", ("aaa/`", "aaa`")),
+        (f"{'x' * 80}1{'y' * 80}", f"{'x' * 80}2{'y' * 80}", ("x1y", "x2y")),
+    ],
+)
+def test_texts_are_shown_where_they_differ(one: str, other: str, said: tuple[str, str]) -> None:
+    """Short ones whole, long ones around the place, marked where something is left out."""
+    shown_apart = apart(one, other)
+    for piece, word in zip(shown_apart, said, strict=True):
+        assert word in piece
+        assert len(piece) < 70
+    assert shown_apart[0] != shown_apart[1]
+
+
+@pytest.mark.parametrize(
+    ("letter", "said"),
+    [("/", "`/`"), (" ", "white space"), ("\n", "white space"), ("\u200b", "cannot be printed")],
+)
+def test_a_character_has_a_name(letter: str, said: str) -> None:
+    """One that nobody sees is described."""
+    assert said in character(letter)

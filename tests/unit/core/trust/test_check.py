@@ -2,6 +2,7 @@
 """Documents beside what is needed: each way in which they can be wrong has its code."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,6 +77,10 @@ AWS_TRUST: dict[str, tuple[dict[str, Any], list[str]]] = {
         trust(StringEquals={**BOTH, f"{HOST}:aud": "openshift"}),
         ["LK0702"],
     ),
+    "a subject in the audience's place": (
+        trust(StringEquals={**BOTH, f"{HOST}:aud": STACK}),
+        ["LK0702"],
+    ),
     "another claim's name": (trust(StringEquals={**BOTH, f"{HOST}:azp": "x"}), ["LK0702"]),
     "the condition of another issuer": (
         trust(StringEquals={"oidc.example.com/id/2:sub": [STACK, RULER]}),
@@ -131,6 +136,30 @@ AWS_TRUST: dict[str, tuple[dict[str, Any], list[str]]] = {
 def test_a_trust_policy_of_aws(document: dict[str, Any], expected: list[str]) -> None:
     """Subject, audience, provider, partition, denies, width."""
     assert codes(aws(), DocumentKind.TRUST, document) == expected
+
+
+def test_a_subject_is_suggested_for_no_audience() -> None:
+    """What stands under `:aud` is said to be a subject, and the Secret is left alone."""
+    (finding,) = found(
+        aws(), DocumentKind.TRUST, trust(StringEquals={**BOTH, f"{HOST}:aud": STACK})
+    )
+    assert "belongs under `:sub`" in finding.message
+    assert [each.text for each in finding.remedy] == ["let it take the stack's audience"]
+    (other,) = found(aws(), DocumentKind.TRUST, trust(StringEquals={**BOTH, f"{HOST}:aud": "x"}))
+    assert any("`audience` in the Secret" in each.text for each in other.remedy)
+
+
+def test_issuers_are_shown_where_they_differ() -> None:
+    """A slash at the end of a long address is seen."""
+    long = f"https://{'oidc.' * 20}example.com/id/1"
+    needs = replace(gcp(), stack=replace(gcp().stack, issuer=long))
+    (finding,) = (
+        each
+        for each in found(needs, DocumentKind.PROVIDER, provider(oidc={"issuerUri": f"{long}/"}))
+        if each.code == "LK0703"
+    )
+    assert "/id/1/`" in finding.message
+    assert "/id/1`" in finding.message
 
 
 def allow(actions: Any, resources: Any, **more: Any) -> dict[str, Any]:

@@ -24,11 +24,14 @@ WRONG_AUDIENCE = Rule(
     cause="sts_wrong_audience",
     other_causes=("azure_federated_credential_mismatch",),
     title="the trust is for tokens of another audience",
-    message="{place} wants the audience {found}; the stack's tokens are for {expected}",
+    message="{place} wants the audience {found}{hint}; the stack's tokens are for {expected}",
     meaning="A token says whom it is for (aud). The pods ask for the audience in the storage "
     "Secret, or the cloud's default; the trust, or the identity provider, wants another.",
     why="Each token is refused, whoever has it.",
-    remedy=(Remedy(text="let it take the stack's audience, or set `audience` in the Secret"),),
+    remedy=(
+        Remedy(text="let it take the stack's audience"),
+        Remedy(text="or set `audience` in the Secret to one that it takes"),
+    ),
     rank=21,
 )
 WRONG_ISSUER = Rule(

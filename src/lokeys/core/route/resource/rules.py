@@ -118,9 +118,10 @@ CA_NEEDS_TLS = CelRule(
     message="a CA bundle means nothing to an http:// endpoint",
     holds=lambda value: "caBundle" not in value or value["endpoint"].startswith("https://"),
 )
+# A `:` parts a tenant of Ceph RGW from its bucket; Loki's client takes it (minio-go 7.0.99).
 BUCKET_NAME = matching(
-    "[A-Za-z0-9][A-Za-z0-9._-]*",
-    "a bucket's name has letters, digits, `.`, `_` and `-` only: no `/`, no URL",
+    "[A-Za-z0-9][A-Za-z0-9._:-]*",
+    "a bucket's name has letters, digits, `.`, `_`, `-` and `:` only: no `/`, no URL",
 )
 METRICS_PATH = matching("/[A-Za-z0-9._~/-]*", "a path begins with `/`")
 DURATION = matching(

@@ -4,16 +4,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lokeys.core.findings.catalogue import trust as rules
 from lokeys.core.findings.finding import Finding
+from lokeys.core.text.words import apart
 from lokeys.core.trust.accounts import AccountClaims, without_scheme
 from lokeys.core.trust.aws.check_storage import check_bucket, check_storage
 from lokeys.core.trust.aws.commands import add_audience, create_provider, update_trust
 from lokeys.core.trust.aws.documents import statements_in, undecided
 from lokeys.core.trust.aws.needs import ASSUME, AwsNeeds, assume_request
 from lokeys.core.trust.aws.policy import Match, PolicyDecision, Statement, decide, match
-from lokeys.core.trust.fetched import DocumentKind, Fetched, NotThis, listed, mapping, tell, texts
+from lokeys.core.trust.fetched import (
+    DocumentKind,
+    Fetched,
+    NotThis,
+    contrasted,
+    listed,
+    mapping,
+    tell,
+    texts,
+)
 
 _TRUST_FORM = "a trust policy, or what `aws iam get-role` prints"
 _PROVIDER_FORM = "what `aws iam get-open-id-connect-provider` prints"
@@ -109,15 +120,24 @@ def _refused(
                 found=f", only of {listed(condition.values)}",
             )
         else:
-            yield tell(
-                rules.WRONG_AUDIENCE,
-                document,
-                stack,
-                command=command,
-                field=at,
-                found=listed(condition.values, last="or"),
-                expected=f"`{stack.audience}`",
-            )
+            yield _wrong_audience(needs, document, condition.values, at)
+
+
+def _wrong_audience(needs: AwsNeeds, document: Fetched, values: Sequence[str], at: str) -> Finding:
+    found, expected = contrasted(values, needs.stack.audience, last="or")
+    subject = any(each.startswith("system:serviceaccount:") for each in values)
+    finding = tell(
+        rules.WRONG_AUDIENCE,
+        document,
+        needs.stack,
+        command=update_trust(needs),
+        field=at,
+        found=found,
+        hint=", a subject, which belongs under `:sub`" if subject else "",
+        expected=expected,
+    )
+    # No token has a service account's name for its audience: there is one way out.
+    return replace(finding, remedy=finding.remedy[:1]) if subject else finding
 
 
 def _wrong_principal(needs: AwsNeeds, document: Fetched, met: Match) -> Finding:
@@ -139,26 +159,28 @@ def _wrong_principal(needs: AwsNeeds, document: Fetched, met: Match) -> Finding:
             found=listed(other),
             expected=needs.partition,
         )
+    found, expected = contrasted(patterns, needs.provider_arn)
     return tell(
         rules.WRONG_ISSUER,
         document,
         needs.stack,
         command=update_trust(needs),
         field=f"{met.statement.place}.Principal",
-        found=listed(patterns) if patterns else "no identity provider",
-        expected=f"`{needs.provider_arn}`",
+        found=found if patterns else "no identity provider",
+        expected=expected,
     )
 
 
 def _wrong_issuer(needs: AwsNeeds, document: Fetched, issuer: str, at: str) -> Finding:
+    found, expected = apart(issuer, needs.provider_name)
     return tell(
         rules.WRONG_ISSUER,
         document,
         needs.stack,
         command=update_trust(needs),
         field=at,
-        found=f"`{issuer}`",
-        expected=f"`{needs.provider_name}`",
+        found=found,
+        expected=expected,
     )
 
 
@@ -187,23 +209,26 @@ def _provider(needs: AwsNeeds, document: Fetched) -> Iterator[Finding]:
     if not isinstance(address, str):
         raise NotThis(_PROVIDER_FORM)
     if without_scheme(address) != needs.provider_name:
+        found, expected = apart(without_scheme(address), needs.provider_name)
         yield tell(
             rules.WRONG_ISSUER,
             document,
             stack,
             command=create_provider(needs),
             field="Url",
-            found=f"`{address}`",
-            expected=f"`{stack.issuer}`",
+            found=found,
+            expected=expected,
         )
     audiences = texts(said.get("ClientIDList"))
     if stack.audience not in audiences:
+        found, expected = contrasted(audiences, stack.audience, last="or")
         yield tell(
             rules.WRONG_AUDIENCE,
             document,
             stack,
             command=add_audience(needs),
             field="ClientIDList",
-            found=listed(audiences, last="or"),
-            expected=f"`{stack.audience}`",
+            found=found,
+            hint="",
+            expected=expected,
         )

@@ -13,7 +13,16 @@ from lokeys.core.findings.finding import Finding
 from lokeys.core.trust.accounts import AccountClaims
 from lokeys.core.trust.aws.policy import like
 from lokeys.core.trust.azure.needs import ROLE, AzureNeeds, credential_command
-from lokeys.core.trust.fetched import DocumentKind, Fetched, NotThis, entries, listed, tell, texts
+from lokeys.core.trust.fetched import (
+    DocumentKind,
+    Fetched,
+    NotThis,
+    contrasted,
+    entries,
+    listed,
+    tell,
+    texts,
+)
 
 _CREDENTIALS_FORM = "what `az identity federated-credential list --output json` prints"
 _ROLES_FORM = "what `az role assignment list --assignee ID --all --output json` prints"
@@ -136,25 +145,29 @@ def _near(
     about = [each for each in found if any(each.names(subject) for subject in refused)]
     issuers = [each.issuer for each in about if each.issuer != stack.issuer]
     if issuers:
+        found_here, expected = contrasted(issuers, stack.issuer)
         yield tell(
             rules.WRONG_ISSUER,
             document,
             stack,
             cause=_MISMATCH,
             field="issuer",
-            found=listed(issuers),
-            expected=f"`{stack.issuer}`",
+            found=found_here,
+            expected=expected,
         )
     audiences = [each.audiences for each in about if stack.audience not in each.audiences]
     if audiences:
+        all_of_them = (name for names in audiences for name in names)
+        found_here, expected = contrasted(all_of_them, stack.audience, last="or")
         yield tell(
             rules.WRONG_AUDIENCE,
             document,
             stack,
             cause=_MISMATCH,
             field="audiences",
-            found=listed((name for names in audiences for name in names), last="or"),
-            expected=f"`{stack.audience}`",
+            found=found_here,
+            hint="",
+            expected=expected,
         )
 
 

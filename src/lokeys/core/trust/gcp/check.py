@@ -8,8 +8,18 @@ from dataclasses import dataclass
 
 from lokeys.core.findings.catalogue import trust as rules
 from lokeys.core.findings.finding import Confidence, Finding
+from lokeys.core.text.words import apart
 from lokeys.core.trust.accounts import AccountClaims
-from lokeys.core.trust.fetched import DocumentKind, Fetched, entries, listed, mapping, tell, texts
+from lokeys.core.trust.fetched import (
+    DocumentKind,
+    Fetched,
+    contrasted,
+    entries,
+    listed,
+    mapping,
+    tell,
+    texts,
+)
 from lokeys.core.trust.gcp.cel import holds
 from lokeys.core.trust.gcp.needs import USER_ROLE, GcpNeeds, binding_command, bucket_command
 
@@ -85,25 +95,28 @@ def _provider(needs: GcpNeeds, document: Fetched) -> Iterator[Finding]:
     if provider.off:
         yield tell(rules.PROVIDER_OFF, document, stack, found=provider.off)
     if provider.issuer != stack.issuer:
+        found, expected = apart(provider.issuer, stack.issuer)
         yield tell(
             rules.WRONG_ISSUER,
             document,
             stack,
             cause="sts_trust_policy_denied",
             field="oidc.issuerUri",
-            found=f"`{provider.issuer}`",
-            expected=f"`{stack.issuer}`",
+            found=found,
+            expected=expected,
         )
     name = needs.audience_of_exchange
     wanted = provider.audiences or (name, f"https:{name}")
     if stack.audience not in wanted:
+        found, expected = contrasted(wanted, stack.audience, last="or")
         yield tell(
             rules.WRONG_AUDIENCE,
             document,
             stack,
             field="oidc.allowedAudiences",
-            found=listed(wanted, last="or"),
-            expected=f"`{stack.audience}`",
+            found=found,
+            hint="",
+            expected=expected,
         )
     if provider.subject != "assertion.sub":
         yield tell(
