@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lokeys.core.findings.catalogue import vaults
-from lokeys.core.findings.finding import Confidence, Finding, Rule
+from lokeys.core.findings.finding import Confidence, Finding, Rule, Severity
 from lokeys.core.findings.verdict import WORKS
 from lokeys.core.place import Hop
 from lokeys.core.route.checks.wording import (
@@ -39,6 +39,22 @@ RULE_OF_FAULT: Mapping[VaultFault, Rule] = {
     VaultFault.NOT_READABLE: vaults.VAULT_NOT_READABLE,
 }
 
+_OF_NAMES = frozenset(
+    {
+        VaultFault.VAULT_NOT_FOUND,
+        VaultFault.ITEM_NOT_FOUND,
+        VaultFault.ITEM_AMBIGUOUS,
+        VaultFault.FIELD_NOT_FOUND,
+        VaultFault.FIELD_AMBIGUOUS,
+    }
+)
+"""Faults that wrong names in the route have, too."""
+
+_READS = (
+    "External Secrets says that it can read it, and the store takes the Secret's key: the names in "
+    "the route may be wrong, or have changed since its last refresh"
+)
+
 RULE_OF_CONSENT: Mapping[Why, Rule] = {
     Why.NOT_ALLOWED: vaults.VAULT_TOKEN_NOT_ALLOWED,
     Why.URL_NOT_ALLOWED: vaults.VAULT_ADDRESS_NOT_ALLOWED,
@@ -54,12 +70,27 @@ def vault_has_a_fault(snapshot: Snapshot) -> Iterator[Finding]:
     detail = vault.detail or vault.fault.value
     if vault.fields:
         detail += f"; it has: {', '.join(sorted(vault.fields))}"
-    yield RULE_OF_FAULT[vault.fault].at(
+    rule = RULE_OF_FAULT[vault.fault]
+    weight = _weight(snapshot, vault.fault)
+    yield rule.at(
         vault.ref,
         route=snapshot.spec.route,
+        severity=Severity.WARNING if weight is Confidence.POSSIBLE else rule.severity,
+        confidence=weight,
+        evidence=(_READS,) if weight is Confidence.POSSIBLE else (),
         detail=detail,
         url=spec.url.rstrip("/") if isinstance(spec, OnePasswordVault) else "",
     )
+
+
+def _weight(snapshot: Snapshot, fault: VaultFault) -> Confidence:
+    """Return how sure a fault of names is: External Secrets knows better what it reads."""
+    delivery, secret = snapshot.delivery, snapshot.secret
+    if fault not in _OF_NAMES or delivery is None or delivery.ready is False:
+        return Confidence.CERTAIN
+    verdict = snapshot.verdict(secret.pair) if secret else None
+    works = verdict is not None and verdict.accepted
+    return Confidence.POSSIBLE if delivery.ready and works else Confidence.LIKELY
 
 
 def vault_is_not_allowed(snapshot: Snapshot) -> Iterator[Finding]:
