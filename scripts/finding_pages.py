@@ -27,6 +27,7 @@ _GROUPS = {
     "LK06": "Pods and their rollout",
     "LK07": "Trust in short-lived tokens",
     "LK08": "The store's answers",
+    "LK09": "Loki's own configuration",
     "LK10": "What could not be read",
 }
 

@@ -132,8 +132,10 @@ def _value(hint: Any, raw: Any) -> Any:  # noqa: PLR0911 - one line a form
         return None if raw is None else _value(choices[0], raw)
     if get_origin(hint) is tuple and get_args(hint)[0] is LiveKey:
         return builders.live(*map(a_pair, raw))
-    if get_origin(hint) is tuple:
-        return tuple(_value(get_args(hint)[0], item) for item in raw)
+    if get_origin(hint) is tuple and ... not in get_args(hint):
+        return tuple(_value(each, item) for each, item in zip(get_args(hint), raw, strict=True))
+    if get_origin(hint) in (tuple, frozenset):
+        return get_origin(hint)(_value(get_args(hint)[0], item) for item in raw)
     if isinstance(get_origin(hint), type) and issubclass(get_origin(hint), Mapping):
         return {name: _value(get_args(hint)[1], item) for name, item in raw.items()}
     if isinstance(hint, NewType):

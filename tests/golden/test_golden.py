@@ -82,6 +82,7 @@ def _rules() -> Iterator[Rule]:
     modules = (
         *("storage_secrets", "storage_objects", "lokistacks", "operation", "adoption", "tenants"),
         *("sources", "vaults", "delivery", "pods", "trust", "tokens", "store", "reading"),
+        "configuration",
     )
     for module in modules:
         yield from (r for r in vars(getattr(catalogue, module)).values() if isinstance(r, Rule))

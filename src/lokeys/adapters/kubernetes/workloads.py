@@ -23,6 +23,7 @@ from lokeys.adapters.kubernetes.pods import is_over, loki_container, pod_state, 
 from lokeys.adapters.loki.wal import wal_persistent
 from lokeys.bounded_yaml import built
 from lokeys.core.kubernetes.json_fields import Json, at, number_at, text_at
+from lokeys.core.kubernetes.loki.model import RunningLoki
 from lokeys.core.kubernetes.loki.reading import named_by, reading_of
 from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_VALUES
@@ -35,6 +36,7 @@ from lokeys.kube.resources import POD, SELF_SUBJECT_ACCESS_REVIEW
 from lokeys.kube.selectors import matches
 from lokeys.ports import Fleet, Reading
 
+_PARSE = partial(built, max_values=MAX_LOKI_CONFIG_VALUES)
 _KINDS_OF_STACKS = ("StatefulSet", "Deployment")
 _SIMPLE_PATTERN = re.compile(r"(?:[A-Za-z0-9-]|\\\.|\.\*?)*")
 _RELOADER = "reloader.stakater.com"
@@ -123,8 +125,9 @@ class KubernetesWorkloads:
                     budgets = await look.list(name, namespace=self._namespace)
                 own = await self._pods(member, budgets, look)
                 pods += own
-                endpoint = await self._endpoint(member, look)
-                states.append(replace(self._state(member, own), writes_to=endpoint))
+                loki = await self._loki(member, look)
+                state = self._state(member, own)
+                states.append(replace(state, loki=loki, writes_to=_endpoint_of(loki)))
         fleet = Fleet(workloads=tuple(states), pods=tuple(pods))
         return Reading(state=fleet, gaps=tuple(look.gaps))
 
@@ -195,8 +198,8 @@ class KubernetesWorkloads:
             for found in await look.list(kind, namespace=self._namespace, labels=labels)
         ]
 
-    async def _endpoint(self, member: _Member, look: _Pass) -> str:
-        """Return where its configuration says that it writes; "" where it does not, or is unseen.
+    async def _loki(self, member: _Member, look: _Pass) -> RunningLoki | None:
+        """Return how the workload's Loki is configured.
 
         Of Secrets only the route's own is read: no right is needed that the route has not anyway.
         """
@@ -204,9 +207,8 @@ class KubernetesWorkloads:
         for ref in named_by(member.obj, namespace=self._namespace):
             if ref.kind == "ConfigMap" or (ref.kind, ref.name) == ("Secret", self._secret):
                 with suppress(LokeysError):  # who reads the configuration for its own sake says so
-                    held[ref] = {**await look.get(ref), "kind": ref.kind}
-        loki = reading_of(member.obj, owner=member.ref, held=held, parse=_PARSE)
-        return loki.storage.endpoint if loki is not None and loki.storage.told_endpoint else ""
+                    held[ref] = await look.get(ref)
+        return reading_of(member.obj, owner=member.ref, held=held, parse=_PARSE)
 
     async def _pods(self, member: _Member, budgets: list[Json], look: _Pass) -> list[PodState]:
         """Return the states of the workload's pods that read the Secret."""
@@ -296,6 +298,11 @@ class KubernetesWorkloads:
             reads_secret=self._secret in secrets_read_by(member.pod_spec),
             force=member.spec.force,
         )
+
+
+def _endpoint_of(loki: RunningLoki | None) -> str:
+    """Return where its configuration says that it writes; "" where it does not, or is unseen."""
+    return loki.storage.endpoint if loki is not None and loki.storage.told_endpoint else ""
 
 
 def roller_of(workload: Json, secret: str) -> Roller | None:

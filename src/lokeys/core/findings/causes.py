@@ -133,6 +133,9 @@ _STATIC = {
 _CONFIGURATION = {
     "lokistack_secret_keys_wrong": "A LokiStack's Secret lacks fields, or has them empty.",
     "env_not_expanded": "${VAR} reached the client as it is written.",
+    "env_variable_missing": "The configuration names a variable that the container lacks.",
+    "env_expansion_fails": "The configuration holds an expression that Loki cannot read.",
+    "half_a_pair": "The configuration gives one half of a key pair.",
     "chart_maps_wrong_key": "The chart writes another value into a credential's field.",
     "wrong_storage_backend": "The schema still names another store than the one configured.",
     "filesystem_store_in_use": "Loki writes to its own disk, not to the store.",

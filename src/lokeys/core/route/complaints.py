@@ -62,7 +62,7 @@ COMPLAINTS: tuple[Complaint, ...] = (
     ),
     Complaint(
         rule=store.NO_CREDENTIALS,
-        phrases=("nocredentialproviders", "no valid providers in chain"),
+        phrases=("nocredentialproviders", "no valid providers in chain", "no ec2 imds role found"),
         said_by=Voice.PROVIDER,
         of_key=OfKey.NOT_USED,
     ),

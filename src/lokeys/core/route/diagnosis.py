@@ -16,9 +16,11 @@ from dataclasses import dataclass, field, replace
 from lokeys.core.findings.catalogue import delivery as delivery_rules
 from lokeys.core.findings.catalogue import pods as pod_rules
 from lokeys.core.findings.catalogue import reading as reading_rules
+from lokeys.core.findings.catalogue import store as store_rules
 from lokeys.core.findings.finding import Confidence, Finding, Severity, Symptom, less_sure, ranked
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.checks import findings
+from lokeys.core.route.checks.configuration import causes_of
 from lokeys.core.route.checks.grouping import each_of, listed, place_of
 from lokeys.core.route.checks.reading import grouped
 from lokeys.core.route.checks.store import seen_from_here_alone
@@ -71,6 +73,16 @@ _SIDE_EFFECTS = frozenset(
     }
 )
 _COUNTED = _SIDE_EFFECTS | {pod_rules.REQUESTS_REFUSED.code}
+_OF_CONFIGURATION = (
+    _KEY_SYMPTOMS
+    | _SIDE_EFFECTS
+    | {
+        store_rules.NO_CREDENTIALS.code,
+        store_rules.BUCKET_NOT_FOUND.code,
+        store_rules.ENDPOINT_UNREACHABLE.code,
+    }
+)
+"""What shows where a key, a bucket or an address is only the name of a variable, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +184,10 @@ def _explanation(
     code: str, pod: PodState, snapshot: Seen, causes: tuple[Finding, ...]
 ) -> Finding | None:
     """Return the best error that explains a symptom of this pod."""
+    wrong = causes_of(snapshot.loki(pod))
+    settings = next((f for f in causes if f.is_error and f.cause in wrong), None)
+    if settings is not None and code in _OF_CONFIGURATION:
+        return settings
     keys = [f for f in causes if f.is_error and f.cause in KEY_CAUSES]
     own = [f for f in keys if f.object == pod.ref]
     key = next(iter(own or keys), None) if own or not _key_is_fine(pod, snapshot) else None

@@ -69,7 +69,9 @@ def storage_works(pod: PodState) -> bool | None:
 
 
 def currency(pod: PodState, snapshot: Snapshot) -> Currency:
-    """Tell whether the pod's container has read the Secret's present content."""
+    """Tell whether the pod's container has read the Secret's present content, and uses it."""
+    if snapshot.kept_from_storage(pod):
+        return Currency.UNKNOWN  # a variable that is not filled in is no key
     content = snapshot.memory.content
     if pod.started_at is None:
         return Currency.CURRENT  # it reads the Secret when it starts

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from lokeys.core.findings.verdict import StoreVerdict
 from lokeys.core.kubernetes.consent import NO_CONSENT, Consent, Trying
+from lokeys.core.kubernetes.loki.model import RunningLoki
 from lokeys.core.kubernetes.makers import Maker
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.memory import Memory
@@ -312,6 +313,7 @@ class WorkloadState:
     reads_secret: bool = True
     force: bool = False
     writes_to: str = ""  # the endpoint that its configuration names, where that can be read
+    loki: RunningLoki | None = None  # how it is configured, as far as that can be read
 
     def pods_to_come(self, pods: tuple[PodState, ...]) -> bool:
         """Tell whether its controller still has to make a pod that will read the Secret."""
@@ -353,6 +355,15 @@ class Snapshot:
     def missing(self, hop: Hop) -> Unreadable | None:
         """Return why `hop` could not be read, if it could not."""
         return next((gap for gap in self.unreadable if gap.hop is hop), None)
+
+    def loki(self, pod: PodState) -> RunningLoki | None:
+        """Return how the Loki in a pod is configured, if that is known."""
+        return next((each.loki for each in self.workloads if each.ref == pod.workload), None)
+
+    def kept_from_storage(self, pod: PodState) -> bool:
+        """Tell whether the pod cannot reach its storage as it is configured, with any key."""
+        loki = self.loki(pod)
+        return loki is not None and bool(loki.kept_from_storage)
 
     @property
     def unseen(self) -> Unreadable | None:

@@ -19,27 +19,32 @@ class Gatherer:
     gaps: list[str] = field(default_factory=list)
     _read: dict[Ref, Json | None] = field(default_factory=dict)
 
-    async def get(self, ref: Ref) -> Json | None:
-        """Return an object, read once; None where there is none, or where it cannot be read."""
+    async def get(self, ref: Ref, *, gap: bool = True) -> Json | None:
+        """Return an object, read once; None where there is none, or where it cannot be read.
+
+        `gap` False: what is not readable is not missed either.
+        """
         if ref not in self._read:
-            self._read[ref] = await self._get(ref)
+            self._read[ref] = await self._get(ref, gap=gap)
         return self._read[ref]
 
-    async def _get(self, ref: Ref) -> Json | None:
+    async def _get(self, ref: Ref, *, gap: bool) -> Json | None:
         try:
             return await self.objects.get(ref)
         except NotFound:
             return None
         except LokeysError as exc:
-            self.gaps.append(str(exc))
+            if gap:
+                self.gaps.append(str(exc))
             return None
 
-    async def list(self, kind: str, *, namespace: str | None) -> list[Json]:
+    async def list(self, kind: str, *, namespace: str | None, gap: bool = True) -> list[Json]:
         """Return the objects of a kind, as far as they can be read."""
         try:
             return await self.objects.list(kind, namespace=namespace)
         except NotFound:
             return []  # the kind is not installed
         except LokeysError as exc:
-            self.gaps.append(str(exc))
+            if gap:
+                self.gaps.append(str(exc))
             return []

@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 from lokeys.bounded_yaml import built
-from lokeys.core.kubernetes.json_fields import Json, text_at
+from lokeys.core.kubernetes.json_fields import Json, at, text_at
+from lokeys.core.kubernetes.loki.model import RunningLoki
 from lokeys.core.kubernetes.loki.reading import named_by, reading_of
 from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_VALUES
@@ -56,16 +58,32 @@ class LokiReader:
         return found
 
     async def _loki(self, kind: str, item: Json) -> LokiWorkload | None:
-        namespace = item["metadata"].get("namespace")
-        ref = Ref(kind, item["metadata"]["name"], namespace)
-        held: Mapping[Ref, Json] = {
-            named: found
-            for named in named_by(item, namespace=namespace)
-            if (found := await self.gatherer.get(named)) is not None
-        }
-        loki = reading_of(item, owner=ref, held=held, parse=_PARSE)
+        ref = Ref(kind, item["metadata"]["name"], item["metadata"].get("namespace"))
+        loki = await self._reading(item, ref)
         if loki is None:
             return None
+        if loki.faults or (loki.pair is None and loki.identity is None):
+            # What is put into pods as they are made stands in them alone.
+            for pod in await self._pods(item, ref):
+                loki = await self._reading(pod, ref) or loki
         owner = controller_of(item)
         stack = text_at(owner, "name") if text_at(owner, "kind") == "LokiStack" else ""
         return LokiWorkload(ref=ref, loki=loki, stack=stack or None)
+
+    async def _reading(self, item: Json, ref: Ref) -> RunningLoki | None:
+        held: dict[Ref, Json] = {}
+        for named in named_by(item, namespace=ref.namespace):
+            found = await self.gatherer.get(named, gap=named.kind != "ServiceAccount")
+            if found is not None:
+                held[named] = found
+        return reading_of(item, owner=ref, held=held, parse=_PARSE)
+
+    async def _pods(self, item: Json, ref: Ref) -> list[Json]:
+        """Return one pod of a workload that may differ from its template; none, where none runs."""
+        labels = at(item, "spec", "selector", "matchLabels")
+        wanted = labels.items() if isinstance(labels, Mapping) else ()
+        if not wanted:
+            return []
+        pods = await self.gatherer.list("Pod", namespace=ref.namespace, gap=False)
+        own = (pod for pod in pods if wanted <= (at(pod, "metadata", "labels") or {}).items())
+        return [*islice(own, 1)]

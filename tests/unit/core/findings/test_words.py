@@ -16,6 +16,7 @@ from lokeys.core.findings.finding import Remedy, Rule
 from lokeys.core.findings.store_answers import RULE_OF_ANSWER
 from lokeys.core.findings.store_answers import RULE_OF_CAUSE as RULE_OF_STORE
 from lokeys.core.place import Ref
+from lokeys.core.route.checks.configuration import RULE_OF_MISCONFIGURATION
 from lokeys.core.route.complaints import RULE_OF_CAUSE as RULE_OF_COMPLAINT
 from lokeys.core.stack.storage.fields import Keys
 from lokeys.core.stack.storage.model import CloudEnvironment, CredentialMode, StorageType
@@ -43,6 +44,15 @@ UNREAD: Mapping[str, tuple[tuple[Rule, ...], frozenset[str]]] = {
     "core.route.diagnosis:_alone rule": (
         tuple(RULE_OF_COMPLAINT.values()),
         BY_ITSELF | {"detail", "user"},
+    ),
+    # What is wrong with a configuration chooses rule and words.
+    "core.route.checks.configuration:_finding rule": (
+        tuple(RULE_OF_MISCONFIGURATION.values()),
+        BY_ITSELF
+        | {
+            *("workloads", "names", "file", "line", "expression", "identity", "account"),
+            *("endpoint", "version", "pair", "others", "fields", "why"),
+        },
     ),
     # The word is left open where nobody knows the source.
     "core.route.checks.store:delivered_key_is_refused USER_SUSPENDED": (

@@ -72,7 +72,10 @@ SAID = {
     ),
     "tls_name_mismatch": ('Put "https://s3/l/f": x509: certificate is valid for a, not s3',),
     "object_store_full": ("QuotaExceeded: \n\tstatus code: 403",),
-    "no_credentials_in_chain": ("NoCredentialProviders: no valid providers in chain",),
+    "no_credentials_in_chain": (
+        "NoCredentialProviders: no valid providers in chain",
+        "get credentials: failed to refresh cached credentials, no EC2 IMDS role found",
+    ),
     "session_token_expired": (
         "ExpiredToken: The provided token has expired.\n\tstatus code: 400",
         "The security token included in the request is expired",

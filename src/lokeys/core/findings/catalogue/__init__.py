@@ -3,13 +3,14 @@
 
 LK01xx storage Secrets · LK02xx LokiStacks and schemas · LK03xx sources · LK04xx vaults
 LK05xx External Secrets and the Secret · LK06xx pods and rollout · LK07xx trust in tokens
-LK08xx the store's answers · LK10xx what could not be read
+LK08xx the store's answers · LK09xx Loki's own configuration · LK10xx what could not be read
 """
 
 from __future__ import annotations
 
 from lokeys.core.findings.catalogue import (
     adoption,
+    configuration,
     delivery,
     lokistacks,
     operation,
@@ -30,7 +31,7 @@ from lokeys.core.findings.finding import Rule
 def _rules() -> dict[str, Rule]:
     modules = (
         *(storage_secrets, storage_objects, lokistacks, operation, adoption, tenants),
-        *(sources, vaults, delivery, pods, trust, tokens, store, reading),
+        *(sources, vaults, delivery, pods, trust, tokens, store, configuration, reading),
     )
     rules = [
         value for module in modules for value in vars(module).values() if isinstance(value, Rule)

@@ -22,8 +22,8 @@ Where the pair stands is `RunningLoki.pair`, a `PairPlace` of two halves, each o
                            Secret or ConfigMap, `path` leads to the value in its YAML
     InManifest(field)      in the workload's own manifest
 
-`data_keys` are both halves where one Secret has them, `in_clear` is what anybody can read. Whoever
-follows what makes an object that holds the pair begins at `pair.key_id.file.ref` or
-`pair.key_id.ref`; the values are read by the one who may compare them, at that data key and path.
-Neither key nor secret is ever part of a `RunningLoki`.
+`data_keys` are both halves where one Secret has them; `in_clear` tells whether no Secret is needed
+to read them. Whoever follows what makes an object that holds the pair begins at
+`pair.key_id.file.ref` or `pair.key_id.ref`; the values are read by the one who may compare them, at
+that data key and path. Neither key nor secret is ever part of a `RunningLoki`.
 """

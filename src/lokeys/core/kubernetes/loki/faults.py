@@ -71,22 +71,26 @@ def not_expanded(found: list[Written]) -> Iterator[ConfigurationFault]:
 
 
 def not_set(
-    section: StorageSection, marks: Marks, found: list[Written], *, fed: bool
+    section: StorageSection, marks: Marks, found: list[Written], *, fed: bool, of_aws: bool
 ) -> Iterator[ConfigurationFault]:
     """Variables that the settings in force name and the container does not have.
 
-    `fed`: a pair or an identity is there all the same.
+    `fed`: a pair or an identity is there all the same. `of_aws`: the node's own role may be.
     """
     told = {each.field for each in found}
     missing = {
-        placed.name
+        (field not in _PAIR, placed.name)
         for field, given in section.fields.items()
         if field in _FIELDS and field not in told and not (fed and field in _PAIR)
         for placed in marks.within(given.text)
         if placed.setting is None
     }
     if missing:
-        yield ConfigurationFault(kind=Misconfiguration.NOT_SET, names=tuple(sorted(missing)))
+        yield ConfigurationFault(
+            kind=Misconfiguration.NOT_SET,
+            names=tuple(sorted({name for _, name in missing})),
+            certain=not of_aws or any(of_place for of_place, _ in missing),
+        )
 
 
 def of_identity(

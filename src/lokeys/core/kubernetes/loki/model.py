@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from lokeys.core.kubernetes.data_keys import DataKey
 from lokeys.core.place import Ref
@@ -37,6 +38,13 @@ class LokiStorage:
     several: bool = False
     told_endpoint: bool = False
     """Whether an endpoint stands in the configuration; without one it is AWS's of the region."""
+
+    @property
+    def of_aws(self) -> bool:
+        """Tell whether the store may be AWS's: there a node may have a role of its own."""
+        host = urlsplit(self.endpoint).hostname or ""
+        known_other = host and not host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+        return self.backend is Backend.S3 and not known_other
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +95,17 @@ class PairPlace:
         return (one, other) if one.ref == other.ref and one.ref.kind == "Secret" else None
 
     @property
-    def in_clear(self) -> tuple[Half, ...]:
-        """Return the halves that stand where anybody who may see the configuration sees them."""
-        halves = dict.fromkeys((self.key_id, self.secret))
-        return tuple(half for half in halves if _is_in_clear(half))
+    def in_clear(self) -> bool:
+        """Tell whether the secret half stands where it can be read without reading a Secret."""
+        place = self.secret.file if isinstance(self.secret, InFile) else self.secret
+        return not (isinstance(place, DataKey) and place.ref.kind == "Secret")
 
-
-def _is_in_clear(half: Half) -> bool:
-    place = half.file if isinstance(half, InFile) else half
-    return not (isinstance(place, DataKey) and place.ref.kind == "Secret")
+    def __str__(self) -> str:
+        one, other = self.key_id, self.secret
+        if isinstance(one, InFile) and isinstance(other, InFile) and one.file == other.file:
+            section = one.path[:-1] if one != other else one.path
+            return f"{one.file}, at {'.'.join(section)}"
+        return " and ".join(dict.fromkeys((str(one), str(other))))
 
 
 class IdentityKind(StrEnum):
@@ -161,11 +171,19 @@ class RunningLoki:
     pair: PairPlace | None = None
     identity: Identity | None = None
     faults: tuple[ConfigurationFault, ...] = ()
+    variables: tuple[tuple[str, DataKey], ...] = ()
+    """The variables that the settings in force name, each with the data key that it comes from."""
 
     @property
     def uses_storage(self) -> bool:
         """Tell whether some component of this process asks the object store."""
         return not self.targets <= _WITHOUT_STORAGE
+
+    @property
+    def kept_from_storage(self) -> frozenset[Misconfiguration]:
+        """Return what surely keeps it from its storage, whatever its key is worth."""
+        found = (fault for fault in self.faults if fault.certain and self.uses_storage)
+        return frozenset(fault.kind for fault in found) - {Misconfiguration.ROLE_SHADOWED}
 
 
 _WITHOUT_STORAGE = frozenset(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lokeys.core.kubernetes.data_keys import DataKey, value_at
@@ -37,7 +37,7 @@ from lokeys.core.kubernetes.loki.model import (
     Misconfiguration,
     RunningLoki,
 )
-from lokeys.core.kubernetes.loki.sections import section_of
+from lokeys.core.kubernetes.loki.sections import StorageSection, section_of
 from lokeys.core.kubernetes.loki.settings import S3Settings
 from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_BYTES
 from lokeys.core.place import Ref
@@ -88,13 +88,8 @@ def reading_of(
     literal = [*written(section, marks, environment)]
     meant = [(each.field, _as_meant(each.meant, environment, marks)) for each in literal]
     section = replaced(section, meant)
-    identity = identity_of(
-        section.backend,
-        template,
-        environment,
-        owner=owner,
-        account=held.get(account_of(template, owner.namespace)),
-    )
+    account = held.get(account_of(template, owner.namespace))
+    identity = identity_of(section.backend, template, environment, owner=owner, account=account)
     settings = S3Settings(section, marks, environment)
     storage, pair = settings.storage(), settings.pair(supposed=identity is None)
     version = version_of(container)
@@ -102,7 +97,9 @@ def reading_of(
     if not seen.faults:
         own = [each for each in literal if not (each.in_arguments and arguments.by_shell)]
         faults += not_expanded([] if chosen.guessed else own)
-        faults += not_set(section, marks, literal, fed=bool(pair or identity))
+        # Whose account cannot be read may well have a role.
+        fed = bool(pair or identity) or account is None
+        faults += not_set(section, marks, literal, fed=fed, of_aws=storage.of_aws)
         faults += _half(settings, faults)
         faults += of_identity(storage, pair, identity, version)
     return RunningLoki(
@@ -118,7 +115,15 @@ def reading_of(
         pair=pair,
         identity=identity,
         faults=tuple(faults),
+        variables=tuple(_variables(section, marks)),
     )
+
+
+def _variables(section: StorageSection, marks: Marks) -> Iterator[tuple[str, DataKey]]:
+    for given in section.fields.values():
+        for each in marks.within(given.text):
+            if each.setting is not None and each.setting.origin is not None:
+                yield each.name, each.setting.origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from lokeys.core.findings.finding import Finding
-from lokeys.core.route.checks import delivery, pods, reading, source, store, vault
+from lokeys.core.route.checks import configuration, delivery, pods, reading, source, store, vault
 from lokeys.core.route.key_state import Seen
 
 Check = Callable[[Seen], Iterator[Finding]]
@@ -21,6 +21,7 @@ CHECKS: tuple[Check, ...] = (
     *delivery.CHECKS,
     *pods.CHECKS,
     *store.CHECKS,
+    *configuration.CHECKS,
     *reading.CHECKS,
 )
 """Every check there is; the order does not matter, findings are ranked afterwards."""

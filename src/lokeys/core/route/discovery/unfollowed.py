@@ -18,10 +18,13 @@ from lokeys.core.route.discovery.model import LokiWorkload
 
 
 def unfollowed(workloads: Sequence[LokiWorkload]) -> Iterator[str]:
-    """Yield one sentence for all workloads of a namespace of which the same is to be said."""
+    """Yield one sentence for all workloads of a namespace of which the same is to be said.
+
+    Of components that use no storage nothing is to be said.
+    """
     said: dict[tuple[str | None, str], list[LokiWorkload]] = {}
     for workload in workloads:
-        if workload.secret is None:
+        if workload.secret is None and workload.loki.uses_storage:
             said.setdefault((workload.ref.namespace, why(workload.loki)), []).append(workload)
     for (_, reason), group in said.items():
         yield f"{', '.join(str(each.ref) for each in group)}: {reason}"
@@ -55,14 +58,11 @@ def why(loki: RunningLoki) -> str:
 
 
 def _of_pair(pair: PairPlace) -> str:
-    halves = (pair.key_id, pair.secret)
-    if all(isinstance(half, InFile) for half in halves):
-        clear = ", in clear" if pair.in_clear else ""
-        return f"its key pair stands in {halves[0]}{clear}"
     if pair.in_url:
-        return f"its key pair is part of an address: {halves[0]}"
-    places = " and ".join(str(half) for half in dict.fromkeys(halves))
-    return f"its key pair comes from {places}; lokeys follows one that a single Secret holds"
+        return f"its key pair is part of an address in {pair}"
+    if isinstance(pair.key_id, InFile):
+        return f"its key pair stands in {pair}{', in clear' if pair.in_clear else ''}"
+    return f"its key pair comes from {pair}; lokeys follows one that a single Secret holds"
 
 
 def _by(loki: RunningLoki) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from lokeys.core.place import Hop, Ref
+from lokeys.core.route.checks.configuration import causes_of
 from lokeys.core.route.checks.pods import behind, stays_behind
 from lokeys.core.route.key_state import Seen
 from lokeys.core.route.model import Prove
@@ -40,13 +41,23 @@ def plan_pods(course: Draft) -> Draft | Stop:
         return stopping
     late = _in_order(snapshot, behind(snapshot))
     if not late:
-        return course
+        return _misconfigured(snapshot) or course
     pause = _pause(snapshot, late)
     if pause is not None:
         return pause
     stops = {pod.ref: _why_not(pod, course) for pod in late}
     may_go = [pod for pod in late if stops[pod.ref] is None]
     return course.then(*(_replace(pod, course) for pod in may_go)) if may_go else _worst(stops)
+
+
+def _misconfigured(snapshot: Seen) -> Stop | None:
+    """Stop where a pod cannot use any key as it is configured: nothing done here would help."""
+    for pod in snapshot.pods:
+        cause = min(filter(None, causes_of(snapshot.loki(pod))), default=None)
+        if cause is not None:
+            reason = f"{pod.ref} cannot use any key as its Loki is configured"
+            return Stop(cause=cause, reason=reason)
+    return None
 
 
 def _worst(stops: Mapping[Ref, Stop | None]) -> Stop:

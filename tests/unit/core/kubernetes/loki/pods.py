@@ -97,9 +97,9 @@ def loki(
     document: Any, *args: str, values: dict[str, str] | None = None, **how: Any
 ) -> RunningLoki:
     """Return what is read of a Loki with this configuration and these variables of its Secret."""
+    more = [account(), *how.pop("objects", ())]
     text = document if isinstance(document, str) else yaml.safe_dump(document, sort_keys=False)
     kept = secret(**(PAIR if values is None else values))
-    more = how.pop("objects", ())
     return read(
         stateful_set(*(args or EXPANDING), **how), config_map(**{"config.yaml": text}), kept, *more
     )

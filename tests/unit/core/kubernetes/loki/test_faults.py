@@ -253,3 +253,22 @@ def test_some_components_use_no_storage(
     found: RunningLoki = loki(common() | document, *EXPANDING, *args)
 
     assert found.uses_storage is uses
+
+
+@pytest.mark.parametrize(
+    ("changes", "certain"),
+    [
+        ({}, True),
+        ({"endpoint": "s3.eu-west-1.amazonaws.com"}, False),
+        ({"endpoint": None, "region": "eu-west-1"}, False),
+        ({"endpoint": "s3.eu-west-1.amazonaws.com", "bucketnames": "${B}"}, True),
+    ],
+    ids=["a store of somebody's own", "AWS", "AWS by its region", "no bucket"],
+)
+def test_on_aws_a_nodes_own_role_may_make_up_for_a_key(
+    changes: dict[str, Any], *, certain: bool
+) -> None:
+    """So a missing key alone is not certain there."""
+    (fault,) = loki(common(**changes), env_from=[]).faults
+
+    assert fault.certain is certain

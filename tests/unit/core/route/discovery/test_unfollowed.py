@@ -29,9 +29,9 @@ TOLD = LokiStorage(told_endpoint=True)
 MISSING = ConfigurationFault(kind=Misconfiguration.NOT_SET, names=("ID", "KEY"))
 
 
-def file(kind: str) -> InFile:
+def file(kind: str, name: str = "id") -> InFile:
     """Return a place in a configuration file."""
-    return InFile(DataKey(Ref(kind, "loki", "n"), "config.yaml"), ("common", "storage", "s3", "k"))
+    return InFile(DataKey(Ref(kind, "loki", "n"), "config.yaml"), ("common", "storage", "s3", name))
 
 
 def pair(one: DataKey | InFile | InManifest, other: DataKey | InFile | InManifest) -> RunningLoki:
@@ -43,11 +43,11 @@ def pair(one: DataKey | InFile | InManifest, other: DataKey | InFile | InManifes
     ("loki", "words"),
     [
         pytest.param(
-            pair(file("ConfigMap"), file("ConfigMap")),
-            "stands in ConfigMap n/loki, key config.yaml, at common.storage.s3.k, in clear",
+            pair(file("ConfigMap"), file("ConfigMap", "key")),
+            "stands in ConfigMap n/loki, key config.yaml, at common.storage.s3, in clear",
             id="a ConfigMap",
         ),
-        pytest.param(pair(file("Secret"), file("Secret")), "storage.s3.k", id="a Secret's file"),
+        pytest.param(pair(file("Secret"), file("Secret")), "storage.s3.id", id="a Secret's file"),
         pytest.param(
             pair(DataKey(Ref("Secret", "a", "n"), "x"), DataKey(Ref("Secret", "b", "n"), "y")),
             "from Secret n/a, key x and Secret n/b, key y; lokeys follows",
@@ -63,7 +63,7 @@ def pair(one: DataKey | InFile | InManifest, other: DataKey | InFile | InManifes
                 PLAIN,
                 pair=PairPlace(key_id=InManifest("u"), secret=InManifest("u"), in_url=True),
             ),
-            "part of an address: u",
+            "part of an address in u",
             id="an address",
         ),
         pytest.param(

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is told of how Lokis are configured, and of whom nothing is."""
+
+from typing import Any
+
+import pytest
+
+from builders import a_pod, a_workload, look, said_by
+from lokeys.core.findings.finding import Confidence, Severity
+from lokeys.core.kubernetes.data_keys import DataKey
+from lokeys.core.kubernetes.loki.model import (
+    ConfigurationFault,
+    InFile,
+    InManifest,
+    LokiStorage,
+    Misconfiguration,
+    PairPlace,
+    RunningLoki,
+)
+from lokeys.core.place import Hop, Ref
+from lokeys.core.route.checks.configuration import findings_of
+from lokeys.core.route.diagnosis import diagnose
+from lokeys.core.route.key_state import Currency, seen
+from lokeys.core.route.loki_log import complaints
+from lokeys.core.route.plan import Policy, plan
+
+FILE = DataKey(Ref("ConfigMap", "loki", "monitoring"), "config.yaml")
+SECRET = Ref("Secret", "loki-s3", "monitoring")
+NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+RGW = LokiStorage(bucket="logs", endpoint="http://rgw:80")
+
+
+def ref(name: str, namespace: str = "monitoring") -> Ref:
+    """Return a component."""
+    return Ref("Deployment", name, namespace)
+
+
+def loki(*kinds: Misconfiguration, certain: bool = True, **changes: Any) -> RunningLoki:
+    """Return a Loki with faults."""
+    faults = tuple(ConfigurationFault(kind=kind, names=NAMES, certain=certain) for kind in kinds)
+    whole: dict[str, Any] = {"container": "loki", "file": FILE, "faults": faults}
+    return RunningLoki(**whole | changes)
+
+
+LACKS = loki(Misconfiguration.NOT_SET, storage=RGW)
+HAS = loki(storage=RGW, variables=tuple((name, DataKey(SECRET, name)) for name in NAMES))
+OFF = loki(Misconfiguration.NOT_EXPANDED)
+CLEAR = PairPlace(
+    key_id=InFile(FILE, ("common", "storage", "s3", "access_key_id")),
+    secret=InFile(FILE, ("common", "storage", "s3", "secret_access_key")),
+)
+
+
+def test_one_finding_is_for_all_components_that_share_a_fault() -> None:
+    """Eight components are no eight findings; some are named."""
+    lokis = {ref(f"loki-{n}"): OFF for n in range(8)}
+    (found,) = findings_of(lokis, around=lokis)
+
+    assert (found.code, found.object) == ("LK0901", ref("loki-0"))
+    assert "and 3 more" in found.message
+
+
+def test_components_of_two_namespaces_are_two_findings() -> None:
+    """Each is somebody's own."""
+    lokis = {ref("loki", "a"): loki(Misconfiguration.HALF_A_PAIR, file=None)}
+    lokis |= {ref("loki", "b"): loki(Misconfiguration.HALF_A_PAIR, file=None)}
+
+    assert len([*findings_of(lokis, around=lokis)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("lacking", "around", "words", "severity", "confidence"),
+    [
+        pytest.param(
+            LACKS,
+            {ref("w"): HAS},
+            "Deployment monitoring/w has them of Secret monitoring/loki-s3",
+            Severity.ERROR,
+            Confidence.CERTAIN,
+            id="another has them",
+        ),
+        pytest.param(
+            LACKS,
+            {ref("w", "other"): HAS},
+            "no such variable",
+            Severity.ERROR,
+            Confidence.CERTAIN,
+            id="another namespace does not count",
+        ),
+        pytest.param(
+            LACKS,
+            {ref("w"): LACKS},
+            "no such variable",
+            Severity.ERROR,
+            Confidence.CERTAIN,
+            id="nobody has them, and the store is no AWS",
+        ),
+        pytest.param(
+            loki(Misconfiguration.NOT_SET, certain=False),
+            {ref("w"): HAS},
+            "has them",
+            Severity.ERROR,
+            Confidence.LIKELY,
+            id="on AWS a node may have a role",
+        ),
+        pytest.param(
+            loki(Misconfiguration.NOT_SET, certain=False),
+            {},
+            "no such variable",
+            Severity.WARNING,
+            Confidence.POSSIBLE,
+            id="on AWS, and nobody has them",
+        ),
+    ],
+)
+def test_what_lacks_variables_is_told_with_who_has_them(
+    lacking: RunningLoki, around: Any, words: str, severity: Severity, confidence: Confidence
+) -> None:
+    """It is an error only where nothing else can give the key."""
+    lokis = {ref("read"): lacking}
+    (found,) = findings_of(lokis, around=around | lokis)
+
+    assert words in found.message
+    assert ("has them" in found.message) is ("has them" in words)
+    assert (found.severity, found.confidence) == (severity, confidence)
+
+
+@pytest.mark.parametrize(
+    "healthy",
+    [
+        pytest.param(HAS, id="a sound one"),
+        pytest.param(
+            loki(Misconfiguration.NOT_SET, targets=frozenset({"distributor"})),
+            id="one without storage",
+        ),
+        pytest.param(
+            loki(pair=PairPlace(key_id=DataKey(FILE.ref, "id"), secret=DataKey(SECRET, "key"))),
+            id="a key id in clear",
+        ),
+        pytest.param(
+            loki(
+                pair=PairPlace(
+                    key_id=InFile(DataKey(SECRET, "c"), ("a",)),
+                    secret=InFile(DataKey(SECRET, "c"), ("b",)),
+                )
+            ),
+            id="a configuration in a Secret",
+        ),
+    ],
+)
+def test_a_healthy_neighbour_gets_no_finding(healthy: RunningLoki) -> None:
+    """Nothing of it is amiss."""
+    assert [*findings_of({ref("loki"): healthy}, around={})] == []
+
+
+def test_a_pair_in_clear_is_told_once_with_where_it_stands() -> None:
+    """Of three components that read one ConfigMap, and of a manifest's own value."""
+    lokis = {ref(name): loki(pair=CLEAR) for name in ("read", "write")}
+    (found,) = findings_of(lokis, around=lokis)
+    assert (found.code, found.object, found.field) == ("LK0907", FILE.ref, "config.yaml")
+    assert (
+        "stands in ConfigMap monitoring/loki, key config.yaml, at common.storage.s3"
+        in found.message
+    )
+
+    own = PairPlace(key_id=InManifest("variable A"), secret=InManifest("variable B"))
+    (found,) = findings_of({ref("one"): loki(pair=own)}, around={})
+    assert (found.object, found.field) == (ref("one"), None)
+
+
+def test_a_misconfigured_pod_uses_no_key_whatever_the_secret_holds() -> None:
+    """Its refusals are the configuration's, nothing is replaced, and healing says who must act."""
+    route = look(workloads=(a_workload(loki=OFF),), pods=(a_pod(refused=7, accepted=0),))
+    found = diagnose(route)
+
+    assert [each.code for each in found.findings] == ["LK0901"]
+    assert [each.code for each in found.findings[0].symptoms] == ["LK0614"]
+    assert [each.agrees for each in found.hops if each.hop is Hop.PODS] == [None]
+    assert seen(route).key(route.pods[0]).currency is Currency.UNKNOWN
+    assert said_by(plan(seen(route), Policy())) == "stalled: env_not_expanded"
+
+
+def test_a_warning_of_the_configuration_explains_no_refusal() -> None:
+    """A role beside a key is no reason for a 403."""
+    shadowed = loki(Misconfiguration.ROLE_SHADOWED)
+    route = look(workloads=(a_workload(loki=shadowed),), pods=(a_pod(refused=7, accepted=0),))
+
+    assert [each.code for each in diagnose(route).findings] == ["LK0614", "LK0905"]
+
+
+def test_what_the_configuration_does_not_explain_stands_for_itself() -> None:
+    """A certificate that is not trusted is no missing variable."""
+    said = "put s3 object: x509: certificate signed by unknown authority"
+    line = f'level=error msg="failed to flush" err="{said}"'
+    route = look(workloads=(a_workload(loki=LACKS),), pods=(a_pod(log=complaints([line])),))
+    assert {each.code for each in diagnose(route).findings} == {"LK0902", "LK0809"}
