@@ -148,6 +148,8 @@ def _answers(view: StackView) -> dict[str, str]:
         "secret": view.secret_name or "",
         "mode": view.mode.value if view.mode else "",
     }
+    if view.stack is not None and not view.stack.rules_enabled:
+        found["rules"] = "no"
     if view.secret is not None and view.secret.values is not None:
         found |= answers_of(view.storage_type or "", view.secret) | {"present": "yes"}
     return found

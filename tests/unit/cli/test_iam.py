@@ -201,6 +201,22 @@ def test_documents_are_compared(tmp_path: Path) -> None:
     assert ignored.return_value == 0
 
 
+def test_a_stack_without_rules_needs_its_own_account_alone(tmp_path: Path) -> None:
+    """The trust may wait for the ruler's; with rules it may not."""
+    choice = Choice(store="s3-token")
+    manifest = choice.manifest
+    own = trust_policy(aws(region="cn-north-1"))
+    said = own["Statement"][0]["Condition"]["StringEquals"]
+    (subject,) = (key for key in said if key.endswith(":sub"))
+    said[subject] = aws().stack.subjects[0]
+    trust = document(tmp_path, "trust.json", own)
+    for enabled, code in ((False, 0), (True, 3)):
+        manifest["spec"]["rules"] = {"enabled": enabled}
+        file = written(tmp_path, manifest, choice.secret)
+        done = run("aws", "-f", file, "--issuer", ISSUER, "--trust-policy", trust)
+        assert (done.return_value, "LK0701" in done.stdout) == (code, True), done.output
+
+
 def test_a_document_may_come_from_stdin() -> None:
     """As `-`."""
     done = run(*WHOLE, "--trust-policy", "-", stdin=json.dumps({"Statement": []}))

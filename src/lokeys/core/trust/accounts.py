@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from lokeys.core.place import Ref
@@ -58,7 +58,8 @@ class Stack:
     """One stack, as its cluster's tokens name it.
 
     `secret` is the storage Secret to be made; `replaces` the one with static keys that the stack
-    still names; `present` tells whether a Secret of that name is there.
+    still names; `present` tells whether a Secret of that name is there; `rules` whether a ruler
+    runs, or may: a stack without rules has none, and nobody uses its account.
     """
 
     namespace: str
@@ -68,6 +69,7 @@ class Stack:
     secret: str
     replaces: str = ""
     present: bool = False
+    rules: bool = True
 
     @property
     def ref(self) -> Ref:
@@ -83,6 +85,10 @@ class Stack:
     def subjects(self) -> tuple[str, str]:
         """Return both subjects: the stack's and its ruler's."""
         return (self.subject(self.name), self.subject(f"{self.name}-ruler"))
+
+    def is_idle(self, subjects: Iterable[str]) -> bool:
+        """Tell whether these are accounts that nobody uses, as long as the stack has no rules."""
+        return not self.rules and set(subjects) == {self.subjects[1]}
 
     @property
     def default_subject(self) -> str:

@@ -101,6 +101,7 @@ class Answers:
             secret=made,
             replaces=replaces,
             present=bool(self.given.get("present")) and made == stored,
+            rules=self.given.get("rules") != "no",
         )
 
 

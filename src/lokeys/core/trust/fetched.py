@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from lokeys.core.findings.finding import Confidence, Finding, Location, Rule
+from lokeys.core.findings.finding import Confidence, Finding, Location, Rule, Severity
 from lokeys.core.place import Ref
 from lokeys.core.text.shell import Command
 from lokeys.core.text.words import apart, quoted, shown
@@ -55,9 +55,13 @@ def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
     confidence: Confidence = Confidence.CERTAIN,
     field: str | None = None,
     evidence: Iterable[str] = (),
+    subjects: Sequence[str] = (),
     **words: Any,
 ) -> Finding:
-    """Return a finding about a document, with the command that mends it."""
+    """Return a finding about a document, with the command that mends it.
+
+    `subjects` are whose tokens it is about: where nobody uses their accounts yet, it is info.
+    """
     finding = rule.at(
         document.of,
         route=stack.route,
@@ -71,7 +75,11 @@ def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
         **words,
     )
     first, *rest = finding.remedy
-    return replace(finding, remedy=(replace(first, command=command or first.command), *rest))
+    remedy = (replace(first, command=command or first.command), *rest)
+    if not (subjects and stack.is_idle(subjects)):
+        return replace(finding, remedy=remedy)
+    message = f"{finding.message}; the stack has no rules, so that account is not used yet"
+    return replace(finding, remedy=remedy, message=message, severity=Severity.INFO)
 
 
 def listed(texts: Iterable[str], *, last: str = "and") -> str:

@@ -11,9 +11,10 @@ from lokeys.core.findings.finding import Finding
 from lokeys.core.place import Ref
 from lokeys.core.trust.answers import Answers
 from lokeys.core.trust.aws.needs import AwsNeeds, aws_needs, storage_policy, trust_policy
-from lokeys.core.trust.clouds import Needs, check, doubts
+from lokeys.core.trust.clouds import Needs, check, doubts, needs_of
 from lokeys.core.trust.fetched import DocumentKind, Fetched, NotThis, listed
 from lokeys.core.trust.gcp.needs import (
+    SUBJECT_BYTES,
     GcpNeeds,
     bucket_policy,
     provider_document,
@@ -583,3 +584,50 @@ def test_long_lists_are_cut() -> None:
     assert listed(["a", "b", "a"]) == "`a` and `b`"
     assert listed("abcd", last="or") == "`a`, `b`, `c` or `d`"
     assert listed("abcdefg") == "`a`, `b`, `c` and 4 more"
+
+
+def without_rules(cloud: str) -> Needs:
+    """Return what a stack needs that is known to have no rules."""
+    return needs_of(cloud, Answers(given={**given(cloud), "rules": "no"}))
+
+
+OWN_ALONE: dict[str, tuple[DocumentKind, Any]] = {
+    "aws": (DocumentKind.TRUST, trust(StringEquals={f"{HOST}:sub": STACK})),
+    "azure": (DocumentKind.CREDENTIALS, [credential(STACK)]),
+    "gcp": (
+        DocumentKind.TRUST,
+        {"bindings": service_account_policy(gcp())["bindings"][:1]},
+    ),
+}
+
+
+@pytest.mark.parametrize("cloud", OWN_ALONE)
+def test_a_ruler_that_does_not_run_need_not_be_trusted_yet(cloud: str) -> None:
+    """Of a stack without rules it is info; of one that has them, or may, an error."""
+    kind, content = OWN_ALONE[cloud]
+    content = json.loads(json.dumps(content))
+    if cloud == "gcp":
+        content["bindings"][0]["members"] = [gcp().principal(STACK)]
+    (idle,) = found(without_rules(cloud), kind, content)
+    (missed,) = found(needs_of(cloud, Answers(given=given(cloud))), kind, content)
+
+    assert (idle.code, idle.severity) == ("LK0701", "info")
+    assert idle.message.endswith("the stack has no rules, so that account is not used yet")
+    assert (missed.code, missed.severity) == ("LK0701", "error")
+
+
+def test_the_stacks_own_account_is_needed_without_rules_too() -> None:
+    """Whoever is not trusted beside it."""
+    for subjects in ([], [RULER]):
+        policy = trust(StringEquals={f"{HOST}:sub": subjects})
+        (finding,) = found(without_rules("aws"), DocumentKind.TRUST, policy)
+        assert (finding.code, finding.severity) == ("LK0701", "error")
+
+
+def test_a_rulers_name_that_is_too_long_waits_for_its_rules() -> None:
+    """Google counts the bytes of a subject; nobody asks for a token of that account yet."""
+    name = "s" * (SUBJECT_BYTES - len("system:serviceaccount:logging:") - len("-rule"))
+    long = {**given("gcp"), "--name": name}
+
+    assert [each.code for each in doubts(needs_of("gcp", Answers(given=long)))] == ["LK0714"]
+    assert list(doubts(needs_of("gcp", Answers(given={**long, "rules": "no"})))) == []

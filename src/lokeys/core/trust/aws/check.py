@@ -67,6 +67,7 @@ def _trust(needs: AwsNeeds, document: Fetched) -> Iterator[Finding]:
             rules.EXPLICIT_DENY,
             document,
             stack,
+            subjects=denied,
             cause="sts_trust_policy_denied",
             field=places[0],
             found=listed(places),
@@ -94,6 +95,7 @@ def _refused(
             document,
             stack,
             command=command,
+            subjects=refused,
             missing=listed(refused, last="or"),
             found=found,
         )
@@ -116,6 +118,7 @@ def _refused(
                 stack,
                 command=command,
                 field=at,
+                subjects=refused,
                 missing=listed(refused, last="or"),
                 found=f", only of {listed(condition.values)}",
             )

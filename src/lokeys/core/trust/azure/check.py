@@ -115,6 +115,7 @@ def _credentials(needs: AzureNeeds, document: Fetched) -> Iterator[Finding]:
             rules.SUBJECT_NOT_TRUSTED,
             document,
             stack,
+            subjects=unnamed,
             command=credential_command(needs, unnamed[0]),
             cause=_MISMATCH,
             missing=listed(unnamed, last="or"),
@@ -152,6 +153,7 @@ def _near(
             stack,
             cause=_MISMATCH,
             field="issuer",
+            subjects=refused,
             found=found_here,
             expected=expected,
         )
@@ -165,6 +167,7 @@ def _near(
             stack,
             cause=_MISMATCH,
             field="audiences",
+            subjects=refused,
             found=found_here,
             hint="",
             expected=expected,

@@ -140,6 +140,7 @@ def _condition(needs: GcpNeeds, document: Fetched, condition: str) -> Iterator[F
             document,
             stack,
             field="attributeCondition",
+            subjects=refused,
             missing=listed(refused, last="or"),
             found=": its condition is not met",
         )
@@ -182,6 +183,7 @@ def _trust(needs: GcpNeeds, document: Fetched) -> Iterator[Finding]:
             rules.SUBJECT_NOT_TRUSTED,
             document,
             stack,
+            subjects=missing,
             command=binding_command(needs, missing[0]),
             cause=_DENIED,
             missing=listed(missing, last="or"),
