@@ -18,16 +18,17 @@ from typing import Any, BinaryIO
 import yaml
 
 from lokeys.bounded_yaml import TooMuch, weigh
+from lokeys.core.stack.validation.unbuilt import Unbuilt
 from lokeys.core.text.words import object_name
+from lokeys.core.validation.passed_over import PassedOver
 from lokeys.errors import BadInput
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_NODES = 1_000_000
 """Of a whole file, each alias counted as what it stands for."""
 
-MAX_FILES = 5000
-SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 STDIN = "-"
+_TEXT = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -93,6 +94,8 @@ class Located:
     text: ManifestText | None = field(default=None, repr=False, compare=False)
     trail: tuple[int, ...] = ()
     """Which document of the file, and which item of its lists."""
+    unbuilt: Unbuilt | None = None
+    """What a tool makes of it, where it does not end as it lies."""
 
     def position_of(self, path: Sequence[str | int]) -> tuple[int, int]:
         """Return line and column of what stands at `path`, or of the nearest thing around it."""
@@ -121,16 +124,30 @@ def read(path: str, *, stdin: BinaryIO | None = None) -> tuple[Located, ...]:
     Lists are flattened. In a folder, documents that are no Kubernetes objects are passed over; in
     a file they are an error. Raises BadInput with file, line and what to do.
     """
+    return hand_in(path, stdin=stdin).objects
+
+
+def hand_in(path: str, *, stdin: BinaryIO | None = None) -> HandedIn:
+    """Return what `read` returns, with what of a folder was passed over. Raises BadInput."""
     if not path:
         raise BadInput("the file's name is empty", hint="is a variable of the shell unset?")
     with _nothing_is_garbage():
         if path == STDIN:
-            return tuple(_objects(_of_stdin(stdin), file="stdin", strict=True))
+            return HandedIn(objects=tuple(objects_in(_of_stdin(stdin), file="stdin", strict=True)))
         if Path(path).is_dir():
-            files = _files(path)
-            found = (_objects(_content(file), file=str(file), strict=False) for file in files)
-            return tuple(item for items in found for item in items)
-        return tuple(_objects(_content(Path(path)), file=path, strict=True))
+            # Only here: files are read sooner without it.
+            from lokeys.adapters.files.folders import read_folder  # noqa: PLC0415
+
+            return read_folder(path)
+        return HandedIn(objects=tuple(objects_in(content_of(Path(path)), file=path, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """The objects of a path, and what in it is none, or no whole one."""
+
+    objects: tuple[Located, ...]
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 def name_of(located: Located) -> object:
@@ -151,21 +168,6 @@ def _nothing_is_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _files(folder: str) -> list[Path]:
-    found: list[Path] = []
-    for file in sorted(Path(folder).rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.suffix.lower() in SUFFIXES and not hidden and file.is_file():
-            found.append(file)
-        if len(found) > MAX_FILES:
-            raise BadInput(
-                f"more than {MAX_FILES} manifests", place=folder, hint="name a subfolder"
-            )
-    if not found:
-        raise BadInput("no manifest in this folder", place=folder, hint="*.yaml, *.yml or *.json")
-    return found
-
-
 def _of_stdin(stdin: BinaryIO | None) -> bytes:
     if stdin is None and sys.stdin is None:
         raise BadInput("it is closed", place="stdin", hint="pipe the manifest in")
@@ -175,7 +177,8 @@ def _of_stdin(stdin: BinaryIO | None) -> bytes:
         raise BadInput(f"cannot read it: {error.strerror}", place="stdin") from error
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """Return what a file holds. Raises BadInput where that cannot be read, or is too much."""
     try:
         with path.open("rb") as file:
             return _bounded(file, str(path))
@@ -194,7 +197,8 @@ def _bounded(source: BinaryIO, place: str) -> bytes:
     return content
 
 
-def _objects(content: bytes, *, file: str, strict: bool) -> Iterator[Located]:
+def objects_in(content: bytes, *, file: str, strict: bool) -> Iterator[Located]:
+    """Yield the objects of a file's content; not strict, documents that are none are left out."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -202,7 +206,7 @@ def _objects(content: bytes, *, file: str, strict: bool) -> Iterator[Located]:
         raise BadInput("not UTF-8 text", place=f"{file}:{line}", hint="save it as UTF-8") from None
     count = 0
     source = ManifestText(text)
-    for document, line in _documents(text, file=file):
+    for document, line in _documents(text, file=file, strict=strict):
         whole = Located(object=document, file=file, line=line, text=source, trail=(count,))
         count += 1
         yield from _flattened(whole, strict=strict)
@@ -210,11 +214,12 @@ def _objects(content: bytes, *, file: str, strict: bool) -> Iterator[Located]:
         raise BadInput("empty", place=file, hint="a manifest begins with apiVersion and kind")
 
 
-def _documents(text: str, *, file: str) -> Iterator[tuple[Any, int]]:
+def _documents(text: str, *, file: str, strict: bool) -> Iterator[tuple[Any, int]]:
     """Yield what the documents say; empty ones, as between two `---`, are passed over."""
     try:
         weigh(text, max_values=MAX_NODES)
         loader = _Loader(text)
+        loader.lenient = not strict
         try:
             while loader.check_node():
                 node = loader.get_node()
@@ -264,7 +269,12 @@ def _unreadable(error: yaml.YAMLError, *, text: str, file: str) -> BadInput:
 
 
 class _Loader(yaml.CSafeLoader):
-    """The safe loader, stricter: keys are text and given once; times stay text, as in JSON."""
+    """The safe loader, stricter: keys are text and given once; times stay text, as in JSON.
+
+    A lenient one takes numbers and words for keys, as Kubernetes does.
+    """
+
+    lenient = False
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: dict[str, int] = {}
@@ -272,7 +282,9 @@ class _Loader(yaml.CSafeLoader):
             line = key.start_mark.line + 1
             if key.tag == _MERGE:
                 continue
-            if key.tag != "tag:yaml.org,2002:str":
+            if key.tag != _TEXT and self.lenient and isinstance(key, yaml.ScalarNode):
+                key.tag = _TEXT
+            if key.tag != _TEXT:
                 raise _refusal("a key is not text: put it in quotes", key)
             if key.value in seen:
                 raise _refusal(

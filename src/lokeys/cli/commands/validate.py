@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from lokeys import __version__
-from lokeys.adapters.files.manifests import Located, read
+from lokeys.adapters.files.manifests import Located, hand_in
 from lokeys.cli import screens
 from lokeys.cli.operator_environment import cloud_environment, environment_options
 from lokeys.cli.options import LokeysCommand, Options, options_of
@@ -17,6 +17,7 @@ from lokeys.clock import utc_now
 from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.findings.report import exit_code, ignore_of
 from lokeys.core.text.words import object_name, shown
+from lokeys.core.validation.passed_over import PassedOver
 from lokeys.core.validation.validate import Validation, validate
 from lokeys.errors import BadInput
 
@@ -73,7 +74,8 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     environment = cloud_environment(
         openshift=openshift, token_cco=token_cco, operator_env=operator_env
     )
-    placed = list(given((*files, *more)))
+    handed = [hand_in(path) for path in dict.fromkeys((*files, *more))]
+    placed = [located for each in handed for located in each.objects]
     validation = validate(
         placed,
         now=utc_now(),
@@ -81,30 +83,29 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
         environment=environment,
         secrets_optional=secrets == "optional",
         ignored=[ignore_of(word) for word in options.ignore],
+        passed_over=[left for each in handed for left in each.passed_over],
     )
     if not (validation.stacks or validation.credentials):
         raise BadInput(
             "no LokiStack and no StorageCredential in here",
             place=", ".join((*files, *more)),
-            hint=_instead(placed),
+            hint=_instead(placed, validation.passed_over),
         )
     show(Printer(no_color=options.no_color), options, validation)
     fail_on = Severity(options.fail_on)
     return exit_code(validation.all_findings, complete=True, fail_on=fail_on)
 
 
-def _instead(placed: Sequence[Located]) -> str:
+def _instead(placed: Sequence[Located], passed_over: Sequence[PassedOver]) -> str:
     """Return what to hand in where there is nothing to judge."""
+    built = next((str(each.command) for each in passed_over if each.command), None)
+    if built:
+        return f"what lies there is built first: {built}"
     kinds = {str(each.object.get("kind")) for each in placed}
     made = next((how for kind, how in _MAKERS.items() if kind in kinds), None)
     if made:
         return f"manifests are made of it first: {made} | lokeys validate -f -"
     return "a Secret is judged with the LokiStack that names it: hand in both"
-
-
-def given(paths: Sequence[str]) -> list[Located]:
-    """Return the objects of all paths; a path that is named twice is read once."""
-    return [located for path in dict.fromkeys(paths) for located in read(path)]
 
 
 def show(printer: Printer, options: Options, validation: Validation) -> None:
@@ -136,11 +137,22 @@ def people_lines(validation: Validation, *, width: int) -> Iterator[Line]:
         yield from _group(str(credential.ref), "", credential.findings, width=width)
     if validation.findings:
         yield from _group("shared objects", "", validation.findings, width=width)
+    for each in validation.passed_over:
+        yield from _not_judged(each)
     findings = validation.all_findings
     if findings:
         yield screens.summary_line(findings, complete=True)
     else:
-        yield (("nothing to report: no fault in what was handed in", "good"),)
+        what = "judged" if validation.passed_over else "handed in"
+        yield ((f"nothing to report: no fault in what was {what}", "good"),)
+
+
+def _not_judged(each: PassedOver) -> Iterator[Line]:
+    yield (("not judged: ", "strong"), (f"{each.what}: {each.why}", ""))
+    yield ((f"  {each.file}:{each.line}", "faint"),)
+    if each.command:
+        yield ((f"  {each.command}", ""),)
+    yield screens.BLANK
 
 
 def _group(title: str, detail: str, findings: Sequence[Finding], *, width: int) -> Iterator[Line]:

@@ -266,8 +266,32 @@ def _carvel(obj: Json, namespace: str) -> Iterator[_Row]:
     return _row(text_at(obj, "metadata", "name"), namespace, keys, complete=bool(keys))
 
 
+def _generators(obj: Json, namespace: str) -> Iterator[_Row]:
+    """Read the Secrets that a kustomization generates, whose names it may end in a hash."""
+    for said in mappings_at(obj, "secretGenerator"):
+        literals, whole = {}, not (at(said, "envs") or at(said, "env"))
+        for each in _words(said, "literals"):
+            key, _, text = each.partition("=")
+            literals[key] = text.strip("'\"")
+        files = {_key_of_file(each): None for each in _words(said, "files")}
+        where = text_at(obj, "namespace") or text_at(said, "namespace") or namespace
+        yield from _row(text_at(said, "name"), where, {**files, **literals}, complete=whole)
+
+
+def _words(obj: Json, name: str) -> list[str]:
+    found = at(obj, name)
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+
+
+def _key_of_file(said: str) -> str:
+    key, sign, _ = said.partition("=")
+    return key if sign else said.rpartition("/")[2]
+
+
 _Read = Callable[[Json, str], Iterator[_Row]]
 _READERS: Mapping[str, _Read] = {
+    "Kustomization": _generators,
+    "Component": _generators,
     "OnePasswordItem": _one_password,
     "VaultStaticSecret": _vault,
     "VaultDynamicSecret": _vault,

@@ -65,7 +65,10 @@ _INFISICAL = MakerKind(
 )
 _KYVERNO = MakerKind("kyverno.io", "Kyverno", "change the policy, or what it copies")
 _CARVEL = MakerKind("secretgen.carvel.dev", "secretgen-controller", "change what it reads")
+_KUSTOMIZE = MakerKind("kustomize.config.k8s.io", "kustomize", "change what it is generated of")
 _KINDS: Mapping[str, MakerKind] = {
+    "Kustomization": _KUSTOMIZE,
+    "Component": _KUSTOMIZE,
     "ExternalSecret": _ESO,
     "ClusterExternalSecret": _ESO,
     "OnePasswordItem": MakerKind(

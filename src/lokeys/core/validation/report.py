@@ -9,6 +9,7 @@ from lokeys.core.findings.finding import finding_to_json
 from lokeys.core.findings.report import report
 from lokeys.core.stack.storage.resolved import resolved_to_json
 from lokeys.core.stack.validation.stacks import StackView
+from lokeys.core.validation.passed_over import passed_over_to_json
 from lokeys.core.validation.validate import Validation
 
 
@@ -28,6 +29,7 @@ def validation_report(validation: Validation) -> dict[str, Any]:
             for view in validation.credentials
         ],
         findings=[finding_to_json(finding) for finding in validation.findings],
+        notJudged=[passed_over_to_json(each) for each in validation.passed_over],
     )
 
 

@@ -19,6 +19,8 @@ from lokeys.core.stack.validation.objects import Placed, PlacedObjects, location
 from lokeys.core.stack.validation.shared_buckets import shared_buckets
 from lokeys.core.stack.validation.shared_names import shared_names
 from lokeys.core.stack.validation.stacks import StackView, view_stack
+from lokeys.core.stack.validation.unbuilt import softened
+from lokeys.core.validation.passed_over import PassedOver, of_kinds
 
 _STORAGE_CREDENTIAL = "StorageCredential"
 
@@ -43,6 +45,8 @@ class Validation:
     stacks: tuple[StackView, ...]
     credentials: tuple[CredentialView, ...]
     findings: tuple[Finding, ...]
+    passed_over: tuple[PassedOver, ...] = ()
+    """What was handed in and is not judged."""
 
     @property
     def views(self) -> tuple[StackView | CredentialView, ...]:
@@ -68,10 +72,12 @@ def validate(  # noqa: PLR0913 - the input and what it is judged against
     environment: CloudEnvironment | None = None,
     secrets_optional: bool = False,
     ignored: Sequence[Ignore] = (),
+    passed_over: Sequence[PassedOver] = (),
 ) -> Validation:
     """Return all faults of the stacks and StorageCredentials among the objects.
 
-    The order of the objects changes nothing but the places that are named.
+    `passed_over` is what their reader left out. The order of the objects changes nothing but the
+    places that are named.
     """
     objects = PlacedObjects(given, namespace=namespace)
     context = StackContext(
@@ -87,6 +93,7 @@ def validate(  # noqa: PLR0913 - the input and what it is judged against
         ),
         credentials=tuple(_credentials(objects, ignored)),
         findings=_shared(views, objects, ignored),
+        passed_over=(*passed_over, *of_kinds(given)),
     )
 
 
@@ -111,10 +118,11 @@ def _placed(
 
 def _with_place(finding: Finding, view: StackView, objects: PlacedObjects) -> Finding:
     place, field = view.placed, finding.field
+    own: Placed | None = view.placed
     if finding.object is not None and finding.object != view.ref:
         own = objects.get(finding.object) or objects.maker_of(finding.object)
         place, field = (own, field) if own else (place, _pointer_to(finding.object, view))
-    return replace(finding, location=location_of(place, field))
+    return softened(replace(finding, location=location_of(place, field)), own, view.placed)
 
 
 def _pointer_to(ref: Ref, view: StackView) -> str:

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.adapters.files import manifests
+from lokeys.adapters.files import folders, manifests
 from lokeys.adapters.files import routes as route_files
 from lokeys.errors import BadInput
 from manifests.storagecredential import MINIMAL, ROOK
@@ -194,7 +194,7 @@ def test_a_path_without_manifests_is_refused(file: Path, make: object, problem: 
 
 def test_too_many_files_are_refused(tmp_path: Path) -> None:
     """A home directory given by mistake is not read."""
-    for number in range(manifests.MAX_FILES + 1):
+    for number in range(folders.MAX_FILES + 1):
         (tmp_path / f"{number}.yaml").touch()
     with pytest.raises(BadInput, match="more than 5000"):
         manifests.read(str(tmp_path))

@@ -25,6 +25,7 @@ from lokeys.core.sensitive import Sensitive
 from lokeys.core.stack.storage.fields import KNOWN_KEYS
 from lokeys.core.stack.storage.values import seen
 from lokeys.core.stack.storage.wording import tell
+from lokeys.core.text.variables import is_filled_in
 from lokeys.core.text.words import form, object_name
 
 if TYPE_CHECKING:  # most inputs hold no maker of Secrets, and start sooner without their readers
@@ -95,6 +96,7 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
     values: dict[str, Sensitive] = {}
     findings: list[Finding] = []
     spoilt: set[str] = set()
+    unknown: set[str] = set()
     sops = isinstance(manifest.get("sops"), Mapping)
     for part in ("data", "stringData"):
         for key, value in _entries(manifest.get(part), part, ref, stack, findings):
@@ -110,8 +112,9 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
                 )
                 spoilt.add(key)
                 continue
-            if sops and value.startswith(_ENCRYPTED):
+            if (sops and value.startswith(_ENCRYPTED)) or is_filled_in(value):
                 spoilt.add(key)
+                unknown.add(key)
                 continue
             decoded = _bytes(value) if part == "data" else value.encode(errors="surrogatepass")
             plain = part == "data" and decoded is not None and _is_plain(key, value, decoded)
@@ -127,10 +130,9 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
                 values[key] = Sensitive(decoded)
                 spoilt.discard(key)
     keys = frozenset(values) | spoilt
-    file_is_known = not sops or WHOLE_FILE not in spoilt
     data = SecretData(
         ref=ref,
-        values=values if file_is_known else None,
+        values=None if WHOLE_FILE in unknown else values,
         keys=keys,
         spoilt=frozenset(spoilt),
         whole=not findings,

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a kustomization says of the files around it, as far as that can be told without building it.
+
+    resources ──▶ as they lie, in its namespace ──patches, prefix, suffix──▶ what is applied
+    generators, remote resources, charts, components ─────────────────────▶ more of it
+
+What is built is kustomize's to say: here it is only told which files are objects as they lie, which
+are changed, and whether more may come. Source: kustomize's own reference of the kustomization file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
+
+FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+GROUP = "kustomize.config.k8s.io"
+MAX_ENTRIES = 1000
+"""Of one list of a kustomization."""
+
+_LISTS = ("resources", "bases", "components", "crds")
+_DATA = ("configurations", "transformers", "generators", "validators")
+_MORE = (
+    *("components", "generators", "transformers", "replacements", "vars", "helmCharts"),
+    *("helmChartInflationGenerator", "configMapGenerator", "namePrefix", "nameSuffix"),
+)
+_REMOTE = ("://", "git@", "?ref=", "github.com/")
+
+
+@dataclass(frozen=True, slots=True)
+class PatchTarget:
+    """Objects that a patch changes; what is empty is any. Names may be patterns, and then any."""
+
+    kind: str = ""
+    name: str = ""
+
+    def takes(self, kind: str, name: str) -> bool:
+        """Tell whether an object is changed."""
+        return self.kind in ("", kind) and self.name in ("", name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kustomization:
+    """What one says of its files, by the paths that it names.
+
+    `patches` are files with the targets that it says for each, None where the file itself says it;
+    `inline` are patches that stand in it, likewise. `more` tells whether objects may be there that
+    lie in no file of its resources, or under another name.
+    """
+
+    resources: tuple[str, ...]
+    patches: tuple[tuple[str, PatchTarget | None], ...]
+    inline: tuple[tuple[str, PatchTarget | None], ...]
+    data: tuple[str, ...]
+    namespace: str
+    more: bool
+
+
+def kustomization(content: Json) -> Kustomization:
+    """Return what a kustomization says."""
+    resources = tuple(each for name in _LISTS for each in _texts(content, name))
+    patches = tuple(_patches(content))
+    return Kustomization(
+        resources=resources,
+        patches=tuple((text, target) for text, target, is_file in patches if is_file),
+        inline=tuple((text, target) for text, target, is_file in patches if not is_file),
+        data=tuple(_data(content)),
+        namespace=text_at(content, "namespace"),
+        more=any(content.get(name) for name in _MORE)
+        or any(sign in each for each in resources for sign in _REMOTE),
+    )
+
+
+def target_of(patch: Json) -> PatchTarget:
+    """Return what a strategic merge patch changes: the object that it names."""
+    return PatchTarget(text_at(patch, "kind"), text_at(patch, "metadata", "name"))
+
+
+def _patches(content: Json) -> Iterator[tuple[str, PatchTarget | None, bool]]:
+    """Yield patches: a path or a text, for what, and whether it is a path."""
+    for each in _texts(content, "patchesStrategicMerge"):
+        yield each, None, "\n" not in each and ":" not in each
+    for name in ("patches", "patchesJson6902"):
+        for said in islice(mappings_at(content, name), MAX_ENTRIES):
+            asked = at(said, "target")
+            target = _target(asked) if isinstance(asked, Mapping) else None
+            if text_at(said, "path"):
+                yield text_at(said, "path"), target, True
+            elif text_at(said, "patch"):
+                yield text_at(said, "patch"), target, False
+
+
+def _target(said: Json) -> PatchTarget:
+    name = text_at(said, "name")
+    plain = not set(name) & set("*.|[](){}^$+?\\")
+    return PatchTarget(text_at(said, "kind"), name if plain else "")
+
+
+def _data(content: Json) -> Iterator[str]:
+    """Yield the files that are no objects: contents, values, and kustomize's own configuration."""
+    for name in _DATA:
+        yield from _texts(content, name)
+    for name in ("secretGenerator", "configMapGenerator"):
+        for said in islice(mappings_at(content, name), MAX_ENTRIES):
+            for listed in ("files", "envs"):
+                yield from (each.rpartition("=")[2] for each in _texts(said, listed))
+            yield text_at(said, "env")
+    for said in mappings_at(content, "helmCharts"):
+        yield text_at(said, "valuesFile")
+        yield from _texts(said, "additionalValuesFiles")
+    yield from (text_at(each, "path") for each in mappings_at(content, "replacements"))
+    yield text_at(content, "openapi", "path")
+
+
+def _texts(content: Json, name: str) -> list[str]:
+    found = content.get(name)
+    listed = found[:MAX_ENTRIES] if isinstance(found, list) else []
+    return [each for each in listed if isinstance(each, str)]

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Texts that a tool fills in before a manifest is applied."""
+
+from __future__ import annotations
+
+import re
+
+_VARIABLE = re.compile(r"\$\{[A-Za-z_]|\{\{|<path:")
+
+
+def is_filled_in(text: str) -> bool:
+    """Tell whether a text holds a variable of Flux or envsubst, a template, or a path in a vault.
+
+    Flux: `${NAME}`, `${NAME:=default}`; Helm and its like: `{{ … }}`; Argo CD's vault plugin:
+    `<path:…#key>`. What it will be is not known.
+    """
+    return _VARIABLE.search(text) is not None

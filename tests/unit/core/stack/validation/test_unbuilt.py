@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects that are built or filled in before they are applied: no fault of theirs is an error."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lokeys.core.findings.finding import Finding
+from lokeys.core.stack.validation.unbuilt import Unbuilt
+from lokeys.core.text.shell import command
+from lokeys.core.text.variables import is_filled_in
+from lokeys.core.validation.validate import validate
+from unit.core.stack.storage.secrets import SOUND
+from unit.core.validation.manifests import NOW, Given, Object, secret, stack
+
+BUILD = command("kubectl kustomize prod").pipe("lokeys validate -f -")
+
+
+CHANGED = Unbuilt(BUILD, is_changed=True)
+
+
+@dataclass(frozen=True)
+class Built:
+    """An object of which something is made."""
+
+    object: Object
+    unbuilt: Unbuilt | None = CHANGED
+    file: str = "base/logs.yaml"
+    line: int = 1
+
+    def position_of(self, path: Any) -> tuple[int, int]:
+        return 1 + len(path), 1
+
+
+def told(*given: Built | Given) -> list[Finding]:
+    return list(validate(list(given), now=NOW).all_findings)
+
+
+def of_size(size: str) -> Object:
+    sized = stack()
+    sized["spec"]["size"] = size
+    return sized
+
+
+def test_a_fault_of_what_is_patched_is_a_warning_with_the_way() -> None:
+    """The patch may mend it; what is not patched stays an error."""
+    patched, plain = (
+        told(Built(of_size("big")), Given(secret())),
+        told(Given(of_size("big")), Given(secret())),
+    )
+
+    assert [each.severity for each in patched] == ["warning"]
+    assert patched[0].remedy[0].command == BUILD
+    assert [each.severity for each in plain] == ["error"]
+
+
+def test_a_secret_that_is_patched_is_one_too() -> None:
+    """Each object by itself: the stack beside it is whole."""
+    broken = secret({**SOUND["s3 static"], "endpoint": "nowhere"})
+
+    assert [each.severity for each in told(Given(stack()), Built(broken))] == ["warning"]
+    assert [each.severity for each in told(Built(stack()), Given(broken))] == ["error"]
+
+
+def test_what_is_missed_may_be_generated() -> None:
+    """Where more may stand around a stack than lies there; else it is missed."""
+    around = Unbuilt(BUILD, is_changed=False)
+    trusting = stack(tls={"caName": "ca"})
+
+    assert {each.severity for each in told(Built(trusting, around))} == {"warning"}
+    assert {each.severity for each in told(Built(of_size("big"), around))} == {"error", "warning"}
+    assert {each.severity for each in told(Built(trusting, None))} == {"error"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        of_size("${LOKI_SIZE}"),
+        stack(secret={"name": "${NAME}-s3", "type": "s3"}),
+        stack(secret={"name": "loki-storage", "type": "${TYPE:=s3}"}),
+        stack(schemas=[{"version": "v13", "effectiveDate": "${DATE}"}]),
+    ],
+    ids=["its size", "its Secret", "its type", "a date in a list"],
+)
+def test_a_variable_is_filled_in_before_it_is_judged(changed: Object) -> None:
+    """Flux does so; it is info that it is not judged."""
+    assert {each.severity for each in told(Given(changed), Given(secret()))} == {"info"}
+
+
+def test_a_fault_beside_a_variable_stays_one() -> None:
+    """The field that is wrong holds none, or there is no such field."""
+    changed = of_size("big")
+    changed["spec"]["storageClassName"] = "${CLASS}"
+    changed["spec"]["rules"] = {"enabled": 7}
+    severities = sorted(each.severity.value for each in told(Given(changed), Given(secret())))
+
+    assert severities == ["error", "error", "info"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["${S3_ENDPOINT}", "https://{{ .Values.host }}", "<path:secret/data/logs#endpoint>"],
+    ids=["Flux", "a template", "Argo CD's vault plugin"],
+)
+def test_a_value_that_is_filled_in_is_there_and_not_judged(value: str) -> None:
+    """One that only looks like it is."""
+    filled = secret({**SOUND["s3 static"], "endpoint": value})
+
+    assert is_filled_in(value)
+    assert told(Given(stack()), Given(filled)) == []
+    wrong = secret({**SOUND["s3 static"], "endpoint": "$S3_ENDPOINT"})
+    assert [each.fault for each in told(Given(stack()), Given(wrong))] == ["bad_endpoint"]
+
+
+def test_a_file_of_google_that_is_filled_in_makes_no_mode() -> None:
+    """What it will say is not known."""
+    gcs = stack(secret={"name": "loki-storage", "type": "gcs"})
+    filled = secret({"bucketname": "loki", "key.json": "${GCS_KEY}"})
+
+    assert told(Given(gcs), Given(filled)) == []
