@@ -9,17 +9,19 @@ refused       an object that the API server refuses, and its words
 taken         an object of that name, and the stack that controls it
 contested     an object that somebody changes back whenever it is written
 unreadable    an object that may not be read, and why
+extras        what the stack has from the Loki Operator, of which `lokeys takeover` would tell
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from fakes.formers import taken_from
 from fakes.stacks import StackWorld, refused
 from lokeys.core.findings.catalogue import operation
 from lokeys.core.findings.finding import Finding
@@ -27,15 +29,19 @@ from lokeys.core.operate.adoption import rulers_account_changes
 from lokeys.core.operate.decision import decide, plan
 from lokeys.core.operate.live import Live
 from lokeys.core.operate.status import faults_of
+from lokeys.core.operate.takeover import takeover_plan
 from lokeys.core.operate.volumes import volumes_that_stay
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.trust.tries.verification import LinkName
+from manifests.former import Former
 from manifests.lokistack import NAMESPACE
 
 
 def operated_findings(file: Path, told: Mapping[str, Any]) -> tuple[Finding, ...]:
     """Return the faults for which the stack would be Degraded, and what it warns of."""
+    if "extras" in told:
+        return _taken_over(file, told["extras"])
     world = StackWorld()
     wanted, world.secret = yaml.safe_load_all(file.read_text())
     world.manifest = {**wanted, "spec": {**wanted["spec"], **told.get("liveSpec", {})}}
@@ -54,6 +60,14 @@ def operated_findings(file: Path, told: Mapping[str, Any]) -> tuple[Finding, ...
     snapshot = world.snapshot(unreadable=unreadable, **_others(told, world))
     faults = faults_of(snapshot, decide(snapshot, plan(snapshot)), problems)
     return (*faults, *rulers_account_changes(snapshot), *volumes_that_stay(snapshot))
+
+
+def _taken_over(file: Path, extras: Sequence[str]) -> tuple[Finding, ...]:
+    """Return what a takeover from the Loki Operator says of a stack."""
+    world = StackWorld()
+    world.manifest, world.secret = yaml.safe_load_all(file.read_text())
+    snapshot, live = taken_from(Former(rules=True, extras=frozenset(extras)), world)
+    return takeover_plan(snapshot, live).findings
 
 
 def _others(told: Mapping[str, Any], world: StackWorld) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the Loki Operator puts into Loki's configuration, by path, in plain values.
 
-Written down from stacks that it operated; nothing here comes from what lokeys renders. Durations
-are in seconds, sizes in bytes.
+Written down from stacks that it operated; nothing here comes from what lokeys renders. Times are in
+seconds, sizes in bytes.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,10 @@ from typing import Any
 MEBI = 1024 * 1024
 MINUTE, HOUR = 60, 3600
 SIZES = ("1x.demo", "1x.pico", "1x.extra-small", "1x.small", "1x.medium")
+
+
+class Seconds(int):
+    """A time; as Loki's configuration has it, it ends in an s."""
 
 
 def by_size(*values: Any) -> Mapping[str, Any]:
@@ -25,8 +29,8 @@ FORMER: Mapping[str, Any] = {
     "tracing.enabled": False,
     # Where components find each other.
     "common.compactor_grpc_address": "my-stack-compactor-grpc.logging.svc.cluster.local:9095",
-    "common.ring.heartbeat_period": 5,
-    "common.ring.heartbeat_timeout": MINUTE,
+    "common.ring.heartbeat_period": Seconds(5),
+    "common.ring.heartbeat_timeout": Seconds(MINUTE),
     "common.ring.instance_port": 9095,
     "common.ring.kvstore.store": "memberlist",
     "frontend.tail_proxy_url": "http://my-stack-querier-http.logging.svc.cluster.local:3100",
@@ -36,23 +40,23 @@ FORMER: Mapping[str, Any] = {
     "memberlist.advertise_port": 7946,
     "memberlist.bind_port": 7946,
     "memberlist.join_members": ["my-stack-gossip-ring.logging.svc.cluster.local:7946"],
-    "memberlist.max_join_backoff": MINUTE,
+    "memberlist.max_join_backoff": Seconds(MINUTE),
     "memberlist.max_join_retries": 10,
-    "memberlist.min_join_backoff": 1,
-    "memberlist.rejoin_interval": 90,
+    "memberlist.min_join_backoff": Seconds(1),
+    "memberlist.rejoin_interval": Seconds(90),
     # Servers and their clients.
     "server.http_listen_port": 3100,
-    "server.graceful_shutdown_timeout": 5,
+    "server.graceful_shutdown_timeout": Seconds(5),
     "server.grpc_server_max_concurrent_streams": 1000,
     "server.grpc_server_max_recv_msg_size": 100 * MEBI,
     "server.grpc_server_max_send_msg_size": 100 * MEBI,
-    "server.grpc_server_min_time_between_pings": 10,
+    "server.grpc_server_min_time_between_pings": Seconds(10),
     "server.grpc_server_ping_without_stream_allowed": True,
-    "server.http_server_idle_timeout": 30,
+    "server.http_server_idle_timeout": Seconds(30),
     "server.log_level": "info",
     "frontend_worker.grpc_client_config.max_send_msg_size": 100 * MEBI,
     "ingester_client.grpc_client_config.max_recv_msg_size": 64 * MEBI,
-    "ingester_client.remote_timeout": 5,
+    "ingester_client.remote_timeout": Seconds(5),
     # Caches.
     "chunk_store_config.chunk_cache_config.embedded_cache.enabled": True,
     "chunk_store_config.chunk_cache_config.embedded_cache.max_size_mb": 500,
@@ -62,13 +66,13 @@ FORMER: Mapping[str, Any] = {
     "ingester.autoforget_unhealthy": True,
     "ingester.chunk_block_size": 256 * 1024,
     "ingester.chunk_encoding": "snappy",
-    "ingester.chunk_idle_period": HOUR,
-    "ingester.chunk_retain_period": 5 * MINUTE,
+    "ingester.chunk_idle_period": Seconds(HOUR),
+    "ingester.chunk_retain_period": Seconds(5 * MINUTE),
     "ingester.chunk_target_size": 2 * MEBI,
-    "ingester.flush_op_timeout": 10 * MINUTE,
-    "ingester.max_chunk_age": 2 * HOUR,
-    "ingester.lifecycler.final_sleep": 0,
-    "ingester.lifecycler.join_after": 30,
+    "ingester.flush_op_timeout": Seconds(10 * MINUTE),
+    "ingester.max_chunk_age": Seconds(2 * HOUR),
+    "ingester.lifecycler.final_sleep": Seconds(0),
+    "ingester.lifecycler.join_after": Seconds(30),
     "ingester.lifecycler.num_tokens": 512,
     "ingester.lifecycler.tokens_file_path": "/tmp/loki/ring-tokens",
     "ingester.wal.dir": "/tmp/wal",
@@ -78,19 +82,19 @@ FORMER: Mapping[str, Any] = {
     ),
     # How queries are cut and answered.
     "frontend.compress_responses": True,
-    "frontend.log_queries_longer_than": 5,
+    "frontend.log_queries_longer_than": Seconds(5),
     "frontend.max_outstanding_per_tenant": 4096,
-    "querier.engine.max_look_back_period": 30,
-    "querier.extra_query_delay": 0,
+    "querier.engine.max_look_back_period": Seconds(30),
+    "querier.extra_query_delay": Seconds(0),
     "querier.max_concurrent": by_size(0, 1, 2, 4, 6),
-    "querier.query_ingesters_within": 3 * HOUR,
-    "querier.tail_max_duration": HOUR,
+    "querier.query_ingesters_within": Seconds(3 * HOUR),
+    "querier.tail_max_duration": Seconds(HOUR),
     "query_range.align_queries_with_step": True,
     "query_range.cache_results": True,
     "query_range.max_retries": 5,
     "query_range.parallelise_shardable_queries": True,
     # What is deleted, where it is asked for.
-    "compactor.compaction_interval": 2 * HOUR,
+    "compactor.compaction_interval": Seconds(2 * HOUR),
     "compactor.working_directory": "/tmp/loki/compactor",
     # Limits of all tenants.
     "limits_config.cardinality_limit": 100_000,
@@ -99,7 +103,7 @@ FORMER: Mapping[str, Any] = {
     "limits_config.ingestion_burst_size_mb": by_size(6, 6, 6, 20, 20),
     "limits_config.ingestion_rate_mb": by_size(4, 4, 4, 15, 50),
     "limits_config.ingestion_rate_strategy": "global",
-    "limits_config.max_cache_freshness_per_query": 10 * MINUTE,
+    "limits_config.max_cache_freshness_per_query": Seconds(10 * MINUTE),
     "limits_config.max_chunks_per_query": 2_000_000,
     "limits_config.max_entries_limit_per_query": 5000,
     "limits_config.max_global_streams_per_user": by_size(0, 10_000, 10_000, 10_000, 25_000),
@@ -111,11 +115,11 @@ FORMER: Mapping[str, Any] = {
     "limits_config.per_stream_rate_limit": 5 * MEBI,
     "limits_config.per_stream_rate_limit_burst": 15 * MEBI,
     "limits_config.reject_old_samples": True,
-    "limits_config.reject_old_samples_max_age": 168 * HOUR,
+    "limits_config.reject_old_samples_max_age": Seconds(168 * HOUR),
     "limits_config.shard_streams.desired_rate": 3 * MEBI,
     "limits_config.shard_streams.enabled": True,
     "limits_config.shard_streams.time_sharding_enabled": True,
-    "limits_config.split_queries_by_interval": 30 * MINUTE,
+    "limits_config.split_queries_by_interval": Seconds(30 * MINUTE),
     "limits_config.tsdb_max_query_parallelism": 512,
     "limits_config.volume_enabled": True,
     "limits_config.volume_max_series": 1000,
@@ -139,9 +143,9 @@ RULER: Mapping[str, Any] = {
     "ruler.enable_sharding": True,
     "ruler.rule_path": "/tmp/loki",
     "ruler.wal.dir": "/tmp/wal",
-    "ruler.wal.max_age": 4 * HOUR,
-    "ruler.wal.min_age": 5 * MINUTE,
-    "ruler.wal.truncate_frequency": HOUR,
+    "ruler.wal.max_age": Seconds(4 * HOUR),
+    "ruler.wal.min_age": Seconds(5 * MINUTE),
+    "ruler.wal.truncate_frequency": Seconds(HOUR),
 }
 """Where rules are enabled, and no RulerConfig says more."""
 

@@ -38,6 +38,7 @@ COMMANDS = {
     "status": "all routes, one line each",
     "explain": "what a finding means, why it matters, how to mend it",
     "completion": "print the script with which a shell completes commands and options",
+    "takeover": "take a LokiStack over from the Loki Operator, and give it back",
     "operator": "run the controller",
     "demo": "play the whole story on this machine, with nothing installed",
 }

@@ -103,6 +103,8 @@ CEPH_OBJECT_STORE_USER = Resource(
 CEPH_OBJECT_STORE = Resource("ceph.rook.io", "v1", "cephobjectstores", "CephObjectStore")
 STORAGE_CREDENTIAL = Resource("lokeys.dev", "v1alpha1", "storagecredentials", "StorageCredential")
 LOKI_STACK = Resource("loki.grafana.com", "v1", "lokistacks", "LokiStack")
+SERVICE_MONITOR = Resource("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor")
+PROMETHEUS_RULE = Resource("monitoring.coreos.com", "v1", "prometheusrules", "PrometheusRule")
 ROUTE = Resource("route.openshift.io", "v1", "routes", "Route")
 CREDENTIALS_REQUEST = Resource(
     "cloudcredential.openshift.io", "v1", "credentialsrequests", "CredentialsRequest"

@@ -15,6 +15,7 @@ from lokeys.core.stack.render.options import RenderOptions
 from lokeys.core.stack.render.render import render
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
+from manifests.former import Former
 from manifests.lokistack import NAME, NAMESPACE, NOW, Choice
 from parts.cloud_credentials import CloudCredentials
 from parts.kubernetes import Kubernetes
@@ -68,7 +69,14 @@ class Case(Operated):
 
     def make_as_former(self) -> None:
         """Make what the stack is made of as another operator has."""
-        apply_as_former(self.kubernetes, self.get("LokiStack", self.name), self.rendered())
+        former = Former(
+            name=self.name, namespace=self.namespace, secret="store", rules=self._has_rules
+        )
+        create_as_former(self.kubernetes, self.get("LokiStack", self.name), former.objects())
+
+    @property
+    def _has_rules(self) -> bool:
+        return bool(self.manifest["spec"].get("rules", {}).get("enabled"))
 
     def label(self) -> None:
         """Say that the stack is lokeys'."""
@@ -108,8 +116,8 @@ class Case(Operated):
         return items
 
 
-def apply_as_former(kubernetes: Kubernetes, stack: Json, objects: Iterable[Json]) -> None:
-    """Apply a stack's objects as another operator has, which owns nothing outside of namespaces."""
+def create_as_former(kubernetes: Kubernetes, stack: Json, objects: Iterable[Json]) -> None:
+    """Make a stack's objects as another operator does, which then owns every field of them."""
     owner = {
         "apiVersion": stack["apiVersion"],
         "kind": stack["kind"],
@@ -117,11 +125,11 @@ def apply_as_former(kubernetes: Kubernetes, stack: Json, objects: Iterable[Json]
         "uid": stack["metadata"]["uid"],
         "controller": True,
     }
-    formers = [each for each in objects if "Cluster" not in each["kind"]]
-    for each in formers:
-        each["metadata"]["ownerReferences"] = [owner]
-    words = ("apply", "--server-side", "--field-manager=manager", "-f", "-")
-    kubernetes.kubectl(*words, stdin=listed(formers))
+    made = [
+        each | {"metadata": each["metadata"] | {"ownerReferences": [owner]}} for each in objects
+    ]
+    words = ("create", "--field-manager=manager", "-f", "-")
+    kubernetes.kubectl(*words, stdin=listed(made))
 
 
 def listed(objects: Iterable[Json]) -> str:

@@ -13,10 +13,11 @@ from typing import Self
 import pytest
 
 from e2e.operators import Installation, wait_led
-from e2e.stacks.cases import Json, apply_as_former
+from e2e.stacks.cases import Json, create_as_former
 from e2e.stacks.operated import Operated
 from e2e.stacks.world import COMPONENTS, SECRET, Pair, Stack
 from lokeys.clock import utc_now
+from manifests.former import Former
 from parts.process import wait_for
 
 pytestmark = pytest.mark.timeout(900)
@@ -73,7 +74,15 @@ class Running:
         labels = manifest["metadata"].pop("labels")
         stack.kubernetes.apply(manifest)
         made = seen.get("LokiStack", seen.name)
-        apply_as_former(stack.kubernetes, made, stack.render())
+        former = Former(
+            name=stack.name,
+            namespace=stack.namespace,
+            secret=SECRET,
+            bucket=stack.secret["bucketnames"],
+            endpoint=stack.secret["endpoint"].removeprefix("http://"),
+            storage_class="local",
+        )
+        create_as_former(stack.kubernetes, made, former.objects())
         self.lines.append("in memory when it was taken over")
         stack.wait_pushed(self.lines[0])
         stack.wait_ready(*FORMER)

@@ -47,6 +47,8 @@ _KINDS = (
     resources.CLUSTER_ROLE_BINDING,
     resources.ROUTE,
     resources.CREDENTIALS_REQUEST,
+    resources.SERVICE_MONITOR,
+    resources.PROMETHEUS_RULE,
 )
 
 

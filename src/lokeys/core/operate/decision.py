@@ -96,8 +96,8 @@ def decide(snapshot: StackSnapshot, intents: tuple[Intent, ...] | None) -> Decis
     if intents is None:
         return Decision()
     live = snapshot.objects
-    intents = tuple(_keeping_images(each, live) for each in intents)
-    workloads = _possible(intents, live)
+    intents = as_possible(intents, live)
+    workloads = tuple(each for each in intents if each.component is not None)
     open_questions = unproved(snapshot)
     turn = next_turn(workloads, live, unproved=open_questions)
     config = [each for each in intents if each.component is None]
@@ -196,9 +196,9 @@ def _keeping_images(intent: Intent, live: Mapping[Ref, Live]) -> Intent:
     return intent.with_images(kept) if kept else intent
 
 
-def _possible(intents: Sequence[Intent], live: Mapping[Ref, Live]) -> tuple[Intent, ...]:
-    """Return the workloads as live ones can become them: what nobody can change stays."""
-    found = ((each, live.get(each.ref)) for each in intents if each.component is not None)
+def as_possible(intents: Sequence[Intent], live: Mapping[Ref, Live]) -> tuple[Intent, ...]:
+    """Return what live objects can become: images that were kept, and what nobody can change."""
+    found = ((_keeping_images(each, live), live.get(each.ref)) for each in intents)
     return tuple(
         intent.with_fixed(there.workload.fixed) if there and there.workload else intent
         for intent, there in found

@@ -16,6 +16,7 @@ from lokeys.adapters.kubernetes.objects import LiveObjects
 from lokeys.adapters.kubernetes.stack_objects import USUAL
 from lokeys.adapters.kubernetes.stack_writer import StackWriter
 from lokeys.core.sensitive import Fingerprinter
+from lokeys.core.stack.resource.operated import MANAGED_LABEL, YES
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.errors import NotReadable, Transient
 from lokeys.kube.client import Api, Object
@@ -40,7 +41,7 @@ from lokeys.operator.statuses import concerns_us
 from lokeys.operator.workers import WORKERS, Worker, queue_of_keys
 from lokeys.ports import Clock
 
-MANAGED_LABEL = "lokeys.dev/managed=true"
+_LABELLED = f"{MANAGED_LABEL}={YES}"
 PODS_AWAITED_S = 0.5
 """Pods come in crowds, and their names in the status hurry nobody."""
 _DEFINITION = f"{LOKI_STACK.plural}.{LOKI_STACK.group}"
@@ -155,7 +156,7 @@ class StackOperator:
         if new is None or self._defined.is_set():
             return
         wiring = self._wiring
-        labels = MANAGED_LABEL if wiring.choice is Choice.LABELLED else None
+        labels = _LABELLED if wiring.choice is Choice.LABELLED else None
         scope = Scope(resource=LOKI_STACK, namespace=wiring.namespace, labels=labels)
         self._stacks = wiring.informers.subscribe(scope, self._stack_changed).informer
         if self._everywhere:

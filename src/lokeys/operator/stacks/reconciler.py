@@ -29,6 +29,7 @@ from lokeys.core.operate.status import Told, main_condition, status_of, told_bef
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Fingerprinter
 from lokeys.core.stack.render.options import Images
+from lokeys.core.stack.resource.operated import is_operated
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.stack.validation.named import named_in
@@ -114,7 +115,7 @@ class StackController:
             self.drop(key)
             await self._sweep(key)
             return None
-        if manifest["spec"].get("managementState", "Managed") != "Managed":
+        if not is_operated(manifest):
             self.drop(key)
             return None
         state = self._state(key, manifest)

@@ -26,3 +26,20 @@ RULERS_ACCOUNT_CHANGES = Rule(
     ),
     rank=60,
 )
+WOULD_BE_LOST = Rule(
+    code="LK0241",
+    fault="would_be_lost",
+    title="a takeover would lose something",
+    message="{place}: {what}",
+    meaning="The stack has something from the operator before lokeys that lokeys does not act on.",
+    why="After the takeover nobody would keep it right, and nothing would say so.",
+    remedy=(
+        Remedy(text="leave the stack with its present operator until lokeys acts on it"),
+        Remedy(
+            text="or accept this loss by its name",
+            command=command("lokeys takeover -n {namespace} {stack} --accept-loss={loss}"),
+            destructive=True,
+        ),
+    ),
+    rank=10,
+)

@@ -13,13 +13,18 @@ from lokeys.core.stack.resource.model import LokiStack
 _KEY = re.compile(r"[-_a-zA-Z0-9][-._a-zA-Z0-9]{0,240}")
 
 
+def rules_name(stack: LokiStack) -> str:
+    """Return the name of the ConfigMap with the rules."""
+    return f"{stack.name}-rules-0"
+
+
 def rules_volume(stack: LokiStack) -> dict[str, Any]:
     """Return the volume in which each tenant that the spec names has a folder with its rules.
 
     Loki's ruler takes a folder for a tenant and passes over files beside it. In the ConfigMap a
     tenant's rules are under TENANT.yaml; a key that is not there is no fault.
     """
-    source: dict[str, Any] = {"name": f"{stack.name}-rules-0", "optional": True}
+    source: dict[str, Any] = {"name": rules_name(stack), "optional": True}
     items = [
         {"key": f"{tenant}.yaml", "path": f"{tenant}/rules.yaml"}
         for tenant in sorted(set(_tenants(stack)))

@@ -36,6 +36,7 @@ from lokeys.core.stack.resource.model import (
     Tenants,
     Zone,
 )
+from lokeys.core.stack.resource.operated import is_operated
 from lokeys.core.stack.resource.otlp import otlp_findings
 from lokeys.core.text.words import found
 
@@ -124,7 +125,7 @@ def _stack(fields: Mapping[str, Any], ref: Ref, checker: Checker) -> LokiStack |
         uid=metadata.get("uid", ""),
         labels=metadata.get("labels", {}),
         annotations=metadata.get("annotations", {}),
-        managed=spec.get("managementState", "Managed") == "Managed",
+        managed=is_operated(fields),
         size=Size(spec["size"]),
         schemas=_listed(storage.get("schemas", DEFAULT_SCHEMAS)),
         applied_schemas=_listed(applied),

@@ -339,6 +339,15 @@ def test_on_openshift_the_cluster_signs_for_the_gateway(tenancy: str) -> None:
         assert SERVED in {mount["mountPath"] for mount in each["volumeMounts"]}
 
 
+def test_without_a_certificate_the_gateway_speaks_plain_http() -> None:
+    """Off OpenShift, where nobody signs for it; it asks itself so, too."""
+    manifest = mode("static")
+    del manifest["spec"]["tenants"]["gateway"]
+    said = arguments(manifest)
+    assert said["web.healthchecks.url"] == "http://localhost:8080"
+    assert not [name for name in said if name.startswith("tls.")]
+
+
 def test_on_openshift_passthrough_serves_the_clusters_certificate_too() -> None:
     """Unless the stack names one of its own."""
     manifest = mode("passthrough")

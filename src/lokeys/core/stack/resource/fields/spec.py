@@ -116,7 +116,8 @@ SPEC = Fields(
     "What is wanted.",
     {
         "managementState": Text(
-            "Managed: lokeys keeps the stack's objects. Unmanaged: it writes none.",
+            "Managed: lokeys keeps the stack's objects. Unmanaged: it writes none, unless it has "
+            "taken the stack over.",
             choices=("Managed", "Unmanaged"),
             default="Managed",
         ),

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Taking a running stack over from the Loki Operator: object by object, before anything is done.
+
+live objects ─┬─▶ what stays, what changes, which pods are replaced and why
+snapshot ─────┤
+              └─▶ what would be lost ──▶ refused, unless a person accepts each by its name
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lokeys.core.findings.catalogue import adoption
+from lokeys.core.findings.finding import Finding, finding_to_json
+from lokeys.core.findings.report import report
+from lokeys.core.operate.adoption import rulers_account_changes
+from lokeys.core.operate.changes import Change, ObjectChange, change_of
+from lokeys.core.operate.decision import as_possible, forbidding, plan
+from lokeys.core.operate.losses import LiveStack, Loss, losses
+from lokeys.core.operate.snapshot import StackSnapshot
+from lokeys.core.operate.volumes import volumes_that_stay
+from lokeys.core.place import Ref
+from lokeys.core.stack.resource.model import Component
+from lokeys.core.stack.storage.wording import tell
+
+_REASONS = (
+    ("spec.template.metadata.annotations.loki.grafana.com/config-hash", "another configuration"),
+    ("spec.template.metadata.annotations", "hashes by which lokeys rolls pods"),
+    ("spec.template.metadata.name", "a name of the template"),
+    ("spec.template.metadata.labels", "labels"),
+    ("spec.template.spec.serviceAccountName", "an account of its own"),
+    ("spec.template.spec.automountServiceAccountToken", "no token of the API server"),
+    ("spec.template.spec.nodeSelector", "nodes, chosen by a label"),
+    ("spec.template.spec.affinity", "nodes, chosen by a label"),
+    ("spec.template.spec.volumes", "volumes"),
+    ("spec.template.spec.initContainers", "what runs before"),
+)
+_OF_CONTAINER = (
+    ("securityContext", "Pod Security `restricted`"),
+    ("volumeMounts", "volumes"),
+    ("args", "arguments"),
+    ("env", "variables"),
+    ("Probe", "probes"),
+    ("ports", "ports"),
+    ("image", "images"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadChange:
+    """One workload; `why` says in some words why its pods are replaced, and is empty if not."""
+
+    ref: Ref
+    component: Component
+    pods: int
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeoverPlan:
+    """What taking a stack over means."""
+
+    stack: Ref
+    objects: tuple[ObjectChange, ...] = ()
+    workloads: tuple[WorkloadChange, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    accepted: frozenset[str] = frozenset()
+    findings: tuple[Finding, ...] = ()
+    not_read: tuple[str, ...] = ()
+
+    @property
+    def restarts(self) -> tuple[WorkloadChange, ...]:
+        """Return the workloads whose pods are replaced."""
+        return tuple(each for each in self.workloads if each.why)
+
+    @property
+    def lossless(self) -> bool:
+        """Tell whether nothing is lost. What could not be read may hide a loss."""
+        return not self.losses and not self.not_read and not self.refused
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether the stack must not be taken as it is."""
+        return any(finding.is_error for finding in self.findings)
+
+
+def takeover_plan(
+    snapshot: StackSnapshot, live: LiveStack, *, accepted: frozenset[str] = frozenset()
+) -> TakeoverPlan:
+    """Return what becomes of a live stack, by what lokeys would apply."""
+    stack, intents, there = snapshot.view.stack, plan(snapshot), live.objects
+    if stack is None or intents is None:
+        findings = tuple(forbidding(snapshot))
+        return TakeoverPlan(stack=snapshot.ref, findings=findings, not_read=live.not_read)
+    intents = as_possible(intents, snapshot.objects)
+    found = tuple(losses(stack, live))
+    changes = tuple(change_of(each, there.get(each.ref)) for each in intents)
+    return TakeoverPlan(
+        stack=snapshot.ref,
+        objects=tuple(sorted(changes, key=lambda each: each.ref)),
+        workloads=tuple(
+            WorkloadChange(
+                ref=intent.ref,
+                component=intent.component,
+                pods=intent.manifest["spec"]["replicas"],
+                why=tuple(_why(change)) if change.restarts else (),
+            )
+            for intent, change in zip(intents, changes, strict=True)
+            if intent.component is not None
+        ),
+        losses=found,
+        accepted=accepted,
+        findings=(
+            *(_would_be_lost(snapshot, loss) for loss in found if loss.name not in accepted),
+            *rulers_account_changes(snapshot),
+            *volumes_that_stay(snapshot),
+        ),
+        not_read=live.not_read,
+    )
+
+
+def _would_be_lost(snapshot: StackSnapshot, loss: Loss) -> Finding:
+    words = {"what": loss.what, "loss": loss.name}
+    return tell(adoption.WOULD_BE_LOST, loss.place, stack=snapshot.ref, words=words)
+
+
+def _why(change: ObjectChange) -> Iterator[str]:
+    """Yield in some words, each once, why a template is another one."""
+    found = (_reason(path) for path in change.fields if path.startswith("spec.template"))
+    return iter(dict.fromkeys(found))
+
+
+def _reason(path: str) -> str:
+    if path.startswith("spec.template.spec.containers"):
+        _, _, rest = path.partition("].")
+        return next((word for part, word in _OF_CONTAINER if part in rest), "another container")
+    if path.startswith("spec.template.spec.securityContext"):
+        return _OF_CONTAINER[0][1]
+    return next((word for part, word in _REASONS if path.startswith(part)), path)
+
+
+def takeover_report(found: TakeoverPlan) -> dict[str, Any]:
+    """Return the plan as other programs read it."""
+    return report(
+        "TakeoverPlan",
+        stack={"namespace": found.stack.namespace, "name": found.stack.name},
+        refused=found.refused,
+        lossless=found.lossless,
+        objects=[
+            {**_object(each.ref), "change": each.change.value, "fields": list(each.fields)}
+            for each in found.objects
+        ],
+        workloads=[
+            {
+                "component": each.component.value,
+                **_object(each.ref),
+                "pods": each.pods,
+                "restarts": bool(each.why),
+                "why": list(each.why),
+            }
+            for each in found.workloads
+        ],
+        losses=[
+            {
+                "loss": each.name,
+                "what": each.what,
+                "object": _object(each.place),
+                "accepted": each.name in found.accepted,
+            }
+            for each in found.losses
+        ],
+        complete=not found.not_read,
+        notRead=list(found.not_read),
+        findings=[finding_to_json(finding) for finding in found.findings],
+    )
+
+
+def _object(ref: Ref) -> dict[str, Any]:
+    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+
+
+__all__ = ["Change", "TakeoverPlan", "takeover_plan", "takeover_report"]
