@@ -25,10 +25,14 @@ MAX_MADE = 64
 MAX_TEXTS = 256
 """Words that the containers of one Job are told."""
 
+MAX_SCRIPT = 1 << 16
+"""Characters of one such word, which may be a whole script."""
+
 ANYWHERE = None
 """The namespace of what is made in several namespaces, which the manifest does not list."""
 
 _AWS_PAIR = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
+_WORD = re.compile(r"[-.\w]+")
 _ENCRYPTED = "ENC["  # how SOPS writes a value
 
 
@@ -87,8 +91,8 @@ def may_make(manifest: Json, secret: str) -> bool:
         return False
     spec = at(manifest, "spec")
     pod = at(at(spec, "jobTemplate", "spec") or spec, "template", "spec")
-    name = re.compile(rf"(?<![-.\w]){re.escape(secret)}(?![-.\w])")
-    return any(name.search(text) for text in islice(_orders(pod), MAX_TEXTS))
+    orders = islice(_orders(pod), MAX_TEXTS)
+    return any(secret in _WORD.findall(text[:MAX_SCRIPT]) for text in orders)
 
 
 def _orders(pod: object) -> Iterator[str]:
