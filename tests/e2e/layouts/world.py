@@ -33,7 +33,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -45,6 +45,7 @@ import yaml
 
 from parts.build import program
 from parts.external_secrets import ExternalSecrets, apply_crds
+from parts.kubelet.network import Outpost
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.manifests import gateway
@@ -97,6 +98,10 @@ class Layout:
     kubelet: Kubelet
     shows: Path
     tail: str
+    outpost: Outpost | None = None
+    """Where lokeys runs, if it is not beside the cluster."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """What lokeys finds in its environment, such as a proxy."""
     secrets: set[str] = field(default_factory=set, repr=False)
     objects: list[Json] = field(default_factory=list)
     _own: ExitStack = field(default_factory=ExitStack)
@@ -271,7 +276,6 @@ class Layout:
         self,
         *words: str,
         person: Path | None = None,
-        variables: Mapping[str, str] | None = None,
     ) -> "subprocess.CompletedProcess[str]":
         """Run lokeys, by default as the cluster's admin; no secret may show."""
         done = subprocess.run(
@@ -280,7 +284,7 @@ class Layout:
             text=True,
             check=False,
             timeout=120,
-            env=os.environ | {"NO_COLOR": "1", "COLUMNS": "110"} | dict(variables or {}),
+            env=os.environ | {"NO_COLOR": "1", "COLUMNS": "110"} | self.variables,
         )
         assert "Traceback" not in done.stderr, done.stderr
         if any(secret in done.stdout + done.stderr for secret in self.secrets):
@@ -312,8 +316,11 @@ class Layout:
 
     def command(self, *words: str, person: Path | None = None) -> list[str]:
         """Return the command line of lokeys on this cluster."""
-        config = person or self.kubernetes.kubeconfig
-        return [sys.executable, "-m", "lokeys", "--kubeconfig", str(config), *words]
+        config, place = person or self.kubernetes.kubeconfig, self.outpost
+        if place is not None:
+            config = self.kubernetes.kubeconfig_through(place.address, config)
+        lokeys = [sys.executable, "-m", "lokeys", "--kubeconfig", str(config), *words]
+        return [*(place.command if place else ()), *lokeys]
 
     # --- its end ---------------------------------------------------------------------------------
 

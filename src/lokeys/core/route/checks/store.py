@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from lokeys.core.findings.catalogue import store as rules
 from lokeys.core.findings.catalogue.sources import USER_SUSPENDED
-from lokeys.core.findings.finding import Confidence, Finding, Rule, Severity
+from lokeys.core.findings.finding import Confidence, Finding, Remedy, Rule, Severity
 from lokeys.core.findings.store_answers import RULE_OF_ANSWER, rule_of
 from lokeys.core.findings.verdict import Answer, StoreVerdict
 from lokeys.core.place import Ref
@@ -43,6 +43,11 @@ _OF_THE_WAY = frozenset(
 
 _OF_THE_ASKER = frozenset({Answer.DENIED, Answer.WRONG_REGION})
 """Answers of the store that depend on how it is asked, and from where."""
+
+_ASK_THERE = Remedy(
+    text="ask from where Loki runs: run lokeys in a pod, or go past the proxy (NO_PROXY) and trust "
+    "what Loki trusts (`spec.bucket.caBundle`)"
+)
 
 _CODES_OF_THE_WAY = frozenset(RULE_OF_ANSWER[each].code for each in _OF_THE_WAY | _OF_THE_ASKER)
 
@@ -109,6 +114,7 @@ def delivered_key_is_refused(snapshot: Seen) -> Iterator[Finding]:
 
 def _finding(rule: Rule, snapshot: Seen, verdict: StoreVerdict, *, asked_with: Ref) -> Finding:
     severity, confidence, why = _weight(snapshot, verdict)
+    of_the_way = verdict.answer in _OF_THE_WAY and severity is Severity.WARNING
     words = [f"{verdict.action} was refused"] if verdict.action else []
     words += [verdict.detail] if verdict.detail else []
     detail = "; ".join(words)
@@ -126,6 +132,7 @@ def _finding(rule: Rule, snapshot: Seen, verdict: StoreVerdict, *, asked_with: R
             f"asked with the key of {asked_with}: {verdict.answer}",
             *([why] if why else []),
         ),
+        remedy=(_ASK_THERE, *rule.remedy) if of_the_way else None,
         detail=detail,
     )
 
