@@ -191,12 +191,17 @@ class KubernetesWorkloads:
         return [_Member(spec=spec, obj={**found, "kind": spec.kind})]
 
     async def _members_of_stack(self, spec: Workload, look: _Pass) -> list[_Member]:
-        labels = f"app.kubernetes.io/instance={spec.name}"
-        return [
-            _Member(spec=spec, obj=found)
-            for kind in _KINDS_OF_STACKS
-            for found in await look.list(kind, namespace=self._namespace, labels=labels)
-        ]
+        """Return a stack's components: those with its label, or else those that it owns."""
+        for labels in (f"app.kubernetes.io/instance={spec.name}", None):
+            found = [
+                _Member(spec=spec, obj=each)
+                for kind in _KINDS_OF_STACKS
+                for each in await look.list(kind, namespace=self._namespace, labels=labels)
+                if labels or _is_of_stack(each, spec.name)
+            ]
+            if found:
+                return found
+        return []
 
     async def _loki(self, member: _Member, look: _Pass) -> RunningLoki | None:
         """Return how the workload's Loki is configured.
@@ -298,6 +303,11 @@ class KubernetesWorkloads:
             reads_secret=self._secret in secrets_read_by(member.pod_spec),
             force=member.spec.force,
         )
+
+
+def _is_of_stack(workload: Json, name: str) -> bool:
+    owner = controller_of(workload)
+    return (text_at(owner, "kind"), text_at(owner, "name")) == ("LokiStack", name)
 
 
 def _endpoint_of(loki: RunningLoki | None) -> str:

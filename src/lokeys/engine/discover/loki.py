@@ -62,8 +62,8 @@ class LokiReader:
         loki = await self._reading(item, ref)
         if loki is None:
             return None
-        if loki.faults or (loki.pair is None and loki.identity is None):
-            # What is put into pods as they are made stands in them alone.
+        if loki.pair is None and loki.identity is None:
+            # What is put into pods as they are made, such as variables, stands in them alone.
             for pod in await self._pods(item, ref):
                 loki = await self._reading(pod, ref) or loki
         owner = controller_of(item)

@@ -12,7 +12,7 @@ import yaml
 from builders import a_route
 from fakes.ports import FakeObjects
 from lokeys.core.place import Ref
-from lokeys.core.route.discovery.model import UNKNOWN, Discovered
+from lokeys.core.route.discovery.model import UNKNOWN, Discovered, LokiWorkload
 from lokeys.core.route.model import OnePasswordVault, PairKeys, RookSource, RouteSpec, UnknownSource
 from lokeys.core.route.resource.parse import parse
 from lokeys.core.route.resource.render import render
@@ -590,3 +590,69 @@ def test_a_source_that_is_sure_is_not_tried() -> None:
         raise AssertionError(spec)
 
     assert asyncio.run(settled(guessed(sure=True), opens)) == guessed(sure=True)
+
+
+def of_labels(**container: Any) -> Json:
+    """Return a Loki that selects its pods, and whose manifest has no variables."""
+    made = loki_pod(env=[], **container)
+    made["spec"]["selector"] = {"matchLabels": {"app": "loki"}}
+    return named("StatefulSet", "loki", **made)
+
+
+def running(**container: Any) -> Json:
+    """Return a pod of it, as something made it."""
+    template = loki_pod(**container)["spec"]["template"]
+    return named("Pod", "loki-0", metadata={"labels": {"app": "loki"}}, spec=template["spec"])
+
+
+def lokis(*objects: Json) -> list[LokiWorkload]:
+    """Return the Lokis of a cluster."""
+    return asyncio.run(Discoverer(FakeObjects(*objects)).workloads("monitoring"))
+
+
+def test_what_is_put_into_pods_alone_is_read_of_a_pod() -> None:
+    """A webhook adds variables: the template knows nothing of them."""
+    (with_pod,) = lokis(of_labels(), running(), secret())
+    (without,) = lokis(of_labels(), secret())
+    (stranger,) = lokis(
+        of_labels(), running() | {"metadata": {"name": "x", "namespace": "monitoring"}}
+    )
+
+    assert with_pod.secret is not None
+    assert with_pod.secret.name == "loki-s3-credentials"
+    assert (without.secret, stranger.secret) == (None, None)
+
+
+def test_a_pod_that_runs_no_loki_says_nothing() -> None:
+    """The template counts, whatever has its labels."""
+    other = running(name="other", image="nginx")
+    (found,) = lokis(of_labels(), other)
+
+    assert found.loki.container == "loki"
+
+
+def test_an_account_that_may_not_be_read_is_no_gap() -> None:
+    """It could only have said that there is a role."""
+
+    class Guarded(FakeObjects):
+        async def get(self, ref: Ref) -> Mapping[str, Any]:
+            if ref.kind in ("ServiceAccount", "ConfigMap"):
+                raise Forbidden(f"{ref}: no")
+            return await super().get(ref)
+
+    discoverer = Discoverer(Guarded(of_labels()))
+    asyncio.run(discoverer.workloads("monitoring"))
+    assert discoverer.gaps == ["ConfigMap monitoring/loki: no"]
+
+
+def test_the_components_of_a_stack_are_one_workload() -> None:
+    """Owned by a LokiStack; the route is called after it."""
+    owner = {"kind": "LokiStack", "name": "logs", "controller": True}
+    parts = [
+        named(kind, f"logs-{kind.lower()}", metadata={"ownerReferences": [owner]}, **loki_pod())
+        for kind in ("StatefulSet", "Deployment")
+    ]
+    found = discovered(objects=FakeObjects(*parts, config(), secret()))
+
+    assert found.spec.name == "logs"
+    assert [(w.kind, w.name) for w in found.spec.workloads] == [("LokiStack", "logs")]

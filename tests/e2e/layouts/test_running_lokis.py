@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How Lokis are run: where each takes its key, bucket and address from, on a real API server."""
+
+import json
+from typing import Any
+
+import pytest
+
+from e2e.layouts.lokis import (
+    ENDPOINT,
+    NAMES,
+    common,
+    component,
+    config,
+    placed,
+    secret,
+    user,
+)
+from e2e.layouts.world import Layout
+from parts.rgw import Rgw
+
+KEY_ID, KEY = "AKLAKE00000000000001", "a-secret-of-the-lake-0123456789-abcdefgh"
+PAIR = dict(zip(NAMES, (KEY_ID, KEY), strict=True))
+ROLE = "arn:aws-us-gov:iam::123456789012:role/loki-s3"
+
+
+@pytest.fixture(scope="module")
+def lake(rgw: Rgw) -> Rgw:
+    """Make Loki's bucket in the store that Rook runs."""
+    rgw.create_user("lake-logs", f"--access-key={KEY_ID}", f"--secret-key={KEY}")
+    assert rgw.request((KEY_ID, KEY), "PUT", "/logs").is_success
+    return rgw
+
+
+@pytest.fixture
+def stored(layout: Layout, lake: Rgw) -> Layout:
+    """Return a layout with Rook's user, and a Service that leads to its store."""
+    layout.secrets.add(KEY)
+    layout.put(*user("loki", KEY_ID, KEY))
+    layout.lead("rook-ceph-rgw-lake", "rook-ceph", 80, to=lake.port)
+    return layout
+
+
+NAMED = {
+    "S3_ENDPOINT": ENDPOINT,
+    "BUCKET_CHUNKS": "logs",
+    "S3_ACCESS_KEY_ID": KEY_ID,
+    "S3_SECRET_ACCESS_KEY": KEY,
+}
+OF_NAMED = common(
+    endpoint="${S3_ENDPOINT}",
+    bucketnames="${BUCKET_CHUNKS}",
+    access_key_id="${S3_ACCESS_KEY_ID}",
+    secret_access_key="${S3_SECRET_ACCESS_KEY}",
+)
+BY_ARGUMENTS = (
+    "-common.storage.s3.access-key-id=$(ID)",
+    "-common.storage.s3.secret-access-key=$(KEY)",
+)
+IN_A_STORE = """\
+schema_config:
+  configs: [{from: "2024-01-01", store: tsdb, object_store: lake, schema: v13}]
+storage_config:
+  named_stores:
+    aws:
+      lake:
+        endpoint: http://rook-ceph-rgw-lake.rook-ceph.svc:80
+        bucketnames: logs
+        s3forcepathstyle: true
+        access_key_id: ${AWS_ACCESS_KEY_ID}
+        secret_access_key: ${AWS_SECRET_ACCESS_KEY}
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "text", "args", "keys"),
+    [
+        pytest.param(
+            NAMED,
+            OF_NAMED,
+            (),
+            ("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"),
+            id="bucket and endpoint are keys of the Secret",
+        ),
+        pytest.param(
+            {"ID": KEY_ID, "KEY": KEY},
+            common(access_key_id=None, secret_access_key=None),
+            BY_ARGUMENTS,
+            ("ID", "KEY"),
+            id="the pair comes by arguments",
+        ),
+        pytest.param(PAIR, IN_A_STORE, (), NAMES, id="the store is a named one"),
+        pytest.param(
+            PAIR,
+            common(access_key_id=None, secret_access_key=None),
+            (),
+            NAMES,
+            id="the client finds the pair by itself",
+        ),
+        pytest.param(
+            PAIR,
+            "storage_config:\n  aws:\n    s3: s3://${AWS_ACCESS_KEY_ID}:${AWS_SECRET_ACCESS_KEY}"
+            f"@{ENDPOINT.removeprefix('http://')}/logs\n    s3forcepathstyle: true\n",
+            (),
+            NAMES,
+            id="the pair is part of an address",
+        ),
+    ],
+)
+def test_a_route_is_followed_whole(
+    stored: Layout, values: dict[str, str], text: str, args: tuple[str, ...], keys: tuple[str, str]
+) -> None:
+    """Discover says bucket, address and data keys, and nothing is wrong with it."""
+    stored.put(secret("loki-s3", **values), config(text), component("loki", *args))
+    stored.show("loki", accepted=12)
+    stored.run()
+    spec = stored.discover().document["spec"]
+    own = stored.ns("rook-ceph")
+    assert spec["bucket"]["name"] == "logs"
+    assert spec["bucket"]["endpoint"] == ENDPOINT.replace("rook-ceph.svc", f"{own}.svc")
+    assert tuple(spec["secret"]["keys"].values()) == keys
+    assert spec["source"]["rook"]["user"] == "loki"
+    told = stored.doctor()
+    assert (told.code, told.codes) == (0, [])
+
+
+def test_expand_env_that_is_not_given_is_told_before_any_key_is_doubted(stored: Layout) -> None:
+    """The store refuses the text ${AWS_ACCESS_KEY_ID}; with the argument nothing is wrong."""
+    stored.put(secret("loki-s3", **PAIR), config(common()), component("loki", "-target=all"))
+    stored.show("loki", refused=9)
+    stored.run()
+    told = stored.doctor()
+    assert (told.code, told.codes) == (3, ["LK0901"])
+    (finding,) = told.findings
+    assert (finding["cause"], finding["confidence"]) == ("env_not_expanded", "certain")
+    assert {each["code"] for each in finding["symptoms"]} == {"LK0614"}
+    assert "-config.expand-env=true" in finding["remedy"][0]["text"]
+
+    stored.show("loki", accepted=12)
+    stored.put(component("loki", "-target=all", "-config.expand-env=true"))
+    assert stored.doctor().errors == []
+
+
+def test_variables_that_one_component_lacks_are_told_with_who_has_them(stored: Layout) -> None:
+    """Of three components one has no envFrom; once it has, nothing is wrong."""
+    stored.put(
+        secret("loki-s3", **PAIR),
+        config(common()),
+        component("loki-write"),
+        component("loki-read", kind="Deployment", of=None),
+        component("loki-backend"),
+    )
+    for name in ("loki-write", "loki-backend"):
+        stored.show(name, accepted=12)
+    stored.run()
+    told = stored.doctor()
+    assert (told.code, told.codes) == (3, ["LK0902"])
+    (finding,) = told.findings
+    home = stored.ns("monitoring")
+    assert finding["object"] == {"kind": "Deployment", "namespace": home, "name": "loki-read"}
+    assert all(name in finding["message"] for name in NAMES)
+    assert (
+        f"StatefulSet {home}/loki-backend has them of Secret {home}/loki-s3"
+        in told.document["findings"][0]["message"]
+    )
+
+    stored.show("loki-read", accepted=12)
+    stored.put(component("loki-read", kind="Deployment"))
+    assert stored.doctor().errors == []
+
+
+def test_a_role_is_named_with_what_the_endpoint_does_to_it(layout: Layout) -> None:
+    """From 3.6 on nothing is wrong; before, the endpoint gets the token exchange."""
+    account = placed(
+        "v1",
+        "ServiceAccount",
+        "loki",
+        metadata={"annotations": {"eks.amazonaws.com/role-arn": ROLE}},
+    )
+    text = common(
+        endpoint="s3.us-gov-west-1.amazonaws.com",
+        region="us-gov-west-1",
+        bucketnames="gov-logs",
+        s3forcepathstyle=None,
+        access_key_id=None,
+        secret_access_key=None,
+    )
+    how: dict[str, Any] = {"of": None, "serviceAccountName": "loki"}
+    layout.put(account, config(text), component("loki-write", **how), component("loki-read", **how))
+    told = layout.doctor()
+    assert (told.code, told.codes) == (5, [])
+    (said,) = told.document["notRead"]
+    assert f"the IAM role {ROLE}, by ServiceAccount {layout.ns('monitoring')}/loki" in said
+    assert "the token exchange goes to STS" in said
+    assert "loki-read" in said
+
+    old = "docker.io/grafana/loki:3.5.7"
+    layout.put(*(component(name, image=old, **how) for name in ("loki-write", "loki-read")))
+    told = layout.doctor()
+    assert (told.code, told.codes) == (3, ["LK0906"])
+    assert told.findings[0]["confidence"] == "likely"
+
+
+def test_two_routes_of_a_namespace_have_two_names(stored: Layout) -> None:
+    """A writer's and a reader's: applied, the second would replace the first."""
+    stored.put(
+        secret("s3-rw", **PAIR),
+        secret("s3-ro", **PAIR),
+        config(common()),
+        component("loki-write", of="s3-rw"),
+        component("loki-read", kind="Deployment", of="s3-ro"),
+    )
+    told = stored.discover()
+    names = [each["metadata"]["name"] for each in told.document["items"]]
+    assert names == ["s3-rw", "s3-ro"]
+    alone = stored.discover("deployment/loki-read").document
+    assert alone["metadata"]["name"] == "s3-ro"
+
+
+def owned_by(layout: Layout, part: dict[str, Any]) -> dict[str, Any]:
+    """Return a component that the stack owns, as the Loki Operator leaves it."""
+    place = ("lokistacks.loki.grafana.com", "logs", "-n", layout.ns("monitoring"))
+    stack = json.loads(layout.kubernetes.kubectl("get", *place, "-o", "json"))
+    owner = {
+        "apiVersion": stack["apiVersion"],
+        "kind": "LokiStack",
+        "name": "logs",
+        "uid": stack["metadata"]["uid"],
+        "controller": True,
+    }
+    return part | {"metadata": part["metadata"] | {"ownerReferences": [owner]}}
+
+
+def test_the_components_of_a_stack_are_one_workload(stored: Layout) -> None:
+    """The route is called after the stack, and its pods are looked at."""
+    stack = placed(
+        "loki.grafana.com/v1",
+        "LokiStack",
+        "logs",
+        spec={
+            "size": "1x.small",
+            "storageClassName": "ceph-rbd",
+            "storage": {
+                "schemas": [{"version": "v13", "effectiveDate": "2024-10-01"}],
+                "secret": {"name": "logs-s3", "type": "s3"},
+            },
+        },
+    )
+    env = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": "logs-s3", "key": key}}}
+        for name, key in zip(NAMES, ("access_key_id", "access_key_secret"), strict=True)
+    ]
+    parts = [
+        component(
+            f"logs-{name}",
+            f"-target={name}",
+            "-config.expand-env=true",
+            kind=kind,
+            of=None,
+            env=env,
+        )
+        for name, kind in (("ingester", "StatefulSet"), ("querier", "Deployment"))
+    ]
+    stored.put(
+        stack, config(common()), secret("logs-s3", access_key_id=KEY_ID, access_key_secret=KEY)
+    )
+    stored.put(*(owned_by(stored, each) for each in parts))
+    for name in ("logs-ingester", "logs-querier"):
+        stored.show(name, accepted=12)
+    stored.run()
+    document = stored.discover().document
+    assert document["metadata"]["name"] == "logs"
+    assert [(w["kind"], w["name"]) for w in document["spec"]["workloads"]] == [
+        ("LokiStack", "logs")
+    ]
+    told = stored.doctor()
+    assert (told.code, told.codes) == (0, [])
+    assert told.screen.count("1/1 ready") == 2
+
+
+def test_a_pair_in_clear_is_told_with_its_place(layout: Layout) -> None:
+    """A ConfigMap's is a warning; the same configuration in a Secret is none."""
+    layout.secrets.add(KEY)
+    text = common(access_key_id=KEY_ID, secret_access_key=KEY)
+    layout.put(config(text), component("loki", of=None))
+    told = layout.doctor()
+    home = layout.ns("monitoring")
+    assert told.codes == ["LK0907"]
+    place = f"ConfigMap {home}/loki, key config.yaml, at common.storage.s3"
+    assert place in told.findings[0]["message"]
+    assert any(
+        f"its key pair stands in {place}, in clear" in each for each in told.document["notRead"]
+    )
+
+    layout.put(secret("loki", **{"config.yaml": text}))
+    layout.put(component("loki", of=None, volume={"secret": {"secretName": "loki"}}))
+    told = layout.doctor()
+    assert told.codes == []
+    assert any(
+        f"stands in Secret {home}/loki, key config.yaml" in s for s in told.document["notRead"]
+    )
