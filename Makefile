@@ -12,11 +12,11 @@ CHAOS := -m "not chaos"
 ON_A_NODE := --real-node
 NODE := tests/integration/parts/test_kubelet.py tests/integration/parts/test_issuer.py tests/e2e
 
-.PHONY: help setup demo stack unit test node cluster dist image chaos stacks check bench parts
+.PHONY: help setup demo stack unit test node cluster dist cut recording docs image chaos stacks check bench parts
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 14
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 17
 
 setup: $(BIN)/.locked ## make .venv, with every tool pinned by hash
 
@@ -49,6 +49,22 @@ cluster: parts ## play the incident in a cluster with a real node, lokeys' chart
 
 dist: setup ## build package, programs for krew, chart, lists of their parts and checksums into dist/
 	@PYTHONPATH=scripts $(BIN)/python -m release.dist dist
+
+cut: setup ## make what the CHANGELOG calls unreleased the changes of the release to come
+	@PYTHONPATH=scripts $(BIN)/python -m release.changelog
+
+recording: setup ## play the demo in a terminal, and keep it as the README's picture
+	@$(BIN)/python scripts/recording.py docs/images/demo.svg
+
+docs: build/docs/.locked ## make the site of docs/ in build/site, and find every dead link
+	@NO_MKDOCS_2_WARNING=true build/docs/bin/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+build/docs/.locked: locks/docs.txt
+	@echo "installing what makes the site into build/docs (half a minute) …"
+	@$(PYTHON) -m venv build/docs
+	@build/docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement locks/docs.txt
+	@touch $@
 
 image: setup ## build the image into dist/, with a list of what is in it (needs Debian, buildah)
 	@PYTHONPATH=scripts $(BIN)/python -m release.image dist

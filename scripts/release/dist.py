@@ -26,6 +26,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from release import sbom
+from release.changelog import changes_of
 from release.krew import Archive, manifest
 from release.source import ROOT, ReleaseError, committed_at, copy_to, semver
 
@@ -121,6 +122,11 @@ class Distribution:
         text = manifest(semver(self.version), archives, address=os.environ.get(ADDRESS, ""))
         (self._folder / "lokeys-krew.yaml").write_text(text)
 
+    def changes(self) -> None:
+        """Write the notes of the release."""
+        text = (self._source / "CHANGELOG.md").read_text()
+        (self._folder / "CHANGES.md").write_text(changes_of(text, self.version))
+
     def bill(self) -> None:
         """Write the list of what lokeys brings along."""
         parts = sbom.of_lock((self._source / "locks/runtime.txt").read_text())
@@ -173,6 +179,7 @@ def main(folder: Path) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="lokeys-dist-") as scratch:
             made = Distribution(folder.resolve(), Path(scratch))
+            made.changes()
             made.package()
             made.chart()
             made.krew(made.programs(PLATFORMS))

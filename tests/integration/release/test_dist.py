@@ -47,6 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Make one of this clone."""
     folder, scratch = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("scratch")
     distribution = Distribution(folder, scratch)
+    distribution.changes()
     distribution.package()
     distribution.chart()
     this = ".".join(map(str, sys.version_info[:2]))
