@@ -139,11 +139,18 @@ def _in_file(
     file: DataKey | None,
 ) -> Iterator[tuple[str, Given]]:
     section = at(document, *path)
+    if file is None or not isinstance(section, Mapping):
+        return
     for field, (name, _) in table.items():
-        value = at(section, name)
-        if file is not None and isinstance(value, str | int | float):
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            yield field, Given(text, InFile(file, (*path, name)))
+        value = section.get(name, ())
+        if value is None or isinstance(value, str | int | float):  # null counts as empty
+            yield field, Given(_as_text(value), InFile(file, (*path, name)))
+
+
+def _as_text(value: str | float | None) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
 
 
 def _in_arguments(

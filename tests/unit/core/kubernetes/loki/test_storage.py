@@ -41,7 +41,7 @@ def named(*, newer: bool, **store: Any) -> Any:
             common() | {"storage_config": {"aws": {"bucketnames": "own"}}}, (), "own", id="its own"
         ),
         pytest.param(
-            common() | {"storage_config": {"aws": {"bucketnames": None}}}, (), "logs", id="nothing"
+            common() | {"storage_config": {"aws": {"bucketnames": None}}}, (), "", id="nothing"
         ),
         pytest.param(common(), ("-common.storage.s3.buckets=arg",), "arg", id="an argument"),
         pytest.param(
