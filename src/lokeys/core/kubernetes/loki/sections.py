@@ -147,7 +147,7 @@ def _in_file(
             yield field, Given(_as_text(value), InFile(file, (*path, name)))
 
 
-def _as_text(value: str | float | None) -> str:
+def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
