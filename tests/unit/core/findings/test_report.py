@@ -91,7 +91,8 @@ def test_an_explanation_has_no_braces_of_a_template(code: str) -> None:
     texts = [said["title"]]
     for remedy in said["remedy"]:
         texts += [remedy["text"], remedy["command"] or ""]
-    for text in texts:
+    # A template of kubectl's has braces of its own.
+    for text in (re.sub(r"'go-template=[^']*'", "", text) for text in texts):
         assert "{{" not in text
         assert not re.search(r"\{[a-z_]+\}", text)
     for command in filter(None, (remedy["command"] for remedy in said["remedy"])):

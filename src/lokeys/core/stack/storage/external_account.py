@@ -33,18 +33,19 @@ _PROVIDER = re.compile(
     r"//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/"
     r"[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}"
 )
-_OTHER_PROVIDERS = (
-    # Clusters of a fleet, and GKE's own, are providers of their project's pool without a name.
-    re.compile(r"identitynamespace:[a-z0-9.:-]{1,253}\.id\.goog:https://[\x21-\x7e]{1,253}"),
-    # A pool of people, which may take any issuer's tokens.
-    re.compile(
-        r"//iam\.googleapis\.com/locations/[a-z0-9-]+/workforcePools/[a-z0-9-]+/providers/.+"
-    ),
+# Clusters of a fleet, and GKE's own, are providers of their project's pool without a name.
+_CLUSTER = re.compile(r"identitynamespace:[a-z0-9.:-]{1,253}\.id\.goog:https://[\x21-\x7e]{1,253}")
+# A pool of people, which may take any issuer's tokens.
+_WORKFORCE = re.compile(
+    r"//iam\.googleapis\.com/locations/[a-z0-9-]+/workforcePools/[a-z0-9-]+/providers/.+"
 )
 _PROVIDER_FORM = "//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/"
 _TOKEN_TYPES = ("urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token")
 _GOOGLE = "googleapis.com"
 _LABEL = "[a-z0-9-]{1,63}"
+_AROUND = rf"(?:{_LABEL}[-.])?%s(?:-{_LABEL}\.p)?(?:\.{_LABEL}){{0,3}}"
+_STS = re.compile(_AROUND % "sts")
+_IAM_CREDENTIALS = re.compile(_AROUND % "iamcredentials")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _TOKEN_PATHS = ("/v1/token", "/v1beta/token")
 _TOKEN_URL = "https://sts.googleapis.com/v1/token"
@@ -84,7 +85,7 @@ def _provider(reader: SecretReader, audience: object) -> str:
     if isinstance(audience, str):
         if _PROVIDER.fullmatch(audience):
             return audience
-        if any(form.fullmatch(audience) for form in _OTHER_PROVIDERS):
+        if _CLUSTER.fullmatch(audience) or _WORKFORCE.fullmatch(audience):
             return ""  # the token's own audience is another than this name
     found = form(audience) if isinstance(audience, str) else "missing"
     found = f"a file whose `audience` is {found}"
@@ -99,7 +100,7 @@ def _token_url(reader: SecretReader, address: object, domains: set[str]) -> None
     found = _url(address)
     if found is None:
         bad(reader, "has a `token_url` that is no token exchange", _TOKEN_URL)
-    elif not _is_of("sts", found.host, domains):
+    elif not _is_of(_STS, found.host, domains):
         _unknown_host(reader, "token_url", found, _TOKEN_URL)
     elif not found.secure:
         bad(reader, "has a `token_url` without https", _TOKEN_URL)
@@ -118,7 +119,7 @@ def _impersonated(reader: SecretReader, address: object, domains: set[str]) -> s
         bad(reader, problem, f"{_ACCOUNT_URL}:generateAccessToken")
         return ""
     expected = f"{_ACCOUNT_URL}:generateAccessToken"
-    if not _is_of("iamcredentials", found.host, domains):
+    if not _is_of(_IAM_CREDENTIALS, found.host, domains):
         _unknown_host(reader, "service_account_impersonation_url", found, expected)
     elif not found.secure:
         bad(reader, "has a `service_account_impersonation_url` without https", expected)
@@ -139,17 +140,14 @@ def _url(address: object) -> Url | None:
         return None
 
 
-def _is_of(service: str, host: str, domains: set[str]) -> bool:
+def _is_of(service: re.Pattern[str], host: str, domains: set[str]) -> bool:
     """Tell whether a host is a service of Google: global, of a region, private, or with mTLS.
 
     So Google's libraries name them: SERVICE.DOMAIN, REGION-SERVICE.DOMAIN, SERVICE.REGION.DOMAIN
     and SERVICE-NAME.p.DOMAIN.
     """
     return any(
-        re.fullmatch(
-            rf"(?:{_LABEL}[-.])?{service}(?:-{_LABEL}\.p)?(?:\.{_LABEL}){{0,3}}\.{re.escape(domain)}",
-            host,
-        )
+        host.endswith(f".{domain}") and service.fullmatch(host.removesuffix(f".{domain}"))
         for domain in domains
     )
 
