@@ -4,7 +4,8 @@
     maker_of(secret)     who made it, by the owners and marks that makers leave on their Secrets
     change_of(maker)     where a value is changed so that it stays: the maker undoes other changes
     item_of(path)        which item a path of the 1Password operator's is
-    filler_of(object)    what fills a Secret or ConfigMap that is empty in Git
+    filler_of(object)    what fills a ConfigMap that is empty in Git
+    copied_from(secret)  the Secret of which one that is empty in Git becomes a copy
 
 The same kinds out of manifests: `lokeys.core.kubernetes.made`. What no mark says is not guessed:
 whoever made a Secret by hand left none, and `maker_of` returns None. Names and sources are as they
@@ -291,12 +292,21 @@ def controller_of(maker: Ref) -> str:
 
 
 def filler_of(manifest: Json) -> Filler | None:
-    """Return what fills a Secret or ConfigMap that is empty in Git; None where nothing says so."""
+    """Return what fills a ConfigMap that is empty in Git; None where nothing says so."""
     for part, name, filler in _FILLED:
         found = _marked(manifest, part, name)
         if found and (not filler.key or found.lower() == "true"):
             return filler
     return None
+
+
+def copied_from(secret: Json) -> Ref | None:
+    """Return the Secret of which one without data of its own becomes a copy, where it says so."""
+    if secret.get("data") or secret.get("stringData"):
+        return None
+    maker = next((_by(mark, said, None) for mark, said in _marks_on(secret)), None)
+    ref = maker.ref if maker else None
+    return ref if ref is not None and ref.kind == "Secret" and ref.namespace else None
 
 
 def _marks_on(secret: Json) -> list[tuple[_Mark, str]]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # most inputs hold no maker of Secrets, and start sooner with
 WHOLE_FILE = "key.json"
 """The key whose value, not its name, says in which mode the stack is."""
 
+_VAULT_PATH = "avp.kubernetes.io/path"  # Argo CD's vault plugin: then `<key>` is what it reads
 _ENCRYPTED = "ENC["  # how SOPS writes a value
 _PLAIN = re.compile("[A-Za-z0-9+/]{3,512}={0,2}")
 _BY_CHANCE = "it is base64 by chance, of what is no text"
@@ -98,6 +99,8 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
     spoilt: set[str] = set()
     unknown: set[str] = set()
     sops = isinstance(manifest.get("sops"), Mapping)
+    annotations = _mapping(_mapping(manifest.get("metadata")).get("annotations"))
+    from_vault = _VAULT_PATH in annotations
     for part in ("data", "stringData"):
         for key, value in _entries(manifest.get(part), part, ref, stack, findings):
             if not _KEY.fullmatch(key):
@@ -112,7 +115,9 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
                 )
                 spoilt.add(key)
                 continue
-            if (sops and value.startswith(_ENCRYPTED)) or is_filled_in(value):
+            # What a cluster has is base64, in which none of these can stand.
+            placeholder = from_vault and value.startswith("<")
+            if (sops and value.startswith(_ENCRYPTED)) or is_filled_in(value) or placeholder:
                 spoilt.add(key)
                 unknown.add(key)
                 continue
@@ -220,3 +225,7 @@ def _told(
         complete=complete,
         made_by=made_by,
     )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -21,9 +21,12 @@ from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.stack.validation.context import StackContext
 from lokeys.core.stack.validation.delivered import mended_there
-from lokeys.core.text.words import quoted
+from lokeys.core.text.words import object_name, quoted
 
 _SHOWN = 4
+_CARRIERS = frozenset({"Kustomization", "HelmRelease"})
+"""Of Flux: they carry a Secret as it lies in Git, where it is changed as any other."""
+
 BUNDLES = ("Bundle", "ClusterBundle")
 CLAIM = "ObjectBucketClaim"
 _OF_KEYS = frozenset({storage_secrets.MISSING_FIELD.code, storage_secrets.UNKNOWN_FIELD.code})
@@ -105,11 +108,13 @@ def _owner(secret: Ref, context: StackContext) -> Ref | None:
     """Return what made a Secret that was handed in: by its owners, or by its maker beside it."""
     placed = context.objects.get(secret)
     owner = maker_of(placed.object) if placed is not None else None
-    if owner is not None and owner.ref is not None:
-        return owner.ref
-    made = context.objects.made_of(secret)
-    certain = made is not None and made[1].secret.name and not made[1].maker.kind.endswith("Job")
-    return made[1].maker if made is not None and certain else None
+    ref = owner.ref if owner else None
+    made = context.objects.made_of(secret) if ref is None or ref.kind in _CARRIERS else None
+    if made is not None and made[1].secret.name and not made[1].maker.kind.endswith("Job"):
+        ref = made[1].maker
+    if ref is None or ref.kind in _CARRIERS:
+        return None
+    return Ref(ref.kind, object_name(ref.name), object_name(ref.namespace or "") or None)
 
 
 def _unknown(

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from lokeys.core.findings.catalogue import storage_objects as rules
 from lokeys.core.findings.finding import Finding, Rule, Severity
+from lokeys.core.kubernetes.makers import copied_from
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.core.stack.storage.secret_data import SecretData, made_secret_data, secret_data
@@ -53,6 +54,12 @@ def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it 
     placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
     said = [read_external(each.object) for each in external]
     findings += _kept_out(external, wanted, stack, objects)
+    copied = copied_from(placed.object) if placed is not None else None
+    if copied is not None:
+        source = Ref("Secret", object_name(copied.name), object_name(copied.namespace or ""))
+        placed = objects.get(source)
+        if placed is None:
+            return SecretData(ref=wanted, complete=False, made_by=source)
     if placed is not None:
         decoded = secret_data(placed.object, ref=wanted, stack=stack)
         findings += decoded.findings

@@ -261,6 +261,48 @@ def test_a_maker_that_names_all_that_is_needed_is_enough() -> None:
     assert codes(of("VaultStaticSecret", VSO, vault)) == []
 
 
+REPLICATED = {"annotations": {"replicator.v1.mittwald.de/replicate-from": "storage/loki-s3"}}
+
+
+def copy(**metadata: Any) -> Object:
+    """Return the stack's Secret, empty as it lies in Git."""
+    named = {"name": "loki-storage", "namespace": "logging", **metadata}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": named}
+
+
+def test_an_empty_secret_that_becomes_a_copy_is_judged_as_what_it_copies() -> None:
+    """Where that is there, and is unknown where it is not; by itself it is empty."""
+    origin = secret()
+    origin["metadata"] = {"name": "loki-s3", "namespace": "storage"}
+    half = {**origin, "stringData": dict.fromkeys(STATIC[:-1], "a")}
+
+    assert codes(copy(**REPLICATED), origin) == []
+    assert codes(copy(**REPLICATED)) == ["LK0136"]
+    assert "LK0103" in codes(copy(**REPLICATED), half)
+    assert codes(copy()) == ["LK0103"] * 4
+    named_only = {"annotations": {"replicator.v1.mittwald.de/replicate-from": "loki-s3"}}
+    assert codes(copy(**named_only)) == ["LK0103"] * 4
+
+
+def test_a_fault_of_a_copy_is_changed_where_it_comes_from() -> None:
+    """The other one would be overwritten."""
+    broken = secret({**SOUND["s3 static"], "endpoint": "nowhere"})
+    broken["metadata"].update(REPLICATED)
+    (finding,) = told(stack(), broken)
+
+    assert finding.remedy[0].text.startswith("change Secret storage/loki-s3: the other one")
+
+
+@pytest.mark.parametrize("carrier", ["kustomize", "helm"])
+def test_what_flux_carries_is_changed_as_any_other(carrier: str) -> None:
+    """In Git, by whatever makes it there."""
+    broken = secret({**SOUND["s3 static"], "endpoint": "nowhere"})
+    broken["metadata"]["labels"] = {f"{carrier}.toolkit.fluxcd.io/name": "apps"}
+    (finding,) = told(stack(), broken)
+
+    assert "patch secret loki-storage" in str(finding.remedy[0].command)
+
+
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [

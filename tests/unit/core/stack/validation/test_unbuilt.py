@@ -113,6 +113,15 @@ def test_a_value_that_is_filled_in_is_there_and_not_judged(value: str) -> None:
     assert [each.fault for each in told(Given(stack()), Given(wrong))] == ["bad_endpoint"]
 
 
+def test_a_placeholder_of_argo_cds_vault_plugin_is_told_by_its_annotation() -> None:
+    """Without it the same text is a value, and a wrong one."""
+    filled = secret({**SOUND["s3 static"], "endpoint": "<endpoint>"})
+
+    assert [each.fault for each in told(Given(stack()), Given(filled))] == ["bad_endpoint"]
+    filled["metadata"]["annotations"] = {"avp.kubernetes.io/path": "kv/data/logs"}
+    assert told(Given(stack()), Given(filled)) == []
+
+
 def test_a_file_of_google_that_is_filled_in_makes_no_mode() -> None:
     """What it will say is not known."""
     gcs = stack(secret={"name": "loki-storage", "type": "gcs"})
