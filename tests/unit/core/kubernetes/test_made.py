@@ -264,3 +264,22 @@ def job(*containers: Json) -> Json:
 def test_a_job_may_make_what_its_script_names(manifest: Json, expected: bool) -> None:
     """By the whole name."""
     assert may_make(manifest, "loki-s3") is expected
+
+
+def test_a_kustomization_generates_secrets_of_literals_and_files() -> None:
+    """In its own namespace; what its variables will be is not known."""
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "secretGenerator": [
+            {"name": "s3", "literals": ["a='b=c'", 7], "files": ["d=x/y", "z/e.key"]},
+            {"name": "env", "envs": ["logs.env"], "namespace": "own", "literals": "none"},
+        ],
+    }
+    whole, partly = made_by(kustomization, namespace="logging")
+    (placed, _) = made_by({**kustomization, "namespace": "logs"}, namespace="logging")
+
+    assert (set(whole.keys), whole.complete) == ({"a", "d", "e.key"}, True)
+    assert whole.literals == {"a": "b=c"}
+    assert (partly.secret, partly.complete) == (Ref("Secret", "env", "own"), False)
+    assert placed.secret.namespace == "logs"

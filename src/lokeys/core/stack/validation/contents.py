@@ -29,7 +29,7 @@ _CARRIERS = frozenset({"Kustomization", "HelmRelease"})
 
 BUNDLES = ("Bundle", "ClusterBundle")
 CLAIM = "ObjectBucketClaim"
-_OF_KEYS = frozenset({storage_secrets.MISSING_FIELD.code, storage_secrets.UNKNOWN_FIELD.code})
+_OF_CLAIM = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
 
 
 def told_of_contents(  # noqa: PLR0913 - the Secret, what was said of it, and for whom
@@ -49,10 +49,10 @@ def told_of_contents(  # noqa: PLR0913 - the Secret, what was said of it, and fo
     keys = keys_of(StorageType(storage_type), mode or CredentialMode.STATIC)
     maker = secret.made_by or (_owner(secret.ref, context) if findings else None)
     if maker is not None and maker.kind == CLAIM:
-        claimed = [each for each in findings if not _is_of_keys(each, secret.ref)]
-        if len(claimed) < len(findings):
+        of_keys = [each for each in findings if each.object == secret.ref and _is_of_keys(each)]
+        if any(each.code == storage_secrets.MISSING_FIELD.code for each in of_keys):
             yield _of_claim(maker, secret, stack, keys, storage_type)
-        findings = tuple(claimed)
+        findings = tuple(each for each in findings if each not in of_keys)
     for each in findings:
         yield mended_there(each, maker) if maker and each.object == secret.ref else each
     if maker is not None and not secret.complete:
@@ -100,8 +100,10 @@ def told_of_filled_ca(
     return (tell(rules.FILLED_CA, wanted, stack=stack, words=words),)
 
 
-def _is_of_keys(finding: Finding, secret: Ref) -> bool:
-    return finding.object == secret and finding.code in _OF_KEYS
+def _is_of_keys(finding: Finding) -> bool:
+    """Tell whether a finding is about a key that is missed, or about one of the claim's own."""
+    unread = finding.code == storage_secrets.UNKNOWN_FIELD.code and finding.field in _OF_CLAIM
+    return unread or finding.code == storage_secrets.MISSING_FIELD.code
 
 
 def _owner(secret: Ref, context: StackContext) -> Ref | None:
