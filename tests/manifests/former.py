@@ -8,7 +8,7 @@ objects would not see what is different. It is a stack of the smallest size on S
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from manifests.former_config import FORMER, RULER, SHIPPERS, Seconds
@@ -26,7 +26,11 @@ HASHES = ("c24db4d0b509d6f157e9c12ac422b755690e2f29", "9aaccfaffbededc05bc8adb59
 
 @dataclass(frozen=True, kw_only=True)
 class Former:
-    """One stack as the Loki Operator runs it. `extras`: rules, alerts, pod-tls, monitors, zones."""
+    """One stack as the Loki Operator runs it.
+
+    `extras`: rules, alerts, pod-tls, monitors, zones, and kinds that only some stacks have:
+    Ingress, Route, NetworkPolicy, CredentialsRequest.
+    """
 
     name: str = "my-stack"
     namespace: str = "logging"
@@ -35,6 +39,9 @@ class Former:
     endpoint: str = "rgw.store:8080"
     storage_class: str = "fast"
     rules: bool = False
+    factor: int = 1
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    """How many pods, of components of which there is more than one."""
     extras: frozenset[str] = frozenset()
 
     def objects(self) -> list[Json]:
@@ -97,6 +104,7 @@ class Former:
                 "metadata": self._meta("-rules-0"),
                 "data": kept,
             }
+        yield from self._doors()
         if "monitors" in self.extras:
             yield {
                 "apiVersion": "monitoring.coreos.com/v1",
@@ -104,6 +112,36 @@ class Former:
                 "metadata": self._meta("-ingester-monitor"),
                 "spec": {"selector": {"matchLabels": self._labels("ingester")}, "endpoints": []},
             }
+
+    def _doors(self) -> Iterator[Json]:
+        """Yield the ways in, what shuts all others, and what asks the cluster's cloud for keys."""
+        gateway = {"name": f"{self.name}-gateway-http", "port": {"name": "public"}}
+        kinds: tuple[tuple[str, str, str, Json], ...] = (
+            (
+                *("networking.k8s.io/v1", "Ingress", ""),
+                {"defaultBackend": {"service": gateway}},
+            ),
+            (
+                *("route.openshift.io/v1", "Route", ""),
+                {"to": {"kind": "Service", "name": f"{self.name}-gateway-http"}},
+            ),
+            (
+                *("networking.k8s.io/v1", "NetworkPolicy", "-default-deny"),
+                {"podSelector": {"matchLabels": self._labels()}, "policyTypes": ["Ingress"]},
+            ),
+            (
+                *("cloudcredential.openshift.io/v1", "CredentialsRequest", ""),
+                {"secretRef": {"name": "managed", "namespace": self.namespace}},
+            ),
+        )
+        for version, kind, suffix, spec in kinds:
+            if kind in self.extras:
+                yield {
+                    "apiVersion": version,
+                    "kind": kind,
+                    "metadata": self._meta(suffix),
+                    "spec": spec,
+                }
 
     def config(self) -> Json:
         """Return Loki's configuration."""
@@ -115,7 +153,7 @@ class Former:
                 place = place.setdefault(word, {})
             place[last] = self._said(value)
         found["common"]["path_prefix"] = "/tmp/loki"
-        found["common"]["replication_factor"] = 1
+        found["common"]["replication_factor"] = self.factor
         found["common"]["storage"] = {
             "object_store": {
                 "s3": {
@@ -185,7 +223,7 @@ class Former:
     def _workload(self, component: str) -> Json:
         selected = {**self._labels(component), "loki.grafana.com/gossip": "true"}
         spec: Json = {
-            "replicas": 1,
+            "replicas": self.replicas.get(component, 1),
             "selector": {"matchLabels": selected},
             "template": self._template(component, selected),
         }

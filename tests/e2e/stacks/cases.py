@@ -69,8 +69,13 @@ class Case(Operated):
 
     def make_as_former(self) -> None:
         """Make what the stack is made of as another operator has."""
+        kinds = {each["kind"] for each in self.rendered()}
         former = Former(
-            name=self.name, namespace=self.namespace, secret="store", rules=self._has_rules
+            name=self.name,
+            namespace=self.namespace,
+            secret="store",
+            rules=self._has_rules,
+            extras=frozenset(kinds & {"Ingress", "Route", "NetworkPolicy", "CredentialsRequest"}),
         )
         create_as_former(self.kubernetes, self.get("LokiStack", self.name), former.objects())
 

@@ -94,7 +94,7 @@ _AUTHORIZATION = Fields(
     },
 )
 _TLS = Fields(
-    "With what it serves TLS; plain HTTP without.",
+    "With what it serves TLS; without, on OpenShift the cluster's certificate, else plain HTTP.",
     {
         "ca": _entry("The CA of its own certificate: with it the gateway asks itself over TLS."),
         "certificate": _entry("Its certificate."),
