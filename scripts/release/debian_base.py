@@ -8,6 +8,7 @@ a container can use. Made twice of the same packages, it is the same to the last
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from release.oci import Image
 from release.source import ReleaseError
 
 WANTED = ("python3", "python3-venv", "dash", "ca-certificates", "tzdata", "base-files")
-LEFT_OUT = re.compile(
+_LEFT_OUT = re.compile(
     # They install packages, and no package is installed in the image.
     r"dpkg|tar|debconf|debianutils|mawk|openssl|libmd0|libpcre2-.*|libselinux1|libacl1|perl.*"
     # Python's modules for them are left out, below.
@@ -58,10 +59,20 @@ def write_base(archive: Path, name: str, *, folder: Path, time: int) -> list[Pac
     layer = folder / "base.layer"
     with tarfile.open(layer, "w", format=tarfile.GNU_FORMAT) as tar:
         for path in sorted(root.rglob("*")):
-            if not _NOT_COPIED.match(_slashed(path, root)):
+            if is_copied(_slashed(path, root)):
                 tar.add(path, str(path.relative_to(root)), recursive=False, filter=_plain(time))
     Image(names=[name], layers=[layer], command=["python3"]).write(archive)
     return packages
+
+
+def is_taken(package: str) -> bool:
+    """Tell whether a package that apt would install is of use in a container."""
+    return not _LEFT_OUT.fullmatch(package)
+
+
+def is_copied(path: str) -> bool:
+    """Tell whether a file of a package gets into the image; a folder ends in a slash."""
+    return not _NOT_COPIED.match(path)
 
 
 def _slashed(path: Path, root: Path) -> str:
@@ -94,7 +105,7 @@ def _download(folder: Path) -> list[Path]:
         if architecture != "all"
         else f"{name}={version.replace('%3a', ':')}"
         for name, version, architecture in sorted(named)
-        if not LEFT_OUT.fullmatch(name)
+        if is_taken(name)
     ]
     _run("apt-get", "download", "--quiet", *taken, cwd=folder)
     return sorted(folder.glob("*.deb"))
@@ -138,6 +149,10 @@ _PASSWD = "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/tmp:/
 
 
 def _run(*words: str, cwd: Path | None = None) -> str:
+    if shutil.which(words[0]) is None:
+        raise ReleaseError(
+            f"{words[0]} not found: its base is made on Debian; elsewhere use deploy/Containerfile"
+        )
     done = subprocess.run(words, cwd=cwd, check=False, capture_output=True, text=True)
     if done.returncode:
         raise ReleaseError(f"{words[0]} ended with {done.returncode}: {done.stderr[-2000:]}")

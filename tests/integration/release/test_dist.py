@@ -5,6 +5,7 @@
 """
 
 import hashlib
+import json
 import os
 import platform
 import re
@@ -14,14 +15,20 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 import yaml
+from referencing import Registry
+from referencing.jsonschema import DRAFT7
 
 from parts.build import built_program
 from parts.helm import CHART, Helm
 from parts.kubernetes import Kubernetes
 from parts.plugin import need, not_built
+from release import sbom
+from release.debian_base import Package
 from release.dist import PLATFORMS, Distribution
 from release.source import semver
 
@@ -157,6 +164,33 @@ def test_the_packed_chart_makes_what_the_folder_makes(
     helm = Helm(helm_binary, tmp_path)
     packed = helm.template(values, chart=made.file(".tgz"))
     assert packed == helm.template(values | {"image.tag": semver(made.version)}, chart=CHART)
+
+
+def test_the_lists_of_parts_are_what_cyclonedx_published(made: Made) -> None:
+    """That of the package, and one with components of every kind, as the image has it."""
+    validator = _cyclonedx(made.tools.parent)
+    packages = [Package(name="libc6", version="2.36-9+deb12u14", architecture="amd64")]
+    installed = Path(yaml.__file__).parents[1]
+    components = [*sbom.of_debian(packages), *sbom.of_environment(installed)]
+    for document in (
+        json.loads(made.file(".cdx.json").read_text()),
+        sbom.document("lokeys", made.version, components, time=0),
+    ):
+        assert len(document["components"]) > 20
+        validator.validate(document)
+        with pytest.raises(jsonschema.ValidationError):
+            validator.validate(document | {"components": [{"name": "a"}]})
+
+
+def _cyclonedx(tools: Path) -> jsonschema.Draft7Validator:
+    """Return what holds a document to the schema, which a package among the tools carries."""
+    (folder,) = tools.glob("lib/python3*/site-packages/cyclonedx/schema/_res")
+    main = json.loads((folder / f"bom-{sbom.VERSION}.SNAPSHOT.schema.json").read_text())
+    registry: Registry[Any] = Registry()
+    for path in folder.glob("*.SNAPSHOT.schema.json"):
+        resource = DRAFT7.create_resource(json.loads(path.read_text()))
+        registry = registry.with_resource(f"http://cyclonedx.org/schema/{path.name}", resource)
+    return jsonschema.Draft7Validator(main, registry=registry)
 
 
 def test_the_checksums_are_of_all_files(made: Made) -> None:
