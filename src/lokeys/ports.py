@@ -120,8 +120,8 @@ class MakerPort(Protocol):
 class SecretPort(Protocol):
     """The Secret that Loki reads."""
 
-    async def read(self) -> Reading[SecretState]:
-        """Return what it holds now."""
+    async def read(self, *, bare: bool = False) -> Reading[SecretState]:
+        """Return what it holds now; `bare`: without blanks at the ends, as YAML drops them."""
         ...
 
     async def spoil_data_hash(self, *, expected: SecretState) -> None:

@@ -273,7 +273,7 @@ class _Secret:
     world: World
     spec: RouteSpec
 
-    async def read(self) -> Reading[SecretState]:
+    async def read(self, *, bare: bool = False) -> Reading[SecretState]:
         held = self.world.secret
         if mine := self.world.unread(Hop.SECRET):
             return Reading(gaps=mine)
@@ -287,6 +287,10 @@ class _Secret:
             written_at=self.world.secret_written_at,
             managed_by_eso=self.spec.external_secret is not None,
         )
+        if bare:
+            held = held.without_blanks()
+            left = self.world.fingerprinter.describe(held)
+            state = replace(state, pair=left, dropped=state.pair.flaws - left.flaws)
         return Reading(state=state, pair=held)
 
     async def spoil_data_hash(self, *, expected: SecretState) -> None:

@@ -14,7 +14,7 @@ import string
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NewType, NoReturn
 
@@ -90,6 +90,12 @@ class KeyPair:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def without_blanks(self) -> KeyPair:
+        """Return the pair without the blanks at the ends of its values, as YAML drops them."""
+        halves = (self.access_key_id, self.secret_access_key)
+        key_id, secret = (Sensitive(half.reveal().strip(b" \t\r\n")) for half in halves)
+        return replace(self, access_key_id=key_id, secret_access_key=secret)
 
 
 class Flaw(StrEnum):

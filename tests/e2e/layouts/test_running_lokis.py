@@ -299,3 +299,24 @@ def test_a_pair_in_clear_is_told_with_its_place(layout: Layout) -> None:
     assert any(
         f"stands in Secret {home}/loki, key config.yaml" in s for s in told.document["notRead"]
     )
+
+
+def test_a_newline_that_yaml_drops_is_a_warning(stored: Layout) -> None:
+    """Bare it works by luck; in quotes, or under the client's own names, the store refuses."""
+    values = {name: f"{value}\n" for name, value in PAIR.items()}
+    stored.put(secret("loki-s3", **values), config(common()), component("loki"))
+    stored.show("loki", accepted=12)
+    stored.run()
+    told = stored.doctor()
+    assert (told.code, told.codes, told.errors) == (0, ["LK0514", "LK0514"], [])
+    agrees = {hop["name"]: hop["agrees"] for hop in told.document["routes"][0]["hops"]}
+    assert (agrees["secret"], agrees["store"]) == (True, True)
+
+    stored.show("loki", refused=9)
+    for kept in ("'${%s}'", None):
+        text = dict.fromkeys(("access_key_id", "secret_access_key"))
+        if kept is not None:
+            text = {f: kept % name for f, name in zip(text, NAMES, strict=True)}
+        stored.put(config(common(**text)))
+        told = stored.doctor()
+        assert (told.code, set(told.errors)) == (3, {"LK0510"})

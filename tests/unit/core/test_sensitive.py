@@ -114,3 +114,11 @@ def test_flaws_of_form(key_id: str, secret: str, flaws: set[Flaw]) -> None:
     facts = FINGERPRINTER.describe(a_pair_of(key_id, secret))
     assert facts.flaws == flaws
     assert facts.blank == bool(flaws & {Flaw.ID_EMPTY, Flaw.SECRET_EMPTY})
+
+
+def test_a_pair_without_blanks_is_what_a_bare_value_of_yaml_is() -> None:
+    """Blanks inside, and all else, stay."""
+    pair = KeyPair(access_key_id=Sensitive(" AK\n"), secret_access_key=Sensitive("a b\t\r\n"))
+    bare = KeyPair(access_key_id=Sensitive("AK"), secret_access_key=Sensitive("a b"))
+
+    assert pair.without_blanks() == bare

@@ -7,6 +7,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -95,15 +96,18 @@ class KubernetesSecretPort:
         self._keys = secret.keys
         self._ref = Ref("Secret", secret.name, namespace)
 
-    async def read(self) -> Reading[SecretState]:
-        """Return what it holds now."""
+    async def read(self, *, bare: bool = False) -> Reading[SecretState]:
+        """Return what it holds now; `bare`: without blanks at the ends, as YAML drops them."""
         try:
             secret = await self._cluster.objects.get(self._ref)
         except LokeysError as error:
             return Reading(gaps=(unreadable(error, hop=Hop.SECRET, ref=self._ref),))
-        return Reading(
-            state=state_of(secret, self._keys, self._cluster), pair=pair_of(secret, self._keys)
-        )
+        state, pair = state_of(secret, self._keys, self._cluster), pair_of(secret, self._keys)
+        if bare:
+            pair = pair.without_blanks()
+            left = self._cluster.fingerprinter.describe(pair)
+            state = replace(state, pair=left, dropped=state.pair.flaws - left.flaws)
+        return Reading(state=state, pair=pair)
 
     async def spoil_data_hash(self, *, expected: SecretState) -> None:
         """Write a data-hash that cannot be right; only while the Secret is still `expected`."""

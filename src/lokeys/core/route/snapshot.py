@@ -20,7 +20,7 @@ from lokeys.core.kubernetes.makers import Maker
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
-from lokeys.core.sensitive import Fingerprint, PairFacts
+from lokeys.core.sensitive import Fingerprint, Flaw, PairFacts
 
 
 class Why(StrEnum):
@@ -212,6 +212,7 @@ class SecretState:
     written_at: datetime | None = None  # the latest write to `data` that managedFields know of
     managed_by_eso: bool = False
     owner: Ref | None = None
+    dropped: frozenset[Flaw] = frozenset()  # what YAML takes away before Loki signs
     maker: Maker | None = None  # as the Secret's owners and marks say
     consent: Consent = NO_CONSENT
 
@@ -315,10 +316,28 @@ class WorkloadState:
     writes_to: str = ""  # the endpoint that its configuration names, where that can be read
     loki: RunningLoki | None = None  # how it is configured, as far as that can be read
 
+    def drops_blanks(self, secret: Ref) -> bool:
+        """Tell whether its Loki surely signs with the Secret's values without blanks around."""
+        place = self.loki.pair if self.loki is not None and not self.loki.guessed else None
+        halves = place.data_keys if place is not None else None
+        own = halves is not None and halves[0].ref == secret
+        return own and place is not None and not place.blanks_kept
+
     def pods_to_come(self, pods: tuple[PodState, ...]) -> bool:
         """Tell whether its controller still has to make a pod that will read the Secret."""
         own = sum(pod.workload == self.ref for pod in pods)
         return self.exists and self.reads_secret and own < self.wanted
+
+
+_NEWLINES = frozenset({Flaw.ID_TRAILING_NEWLINE, Flaw.SECRET_TRAILING_NEWLINE})
+
+
+def signs_without_blanks(workloads: tuple[WorkloadState, ...], secret: SecretState | None) -> bool:
+    """Tell whether a newline at the end of a value never reaches the store: no Loki keeps it."""
+    if secret is None or not secret.pair.flaws & _NEWLINES:
+        return False
+    readers = [each for each in workloads if each.reads_secret]
+    return bool(readers) and all(each.drops_blanks(secret.ref) for each in readers)
 
 
 # --- the whole ----------------------------------------------------------------------------------

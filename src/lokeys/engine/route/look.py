@@ -35,6 +35,7 @@ from lokeys.core.route.snapshot import (
     SourceState,
     Unreadable,
     VaultState,
+    signs_without_blanks,
 )
 from lokeys.core.route.trying import may_be_tried
 from lokeys.core.sensitive import Fingerprint, KeyPair
@@ -133,17 +134,20 @@ class Lookout:
             maker = group.create_task(self.ports.maker.read()) if self.ports.maker else None
             fleet = group.create_task(self.ports.workloads.read())
         workloads = fleet.result().state or Fleet()
+        held = secret.result()
+        if signs_without_blanks(workloads.workloads, held.state):
+            held = await self.ports.secret.read(bare=True)
         pods, pod_gaps = await self._ask_pods(workloads.pods, wishes)
         new_403 = self._new_403(pods)
         told = delivery.result().state if delivery else None
         failing = told is not None and told.ready is False
         about = _Neighbours(
             source=_fingerprint(source.result()),
-            secret=_fingerprint(secret.result()),
+            secret=_fingerprint(held),
             failing=failing,
         )
         vault = await self._ask_vault(about, wishes, again=new_403)
-        readings = (source.result(), vault, secret.result())
+        readings = (source.result(), vault, held)
         asked = maker.result() if maker else Reading()
         others = (delivery.result() if delivery else Reading(), asked, fleet.result())
         seen = Snapshot(
@@ -153,7 +157,7 @@ class Lookout:
             vault=vault.state,
             delivery=delivery.result().state if delivery else None,
             maker=asked.state,
-            secret=secret.result().state,
+            secret=held.state,
             workloads=workloads.workloads,
             pods=pods,
             unreadable=(*(gap for r in (*readings, *others) for gap in r.gaps), *pod_gaps),

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is told of how Lokis are configured, and of whom nothing is."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from builders import a_pod, a_workload, look, said_by
+from builders import a_pair, a_pod, a_secret, a_workload, look, said_by
 from lokeys.core.findings.finding import Confidence, Severity
 from lokeys.core.kubernetes.data_keys import DataKey
 from lokeys.core.kubernetes.loki.model import (
@@ -23,6 +24,7 @@ from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.route.key_state import Currency, seen
 from lokeys.core.route.loki_log import complaints
 from lokeys.core.route.plan import Policy, plan
+from lokeys.core.route.snapshot import SecretState, signs_without_blanks
 
 FILE = DataKey(Ref("ConfigMap", "loki", "monitoring"), "config.yaml")
 SECRET = Ref("Secret", "loki-s3", "monitoring")
@@ -194,3 +196,40 @@ def test_what_the_configuration_does_not_explain_stands_for_itself() -> None:
     line = f'level=error msg="failed to flush" err="{said}"'
     route = look(workloads=(a_workload(loki=LACKS),), pods=(a_pod(log=complaints([line])),))
     assert {each.code for each in diagnose(route).findings} == {"LK0902", "LK0809"}
+
+
+KEYS = (DataKey(SECRET, NAMES[0]), DataKey(SECRET, NAMES[1]))
+BARE = PairPlace(key_id=KEYS[0], secret=KEYS[1])
+OTHER = DataKey(Ref("Secret", "other", "monitoring"), "k")
+NEWLINE = a_secret(a_pair("A!"), ref=SECRET)
+
+
+@pytest.mark.parametrize(
+    ("workloads", "secret", "bare"),
+    [
+        pytest.param([loki(pair=BARE)], NEWLINE, True, id="the variable stands bare"),
+        pytest.param([loki(pair=replace(BARE, blanks_kept=True))], NEWLINE, False, id="in quotes"),
+        pytest.param(
+            [loki(pair=BARE), loki(pair=replace(BARE, blanks_kept=True))],
+            NEWLINE,
+            False,
+            id="one of two",
+        ),
+        pytest.param([loki(pair=BARE, guessed=True)], NEWLINE, False, id="a file that was guessed"),
+        pytest.param(
+            [loki(pair=PairPlace(key_id=OTHER, secret=OTHER))], NEWLINE, False, id="another"
+        ),
+        pytest.param([loki()], NEWLINE, False, id="no pair"),
+        pytest.param([None], NEWLINE, False, id="a configuration that is not seen"),
+        pytest.param([], NEWLINE, False, id="nobody reads it"),
+        pytest.param([loki(pair=BARE)], a_secret(ref=SECRET), False, id="no newline"),
+        pytest.param([loki(pair=BARE)], None, False, id="no Secret"),
+    ],
+)
+def test_a_newline_does_not_count_only_where_every_loki_drops_it(
+    workloads: list[RunningLoki | None], secret: SecretState | None, *, bare: bool
+) -> None:
+    """Where one keeps it, or nobody knows, the value counts as it is."""
+    states = tuple(a_workload(loki=each) for each in workloads)
+
+    assert signs_without_blanks(states, secret) is bare

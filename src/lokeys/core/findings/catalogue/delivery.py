@@ -200,3 +200,17 @@ SECRET_FIXED_BY_HAND = Rule(
     hop=Hop.SECRET,
     rank=28,
 )
+SECRET_BLANKS_DROPPED = Rule(
+    code="LK0514",
+    severity=Severity.WARNING,
+    cause="secret_trailing_newline",
+    title="a newline that Loki does not sign with: {flaw}",
+    message="in {place} {flaw}, and Loki's configuration drops it: the variable stands bare in "
+    "its YAML",
+    meaning="YAML takes blanks away around a value without quotes. In quotes, in an argument, or "
+    "under the names that AWS's SDK looks for, the newline would be part of the key.",
+    why="It works by luck: whatever else reads the Secret signs with the newline and is refused.",
+    remedy=(Remedy(text="write the value again without it (`printf`, not `echo`)"),),
+    hop=Hop.SECRET,
+    rank=29,
+)

@@ -149,6 +149,20 @@ def secret_disagrees(snapshot: Snapshot) -> Iterator[Finding]:
         yield from _behind(snapshot, secret, before)
 
 
+def blanks_are_dropped(snapshot: Snapshot) -> Iterator[Finding]:
+    """A value ends in a newline, which Loki's configuration happens to drop."""
+    secret = snapshot.secret
+    if secret is None:
+        return
+    for flaw in sorted(secret.dropped):
+        yield rules.SECRET_BLANKS_DROPPED.at(
+            secret.ref,
+            route=snapshot.spec.route,
+            field=half_of(flaw, snapshot.spec.secret.keys),
+            flaw=flaw.value,
+        )
+
+
 def expected(snapshot: Snapshot) -> PairFacts | None:
     """Return what the Secret should hold by the hop before it: the vault's pair or the source's."""
     if snapshot.vault is not None and snapshot.vault.pair is not None:
@@ -263,5 +277,6 @@ CHECKS = (
     refresh_fails,
     secret_is_missing,
     secret_disagrees,
+    blanks_are_dropped,
     two_routes_claim_it,
 )
