@@ -5,9 +5,11 @@ import json
 import os
 import subprocess
 from asyncio import to_thread
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +17,11 @@ from integration.demo.world import NAMESPACE, named, on_loop, world
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.read import read_storage
 from lokeys.core.stack.storage.secret_data import secret_data
+from lokeys.core.validation.validate import validate
 from parts.build import program
+from parts.kubernetes import Kubernetes
 from parts.plugin import need, not_built
+from unit.core.validation.manifests import NOW, Given, stack
 
 STACK = Ref("LokiStack", "my-stack", NAMESPACE)
 SECRET = Ref("Secret", "loki-storage", NAMESPACE)
@@ -60,6 +65,25 @@ def printed(mending: Mending) -> str:
     return str(command)
 
 
+def run(command: str, kubectl: Path, config: Path, *, typed: str = "") -> None:
+    """Run a command as it is printed, in the folder of the kubeconfig."""
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        input=typed,
+        env={
+            "PATH": f"{kubectl.parent}:{os.environ['PATH']}",
+            "KUBECONFIG": str(config),
+            "HOME": str(config.parent),
+        },
+        cwd=config.parent,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("mending", MENDINGS.values(), ids=MENDINGS)
 @on_loop
 async def test_a_secret_value_arrives_as_it_is(
@@ -73,22 +97,60 @@ async def test_a_secret_value_arrives_as_it_is(
     async with world(tmp_path) as cluster:
         cluster.api.add(named("Secret", SECRET.name, stringData=mending.values))
         config = cluster.api.write_kubeconfig(tmp_path / "config", namespace=NAMESPACE)
-        done = await to_thread(
-            subprocess.run,
-            ["bash", "-c", printed(mending)],
-            input=f"{mending.typed}\n",
-            env={
-                "PATH": f"{kubectl.parent}:{os.environ['PATH']}",
-                "KUBECONFIG": str(config),
-                "HOME": str(tmp_path),
-            },
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-        assert done.returncode == 0, done.stderr
+        await to_thread(run, printed(mending), kubectl, config, typed=f"{mending.typed}\n")
         path = f"/api/v1/namespaces/{NAMESPACE}/secrets/{SECRET.name}"
         _, found = await cluster.call("GET", path)
     wanted = {**mending.values, **mending.wanted}
     assert found["data"] == {key: b64encode(each.encode()).decode() for key, each in wanted.items()}
+
+
+CLAIMED = {
+    "AWS_ACCESS_KEY_ID": "K3Vt8QxYw2LmPa7RcZ5d",
+    "AWS_SECRET_ACCESS_KEY": "9fT2bYw0qLm3VxKc7Rz5Ud8PnGh1JsEa4QoXiBtN",
+}
+
+
+@pytest.mark.parametrize(("port", "scheme"), [("443", "https"), ("80", "http")])
+def test_a_claims_secret_becomes_one_that_a_stack_reads(
+    port: str,
+    scheme: str,
+    kubernetes: Kubernetes,
+    make_namespace: Callable[[str], str],
+) -> None:
+    """On a real API server; the claim's own is left as it is, and a stack takes the new one."""
+    namespace = make_namespace("claimed")
+    named_so = {"name": "logs-bucket", "namespace": namespace}
+    place = {"BUCKET_NAME": "logs-1", "BUCKET_HOST": "rgw.storage.svc", "BUCKET_PORT": port}
+    claim = {"apiVersion": "objectbucket.io/v1alpha1", "kind": "ObjectBucketClaim"}
+    own: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": named_so,
+        "stringData": CLAIMED,
+    }
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named_so, "data": place}
+    path = f"/api/v1/namespaces/{namespace}"
+    kubernetes.api.post(f"{path}/secrets", own)
+    kubernetes.api.post(f"{path}/configmaps", config_map)
+    asking = stack(secret={"name": "logs-bucket", "type": "s3"})
+    asking["metadata"]["namespace"] = namespace
+    given = [Given(asking), Given({**claim, "metadata": named_so}), Given(own)]
+    (finding,) = validate(given, now=NOW).all_findings
+    kubectl = program("kubernetes", "kubectl")
+    assert kubectl is not None
+    run(str(finding.remedy[0].command), kubectl, kubernetes.kubeconfig)
+    made = kubernetes.api.find(f"{path}/secrets/logs-bucket-loki")
+    left = kubernetes.api.find(f"{path}/secrets/logs-bucket")
+
+    assert made is not None
+    assert left is not None
+    assert {key: b64decode(value).decode() for key, value in made["data"].items()} == {
+        "access_key_id": CLAIMED["AWS_ACCESS_KEY_ID"],
+        "access_key_secret": CLAIMED["AWS_SECRET_ACCESS_KEY"],
+        "bucketnames": "logs-1",
+        "endpoint": f"{scheme}://rgw.storage.svc:{port}",
+    }
+    assert left["data"].keys() == CLAIMED.keys()
+    asking["spec"]["storage"]["secret"]["name"] = "logs-bucket-loki"
+    whole = validate([Given(asking), Given({"kind": "Secret", **made})], now=NOW)
+    assert whole.all_findings == ()

@@ -17,7 +17,13 @@ from typing import Any
 
 from lokeys.adapters.files.manifests import Located, name_of
 from lokeys.bounded_yaml import built
-from lokeys.core.kubernetes.kustomize import GROUP, PatchTarget, kustomization, target_of
+from lokeys.core.kubernetes.kustomize import (
+    GROUP,
+    PatchTarget,
+    kustomization,
+    target_of,
+    tool_for,
+)
 from lokeys.core.stack.validation.unbuilt import Unbuilt
 from lokeys.core.text.words import printable
 from lokeys.core.validation.passed_over import PassedOver, build_command
@@ -27,8 +33,6 @@ MAX_STEPS = 20_000
 
 MAX_WAYS = 64
 """To one file."""
-
-_KUBECTL = "kubectl kustomize"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Kustomizations:
                     what=f"{count} patch{'es' if count > 1 else ''} of a kustomization",
                     why="they are judged in what is built",
                     file=printable(folder),
-                    command=build_command(_KUBECTL, folder),
+                    command=build_command(tool_for([each]), folder),
                 )
 
     def _walk(self, folder: str, way: _Way) -> None:
@@ -142,7 +146,8 @@ class Kustomizations:
         )
         if not changed and not any(self._all[folder].more for folder in way.through):
             return None
-        return Unbuilt(build_command(_KUBECTL, way.root), changed)
+        tool = tool_for(self._all[folder] for folder in way.through)
+        return Unbuilt(build_command(tool, way.root), changed)
 
 
 def _generator(folder: str, content: Mapping[str, Any], namespace: str) -> Located:

@@ -10,9 +10,10 @@ are changed, and whether more may come. Source: kustomize's own reference of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import LiteralString
 
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
 
@@ -23,6 +24,7 @@ MAX_ENTRIES = 1000
 
 _LISTS = ("resources", "bases", "components", "crds")
 _DATA = ("configurations", "transformers", "generators", "validators")
+_PLUGINS = ("generators", "transformers", "validators")
 _MORE = (
     *("components", "generators", "transformers", "replacements", "vars", "helmCharts"),
     *("helmChartInflationGenerator", "configMapGenerator", "namePrefix", "nameSuffix"),
@@ -48,7 +50,8 @@ class Kustomization:
 
     `patches` are files with the targets that it says for each, None where the file itself says it;
     `inline` are patches that stand in it, likewise. `more` tells whether objects may be there that
-    lie in no file of its resources, or under another name.
+    lie in no file of its resources, or under another name; `charts` and `plugins` whether it takes
+    some to build it.
     """
 
     resources: tuple[str, ...]
@@ -57,6 +60,21 @@ class Kustomization:
     data: tuple[str, ...]
     namespace: str
     more: bool
+    charts: bool
+    plugins: bool
+
+
+def tool_for(taken: Iterable[Kustomization]) -> LiteralString:
+    """Return the command that builds kustomizations: kubectl runs no plugins, and charts if told.
+
+    KSOPS and its like are plugins, which kustomize itself starts.
+    """
+    taken = tuple(taken)
+    if any(each.plugins for each in taken):
+        return "kustomize build --enable-alpha-plugins --enable-exec"
+    if any(each.charts for each in taken):
+        return "kubectl kustomize --enable-helm"
+    return "kubectl kustomize"
 
 
 def kustomization(content: Json) -> Kustomization:
@@ -71,6 +89,8 @@ def kustomization(content: Json) -> Kustomization:
         namespace=text_at(content, "namespace"),
         more=any(content.get(name) for name in _MORE)
         or any(sign in each for each in resources for sign in _REMOTE),
+        charts=bool(content.get("helmCharts") or content.get("helmChartInflationGenerator")),
+        plugins=any(content.get(name) for name in _PLUGINS),
     )
 
 

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.kubernetes.kustomize import MAX_ENTRIES, PatchTarget, kustomization, target_of
+from lokeys.core.kubernetes.kustomize import (
+    MAX_ENTRIES,
+    PatchTarget,
+    kustomization,
+    target_of,
+    tool_for,
+)
 
 Json = dict[str, Any]
 
@@ -71,6 +77,20 @@ def test_patches_are_files_or_texts(content: Json, files: Any, inline: Any) -> N
 def test_what_may_bring_more_is_told(content: Json, more: bool) -> None:
     """Objects that do not lie in a file of its resources, or that are called otherwise."""
     assert kustomization(content).more is more
+
+
+@pytest.mark.parametrize(
+    ("content", "tool"),
+    [
+        ({}, "kubectl kustomize"),
+        ({"helmCharts": [{"name": "loki"}]}, "kubectl kustomize --enable-helm"),
+        ({"generators": ["a"]}, "kustomize build --enable-alpha-plugins --enable-exec"),
+    ],
+    ids=["nothing", "a chart", "a plugin"],
+)
+def test_the_tool_is_one_that_builds_it(content: Json, tool: str) -> None:
+    """Of all that is taken, the one that needs most."""
+    assert tool_for([kustomization({}), kustomization(content)]) == tool
 
 
 def test_files_that_are_no_objects_are_named() -> None:
