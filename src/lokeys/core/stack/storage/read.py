@@ -9,9 +9,7 @@ from typing import Any, assert_never
 from lokeys.core.findings.catalogue import storage_secrets as rules
 from lokeys.core.findings.finding import Finding, Rule
 from lokeys.core.place import Ref
-from lokeys.core.stack.storage.azure import read_azure
 from lokeys.core.stack.storage.fields import DECIDING, OWN_KEYS, keys_of
-from lokeys.core.stack.storage.gcs import read_gcs
 from lokeys.core.stack.storage.mode import (
     NEEDED,
     WITH_TOKENS,
@@ -20,9 +18,7 @@ from lokeys.core.stack.storage.mode import (
     meant_for_token,
 )
 from lokeys.core.stack.storage.model import CloudEnvironment, CredentialMode, Storage, StorageType
-from lokeys.core.stack.storage.others import read_alibabacloud, read_swift
 from lokeys.core.stack.storage.reader import SecretReader, meant_of
-from lokeys.core.stack.storage.s3 import read_s3
 from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.text.words import quoted
@@ -99,7 +95,7 @@ def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named 
             reader.look_at_forms()
             storage = _read(reader)
         elif read_as is not None and kind is StorageType.AZURE:
-            read_azure(reader)  # which of two keys is there shows in the names alone
+            _read(reader)  # which of two keys is there shows in the names alone
         findings += reader.findings
         if not credential_mode and _may_be_managed(kind, mode, secret):
             findings = [_perhaps_managed(each) for each in findings]
@@ -146,16 +142,27 @@ def _reader(
 
 
 def _read(reader: SecretReader) -> Storage:
+    """Return what the Secret says. Most inputs are of one store: only its reader is loaded."""
     match reader.type:
         case StorageType.S3:
+            from lokeys.core.stack.storage.s3 import read_s3  # noqa: PLC0415
+
             return read_s3(reader)
         case StorageType.AZURE:
+            from lokeys.core.stack.storage.azure import read_azure  # noqa: PLC0415
+
             return read_azure(reader)
         case StorageType.GCS:
+            from lokeys.core.stack.storage.gcs import read_gcs  # noqa: PLC0415
+
             return read_gcs(reader)
         case StorageType.SWIFT:
+            from lokeys.core.stack.storage.others import read_swift  # noqa: PLC0415
+
             return read_swift(reader)
         case StorageType.ALIBABACLOUD:
+            from lokeys.core.stack.storage.others import read_alibabacloud  # noqa: PLC0415
+
             return read_alibabacloud(reader)
         case other:
             assert_never(other)
