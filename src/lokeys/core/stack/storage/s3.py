@@ -9,7 +9,7 @@ from lokeys.core.stack.storage import s3_client
 from lokeys.core.stack.storage.mode import json_object
 from lokeys.core.stack.storage.model import S3, CredentialMode, Sse, SseType
 from lokeys.core.stack.storage.reader import SecretReader, meant_of
-from lokeys.core.stack.storage.s3_place import read_place
+from lokeys.core.stack.storage.s3_place import is_elsewhere, read_place
 from lokeys.core.text.urls import Url
 from lokeys.core.text.words import quoted
 
@@ -23,21 +23,20 @@ _OTHER_SSE = {"aes256": "SSE-S3", "s3": "SSE-S3", "aws:kms": "SSE-KMS", "kms": "
 
 def read_s3(reader: SecretReader) -> S3:
     """Return what the Secret says; what it says wrong is among the reader's findings."""
-    place = read_place(reader)
-    endpoint = place.endpoint
-    buckets = _buckets(reader, elsewhere=place.is_elsewhere)
-    if endpoint is not None and place.is_elsewhere:
+    endpoint, sts = read_place(reader)
+    buckets = _buckets(reader, elsewhere=is_elsewhere(endpoint))
+    if endpoint is not None and is_elsewhere(endpoint):
         _taken_for_the_bucket(reader, endpoint, buckets)
     return S3(
         mode=reader.mode,
         buckets=buckets,
         endpoint_host=endpoint.authority if endpoint else "",
         insecure=endpoint is not None and not endpoint.secure,
-        region=place.region,
+        region=reader.value("region"),
         force_path_style=_by_path(reader, endpoint),
         audience="" if reader.mode is CredentialMode.STATIC else reader.value("audience"),
         role_arn=reader.value("role_arn") if reader.mode is CredentialMode.TOKEN else "",
-        sts_endpoint=str(place.sts) if place.sts else "",
+        sts_endpoint=str(sts) if sts else "",
         sse=_sse(reader),
     )
 

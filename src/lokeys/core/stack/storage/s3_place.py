@@ -8,7 +8,6 @@ is an error only where role or region show that a store of one's own is meant.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from lokeys.core.findings.catalogue import storage_secrets as rules
@@ -25,27 +24,13 @@ _ENDPOINT = "endpoint"
 _ROLE = "`arn:aws:iam::ACCOUNT:role/NAME`"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Location:
-    """Where Loki is led; without an endpoint to the region's own at AWS."""
-
-    endpoint: Url | None
-    sts: Url | None
-    region: str
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Tell whether the store is not AWS's."""
-        return is_elsewhere(self.endpoint)
-
-
 def is_elsewhere(endpoint: Url | None) -> bool:
     """Tell whether an endpoint is not AWS's."""
     return endpoint is not None and not addresses.is_aws(endpoint.host)
 
 
-def read_place(reader: SecretReader) -> S3Location:
-    """Return where the Secret leads, having told what of it is wrong."""
+def read_place(reader: SecretReader) -> tuple[Url | None, Url | None]:
+    """Return endpoint and STS, having told what of them is wrong; None for the region's at AWS."""
     region = reader.value("region")
     token = reader.mode is CredentialMode.TOKEN
     sts = reader.url("sts_endpoint", with_path=True) if token else None
@@ -63,7 +48,7 @@ def read_place(reader: SecretReader) -> S3Location:
         if sts is None and is_elsewhere(endpoint):
             sts = endpoint  # RGW and MinIO answer both at one address
     _another_region(reader, endpoint, region=region)
-    return S3Location(endpoint=endpoint, sts=sts, region=region)
+    return endpoint, sts
 
 
 def _is_of_aws(reader: SecretReader, region: str) -> bool:
