@@ -58,14 +58,17 @@ def test_a_user_of_another_store_is_not_the_source(
     told = layout.discover()
     assert told.code == 5
     assert "rook-ceph-rgw-lake" not in told.screen
+    assert "pg-backups" not in told.screen + told.aside
+    assert told.document["spec"]["bucket"]["endpoint"] == archive["endpoint"]
     assert told.document["spec"]["source"]["secret"]["name"] == UNKNOWN
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_a_dead_key_of_a_store_without_users_of_rook(
-    layout: Layout, archive: dict[str, str]
+    layout: Layout, archive: dict[str, str], name: str
 ) -> None:
     """Its own store refuses it: that is certain; no Secret is called its source."""
-    layout.apply("only-user-of-another-store", **archive | {"key_id": "AKGONE00000000000000"})
+    layout.apply(name, **archive | {"key_id": "AKGONE00000000000000"})
     layout.show("loki", refused=9, log=[UNKNOWN_KEY])
     layout.run()
     told = layout.doctor()

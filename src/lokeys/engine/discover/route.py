@@ -83,18 +83,24 @@ class Discoverer:
         return found
 
     async def route(self, group: Sequence[LokiWorkload]) -> Discovered:
-        """Return the route of workloads that read the same Secret."""
-        first = next((each for each in group if each.storage.bucket), group[0])
-        namespace, secret = first.ref.namespace or "default", first.secret
+        """Return the route of workloads that read the same Secret.
+
+        Whatever else of the namespace reads that Secret is part of it: a key that is replaced for
+        one component alone leaves the others with the old one.
+        """
+        secret = group[0].secret
         if secret is None:
-            raise NotReadable(f"{first.ref} takes no key pair from a Secret")
+            raise NotReadable(f"{group[0].ref} takes no key pair from a Secret")
+        around = groups_of(await self._lokis.all(group[0].ref.namespace))
+        group = list({w.ref: w for w in (*group, *around.get(secret.name, ()))}.values())
+        first = next((each for each in group if each.storage.bucket), group[0])
+        namespace = first.ref.namespace or "default"
         held = await self._gatherer.get(Ref("Secret", secret.name, namespace))
         delivery = await self._deliveries.delivery_of(secret, held, namespace)
         users = await self._users.users()
         key_id = ((held or {}).get("data") or {}).get(secret.keys.access_key_id)
         source = source_of(first, key_id, users)
         bucket, said = bucket_of(first.storage, source.endpoint)
-        around = groups_of(await self._lokis.all(first.ref.namespace))
         listed = {(w.kind, w.name): w for w in (each.as_workload for each in group)}
         spec = RouteSpec(
             name=names_of({secret.name: group} | around)[secret.name],

@@ -656,3 +656,19 @@ def test_the_components_of_a_stack_are_one_workload() -> None:
 
     assert found.spec.name == "logs"
     assert [(w.kind, w.name) for w in found.spec.workloads] == [("LokiStack", "logs")]
+
+
+def test_a_route_has_every_workload_that_reads_its_secret() -> None:
+    """Whichever of them it is asked for: a key replaced for one alone leaves the others behind."""
+    components = [named("StatefulSet", f"loki-{part}", **loki_pod()) for part in ("read", "write")]
+    base = [item for item in cluster().items if item["kind"] != "StatefulSet"]
+    discoverer = Discoverer(FakeObjects(*base, *components))
+
+    async def asked(name: str) -> set[str]:
+        workload = await discoverer.workload(Ref("StatefulSet", name, "monitoring"))
+        found = await discoverer.route([workload])
+        assert found.spec.workloads[0].name == name
+        return {each.name for each in found.spec.workloads}
+
+    for name in ("loki-read", "loki-write"):
+        assert asyncio.run(asked(name)) == {"loki-read", "loki-write"}
