@@ -282,6 +282,7 @@ class RoutePorts:
     delivery: DeliveryPort | None
     maker: MakerPort | None = None
     secret: SecretPort
+    values: SecretPort | None = None
     workloads: WorkloadsPort
     store: StorePort
     loki: LokiPort

@@ -33,10 +33,12 @@ from lokeys.core.route.loki_log import complaints
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import (
     AwsIamSource,
+    ClaimSource,
     ExternalSecretRef,
     OnePasswordVault,
     RgwSource,
     RookSource,
+    SecretRef,
     SecretSource,
 )
 from lokeys.core.route.snapshot import (
@@ -58,6 +60,13 @@ _SOURCES = {
     "rgw": RgwSource,
     "secret": SecretSource,
     "awsIAM": AwsIamSource,
+    "objectBucketClaim": ClaimSource,
+}
+_PARTS: dict[str, type] = {
+    "vault": OnePasswordVault,
+    "secret": SecretRef,
+    "values": SecretRef,
+    "made_by": Ref,
 }
 _HOPS: dict[str, tuple[type, Callable[..., Any]]] = {
     "source": (SourceState, builders.a_source),
@@ -115,7 +124,9 @@ def _route(name: str, raw: Any) -> Any:
         return _value(_SOURCES[kind], given)
     if name == "external_secret" and raw is not None:
         return ExternalSecretRef(**raw)
-    return raw if name != "vault" or raw is None else _value(OnePasswordVault, raw)
+    if name in _PARTS and raw is not None:
+        return _value(_PARTS[name], raw)
+    return raw
 
 
 def _known(kind: type, raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -102,6 +102,12 @@ def _window(schedule: str, duration: str = "2h", **fields: object) -> dict[str, 
     return _rotation(window={"schedule": schedule, "duration": duration, **fields})
 
 
+PATHS = {"accessKeyId": "s3.access_key_id", "secretAccessKey": "s3.secret_access_key"}
+CONFIG = {"kind": "ConfigMap", "name": "c", "inside": "config.yaml", "keys": PATHS}
+FLUX = {"kind": "HelmRelease", "name": "loki"}
+CLAIM = {"name": "logs", "namespace": "monitoring"}
+
+
 CASES = [
     Case("the runbook's route", True, {}),
     Case("the least that can be said", True, {}, MINIMAL),
@@ -223,6 +229,50 @@ CASES = [
         "a Secret made by no kind",
         False,
         {"spec.secret": {"name": "s", "madeBy": {"kind": "sealed-secret", "name": "s"}}},
+    ),
+    Case("an ObjectBucketClaim as the source", True, {"spec.source": {"objectBucketClaim": CLAIM}}),
+    Case(
+        "a claim's key cannot be rotated",
+        False,
+        {"spec.source": {"objectBucketClaim": CLAIM}, "spec.mode": "Rotate"},
+    ),
+    Case(
+        "a configuration that a HelmRelease renders of a Secret",
+        True,
+        {"spec.secret": {**CONFIG, "madeBy": FLUX, "values": {"name": "v", "keys": PATHS}}},
+    ),
+    Case(
+        "values that External Secrets makes, and a HelmRelease renders",
+        True,
+        {
+            "spec.secret": {
+                **CONFIG,
+                "externalSecret": {"name": "e"},
+                "madeBy": FLUX,
+                "values": {"name": "v", "keys": PATHS},
+            }
+        },
+    ),
+    Case(
+        "values that nothing renders",
+        False,
+        {"spec.secret": {**CONFIG, "values": {"name": "v", "keys": PATHS}}},
+    ),
+    Case(
+        "values that something else renders",
+        False,
+        {
+            "spec.secret": {
+                **CONFIG,
+                "madeBy": {"kind": "Kustomization", "name": "k"},
+                "values": {"name": "v", "keys": PATHS},
+            }
+        },
+    ),
+    Case(
+        "a ConfigMap without a text",
+        False,
+        {"spec.secret": {"kind": "ConfigMap", "name": "c", "keys": PATHS}},
     ),
     Case("an endpoint with a port", True, _bucket(endpoint="http://10.0.0.1:65535")),
     Case("an endpoint that is an IPv6 address", True, _bucket(endpoint="http://[fd00::1]:80")),

@@ -14,7 +14,8 @@ from lokeys.adapters.kubernetes.cluster import Cluster
 from lokeys.adapters.kubernetes.consents import insist_on_token
 from lokeys.adapters.kubernetes.external_secrets import ExternalSecretPort
 from lokeys.adapters.kubernetes.makers import KubernetesMaker
-from lokeys.adapters.kubernetes.secrets import KubernetesSecretPort, value_of
+from lokeys.adapters.kubernetes.pairs import value_of
+from lokeys.adapters.kubernetes.secrets import KubernetesSecretPort
 from lokeys.adapters.kubernetes.workloads import KubernetesWorkloads
 from lokeys.adapters.loki.pod import KubernetesLoki
 from lokeys.adapters.onepassword.connect import Connect, Token
@@ -22,15 +23,17 @@ from lokeys.adapters.onepassword.item import OnePasswordPort
 from lokeys.adapters.unread import NoSource, UnreadableSource, UnreadableVault
 from lokeys.core.kubernetes.consent import Trying
 from lokeys.core.kubernetes.makers import READ_AGAIN
-from lokeys.core.place import Ref
+from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import (
     AwsIamSource,
+    ClaimSource,
     OnePasswordVault,
     RgwSource,
     RookSource,
     RouteSpec,
     SecretSource,
     UnknownSource,
+    source_ref,
 )
 from lokeys.core.sensitive import Sensitive
 from lokeys.ports import MakerPort, RoutePorts, SourcePort, VaultPort
@@ -63,8 +66,17 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
         ),
         maker=_maker(spec, access),
         secret=KubernetesSecretPort(cluster, spec.secret, namespace=spec.namespace),
+        values=(
+            KubernetesSecretPort(cluster, spec.values, namespace=spec.namespace, hop=Hop.VALUES)
+            if spec.values
+            else None
+        ),
         workloads=KubernetesWorkloads(
-            cluster, spec.workloads, namespace=spec.namespace, secret=spec.secret.name
+            cluster,
+            spec.workloads,
+            namespace=spec.namespace,
+            secret=spec.secret.name,
+            kind=spec.secret.kind,
         ),
         store=S3Store(spec.bucket, access.clients.trusting(spec.bucket.ca_bundle), cluster.clock),
         loki=KubernetesLoki(cluster, spec.workloads, client=access.clients.direct()),
@@ -107,6 +119,9 @@ def _source(spec: RouteSpec, access: Access) -> SourcePort:
             )
         case SecretSource() as source:
             return SecretSourcePort(cluster, source, reader=reader)
+        case ClaimSource() as claim:
+            held = SecretSource(secret=claim.secret, namespace=claim.namespace)
+            return SecretSourcePort(cluster, held, reader=reader, owner=source_ref(spec))
         case AwsIamSource(user_name=user):
             return UnreadableSource(Ref("IAMUser", user))
         case UnknownSource():

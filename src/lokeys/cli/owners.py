@@ -11,13 +11,7 @@ from lokeys.adapters.kubernetes.consents import names_address
 from lokeys.cli.session import Session
 from lokeys.core.kubernetes.consent import ALLOWED_URLS, Trying
 from lokeys.core.place import Ref
-from lokeys.core.route.model import (
-    OnePasswordVault,
-    RookSource,
-    RouteSpec,
-    SecretSource,
-    source_ref,
-)
+from lokeys.core.route.model import OnePasswordVault, RouteSpec, consenting_ref
 from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.route.trying import not_tried
 from lokeys.core.text.shell import Command, command
@@ -48,8 +42,8 @@ class MissingConsent:
 
 async def missing_consents(session: Session, spec: RouteSpec) -> AsyncIterator[MissingConsent]:
     """Yield what is missing, as far as the caller can see; what cannot be read is left out."""
-    ref = source_ref(spec)
-    if isinstance(spec.source, RookSource | SecretSource):
+    ref = consenting_ref(spec)
+    if ref is not None:
         try:
             source = await session.objects.get(ref)
         except LokeysError:

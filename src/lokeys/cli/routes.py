@@ -19,7 +19,7 @@ from lokeys.core.route.claims import RouteClaims
 from lokeys.core.route.discovery.model import Discovered, LokiWorkload
 from lokeys.core.route.discovery.unfollowed import why
 from lokeys.core.route.memory import Memory
-from lokeys.core.route.model import RookSource, RouteSpec, SecretSource, source_ref
+from lokeys.core.route.model import RouteSpec, consenting_ref
 from lokeys.core.route.resource.parse import Refused, parse
 from lokeys.core.route.resource.status import memory_from_status
 from lokeys.core.text.shell import Command, Joint, command
@@ -244,10 +244,11 @@ async def _has_rival(
 
 async def _may_claim(session: Session, spec: RouteSpec) -> bool:
     """Tell whether the source's owner allows a route; what cannot be seen counts as allowed."""
-    if not isinstance(spec.source, RookSource | SecretSource):
+    ref = consenting_ref(spec)
+    if ref is None:
         return True
     try:
-        return allows(await session.objects.get(source_ref(spec)), spec.namespace)
+        return allows(await session.objects.get(ref), spec.namespace)
     except NotFound:
         return False
     except LokeysError:

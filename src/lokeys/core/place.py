@@ -45,6 +45,8 @@ class Hop(StrEnum):
     SOURCE = "source"
     VAULT = "vault"
     DELIVERY = "delivery"
+    VALUES = "values"
+    RELEASE = "release"
     SECRET = "secret"
     PODS = "pods"
     STORE = "store"

@@ -96,6 +96,8 @@ CLUSTER_SECRET_STORE_V1BETA1 = Resource(
     "external-secrets.io", "v1beta1", "clustersecretstores", "ClusterSecretStore", namespaced=False
 )
 PUSH_SECRET = Resource("external-secrets.io", "v1alpha1", "pushsecrets", "PushSecret")
+HELM_RELEASE = Resource("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease")
+HELM_RELEASE_V2BETA2 = Resource("helm.toolkit.fluxcd.io", "v2beta2", "helmreleases", "HelmRelease")
 ONE_PASSWORD_ITEM = Resource("onepassword.com", "v1", "onepassworditems", "OnePasswordItem")
 CEPH_OBJECT_STORE_USER = Resource(
     "ceph.rook.io", "v1", "cephobjectstoreusers", "CephObjectStoreUser"

@@ -74,6 +74,7 @@ class Lake:
     def make(self, layout: Layout, *names: str) -> None:
         """Make what these files have, and lead the store's Service to RGW."""
         layout.secrets |= {str(self.pair[1]), str(self.old[1]), self.token}
+        layout.ns(STORAGE)  # in whose name the texts name its Service
         for name in names:
             layout.apply(name, **self.words())
         layout.lead(SERVICE, STORAGE, 80, to=self.rgw.port)

@@ -26,7 +26,7 @@ from lokeys.adapters.kubernetes.cluster import (
     unreadable,
 )
 from lokeys.adapters.kubernetes.consents import named_by, secret_consent
-from lokeys.adapters.kubernetes.secrets import pair_of, value_of
+from lokeys.adapters.kubernetes.pairs import pair_of, value_of
 from lokeys.core.kubernetes import rook
 from lokeys.core.kubernetes.consent import NO_CONSENT, Consent, Origin, allowed_urls, origins
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
@@ -309,13 +309,21 @@ class RookSourcePort:
 
 
 class SecretSourcePort:
-    """A `SourcePort` on any Secret, whose pair is taken as the truth."""
+    """A `SourcePort` on any Secret, whose pair is taken as the truth; `owner` is what made it."""
 
-    def __init__(self, cluster: Cluster, source: SecretSource, *, reader: SourceReader) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        source: SecretSource,
+        *,
+        reader: SourceReader,
+        owner: Ref | None = None,
+    ) -> None:
         self._cluster = cluster
         self._keys = source.secret.keys
         self._reader = reader
-        self._ref = Ref("Secret", source.secret.name, source.namespace)
+        self._owner = owner
+        self._ref = source.secret.ref(source.namespace)
 
     async def read(self) -> Reading[SourceState]:
         """Return the Secret's pair; nothing of it where its owner has not allowed us."""
@@ -327,12 +335,9 @@ class SecretSourcePort:
             return Reading(gaps=(_not_allowed(self._ref),))
         pair = pair_of(secret, self._keys)
         facts = self._cluster.fingerprinter.describe(pair)
-        owner = controller_of(secret)
         state = SourceState(
             ref=self._ref,
-            owner=Ref(text_at(owner, "kind"), text_at(owner, "name"), self._ref.namespace)
-            if owner
-            else self._ref,
+            owner=self._owner or _owner_of(secret) or self._ref,
             pair=facts,
             resource_version=text_at(secret, "metadata", "resourceVersion"),
             generated_blank=facts.blank and text_at(secret, "type") == "kubernetes.io/rook",
@@ -361,6 +366,11 @@ class _Held:
     endpoint: str = ""
     consent: Consent = NO_CONSENT
     gaps: list[Unreadable] = field(default_factory=list)
+
+
+def _owner_of(secret: Json) -> Ref | None:
+    owner, namespace = controller_of(secret), text_at(secret, "metadata", "namespace")
+    return Ref(text_at(owner, "kind"), text_at(owner, "name"), namespace) if owner else None
 
 
 def _is_ready(object_store: Json | None) -> bool | None:

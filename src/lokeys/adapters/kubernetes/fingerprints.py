@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 from base64 import b64encode
 
-from lokeys.adapters.kubernetes.secrets import value_of
+from lokeys.adapters.kubernetes.pairs import value_of
 from lokeys.core.sensitive import Fingerprinter, Sensitive
 from lokeys.errors import Conflict, LokeysError, NotFound
 from lokeys.kube.client import Api

@@ -6,7 +6,7 @@ from __future__ import annotations
 from lokeys.adapters.kubernetes.cluster import Cluster, quotable, unreadable
 from lokeys.adapters.kubernetes.objects import as_served
 from lokeys.core.kubernetes.conditions import ready_of
-from lokeys.core.kubernetes.json_fields import Json, text_at
+from lokeys.core.kubernetes.json_fields import Json, at, text_at
 from lokeys.core.kubernetes.makers import READ_AGAIN, item_of
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.snapshot import MakerState
@@ -25,6 +25,7 @@ def maker_state(ref: Ref, found: Json) -> MakerState:
         item=shown(item_of(text_at(found, "spec", "itemPath"))),
         ready=ready,
         message=quotable(message),
+        suspended=at(found, "spec", "suspend") is True,
     )
 
 

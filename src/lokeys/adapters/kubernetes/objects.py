@@ -36,6 +36,8 @@ _KINDS = (
     resources.CLUSTER_SECRET_STORE_V1BETA1,
     resources.PUSH_SECRET,
     resources.ONE_PASSWORD_ITEM,
+    resources.HELM_RELEASE,
+    resources.HELM_RELEASE_V2BETA2,
     resources.CEPH_OBJECT_STORE_USER,
     resources.CEPH_OBJECT_STORE,
     resources.STORAGE_CREDENTIAL,

@@ -40,6 +40,20 @@ def secrets_read_by(pod_spec: Json) -> frozenset[str]:
     return frozenset(name for name in _secret_names(pod_spec) if name)
 
 
+def reads(pod_spec: Json, ref: Ref) -> bool:
+    """Tell whether a pod's containers or volumes read a Secret or ConfigMap of its namespace."""
+    if ref.kind == "Secret":
+        return ref.name in secrets_read_by(pod_spec)
+    return any(name == ref.name for name in _config_map_names(pod_spec))
+
+
+def _config_map_names(pod_spec: Json) -> Iterator[str]:
+    for volume in mappings_at(pod_spec, "volumes"):
+        yield text_at(volume, "configMap", "name")
+        for source in mappings_at(volume, "projected", "sources"):
+            yield text_at(source, "configMap", "name")
+
+
 def _secret_names(pod_spec: Json) -> Iterator[str]:
     for container in containers_of(pod_spec):
         for variable in mappings_at(container, "env"):

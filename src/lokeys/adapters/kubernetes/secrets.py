@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from lokeys.adapters.kubernetes.cluster import Cluster, moment_at, unreadable
+from lokeys.adapters.kubernetes.pairs import pair_in
 from lokeys.core.kubernetes.consent import Consent, allowed_urls
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
 from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.made import known_maker
-from lokeys.core.route.model import PairKeys, SecretRef
+from lokeys.core.route.model import SecretRef
 from lokeys.core.route.snapshot import SecretState
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.errors import Conflict, LokeysError, NeedsHuman, NotFound
@@ -29,32 +29,16 @@ _ESO = "reconcile.external-secrets.io"
 _DATA_HASH = f"{_ESO}/data-hash"
 
 
-def pair_of(secret: Json, keys: PairKeys) -> KeyPair:
-    """Return the pair under `keys`; a half that is missing is empty."""
-    return KeyPair(
-        access_key_id=value_of(secret, keys.access_key_id),
-        secret_access_key=value_of(secret, keys.secret_access_key),
-    )
-
-
-def value_of(secret: Json, key: str) -> Sensitive:
-    """Return the value of one data key, empty where it is missing."""
-    try:
-        return Sensitive(b64decode(text_at(secret, "data", key)))
-    except Base64Error:
-        return Sensitive(b"")
-
-
-def state_of(secret: Json, keys: PairKeys, cluster: Cluster) -> SecretState:
+def state_of(secret: Json, place: SecretRef, cluster: Cluster) -> SecretState:
     """Return what may be known of a Secret."""
     metadata = at(secret, "metadata")
     namespace = text_at(metadata, "namespace")
     owner = controller_of(secret)
     return SecretState(
-        ref=Ref("Secret", text_at(metadata, "name"), namespace),
+        ref=Ref(place.kind, text_at(metadata, "name"), namespace),
         uid=text_at(metadata, "uid"),
         resource_version=text_at(metadata, "resourceVersion"),
-        pair=cluster.fingerprinter.describe(pair_of(secret, keys)),
+        pair=cluster.fingerprinter.describe(pair_in(secret, place)),
         immutable=at(secret, "immutable") is True,
         written_at=data_written_at(secret),
         managed_by_eso=_managed_by_eso(secret, owner),
@@ -89,20 +73,24 @@ def _managed_by_eso(secret: Json, owner: Json | None) -> bool:
 
 
 class KubernetesSecretPort:
-    """A `SecretPort` on one Secret."""
+    """A `SecretPort` on one Secret, or on a text in a Secret or ConfigMap, which is only read."""
 
-    def __init__(self, cluster: Cluster, secret: SecretRef, *, namespace: str) -> None:
+    def __init__(
+        self, cluster: Cluster, secret: SecretRef, *, namespace: str, hop: Hop = Hop.SECRET
+    ) -> None:
         self._cluster = cluster
+        self._place = secret
         self._keys = secret.keys
-        self._ref = Ref("Secret", secret.name, namespace)
+        self._ref = secret.ref(namespace)
+        self._hop = hop
 
     async def read(self, *, bare: bool = False) -> Reading[SecretState]:
         """Return what it holds now; `bare`: without blanks at the ends, as YAML drops them."""
         try:
             secret = await self._cluster.objects.get(self._ref)
         except LokeysError as error:
-            return Reading(gaps=(unreadable(error, hop=Hop.SECRET, ref=self._ref),))
-        state, pair = state_of(secret, self._keys, self._cluster), pair_of(secret, self._keys)
+            return Reading(gaps=(unreadable(error, hop=self._hop, ref=self._ref),))
+        state, pair = state_of(secret, self._place, self._cluster), pair_in(secret, self._place)
         if bare:
             pair = pair.without_blanks()
             left = self._cluster.fingerprinter.describe(pair)
@@ -135,6 +123,8 @@ class KubernetesSecretPort:
         `expected` None: there must be no such Secret yet.
         """
         self._refuse_what_must_not_travel(pair)
+        if self._place.inside is not None:
+            raise NeedsHuman(f"{self._ref} is a configuration: whoever renders it writes it")
         data = {
             self._keys.access_key_id: _encoded(pair.access_key_id),
             self._keys.secret_access_key: _encoded(pair.secret_access_key),

@@ -19,7 +19,7 @@ from lokeys.adapters.kubernetes.cluster import (
     last_seen,
     unreadable,
 )
-from lokeys.adapters.kubernetes.pods import is_over, loki_container, pod_state, secrets_read_by
+from lokeys.adapters.kubernetes.pods import is_over, loki_container, pod_state, reads
 from lokeys.adapters.loki.wal import wal_persistent
 from lokeys.bounded_yaml import built
 from lokeys.core.kubernetes.json_fields import Json, at, number_at, text_at
@@ -101,12 +101,19 @@ class KubernetesWorkloads:
     """A `WorkloadsPort` on the workloads of one route."""
 
     def __init__(
-        self, cluster: Cluster, workloads: Sequence[Workload], *, namespace: str, secret: str
+        self,
+        cluster: Cluster,
+        workloads: Sequence[Workload],
+        *,
+        namespace: str,
+        secret: str,
+        kind: str = "Secret",
     ) -> None:
         self._cluster = cluster
         self._workloads = tuple(workloads)
         self._namespace = namespace
         self._secret = secret
+        self._held_in = Ref(kind, secret, namespace)
 
     async def read(self) -> Reading[Fleet]:
         """Return workloads and pods; pods come without metrics and log."""
@@ -177,7 +184,7 @@ class KubernetesWorkloads:
         if spec.kind == "LokiStack":
             gaps = len(look.gaps)
             members = await self._members_of_stack(spec, look)
-            reading = [each for each in members if self._secret in secrets_read_by(each.pod_spec)]
+            reading = [each for each in members if reads(each.pod_spec, self._held_in)]
             if reading or len(look.gaps) > gaps:
                 return reading
             return replace(absent, exists=True, reads_secret=False) if members else absent
@@ -223,7 +230,7 @@ class KubernetesWorkloads:
         states: list[PodState] = []
         for pod in found:
             owner = text_at(controller_of(pod), "uid")
-            wanted = self._secret in secrets_read_by(at(pod, "spec") or {})
+            wanted = reads(at(pod, "spec") or {}, self._held_in)
             if owner not in revisions or is_over(pod) or not wanted:
                 continue
             state = await self._pod(pod, member, look)
@@ -300,7 +307,7 @@ class KubernetesWorkloads:
             ordered=in_order or any(pod.writes for pod in pods),
             rolling=_is_rolling(obj),
             roller=roller_of(obj, self._secret),
-            reads_secret=self._secret in secrets_read_by(member.pod_spec),
+            reads_secret=reads(member.pod_spec, self._held_in),
             force=member.spec.force,
         )
 

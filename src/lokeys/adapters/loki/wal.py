@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
-from lokeys.adapters.kubernetes.secrets import value_of
+from lokeys.adapters.kubernetes.pairs import value_of
 from lokeys.bounded_yaml import built
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
 from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_BYTES, MAX_LOKI_CONFIG_VALUES

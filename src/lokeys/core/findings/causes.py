@@ -112,6 +112,7 @@ _STATIC = {
     "source_key_dead": "The source itself offers a key that the store refuses.",
     "source_has_no_key": "The source has no key to offer.",
     "source_not_allowed": "The source's owner has not allowed this namespace.",
+    "config_behind_values": "Loki's configuration was rendered with an older key than its values.",
     "token_not_allowed": "A Connect token's owner has not allowed this namespace to use it.",
     "address_not_allowed": "A credential's owner has not allowed it to go to this address.",
     "store_user_missing": "The store's user does not exist.",

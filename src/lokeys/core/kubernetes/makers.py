@@ -36,7 +36,10 @@ class Maker:
     source: str = ""
 
 
-READ_AGAIN: Mapping[str, str] = {"OnePasswordItem": "lokeys.dev/read-again"}
+READ_AGAIN: Mapping[str, str] = {
+    "OnePasswordItem": "lokeys.dev/read-again",
+    "HelmRelease": "reconcile.fluxcd.io/requestedAt",
+}
 """The annotation whose new value makes a kind's controller read what it makes a Secret of."""
 
 

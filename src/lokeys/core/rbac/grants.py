@@ -14,7 +14,7 @@ CORE, APPS, POLICY = "", "apps", "policy"
 COORDINATION, RBAC = "coordination.k8s.io", "rbac.authorization.k8s.io"
 NETWORKING = "networking.k8s.io"
 LOKEYS, ESO, ROOK, LOKI = "lokeys.dev", "external-secrets.io", "ceph.rook.io", "loki.grafana.com"
-ONE_PASSWORD = "onepassword.com"
+ONE_PASSWORD, FLUX = "onepassword.com", "helm.toolkit.fluxcd.io"
 
 FINGERPRINT_SECRET = "lokeys-fingerprint"
 LEADER_LEASE = "lokeys-operator"

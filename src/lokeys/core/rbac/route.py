@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lokeys.core.kubernetes.consent import ALLOWED_URLS
-from lokeys.core.kubernetes.makers import READ_AGAIN
 from lokeys.core.place import Ref
 from lokeys.core.rbac.grants import (
     APPS,
     CORE,
     ESO,
+    FLUX,
     FOLLOW,
     LOKI,
     NETWORKING,
@@ -26,11 +26,13 @@ from lokeys.core.rbac.grants import (
     read_secret,
 )
 from lokeys.core.route.model import (
+    ClaimSource,
     Mode,
     OnePasswordVault,
     RgwSource,
     RookSource,
     RouteSpec,
+    SecretRef,
     SecretSource,
 )
 
@@ -45,6 +47,23 @@ _WORKLOADS = {
         (APPS, "replicasets"),
     ),
 }
+
+
+_ASKED = {
+    "OnePasswordItem": (
+        ONE_PASSWORD,
+        "onepassworditems",
+        "which item the Secret is made of, and whether it could be read",
+        "a new annotation makes the 1Password operator read the item again",
+    ),
+    "HelmRelease": (
+        FLUX,
+        "helmreleases",
+        "whether Flux could render the values, and is not told to stop",
+        "a new annotation makes Flux render the values again",
+    ),
+}
+"""Makers that can be asked: group, resource, and why they are read and patched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +124,8 @@ def _source(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
             admin = source.admin.secret
         case SecretSource():
             yield read_secret(source.namespace, source.secret.name, "the source of the key")
+        case ClaimSource():
+            yield read_secret(source.namespace, source.claim, "the claim's key")
     if admin:
         why = (
             "looks at the store's own list of keys with it. Where it carries "
@@ -205,18 +226,16 @@ def _delivery(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
 
 def _secret(spec: RouteSpec) -> Iterator[Grant]:
     home, name = spec.namespace, spec.secret.name
-    yield read_secret(home, name, "what Loki reads")
-    if spec.made_by is not None and spec.made_by.kind in READ_AGAIN:
-        yield Grant(
-            namespace=spec.made_by.namespace,
-            group=ONE_PASSWORD,
-            resource="onepassworditems",
-            verbs=READ,
-            why="which item the Secret is made of, and whether it could be read",
-        )
+    yield _read(spec.secret, home, "what Loki reads")
+    if spec.values is not None:
+        yield _read(spec.values, home, "what the HelmRelease takes the pair from")
+    if spec.made_by is not None and spec.made_by.kind in _ASKED:
+        group, resource, why, _ = _ASKED[spec.made_by.kind]
+        there = spec.made_by.namespace
+        yield Grant(namespace=there, group=group, resource=resource, verbs=READ, why=why)
     if not _heals(spec):
         return
-    if spec.external_secret is None and spec.made_by is not None:
+    if spec.made_by is not None:
         yield from _maker(spec.made_by)
         return
     own = spec.external_secret is None
@@ -252,15 +271,22 @@ def _secret(spec: RouteSpec) -> Iterator[Grant]:
 
 def _maker(made_by: Ref) -> Iterator[Grant]:
     """Yield what it takes to ask the Secret's maker; the Secret itself is never written."""
-    if made_by.kind in READ_AGAIN:
+    if made_by.kind in _ASKED:
+        group, resource, _, why = _ASKED[made_by.kind]
         yield Grant(
             namespace=made_by.namespace,
-            group=ONE_PASSWORD,
-            resource="onepassworditems",
+            group=group,
+            resource=resource,
             verbs=("patch",),
             names=(made_by.name,),
-            why="a new annotation makes the 1Password operator read the item again",
+            why=why,
         )
+
+
+def _read(place: SecretRef, home: str, why: str) -> Grant:
+    """Return the right to read and follow what a pair is in."""
+    grant = read_secret(home, place.name, why)
+    return grant if place.kind == "Secret" else replace(grant, resource="configmaps")
 
 
 def _workloads(spec: RouteSpec) -> Iterator[Grant]:

@@ -38,6 +38,7 @@ KEY_CAUSES = causes_that(OfKey.REFUSED) | {
     "secret_behind_vault",
     "secret_behind_source",
     "secret_pair_torn",
+    "config_behind_values",
     "secret_cannot_refresh",
     "secret_trailing_newline",
     "pods_behind_secret",
@@ -48,7 +49,7 @@ KEY_CAUSES = causes_that(OfKey.REFUSED) | {
 }
 """Causes that make the store refuse what a pod holds."""
 
-STALE_HOPS = (Hop.SOURCE, Hop.VAULT, Hop.DELIVERY, Hop.SECRET, Hop.PODS)
+STALE_HOPS = (Hop.SOURCE, Hop.VAULT, Hop.DELIVERY, Hop.VALUES, Hop.SECRET, Hop.PODS)
 
 _FORBIDDING = frozenset(
     RULE_OF_CAUSE[cause].code for cause in causes_that(OfKey.MAYBE, OfKey.NOT_USED)

@@ -11,7 +11,7 @@ from typing import Any
 from lokeys.core.findings.finding import ref_to_json, time_to_json
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.key_state import Currency, Seen, seen
-from lokeys.core.route.made import item_name, maker_of_secret
+from lokeys.core.route.made import RELEASE, item_name, maker_of_secret
 from lokeys.core.route.model import OnePasswordVault, RouteSpec, UnknownSource, source_ref
 from lokeys.core.route.snapshot import Snapshot, Why
 from lokeys.core.sensitive import Fingerprint, PairFacts, short
@@ -86,6 +86,18 @@ def _hops(snapshot: Seen) -> Iterator[HopView]:
         )
         before = held or before
     yield from _delivery(snapshot)
+    if snapshot.spec.values is not None:
+        taken = snapshot.values.pair if snapshot.values else None
+        yield HopView(
+            hop=Hop.VALUES,
+            ref=snapshot.spec.values.ref(snapshot.spec.namespace),
+            fingerprint=taken.pair if taken else None,
+            agrees=_same(before, taken),
+            since=snapshot.values.written_at if snapshot.values else None,
+            detail=_gap(snapshot, Hop.VALUES) or _said(snapshot, taken),
+        )
+        before = taken or before
+    yield from _release(snapshot)
     held = snapshot.secret.pair if snapshot.secret else None
     yield HopView(
         hop=Hop.SECRET,
@@ -93,7 +105,7 @@ def _hops(snapshot: Seen) -> Iterator[HopView]:
         fingerprint=held.pair if held else None,
         agrees=_same(before, held) if held else _absent(snapshot),
         since=_known_since(snapshot),
-        detail=_gap(snapshot, Hop.SECRET) or _said(snapshot, held),
+        detail=_gap(snapshot, Hop.SECRET) or _where(snapshot, held),
     )
     yield from _pods(snapshot)
     yield _store(snapshot)
@@ -163,7 +175,7 @@ def _delivery(snapshot: Snapshot) -> Iterator[HopView]:
 def _maker(snapshot: Snapshot) -> Iterator[HopView]:
     """Yield what makes the Secret in an ExternalSecret's place, where it has a name."""
     maker = maker_of_secret(snapshot)
-    if maker is None or maker.ref is None:
+    if maker is None or maker.ref is None or maker.ref.kind == RELEASE:
         return
     said = snapshot.maker
     words = [f"makes the Secret for {maker.controller}" if maker.controller else "makes the Secret"]
@@ -174,6 +186,27 @@ def _maker(snapshot: Snapshot) -> Iterator[HopView]:
         ref=maker.ref,
         detail=_gap(snapshot, Hop.DELIVERY) or ", ".join(words),
     )
+
+
+def _release(snapshot: Snapshot) -> Iterator[HopView]:
+    """Yield the HelmRelease that renders what Loki reads."""
+    maker = maker_of_secret(snapshot)
+    if maker is None or maker.ref is None or maker.ref.kind != RELEASE:
+        return
+    said = snapshot.maker
+    words = ["renders what Loki reads"]
+    words += ["suspended"] if said and said.suspended else []
+    words += [f"not ready: {said.message}"] if said and said.ready is False else []
+    detail = _gap(snapshot, Hop.DELIVERY) or ", ".join(words)
+    yield HopView(hop=Hop.RELEASE, ref=maker.ref, detail=detail)
+
+
+def _where(snapshot: Snapshot, held: PairFacts | None) -> str:
+    """Return where in a text the pair stands, in clear or not, and what the store says of it."""
+    place = snapshot.spec.secret
+    clear = ", in clear" if place.kind == "ConfigMap" else ""
+    inside = f"inside of {place.inside}{clear}" if place.inside else ""
+    return ", ".join(word for word in (inside, _said(snapshot, held)) if word)
 
 
 def _pods(snapshot: Seen) -> Iterator[HopView]:

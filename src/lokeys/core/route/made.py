@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from lokeys.core.findings.finding import Remedy
-from lokeys.core.kubernetes.json_fields import Json
+from lokeys.core.kubernetes.json_fields import Json as Object
 from lokeys.core.kubernetes.makers import READ_AGAIN, Maker, change_of, item_of, maker_of
 from lokeys.core.place import Ref, is_name, is_namespace
+from lokeys.core.route.model import RouteSpec
 from lokeys.core.route.snapshot import Snapshot
-from lokeys.core.text.shell import Command, Output
+from lokeys.core.text.shell import Command, Json, Output
 from lokeys.core.text.words import printable, quoted, shown
 
+RELEASE = "HelmRelease"
 
-def known_maker(secret: Json) -> Maker | None:
+
+def known_maker(secret: Object) -> Maker | None:
     """Return who made a Secret by the marks on it, with nothing in it that may not be shown."""
     maker = maker_of(secret)
     if maker is None:
@@ -34,10 +37,10 @@ def _can_be(ref: Ref) -> bool:
 def maker_of_secret(snapshot: Snapshot) -> Maker | None:
     """Return what makes the Secret that Loki reads; None for External Secrets, and for nobody."""
     spec, secret = snapshot.spec, snapshot.secret
-    if spec.external_secret is not None:
+    if spec.external_secret is not None and spec.values is None:
         return None
     marked = secret.maker if secret is not None else None
-    if marked is None and spec.made_by is not None:
+    if spec.made_by is not None and (marked is None or marked.ref is None):
         marked = Maker(controller="", change=change_of(spec.made_by), ref=spec.made_by)
     return None if marked is None or _is_eso(marked) else marked
 
@@ -53,6 +56,14 @@ def remedies(snapshot: Snapshot, maker: Maker) -> tuple[Remedy, ...]:
     say = _WAYS.get(maker.ref.kind) if maker.ref else None
     found = say(snapshot, maker) if say else _as_it_says(snapshot, maker)
     return tuple(replace(each, text=printable(each.text)) for each in found)
+
+
+def kept_elsewhere(spec: RouteSpec) -> Remedy:
+    """Return what to do about a configuration that nothing is seen to make."""
+    return Remedy(
+        text=f"put the source's pair into {spec.secret_ref}, inside of its {spec.secret.inside}, "
+        "where that is kept; then restart the pods"
+    )
 
 
 def _is_eso(maker: Maker) -> bool:
@@ -93,6 +104,29 @@ def _claim(_: Snapshot, maker: Maker) -> Iterator[Remedy]:
     )
 
 
+def _release(snapshot: Snapshot, maker: Maker) -> Iterator[Remedy]:
+    spec, ref = snapshot.spec, maker.ref or snapshot.spec.secret_ref
+    namespace = ref.namespace or "default"
+    if snapshot.maker is not None and snapshot.maker.suspended:
+        words = ("kubectl", "-n", namespace, "patch", "helmrelease", ref.name, "--type", "merge")
+        resume = Json.of({"spec": {"suspend": False}})
+        told = f"{ref} is suspended, so nothing renders its values: resume it"
+        yield Remedy(text=told).showing(lambda: Command((*words, "-p", resume)))
+    elif spec.values is None:
+        yield Remedy(
+            text=f"change the values of {ref} in Git: it renders {spec.secret_ref}, and undoes "
+            "other changes"
+        )
+    else:
+        heal = ("lokeys", "heal", "-n", spec.namespace, spec.name)
+        yield Remedy(
+            text="let lokeys have Flux render the values again, replace the pods that still hold "
+            "the old key, and prove it"
+        ).showing(lambda: Command(heal))
+        yield _ask(ref, f"or by hand: have Flux render {ref} again; then restart the pods, where "
+                        "the chart does not do so by itself")  # fmt: skip
+
+
 def _ask(ref: Ref, text: str) -> Remedy:
     asked = Output("date +%s", before=f"{READ_AGAIN[ref.kind]}=")
     namespace, kind = ref.namespace or "default", ref.kind.lower()
@@ -111,4 +145,5 @@ _WAYS: Mapping[str, Callable[[Snapshot, Maker], Iterator[Remedy]]] = {
     "OnePasswordItem": _one_password,
     "SealedSecret": _sealed,
     "ObjectBucketClaim": _claim,
+    RELEASE: _release,
 }

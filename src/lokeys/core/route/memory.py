@@ -59,6 +59,9 @@ class Memory:
     forced_for: Fingerprint | None = None  # the pair we last forced a sync to get
     forced_count: int = 0
     forced_at: datetime | None = None
+    asked_for: Fingerprint | None = None  # the pair that the Secret's maker was last asked for
+    asked_count: int = 0
+    asked_at: datetime | None = None
     replaced: Mapping[str, Fingerprint] = field(default_factory=lambda: MappingProxyType({}))
     blocked_since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     flushed: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))

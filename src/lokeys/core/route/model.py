@@ -42,10 +42,19 @@ class PairKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRef:
-    """A Secret by name, and the two data keys of the pair in it."""
+    """A Secret or ConfigMap by name, and the two data keys of the pair in it.
+
+    `inside`: the pair stands in the YAML text under this data key; `keys` are paths in it then.
+    """
 
     name: str
     keys: PairKeys
+    kind: str = "Secret"
+    inside: str | None = None
+
+    def ref(self, namespace: str) -> Ref:
+        """Return the object that holds the pair."""
+        return Ref(self.kind, self.name, namespace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +105,28 @@ class SecretSource:
     namespace: str
 
 
+_CLAIMED = PairKeys(access_key_id="AWS_ACCESS_KEY_ID", secret_access_key="AWS_SECRET_ACCESS_KEY")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimSource:
+    """An ObjectBucketClaim: its key comes with its bucket, in a Secret of the claim's name."""
+
+    claim: str
+    namespace: str
+
+    @property
+    def secret(self) -> SecretRef:
+        """Return the Secret that the claim's provisioner makes."""
+        return SecretRef(name=self.claim, keys=_CLAIMED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownSource:
     """Nobody has said where the key is made, and nothing proves it: of a running Loki alone."""
 
 
-Source = RookSource | RgwSource | AwsIamSource | SecretSource | UnknownSource
+Source = RookSource | RgwSource | AwsIamSource | SecretSource | ClaimSource | UnknownSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +221,8 @@ class Rotation:
 class RouteSpec:
     """One StorageCredential, parsed, with every default filled in.
 
-    `made_by`: whose object makes the Secret, where that is no ExternalSecret.
+    `made_by`: whose object makes the Secret, where that is no ExternalSecret. `values`: what a
+    HelmRelease takes the pair from, to render it into what Loki reads.
     """
 
     name: str
@@ -207,6 +233,7 @@ class RouteSpec:
     secret: SecretRef
     external_secret: ExternalSecretRef | None = None
     made_by: Ref | None = None
+    values: SecretRef | None = None
     bucket: Bucket
     workloads: tuple[Workload, ...] = ()
     prove: Prove = Prove.WAIT
@@ -224,8 +251,18 @@ class RouteSpec:
 
     @property
     def secret_ref(self) -> Ref:
-        """Return the Secret that Loki reads."""
-        return Ref("Secret", self.secret.name, self.namespace)
+        """Return the Secret or ConfigMap that Loki reads."""
+        return self.secret.ref(self.namespace)
+
+
+def consenting_ref(spec: RouteSpec) -> Ref | None:
+    """Return what says by an annotation which namespaces may use the source; None for others."""
+    match spec.source:
+        case ClaimSource() as claim:
+            return claim.secret.ref(claim.namespace)
+        case RookSource() | SecretSource():
+            return source_ref(spec)
+    return None
 
 
 def source_ref(spec: RouteSpec) -> Ref:
@@ -240,6 +277,8 @@ def source_ref(spec: RouteSpec) -> Ref:
             return Ref("RGWUser", uid)
         case AwsIamSource(user_name=user_name):
             return Ref("IAMUser", user_name)
+        case ClaimSource(claim=claim, namespace=namespace):
+            return Ref("ObjectBucketClaim", claim, namespace)
         case UnknownSource():
             return spec.secret_ref
         case plain:

@@ -178,7 +178,11 @@ def _with(known: tuple[Fingerprint, ...], more: Iterable[Fingerprint]) -> tuple[
 def _forget_arrived(snapshot: Snapshot) -> Memory:
     """Forget forced syncs once their content is there, or no longer what the vault would give."""
     memory, wanted = snapshot.memory, snapshot.memory.forced_for
-    arrived = snapshot.secret is not None and snapshot.secret.pair.pair == wanted
+    held = snapshot.secret.pair.pair if snapshot.secret else None
+    if held is not None and held == memory.asked_for:
+        memory = replace(memory, asked_for=None, asked_count=0, asked_at=None)
+    delivered = snapshot.values if snapshot.spec.values else snapshot.secret
+    arrived = delivered is not None and delivered.pair.pair == wanted
     vault = snapshot.vault.pair if snapshot.vault else None
     outdated = vault is not None and vault.pair != wanted
     if wanted is None or not (arrived or outdated):

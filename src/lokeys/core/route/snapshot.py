@@ -225,6 +225,7 @@ class MakerState:
     item: str = ""  # of a OnePasswordItem: where the item is, as `vault/item`
     ready: bool | None = None
     message: str = ""
+    suspended: bool = False
 
 
 # --- pods ---------------------------------------------------------------------------------------
@@ -356,6 +357,7 @@ class Snapshot:
     vault: VaultState | None = None
     delivery: DeliveryState | None = None
     maker: MakerState | None = None
+    values: SecretState | None = None  # what a HelmRelease takes the pair from
     secret: SecretState | None = None
     workloads: tuple[WorkloadState, ...] = ()
     pods: tuple[PodState, ...] = ()

@@ -17,9 +17,9 @@ from lokeys.core.place import Ref
 from lokeys.core.route.discovery.bucket import bucket_of
 from lokeys.core.route.discovery.model import Discovered, LokiWorkload, Notes
 from lokeys.core.route.discovery.naming import groups_of, names_of
-from lokeys.core.route.discovery.source import source_of
+from lokeys.core.route.discovery.source import source_behind
 from lokeys.core.route.model import Mode, RouteSpec
-from lokeys.engine.discover.delivery import DeliveryReader
+from lokeys.engine.discover.delivery import DeliveryReader, key_id_in
 from lokeys.engine.discover.gatherer import Gatherer
 from lokeys.engine.discover.loki import LokiReader
 from lokeys.engine.discover.source import UserReader
@@ -95,11 +95,11 @@ class Discoverer:
         group = list({w.ref: w for w in (*group, *around.get(secret.name, ()))}.values())
         first = next((each for each in group if each.storage.bucket), group[0])
         namespace = first.ref.namespace or "default"
-        held = await self._gatherer.get(Ref("Secret", secret.name, namespace))
+        held = await self._gatherer.get(secret.ref(namespace))
         delivery = await self._deliveries.delivery_of(secret, held, namespace)
         users = await self._users.users()
-        key_id = ((held or {}).get("data") or {}).get(secret.keys.access_key_id)
-        source = source_of(first, key_id, users)
+        held_id = key_id_in(held, secret, namespace)
+        source = source_behind(first, (held_id, delivery.key_id), users, claim=delivery.claim)
         bucket, said = bucket_of(first.storage, source.endpoint)
         listed = {(w.kind, w.name): w for w in (each.as_workload for each in group)}
         spec = RouteSpec(
@@ -111,6 +111,7 @@ class Discoverer:
             secret=secret,
             external_secret=delivery.external_secret,
             made_by=delivery.made_by,
+            values=delivery.values,
             bucket=bucket,
             workloads=tuple(listed.values()),
         )

@@ -135,7 +135,9 @@ class Executor:
         if self.lookout.ports.maker is None:
             raise NeedsHuman(f"nobody can ask for {step.target} from here")
         await self.lookout.ports.maker.ask()
-        return _forced(memory, step, now)
+        again = memory.asked_for == step.pair
+        count = memory.asked_count + 1 if again else 1
+        return replace(memory, asked_for=step.pair, asked_count=count, asked_at=now)
 
     async def _secret(self, step: Step, look: Look) -> Memory:
         secret, state = self.lookout.ports.secret, look.snapshot.secret

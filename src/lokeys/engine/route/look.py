@@ -132,6 +132,7 @@ class Lookout:
                 group.create_task(self.ports.delivery.read()) if self.ports.delivery else None
             )
             maker = group.create_task(self.ports.maker.read()) if self.ports.maker else None
+            values = group.create_task(self.ports.values.read()) if self.ports.values else None
             fleet = group.create_task(self.ports.workloads.read())
         workloads = fleet.result().state or Fleet()
         held = secret.result()
@@ -147,7 +148,8 @@ class Lookout:
             failing=failing,
         )
         vault = await self._ask_vault(about, wishes, again=new_403)
-        readings = (source.result(), vault, held)
+        taken: Reading[SecretState] = values.result() if values else Reading()
+        readings = (source.result(), vault, held, taken)
         asked = maker.result() if maker else Reading()
         others = (delivery.result() if delivery else Reading(), asked, fleet.result())
         seen = Snapshot(
@@ -157,6 +159,7 @@ class Lookout:
             vault=vault.state,
             delivery=delivery.result().state if delivery else None,
             maker=asked.state,
+            values=taken.state,
             secret=held.state,
             workloads=workloads.workloads,
             pods=pods,
@@ -360,7 +363,9 @@ def unproved(look: Look) -> tuple[PodState, ...]:
 
 
 def _pairs(
-    readings: tuple[Reading[SourceState], Reading[VaultState], Reading[SecretState]],
+    readings: tuple[
+        Reading[SourceState], Reading[VaultState], Reading[SecretState], Reading[SecretState]
+    ],
 ) -> dict[Fingerprint, KeyPair]:
     """Return the pairs worth asking the store about: whole ones, each once."""
     held: dict[Fingerprint, KeyPair] = {}

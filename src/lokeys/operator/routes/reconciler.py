@@ -125,7 +125,15 @@ class Controller:
             return ELDER_AWAITED_S
         asked = _asked_anew(manifest)
         if asked:
-            route.memory = replace(route.memory, forced_for=None, forced_count=0, forced_at=None)
+            route.memory = replace(
+                route.memory,
+                forced_for=None,
+                forced_count=0,
+                forced_at=None,
+                asked_for=None,
+                asked_count=0,
+                asked_at=None,
+            )
             route.lookout.forget()
         look = await self._look(key, route)
         step = look.plan.next_step

@@ -43,6 +43,11 @@ def item(path: object, status: str = "True", message: str = "") -> Json:
             MakerState(ref=REF, item="a?[31m/" + "b" * 56 + "…"),
             id="a hostile path is shown as it may be",
         ),
+        pytest.param(
+            {**item(None), "spec": {"suspend": True}},
+            MakerState(ref=REF, ready=True, suspended=True),
+            id="one that is told to stop",
+        ),
         pytest.param(item(7), MakerState(ref=REF, ready=True), id="no path"),
     ],
 )

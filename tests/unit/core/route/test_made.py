@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
-from builders import DEAD, TRUSTED, A, B, a_gap, a_secret, look
+from builders import DEAD, TRUSTED, A, B, a_gap, a_pair, a_secret, look
 from lokeys.core.findings.finding import Finding
 from lokeys.core.kubernetes.makers import Maker, item_of
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.route.hops import hops
 from lokeys.core.route.made import known_maker, maker_of_secret
+from lokeys.core.route.model import PairKeys, SecretRef
 from lokeys.core.route.snapshot import MakerState, Snapshot, Why
+from lokeys.core.sensitive import PairFacts
 
 BARE = {"vault": None, "external_secret": None}
 STALE = {"source": B, "verdicts": {A: DEAD, B: TRUSTED}}
@@ -115,7 +117,7 @@ def test_the_maker_is_a_hop() -> None:
 
 def test_the_resource_names_what_the_secret_does_not() -> None:
     """Marks are believed first; an ExternalSecret of the route is the maker, whoever else is."""
-    ref = Ref("Kustomization", "logs", "monitoring")
+    ref = Ref("SecretClaim", "logs", "monitoring")
     named = look(route={**BARE, "made_by": ref})
     maker = maker_of_secret(named)
     assert maker is not None
@@ -123,7 +125,7 @@ def test_the_resource_names_what_the_secret_does_not() -> None:
     assert detail(named) == "makes the Secret"
     stale = look(route={**BARE, "made_by": ref}, **STALE)
     (behind,) = (each for each in diagnose(stale).findings if each.code == "LK0512")
-    assert behind.message.endswith("Kustomization monitoring/logs makes it")
+    assert behind.message.endswith("SecretClaim monitoring/logs makes it")
     assert behind.remedy[0].text.startswith("give the source's pair to what makes the Secret: ")
     marked = look(route={**BARE, "made_by": ref}, secret=a_secret(A, maker=OP))
     assert maker_of_secret(marked) is OP
@@ -131,6 +133,120 @@ def test_the_resource_names_what_the_secret_does_not() -> None:
     eso = Maker(controller="External Secrets", change="change the value")
     assert maker_of_secret(look(route=BARE, secret=a_secret(A, maker=eso))) is None
     assert maker_of_secret(look(route={**BARE, "made_by": ref}, secret=None)) is not None
+
+
+FLUX = Ref("HelmRelease", "loki", "monitoring")
+IN_CONFIG = PairKeys(access_key_id="s3.access_key_id", secret_access_key="s3.secret_access_key")
+CONFIG = Ref("ConfigMap", "loki", "monitoring")
+LOGS = Ref("Secret", "logs", "monitoring")
+RENDERED: dict[str, Any] = {
+    **BARE,
+    "secret": SecretRef(kind="ConfigMap", name="loki", inside="config.yaml", keys=IN_CONFIG),
+    "made_by": FLUX,
+    "values": SecretRef(name="logs", keys=IN_CONFIG),
+}
+
+
+def rendered(taken: PairFacts | None, config: PairFacts, **changes: Any) -> Snapshot:
+    """Return a look at a route whose pair a chart writes into its ConfigMap."""
+    whole: dict[str, Any] = {
+        "route": RENDERED,
+        "values": a_secret(taken, ref=LOGS) if taken else None,
+        "secret": a_secret(config, ref=CONFIG),
+        "maker": MakerState(ref=FLUX, ready=True),
+    }
+    return look(**{**whole, **changes})
+
+
+def codes(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return the findings, with the hop of each."""
+    return [(f.code, str(f.hop)) for f in diagnose(snapshot).findings]
+
+
+def test_a_configuration_is_compared_with_what_it_is_rendered_from() -> None:
+    """Each neighbour with the one before it; the place of the pair is said."""
+    assert codes(rendered(A, A)) == []
+    stale = rendered(B, A, **STALE)
+    assert codes(stale) == [("LK0515", "secret")]
+    views = {view.hop: view for view in hops(stale)}
+    assert [hop.value for hop in views] == [
+        "source",
+        "values",
+        "release",
+        "secret",
+        "pods",
+        "store",
+    ]
+    assert views[Hop.VALUES].agrees is True
+    assert views[Hop.SECRET].agrees is False
+    assert views[Hop.RELEASE].detail == "renders what Loki reads"
+    assert views[Hop.SECRET].detail.startswith("inside of config.yaml, in clear, the store says")
+    assert codes(rendered(A, A, **STALE)) == [("LK0512", "values")]
+    assert codes(rendered(None, A, **STALE)) == [("LK0512", "secret")]
+
+
+def test_values_are_compared_with_the_vault_before_them() -> None:
+    """External Secrets makes what the HelmRelease takes the pair from."""
+    route = {k: v for k, v in RENDERED.items() if k not in BARE}
+    stale = rendered(A, A, route=route, vault=B, **STALE)
+    assert codes(stale) == [("LK0501", "values")]
+    names = [view.hop.value for view in hops(stale)]
+    assert names[:5] == ["source", "vault", "delivery", "values", "release"]
+    unread = rendered(A, A, route=route, vault=None, **STALE)
+    assert codes(unread) == [("LK0512", "values")]
+
+
+def test_values_have_a_maker_of_their_own() -> None:
+    """Who makes them is asked, not who renders them."""
+    sealed = CASES["Sealed Secrets"][0]
+    stale = rendered(A, A, **{**STALE, "values": a_secret(A, ref=LOGS, maker=sealed)})
+    (behind,) = (f for f in diagnose(stale).findings if f.code == "LK0512")
+    assert behind.remedy[0].text.startswith("seal the source's pair anew")
+
+
+def test_a_blank_source_makes_no_values_wrong() -> None:
+    """It is the source that is told of."""
+    assert ("LK0512", "values") not in codes(rendered(A, A, source=a_pair("-")))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param(
+            {}, "let lokeys have Flux render the values again", id="values that Flux takes"
+        ),
+        pytest.param(
+            {"maker": MakerState(ref=FLUX, suspended=True, ready=False, message="no chart")},
+            "HelmRelease monitoring/loki is suspended",
+            id="a release that is suspended",
+        ),
+        pytest.param(
+            {"route": {**RENDERED, "values": None}, "values": None},
+            "change the values of HelmRelease monitoring/loki in Git",
+            id="values that stand in Git",
+        ),
+        pytest.param(
+            {"route": {**RENDERED, "values": None, "made_by": None}, "values": None},
+            "put the source's pair into ConfigMap monitoring/loki, inside of its config.yaml",
+            id="a configuration that nothing is seen to make",
+        ),
+    ],
+)
+def test_what_to_do_about_a_configuration(changes: dict[str, Any], said: str) -> None:
+    """What its renderer does not undo."""
+    seen = rendered(B, A, **STALE, **changes)
+    behind = next(f for f in diagnose(seen).findings if f.code in ("LK0512", "LK0515"))
+    assert behind.remedy[0].text.startswith(said)
+
+
+def test_what_a_release_says_is_shown() -> None:
+    """Suspended, or not ready; or that it could not be read."""
+    sick = rendered(A, A, maker=MakerState(ref=FLUX, suspended=True, ready=False, message="no"))
+    words = {view.hop: view.detail for view in hops(sick)}
+    assert words[Hop.RELEASE] == "renders what Loki reads, suspended, not ready: no"
+    gap = a_gap(Hop.DELIVERY, FLUX, Why.FORBIDDEN)
+    unread = {v.hop: v.detail for v in hops(rendered(A, A, maker=None, unreadable=(gap,)))}
+    assert unread[Hop.RELEASE] == "not readable: forbidden"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,15 @@ from builders import a_route
 from fakes.ports import FakeObjects
 from lokeys.core.place import Ref
 from lokeys.core.route.discovery.model import UNKNOWN, Discovered, LokiWorkload
-from lokeys.core.route.model import OnePasswordVault, PairKeys, RookSource, RouteSpec, UnknownSource
+from lokeys.core.route.model import (
+    ClaimSource,
+    OnePasswordVault,
+    PairKeys,
+    RookSource,
+    RouteSpec,
+    SecretRef,
+    UnknownSource,
+)
 from lokeys.core.route.resource.parse import parse
 from lokeys.core.route.resource.render import render
 from lokeys.core.text.yaml import commented
@@ -338,6 +346,166 @@ def test_what_makes_a_secret_is_said(
     found = discovered(*changes)
     assert found.spec.made_by == made_by
     assert said in found.notes[path]
+    assert parse(render(found.spec)) == found.spec
+
+
+FLUX_MARKS = {
+    "helm.toolkit.fluxcd.io/name": "loki",
+    "helm.toolkit.fluxcd.io/namespace": "monitoring",
+}
+HALVES = ("accessKeyId", "secretAccessKey")
+
+
+def chart_config(key_id: str = "AKONE", **labels: str) -> Json:
+    """Return the ConfigMap that a chart wrote the pair into."""
+    s3 = {"endpoint": ENDPOINT, "bucketnames": "loki", "access_key_id": key_id}
+    text = yaml.safe_dump({"common": {"storage": {"s3": s3 | {"secret_access_key": "canary"}}}})
+    return named("ConfigMap", "loki", data={"config.yaml": text}, metadata={"labels": labels})
+
+
+def release(name: str = "loki", **spec: Any) -> Json:
+    """Return a HelmRelease that takes the pair from Secret logs."""
+    taken = [
+        {
+            "kind": "Secret",
+            "name": "logs",
+            "valuesKey": key,
+            "targetPath": f"loki.storage.s3.{half}",
+        }
+        for key, half in zip(("ID", "KEY"), HALVES, strict=True)
+    ]
+    return named("HelmRelease", name, spec={"valuesFrom": taken} | spec)
+
+
+def logs(key_id: str = "AKONE", **metadata: Any) -> Json:
+    """Return the Secret that the HelmRelease takes the pair from."""
+    data = encoded(ID=key_id, KEY="canary-secret")
+    return named("Secret", "logs", data=data, metadata=metadata)
+
+
+def inline(*objects: Json) -> Discovered:
+    """Return the route of a Loki whose pair stands in its configuration."""
+    loki = named("StatefulSet", "loki", **loki_pod(env=[]))
+    return discovered(objects=FakeObjects(loki, *objects))
+
+
+CLAIMED: dict[str, Any] = {
+    "ownerReferences": [
+        {"apiVersion": "objectbucket.io/v1alpha1", "kind": "ObjectBucketClaim", "name": "logs"}
+    ]
+}
+
+
+def test_a_rendered_configuration_is_followed_to_a_claim() -> None:
+    """By Flux's own marks: the HelmRelease, what it takes the pair from, and whose that is."""
+    found = inline(chart_config("OLD", **FLUX_MARKS), release(), logs(**CLAIMED))
+    spec = found.spec
+    assert spec.secret == SecretRef(
+        kind="ConfigMap",
+        name="loki",
+        inside="config.yaml",
+        keys=PairKeys(
+            access_key_id="common.storage.s3.access_key_id",
+            secret_access_key="common.storage.s3.secret_access_key",
+        ),
+    )
+    assert spec.made_by == Ref("HelmRelease", "loki", "monitoring")
+    pair = PairKeys(access_key_id="ID", secret_access_key="KEY")
+    assert spec.values == SecretRef(name="logs", keys=pair)
+    assert spec.source == ClaimSource(claim="logs", namespace="monitoring")
+    assert (found.sure, found.blanks) == (True, ())
+    assert parse(render(spec)) == spec
+
+
+def test_a_user_is_found_by_the_key_that_the_values_hold() -> None:
+    """The configuration is older: the values' key id is the user's."""
+    found = inline(chart_config("OLD"), release(), logs("AKONE"), *rook_user("loki", "AKONE"))
+    assert found.sure
+    assert found.spec.source == RookSource(user="loki", namespace="storage")
+    assert "only HelmRelease" in found.notes["spec.secret.madeBy"]
+    assert "changed where it is kept" in found.notes["spec.secret.values"]
+
+
+def test_values_that_external_secrets_makes_are_followed_to_the_vault() -> None:
+    """Each hop has its maker."""
+    data = [
+        {"secretKey": key, "remoteRef": {"key": "loki-s3-config", "property": label}}
+        for key, label in (("ID", "access_key"), ("KEY", "secret_key"))
+    ]
+    made = external_secret(target={"name": "logs"}, data=data)
+    found = inline(
+        chart_config(), release(), logs(), made, secret_store(), *rook_user("loki", "AKONE")
+    )
+    assert found.spec.external_secret is not None
+    assert found.spec.made_by == Ref("HelmRelease", "loki", "monitoring")
+    assert isinstance(found.spec.vault, OnePasswordVault)
+    assert found.spec.vault.fields.access_key_id == "access_key"
+    assert parse(render(found.spec)) == found.spec
+
+
+@pytest.mark.parametrize(
+    ("objects", "made_by", "said"),
+    [
+        pytest.param(
+            [
+                release(
+                    valuesFrom=[],
+                    values={"loki": {"storage": {"s3": dict.fromkeys(HALVES, "canary")}}},
+                )
+            ],
+            True,
+            "in its own values, and is changed in Git",
+            id="the pair stands in the release",
+        ),
+        pytest.param(
+            [chart_config(**FLUX_MARKS), release(valuesFrom=[])],
+            True,
+            "where, is not seen",
+            id="values that are not followed",
+        ),
+        pytest.param(
+            [release(), release("other"), logs()], False, "nothing is seen to make it", id="two"
+        ),
+        pytest.param(
+            [release(targetNamespace="elsewhere"), logs()],
+            False,
+            "nothing is seen to make it: it is changed where it is kept",
+            id="one for another namespace",
+        ),
+        pytest.param([], False, "nothing is seen to make it", id="none"),
+        pytest.param(
+            [
+                named(
+                    "ConfigMap",
+                    "loki",
+                    data=chart_config()["data"],
+                    metadata={"annotations": {"meta.helm.sh/release-name": "loki"}},
+                )
+            ],
+            False,
+            "Helm makes it, and lokeys never writes it: change the release's values",
+            id="Helm by itself",
+        ),
+    ],
+)
+def test_what_renders_a_configuration_is_said(
+    objects: list[Json], made_by: bool, said: str
+) -> None:
+    """A guess among several is none."""
+    own = [] if any(o["kind"] == "ConfigMap" for o in objects) else [chart_config()]
+    found = inline(*own, *objects)
+    assert (found.spec.made_by is not None) is made_by
+    assert said in " ".join(found.notes.values())
+    assert "canary" not in commented(render(found.spec), found.notes)
+
+
+def test_a_claims_own_secret_is_the_source() -> None:
+    """Loki reads it directly: the claim is named, and its Secret never written."""
+    claim = {"apiVersion": "objectbucket.io/v1alpha1", "kind": "ObjectBucketClaim", "name": "logs"}
+    found = discovered(*made_secret(claim))
+    assert found.spec.source == ClaimSource(claim="logs", namespace="monitoring")
+    assert found.spec.made_by == Ref("ObjectBucketClaim", "logs", "monitoring")
+    assert "cannot be changed in place" in found.notes["spec.source.objectBucketClaim"]
     assert parse(render(found.spec)) == found.spec
 
 

@@ -180,6 +180,18 @@ SECRET_BEHIND_SOURCE = Rule(
     hop=Hop.SECRET,
     rank=27,
 )
+CONFIG_BEHIND_VALUES = Rule(
+    code="LK0515",
+    cause="config_behind_values",
+    title="Loki's configuration holds another key than the values it is rendered from",
+    message="{place} does not hold the key that {values} holds now: {maker} has not rendered it",
+    meaning="The chart writes the key into Loki's configuration. A change of the values is "
+    "rendered at the next reconciliation only.",
+    why="Loki reads the configuration, not the values.",
+    remedy=(_HEAL,),
+    hop=Hop.SECRET,
+    rank=27,
+)
 SECRET_FIXED_BY_HAND = Rule(
     code="LK0513",
     severity=Severity.WARNING,

@@ -10,8 +10,9 @@ from typing import Any
 
 from lokeys.core.findings.catalogue import delivery as rules
 from lokeys.core.findings.catalogue import pods as pod_rules
-from lokeys.core.findings.finding import Confidence, Finding, Severity
+from lokeys.core.findings.finding import Confidence, Finding, Remedy, Severity
 from lokeys.core.findings.verdict import WORKS
+from lokeys.core.kubernetes.makers import Maker
 from lokeys.core.place import Hop
 from lokeys.core.route.checks.wording import (
     BLANK,
@@ -24,7 +25,7 @@ from lokeys.core.route.checks.wording import (
     verdict_evidence,
 )
 from lokeys.core.route.key_state import storage_works
-from lokeys.core.route.made import made_by, maker_of_secret, remedies
+from lokeys.core.route.made import kept_elsewhere, made_by, maker_of_secret, remedies
 from lokeys.core.route.snapshot import DeliveryState, RefreshPolicy, SecretState, Snapshot, Why
 from lokeys.core.route.trying import elsewhere
 from lokeys.core.sensitive import PairFacts, short
@@ -163,8 +164,36 @@ def blanks_are_dropped(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
+def values_disagree(snapshot: Snapshot) -> Iterator[Finding]:
+    """What a HelmRelease takes the pair from does not hold the pair of the hop before it."""
+    values, before = snapshot.values, _before_values(snapshot)
+    if values is None or before is None or before.blank or values.pair.pair == before.pair:
+        return
+    vault = snapshot.vault is not None and snapshot.vault.pair is not None
+    rule = rules.SECRET_BEHIND_VAULT if vault else rules.SECRET_BEHIND_SOURCE
+    sure = Confidence.CERTAIN if refused(snapshot, values.pair) else Confidence.LIKELY
+    maker = None if snapshot.spec.external_secret else values.maker
+    yield rule.at(
+        values.ref,
+        route=snapshot.spec.route,
+        hop=Hop.VALUES,
+        confidence=sure,
+        severity=_severity(snapshot, values),
+        evidence=(f"before it: {short(before.pair)}, in it: {short(values.pair.pair)}",),
+        detail=f"; {made_by(maker)}" if maker else "",
+        remedy=remedies(snapshot, maker) if maker else None,
+        **_words(snapshot),
+    )
+
+
 def expected(snapshot: Snapshot) -> PairFacts | None:
-    """Return what the Secret should hold by the hop before it: the vault's pair or the source's."""
+    """Return what the Secret should hold by the hop before it: values, vault or source."""
+    if snapshot.values is not None:
+        return snapshot.values.pair
+    return _before_values(snapshot)
+
+
+def _before_values(snapshot: Snapshot) -> PairFacts | None:
     if snapshot.vault is not None and snapshot.vault.pair is not None:
         return snapshot.vault.pair
     return snapshot.source.pair if snapshot.source else None
@@ -194,6 +223,20 @@ def _behind(snapshot: Snapshot, secret: SecretState, before: PairFacts) -> Itera
         )
         return
     severity = _severity(snapshot, secret)
+    maker = maker_of_secret(snapshot)
+    if snapshot.values is not None and maker is not None:
+        yield rules.CONFIG_BEHIND_VALUES.at(
+            secret.ref,
+            route=route,
+            evidence=evidence,
+            severity=severity,
+            confidence=sure,
+            values=snapshot.values.ref,
+            maker=maker.ref or maker.controller,
+            remedy=remedies(snapshot, maker),
+            **words,
+        )
+        return
     if snapshot.vault is None or snapshot.vault.pair is None:
         maker = maker_of_secret(snapshot)
         detail = "" if snapshot.spec.vault is None else "; the vault between cannot be read"
@@ -204,7 +247,7 @@ def _behind(snapshot: Snapshot, secret: SecretState, before: PairFacts) -> Itera
             severity=severity,
             confidence=sure,
             detail=f"; {made_by(maker)}" if maker else detail,
-            remedy=remedies(snapshot, maker) if maker else None,
+            remedy=_remedy(snapshot, maker),
             **words,
         )
         return
@@ -236,6 +279,15 @@ def _severity(snapshot: Snapshot, secret: SecretState) -> Severity:
     works = verdict is not None and verdict.accepted
     fails = any(storage_works(pod) is False for pod in snapshot.pods)
     return Severity.WARNING if works or (elsewhere(snapshot) and not fails) else Severity.ERROR
+
+
+def _remedy(snapshot: Snapshot, maker: Maker | None) -> tuple[Remedy, ...] | None:
+    """Return what stays where lokeys does not write the Secret; None where it does."""
+    if maker is not None:
+        return remedies(snapshot, maker)
+    spec = snapshot.spec
+    lost = spec.secret.inside is not None and spec.external_secret is None
+    return (kept_elsewhere(spec),) if lost else None
 
 
 def _is_torn_itself(snapshot: Snapshot, before: PairFacts) -> bool:
@@ -278,5 +330,6 @@ CHECKS = (
     secret_is_missing,
     secret_disagrees,
     blanks_are_dropped,
+    values_disagree,
     two_routes_claim_it,
 )

@@ -11,7 +11,7 @@ from lokeys.core.findings.finding import Confidence, Finding, Remedy
 from lokeys.core.findings.verdict import Answer
 from lokeys.core.place import Hop
 from lokeys.core.route.checks.wording import FLAW_CAUSES, half_of, spoils, verdict_evidence
-from lokeys.core.route.model import PairKeys, RookSource, SecretSource, source_ref
+from lokeys.core.route.model import ClaimSource, PairKeys, RookSource, SecretSource, source_ref
 from lokeys.core.route.snapshot import RookUser, Snapshot, SourceState, Unreadable, Why
 from lokeys.core.route.trying import elsewhere, not_tried
 from lokeys.core.text.urls import as_printed
@@ -251,7 +251,7 @@ def extra_keys_are_doomed(snapshot: Snapshot) -> Iterator[Finding]:
 def _keys(snapshot: Snapshot) -> PairKeys:
     """Return under which names the source keeps the two halves."""
     spec = snapshot.spec.source
-    if isinstance(spec, SecretSource):
+    if isinstance(spec, SecretSource | ClaimSource):
         return spec.secret.keys
     if isinstance(spec, RookSource):
         return PairKeys(access_key_id="AccessKey", secret_access_key="SecretKey")

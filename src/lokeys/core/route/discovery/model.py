@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from lokeys.core.kubernetes.loki.model import LokiStorage, RunningLoki
+from lokeys.core.kubernetes.loki.model import InFile, LokiStorage, PairPlace, RunningLoki
 from lokeys.core.place import Ref
 from lokeys.core.route.model import (
     MetricsEndpoint,
@@ -25,6 +26,9 @@ UNKNOWN = "CHANGE-ME"
 Notes = dict[str, str]
 """What is to be said about a field, by its path in the manifest."""
 
+_STEP = re.compile(r"[-_a-zA-Z0-9]{1,100}")
+_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+
 GUESS = "spec.source.rook.user"
 """Where it is said how sure a user of Rook is."""
 
@@ -39,10 +43,11 @@ class LokiWorkload:
 
     @property
     def secret(self) -> SecretRef | None:
-        """Return the Secret that both halves of its pair are data keys of."""
-        halves = self.loki.pair.data_keys if self.loki.pair else None
+        """Return the Secret that both halves of its pair are data keys of, or the text's place."""
+        pair = self.loki.pair
+        halves = pair.data_keys if pair else None
         if halves is None:
-            return None
+            return _inside(pair) if pair else None
         keys = PairKeys(access_key_id=halves[0].key, secret_access_key=halves[1].key)
         return SecretRef(name=halves[0].ref.name, keys=keys)
 
@@ -57,6 +62,19 @@ class LokiWorkload:
         metrics = MetricsEndpoint(port=self.loki.port)
         kind, name = ("LokiStack", self.stack) if self.stack else (self.ref.kind, self.ref.name)
         return Workload(kind=kind, name=name, container=self.loki.container, metrics=metrics)
+
+
+def _inside(pair: PairPlace) -> SecretRef | None:
+    """Return the text that both halves stand in, where a resource can name their places."""
+    one, other = pair.key_id, pair.secret
+    if pair.in_url or not (isinstance(one, InFile) and isinstance(other, InFile)):
+        return None
+    named = all(_STEP.fullmatch(step) for step in (*one.path, *other.path))
+    if one.file != other.file or not named or not _DATA_KEY.fullmatch(one.file.key):
+        return None
+    keys = PairKeys(access_key_id=".".join(one.path), secret_access_key=".".join(other.path))
+    place = one.file.ref
+    return SecretRef(name=place.name, kind=place.kind, inside=one.file.key, keys=keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

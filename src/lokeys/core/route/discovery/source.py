@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from lokeys.core.route.discovery.model import GUESS, UNKNOWN, Candidate, LokiWorkload, Notes
-from lokeys.core.route.model import Source, UnknownSource
+from lokeys.core.route.model import ClaimSource, Source, UnknownSource
 
 _LISTED = 10
 """Candidates that a note names."""
@@ -25,6 +25,22 @@ class FoundSource:
     notes: Notes
     sure: bool = False
     endpoint: str = ""
+
+
+def source_behind(
+    workload: LokiWorkload,
+    key_ids: Sequence[str | None],
+    users: Sequence[Candidate],
+    *,
+    claim: ClaimSource | None,
+) -> FoundSource:
+    """Return the source of a key; `key_ids` are those that Loki reads, and what is behind them."""
+    if claim is not None:
+        note = "its key is the claim's own and cannot be changed in place"
+        return FoundSource(source=claim, notes={"spec.source.objectBucketClaim": note}, sure=True)
+    known = [source_of(workload, each, users) for each in key_ids if each]
+    sure = next((found for found in known if found.sure), None)
+    return sure or source_of(workload, None, users)
 
 
 def source_of(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lokeys.core.kubernetes.external_secrets.onepassword import (
     ConnectStore,
@@ -12,25 +12,54 @@ from lokeys.core.kubernetes.external_secrets.onepassword import (
     item_field,
     provider_of,
 )
-from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret, Field
+from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret, Field, Value
 from lokeys.core.kubernetes.external_secrets.template import NotFollowed
-from lokeys.core.kubernetes.json_fields import Json
+from lokeys.core.kubernetes.json_fields import Json, at
 from lokeys.core.kubernetes.references import SecretKeyRef
 from lokeys.core.place import Ref
 from lokeys.core.route.discovery.model import UNKNOWN, Notes
-from lokeys.core.route.model import OnePasswordVault, PairKeys
+from lokeys.core.route.model import OnePasswordVault, PairKeys, SecretRef
 from lokeys.core.text.urls import as_printed
 
 _DELIVERY = "spec.secret.externalSecret"
 _CONNECT = "spec.vault.onePassword.connect"
 _COMPARED = "source and Secret are compared, and what lies between stays with you"
 
+_MARK = "lokeys-field-"
+
+Parse = Callable[[str], object]
 Fields = list[Field | NotFollowed]
 
 
 def fields_of(external: ExternalSecret, keys: PairKeys) -> Fields:
     """Return where an ExternalSecret takes each half of the pair from."""
     return [external.field_of(key) for key in (keys.access_key_id, keys.secret_access_key)]
+
+
+def fields_in(external: ExternalSecret, place: SecretRef, parse: Parse) -> Fields:
+    """Return where an ExternalSecret takes each half of the pair at a place from.
+
+    Inside of a text, a field is found by a mark that stands in its place.
+    """
+    if place.inside is None:
+        return fields_of(external, place.keys)
+    value = external.value(place.inside)
+    if isinstance(value, NotFollowed):
+        return [value, value]
+    pieces = [
+        part if isinstance(part, str) else f"{_MARK}{number}"
+        for number, part in enumerate(value.parts)
+    ]
+    document = parse("".join(pieces))
+    paths = (place.keys.access_key_id, place.keys.secret_access_key)
+    return [_marked(value, at(document, *path.split("."))) for path in paths]
+
+
+def _marked(value: Value, found: object) -> Field | NotFollowed:
+    for number, part in enumerate(value.parts):
+        if found == f"{_MARK}{number}" and not isinstance(part, str):
+            return Value((part,)).alone
+    return NotFollowed("the template does not make it of one field")
 
 
 def store_of(external: ExternalSecret, fields: Fields) -> Ref | None:

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from lokeys.core.findings.verdict import WORKS
 from lokeys.core.kubernetes.makers import Maker
-from lokeys.core.place import Hop
+from lokeys.core.place import Hop, Ref
 from lokeys.core.route.checks.delivery import why_it_cannot_refresh
 from lokeys.core.route.checks.wording import is_torn
-from lokeys.core.route.made import maker_of_secret, remedies
+from lokeys.core.route.made import RELEASE, kept_elsewhere, maker_of_secret, remedies
 from lokeys.core.route.plan.draft import Draft, Stop
 from lokeys.core.route.plan.source import unseen, waiting
 from lokeys.core.route.plan.steps import Action, Step
@@ -21,6 +21,8 @@ from lokeys.core.sensitive import PairFacts
 FORCED_SYNCS_AT_MOST = 3
 SYNC_TAKES = timedelta(seconds=10)
 """External Secrets answers a forced sync in 0.1 s; under 30 at once, in 3.3 s (measured)."""
+RELEASE_TAKES = timedelta(minutes=5)
+"""Flux's own time limit for an upgrade, which may wait for the pods."""
 ASKED_AT_MOST = 3
 ASKED_AGAIN_AFTER = timedelta(minutes=1)
 """Each time costs a request of the vault's quota, and its maker reads by itself, too."""
@@ -40,8 +42,11 @@ def plan_secret(course: Draft) -> Draft | Stop:
             return Stop(steps=(unseen(gap),))
         ref, why = snapshot.spec.secret_ref, "it was not read"
         return Stop(steps=(waiting(ref, Hop.SECRET, why, look_again_s=15.0),))
-    if snapshot.spec.external_secret is None:
-        outcome: Step | Stop = _write(course, secret, pair)
+    outcome: Step | Stop
+    if snapshot.spec.values is not None:
+        outcome = _render(course, pair)
+    elif snapshot.spec.external_secret is None:
+        outcome = _write(course, secret, pair)
     else:
         outcome = _refresh(course, secret, pair)
     if isinstance(outcome, Stop):
@@ -54,6 +59,8 @@ def _write(course: Draft, secret: SecretState | None, pair: PairFacts) -> Step |
     maker = maker_of_secret(snapshot)
     if maker is not None:
         return _through(maker, snapshot, pair)
+    if snapshot.spec.secret.inside is not None:
+        return Stop(steps=(_by_hand(snapshot.spec.secret_ref, kept_elsewhere(snapshot.spec).text),))
     if secret is not None and (secret.managed_by_eso or secret.owner is not None):
         # It would be written back, and the pods restarted each time.
         writer = secret.owner or "External Secrets"
@@ -76,15 +83,49 @@ def _write(course: Draft, secret: SecretState | None, pair: PairFacts) -> Step |
     )
 
 
+def _render(course: Draft, pair: PairFacts) -> Step | Stop:
+    """Bring the pair into the values, and have them rendered."""
+    snapshot, values = course.snapshot, course.snapshot.values
+    if values is None:
+        gap = snapshot.missing(Hop.VALUES)
+        why = "what the HelmRelease takes the pair from was not read"
+        return Stop(steps=(unseen(gap) if gap else waiting(snapshot.spec.ref, Hop.VALUES, why),))
+    maker = maker_of_secret(snapshot)
+    if values.pair.pair == pair.pair and maker is not None:
+        return _through(maker, snapshot, pair)
+    if snapshot.spec.external_secret is None or snapshot.delivery is None:
+        text = f"put the source's pair into {values.ref}, where it is kept"
+        if values.maker is not None:
+            text = next(iter(remedies(snapshot, values.maker))).text
+        return Stop(steps=(_by_hand(values.ref, text),))
+    stuck = why_it_cannot_refresh(snapshot.delivery, values)
+    if stuck is not None:
+        return Stop(cause="secret_cannot_refresh", reason=stuck)
+    return _refresh(course, values, pair)
+
+
+def _by_hand(ref: Ref, text: str) -> Step:
+    return Step(
+        action=Action.MANUAL,
+        hop=Hop.DELIVERY,
+        target=ref,
+        why=f"{text}. It goes on when the content arrives",
+        look_again_s=5.0,
+    )
+
+
 def _through(maker: Maker, snapshot: Snapshot, pair: PairFacts) -> Step | Stop:
     """Ask what makes the Secret to do so anew, some times; what is left is a person's."""
     memory, ref = snapshot.memory, maker.ref or snapshot.spec.secret_ref
-    asked = memory.forced_count if memory.forced_for == pair.pair else 0
-    since = snapshot.at - memory.forced_at if asked and memory.forced_at else None
-    if since is not None and since < SYNC_TAKES:
+    asked = memory.asked_count if memory.asked_for == pair.pair else 0
+    since = snapshot.at - memory.asked_at if asked and memory.asked_at else None
+    rendering = ref.kind == RELEASE
+    if since is not None and since < (RELEASE_TAKES if rendering else SYNC_TAKES):
         why = "it was asked to make the Secret anew"
         return Stop(steps=(waiting(ref, Hop.DELIVERY, why, look_again_s=1.0),))
-    asks = snapshot.maker is not None and asked < ASKED_AT_MOST
+    state = snapshot.maker
+    asks = state is not None and not state.suspended and asked < ASKED_AT_MOST
+    asks = asks and (not rendering or snapshot.spec.values is not None)
     if asks and (since is None or since >= ASKED_AGAIN_AFTER):
         return Step(
             action=Action.ASK_MAKER,
@@ -95,14 +136,7 @@ def _through(maker: Maker, snapshot: Snapshot, pair: PairFacts) -> Step | Stop:
             pair=pair.pair,
         )
     change = next(iter(remedies(snapshot, maker)))
-    manual = Step(
-        action=Action.MANUAL,
-        hop=Hop.DELIVERY,
-        target=ref,
-        why=f"{change.text}. It goes on when the content arrives in the Secret",
-        look_again_s=5.0,
-    )
-    return Stop(steps=(manual,))
+    return Stop(steps=(_by_hand(ref, change.text),))
 
 
 def _guard_working_key(course: Draft, secret: SecretState) -> Stop | None:

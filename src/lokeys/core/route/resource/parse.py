@@ -11,6 +11,7 @@ from lokeys.core.place import Ref
 from lokeys.core.route.model import (
     AwsIamSource,
     Bucket,
+    ClaimSource,
     ExternalSecretRef,
     MetricsEndpoint,
     Mode,
@@ -72,6 +73,7 @@ def parse(manifest: Mapping[str, Any], *, namespace: str = "default") -> RouteSp
         secret=_secret_ref(secret),
         external_secret=_external_secret(secret.get("externalSecret")),
         made_by=_made_by(secret.get("madeBy"), home=home),
+        values=_secret_ref(secret["values"]) if "values" in secret else None,
         bucket=_bucket(spec["bucket"]),
         workloads=tuple(map(_workload, spec.get("workloads", ()))),
         prove=Prove(spec["prove"]),
@@ -84,7 +86,12 @@ def _pair(keys: Mapping[str, str]) -> PairKeys:
 
 
 def _secret_ref(ref: Mapping[str, Any]) -> SecretRef:
-    return SecretRef(name=ref["name"], keys=_pair(ref["keys"]))
+    return SecretRef(
+        name=ref["name"],
+        keys=_pair(ref["keys"]),
+        kind=ref.get("kind", "Secret"),
+        inside=ref.get("inside"),
+    )
 
 
 def _source(source: Mapping[str, Any], *, home: str) -> Source:
@@ -109,6 +116,8 @@ def _source(source: Mapping[str, Any], *, home: str) -> Source:
                 admin=_secret_ref(iam["adminSecretRef"]) if "adminSecretRef" in iam else None,
                 endpoint=iam.get("endpoint"),
             )
+        case {"objectBucketClaim": claim}:
+            return ClaimSource(claim=claim["name"], namespace=claim.get("namespace", home))
         case _:
             secret = source["secret"]
             return SecretSource(secret=_secret_ref(secret), namespace=secret.get("namespace", home))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, assert_never
 
 from lokeys.core.place import Ref
@@ -11,6 +11,7 @@ from lokeys.core.route.discovery.model import UNKNOWN
 from lokeys.core.route.model import (
     AwsIamSource,
     Bucket,
+    ClaimSource,
     OnePasswordVault,
     PairKeys,
     PushSecretVault,
@@ -26,7 +27,7 @@ from lokeys.core.route.model import (
     Workload,
 )
 from lokeys.core.route.resource.rules import duration_text
-from lokeys.core.route.resource.schema import API_VERSION, KIND, SPEC
+from lokeys.core.route.resource.schema import API_VERSION, AWS_KEYS, KIND, SPEC
 from lokeys.core.schema.language import Fields, ListOf, Shape
 
 _ALWAYS_SAID = frozenset({"mode", "keys", "fields"})
@@ -67,9 +68,10 @@ def _spec(spec: RouteSpec) -> dict[str, Any]:
         "source": _source(spec),
         "vault": _vault(spec.vault) if spec.vault else None,
         "secret": {
-            **_secret_ref(spec.secret),
+            **_place(spec.secret),
             "externalSecret": asdict(delivery) if delivery else None,
             "madeBy": _made_by(spec.made_by, home=spec.namespace) if spec.made_by else None,
+            "values": _place(spec.values) if spec.values else None,
         },
         "bucket": _bucket(spec.bucket),
         "workloads": [_workload(workload) for workload in spec.workloads] or None,
@@ -84,6 +86,13 @@ def _pair(keys: PairKeys) -> dict[str, str]:
 
 def _secret_ref(ref: SecretRef) -> dict[str, Any]:
     return {"name": ref.name, "keys": _pair(ref.keys)}
+
+
+_USUAL = PairKeys(access_key_id=AWS_KEYS[0], secret_access_key=AWS_KEYS[1])
+
+
+def _place(ref: SecretRef) -> dict[str, Any]:
+    return {"kind": ref.kind, "name": ref.name, "inside": ref.inside, "keys": _pair(ref.keys)}
 
 
 def _source(spec: RouteSpec) -> dict[str, Any]:
@@ -116,11 +125,15 @@ def _source(spec: RouteSpec) -> dict[str, Any]:
                     "endpoint": source.endpoint,
                 }
             }
+        case ClaimSource():
+            there = source.namespace if source.namespace != spec.namespace else None
+            return {"objectBucketClaim": {"name": source.claim, "namespace": there}}
         case SecretSource():
             namespace = source.namespace if source.namespace != spec.namespace else None
             return {"secret": {**_secret_ref(source.secret), "namespace": namespace}}
         case UnknownSource():
-            return {"secret": _secret_ref(replace(spec.secret, name=UNKNOWN))}
+            keys = spec.secret.keys if spec.secret.inside is None else _USUAL
+            return {"secret": _secret_ref(SecretRef(name=UNKNOWN, keys=keys))}
         case _:
             assert_never(source)
 

@@ -72,17 +72,29 @@ NOT_THE_OPERATOR = CelRule(
     holds=lambda value: value["metadata"]["name"] != "operator",
 )
 ONE_SOURCE = _exactly_one(
-    ("rook", "rgw", "awsIAM", "secret"),
-    "name exactly one source: rook, rgw, awsIAM or secret",
+    ("rook", "rgw", "awsIAM", "secret", "objectBucketClaim"),
+    "name exactly one source: rook, rgw, awsIAM, secret or objectBucketClaim",
 )
 ONE_VAULT = _exactly_one(
     ("onePassword", "pushSecret"),
     "name exactly one vault, onePassword or pushSecret, or leave `vault` out",
 )
 ONE_MAKER = CelRule(
-    cel="!(has(self.externalSecret) && has(self.madeBy))",
+    cel="!(has(self.externalSecret) && has(self.madeBy)) || has(self.values)",
     message="one thing makes a Secret: name an ExternalSecret, or what else does, not both",
-    holds=lambda value: not ("externalSecret" in value and "madeBy" in value),
+    holds=lambda value: not ("externalSecret" in value and "madeBy" in value) or "values" in value,
+)
+VALUES_ARE_RENDERED = CelRule(
+    cel="!has(self.values) || (has(self.madeBy) && self.madeBy.kind == 'HelmRelease')",
+    message="`values` are what a HelmRelease renders: name it in `madeBy`",
+    holds=lambda value: (
+        "values" not in value or value.get("madeBy", {}).get("kind") == "HelmRelease"
+    ),
+)
+CONFIG_MAP_HOLDS_A_TEXT = CelRule(
+    cel="self.kind == 'Secret' || has(self.inside)",
+    message="a ConfigMap has the pair inside of a text: name its data key in `inside`",
+    holds=lambda value: value["kind"] == "Secret" or "inside" in value,
 )
 REFRESH_NEEDS_ADMIN = CelRule(
     cel="!self.refresh || has(self.admin)",
@@ -147,11 +159,13 @@ CRON = matching(
     "a schedule has five fields of numbers: minute hour day month weekday, as in `0 2 * * 6`",
 )
 ONLY_A_MINTED_KEY_ROTATES = CelRule(
-    cel="!has(self.source.secret) || (self.mode != 'Rotate' && !has(self.rotation))",
-    message="a key from a plain Secret is only copied: lokeys cannot mint the next one, so neither "
-    "mode Rotate nor `rotation` fits it",
+    cel="!(has(self.source.secret) || has(self.source.objectBucketClaim)) "
+    "|| (self.mode != 'Rotate' && !has(self.rotation))",
+    message="a key from a plain Secret or a claim is only copied: lokeys cannot mint the next one, "
+    "so neither mode Rotate nor `rotation` fits it",
     holds=lambda value: (
-        "secret" not in value["source"] or (value["mode"] != "Rotate" and "rotation" not in value)
+        not {"secret", "objectBucketClaim"} & set(value["source"])
+        or (value["mode"] != "Rotate" and "rotation" not in value)
     ),
 )
 SOURCE_IS_NOT_THE_TARGET = CelRule(

@@ -154,9 +154,28 @@ _SECRET_SOURCE = Fields(
     required=("name", "keys"),
 )
 
+_CLAIM = Fields(
+    "An ObjectBucketClaim; its key comes with its bucket, in a Secret of the claim's name, and "
+    "cannot be changed in place.",
+    {
+        "name": _name("The ObjectBucketClaim's name."),
+        "namespace": _namespace(
+            "The claim's namespace; this resource's if left out. If it is another, the claim's "
+            "Secret must carry the annotation `lokeys.dev/allowed-namespaces` with this one's name."
+        ),
+    },
+    required=("name",),
+)
+
 _SOURCE = Fields(
     "Where the key is minted. Exactly one of its fields.",
-    {"rook": _ROOK, "rgw": _RGW, "awsIAM": _AWS_IAM, "secret": _SECRET_SOURCE},
+    {
+        "rook": _ROOK,
+        "rgw": _RGW,
+        "awsIAM": _AWS_IAM,
+        "secret": _SECRET_SOURCE,
+        "objectBucketClaim": _CLAIM,
+    },
     rules=(rules.ONE_SOURCE,),
 )
 
@@ -211,10 +230,30 @@ _VAULT = Fields(
     rules=(rules.ONE_VAULT,),
 )
 
-_SECRET = Fields(
-    "The Secret that Loki's pods read, in this resource's namespace.",
+_HOLDS_A_PAIR = ("Secret", "ConfigMap")
+_INSIDE = (
+    "The data key whose value is a YAML text with the pair in it, such as `config.yaml`; `keys` "
+    "are the paths in it then, their steps joined by dots. Left out: `keys` are data keys."
+)
+
+_VALUES = Fields(
+    "What the HelmRelease takes the pair from, to render it into what Loki reads.",
     {
+        "kind": Text("The kind.", choices=_HOLDS_A_PAIR, default="Secret"),
+        "name": _name("Its name, in this resource's namespace."),
+        "inside": text(_INSIDE, pattern=_DATA_KEY),
+        "keys": _pair("Where the two halves are."),
+    },
+    required=("name", "keys"),
+)
+
+_SECRET = Fields(
+    "What Loki's pods read, in this resource's namespace: a Secret, or a ConfigMap where the pair "
+    "stands in Loki's configuration.",
+    {
+        "kind": Text("The kind.", choices=_HOLDS_A_PAIR, default="Secret"),
         "name": _name("The Secret's name."),
+        "inside": text(_INSIDE, pattern=_DATA_KEY),
         "keys": _pair("The Secret's data keys of the pair.", default=AWS_KEYS),
         "externalSecret": Fields(
             "The ExternalSecret that writes the Secret. Left out, and `madeBy` too: lokeys writes "
@@ -244,9 +283,10 @@ _SECRET = Fields(
             },
             required=("kind", "name"),
         ),
+        "values": _VALUES,
     },
     required=("name",),
-    rules=(rules.ONE_MAKER,),
+    rules=(rules.ONE_MAKER, rules.VALUES_ARE_RENDERED, rules.CONFIG_MAP_HOLDS_A_TEXT),
 )
 
 _BUCKET = Fields(

@@ -211,6 +211,9 @@ MEMORY = Fields(
         "forcedFor": _whole("The pair that a sync was last forced for."),
         "forcedCount": Integer("How often.", bits=64, least=0),
         "forcedAt": moment("When last."),
+        "askedFor": _whole("The pair that the Secret's maker was last asked for."),
+        "askedCount": Integer("How often.", bits=64, least=0),
+        "askedAt": moment("When last."),
         "replaced": MapOf(
             "Pods that were replaced, and for which pair.",
             _whole("A fingerprint."),

@@ -42,7 +42,7 @@ from lokeys.core.findings.verdict import Answer
 from lokeys.core.kubernetes.makers import Maker
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.memory import Memory
-from lokeys.core.route.model import ExternalSecretRef, PushSecretVault
+from lokeys.core.route.model import ExternalSecretRef, PairKeys, PushSecretVault, SecretRef
 from lokeys.core.route.plan import Policy, plan
 from lokeys.core.route.snapshot import MakerState, RefreshPolicy, StoreState, VaultFault, Why
 
@@ -60,6 +60,25 @@ SEALED = Maker(
 )
 MADE = {"route": {**DIRECT["route"], "made_by": OP.ref}}
 A_MAKER = MakerState(ref=Ref("OnePasswordItem", "loki-s3", "monitoring"), item="home/loki")
+FLUX = Ref("HelmRelease", "loki", "monitoring")
+LOGS = Ref("Secret", "logs", "monitoring")
+PATHS = PairKeys(access_key_id="s3.id", secret_access_key="s3.key")
+RENDERED: dict[str, Any] = {
+    **STALE,
+    "route": {
+        **DIRECT["route"],
+        "secret": SecretRef(kind="ConfigMap", name="loki", inside="config.yaml", keys=PATHS),
+        "made_by": FLUX,
+        "values": SecretRef(name="logs", keys=PATHS),
+    },
+    "secret": a_secret(A, ref=Ref("ConfigMap", "loki", "monitoring")),
+    "maker": MakerState(ref=FLUX),
+}
+DELIVERED: dict[str, Any] = {
+    **RENDERED,
+    "route": {k: v for k, v in RENDERED["route"].items() if k not in DIRECT["route"]},
+    "vault": B,
+}
 UNCLEAR = said(Answer.UNSPECIFIC)
 NEWLINE, ENCODED = a_pair("A!"), a_pair("A=")
 
@@ -83,7 +102,7 @@ SOURCE = {
             **MADE,
             "secret": a_secret(A, maker=OP),
             "maker": A_MAKER,
-            "memory": Memory(forced_for=B.pair, forced_count=1, forced_at=ago(seconds=2)),
+            "memory": Memory(asked_for=B.pair, asked_count=1, asked_at=ago(seconds=2)),
         },
         "await loki-s3",
     ),
@@ -93,7 +112,7 @@ SOURCE = {
             **MADE,
             "secret": a_secret(A, maker=OP),
             "maker": A_MAKER,
-            "memory": Memory(forced_for=B.pair, forced_count=1, forced_at=ago(seconds=30)),
+            "memory": Memory(asked_for=B.pair, asked_count=1, asked_at=ago(seconds=30)),
         },
         "manual loki-s3",
     ),
@@ -103,7 +122,7 @@ SOURCE = {
             **MADE,
             "secret": a_secret(A, maker=OP),
             "maker": A_MAKER,
-            "memory": Memory(forced_for=B.pair, forced_count=2, forced_at=ago(minutes=2)),
+            "memory": Memory(asked_for=B.pair, asked_count=2, asked_at=ago(minutes=2)),
         },
         "ask-maker loki-s3",
     ),
@@ -113,9 +132,62 @@ SOURCE = {
             **MADE,
             "secret": a_secret(A, maker=OP),
             "maker": A_MAKER,
-            "memory": Memory(forced_for=B.pair, forced_count=3, forced_at=ago(minutes=9)),
+            "memory": Memory(asked_for=B.pair, asked_count=3, asked_at=ago(minutes=9)),
         },
         "manual loki-s3",
+    ),
+    "Flux is asked to render what the values hold": (
+        {**RENDERED, "values": a_secret(B, ref=LOGS)},
+        "ask-maker loki",
+    ),
+    "Flux takes its time": (
+        {
+            **RENDERED,
+            "values": a_secret(B, ref=LOGS),
+            "memory": Memory(asked_for=B.pair, asked_count=1, asked_at=ago(minutes=4)),
+        },
+        "await loki",
+    ),
+    "a suspended release is a person's to resume": (
+        {
+            **RENDERED,
+            "values": a_secret(B, ref=LOGS),
+            "maker": MakerState(ref=FLUX, suspended=True),
+        },
+        "manual loki",
+    ),
+    "values that are behind are written where they are kept": (
+        {**RENDERED, "values": a_secret(A, ref=LOGS)},
+        "manual logs",
+    ),
+    "values that something makes are changed there": (
+        {**RENDERED, "values": a_secret(A, ref=LOGS, maker=SEALED)},
+        "manual logs",
+    ),
+    "values that were not read are waited for": ({**RENDERED}, "await loki"),
+    "values that may not be read are waited for": (
+        {**RENDERED, "unreadable": (a_gap(Hop.VALUES, LOGS, Why.FORBIDDEN),)},
+        "await logs",
+    ),
+    "values that External Secrets makes are delivered first": (
+        {**DELIVERED, "values": a_secret(A, ref=LOGS)},
+        "force-sync loki-s3-credentials",
+    ),
+    "values that External Secrets never reads again stop it": (
+        {
+            **DELIVERED,
+            "values": a_secret(A, ref=LOGS),
+            "delivery": a_delivery(refresh_policy=RefreshPolicy.CREATED_ONCE),
+        },
+        "stalled: secret_cannot_refresh",
+    ),
+    "values in Git are a person's to change": (
+        {**RENDERED, "route": {**RENDERED["route"], "values": None}},
+        "manual loki",
+    ),
+    "a configuration that nothing is seen to make is a person's": (
+        {**RENDERED, "route": {**RENDERED["route"], "values": None, "made_by": None}},
+        "manual loki",
     ),
     "a maker that cannot be asked leaves a person's step": (
         {**STALE, **DIRECT, "secret": a_secret(A, maker=SEALED)},

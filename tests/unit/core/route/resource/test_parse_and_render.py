@@ -12,6 +12,7 @@ from lokeys.core.place import Ref
 from lokeys.core.route.model import (
     AwsIamSource,
     Bucket,
+    ClaimSource,
     ExternalSecretRef,
     MetricsEndpoint,
     Mode,
@@ -64,12 +65,21 @@ minted = (
         AwsIamSource, user_name=names, admin=st.none() | secret_refs, endpoint=st.none() | endpoints
     )
 )
+places = st.builds(
+    SecretRef,
+    name=names.map(lambda name: f"target-{name}-of-loki"),
+    keys=pairs(names),
+    kind=st.sampled_from(["Secret", "ConfigMap"]),
+    inside=st.just("config.yaml"),
+)
 makers = (
     st.none()
     | st.builds(ExternalSecretRef, name=names, recreate=st.booleans())
     | st.builds(Ref, st.just("SealedSecret"), names, names)
 )
-copied = st.builds(SecretSource, secret=secret_refs, namespace=names)
+copied = st.builds(SecretSource, secret=secret_refs, namespace=names) | st.builds(
+    ClaimSource, claim=names, namespace=names
+)
 vaults = st.builds(PushSecretVault, name=names) | st.builds(
     OnePasswordVault,
     url=endpoints,
@@ -120,15 +130,21 @@ buckets = st.builds(
 def specs(draw: st.DrawFn) -> RouteSpec:
     rotates = draw(st.booleans())
     made = draw(makers)
+    values = draw(st.none() | places)
+    flux = Ref("HelmRelease", draw(names), draw(names))
     return RouteSpec(
         name=draw(names),
         namespace=draw(names),
         mode=draw(st.sampled_from(list(Mode) if rotates else [Mode.OBSERVE, Mode.HEAL])),
         source=draw(minted if rotates else copied),
         vault=draw(st.none() | vaults),
-        secret=SecretRef(name=f"target-{draw(names)}-of-loki", keys=draw(pairs(names))),
+        secret=draw(
+            st.builds(SecretRef, name=names.map(lambda n: f"target-{n}-of-loki"), keys=pairs(names))
+            | places
+        ),
         external_secret=made if isinstance(made, ExternalSecretRef) else None,
-        made_by=made if isinstance(made, Ref) else None,
+        made_by=flux if values else made if isinstance(made, Ref) else None,
+        values=values,
         bucket=draw(buckets),
         workloads=tuple(
             draw(st.lists(workloads, max_size=3, unique_by=lambda w: (w.kind, w.name)))
