@@ -159,6 +159,13 @@ def doctor_grants(home: Account) -> tuple[Grant, ...]:
             for resource in ("statefulsets", "deployments", "daemonsets")
         ),
         Grant(
+            namespace=None,
+            group=CORE,
+            resource="serviceaccounts",
+            verbs=("get",),
+            why="whether a Loki has a cloud's role or account by its annotations",
+        ),
+        Grant(
             namespace=home.namespace,
             group=CORE,
             resource="secrets",
