@@ -16,7 +16,7 @@ from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.finding import Confidence, Severity
 from lokeys.core.route.diagnosis import diagnose
 
-ROUTES = ("LK03", "LK04", "LK05", "LK06", "LK08")
+ROUTES = ("LK03", "LK04", "LK05", "LK06", "LK08", "LK09")
 FINE: dict[str, Any] = {"loki-0": {}}
 WORKS = {"A": "ACCEPTED"}
 
@@ -55,6 +55,7 @@ CERTAIN = {
     "LK0510": "a character in the value, which the store does not take",
     "LK0511": "a half is empty",
     "LK0512": "the pairs differ, and the store refuses the Secret's",
+    "LK0515": "the pairs differ, and the store refuses the one that was rendered",
     "LK0601": "somebody saw the Secret change after the containers had started",
     "LK0604": "the pod must go, and its manifest has no volume for the WAL",
     "LK0606": "two resources name one thing",
@@ -66,6 +67,10 @@ CERTAIN = {
     "LK0805": "the store says that it is full",
     "LK0809": "lokeys does not trust the authority, and Loki's log says the same",
     "LK0815": "the store refuses the pair even what each valid user may do",
+    "LK0901": "the configuration names variables, and the arguments do not expand them",
+    "LK0902": "the configuration names a variable that the container has not",
+    "LK0903": "an expression that Loki's own rules do not read",
+    "LK0904": "the configuration has one half of a pair",
 }
 """What of a finding excludes all else, by the codes that may call an error certain."""
 
@@ -74,6 +79,8 @@ DELIVERED_LATER = DELIVERED | {"memory": {"content": {"pair": "B", "since": "-2h
 NEW_EVERYWHERE = DELIVERED_LATER | {"delivery": {}}
 HELD = {"memory": {"content": {"pair": "A", "since": "-2h"}}, "pods": FINE}
 ROOKS = {"source": "A", "vault": "A", "store": WORKS, "pods": FINE, "unreadable": []}
+
+WITHOUT_FAULTS = {"pods": FINE, "workloads": [{"loki": {"container": "loki", "faults": []}}]}
 
 NEIGHBOURS: dict[str, dict[str, Any]] = {
     "LK0301-source-offers-a-dead-key": {"store": WORKS, "pods": FINE},
@@ -128,6 +135,10 @@ NEIGHBOURS: dict[str, dict[str, Any]] = {
     "LK0511-an-empty-value-was-delivered": {"secret": "A", **HELD},
     "LK0512-no-vault-between": DELIVERED_LATER | {"vault": None},
     "LK0512-a-vault-that-cannot-be-read": {"store": {"A": "ACCEPTED", "B": "ACCEPTED"}},
+    "LK0515-flux-has-not-rendered-it": {
+        "secret": {"pair": "B", "ref": "ConfigMap monitoring/loki"},
+        "memory": {"content": {"pair": "B", "since": "-2h"}},
+    },
     "LK0601-pods-from-before": DELIVERED_LATER | {"workloads": [{"wanted": 1}]},
     "LK0604-no-volume-for-the-wal": DELIVERED_LATER
     | {"pods": {"loki-0": {"wal_persistent": False}}},
@@ -150,6 +161,11 @@ NEIGHBOURS: dict[str, dict[str, Any]] = {
     "LK0816-in-its-log": {"pods": FINE},
     "LK0817-in-its-log": {"pods": FINE},
     "LK0818-in-its-log": {"pods": FINE},
+    "LK0901-expand-env-is-not-given": WITHOUT_FAULTS,
+    "LK0902-one-component-lacks-them": WITHOUT_FAULTS,
+    "LK0903-a-dash-in-a-name": WITHOUT_FAULTS,
+    "LK0904-no-secret-key": WITHOUT_FAULTS,
+    "LK0906-an-endpoint-beside-a-role": WITHOUT_FAULTS,
 }
 
 
