@@ -18,6 +18,7 @@ from lokeys.core.operate.live import Live, LivePodState, LiveWorkload, Pod, Roll
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.place import Ref
 from lokeys.core.stack.render import names
+from lokeys.core.stack.storage import addresses
 from lokeys.core.stack.storage.model import S3, AlibabaCloud, CredentialMode
 from lokeys.core.stack.storage.wording import tell
 
@@ -151,8 +152,8 @@ def moved_stores(snapshot: StackSnapshot) -> Iterator[Finding]:
     if not isinstance(storage, S3) or storage.mode is CredentialMode.STATIC or secret is None:
         return
     host = storage.endpoint_host
-    if not host or host == f"s3.{storage.region}.amazonaws.com":
-        return
+    if not host or addresses.is_aws(host.partition(":")[0]):
+        return  # each host of AWS leads to the region's buckets, by another way at most
     config = Ref("ConfigMap", f"{snapshot.ref.name}{_FORMER_CONFIG}", snapshot.ref.namespace)
     live = snapshot.objects.get(config)
     if live is not None and live.content is None:
