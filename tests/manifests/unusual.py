@@ -98,16 +98,30 @@ def _token(region: str, partition: str, domain: str, source: str) -> Unusual:
 
 
 def _other(
-    kind: str, why: str, source: str, secret: Mapping[str, str], *warned: str, **resolved: Any
+    kind: str,
+    why: str,
+    source: str,
+    secret: Mapping[str, str],
+    *warned: str,
+    first: str = "",
+    **resolved: Any,
 ) -> Unusual:
     return Unusual(
-        why=why, source=source, kind=kind, secret=secret, warned=warned, resolved=resolved
+        why=why,
+        source=source,
+        kind=kind,
+        secret=secret,
+        warned=warned,
+        resolved=resolved,
+        first=first,
     )
 
 
-def _gcs(why: str, source: str, file: Mapping[str, Any], *warned: str, **more: str) -> Unusual:
+def _gcs(
+    why: str, source: str, file: Mapping[str, Any], *warned: str, first: str = "", **more: str
+) -> Unusual:
     secret = {"bucketname": "loki", **more, "key.json": json.dumps(file)}
-    return _other("gcs", why, source, secret, *warned, bucket="loki")
+    return _other("gcs", why, source, secret, *warned, first=first, bucket="loki")
 
 
 _PATH = {"forcePathStyle": True}
@@ -415,6 +429,7 @@ ELSEWHERE = (
         _REFUSES,
         {**_FEDERATED, "tenant_id": "contoso.onmicrosoft.com"},
         workloadIdentity=True,
+        first="login.microsoftonline.com",
     ),
     _other(
         "azure",
@@ -423,6 +438,7 @@ ELSEWHERE = (
         {**_FEDERATED, "subscription_id": "production"},
         "LK0114",
         workloadIdentity=True,
+        first="login.microsoftonline.com",
     ),
     _other(
         "azure",
@@ -479,6 +495,7 @@ ELSEWHERE = (
             _ACCOUNTS,
             {**_EXCHANGE, "token_url": url},
             audience=PROVIDER,
+            first=(url or "https://sts.googleapis.com/").split("/")[2],
         )
         for url in (
             None,
@@ -494,6 +511,7 @@ ELSEWHERE = (
         {**_EXCHANGE, "token_url": "https://sts.proxy.example.com/v1/token"},
         "LK0117",
         audience=PROVIDER,
+        first="sts.proxy.example.com",
     ),
     _gcs(
         "impersonation at a private address",
@@ -514,6 +532,7 @@ ELSEWHERE = (
             "projects/my-project/locations/global/memberships/my-cluster",
         },
         audience="my-project.svc.id.goog",
+        first="sts.googleapis.com",
     ),
     _other(
         "swift",

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import run
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -25,11 +26,12 @@ from lokeys.core.stack.storage.read import read_storage
 from lokeys.core.stack.storage.resolved import resolved_to_json
 from lokeys.core.stack.storage.secret_data import secret_data
 from manifests.lokistack import NOW, Choice
-from manifests.unusual import AT_S3, UNUSUAL, Unusual
+from manifests.unusual import AT_S3, ELSEWHERE, TOKEN_FILE, UNUSUAL, Unusual
 from parts.process import Process, free_ports, wait_for
 
 WORDS = ("-config.expand-env=true", "-print-config-stderr", "-verify-config")
 HOST = "127.0.0.1"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def rendered(row: Unusual) -> tuple[Storage, str, dict[str, str]]:
@@ -181,21 +183,41 @@ def alone(config: str, folder: Path) -> dict[str, Any]:
     }
 
 
+def pods_files(folder: Path, row: Unusual) -> dict[str, str]:
+    """Return variables that name the files of a pod, made below a folder."""
+    token = folder / "token"
+    token.write_text("header.payload.signature")
+    credentials = folder / "key.json"
+    credentials.write_text(row.secret.get("key.json", "{}").replace(TOKEN_FILE, str(token)))
+    return {
+        "AZURE_FEDERATED_TOKEN_FILE": str(token),
+        "GOOGLE_APPLICATION_CREDENTIALS": str(credentials),
+    }
+
+
 @contextmanager
-def running(loki: Path, row: Unusual, folder: Path, **store: str) -> Iterator[Running]:
-    """Run Loki with a row's store, some settings of it changed, behind the proxy."""
-    storage, config, around = rendered(row)
-    settings = alone(config, folder)
-    for client in settings["storage_config"]["object_store"].values():
-        client.update(store)
+def running(
+    loki: Path,
+    row: Unusual,
+    folder: Path,
+    *,
+    settings: Mapping[str, str] = NOTHING,
+    variables: Mapping[str, str] = NOTHING,
+) -> Iterator[Running]:
+    """Run Loki with a row's store, behind the proxy; some settings or variables are changed."""
+    storage, text, around = rendered(row)
+    config = alone(text, folder)
+    for client in config["storage_config"]["object_store"].values():
+        client.update(settings)
     file = folder / "config.yaml"
-    file.write_text(yaml.dump(settings))
+    file.write_text(yaml.dump(config))
     with proxy() as (port, got):
         through = f"http://{HOST}:{port}"
+        ways = {"HTTP_PROXY": through, "HTTPS_PROXY": through}
         process = Process(
             [loki, "-target=index-gateway", f"-config.file={file}", WORDS[0]],
             log=folder / "log",
-            env={**around, "HTTP_PROXY": through, "HTTPS_PROXY": through},
+            env={**around, **pods_files(folder, row), **ways, **variables},
         )
         try:
             yield Running(storage=storage, process=process, got=got)
@@ -221,6 +243,23 @@ def test_the_first_request_goes_where_it_is_resolved(
     resolved = resolved_to_json(loki.storage)
     by_path = not row.first.startswith(f"{resolved['buckets'][0]}.")
     assert resolved["forcePathStyle"] is by_path
+
+
+@pytest.mark.parametrize("row", [row for row in ELSEWHERE if row.first], ids=str)
+def test_the_first_request_exchanges_the_token(
+    loki_binary: Path, tmp_path: Path, row: Unusual
+) -> None:
+    """At the address in the file, or the client's own; a tenant's domain is as good as its id."""
+    with running(loki_binary, row, tmp_path) as loki:
+        assert first_of(loki).startswith(f"CONNECT {row.first}:443")
+
+
+def test_a_tenant_that_is_no_name_is_never_asked(loki_binary: Path, tmp_path: Path) -> None:
+    """The client passes over the identity, and asks the machine for another."""
+    domain = next(row for row in ELSEWHERE if row.why == "a tenant named by a domain")
+    strange = {"AZURE_TENANT_ID": "contoso onmicrosoft"}
+    with running(loki_binary, domain, tmp_path, variables=strange) as loki:
+        assert "login.microsoftonline.com" not in first_of(loki)
 
 
 SOUND = {row.kind: row for row in reversed(UNUSUAL)}
@@ -259,6 +298,6 @@ def test_what_is_refused_is_refused_by_loki(
 ) -> None:
     """Nothing is asked; the client, or Loki itself, says what it does not take."""
     log = tmp_path / "log"
-    with running(loki_binary, SOUND[kind], tmp_path, **{setting: value}) as loki:
+    with running(loki_binary, SOUND[kind], tmp_path, settings={setting: value}) as loki:
         wait_for(lambda: complaint in log.read_text(), f"Loki refuses {value}", timeout_s=60)
         assert not loki.got
