@@ -39,7 +39,7 @@ PLATFORMS = {
     ("darwin", "arm64"): ["macosx_12_0_arm64"],
 }
 ENTRY = "lokeys.__main__:main"
-PROGRAM = "kubectl-lokeys"
+PROGRAM, KREW, CHANGES = "kubectl-lokeys", "lokeys-krew.yaml", "CHANGES.md"
 _STATED = re.compile(r"^(version|appVersion): .*$", re.MULTILINE)
 ADDRESS = "LOKEYS_RELEASES"
 """The variable that says where the files of all releases will be, as the manifest names them."""
@@ -120,12 +120,12 @@ class Distribution:
     def krew(self, archives: Sequence[Archive]) -> None:
         """Write krew's manifest of the archives."""
         text = manifest(semver(self.version), archives, address=os.environ.get(ADDRESS, ""))
-        (self._folder / "lokeys-krew.yaml").write_text(text)
+        (self._folder / KREW).write_text(text)
 
     def changes(self) -> None:
         """Write the notes of the release."""
         text = (self._source / "CHANGELOG.md").read_text()
-        (self._folder / "CHANGES.md").write_text(changes_of(text, self.version))
+        (self._folder / CHANGES).write_text(changes_of(text, self.version))
 
     def bill(self) -> None:
         """Write the list of what lokeys brings along."""
@@ -135,8 +135,14 @@ class Distribution:
         path.write_text(json.dumps(made, indent=1) + "\n")
 
     def checksums(self) -> None:
-        """Write the checksums of all files, as `sha256sum --check` reads them."""
-        files = sorted(path for path in self._folder.iterdir() if path.name != "SHA256SUMS")
+        """Write the checksums of the release's files, as `sha256sum --check` reads them.
+
+        What other versions left in the folder is none of it; an image of this one is.
+        """
+        ours = {self.version, semver(self.version), KREW, CHANGES}
+        files = sorted(
+            path for path in self._folder.iterdir() if any(word in path.name for word in ours)
+        )
         lines = (
             f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files
         )

@@ -211,12 +211,32 @@ def test_every_default_is_in_the_schema() -> None:
             assert set(below["properties"]) == set(values[name]), name
 
 
-def test_its_life(helm_binary: Path, empty: Kubernetes, tmp_path: Path) -> None:
+@pytest.fixture
+def tool(helm_binary: Path, empty: Kubernetes, tmp_path: Path) -> Iterator[Helm]:
+    """Return Helm on a cluster in which, afterwards, nothing of lokeys is left."""
+    made = Helm(helm_binary, tmp_path, kubeconfig=empty.kubeconfig)
+    yield made
+    made.run("uninstall", "lokeys", "--namespace", SYSTEM)
+    empty.kubectl("delete", "--wait", "crd", "storagecredentials.lokeys.dev")
+
+
+def test_it_takes_over_what_kubectl_made(tool: Helm, empty: Kubernetes) -> None:
+    """Who has applied deploy/ before goes on with Helm, and keeps the routes."""
+    empty.kubectl("apply", "--server-side", "-k", str(DEPLOY))
+    wait_for(lambda: _routes(empty) == [], "StorageCredentials are served")
+    empty.api.post(ROUTES, {**ROOK, "metadata": {"name": "loki", "namespace": "default"}})
+    words = ("install", "lokeys", str(CHART), "--namespace", SYSTEM)
+    with pytest.raises(PartError, match="cannot be imported into the current release"):
+        tool.run(*words)
+    tool.run(*words, "--take-ownership", "--force-conflicts")
+    wait_for(lambda: _routes(empty) == ["loki"], "the route is there")
+
+
+def test_its_life(tool: Helm, empty: Kubernetes, tmp_path: Path) -> None:
     """Installed, upgraded and taken away as the guide says: the definition and the routes stay.
 
     An older definition is brought to the chart's own, which Helm does not do for crds/.
     """
-    tool = Helm(helm_binary, tmp_path, kubeconfig=empty.kubeconfig)
     shutil.copytree(CHART, tmp_path / "deploy/chart")
     columns = _made_older(tmp_path / "deploy/chart/files/crd/storagecredentials.yaml")
     install, to_a_mirror, test, upgrade, uninstall = (each.text for each in blocks(GUIDE))

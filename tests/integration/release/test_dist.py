@@ -60,6 +60,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     this = ".".join(map(str, sys.version_info[:2]))
     distribution.krew(distribution.programs([HERE], pythons=[this]))
     distribution.bill()
+    (folder / "lokeys-0.0.1.tar.gz").touch()  # an older release
     distribution.checksums()
     return Made(folder, distribution.tools(), distribution.version)
 
@@ -193,13 +194,16 @@ def _cyclonedx(tools: Path) -> jsonschema.Draft7Validator:
     return jsonschema.Draft7Validator(main, registry=registry)
 
 
-def test_the_checksums_are_of_all_files(made: Made) -> None:
-    """As `sha256sum --check` reads them."""
+def test_the_checksums_are_of_all_files_of_the_release(made: Made) -> None:
+    """As `sha256sum --check` reads them; what is left of another version is not among them."""
     subprocess.run(
         ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=made.folder, check=True
     )
     listed = {line.split()[1] for line in (made.folder / "SHA256SUMS").read_text().splitlines()}
-    assert listed == {path.name for path in made.folder.iterdir()} - {"SHA256SUMS"}
+    assert listed == {path.name for path in made.folder.iterdir()} - {
+        "SHA256SUMS",
+        "lokeys-0.0.1.tar.gz",
+    }
 
 
 def test_the_same_commit_makes_the_same_files(made: Made, tmp_path: Path) -> None:
