@@ -20,16 +20,18 @@ from lokeys.adapters.loki.pod import counters_at, look_for_labels_at
 from lokeys.adapters.silences import Silences
 from lokeys.clock import utc_now
 from lokeys.core.proxies import from_environment
+from lokeys.core.route.resource.crd import DEFINITION
+from lokeys.core.route.resource.served import status_schema_of, words_unknown
 from lokeys.core.sensitive import Fingerprinter
 from lokeys.engine.stack.verify import Verifier
-from lokeys.errors import BadInput, Transient
+from lokeys.errors import BadInput, LokeysError, Transient
 from lokeys.http_server import HttpServer
 from lokeys.kube.client import Api, Object
 from lokeys.kube.events import EventWriter
 from lokeys.kube.informer import InformerSet, Scope
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.lease import Lease, this_process
-from lokeys.kube.resources import STORAGE_CREDENTIAL
+from lokeys.kube.resources import CRD, STORAGE_CREDENTIAL
 from lokeys.operator.metrics import Metrics
 from lokeys.operator.pages import Pages, listen_at
 from lokeys.operator.routes.reconciler import Controller
@@ -182,7 +184,8 @@ class _Operator:
             _log.info("%s holds %s", self._identity, lease)
             self.metrics.leads(leads=True)
             fingerprinter = await self._fingerprinter()
-            self._controller = self._route_controller(lease, fingerprinter)
+            schema = await self._status_schema()
+            self._controller = self._route_controller(lease, fingerprinter, schema)
             worker = Worker(
                 kind="StorageCredential",
                 queue=self._queue,
@@ -194,7 +197,29 @@ class _Operator:
                     group.create_task(worker.run())
                 group.create_task(self._stacks.serve(fingerprinter))
 
-    def _route_controller(self, leadership: Lease, fingerprinter: Fingerprinter) -> Controller:
+    async def _status_schema(self) -> Mapping[str, Any]:
+        """Return what the cluster's definition says of a status; tell where that is an older one.
+
+        Where it cannot be read, it is taken for today's.
+        """
+        try:
+            found = await self._api.list(CRD, fields=f"metadata.name={DEFINITION}")
+        except LokeysError as exc:
+            _log.warning("the definition of StorageCredentials cannot be read: %s", exc)
+            return {}
+        schema = status_schema_of(next(iter(found.items), None))
+        unknown = words_unknown(schema)
+        if unknown:
+            _log.warning(
+                "the definition of StorageCredentials is older than this operator: the hops %s are "
+                "left out of each status; apply deploy/crd and restart the operator",
+                ", ".join(unknown),
+            )
+        return schema
+
+    def _route_controller(
+        self, leadership: Lease, fingerprinter: Fingerprinter, schema: Mapping[str, Any]
+    ) -> Controller:
         wiring = RouteWiring(
             api=self._api,
             clients=self._clients,
@@ -216,6 +241,7 @@ class _Operator:
             metrics=self.metrics,
             clock=utc_now,
             fingerprint_key=fingerprinter.key_name,
+            status_schema=schema,
         )
 
     async def _fingerprinter(self) -> Fingerprinter:

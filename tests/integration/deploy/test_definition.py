@@ -11,15 +11,20 @@ from lokeys.core.route.conditions import status
 from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.plan import Policy, plan
+from lokeys.core.route.resource.crd import DEFINITION, crd
 from lokeys.core.route.resource.parse import parse
 from lokeys.core.route.resource.render import render
+from lokeys.core.route.resource.served import status_schema_of, taken
 from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
 from lokeys.core.route.snapshot import Why
 from lokeys.core.sensitive import Fingerprint
+from manifests.older import older_crd
 from manifests.storagecredential import CASES, ROOK, Case
 from parts.api import ApiError
 from parts.kubernetes import Kubernetes
+from parts.process import wait_for
 
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 STRICT = "dryRun=All&fieldValidation=Strict"
 
 
@@ -124,6 +129,38 @@ def test_what_the_core_says_is_taken_whole(
     assert set(kept) == {*said, "memory"}
     place = f"{path(namespace, 'loki')}/status?fieldValidation=Strict"
     assert defined.api.patch(place, {"status": kept})["status"] == kept
+
+
+def test_an_older_definition_takes_what_is_left_for_it(
+    kubernetes: Kubernetes, defined: Kubernetes, namespace: str
+) -> None:
+    """A new hop's name would have the whole status refused; and the new definition takes the old.
+
+    The definition is put back: whatever was written under the older one stays as it was.
+    """
+    said = {"hops": [{"name": "source"}, {"name": "values"}, {"name": "secret"}]}
+    defined.api.post(path(namespace), in_namespace(ROOK, namespace))
+    place = f"{path(namespace, 'loki')}/status"
+    kubernetes.apply(older_crd())
+    try:
+        wait_for(lambda: refused(defined, place, said), "the older definition is served")
+        schema = status_schema_of(kubernetes.api.get(f"{DEFINITIONS}/{DEFINITION}"))
+        left = taken(said, schema)
+        assert left == {"hops": [{"name": "source"}, {"name": "secret"}]}
+        assert defined.api.patch(place, {"status": left})["status"] == left
+    finally:
+        kubernetes.apply(crd())
+    wait_for(lambda: not refused(defined, place, said), "today's definition is served")
+    assert defined.api.patch(place, {"status": left})["status"] == left
+
+
+def refused(cluster: Kubernetes, place: str, said: dict[str, Any]) -> bool:
+    """Tell whether the API server refuses a status."""
+    try:
+        cluster.api.patch(f"{place}?dryRun=All", {"status": said})
+    except ApiError as error:
+        return error.status == 422
+    return False
 
 
 def test_garbage_in_a_status_is_refused(defined: Kubernetes, namespace: str) -> None:

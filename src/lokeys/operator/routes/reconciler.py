@@ -24,6 +24,7 @@ from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import Mode, RouteSpec
 from lokeys.core.route.plan import Action, Plan
 from lokeys.core.route.resource.parse import INVALID, Refused, parse
+from lokeys.core.route.resource.served import taken
 from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
 from lokeys.engine.route.act import Executor
 from lokeys.engine.route.heal import Done, Healing, Listener, Patience, heal
@@ -87,6 +88,9 @@ class Controller:
     clock: Clock
     fingerprint_key: str
     """The name of the fingerprints' key: what was remembered under another one means nothing."""
+
+    status_schema: Mapping[str, Any] = field(default_factory=dict)
+    """What the definition in the cluster says of a status; it may be an older one."""
 
     routes: dict[Key, KeptRoute] = field(default_factory=dict)
     claims: RouteClaims = field(default_factory=RouteClaims)
@@ -280,7 +284,7 @@ class Controller:
         self, route: KeptRoute, manifest: Mapping[str, Any], now: Mapping[str, Any]
     ) -> None:
         """Write the status if it says anything new."""
-        fitting = fitted(now)
+        fitting = taken(fitted(now), self.status_schema)
         if route.status != fitting:
             patch = changes(route.status, fitting)
             await patch_status(self.api, STORAGE_CREDENTIAL, manifest, patch)

@@ -51,6 +51,8 @@ class Desk:
     store: Store = field(default_factory=Store)
     resource: dict[str, Any] | None = None
     wrap: Callable[[RoutePorts], RoutePorts] = lambda ports: ports
+    schema: dict[str, Any] = field(default_factory=dict)
+    """What the definition in the cluster says of a status."""
     successor: dict[str, Any] | None = None
     """What somebody puts in the resource's place as soon as anything is written."""
     calls: Counter[str] = field(default_factory=Counter)
@@ -73,6 +75,7 @@ class Desk:
             metrics=Metrics(clock=self.clock, queue_length=lambda: 0),
             clock=self.clock,
             fingerprint_key="k:test",
+            status_schema=self.schema,
         )
 
     def get(self, namespace: str, name: str) -> dict[str, Any] | None:

@@ -34,6 +34,9 @@ RESOURCE = Definition(
     order=("type", "description", "default", "x-kubernetes-validations"),
 )
 
+DEFINITION = f"{PLURAL}.{GROUP}"
+"""What the definition itself is called."""
+
 
 def crd() -> dict[str, Any]:
     """Return the definition as the API server takes it."""
