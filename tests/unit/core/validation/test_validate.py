@@ -71,6 +71,46 @@ def test_a_secret_in_another_namespace_is_another_secret() -> None:
     assert faults(judge(stack(), bare, namespace="logging")) == []
 
 
+def without_namespace(given: Object) -> Object:
+    """Return an object that is for whatever namespace it is applied to."""
+    metadata = {key: text for key, text in given["metadata"].items() if key != "namespace"}
+    return {**given, "metadata": metadata}
+
+
+def test_who_names_no_namespace_may_end_in_the_others() -> None:
+    """Argo CD and Flux say it: a warning that asks for it; what is there is judged."""
+    broken = secret({**SOUND["s3 static"], "endpoint": "nowhere"})
+    trusting = stack(tls={"caName": "ca", "caKey": "ca.crt"})
+    for one, other in ((stack(), without_namespace(broken)), (without_namespace(stack()), broken)):
+        first, second = judge(one, other).all_findings
+        assert {first.severity, second.severity} == {"error", "warning"}
+        assert {first.fault, second.fault} == {"missing_storage_secret", "bad_endpoint"}
+    made = external_secret(*SOUND["s3 static"])
+    item = {
+        **without_namespace(secret()),
+        "apiVersion": "onepassword.com/v1",
+        "kind": "OnePasswordItem",
+    }
+    for maker, codes in ((without_namespace(made), ["LK0101"]), (item, ["LK0101", "LK0136"])):
+        assert [each.code for each in judge(stack(), maker).all_findings] == codes
+        assert judge(stack(), maker).ok
+    empty = without_namespace(config_map(**{"ca.crt": ""}))
+    found = judge(trusting, secret(), empty).all_findings
+    assert {each.code: each.severity for each in found} == {"LK0125": "warning", "LK0126": "error"}
+
+
+def test_two_of_one_name_are_not_chosen_from() -> None:
+    """And one that names another namespace is another one."""
+    elsewhere = secret()
+    elsewhere["metadata"] = {"name": "loki-storage", "namespace": "elsewhere"}
+    third = {**elsewhere, "metadata": {"name": "loki-storage", "namespace": "third"}}
+    assert not judge(stack(), elsewhere).ok
+    assert judge(without_namespace(stack()), elsewhere).ok
+    assert not judge(without_namespace(stack()), elsewhere, third).ok
+    left_alone = without_namespace(external_secret("a", policy="None"))
+    assert faults(judge(stack(), left_alone)) == ["missing_storage_secret"]
+
+
 def test_stacks_share_a_secret() -> None:
     """Each is told of its faults."""
     values = {**SOUND["s3 static"], "forcepathstyle": "x"}

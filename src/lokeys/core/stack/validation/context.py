@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lokeys.core.findings.catalogue import storage_objects as rules
-from lokeys.core.findings.finding import Finding, Rule, Severity
+from lokeys.core.findings.finding import Finding, Remedy, Rule, Severity
 from lokeys.core.kubernetes.makers import copied_from
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.model import CloudEnvironment
@@ -50,6 +50,25 @@ def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it 
     words: Mapping[str, str] | None = None,
 ) -> SecretData | None:
     """Return what is known of a Secret; adds what is to be said of its form or its absence."""
+    known = _known_secret(wanted, stack, context, findings)
+    if known is not None:
+        return known
+    objects = context.objects
+    external = objects.external_secrets_of(wanted)
+    why = why_not_made(
+        [objects.ref_of(each) for each in external],
+        [read_external(each.object).creation_policy for each in external],
+    )
+    other = objects.namesake(wanted, stack)
+    absent = told_absent(missing, wanted, stack, context, why=why, words=words, namesake=other)
+    findings.append(absent)
+    return _known_secret(other, stack, context, findings) if other else None
+
+
+def _known_secret(
+    wanted: Ref, stack: Ref, context: StackContext, findings: list[Finding]
+) -> SecretData | None:
+    """Return what the manifests hold of a Secret, or of what makes it; None where neither does."""
     objects = context.objects
     placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
     said = [read_external(each.object) for each in external]
@@ -66,14 +85,7 @@ def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it 
         return added_to(decoded.data, said)
     made = made_secret(said, ref=wanted)
     other = objects.made_of(wanted) if made is None else None
-    if other is not None:
-        made = with_brought(made_secret_data(other[1], ref=wanted), said)
-    if made is None:
-        why = why_not_made(
-            [objects.ref_of(each) for each in external], [each.creation_policy for each in said]
-        )
-        findings.append(told_absent(missing, wanted, stack, context, why=why, words=words))
-    return made
+    return with_brought(made_secret_data(other[1], ref=wanted), said) if other else made
 
 
 def _kept_out(
@@ -103,10 +115,19 @@ def told_absent(  # noqa: PLR0913 - what is missing, for whom, and what is known
     why: str = "",
     words: Mapping[str, str] | None = None,
     optional: Severity = Severity.WARNING,
+    namesake: Ref | None = None,
 ) -> Finding:
-    """Return the finding that an object is not there; `optional` where it may be kept elsewhere."""
+    """Return the finding that an object is not there; `optional` where it may be kept elsewhere.
+
+    `namesake` is one of that name whose namespace, or the stack's, is whoever's that applies it.
+    """
+    if namesake is not None:
+        why = f"{why}, and {namesake} is: one of the two names no namespace"
     known = {"stack_ref": str(stack), "where": context.absent + why, **(words or {})}
     finding = tell(rule, wanted, stack=stack, words=known)
+    if namesake is not None:
+        text = "say which namespace they are applied to: `lokeys validate -n NAMESPACE`"
+        return replace(finding, severity=Severity.WARNING, remedy=(Remedy(text=text),))
     if not context.secrets_optional:
         return finding
     said = tuple(each for each in finding.remedy if "--secrets optional" not in each.text)

@@ -78,6 +78,7 @@ class PlacedObjects:
                 for secret in _targets(placed.object, ref):
                     self._makers.setdefault(secret, []).append(placed)
         self._made: dict[str, list[tuple[Placed, Made]]] | None = None
+        self._namesakes: dict[tuple[str, str], dict[Ref, bool]] | None = None
 
     def ref_of(self, placed: Placed) -> Ref:
         """Return an object's name; what it does not say is empty."""
@@ -108,6 +109,31 @@ class PlacedObjects:
         """Return an object, or None where it was not handed in."""
         found = self._all.get(ref)
         return _in_order(found)[0] if found else None
+
+    def namesake(self, wanted: Ref, asking: Ref) -> Ref | None:
+        """Return the one object, or what is made, of that kind and name in another namespace.
+
+        Only where it, or who asks for it, names no namespace: whoever applies them says one.
+        """
+        if self._namesakes is None:
+            self._namesakes = {}
+            for ref, is_bare in self._named():
+                known = self._namesakes.setdefault((ref.kind, ref.name), {})
+                known[ref] = known.get(ref, False) or is_bare
+        found = self._namesakes.get((wanted.kind, wanted.name), {})
+        asks_barely = any(map(_is_bare, self._all.get(asking, ())))
+        fitting = [ref for ref, is_bare in found.items() if is_bare or asks_barely]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def _named(self) -> Iterator[tuple[Ref, bool]]:
+        """Yield what is there or made, and whether it names no namespace."""
+        for source in (self._all, self._makers):
+            for ref, items in source.items():
+                yield from ((ref, _is_bare(placed)) for placed in items if ref.namespace)
+        for all_made in self._all_made().values():
+            for placed, made in all_made:
+                if made.secret.namespace:
+                    yield made.secret, _is_bare(placed)
 
     def external_secrets_of(self, secret: Ref) -> list[Placed]:
         """Return the ExternalSecrets that name a Secret as their target, by what they say."""
@@ -155,6 +181,10 @@ class PlacedObjects:
     def _unnamed(self, secret: Ref) -> tuple[Placed, Made] | None:
         named = (each for each in self._all_made().get("", ()) if each[1].is_for(secret))
         return next(named, None)
+
+
+def _is_bare(placed: Placed) -> bool:
+    return not text_at(placed.object, "metadata", "namespace")
 
 
 def _targets(manifest: Mapping[str, Any], ref: Ref) -> list[Ref]:

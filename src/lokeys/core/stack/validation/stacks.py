@@ -177,6 +177,19 @@ def _ca(
     filled = told_of_filled_ca(wanted, key, ref, context)
     if filled is not None:
         return filled
+    other = context.objects.namesake(wanted, ref) if placed is None else None
+    if other is not None:
+        missing = rules.MISSING_CA_CONFIGMAP
+        words = {"key": key}
+        said = told_absent(missing, wanted, ref, context, words=words, namesake=other)
+        placed = context.objects.get(other)
+        return (said, *_read_ca(ref, other, placed, key, context))
+    return _read_ca(ref, wanted, placed, key, context)
+
+
+def _read_ca(
+    ref: Ref, wanted: Ref, placed: Placed | None, key: str, context: StackContext
+) -> tuple[Finding, ...]:
     config_map = placed.object if placed else None
     return read_ca(
         ref, wanted, key=key, config_map=config_map, now=context.now, absent=context.absent

@@ -192,8 +192,9 @@ def test_what_makes_a_secret_elsewhere_does_not_make_this_one() -> None:
     cluster = of("ClusterExternalSecret", "external-secrets.io/v1", listed)
     nothing = of("ClusterExternalSecret", "external-secrets.io/v1", {"namespaces": 7}, name="")
     job = of("Job", "batch/v1", {}, name="idle")
+    everywhere = of("ClusterSecret", "clustersecret.io/v1", name="other")
 
-    assert codes(elsewhere, other, into, cluster, nothing, job) == ["LK0101"]
+    assert codes(elsewhere, other, into, cluster, nothing, job, everywhere) == ["LK0101"]
 
 
 def test_a_key_that_a_maker_forgets_is_missed_where_it_is_made() -> None:
