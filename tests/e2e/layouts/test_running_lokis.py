@@ -17,6 +17,7 @@ from e2e.layouts.lokis import (
     user,
 )
 from e2e.layouts.world import Layout
+from parts.process import wait_for
 from parts.rgw import Rgw
 
 KEY_ID, KEY = "AKLAKE00000000000001", "a-secret-of-the-lake-0123456789-abcdefgh"
@@ -318,3 +319,18 @@ def test_a_newline_that_yaml_drops_is_a_warning(stored: Layout) -> None:
         stored.put(config(common(**text)))
         told = stored.doctor()
         assert (told.code, set(told.errors)) == (3, {"LK0510"})
+
+
+def test_the_last_words_of_a_loki_that_ends_are_told(stored: Layout) -> None:
+    """It never gets so far as to count requests; once it runs, nothing is said of it."""
+    line = 'level=error msg="error running loki" err="init bucket: no EC2 IMDS role found"'
+    stored.put(secret("loki-s3", **PAIR), config(common()), component("loki"))
+    stored.show("loki", log=[line], ends_with=1)
+    stored.run()
+
+    def told() -> list[tuple[str, str]]:
+        """Ask once: between two runs the pod is there for a moment."""
+        said = stored.lokeys("-n", stored.ns("monitoring"), "doctor", "-o", "json")
+        return [(each["code"], each["confidence"]) for each in json.loads(said.stdout)["findings"]]
+
+    wait_for(lambda: told() == [("LK0817", "likely")], "the last words are told", timeout_s=60)

@@ -221,7 +221,7 @@ def _tells_more(code: str, symptom: Symptom) -> bool:
 
 
 def _symptoms(pod: PodState) -> Iterator[Symptom]:
-    for line in pod.log:
+    for line in (*pod.log, *pod.last_words):
         code = RULE_OF_CAUSE[line.cause].code
         yield Symptom(code=code, count=line.count, first_seen=line.first_at, last_seen=line.last_at)
     counters = (

@@ -287,6 +287,7 @@ class PodState:
     budget: Budget | None = None
     metrics: LokiMetrics | None = None
     log: tuple[LogLine, ...] = ()
+    last_words: tuple[LogLine, ...] = ()  # of a run that has ended: no word of its key counts
 
     @property
     def writes(self) -> bool:

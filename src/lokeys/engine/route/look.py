@@ -21,7 +21,7 @@ from typing import Generic, TypeVar
 
 from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
 from lokeys.core.route.diagnosis import Diagnosis, diagnose
-from lokeys.core.route.key_state import Seen, seen, storage_works
+from lokeys.core.route.key_state import REFUSED_KEY_CAUSES, Seen, seen, storage_works
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
 from lokeys.core.route.plan import Plan, Policy, plan
@@ -290,7 +290,7 @@ class Lookout:
         self, pod: PodState, wishes: LookOptions
     ) -> tuple[PodState, list[Unreadable]]:
         if pod.started_at is None:
-            return pod, []
+            return await self._ask_ended(pod, wishes), []
         metrics = await self._ask_metrics(pod, wishes)
         gaps = [metrics] if isinstance(metrics, Unreadable) else []
         pod = replace(pod, metrics=None if isinstance(metrics, Unreadable) else metrics)
@@ -304,6 +304,15 @@ class Lookout:
             else:
                 pod = replace(pod, log=log)
         return pod, gaps
+
+    async def _ask_ended(self, pod: PodState, wishes: LookOptions) -> PodState:
+        """Return a pod whose container has ended with its last words.
+
+        It starts again with the Secret as it is then: what they say of its key is of the past.
+        """
+        log = await self._ask_log(pod) if wishes.logs else ()
+        words = () if isinstance(log, Unreadable) else log
+        return replace(pod, last_words=tuple(w for w in words if w.cause not in REFUSED_KEY_CAUSES))
 
     async def _ask_metrics(self, pod: PodState, wishes: LookOptions) -> LokiMetrics | Unreadable:
         known, now = self._metrics.get(pod.uid), self.clock()

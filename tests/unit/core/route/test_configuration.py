@@ -233,3 +233,13 @@ def test_a_newline_does_not_count_only_where_every_loki_drops_it(
     states = tuple(a_workload(loki=each) for each in workloads)
 
     assert signs_without_blanks(states, secret) is bare
+
+
+def test_the_last_words_of_a_run_that_ended_are_told() -> None:
+    """They say nothing of a key: the next run reads the Secret as it is then."""
+    words = complaints(['level=error msg="init bucket" err="no EC2 IMDS role found"'])
+    pod = a_pod(started_at=None, ready=False, restarts=3, accepted=0, last_words=words)
+    found = diagnose(look(pods=(pod,)))
+
+    assert [each.code for each in found.findings] == ["LK0817"]
+    assert seen(look(pods=(pod,))).key(pod).works is None
