@@ -12,13 +12,16 @@ import functools
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
-from lokeys.adapters.kubernetes.pairs import value_of
 from lokeys.bounded_yaml import built
+from lokeys.core.kubernetes.data_keys import value_at
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
+from lokeys.core.kubernetes.loki.arguments import arguments_of
+from lokeys.core.kubernetes.loki.environment import ContainerEnvironment
+from lokeys.core.kubernetes.loki.files import Files, files_of
+from lokeys.core.kubernetes.loki.marks import Marks
 from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_BYTES, MAX_LOKI_CONFIG_VALUES
 from lokeys.core.place import Ref
 from lokeys.errors import LokeysError
@@ -84,28 +87,25 @@ async def wal_persistent(pod: Json, container: Json, get: Get) -> bool | None:
 
 async def settings_of(pod: Json, container: Json, get: Get) -> LokiSettings:
     """Return a Loki container's flags, and its configuration file as far as it can be read."""
-    flags = dict(_flags(container))
-    file = flags.get("config.file")
-    if file is None:  # without any flag it is the image's own file, which nobody can read
-        return LokiSettings(flags=flags, config={} if flags else None)
-    try:
-        text = await _mounted(pod, container, PurePosixPath(file), get)
-    except LokeysError:
-        text = None
-    return LokiSettings(flags=flags, config=_parsed(text) if text is not None else None)
+    marks = Marks()
+    arguments = arguments_of(container, ContainerEnvironment(), marks)
+    if "config.file" not in arguments.flags:  # it is the image's own, which nobody can read
+        return LokiSettings(flags=arguments.flags, config={} if arguments.flags else None)
+    files = files_of(at(pod, "spec") or {}, container, text_at(pod, "metadata", "namespace"))
+    text = await _text_of_first(files, arguments.files, get)
+    return LokiSettings(flags=arguments.flags, config=_parsed(text) if text is not None else None)
 
 
-def _flags(container: Json) -> Iterator[tuple[str, str]]:
-    """Yield flags in all of Go's spellings: -f=v, --f=v, -f v."""
-    words = [str(word) for name in ("command", "args") for word in at(container, name) or ()]
-    for word, following in pairwise([*words, "-"]):
-        if not word.startswith("-"):
-            continue
-        name, equals, value = word.lstrip("-").partition("=")
-        if equals:
-            yield name, value
-        else:
-            yield name, "true" if following.startswith("-") else following
+async def _text_of_first(files: Files, paths: tuple[str, ...], get: Get) -> str | None:
+    """Return the first of some files that exists; None where it cannot be read."""
+    for key in (key for path in paths for key in files.candidates(path) or ()):
+        try:
+            text = value_at(key, {key.ref: await get(key.ref)})
+        except LokeysError:
+            return None
+        if text is not None:
+            return text
+    return None
 
 
 def _writes(pod: Json, settings: LokiSettings) -> bool:
@@ -159,39 +159,6 @@ def _mount_of(container: Json, path: PurePosixPath) -> Json | None:
 def _volume_of(pod: Json, mount: Json) -> Json:
     volumes = mappings_at(pod, "spec", "volumes")
     return next((each for each in volumes if each.get("name") == mount.get("name")), {})
-
-
-async def _mounted(pod: Json, container: Json, file: PurePosixPath, get: Get) -> str | None:
-    """Return the text of a file that a ConfigMap or Secret brings into the container."""
-    mount = _mount_of(container, file)
-    if mount is None:
-        return None
-    inside = str(file.relative_to(mount["mountPath"]))
-    sub_path = text_at(mount, "subPath")
-    wanted = sub_path if inside == "." else str(PurePosixPath(sub_path, inside))
-    for kind, name, items in _projections(_volume_of(pod, mount)):
-        paths = {text_at(item, "path"): text_at(item, "key") for item in items}
-        key = paths.get(wanted) if paths else wanted
-        if not key or not name:
-            continue
-        source = await get(Ref(kind, name, text_at(pod, "metadata", "namespace")))
-        if kind == "ConfigMap" and key in (at(source, "data") or {}):
-            return text_at(source, "data", key)
-        if kind == "Secret" and key in (at(source, "data") or {}):
-            return value_of(source, key).reveal_text()
-    return None
-
-
-def _projections(volume: Json) -> Iterator[tuple[str, str, list[Json]]]:
-    config_map, secret = at(volume, "configMap"), at(volume, "secret")
-    if config_map:
-        yield "ConfigMap", text_at(config_map, "name"), mappings_at(config_map, "items")
-    if secret:
-        yield "Secret", text_at(secret, "secretName"), mappings_at(secret, "items")
-    for source in mappings_at(volume, "projected", "sources"):
-        for field, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
-            if projected := at(source, field):
-                yield kind, text_at(projected, "name"), mappings_at(projected, "items")
 
 
 @functools.lru_cache(maxsize=64)
