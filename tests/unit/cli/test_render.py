@@ -267,3 +267,35 @@ def test_a_diff_is_text(tmp_path: Path, stack: str) -> None:
     done = run("-f", stack, "--diff", str(tmp_path), "-o", "json")
     assert isinstance(done.exception, BadInput)
     assert "a diff is text" in str(done.exception)
+
+
+def test_a_base_that_an_overlay_patches_is_built_first(tmp_path: Path) -> None:
+    """What lies there is not what runs; without the patch it is rendered where the overlay says."""
+    choice = Choice()
+    (tmp_path / "base").mkdir()
+    written(tmp_path / "base", choice.manifest, choice.secret)
+    overlay = {"namespace": "prod", "resources": ["base/stack.json"]}
+    patch = {"patch": "[]", "target": {"kind": "Secret"}}
+    file = tmp_path / "kustomization.yaml"
+    file.write_text(json.dumps(overlay))
+    plain = run("-f", str(tmp_path))
+    file.write_text(json.dumps({**overlay, "patches": [patch]}))
+    patched = run("-f", str(tmp_path))
+
+    assert plain.return_value == 0, plain.stderr
+    spaces = {each["metadata"].get("namespace") for each in yaml.safe_load_all(plain.stdout)}
+    assert "prod" in spaces
+    assert "logging" not in spaces
+    assert (patched.return_value, patched.stdout) == (3, "")
+    assert f"hand in what `kubectl kustomize {tmp_path}` prints" in patched.stderr
+
+
+def test_a_stack_that_is_filled_in_is_not_rendered(tmp_path: Path) -> None:
+    """Nothing is printed, and it is said why."""
+    choice = Choice()
+    manifest = choice.manifest
+    manifest["spec"]["size"] = "${SIZE}"
+    done = run("-f", written(tmp_path, manifest, choice.secret))
+
+    assert (done.return_value, done.stdout) == (3, "")
+    assert "is not whole as it lies there: hand in what is applied" in done.stderr

@@ -27,6 +27,7 @@ from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.core.stack.validation.named import hashes_of, names_of
 from lokeys.core.stack.validation.objects import PlacedObjects
 from lokeys.core.stack.validation.stacks import StackView
+from lokeys.core.stack.validation.unbuilt import builder_of, is_changed
 from lokeys.core.text.yaml import documents
 from lokeys.core.validation.validate import Validation, validate
 from lokeys.errors import BadInput
@@ -105,7 +106,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     if not given.validation.stacks:
         raise BadInput("no LokiStack in here", place=", ".join(paths))
     printer = Printer(no_color=options.no_color)
-    faults = (*in_the_way(given.validation), *_ambiguous(given))
+    faults = (*in_the_way(given.validation), *_ambiguous(given), *_unbuilt(given))
     if faults:
         _refuse(printer, faults)
         return ExitCode.FINDINGS
@@ -182,6 +183,16 @@ def _ambiguous(given: RenderInput) -> Iterator[str]:
         if given.objects.differ(ref):
             count = given.objects.count(ref)
             yield f"{ref} stands in the input {count} times, and not always the same: keep one"
+
+
+def _unbuilt(given: RenderInput) -> Iterator[str]:
+    """Yield what is patched or filled in before it is applied: what lies there is not what runs."""
+    for view in given.validation.stacks:
+        named = (given.objects.get(ref) for ref in _named_by(view))
+        changed = next((each for each in named if each and is_changed(each)), None)
+        if changed is not None or (view.ok and view.stack is None):
+            way = f"what `{builder_of(changed)}` prints" if changed else "what is applied"
+            yield f"{view.ref} is not whole as it lies there: hand in {way}"
 
 
 def _named_by(view: StackView) -> tuple[Ref, ...]:

@@ -44,6 +44,18 @@ class MayBeUnbuilt(Protocol):
         ...
 
 
+def is_changed(placed: Placed) -> bool:
+    """Tell whether an object is changed before it is applied."""
+    unbuilt = _unbuilt(placed)
+    return unbuilt is not None and unbuilt.is_changed
+
+
+def builder_of(placed: Placed) -> str:
+    """Return what prints an object as it is built, as it is typed; else the tool alone."""
+    unbuilt = _unbuilt(placed)
+    return str(Command(unbuilt.command.argv)) if unbuilt and unbuilt.command else "kustomize build"
+
+
 def softened(finding: Finding, own: Placed | None, stack: Placed) -> Finding:
     """Return a finding as it is for objects that are built: an error is a warning there.
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lokeys.core.findings.finding import Finding
-from lokeys.core.stack.validation.unbuilt import Unbuilt
+from lokeys.core.stack.validation.unbuilt import Unbuilt, builder_of, is_changed
 from lokeys.core.text.shell import command
 from lokeys.core.text.variables import is_filled_in
 from lokeys.core.validation.validate import validate
@@ -128,3 +128,11 @@ def test_a_file_of_google_that_is_filled_in_makes_no_mode() -> None:
     filled = secret({"bucketname": "loki", "key.json": "${GCS_KEY}"})
 
     assert told(Given(gcs), Given(filled)) == []
+
+
+def test_what_builds_an_object_can_be_typed() -> None:
+    """Without what reads it; where its folder cannot be printed the tool is named alone."""
+    assert is_changed(Built(stack()))
+    assert not is_changed(Given(stack()))
+    assert builder_of(Built(stack())) == "kubectl kustomize prod"
+    assert builder_of(Built(stack(), Unbuilt(None, is_changed=True))) == "kustomize build"
