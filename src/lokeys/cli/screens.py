@@ -39,7 +39,7 @@ _INDENT = 4
 _MARKS = {True: ("=", "good"), False: ("≠", "error"), None: ("?", "faint")}
 _DISAGREES = {
     Hop.VAULT: "the vault does not hold the source's key: here it goes stale",
-    Hop.SECRET: "the Secret does not hold what is before it: here the key goes stale",
+    Hop.SECRET: "it does not hold what is before it: here the key goes stale",
     Hop.PODS: "this pod runs with another key than the Secret's: here it goes stale",
     Hop.STORE: "the store does not accept the Secret's key",
 }

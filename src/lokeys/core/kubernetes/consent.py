@@ -65,6 +65,12 @@ def origin_of(url: str) -> Origin | None:
     return Origin(scheme=scheme, host=host, port=_PORTS[scheme] if port is None else port)
 
 
+def host_of(url: str) -> str | None:
+    """Return the host of a URL; a Service has one name here, however short it is written."""
+    found = origin_of(url)
+    return found.host.removesuffix(".svc") if found else None
+
+
 def origins(urls: Iterable[str]) -> frozenset[Origin]:
     """Return the origins of URLs, without those that are none."""
     return frozenset(found for url in urls if (found := origin_of(url)) is not None)

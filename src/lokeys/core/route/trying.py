@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from lokeys.core.kubernetes.consent import Trying, origin_of
+from lokeys.core.kubernetes.consent import Trying, host_of
 from lokeys.core.place import Ref
 from lokeys.core.route.model import RgwSource, RookSource
 from lokeys.core.route.snapshot import Snapshot, WorkloadState
@@ -39,18 +39,12 @@ def elsewhere(snapshot: Snapshot) -> tuple[WorkloadState, ...]:
     What that host says of Loki's key says nothing of Loki's store. A pair that the source offers
     is another matter: it is the source's, whatever the store is called where Loki runs.
     """
-    ours = _host(snapshot.spec.bucket.endpoint)
+    ours = host_of(snapshot.spec.bucket.endpoint)
     return tuple(
         workload
         for workload in snapshot.workloads
-        if workload.reads_secret and workload.writes_to and _host(workload.writes_to) != ours
+        if workload.reads_secret and workload.writes_to and host_of(workload.writes_to) != ours
     )
-
-
-def _host(url: str) -> str:
-    """Return the host of a URL; a Service has one name, however short it is written."""
-    found = origin_of(url)
-    return found.host.removesuffix(".svc") if found else url
 
 
 def not_tried(snapshot: Snapshot) -> Ref | None:

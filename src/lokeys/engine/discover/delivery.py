@@ -198,7 +198,9 @@ class DeliveryReader:
         ref = store_of(asked, fields)
         store = await self.gatherer.get(ref) if ref else None
         if store is None:
-            return None, {"spec.source": f"the store {ref} could not be read: is there a vault?"}
+            lost = f"the store {ref} could not be read" if ref else "it names no store"
+            note = f"{lost}, so no vault is followed: source and Secret are compared"
+            return None, {"spec.secret.externalSecret": note}
         return vault_of(store, fields, namespace=namespace)
 
 

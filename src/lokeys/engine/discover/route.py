@@ -47,7 +47,8 @@ async def settled(found: Discovered, opens: Opens) -> Discovered:
         return found
     notes = {path: note for path, note in found.notes.items() if not path.startswith("spec.source")}
     notes["spec.source.rook.user"] = (
-        "its key opens Loki's bucket, and no other user's does; the key that Loki reads is another"
+        "its key opens Loki's bucket, and no other key that may be tried there does; the key that "
+        "Loki reads is another"
     )
     return replace(found, spec=fitting[0], notes=notes, sure=True)
 

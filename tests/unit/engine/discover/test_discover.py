@@ -258,7 +258,7 @@ def test_what_nobody_says_is_marked() -> None:
         ),
         (
             [external_secret(secretStoreRef={"name": "gone"})],
-            "spec.source",
+            "spec.secret.externalSecret",
             "could not be read",
         ),
     ],

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from lokeys.core.kubernetes.consent import host_of
 from lokeys.core.route.discovery.model import GUESS, UNKNOWN, Candidate, LokiWorkload, Notes
 from lokeys.core.route.model import ClaimSource, Source, UnknownSource
 
@@ -56,20 +56,19 @@ def source_of(
     if same is not None:
         notes = {GUESS: "its Secret holds the key id that Loki reads"}
         return FoundSource(source=same.source, notes=notes, sure=True, endpoint=same.endpoint)
-    host = _host(workload.storage.endpoint)
-    pool = [each for each in users if host is None or _host(each.endpoint) == host]
+    host = host_of(workload.storage.endpoint)
+    pool = [each for each in users if host is None or host_of(each.endpoint) == host]
     guess, why = _likeliest(pool, workload, host)
     if guess is not None:
-        note = (
-            f"a guess: {why}; its present key id is not the one that Loki reads, which is what a "
-            "changed key looks like. Check that this is Loki's user"
+        compared = key_id is not None and guess.key_id is not None
+        told = (
+            "its present key id is not the one that Loki reads, as after a change of the key"
+            if compared
+            else "its key id could not be compared with the one that Loki reads"
         )
+        note = f"a guess: {why}; {told}. Check that this is Loki's user"
         return FoundSource(source=guess.source, notes={GUESS: note})
     return FoundSource(source=UnknownSource(), notes={"spec.source": _unknown(users, pool, host)})
-
-
-def _host(url: str) -> str | None:
-    return urlsplit(url).hostname if url else None
 
 
 def _likeliest(

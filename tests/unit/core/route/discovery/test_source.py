@@ -40,6 +40,14 @@ def workload(endpoint: str) -> LokiWorkload:
         ),
         pytest.param([THERE], "AK2", "http://here", None, False, id="another store's user is not"),
         pytest.param([LOKI], "AK2", "http://here", None, False, id="whatever it is called"),
+        pytest.param(
+            [user("logs", "rgw.rook.svc", "AK1")],
+            "AK2",
+            "http://rgw.rook.svc.cluster.local:80",
+            "logs",
+            False,
+            id="a Service has one name",
+        ),
         pytest.param([THERE], "AK2", "", None, False, id="nor any, where the store is not known"),
         pytest.param([THERE, LOKI], None, "", "loki", False, id="but for one named like Loki"),
         pytest.param(
@@ -82,3 +90,12 @@ def test_a_list_of_candidates_is_bounded() -> None:
     note = source_of(workload("http://here"), None, many).notes["spec.source"]
 
     assert "storage/user-009 and 90 more" in note
+
+
+def test_what_was_not_compared_is_not_called_different() -> None:
+    """A user whose Secret may not be read, and one whose key is another."""
+    unread = source_of(workload("http://there"), "AK2", [THERE])
+    other = source_of(workload("http://here"), "AK2", [HERE])
+
+    assert "its key id could not be compared" in unread.notes["spec.source.rook.user"]
+    assert "is not the one that Loki reads" in other.notes["spec.source.rook.user"]
