@@ -82,7 +82,7 @@ MISSING_CA_CONFIGMAP = Rule(
 TAKE_OUT = Remedy(text="take it out of the CA's file where that is kept")
 BAD_CA_CONFIGMAP = Rule(
     code="LK0126",
-    title="not a sound CA in the ConfigMap",
+    title="a fault in the CA's ConfigMap",
     message="{place}: `{field}` {found}; expected {expected}",
     meaning="The key holds one certificate or more in PEM, and nothing secret. Loki trusts those "
     "that are valid today and passes over the others; only without any is it an error.",

@@ -170,7 +170,7 @@ BAD_ENDPOINT = Rule(
 )
 REGION_MISMATCH = Rule(
     code="LK0108",
-    title="region and endpoint, or region and role, contradict each other",
+    title="the region does not fit the endpoint, the role or Loki's client",
     message="{place}: `{field}` {found}; expected {expected}{hint}",
     meaning="Host, region and role's ARN each name where the bucket lives; they do not agree.",
     why="Requests are signed for the region: a store elsewhere refuses the signature.",
@@ -274,7 +274,7 @@ BAD_AUDIENCE = Rule(
 )
 BAD_BASE64 = Rule(
     code="LK0116",
-    title="not base64 of a text",
+    title="a value is not base64-encoded",
     message="{place}: `{field}` {found}",
     meaning="Values under `data` are base64, those under `stringData` are plain. Azure's account "
     "key is base64 by itself.",
@@ -403,9 +403,9 @@ ENDPOINT_BESIDE_TOKENS = Rule(
 PATHS_ALL_THE_SAME = Rule(
     code="LK0142",
     severity=Severity.WARNING,
-    title="path style all the same",
-    message="{place}: `{field}` is `false`, and Loki's client names the bucket in the path at "
-    "{host} all the same",
+    title="`false` has no effect at this host",
+    message="{place}: `{field}` is `false`, but at {host} Loki's client names the bucket in the "
+    "path of each request",
     meaning="Without `true` the client chooses: it puts the bucket into the host at AWS, Google "
     "and Alibaba Cloud, and into the path everywhere else.",
     why="A store that takes buckets in hosts alone refuses the requests.",

@@ -38,7 +38,7 @@ WHOLE_FILE = "key.json"
 _VAULT_PATH = "avp.kubernetes.io/path"  # Argo CD's vault plugin: then `<key>` is what it reads
 _ENCRYPTED = "ENC["  # how SOPS writes a value
 _PLAIN = re.compile("[A-Za-z0-9+/]{3,512}={0,2}")
-_BY_CHANCE = "it is base64 by chance, of what is no text"
+_BY_CHANCE = "is plain text, not base64: decoded it is no text"
 _ASCII = range(0x20, 0x7F)
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
@@ -124,7 +124,7 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
             decoded = _bytes(value) if part == "data" else value.encode(errors="surrogatepass")
             plain = part == "data" and decoded is not None and _is_plain(key, value, decoded)
             if decoded is None or plain:
-                words = {"found": f"is plain text: {_BY_CHANCE}" if plain else _no_base64(value)}
+                words = {"found": _BY_CHANCE if plain else _no_base64(value)}
                 other = rules.SET_FILE_FIELD if key == "key.json" else rules.SET_SECRET_FIELD
                 remedy = (rules.UNDER_STRING_DATA, other)
                 findings.append(

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a Secret for S3 leads, and how Loki's client names the bucket there."""
 
+import re
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lokeys.core.findings.finding import Finding
 from lokeys.core.stack.storage import s3_client
@@ -228,6 +231,18 @@ def test_a_name_that_the_client_refuses_says_why(name: str, why: str) -> None:
 def test_a_name_that_the_client_takes_is_sound(name: str) -> None:
     """A tenant's bucket at Ceph RGW, an access point's alias, an old name of AWS."""
     assert judged("s3 static", {**MINIO, "bucketnames": name}).findings == ()
+
+
+CLIENTS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{1,61}[A-Za-z0-9]")
+ADDRESS = re.compile(r"(\d+\.){3}\d+", re.ASCII)
+
+
+@given(st.text(st.sampled_from("ab0.-_:/é "), max_size=8) | st.text(max_size=70))
+def test_names_are_refused_exactly_where_the_client_refuses_them(name: str) -> None:
+    """As its pattern and its pairs of signs have it."""
+    taken = CLIENTS.fullmatch(name) is not None and ADDRESS.fullmatch(name) is None
+    taken = taken and not any(pair in name for pair in ("..", ".-", "-."))
+    assert (s3_client.refused_name(name) is None) == taken
 
 
 def test_a_tenants_bucket_is_none_at_aws() -> None:
