@@ -26,6 +26,8 @@ def stack_among(
     """Return the one LokiStack among what was read, or the one of that name. Raises BadInput."""
     stacks = [item for item in given if item.object.get("kind") == KIND]
     chosen = [item for item in stacks if name in (None, name_of(item))]
+    there = [item for item in chosen if namespace == _namespace_of(item)]
+    chosen = there if len(there) == 1 else chosen
     if len(chosen) == 1:
         return _parsed(chosen[0].object, chosen[0], namespace=namespace)
     listed = ", ".join(f"{item.title} ({item.place})" for item in stacks)
@@ -34,6 +36,11 @@ def stack_among(
     if not chosen:
         raise BadInput(f"no {KIND} named {name}", place=path, hint=f"there is: {listed}")
     raise BadInput(f"more than one {KIND}", place=path, hint=f"name one of them: {listed}")
+
+
+def _namespace_of(located: Located) -> object:
+    metadata = located.object.get("metadata")
+    return metadata.get("namespace") if isinstance(metadata, dict) else None
 
 
 async def stack_from_cluster(session: Session, name: str) -> LokiStack:

@@ -119,6 +119,8 @@ def _judged(
     namespace = options.namespace or "default"
     found = validate(located, now=utc_now(), namespace=namespace, secrets_optional=True)
     views = {view.ref: view for view in found.stacks if name in (None, view.ref.name)}
+    there = {ref: view for ref, view in views.items() if ref.namespace == namespace}
+    views = there if len(there) == 1 else views
     if len(views) != 1:
         listed = ", ".join(str(view.ref) for view in found.stacks)
         raise BadInput(

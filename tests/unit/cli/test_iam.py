@@ -182,6 +182,22 @@ def test_one_of_several_stacks_can_be_named(tmp_path: Path) -> None:
         assert "system:serviceaccount:logging:other-ruler" in done.stdout
 
 
+def test_one_of_several_overlays_is_named_by_its_namespace(tmp_path: Path) -> None:
+    """A base comes once for each of them, always under one name."""
+    choice = Choice(store="s3-token")
+    (tmp_path / "base").mkdir()
+    written(tmp_path / "base", choice.manifest, choice.secret)
+    for name in ("dev", "prod"):
+        (tmp_path / name).mkdir()
+        overlay = {"namespace": name, "resources": ["../base/stack.json"]}
+        (tmp_path / name / "kustomization.yaml").write_text(json.dumps(overlay))
+    done = run("aws", "-f", str(tmp_path), "-n", "prod", "--issuer", ISSUER)
+
+    assert "system:serviceaccount:prod:my-stack" in done.stdout
+    with pytest.raises(BadInput, match="more than one LokiStack"):
+        raise run("aws", "-f", str(tmp_path), "--issuer", ISSUER).exception or AssertionError
+
+
 def test_documents_are_compared(tmp_path: Path) -> None:
     """Good ones pass; a wrong one has its finding, its file, and exit code 3."""
     trust = document(tmp_path, "trust.json", trust_policy(aws()))
