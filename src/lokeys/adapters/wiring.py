@@ -60,7 +60,12 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
         source=_source(spec, access),
         vault=_vault(spec, access),
         delivery=(
-            ExternalSecretPort(cluster, spec.external_secret, namespace=spec.namespace)
+            ExternalSecretPort(
+                cluster,
+                spec.external_secret,
+                namespace=spec.namespace,
+                pair=spec.values or spec.secret,
+            )
             if spec.external_secret
             else None
         ),

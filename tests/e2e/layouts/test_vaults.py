@@ -146,3 +146,23 @@ def test_however_the_vault_is_read(
     layout.show("loki", accepted=9, refused=9)
     stale = layout.doctor()
     assert (stale.code, stale.errors[0]) == (3, code), stale.screen
+
+
+def test_a_store_that_lokeys_cannot_read(layout: Layout, lake: Lake, tmp_path: Path) -> None:
+    """Source and Secret are compared; the person edits what is named, and lokeys does the rest."""
+    layout.show("loki", accepted=9)
+    build(layout, lake, "another-provider", lake.pair)
+    healthy = layout.doctor()
+    assert (healthy.code, healthy.errors) == (0, []), healthy.screen
+    lake.replace_key()
+    lake.make(layout, "loki-of-the-lake")
+    layout.show("loki", accepted=9, refused=9)
+    stale = layout.doctor()
+    assert (stale.code, stale.errors[0]) == (3, "LK0512"), stale.screen
+    by_hand, then = stale.finding("LK0512")["remedy"]
+    assert by_hand["text"] == "put the source's pair into `fake`: `LOKI_ID` and `LOKI_KEY`"
+    layout.apply("another-provider", old_id=lake.pair[0], old_secret=lake.pair[1])
+    layout.show("loki", accepted=9)
+    done = layout.shell(f"{then['command']} --accept-loss", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert layout.doctor().errors == []

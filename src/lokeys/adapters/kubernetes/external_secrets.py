@@ -8,15 +8,20 @@ failed is told by an event alone. Versions v1 and v1beta1 are read alike.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from lokeys.adapters.kubernetes.cluster import Cluster, events_of, moment_at, quotable, unreadable
 from lokeys.adapters.kubernetes.objects import as_served
+from lokeys.bounded_yaml import built
 from lokeys.core.kubernetes.conditions import condition_of, truth_of
 from lokeys.core.kubernetes.external_secrets.reading import interval_of, read, target_of
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
+from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_VALUES
 from lokeys.core.place import Hop, Ref
-from lokeys.core.route.model import ExternalSecretRef
+from lokeys.core.route.discovery.stores import place_of, provider_name
+from lokeys.core.route.discovery.vault import fields_in
+from lokeys.core.route.model import ExternalSecretRef, SecretRef
 from lokeys.core.route.snapshot import DeliveryState, RefreshPolicy, StoreState, Unreadable
 from lokeys.core.text.durations import go_duration
 from lokeys.errors import LokeysError, NeedsHuman, NotFound
@@ -25,6 +30,7 @@ from lokeys.kube.replies import NoSuchKind
 from lokeys.kube.resources import Resource
 from lokeys.ports import Reading
 
+_PARSE = partial(built, max_values=MAX_LOKI_CONFIG_VALUES)
 FORCE_SYNC = "lokeys.dev/force-sync"
 
 
@@ -37,11 +43,15 @@ def store_state(ref: Ref, store: Json) -> StoreState:
         reason=text_at(ready, "reason"),
         message=quotable(text_at(ready, "message")),
         connect_host=text_at(store, "spec", "provider", "onepassword", "connectHost") or None,
+        provider=provider_name(store),
     )
 
 
-def delivery_state(external_secret: Json) -> DeliveryState:
-    """Return what an ExternalSecret says of itself, without its surroundings."""
+def delivery_state(external_secret: Json, pair: SecretRef | None = None) -> DeliveryState:
+    """Return what an ExternalSecret says of itself, without its surroundings.
+
+    `pair` is where in its Secret the pair is.
+    """
     ready = condition_of(external_secret)
     said = read(external_secret)
     policy = said.refresh_policy
@@ -59,6 +69,7 @@ def delivery_state(external_secret: Json) -> DeliveryState:
         synced_version=text_at(external_secret, "status", "syncedResourceVersion"),
         refreshed_at=moment_at(external_secret, "status", "refreshTime"),
         reads_whole_item=said.reads_whole_item,
+        place=place_of(fields_in(said, pair, _PARSE)) if pair else "",
     )
 
 
@@ -69,9 +80,15 @@ class ExternalSecretPort:
     """A `DeliveryPort` on one ExternalSecret."""
 
     def __init__(
-        self, cluster: Cluster, external_secret: ExternalSecretRef, *, namespace: str
+        self,
+        cluster: Cluster,
+        external_secret: ExternalSecretRef,
+        *,
+        namespace: str,
+        pair: SecretRef | None = None,
     ) -> None:
         self._cluster = cluster
+        self._pair = pair
         self._ref = Ref("ExternalSecret", external_secret.name, namespace)
 
     async def read(self) -> Reading[DeliveryState]:
@@ -81,7 +98,7 @@ class ExternalSecretPort:
         except LokeysError as error:
             return Reading(gaps=(unreadable(error, hop=Hop.DELIVERY, ref=self._ref),))
         gaps: list[Unreadable] = []
-        state = delivery_state(found)
+        state = delivery_state(found, self._pair)
         words: dict[str, Any] = {
             "store": await self._store(found, gaps),
             "stopped_by": await self._stopped_by(),

@@ -58,6 +58,27 @@ def remedies(snapshot: Snapshot, maker: Maker) -> tuple[Remedy, ...]:
     return tuple(replace(each, text=printable(each.text)) for each in found)
 
 
+def unread_vault(snapshot: Snapshot) -> str:
+    """Return what a person does where lokeys cannot read what External Secrets reads; or nothing.
+
+    As far as it can be told: the store, and where in it the pair is.
+    """
+    delivery, spec = snapshot.delivery, snapshot.spec
+    if delivery is None or spec.vault is not None:
+        return ""
+    store = delivery.store.provider if delivery.store else ""
+    where = f": {delivery.place}" if delivery.place else ""
+    return f"put the source's pair into {store or f'what {delivery.ref} reads'}{where}"
+
+
+def by_hand_then_heal(snapshot: Snapshot, text: str) -> tuple[Remedy, ...]:
+    """Return a person's step, and what lokeys does once it is done."""
+    spec = snapshot.spec
+    heal = Command(("lokeys", "heal", "-n", spec.namespace, spec.name))
+    then = "let lokeys have External Secrets read it, carry it on and prove it"
+    return Remedy(text=printable(text)), Remedy(text=then, command=heal)
+
+
 def kept_elsewhere(spec: RouteSpec) -> Remedy:
     """Return what to do about a configuration that nothing is seen to make."""
     return Remedy(

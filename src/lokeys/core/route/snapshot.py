@@ -165,6 +165,7 @@ class StoreState:
     reason: str = ""
     message: str = ""
     connect_host: str | None = None  # None: not 1Password Connect
+    provider: str = ""  # what people call it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +189,7 @@ class DeliveryState:
     reads_whole_item: bool = False  # dataFrom.extract: never torn
     stopped_by: tuple[Ref, ...] = ()  # ExternalSecrets whose interval stops all of them
     target_owner: Ref | None = None  # another ExternalSecret that owns the target
+    place: str = ""  # where in its store the pair is, in words, as far as that can be told
 
     @property
     def force_sync_works(self) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from lokeys.adapters.kubernetes.external_secrets import ExternalSecretPort
 from lokeys.core.place import Ref
-from lokeys.core.route.model import ExternalSecretRef
+from lokeys.core.route.model import ExternalSecretRef, PairKeys, SecretRef
 from lokeys.core.route.snapshot import DeliveryState, RefreshPolicy, Why
 from lokeys.ports import Reading
 from unit.adapters.kubernetes.cluster_fakes import Json, Server, cluster, event, secret
@@ -54,6 +54,29 @@ def reading_of(*objects: Json, server: Server | None = None) -> Reading[Delivery
 
 def port(where: Any) -> ExternalSecretPort:
     return ExternalSecretPort(where, ExternalSecretRef(name="es"), namespace="ns")
+
+
+def test_where_the_pair_is_in_its_store() -> None:
+    """In words, for a person who has to edit it there."""
+    data = [
+        {"secretKey": key, "remoteRef": {"key": "apps/loki", "property": key.lower()}}
+        for key in ("ID", "KEY")
+    ]
+    where, _ = cluster(external(data=data), store(vault={}))
+    keys = PairKeys(access_key_id="ID", secret_access_key="KEY")
+    told = ExternalSecretPort(
+        where,
+        ExternalSecretRef(name="es"),
+        namespace="ns",
+        pair=SecretRef(name="es", keys=keys),
+    )
+    state = asyncio.run(told.read()).state
+    assert state is not None
+    assert state.store is not None
+    assert (state.store.provider, state.place) == (
+        "Vault",
+        "`apps/loki`, its fields `id` and `key`",
+    )
 
 
 def test_an_ordinary_one() -> None:

@@ -5,15 +5,30 @@ from typing import Any
 
 import pytest
 
-from builders import DEAD, TRUSTED, A, B, a_gap, a_pair, a_secret, look
+from builders import (
+    DEAD,
+    SECRET_STORE,
+    TRUSTED,
+    A,
+    B,
+    a_delivery,
+    a_gap,
+    a_pair,
+    a_secret,
+    ago,
+    content,
+    look,
+)
 from lokeys.core.findings.finding import Finding
 from lokeys.core.kubernetes.makers import Maker, item_of
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.route.hops import hops
 from lokeys.core.route.made import known_maker, maker_of_secret
+from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import PairKeys, SecretRef
-from lokeys.core.route.snapshot import MakerState, Snapshot, Why
+from lokeys.core.route.plan import Policy, plan
+from lokeys.core.route.snapshot import MakerState, Snapshot, StoreState, Why
 from lokeys.core.sensitive import PairFacts
 
 BARE = {"vault": None, "external_secret": None}
@@ -247,6 +262,69 @@ def test_what_a_release_says_is_shown() -> None:
     gap = a_gap(Hop.DELIVERY, FLUX, Why.FORBIDDEN)
     unread = {v.hop: v.detail for v in hops(rendered(A, A, maker=None, unreadable=(gap,)))}
     assert unread[Hop.RELEASE] == "not readable: forbidden"
+
+
+BY_ESO = {"vault": None}
+IN_VAULT = {
+    "delivery": a_delivery(
+        store=StoreState(ref=SECRET_STORE, ready=True, provider="Vault"),
+        place="`apps/loki`, its fields `id` and `secret`",
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param(
+            IN_VAULT,
+            "put the source's pair into Vault: `apps/loki`, its fields `id` and `secret`",
+            id="a store that lokeys cannot read",
+        ),
+        pytest.param(
+            {"delivery": a_delivery(store=StoreState(ref=SECRET_STORE, provider="Doppler"))},
+            "put the source's pair into Doppler",
+            id="a place that cannot be told",
+        ),
+        pytest.param(
+            {"delivery": a_delivery(store=None)},
+            "put the source's pair into what ExternalSecret monitoring/loki-s3-credentials reads",
+            id="a store that cannot be read",
+        ),
+    ],
+)
+def test_what_lokeys_cannot_read_is_a_persons_to_edit(changes: dict[str, Any], said: str) -> None:
+    """As far as it can be told; then lokeys carries it on."""
+    stale = look(route=BY_ESO, **STALE, **changes)
+    (behind,) = (f for f in diagnose(stale).findings if f.code == "LK0512")
+    assert [each.text for each in behind.remedy] == [
+        said,
+        "let lokeys have External Secrets read it, carry it on and prove it",
+    ]
+    assert str(behind.remedy[1].command) == "lokeys heal -n monitoring loki"
+    healthy = look(route=BY_ESO, **changes)
+    assert diagnose(healthy).findings == ()
+
+
+def test_a_heal_that_waits_for_a_person_says_what_to_edit() -> None:
+    """Forced three times, and the store still holds the old key."""
+    memory = Memory(content=content(), forced_for=B.pair, forced_count=3, forced_at=ago(minutes=1))
+    made = plan(look(route=BY_ESO, **STALE, **IN_VAULT, memory=memory), Policy())
+    assert made.stalled == "secret_behind_source"
+    assert "put the source's pair into Vault: `apps/loki`" in made.reason
+
+
+def test_values_in_a_store_that_lokeys_cannot_read() -> None:
+    """External Secrets makes them of it, and Flux renders them."""
+    route = {k: v for k, v in RENDERED.items() if k != "external_secret"}
+    stale = rendered(A, A, route=route, **STALE, **IN_VAULT)
+    (behind,) = (f for f in diagnose(stale).findings if f.code == "LK0512")
+    assert behind.remedy[0].text.startswith("put the source's pair into Vault")
+    plain = rendered(A, A, **STALE)
+    (kept,) = (f for f in diagnose(plain).findings if f.code == "LK0512")
+    assert kept.remedy[0].text == (
+        "put the source's pair into Secret monitoring/logs, where it is kept"
+    )
 
 
 @pytest.mark.parametrize(

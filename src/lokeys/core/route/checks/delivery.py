@@ -25,7 +25,14 @@ from lokeys.core.route.checks.wording import (
     verdict_evidence,
 )
 from lokeys.core.route.key_state import storage_works
-from lokeys.core.route.made import kept_elsewhere, made_by, maker_of_secret, remedies
+from lokeys.core.route.made import (
+    by_hand_then_heal,
+    kept_elsewhere,
+    made_by,
+    maker_of_secret,
+    remedies,
+    unread_vault,
+)
 from lokeys.core.route.snapshot import DeliveryState, RefreshPolicy, SecretState, Snapshot, Why
 from lokeys.core.route.trying import elsewhere
 from lokeys.core.sensitive import PairFacts, short
@@ -181,7 +188,7 @@ def values_disagree(snapshot: Snapshot) -> Iterator[Finding]:
         severity=_severity(snapshot, values),
         evidence=(f"before it: {short(before.pair)}, in it: {short(values.pair.pair)}",),
         detail=f"; {made_by(maker)}" if maker else "",
-        remedy=remedies(snapshot, maker) if maker else None,
+        remedy=None if vault else _of_values(snapshot, values, maker),
         **_words(snapshot),
     )
 
@@ -285,9 +292,20 @@ def _remedy(snapshot: Snapshot, maker: Maker | None) -> tuple[Remedy, ...] | Non
     """Return what stays where lokeys does not write the Secret; None where it does."""
     if maker is not None:
         return remedies(snapshot, maker)
+    by_hand = unread_vault(snapshot)
+    if by_hand:
+        return by_hand_then_heal(snapshot, by_hand)
     spec = snapshot.spec
     lost = spec.secret.inside is not None and spec.external_secret is None
     return (kept_elsewhere(spec),) if lost else None
+
+
+def _of_values(snapshot: Snapshot, values: SecretState, maker: Maker | None) -> tuple[Remedy, ...]:
+    """Return what is done about values that are behind: at their maker, in their store, or here."""
+    if maker is not None:
+        return remedies(snapshot, maker)
+    text = unread_vault(snapshot) or f"put the source's pair into {values.ref}, where it is kept"
+    return by_hand_then_heal(snapshot, text)
 
 
 def _is_torn_itself(snapshot: Snapshot, before: PairFacts) -> bool:

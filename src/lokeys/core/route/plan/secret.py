@@ -11,7 +11,7 @@ from lokeys.core.kubernetes.makers import Maker
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.checks.delivery import why_it_cannot_refresh
 from lokeys.core.route.checks.wording import is_torn
-from lokeys.core.route.made import RELEASE, kept_elsewhere, maker_of_secret, remedies
+from lokeys.core.route.made import RELEASE, kept_elsewhere, maker_of_secret, remedies, unread_vault
 from lokeys.core.route.plan.draft import Draft, Stop
 from lokeys.core.route.plan.source import unseen, waiting
 from lokeys.core.route.plan.steps import Action, Step
@@ -258,7 +258,7 @@ def _pause(
     if memory.forced_count >= FORCED_SYNCS_AT_MOST:
         known = snapshot.vault is not None and snapshot.vault.pair is not None
         behind = "secret_behind_vault" if known else "secret_behind_source"
-        said = delivery.last_event or delivery.message
+        said = delivery.last_event or delivery.message or unread_vault(snapshot)
         return Stop(
             cause="secret_pair_torn" if torn else behind,
             reason=f"{FORCED_SYNCS_AT_MOST} forced syncs did not bring the key"
