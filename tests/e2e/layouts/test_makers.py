@@ -54,6 +54,29 @@ def test_the_maker_is_named_and_its_own_remedy(layout: Layout, lake: Lake, name:
     assert not any("lokeys heal" in (each["command"] or "") for each in remedy)
 
 
+def test_a_claims_key_cannot_be_changed_in_place(layout: Layout, lake: Lake) -> None:
+    """The claim is the source, and its Secret never written; a dead key is the store's matter."""
+    lake.make(layout, "claim")
+    layout.show("loki", accepted=9)
+    layout.run()
+    healthy = layout.doctor()
+    assert (healthy.code, healthy.errors) == (0, []), healthy.screen
+    found = layout.discover()
+    assert found.code == 0, found.screen + found.aside
+    assert found.document["spec"]["source"] == {"objectBucketClaim": {"name": "logs-bucket"}}
+    lake.replace_key()
+    layout.show("loki", accepted=9, refused=9)
+    stale = layout.doctor()
+    assert (stale.code, stale.errors) == (3, ["LK0301"]), stale.screen
+    (remedy,) = stale.finding("LK0301")["remedy"]
+    assert "put that key back" in remedy["text"]
+    key_id, secret = lake.old
+    words = (f"--uid={lake.user}", f"--access-key={key_id}", f"--secret-key={secret}")
+    lake.rgw.admin("key", "create", *words)
+    layout.show("loki", accepted=9)
+    assert layout.doctor().errors == []
+
+
 def test_an_edited_item_is_asked_for_and_healed(layout: Layout, lake: Lake, tmp_path: Path) -> None:
     """The person edits the item, as the remedy says; heal has its operator read it, and proves."""
     lake.make(layout, "loki-of-the-lake", "one-password-item")

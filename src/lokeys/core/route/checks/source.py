@@ -155,18 +155,26 @@ def source_key_is_dead(snapshot: Snapshot) -> Iterator[Finding]:
     elif source.live_keys != ():
         if source.live_keys:
             evidence = (*evidence, "RGW lists this very key: the endpoint may be another store's")
+        remedy = _MEND_CLAIM if isinstance(snapshot.spec.source, ClaimSource) else _MEND
         rook = isinstance(snapshot.spec.source, RookSource) and not source.live_keys
         yield sources.SOURCE_KEY_DEAD.at(
             source.ref,
             route=route,
             evidence=evidence,
             confidence=Confidence.POSSIBLE if source.live_keys else Confidence.CERTAIN,
-            remedy=None if rook else _MEND,
+            remedy=None if rook else remedy,
             **words,
         )
 
 
 _MEND = (Remedy(text="mend the key at its source; lokeys tests it and carries it on by itself"),)
+
+_MEND_CLAIM = (
+    Remedy(
+        text="have the store's administrator put that key back at the user of the claim's bucket: "
+        "a claim's key cannot be changed in place, and a new claim comes with a new bucket"
+    ),
+)
 
 
 def rook_is_stale(snapshot: Snapshot, source: SourceState) -> bool:
