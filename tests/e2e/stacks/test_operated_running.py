@@ -89,6 +89,7 @@ class Running:
         self.bodies.append(Body.of(seen))
         seen.patch("LokiStack", seen.name, {"metadata": {"labels": labels}})
         seen.wait_main("Ready", timeout_s=ROLLED_S)
+        wait_for(lambda: not going(seen), "the former's pods are gone", timeout_s=60)
         self.bodies.append(Body.of(seen))
 
     def new_key(self) -> Pair:
@@ -235,6 +236,15 @@ def test_a_key_that_dies_is_told_when_a_pod_is_refused(running: Running) -> None
     assert seen.hashes() == before
     running.revive(stack.pair)
     wait_for(lambda: set(running.lines) <= set(running.read()), "nothing is lost", timeout_s=60)
+
+
+def going(seen: Operated) -> list[str]:
+    """Return the pods that are about to go: a Deployment is rolled before its old ones are gone."""
+    return [
+        each["metadata"]["name"]
+        for each in seen.every("Pod")
+        if "deletionTimestamp" in each["metadata"]
+    ]
 
 
 def rolled(seen: Operated, before: dict[str, str]) -> list[str]:
