@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from builders import A, B, a_pair, a_pod, a_snapshot, a_workload, said
+from builders import A, B, a_delivery, a_pair, a_pod, a_snapshot, a_vault, a_workload, said
 from lokeys.core.findings.finding import Confidence, Finding, Severity
 from lokeys.core.findings.store_answers import RULE_OF_ANSWER
 from lokeys.core.findings.verdict import Answer
 from lokeys.core.kubernetes.consent import Trying
 from lokeys.core.place import Hop
 from lokeys.core.route.diagnosis import Diagnosis, diagnose
-from lokeys.core.route.snapshot import LogLine, LokiMetrics, PodState, Unreadable, Why
+from lokeys.core.route.snapshot import LogLine, LokiMetrics, PodState, Unreadable, VaultFault, Why
 
 CERTAIN, LIKELY = Confidence.CERTAIN, Confidence.LIKELY
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
@@ -171,3 +171,31 @@ def test_an_address_that_cannot_be_printed_is_not() -> None:
     odd = a_workload(writes_to="http://a:b@evil.example/\x1b[2J")
     (found,) = (f for f in diagnose(a_snapshot(workloads=(odd,))).findings if f.code == "LK0318")
     assert "says another one:" in found.message
+
+
+@pytest.mark.parametrize(
+    ("ready", "verdicts", "expected"),
+    [
+        (True, {A: said()}, (WARNING, Confidence.POSSIBLE)),
+        (True, {}, (ERROR, LIKELY)),
+        (None, {A: said()}, (ERROR, LIKELY)),
+        (False, {A: said()}, (ERROR, CERTAIN)),
+    ],
+    ids=[
+        "it reads, and the key works",
+        "the key was not tried",
+        "it says nothing",
+        "it fails, too",
+    ],
+)
+def test_a_name_that_is_not_found_is_weighed_by_what_external_secrets_says(
+    ready: bool | None, verdicts: Any, expected: tuple[Severity, Confidence]
+) -> None:
+    """It reads by names of its own; those of the route may be wrong."""
+    seen = a_snapshot(
+        vault=a_vault(None, fault=VaultFault.FIELD_NOT_FOUND),
+        delivery=a_delivery(ready=ready),
+        verdicts=verdicts,
+    )
+    (found,) = (f for f in diagnose(seen).findings if f.code == "LK0409")
+    assert (found.severity, found.confidence) == expected
