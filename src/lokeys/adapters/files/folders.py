@@ -32,7 +32,7 @@ MAX_ALL_BYTES = 200 * 1024 * 1024
 MAX_TOLD = 20
 """Files that are passed over by name."""
 
-SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+SUFFIXES = (".yaml", ".yml", ".json")
 CHART = "Chart.yaml"
 _OBJECT = b"apiVersion:"
 _TEMPLATE = (b"{{", b"{%")
@@ -54,12 +54,12 @@ class _Folder:
 
     def read(self) -> HandedIn:
         charts = tuple(file.parent for file in self._files if file.name == CHART)
-        templates = {file for file in self._files if _chart_of(file, charts)}
+        templates = {file for file in self._files if charts and _chart_of(file, charts)}
         found: dict[str, list[Located]] = {}
         kustomizations: dict[str, Mapping[str, Any]] = {}
         for file in self._files:
             if file.name in FILES and file not in templates:
-                content = built(self._content(file).decode(errors="replace"))
+                content = built((self._content(file) or b"").decode(errors="replace"))
                 if isinstance(content, Mapping):
                     kustomizations[os.path.normpath(file.parent)] = content
             elif file not in templates and file.name != CHART:
@@ -79,18 +79,22 @@ class _Folder:
     def _walked(self) -> list[Path]:
         """Return the manifests below the folder, in order."""
         found: list[Path] = []
-        entries = 0
-        waiting = [Path(self._folder)]
+        count = 0
+        waiting = [_inside(self._folder)]
         while waiting:
-            path = waiting.pop()
-            if path.is_dir():
-                inside = [each for each in _inside(path) if not each.name.startswith(".")]
-                entries += len(inside)
-                waiting += sorted(inside, reverse=True)
-            elif (path.suffix.lower() in SUFFIXES or path.name in FILES) and path.is_file():
-                found.append(path)
-            if entries > MAX_ENTRIES:
+            entry = next(waiting[-1], None)
+            if entry is None:
+                waiting.pop()
+                continue
+            count += 1
+            if count > MAX_ENTRIES:
                 raise self._too_much(f"more than {MAX_ENTRIES} files")
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(_inside(entry.path))
+            elif _may_hold_objects(entry.name) and entry.is_file():
+                found.append(Path(entry.path))
             if len(found) > MAX_FILES:
                 raise self._too_much(f"more than {MAX_FILES} manifests")
         if not found:
@@ -103,10 +107,8 @@ class _Folder:
 
     def _objects(self, file: Path) -> list[Located]:
         """Return the objects of a file; what is no manifest at all is passed over."""
-        if file.stat().st_size > MAX_BYTES:
-            return self._pass_over(file, f"larger than {MAX_BYTES // 1024 // 1024} MiB")
         content = self._content(file)
-        if b"kind" not in content:
+        if content is None or b"kind" not in content:
             return []
         try:
             return list(objects_in(content, file=str(file), strict=False))
@@ -119,7 +121,11 @@ class _Folder:
                 file, f"no manifest: {str(problem).removeprefix(f'{problem.place}: ')}"
             )
 
-    def _content(self, file: Path) -> bytes:
+    def _content(self, file: Path) -> bytes | None:
+        """Return what a file holds, up to a bound; None of one that is larger."""
+        if file.stat().st_size > MAX_BYTES:
+            self._pass_over(file, f"larger than {MAX_BYTES // 1024 // 1024} MiB")
+            return None
         content = content_of(file)
         self._bytes += len(content)
         if self._bytes > MAX_ALL_BYTES:
@@ -146,15 +152,17 @@ class _Folder:
             self._passed_over.append(PassedOver(what=what, why=why, file=file, command=printing))
 
 
-def _inside(folder: Path) -> Iterator[Path]:
-    """Yield what is in a folder; nothing of one that cannot be read, or that is linked in it."""
+def _inside(folder: str) -> Iterator[os.DirEntry[str]]:
+    """Return what is in a folder, by name; nothing of one that cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            for entry in islice(entries, MAX_ENTRIES + 1):
-                if not (entry.is_symlink() and entry.is_dir()):
-                    yield folder / entry.name
+            return iter(sorted(islice(entries, MAX_ENTRIES + 1), key=lambda entry: entry.name))
     except OSError:
-        return
+        return iter(())
+
+
+def _may_hold_objects(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) or name in FILES
 
 
 def _chart_of(file: Path, charts: tuple[Path, ...]) -> bool:

@@ -13,15 +13,17 @@ import sys
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import yaml
 
 from lokeys.bounded_yaml import TooMuch, weigh
-from lokeys.core.stack.validation.unbuilt import Unbuilt
 from lokeys.core.text.words import object_name
-from lokeys.core.validation.passed_over import PassedOver
 from lokeys.errors import BadInput
+
+if TYPE_CHECKING:  # a file has neither, and is read sooner without them
+    from lokeys.core.stack.validation.unbuilt import Unbuilt
+    from lokeys.core.validation.passed_over import PassedOver
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_NODES = 1_000_000

@@ -305,8 +305,6 @@ def filler_of(manifest: Json) -> Filler | None:
 
 def copied_from(secret: Json) -> Ref | None:
     """Return the Secret of which one without data of its own becomes a copy, where it says so."""
-    if secret.get("data") or secret.get("stringData"):
-        return None
     maker = next((_by(mark, said, None) for mark, said in _marks_on(secret)), None)
     ref = maker.ref if maker else None
     return ref if ref is not None and ref.kind == "Secret" and ref.namespace else None

@@ -87,6 +87,8 @@ def unseen_in_json(value: bytes) -> str | None:
 
 def _strange(text: str) -> frozenset[str]:
     """Return the letters of a text that nobody sees. A text may be long; its letters are few."""
+    if text.isascii() and text.isprintable():  # as most are, which is told at once
+        return frozenset()
     return frozenset(letter for letter in set(text) if _is_strange(letter))
 
 

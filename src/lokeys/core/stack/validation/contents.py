@@ -13,7 +13,6 @@ from lokeys.core.findings.catalogue import storage_objects as rules
 from lokeys.core.findings.catalogue import storage_secrets
 from lokeys.core.findings.finding import Finding
 from lokeys.core.kubernetes.json_fields import at
-from lokeys.core.kubernetes.makers import filler_of, maker_of
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.fields import Keys, keys_of
 from lokeys.core.stack.storage.model import CredentialMode, StorageType
@@ -64,6 +63,9 @@ def filler_of_ca(wanted: Ref, context: StackContext) -> tuple[str, frozenset[str
 
     None where nothing does, and where the manifests hold what stands in it.
     """
+    # Only for a CA, and for what is at fault.
+    from lokeys.core.kubernetes.makers import filler_of  # noqa: PLC0415
+
     placed = context.objects.get(wanted)
     if placed is not None:
         filler = None if at(placed.object, "data") else filler_of(placed.object)
@@ -108,6 +110,8 @@ def _is_of_keys(finding: Finding) -> bool:
 
 def _owner(secret: Ref, context: StackContext) -> Ref | None:
     """Return what made a Secret that was handed in: by its owners, or by its maker beside it."""
+    from lokeys.core.kubernetes.makers import maker_of  # noqa: PLC0415 - as above
+
     placed = context.objects.get(secret)
     owner = maker_of(placed.object) if placed is not None else None
     ref = owner.ref if owner else None

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from lokeys.core.findings.catalogue import storage_objects as rules
 from lokeys.core.findings.finding import Finding, Remedy, Rule, Severity
-from lokeys.core.kubernetes.makers import copied_from
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.core.stack.storage.secret_data import SecretData, made_secret_data, secret_data
@@ -73,9 +73,8 @@ def _known_secret(
     placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
     said = [read_external(each.object) for each in external]
     findings += _kept_out(external, wanted, stack, objects)
-    copied = copied_from(placed.object) if placed is not None else None
-    if copied is not None:
-        source = Ref("Secret", object_name(copied.name), object_name(copied.namespace or ""))
+    source = _source_of(placed.object) if placed is not None else None
+    if source is not None:
         placed = objects.get(source)
         if placed is None:
             return SecretData(ref=wanted, complete=False, made_by=source)
@@ -86,6 +85,18 @@ def _known_secret(
     made = made_secret(said, ref=wanted)
     other = objects.made_of(wanted) if made is None else None
     return with_brought(made_secret_data(other[1], ref=wanted), said) if other else made
+
+
+def _source_of(secret: Mapping[str, Any]) -> Ref | None:
+    """Return the Secret of which an empty one becomes a copy."""
+    if secret.get("data") or secret.get("stringData"):
+        return None
+    from lokeys.core.kubernetes.makers import copied_from  # noqa: PLC0415 - few are empty
+
+    copied = copied_from(secret)
+    if copied is None:
+        return None
+    return Ref("Secret", object_name(copied.name), object_name(copied.namespace or ""))
 
 
 def _kept_out(

@@ -16,7 +16,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lokeys.core.findings.finding import Finding, Remedy
-from lokeys.core.kubernetes.makers import change_of, controller_of
 from lokeys.core.place import Ref, is_name
 from lokeys.core.sensitive import Sensitive
 from lokeys.core.stack.storage.secret_data import WHOLE_FILE, SecretData, external_secret_data
@@ -112,6 +111,9 @@ def mended_there(finding: Finding, maker: Ref) -> Finding:
     """Return a finding about a made Secret with a remedy that its maker does not undo."""
     if not any(remedy.command for remedy in finding.remedy):
         return finding
+    # Most Secrets are nobody's, and are judged sooner without it.
+    from lokeys.core.kubernetes.makers import change_of, controller_of  # noqa: PLC0415
+
     external = maker.kind in ("ExternalSecret", "ClusterExternalSecret")
     if maker.kind == "Secret":
         text = f"change {maker}: the other one is a copy of it"
