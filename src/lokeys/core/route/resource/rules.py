@@ -169,7 +169,7 @@ ONLY_A_MINTED_KEY_ROTATES = CelRule(
     ),
 )
 SOURCE_IS_NOT_THE_TARGET = CelRule(
-    cel="!has(self.source.secret) || has(self.source.secret.namespace) "
+    cel="!has(self.source.secret) || has(self.source.secret.__namespace__) "
     "|| self.source.secret.name != self.secret.name",
     message="the source and the Secret that Loki reads are the same Secret",
     holds=lambda value: (

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The definition that the API server gets."""
 
+import re
 from typing import Any
 
 from lokeys.core.route.resource.crd import crd
@@ -35,3 +36,13 @@ def test_the_definition_is_a_copy() -> None:
     workload["metrics"]["default"]["port"] = 1
     made["spec"]["properties"].clear()
     assert crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"] == ROOT
+
+
+def test_no_rule_names_a_field_by_a_word_that_cel_reserves() -> None:
+    """Kubernetes 1.31 refuses the whole definition then; escaped, every version takes it."""
+    reserved = r"in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace"
+    rules = [
+        rule["rule"] for _, node in nodes(ROOT) for rule in node.get("x-kubernetes-validations", ())
+    ]
+    assert any("__namespace__" in rule for rule in rules)
+    assert [rule for rule in rules if re.search(rf"\.({reserved}|return|var|void)\b", rule)] == []
