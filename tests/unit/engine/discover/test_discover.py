@@ -840,3 +840,13 @@ def test_a_route_has_every_workload_that_reads_its_secret() -> None:
 
     for name in ("loki-read", "loki-write"):
         assert asyncio.run(asked(name)) == {"loki-read", "loki-write"}
+
+
+def test_an_identity_that_is_put_into_pods_alone_is_read_of_a_pod() -> None:
+    """EKS Pod Identity sets variables as a pod is made; the account has no annotation of it."""
+    address = "http://169.254.170.23/v1/credentials"
+    env = [{"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": address}]
+    (found,) = lokis(of_labels(), running(env=env))
+
+    assert found.loki.identity is not None
+    assert str(found.loki.identity) == "EKS Pod Identity"

@@ -28,6 +28,8 @@ _FIELDS = ("bucket", "endpoint", *_PAIR)
 _BRACED = re.compile(r"\$\{([A-Za-z_]\w{0,252})[^{}]{0,253}\}", re.ASCII)
 _WHOLE = re.compile(r"\$(?:\(([A-Za-z_]\w{0,252})\)|([A-Za-z_]\w{0,252}))", re.ASCII)
 _LONGEST_TEXT = 4096
+MAX_NAMES = 10
+"""Of variables that a fault names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ def not_expanded(found: list[Written]) -> Iterator[ConfigurationFault]:
         if named:
             yield ConfigurationFault(
                 kind=Misconfiguration.NOT_EXPANDED,
-                names=tuple(dict.fromkeys(named)),
+                names=tuple(dict.fromkeys(named))[:MAX_NAMES],
                 field="arguments" if in_arguments else "",
             )
 
@@ -88,7 +90,7 @@ def not_set(
     if missing:
         yield ConfigurationFault(
             kind=Misconfiguration.NOT_SET,
-            names=tuple(sorted({name for _, name in missing})),
+            names=tuple(sorted({name for _, name in missing}))[:MAX_NAMES],
             certain=not of_aws or any(of_place for of_place, _ in missing),
         )
 

@@ -42,6 +42,8 @@ from lokeys.core.kubernetes.loki.settings import S3Settings
 from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_BYTES
 from lokeys.core.place import Ref
 
+_SHOWN = 253
+"""Characters of a path that are told."""
 MAX_NAMED = 64
 """Objects that one Loki may name, to be read for it."""
 Parse = Callable[[str], object]
@@ -153,7 +155,7 @@ def _chosen(
     for path in arguments.files:
         keys = files.candidates(marks.filled(path) or "")
         if keys is None:
-            unseen = unseen or f"{path} is on no volume of a Secret or ConfigMap"
+            unseen = unseen or f"{path[:_SHOWN]} is on no volume of a Secret or ConfigMap"
             continue
         for key in keys:
             text = value_at(key, held)
@@ -162,13 +164,13 @@ def _chosen(
             if key.ref not in held:
                 unseen = unseen or f"{key.ref} could not be read"
     if "config.file" in arguments.flags:
-        return _Chosen(unseen=unseen or f"{arguments.files[0]} does not exist")
+        return _Chosen(unseen=unseen or f"{arguments.files[0][:_SHOWN]} does not exist")
     for key in files.any_yaml(held):
         text = value_at(key, held) or ""
         document = parse(unmarked(text)) if len(text) <= MAX_LOKI_CONFIG_BYTES else None
         if isinstance(document, Mapping) and {"storage_config", "common"} & document.keys():
             return _Chosen(file=key, text=text, guessed=True)
-    return _Chosen(unseen=unseen or f"{arguments.files[0]} does not exist")
+    return _Chosen(unseen=unseen or f"{arguments.files[0][:_SHOWN]} does not exist")
 
 
 def _seen(

@@ -42,6 +42,8 @@ _NEWER = {
     "style": ("bucket_lookup_type", "bucket-lookup-type"),
     "native": ("native_aws_auth_enabled", "native-aws-auth-enabled"),
 }
+_LONGEST_NAME = 253
+"""Of a store's name; it is part of the place at which its pair stands."""
 _BACKENDS = {
     **dict.fromkeys(("s3", "aws", "aws-dynamo"), Backend.S3),
     **dict.fromkeys(("gcs", "gcp", "gcp-columnkey", "bigtable"), Backend.GCS),
@@ -103,7 +105,8 @@ def _stores(document: object) -> list[str]:
     """Return the stores that the schema names, the one in force last."""
     periods = mappings_at(document, "schema_config", "configs")
     dated = sorted(periods, key=lambda period: str(period.get("from", "")))
-    return [name for name in (text_at(period, "object_store") for period in dated) if name]
+    names = (text_at(period, "object_store") for period in dated)
+    return [name for name in names if 0 < len(name) <= _LONGEST_NAME]
 
 
 def _named_as(stores: object, name: str) -> Backend | None:

@@ -15,6 +15,10 @@ from lokeys.core.kubernetes.loki.model import (
     RunningLoki,
 )
 from lokeys.core.route.discovery.model import LokiWorkload
+from lokeys.core.text.words import printable
+
+_LONGEST = 1024
+"""Of a reason: paths, names of stores and of roles are whatever somebody wrote."""
 
 
 def unfollowed(workloads: Sequence[LokiWorkload]) -> Iterator[str]:
@@ -31,7 +35,11 @@ def unfollowed(workloads: Sequence[LokiWorkload]) -> Iterator[str]:
 
 
 def why(loki: RunningLoki) -> str:
-    """Return why no route is followed, as the end of a sentence."""
+    """Return why no route is followed, as the end of a sentence that may be printed."""
+    return printable(_why(loki)[:_LONGEST])
+
+
+def _why(loki: RunningLoki) -> str:
     if loki.storage.backend is Backend.DISK:
         return "writes to its own disk, and to no object store"
     if loki.storage.backend is not Backend.S3:

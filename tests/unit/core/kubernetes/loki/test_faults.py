@@ -272,3 +272,16 @@ def test_on_aws_a_nodes_own_role_may_make_up_for_a_key(
     (fault,) = loki(common(**changes), env_from=[]).faults
 
     assert fault.certain is certain
+
+
+def test_only_so_much_of_what_others_wrote_is_told() -> None:
+    """Names of variables, of stores and of files."""
+    many = "".join(f"${{GONE{n}}}" for n in range(500))
+    assert [len(fault.names) for fault in loki(common(bucketnames=many)).faults] == [10]
+    some = common(bucketnames=many[:2000])
+    assert [len(each.names) for each in loki(some, *OFF).faults] == [10]
+    assert len(loki("", "-config.file=/" + "x" * 5000).unseen) < 300
+    periods = [{"from": "2025-01-01", "object_store": "x" * 5000}]
+    stores = {"named_stores": {"aws": {"x" * 5000: {"bucketnames": "b"}}}}
+    found = loki(common() | {"schema_config": {"configs": periods}, "storage_config": stores})
+    assert found.storage.bucket == "logs"

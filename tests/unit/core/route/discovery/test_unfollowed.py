@@ -117,3 +117,21 @@ def test_one_sentence_is_for_all_of_whom_it_holds() -> None:
     assert [*unfollowed([*workloads, followed])] == [
         f"Deployment n/write, Deployment n/read: {why(PLAIN)}"
     ]
+
+
+HOSTILE = "a" * 5000 + "\x1b[2J\r"
+
+
+@pytest.mark.parametrize(
+    "loki",
+    [
+        replace(PLAIN, unseen="\x1b[2J" + HOSTILE),
+        replace(PLAIN, identity=replace(ROLE, name="\x1b[2J" + HOSTILE)),
+        pair(InManifest("\x1b[2J" + HOSTILE), InManifest(HOSTILE)),
+    ],
+    ids=["a path", "a role", "a place"],
+)
+def test_what_others_wrote_is_bounded_and_moves_no_cursor(loki: RunningLoki) -> None:
+    """A reason is one printable line."""
+    assert why(loki).isprintable()
+    assert len(why(loki)) <= 1024
