@@ -25,6 +25,13 @@ from unit.core.validation.manifests import NOW, Given, stack
 
 STACK = Ref("LokiStack", "my-stack", NAMESPACE)
 SECRET = Ref("Secret", "loki-storage", NAMESPACE)
+PAIR = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "access_key_secret": "a" * 40}
+ABROAD = {
+    "bucketnames": "loki",
+    "endpoint": "https://s3.us-east-2.amazonaws.com",
+    "region": "eu-west-1",
+    **PAIR,
+}
 RGW = {"bucketnames": "loki", "endpoint": "http://rgw.storage:7480"}
 TYPED = """a "quoted" \\back\\slash %s $HOME `x` 'y' ä """
 ACCOUNT = json.dumps({"type": "service_account", "private_key": "-----BEGIN\n\\n'\"-----"})
@@ -32,13 +39,14 @@ ACCOUNT = json.dumps({"type": "service_account", "private_key": "-----BEGIN\n\\n
 
 @dataclass(frozen=True, kw_only=True)
 class Mending:
-    """A Secret's values, the key that is told of, what is typed, and what must come of it."""
+    """A Secret's values, the key that is told of, what is typed, and what comes of a way out."""
 
     kind: str
     values: dict[str, str]
     field: str
     wanted: dict[str, str]
     typed: str = ""
+    way_out: int = 0
 
 
 MENDINGS = {
@@ -52,15 +60,25 @@ MENDINGS = {
     "from a file": Mending(
         kind="gcs", values={"bucketname": "loki"}, field="key.json", wanted={"key.json": ACCOUNT}
     ),
+    "the region of the endpoint": Mending(
+        kind="s3", values=ABROAD, field="region", wanted={"region": "us-east-2"}
+    ),
+    "an endpoint of the region": Mending(
+        kind="s3",
+        values=ABROAD,
+        field="region",
+        wanted={"endpoint": "https://s3.eu-west-1.amazonaws.com"},
+        way_out=1,
+    ),
 }
 
 
 def printed(mending: Mending) -> str:
-    """Return the first command for a key of a Secret."""
+    """Return a command for a key of a Secret."""
     secret = secret_data({"stringData": mending.values}, ref=SECRET, stack=STACK).data
     findings = read_storage(STACK, mending.kind, "static", secret=secret).findings
     (finding,) = [each for each in findings if each.field == mending.field]
-    command = finding.remedy[0].command
+    command = finding.remedy[mending.way_out].command
     assert command is not None
     return str(command)
 
