@@ -19,6 +19,7 @@ VALUES = "values.yaml"
 """The data key that is read where none is named."""
 _MAX_SOURCES = 64
 _LONGEST_PATH = 200
+_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _KINDS = ("Secret", "ConfigMap")
 _KEY_ID = re.compile(r"(?:^|\.)(?:accessKeyId|access_key_id)$")
 _SECRET = re.compile(r"(?:^|\.)(?:secretAccessKey|secret_access_key)$")
@@ -59,10 +60,12 @@ def pair_values(release: Json, held: Mapping[Ref, Json], parse: Parse) -> PairVa
     """
     halves: dict[str, tuple[Ref, str]] = {}
     for ref, entry in _sources(release):
-        target = text_at(entry, "targetPath")[:_LONGEST_PATH]
+        target = text_at(entry, "targetPath")
+        if len(target) > _LONGEST_PATH:
+            continue
         for name, pattern in (("id", _KEY_ID), ("secret", _SECRET)):
             if pattern.search(target):
-                halves[name] = ref, text_at(entry, "valuesKey") or VALUES
+                halves[name] = ref, _key_of(entry)
     if len(halves) == 2:
         (ref, key_id), (other, secret) = halves["id"], halves["secret"]
         return PairValues(ref=ref, key_id=key_id, secret=secret) if ref == other else None
@@ -79,15 +82,19 @@ def _sources(release: Json) -> Iterator[tuple[Ref, Json]]:
     namespace = text_at(release, "metadata", "namespace")
     for entry in mappings_at(release, "spec", "valuesFrom")[:_MAX_SOURCES]:
         kind, name = text_at(entry, "kind"), text_at(entry, "name")
-        if kind in _KINDS and is_name(name):
+        if kind in _KINDS and is_name(name) and _DATA_KEY.fullmatch(_key_of(entry)):
             yield Ref(kind, name, namespace), entry
+
+
+def _key_of(entry: Json) -> str:
+    return text_at(entry, "valuesKey") or VALUES
 
 
 def _in_files(release: Json, held: Mapping[Ref, Json], parse: Parse) -> Iterator[PairValues]:
     for ref, entry in _sources(release):
         if text_at(entry, "targetPath"):
             continue
-        key = text_at(entry, "valuesKey") or VALUES
+        key = _key_of(entry)
         text = value_at(DataKey(ref, key), held) or ""
         found = _inside(parse(text)) if 0 < len(text) <= MAX_LOKI_CONFIG_BYTES else None
         if found is not None:

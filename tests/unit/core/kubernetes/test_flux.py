@@ -42,6 +42,7 @@ def values(**s3: str) -> str:
 PAIR = values(accessKeyId="AK", secretAccessKey="canary")
 SNAKE = values(access_key_id="AK", secret_access_key="canary")
 A_FILE = {"kind": "ConfigMap", "name": "values"}
+CLAIMED = targeted("logs", "ID", "KEY")
 CASES = {
     "two data keys of a claim's Secret": (
         release(*targeted("logs", "ID", "KEY")),
@@ -84,6 +85,12 @@ CASES = {
     "a file that is not there": (release(A_FILE), None, None),
     "a kind that has no values": (release({"kind": "Pod", "name": "values"}), PAIR, None),
     "a name that no object can bear": (release({"kind": "Secret", "name": "x\ny"}), PAIR, None),
+    "a data key that cannot be": (release(*targeted("logs", "I\nD", "K EY")), "", None),
+    "a path that is too long": (
+        release(*({**each, "targetPath": "a." * 200 + each["targetPath"]} for each in CLAIMED)),
+        "",
+        None,
+    ),
     "nothing at all": ({"spec": 7}, "", None),
 }
 
