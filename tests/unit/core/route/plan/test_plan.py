@@ -197,6 +197,10 @@ SOURCE = {
         {**STALE, "route": {**DIRECT["route"], "made_by": SEALED.ref}},
         "manual loki-s3",
     ),
+    "a token that may not be read is waited for": (
+        {**STALE, "vault": None, "unreadable": (a_gap(Hop.VAULT, TOKEN, Why.FORBIDDEN),)},
+        "await connect-token",
+    ),
     "the owner of a token in another namespace is asked": (
         {**STALE, "vault": None, "unreadable": (a_gap(Hop.VAULT, TOKEN, Why.NOT_ALLOWED),)},
         "stalled: token_not_allowed",
