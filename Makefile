@@ -12,7 +12,7 @@ CHAOS := -m "not chaos"
 ON_A_NODE := --real-node
 NODE := tests/integration/parts/test_kubelet.py tests/integration/parts/test_issuer.py tests/e2e
 
-.PHONY: help setup demo stack unit test node cluster dist cut recording docs image chaos stacks check bench parts
+.PHONY: help setup demo stack unit test node cluster dist oldest cut recording docs image chaos stacks check bench parts
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -49,6 +49,9 @@ cluster: parts ## play the incident in a cluster with a real node, lokeys' chart
 
 dist: setup ## build package, programs for krew, chart, lists of their parts and checksums into dist/
 	@PYTHONPATH=scripts $(BIN)/python -m release.dist dist
+
+oldest: parts ## run tests on the oldest Kubernetes that is supported, which it builds first
+	@PYTHONPATH=tests $(BIN)/python -m parts.oldest
 
 cut: setup ## make what the CHANGELOG calls unreleased the changes of the release to come
 	@PYTHONPATH=scripts $(BIN)/python -m release.changelog

@@ -28,9 +28,16 @@ MODULES = Path(__file__).with_name("go")
 OLDEST_GO = (1, 26, 5)
 VERSION = "k8s.io/component-base/version"
 CONTAINERD = "github.com/containerd/containerd/v2"
-KUBERNETES_FLAGS = (
-    f"-X {VERSION}.gitVersion=v1.36.3 -X {VERSION}.gitMajor=1 -X {VERSION}.gitMinor=36"
-)
+
+
+def _says(version: str) -> str:
+    """Return the flags by which Kubernetes' programs say their version."""
+    major, minor, _ = version.split(".")
+    stated = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    return " ".join(f"-X {VERSION}.{name}={value}" for name, value in stated.items())
+
+
+KUBERNETES_FLAGS = _says("1.36.3")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +60,7 @@ class Part:
     copies: tuple[
         tuple[str, str, str], ...
     ] = ()  # module, folder in it, folder beside the programs
+    asked_for: bool = False  # built only where it is named
 
 
 PARTS = {
@@ -70,6 +78,15 @@ PARTS = {
                 ),
                 Binary(name="etcd", package="go.etcd.io/etcd/server/v3"),
             ),
+        ),
+        Part(
+            name="kubernetes-oldest",
+            minutes=5,
+            binaries=tuple(
+                Binary(name=name, package=f"k8s.io/kubernetes/cmd/{name}", ldflags=_says("1.31.13"))
+                for name in ("kube-apiserver", "kube-controller-manager")
+            ),
+            asked_for=True,
         ),
         Part(
             name="external-secrets",
@@ -312,7 +329,8 @@ def main() -> int:
     """Build the parts that are named, or all that are missing."""
     parser = argparse.ArgumentParser(description="Build the Go parts of the tests.")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
-    names = parser.parse_args().parts or list(PARTS)
+    always = [part.name for part in PARTS.values() if not part.asked_for]
+    names = parser.parse_args().parts or always
     wanted = [part for part in missing() if part.name in names]
     for part in wanted:
         say(f"{part.name}: will be built, about {part.minutes} min once (kept in {cache_folder()})")
