@@ -32,7 +32,7 @@ demo: setup ## play the whole story on this machine, with nothing else installed
 	@$(BIN)/lokeys demo
 
 stack: parts ## bring up real Kubernetes, Ceph and a LokiStack without a key, and send a line
-	@PYTHONPATH=tests $(BIN)/python -m e2e.stacks.story
+	@PYTHONPATH=tests:scripts $(BIN)/python -m e2e.stacks.story
 
 unit: setup ## the quick tests: two minutes, no socket
 	@$(TESTS) $(TWO) $(QUICK)
@@ -89,9 +89,9 @@ check: setup ## format, lint, types, layers, quick tests, the core's coverage
 	@$(BIN)/coverage report --fail-under=100
 
 bench: parts ## measure speed and memory, and keep the figures as JSON
-	@PYTHONPATH=tests $(BIN)/python -m bench
+	@PYTHONPATH=tests:scripts $(BIN)/python -m bench
 
 parts: setup ## build and install the real parts that tests run on, once
-	@PYTHONPATH=tests $(BIN)/python -m parts.debian
-	@PYTHONPATH=tests $(BIN)/python -m parts.packages
-	@PYTHONPATH=tests $(BIN)/python -m parts.build
+	@PYTHONPATH=tests:scripts $(BIN)/python -m parts.debian
+	@PYTHONPATH=tests:scripts $(BIN)/python -m parts.packages
+	@PYTHONPATH=tests:scripts $(BIN)/python -m parts.build

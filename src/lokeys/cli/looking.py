@@ -11,6 +11,7 @@ from lokeys.cli.routes import NamedRoute
 from lokeys.cli.session import Session
 from lokeys.core.findings.finding import Finding, Remedy
 from lokeys.core.kubernetes.consent import Trying
+from lokeys.core.place import Hop
 from lokeys.core.route.diagnosis import Diagnosis
 from lokeys.core.route.model import UnknownSource
 from lokeys.core.route.report import RouteView
@@ -33,7 +34,7 @@ class SeenRoute:
 async def look_at(session: Session, route: NamedRoute, *, probe: str = "read") -> SeenRoute:
     """Return a look at one route."""
     look = await _look(session, route, probe)
-    diagnosis = _doubted(look.diagnosis, route)
+    diagnosis = _doubted(_timed(look), route)
     said = tuple(addressed(finding, route) for finding in diagnosis.findings)
     view = RouteView(owner=route.owner, diagnosis=replace(diagnosis, findings=said))
     return SeenRoute(view=view, look=look)
@@ -79,6 +80,15 @@ def _addressed(remedy: Remedy, route: NamedRoute) -> Remedy:
     written = described.followed(Joint.AND, *argv)
     then = replace(remedy, text=f"write the route down; then {remedy.text}")
     return then.showing(lambda: Command(written.argv, (*written.rest, *said.rest)))
+
+
+def _timed(look: Look) -> Diagnosis:
+    """Return the diagnosis without a time of the look itself: it says no more than "by now"."""
+    hops = (
+        replace(hop, since=None) if hop.hop is Hop.SECRET and hop.since == look.snapshot.at else hop
+        for hop in look.diagnosis.hops
+    )
+    return replace(look.diagnosis, hops=tuple(hops))
 
 
 def _doubted(diagnosis: Diagnosis, route: NamedRoute) -> Diagnosis:

@@ -31,7 +31,7 @@ def test_a_stack_without_a_key_comes_up_by_one_command(
         text=True,
         check=False,
         timeout=480,
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        env=os.environ | {"PYTHONPATH": f"{TESTS}:{TESTS.parent / 'scripts'}"},
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-8000:]
     (row,) = (line.split() for line in done.stdout.splitlines() if line.startswith("logs "))

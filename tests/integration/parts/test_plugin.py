@@ -22,7 +22,13 @@ def run(folder: Path, test: str, *options: str, **environment: str) -> "subproce
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", *PLUGIN, *options, "test_it.py"],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(TESTS), "PYTEST_ADDOPTS": "", "CI": "", **environment},
+        env=os.environ
+        | {
+            "PYTHONPATH": f"{TESTS}:{TESTS.parent / 'scripts'}",
+            "PYTEST_ADDOPTS": "",
+            "CI": "",
+            **environment,
+        },
         stdout=subprocess.PIPE,
         text=True,
     )

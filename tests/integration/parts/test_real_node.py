@@ -58,7 +58,8 @@ def test_a_real_node_leaves_nothing_behind(
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", *plugin, "--real-node", "test_it.py"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(TESTS), "PYTEST_ADDOPTS": ""},
+        env=os.environ
+        | {"PYTHONPATH": f"{TESTS}:{TESTS.parent / 'scripts'}", "PYTEST_ADDOPTS": ""},
         stdout=subprocess.PIPE,
         text=True,
     ) as run:

@@ -104,17 +104,11 @@ def _hops(snapshot: Seen) -> Iterator[HopView]:
         ref=snapshot.spec.secret_ref,
         fingerprint=held.pair if held else None,
         agrees=_same(before, held) if held else _absent(snapshot),
-        since=_known_since(snapshot),
+        since=snapshot.memory.content.since if snapshot.memory.content else None,
         detail=_gap(snapshot, Hop.SECRET) or _where(snapshot, held),
     )
     yield from _pods(snapshot)
     yield _store(snapshot)
-
-
-def _known_since(snapshot: Snapshot) -> datetime | None:
-    """Return since when the Secret holds its pair; a first look of its own knows only "by now"."""
-    content = snapshot.memory.content
-    return content.since if content is not None and content.since < snapshot.at else None
 
 
 def _same(before: PairFacts | None, held: PairFacts | None) -> bool | None:
