@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pod in Loki's place that starts at once, reads from the storage, and never writes.
 
-Run as `python reader.py PORT BUCKET_URL -target=querier`. It asks the storage once for
-each time that it is asked for its metrics, with `-idle` only the first time; `/scrapes` says how
-often that was, `/pair` shows a hash of the key pair that it started with. After `/unready` it is
-not ready until `/readyagain`.
+Run as `python -mreader -target=querier`, with the variable BUCKET_URL: Loki's flags are read up to
+the first word that is none. It asks the storage once for each time that it is asked for its
+metrics, with `-idle` only the first time; `/scrapes` says how often that was, `/pair` shows a hash
+of the key pair that it started with. After `/unready` it is not ready until `/readyagain`.
 
 With `-flush=HOW` it is an ingester instead, which asks the storage only when told to flush. The
 first such call is held until `/letgo`, and then never answered: if `lost` it has done nothing, if
@@ -75,8 +75,12 @@ def stateful_set(
     container: dict[str, Any] = {
         "name": "loki",
         "image": "reader",
-        "command": [sys.executable, str(Path(__file__))],
-        "args": [str(PORT), bucket_url, *args],
+        "command": [sys.executable, f"-m{Path(__file__).stem}"],
+        "args": args,
+        "env": [
+            {"name": "PYTHONPATH", "value": str(Path(__file__).parent)},
+            {"name": "BUCKET_URL", "value": bucket_url},
+        ],
         "envFrom": [{"secretRef": {"name": secret}}],
         "ports": [{"name": "http-metrics", "containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": PORT}, "periodSeconds": 1},
@@ -122,12 +126,12 @@ class Handler(BaseHTTPRequestHandler):
         """Flush."""
         if FLUSHES in HELD and not held.is_set():
             if FLUSHES == "unanswered":
-                ask(sys.argv[2], *pair())
+                ask(os.environ["BUCKET_URL"], *pair())
             held.set()
             let_go.wait(HELD_AT_MOST_S)
             self.close_connection = True
             return
-        ask(sys.argv[2], *pair())
+        ask(os.environ["BUCKET_URL"], *pair())
         self._say("", status=204)
 
     def _say(self, text: str, *, status: int = 200) -> None:
@@ -154,7 +158,7 @@ def pair() -> tuple[str, str]:
 def metrics() -> str:
     """Ask the storage, as the kind of pod does, and return what came of it so far."""
     if FLUSHES not in HELD and ("-idle" not in sys.argv or not answers):
-        ask(sys.argv[2], *pair())
+        ask(os.environ["BUCKET_URL"], *pair())
     rows = [f'{REQUESTS}{{status_code="{code}"}} {n}\n' for code, n in answers.items()]
     return "loki_ingester_memory_chunks 0\n" + "".join(rows)
 
@@ -171,4 +175,4 @@ CHANGES = {"/unready": unready.set, "/readyagain": unready.clear, "/letgo": let_
 
 if __name__ == "__main__":
     pair()
-    ThreadingHTTPServer(("0.0.0.0", int(sys.argv[1])), Handler).serve_forever()
+    ThreadingHTTPServer(("0.0.0.0", PORT), Handler).serve_forever()
