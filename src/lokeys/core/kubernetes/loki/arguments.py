@@ -65,8 +65,14 @@ def arguments_of(container: Json, environment: ContainerEnvironment, marks: Mark
     if command and _SHELLS.fullmatch(command[0]):
         script = list(_in_script([*command, *args]))
         return Arguments(flags=dict(_flags(script)), by_shell=True)
-    words = [*whole(command[1:]), *whole(args)]
+    words = whole([*command[_program_at(command) + 1 :], *args])
     return Arguments(flags=dict(_flags(words)), images_own=not (command or args))
+
+
+def _program_at(command: Sequence[str]) -> int:
+    """Return which word of a command is Loki: another program, such as an init, may start it."""
+    named = (at for at, word in enumerate(command) if word.rpartition("/")[2] == "loki")
+    return next(named, 0)
 
 
 def _words(found: object) -> list[str]:

@@ -176,13 +176,14 @@ def test_a_guess_needs_a_configuration_of_loki() -> None:
     "command",
     [
         ["/usr/bin/loki", f"-config.file={PATH}", "-config.expand-env"],
+        ["tini", "--", "/usr/bin/loki", f"-config.file={PATH}", "-config.expand-env"],
         ["sh", "-c", f"source /x && exec /usr/bin/loki -config.file={PATH} -config.expand-env"],
         ["/bin/sh", "-c", "echo 'loki", f"loki -config.file={PATH} -config.expand-env"],
     ],
-    ids=["by itself", "by a shell", "by a shell, with words that are none"],
+    ids=["by itself", "by an init", "by a shell", "by a shell, with words that are none"],
 )
 def test_a_command_is_read_like_arguments(command: list[str]) -> None:
-    """A shell starts it in some images."""
+    """A shell, or an init, starts it in some images."""
     found = read(stateful_set(command=command, args=None), config_map(**{"config.yaml": TEXT}))
 
     assert found.expands
