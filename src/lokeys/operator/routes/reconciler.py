@@ -20,6 +20,7 @@ from typing import Any
 from lokeys.core.findings.finding import time_to_json
 from lokeys.core.route.claims import RouteClaims
 from lokeys.core.route.conditions import PODS_NOT_READY, status
+from lokeys.core.route.history import with_incident, with_step
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import Mode, RouteSpec
 from lokeys.core.route.plan import Action, Plan
@@ -66,7 +67,6 @@ the watches tell when it has, and a hundred such waits would hold up every other
 LEASE_AWAITED_S = 1.0
 ELDERS_AWAITED, ELDER_AWAITED_S = 30, 1.0
 """How often, and each time how long, a route waits for an older one to be looked at first."""
-HISTORY = 10
 
 _log = logging.getLogger(__name__)
 
@@ -238,7 +238,8 @@ class Controller:
                 "cause": (cause.cause if cause else None) or "",
                 "steps": [],
             }
-        route.incident = {**route.incident, "steps": [*route.incident["steps"], done.step.id]}
+        steps = with_step(route.incident["steps"], done.step.id)
+        route.incident = {**route.incident, "steps": steps}
 
     # --- telling ---------------------------------------------------------------------------------
 
@@ -271,7 +272,7 @@ class Controller:
         )
         now["memory"] = self._kept(route.memory)
         if route.incident is not None:
-            now["history"] = _history(before, route.incident)
+            now["history"] = with_incident(before.get("history") or (), route.incident)
         asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
         if asked:
             now["lastHandled"] = {**before.get("lastHandled", {}), "reconcile": asked}
@@ -341,11 +342,6 @@ def _told_before(manifest: Mapping[str, Any]) -> tuple[str, str]:
     conditions = (manifest.get("status") or {}).get("conditions") or ()
     ready: Mapping[str, str] = next((c for c in conditions if c.get("type") == "Ready"), {})
     return ready.get("status", ""), ready.get("reason", "")
-
-
-def _history(before: Mapping[str, Any], incident: Mapping[str, Any]) -> list[dict[str, Any]]:
-    others = [row for row in before.get("history") or () if row["time"] != incident["time"]]
-    return [dict(incident), *others][:HISTORY]
 
 
 def _same_wish(then: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from lokeys.core.findings.finding import Confidence, Severity
 from lokeys.core.place import Hop
+from lokeys.core.route.history import INCIDENTS_AT_MOST, STEPS_AT_MOST
 from lokeys.core.route.resource.texts import moment, text
 from lokeys.core.schema.language import Fields, Flag, Integer, ListOf, MapOf, Text
 
@@ -165,11 +166,13 @@ _HISTORY = ListOf(
         {
             "time": moment("When it ended."),
             "cause": _word("Why."),
-            "steps": ListOf("What was done.", _sentence("One step."), at_most=50, keys=()),
+            "steps": ListOf(
+                "What was done.", _sentence("One step."), at_most=STEPS_AT_MOST, keys=()
+            ),
         },
         required=("time",),
     ),
-    at_most=10,
+    at_most=INCIDENTS_AT_MOST,
     keys=(),
 )
 
