@@ -202,7 +202,7 @@ class Stack:
         for each in objects:
             if each["kind"] == "ConfigMap":
                 each["data"] = {
-                    key: _paced(text, paces or {}) for key, text in each["data"].items()
+                    key: _paced(text, paces or {}) for key, text in each.get("data", {}).items()
                 }
         self.kubernetes.apply(self.secret_manifest(), *self.beside, *more, *objects)
 
