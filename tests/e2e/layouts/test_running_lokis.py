@@ -167,6 +167,7 @@ def test_variables_that_one_component_lacks_are_told_with_who_has_them(stored: L
 
     stored.show("loki-read", accepted=12)
     stored.put(component("loki-read", kind="Deployment"))
+    stored.run()
     assert stored.doctor().errors == []
 
 

@@ -235,7 +235,7 @@ class Layout:
         found = [o for kind in kinds for o in self.kubernetes.api.get(f"{apps}/{kind}")["items"]]
         wanted = sum(each["spec"].get("replicas", 1) for each in found)
         pods = self.kubernetes.api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
-        return bool(sum(map(_has_begun, pods)) >= wanted)
+        return all(map(_is_rolled, found)) and bool(sum(map(_has_begun, pods)) >= wanted)
 
     # --- lokeys ----------------------------------------------------------------------------------
 
@@ -426,6 +426,15 @@ def _granted(name: str, place: str | None, rules: Sequence[Json], subject: Json)
             "subjects": [subject],
         },
     ]
+
+
+def _is_rolled(workload: Json) -> bool:
+    """Tell whether a Deployment has pods of its present template alone."""
+    if "strategy" not in workload["spec"]:  # lists name no kinds
+        return True
+    wanted, status = workload["spec"].get("replicas", 1), workload.get("status", {})
+    now = status.get("observedGeneration") == workload["metadata"]["generation"]
+    return bool(now and wanted == status.get("updatedReplicas", 0) == status.get("replicas", 0))
 
 
 def _has_begun(pod: Json) -> bool:

@@ -39,6 +39,7 @@ from integration.demo.world import (
     stateful_set,
     until,
 )
+from lokeys.core.kubernetes.consent import ALLOWED_URLS
 from lokeys.demo.parts.kube_fields import Author
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kube_store import StoreChange
@@ -282,8 +283,11 @@ async def built(folder: Path, way: Way) -> AsyncIterator[Home]:
             await stack.enter_async_context(HttpServer(home.door(handler)))
             for handler in (world.s3.handle, world.connect.handle)
         ]
-        add_rook_user(world, **{"lokeys.dev/allowed-namespaces": NAMESPACE})
+        add_rook_user(
+            world, **{"lokeys.dev/allowed-namespaces": NAMESPACE, ALLOWED_URLS: store.url}
+        )
         world.api.add(*way.delivery(world), stateful_set(grace_s=3))
+        world.allow("connect-token", vault.url)
         await world.run_external_secrets()
         await stack.enter_async_context(workloads)
         route = storage_credential(store.url, vault.url, prove="Flush", **way.route)
@@ -293,6 +297,7 @@ async def built(folder: Path, way: Way) -> AsyncIterator[Home]:
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}, route
         )
         await until(lambda: is_ready(world.find("Pod", "loki-0")))
+        world.allow(SECRET, store.url)
         yield home
 
 

@@ -13,9 +13,11 @@ import httpx2
 
 from lokeys.adapters.aws.sign import SignedCall, signed
 from lokeys.clock import utc_now
+from lokeys.core.kubernetes.consent import ALLOWED_URLS
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.demo.parts.connect import ConnectServer
 from lokeys.demo.parts.external_secrets import EsoSettings, ExternalSecrets
+from lokeys.demo.parts.kube_fields import Author
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kubernetes import KubernetesApi
 from lokeys.demo.parts.loki import LokiBehaviour
@@ -137,6 +139,12 @@ class World:
             secret_store(self.connect_server.url),
         )
         await self.put_bucket()
+
+    def allow(self, secret: str, url: str) -> None:
+        """Let what a Secret holds go to one more address than its store's."""
+        held = self.get("Secret", secret)
+        allowed = {"metadata": {"annotations": {ALLOWED_URLS: url}}}
+        self.api.store.merge(held, allowed, author=Author(manager="its-owner"))
 
     async def put_bucket(self) -> None:
         call = SignedCall(method="PUT", url=f"{self.s3_server.url}/loki")
