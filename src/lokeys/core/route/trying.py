@@ -20,13 +20,13 @@ def may_be_tried(snapshot: Snapshot, pair: Fingerprint) -> bool:
     source, secret, endpoint = snapshot.source, snapshot.secret, snapshot.spec.bucket.endpoint
     offered = source.pair.pair if source is not None and source.pair is not None else None
     held_by_loki = secret is not None and secret.pair.pair == pair
-    if held_by_loki and pair != offered and elsewhere(snapshot):
-        return False
     if snapshot.trying is Trying.CALLER:
         return True
-    if held_by_loki and snapshot.trying is Trying.LOKI:
-        return True
     if source is not None and source.consent.names(endpoint):
+        return True  # one more name of the source's own store
+    if held_by_loki and pair != offered and elsewhere(snapshot):
+        return False
+    if held_by_loki and snapshot.trying is Trying.LOKI:
         return True
     if source is not None and pair == offered:
         return source.consent.covers(endpoint)

@@ -148,10 +148,15 @@ ELSEWHERE = Consent(named=origins(["http://elsewhere"]))
         ),
         pytest.param({"source": None, "secret": None}, "", id="nothing to be seen"),
         pytest.param(
-            {"trying": Trying.CALLER, "workloads": AWAY}, "A", id="not where Loki does not write"
+            {"trying": Trying.LOKI, "workloads": AWAY}, "", id="not where Loki does not write"
         ),
         pytest.param(
-            {"source": a_source(A, consent=NAMED), "workloads": AWAY}, "A", id="whoever names it"
+            {"trying": Trying.CALLER, "workloads": AWAY}, "AB", id="but where a person wants it"
+        ),
+        pytest.param(
+            {"source": a_source(A, consent=NAMED), "workloads": AWAY},
+            "AB",
+            id="or its owner names it",
         ),
         pytest.param(
             {"secret": a_secret(B, consent=LISTED), "workloads": AWAY}, "", id="or lists it"

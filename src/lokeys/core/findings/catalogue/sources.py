@@ -262,8 +262,8 @@ ADDRESS_NOT_LOKIS = Rule(
     code="LK0318",
     severity=Severity.WARNING,
     title="Loki writes to another address than the resource says",
-    message="`spec.bucket.endpoint` says {url}, and the configuration of {place} says {host}: the "
-    "key that Loki reads is not tried at the address of the resource",
+    message="`spec.bucket.endpoint` says {url}, and the configuration of {place} says {host}: "
+    "unless the source's owner names the first, the operator does not try there what Loki reads",
     meaning="The host in the resource and the host in Loki's own configuration differ.",
     why="What one store says of a key says nothing of another store, and a key goes only where "
     "Loki uses it. One store can have two names, behind a mesh or an ingress: a key that its "
