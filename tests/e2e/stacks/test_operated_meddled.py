@@ -137,13 +137,13 @@ def test_of_two_stacks_with_one_secret_the_unmanaged_one_is_left_alone(
     other.wait_main("Ready")
 
 
-def test_a_newline_at_the_end_of_a_key_reaches_no_pod(stack: Operated) -> None:
-    """As `echo` adds it; the finding says which key, and nothing is rolled for it."""
+def test_a_newline_in_a_key_reaches_no_pod(stack: Operated) -> None:
+    """As a line that was wrapped has it; the finding says which key, and nothing is rolled."""
     before, pods = stack.hashes(), stack.pods()
-    stack.put_secret(access_key_secret=f"{OTHER_KEY}\n")
+    stack.put_secret(access_key_secret=f"{OTHER_KEY[:8]}\n{OTHER_KEY[8:]}")
     stack.wait_main("Degraded", "InvalidObjectStorageSecret")
     message = stack.condition("Degraded")["message"]
-    assert "`access_key_secret` ends in a newline (LK0121)" in message
+    assert "`access_key_secret` holds a control character (LK0121)" in message
     assert OTHER_KEY not in message
     stack.put_secret()
     stack.wait_main("Ready")
