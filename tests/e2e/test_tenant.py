@@ -191,7 +191,7 @@ def place(defined: Kubernetes, installation: Installation, operator: Operator) -
     assert operator.running
     defined.apply(*rook_crds())
     spy = Spy().start()
-    made = Place(defined, installation, spy, f"{os.getpid()}-{next(_numbers)}")
+    made = Place(defined, installation, spy, f"tenant-{os.getpid()}-{next(_numbers)}")
     yield made
     for namespace in (made.storage, made.tenant, made.owner):
         defined.api.delete(f"/api/v1/namespaces/{namespace}")
