@@ -17,6 +17,7 @@ from typing import Any
 
 from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
 from lokeys.core.kubernetes.consent import Trying
+from lokeys.core.kubernetes.loki.model import LokiStorage, RunningLoki
 from lokeys.core.kubernetes.references import SecretKeyRef
 from lokeys.core.place import Ref
 from lokeys.core.route.memory import Content, Memory
@@ -178,8 +179,11 @@ def a_secret(pair: PairFacts = A, **changes: Any) -> SecretState:
     return SecretState(**{**whole, "pair": pair, **changes})
 
 
-def a_workload(**changes: Any) -> WorkloadState:
-    """Return Loki's StatefulSet."""
+def a_workload(*, writes_to: str = "", **changes: Any) -> WorkloadState:
+    """Return Loki's StatefulSet; `writes_to` is the endpoint that its configuration names."""
+    if writes_to:
+        storage = LokiStorage(endpoint=writes_to, told_endpoint=True)
+        changes["loki"] = RunningLoki(container="loki", storage=storage)
     return WorkloadState(**{"ref": LOKI, "ready": 1, "ordered": True, **changes})
 
 

@@ -92,12 +92,17 @@ def read_story(path: Path) -> tuple[str, Snapshot]:
         pods = told.pop("pods").items()
         changes["pods"] = tuple(_pod(name, dict(raw or {})) for name, raw in pods)
     if "workloads" in told:
-        rows = told.pop("workloads")
-        changes["workloads"] = tuple(a_workload(**_known(WorkloadState, row)) for row in rows)
+        changes["workloads"] = tuple(map(_workload, told.pop("workloads")))
     if "memory" in told:
         changes["memory"] = Memory(**_known(Memory, told.pop("memory")))
     changes |= _known(Snapshot, told)
     return story, look(**changes)
+
+
+def _workload(raw: dict[str, Any]) -> WorkloadState:
+    """Return a workload; `writes_to` is the builder's own word."""
+    writes_to = raw.pop("writes_to", "")
+    return a_workload(writes_to=writes_to, **_known(WorkloadState, raw))
 
 
 def _pod(name: str, raw: dict[str, Any]) -> PodState:

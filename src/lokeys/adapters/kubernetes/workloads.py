@@ -133,8 +133,7 @@ class KubernetesWorkloads:
                 own = await self._pods(member, budgets, look)
                 pods += own
                 loki = await self._loki(member, look)
-                state = self._state(member, own)
-                states.append(replace(state, loki=loki, writes_to=_endpoint_of(loki)))
+                states.append(replace(self._state(member, own), loki=loki))
         fleet = Fleet(workloads=tuple(states), pods=tuple(pods))
         return Reading(state=fleet, gaps=tuple(look.gaps))
 
@@ -315,11 +314,6 @@ class KubernetesWorkloads:
 def _is_of_stack(workload: Json, name: str) -> bool:
     owner = controller_of(workload)
     return (text_at(owner, "kind"), text_at(owner, "name")) == ("LokiStack", name)
-
-
-def _endpoint_of(loki: RunningLoki | None) -> str:
-    """Return where its configuration says that it writes; "" where it does not, or is unseen."""
-    return loki.storage.endpoint if loki is not None and loki.storage.told_endpoint else ""
 
 
 def roller_of(workload: Json, secret: str) -> Roller | None:

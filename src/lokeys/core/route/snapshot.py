@@ -317,8 +317,13 @@ class WorkloadState:
     roller: Roller | None = None
     reads_secret: bool = True
     force: bool = False
-    writes_to: str = ""  # the endpoint that its configuration names, where that can be read
     loki: RunningLoki | None = None  # how it is configured, as far as that can be read
+
+    @property
+    def writes_to(self) -> str:
+        """Return the endpoint that its configuration names; "" where none, or that is unseen."""
+        storage = self.loki.storage if self.loki is not None else None
+        return storage.endpoint if storage is not None and storage.told_endpoint else ""
 
     def drops_blanks(self, secret: Ref) -> bool:
         """Tell whether its Loki surely signs with the Secret's values without blanks around."""
