@@ -32,8 +32,8 @@ MakeOperated = Callable[..., Operated]
 OTHER_KEY = "0therKey" + CANARY[8:]
 LEASE_S = 15.0
 CREATED = 201
-OBJECTS = 31 + 5
-"""Of the stack with its gateway: ConfigMap, account, Service, Deployment and budget more."""
+OBJECTS = 31 + 6
+"""Of the stack with its gateway: two ConfigMaps, account, Service, Deployment and budget more."""
 GATEWAY = {"mode": "openshift-logging", "disableIngress": True}
 OLD = {"version": "v12", "effectiveDate": "2023-01-01"}
 NEW = {"version": "v13", "effectiveDate": "2099-01-01"}
