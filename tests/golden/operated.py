@@ -30,7 +30,6 @@ from lokeys.core.operate.decision import decide, plan
 from lokeys.core.operate.live import Live
 from lokeys.core.operate.status import faults_of
 from lokeys.core.operate.takeover import takeover_plan
-from lokeys.core.operate.volumes import volumes_that_stay
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.trust.tries.verification import LinkName
@@ -59,7 +58,7 @@ def operated_findings(file: Path, told: Mapping[str, Any]) -> tuple[Finding, ...
     unreadable = _told(told, "unreadable", operation.STORAGE_SECRET_UNREADABLE, world)
     snapshot = world.snapshot(unreadable=unreadable, **_others(told, world))
     faults = faults_of(snapshot, decide(snapshot, plan(snapshot)), problems)
-    return (*faults, *rulers_account_changes(snapshot), *volumes_that_stay(snapshot))
+    return (*faults, *rulers_account_changes(snapshot))
 
 
 def _taken_over(file: Path, extras: Sequence[str]) -> tuple[Finding, ...]:

@@ -243,6 +243,8 @@ def _lines(found: TakeoverPlan, printer: Printer, options: Options) -> Iterator[
         yield ((f"  restarts {restart.component.value}, {pods}: {'; '.join(restart.why)}", ""),)
     if found.objects and not found.restarts:
         yield (("  no pod restarts", "good"),)
+    for volume in found.volumes:
+        yield ((f"  keeps    {volume}", ""),)
     for loss in found.losses:
         if loss.name in found.accepted:
             yield ((f"  loses    {loss.name}, as accepted: {loss.what}", "warning"),)

@@ -18,7 +18,6 @@ _BY_CODE = {
     tenants.MISSING_AUTHORITY.code: "MissingGatewayTenantConfigMap",
     tenants.BAD_AUTHORITY.code: "InvalidGatewayTenantConfigMap",
     lokistacks.TOO_LARGE.code: "TooLarge",
-    operation.IMMUTABLE_FIELD.code: "ImmutableField",
     operation.CREDENTIALS_REFUSED.code: "CredentialsRefused",
     operation.ENDPOINT_WOULD_MOVE_THE_STORE.code: "InvalidObjectStorageSecret",
     operation.NOT_APPLIED.code: "ObjectNotApplied",

@@ -84,7 +84,8 @@ def main_condition(
     pending = _pending(snapshot, course)
     if pending:
         return Told(type="Pending", reason="PendingComponents", message=pending)
-    return Told(type="Ready", reason="ReadyComponents", message="all components are ready")
+    kept = "".join(f"; {each}" for each in volumes_that_stay(snapshot))
+    return Told(type="Ready", reason="ReadyComponents", message=f"all components are ready{kept}")
 
 
 def _sentence(fault: Finding) -> str:
@@ -265,11 +266,10 @@ def _warnings(snapshot: StackSnapshot) -> Iterator[tuple[str, str]]:
                 "InsufficientIngesterReplicas",
                 f"{wanted} ingester pods for a replication factor of {factor}: none may be missing",
             )
-    account, volumes = list(rulers_account_changes(snapshot)), list(volumes_that_stay(snapshot))
+    account = list(rulers_account_changes(snapshot))
     unsupported = lokistacks.UNSUPPORTED_FIELD.code
     for reason, found in (
         ("RulersAccountChanges", account),
-        ("ImmutableField", volumes),
         ("UnsupportedField", [f for f in snapshot.findings if f.code == unsupported]),
         (
             "StorageWarning",

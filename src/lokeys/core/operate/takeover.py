@@ -20,7 +20,7 @@ from lokeys.core.operate.changes import Change, ObjectChange, change_of
 from lokeys.core.operate.decision import as_possible, forbidding, plan
 from lokeys.core.operate.losses import LiveStack, Loss, losses
 from lokeys.core.operate.snapshot import StackSnapshot
-from lokeys.core.operate.volumes import volumes_that_stay
+from lokeys.core.operate.volumes import KeptVolume, volumes_that_stay
 from lokeys.core.place import Ref
 from lokeys.core.stack.resource.model import Component
 from lokeys.core.stack.storage.wording import tell
@@ -65,6 +65,8 @@ class TakeoverPlan:
     stack: Ref
     objects: tuple[ObjectChange, ...] = ()
     workloads: tuple[WorkloadChange, ...] = ()
+    volumes: tuple[KeptVolume, ...] = ()
+    """Claim templates that stay though the spec asks for others."""
     losses: tuple[Loss, ...] = ()
     accepted: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
@@ -110,12 +112,12 @@ def takeover_plan(
             for intent, change in zip(intents, changes, strict=True)
             if intent.component is not None
         ),
+        volumes=tuple(volumes_that_stay(snapshot)),
         losses=found,
         accepted=accepted,
         findings=(
             *(_would_be_lost(snapshot, loss) for loss in found if loss.name not in accepted),
             *rulers_account_changes(snapshot),
-            *volumes_that_stay(snapshot),
         ),
         not_read=live.not_read,
     )
@@ -161,6 +163,15 @@ def takeover_report(found: TakeoverPlan) -> dict[str, Any]:
                 "why": list(each.why),
             }
             for each in found.workloads
+        ],
+        volumes=[
+            {
+                **_object(each.workload),
+                "claim": each.claim,
+                "found": each.found,
+                "wanted": each.wanted,
+            }
+            for each in found.volumes
         ],
         losses=[
             {

@@ -1,24 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a live workload keeps though its spec asks for something else."""
+"""What a live workload keeps though its spec asks for something else.
+
+Kubernetes lets nobody change the claim templates of a live StatefulSet. They stay as they were
+made, whoever made them. That is no fault and nothing waits for it, so there is no finding: it is
+shown in a takeover's plan and beside Ready.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from lokeys.core.findings.catalogue import operation
-from lokeys.core.findings.finding import Finding
 from lokeys.core.kubernetes.json_fields import mappings_at, text_at
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.place import Ref
 from lokeys.core.stack.render import names
 from lokeys.core.stack.render.sizes import volume_gib
 from lokeys.core.stack.resource.model import Component, LokiStack
-from lokeys.core.stack.storage.wording import tell
 from lokeys.core.text.words import quoted
 
 
-def volumes_that_stay(snapshot: StackSnapshot) -> Iterator[Finding]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptVolume:
+    """One claim template that stays; `found` is what it has, `wanted` what the spec asks for."""
+
+    workload: Ref
+    claim: str
+    found: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.workload}: volume {quoted(self.claim)} keeps {self.found}; "
+            f"the spec asks for {self.wanted}"
+        )
+
+
+def volumes_that_stay(snapshot: StackSnapshot) -> Iterator[KeptVolume]:
     """Yield where a stack asks for other volumes than it has: those that are there stay."""
     stack = snapshot.view.stack
     if stack is None:
@@ -31,16 +50,11 @@ def volumes_that_stay(snapshot: StackSnapshot) -> Iterator[Finding]:
         for claim in mappings_at(live.workload.fixed, "volumeClaimTemplates"):
             found, wanted = _otherwise(stack, component, claim)
             if found:
-                yield tell(
-                    operation.IMMUTABLE_FIELD,
-                    ref,
-                    stack=stack.ref,
-                    field="spec.volumeClaimTemplates",
-                    words={
-                        "claim": text_at(claim, "metadata", "name"),
-                        "found": " and ".join(found),
-                        "wanted": " and ".join(wanted),
-                    },
+                yield KeptVolume(
+                    workload=ref,
+                    claim=text_at(claim, "metadata", "name"),
+                    found=" and ".join(found),
+                    wanted=" and ".join(wanted),
                 )
 
 

@@ -176,3 +176,16 @@ def test_the_report_has_the_contracts_form() -> None:
     assert "an account of its own" in ruler["why"]
     changes = {each["change"] for each in found["objects"]}
     assert changes == {"stays", "changes", "made"}
+
+
+def test_volumes_that_stay_are_shown_and_are_no_finding() -> None:
+    """A live claim of another class than the spec's is kept; nothing is refused for it."""
+    snapshot, seen = taken_from(Former(storage_class="slow"), world())
+    found = takeover_plan(snapshot, seen)
+    assert (found.findings, found.refused, found.lossless) == ((), False, True)
+    kept = next(each for each in found.volumes if each.workload.name == "my-stack-compactor")
+    place = "StatefulSet logging/my-stack-compactor"
+    said = "volume `storage` keeps the storage class `slow`; the spec asks for `fast`"
+    assert str(kept) == f"{place}: {said}"
+    volumes = takeover_report(found)["volumes"]
+    assert {each["wanted"] for each in volumes} == {"`fast`"}

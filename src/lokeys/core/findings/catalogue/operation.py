@@ -1,25 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LK0220 to LK0239: operating a LokiStack."""
+"""LK0221 to LK0239: operating a LokiStack. LK0220 is not given again."""
 
 from __future__ import annotations
 
-from lokeys.core.findings.finding import Remedy, Rule, Severity
+from lokeys.core.findings.finding import Remedy, Rule
 from lokeys.core.text.shell import Json, command
 
-IMMUTABLE_FIELD = Rule(
-    code="LK0220",
-    severity=Severity.WARNING,
-    fault="immutable_field",
-    title="volumes stay as they were made",
-    message="{place}: its volume `{claim}` has {found}, where the spec asks for {wanted}; it "
-    "stays as it is, and everything else follows the spec",
-    meaning="Kubernetes lets nobody change the templates of a live workload's volume claims. "
-    "lokeys keeps them, with selectors and whatever else cannot be changed, as they were made.",
-    why="A new storage class or size holds for workloads that are made from now on. No workload "
-    "is deleted for it: its lines are on those volumes.",
-    remedy=(Remedy(text="put the former value back, or leave it: nothing waits for it"),),
-    rank=90,
-)
 CREDENTIALS_REFUSED = Rule(
     code="LK0221",
     title="the storage credentials are refused",
