@@ -35,6 +35,7 @@ from lokeys.core.rbac import (
     route_grants,
     stack_grants,
 )
+from lokeys.core.route.receipts.schema import RECEIPT
 from lokeys.core.route.resource.crd import crd
 from lokeys.core.route.resource.parse import parse
 from lokeys.core.route.resource.schema import SPEC
@@ -57,7 +58,14 @@ HEADER = (
 )
 _PART = re.compile("(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 _LONG = 80
-_PAGES = ("storagecredential.md", "lokistack.md", "permissions.md", "metrics.md", "validate.md")
+_PAGES = (
+    "storagecredential.md",
+    "history.md",
+    "lokistack.md",
+    "permissions.md",
+    "metrics.md",
+    "validate.md",
+)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -289,6 +297,7 @@ def parts() -> dict[str, str]:
         "spec": fields(SPEC, "spec"),
         "spec-rules": rules(SPEC),
         "status": fields(STATUS, "status"),
+        "receipt": fields(RECEIPT, "receipts[]"),
         "operator-rights": rights(operator_grants(Account())),
         "doctor-rights": rights(doctor_grants(Account())),
         "route-rights": rights(_example()),

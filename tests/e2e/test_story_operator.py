@@ -37,3 +37,11 @@ def test_a_key_replaced_at_its_source_is_carried_to_loki_by_itself(
     assert steps[:4] == ["test-key", "write-vault", "force-sync", "replace-pod"]
     (event,) = hands.events(home, reason="Healed")
     assert event["message"] == f"ProvedByLoki after: {', '.join(steps)}"
+    told = home.lokeys("history", "loki", "-o", "json")
+    assert told.code == 0, told.err
+    (receipt,) = told.json()["receipts"]
+    assert receipt["by"]["door"] == "operator"
+    assert (receipt["ending"], receipt["proof"]) == ("proved", "ProvedByLoki")
+    assert receipt["before"] != receipt["after"]
+    assert any(each.get("answeredBy") for each in receipt["pods"])
+    assert not [half for half in pair if half in told.out]

@@ -14,6 +14,7 @@ from lokeys.cli.output import Printer
 from lokeys.cli.session import Session
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.receipts.model import Receipt
 from lokeys.core.stack.resource.model import LokiStack
 from lokeys.core.stack.storage.model import Storage
 from lokeys.core.stack.storage.secret_data import SecretData
@@ -86,6 +87,7 @@ class Desk:
     """What a try of each account shows."""
     held: list[str] = field(default_factory=list)
     remembered: list[Memory] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
 
     def session(self, **options: Any) -> Session:
         """Return a session with these options."""
@@ -100,6 +102,7 @@ class Desk:
             wire=self.world.ports,
             hold=self._hold,
             remember=self._remember,
+            keep=self._keep,
             clouds=self.clouds,
             verifier=lambda _: _Verifier(self.tried),
             kept=True,
@@ -129,3 +132,7 @@ class Desk:
     async def _remember(self, spec: RouteSpec, memory: Memory) -> None:
         del spec
         self.remembered.append(memory)
+
+    async def _keep(self, spec: RouteSpec, receipt: Receipt) -> None:
+        await self.objects.get(spec.ref)
+        self.receipts.append(receipt)

@@ -7,13 +7,14 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.kubernetes import fingerprints
 from lokeys.adapters.kubernetes.cluster import Cluster
+from lokeys.adapters.kubernetes.history import RouteHistory
 from lokeys.adapters.kubernetes.objects import LiveObjects
 from lokeys.adapters.kubernetes.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire
@@ -25,12 +26,14 @@ from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.findings.report import heeded, ignore_of
 from lokeys.core.place import Ref
 from lokeys.core.proxies import Proxies, from_environment
+from lokeys.core.route.history import incident_of, with_incident
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.receipts.model import Actor, Door, Receipt
 from lokeys.core.route.resource.status import fitted, memory_to_status
 from lokeys.engine.route.act import RemainingLease
 from lokeys.engine.stack.verify import Verifier
-from lokeys.errors import LeaseLost, NotFound, Waiting
+from lokeys.errors import LeaseLost, LokeysError, NotFound, Waiting
 from lokeys.kube.calls import CallLimits
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import ClusterConfig, load
@@ -43,6 +46,7 @@ LEASE_AWAITED_S = 20.0
 CALL_S = 15.0
 Hold = Callable[[RouteSpec], AbstractAsyncContextManager[RemainingLease]]
 Remember = Callable[[RouteSpec, Memory], Awaitable[None]]
+Keep = Callable[[RouteSpec, Receipt], Awaitable[None]]
 Answer = TypeVar("Answer")
 
 
@@ -57,6 +61,8 @@ class Session:
     wire: Callable[[RouteSpec], RoutePorts]
     hold: Hold
     remember: Remember
+    keep: Keep
+    """Keeps a receipt beside the route's resource, and in short in its status."""
     clouds: Clouds
     verifier: Callable[[Objects], CredentialVerifier]
     fingerprint_key: str
@@ -130,6 +136,7 @@ async def opened(options: Options, printer: Printer | None = None) -> AsyncItera
             wire=lambda spec: wire(spec, access),
             hold=lambda spec: _hold(api, spec),
             remember=_Status(api, fingerprinter.key_name).remember,
+            keep=_Receipts(api).keep,
             clouds=clouds,
             verifier=lambda objects: Verifier(
                 tokens=TokenRequests(api), clouds=clouds, objects=objects
@@ -192,3 +199,32 @@ class _Status:
         except NotFound:
             return
         self._written[spec.ref] = kept
+
+
+class _Receipts:
+    """Keeps the receipts of what a person did, under the name that the API server has for them."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def keep(self, spec: RouteSpec, receipt: Receipt) -> None:
+        """Keep it whole in the route's ConfigMap, and in short in its status."""
+        found = await self._api.get(STORAGE_CREDENTIAL, spec.name, namespace=spec.namespace)
+        signed = replace(receipt, by=Actor(door=Door.COMMAND_LINE, name=await self._user()))
+        await RouteHistory(self._api).keep(found, signed)
+        history = with_incident(
+            (found.get("status") or {}).get("history") or (), incident_of(signed)
+        )
+        await self._api.merge_patch(
+            STORAGE_CREDENTIAL,
+            spec.name,
+            {"metadata": {"uid": found["metadata"]["uid"]}, "status": fitted({"history": history})},
+            namespace=spec.namespace,
+            subresource="status",
+        )
+
+    async def _user(self) -> str:
+        try:
+            return await self._api.user()
+        except LokeysError:
+            return ""

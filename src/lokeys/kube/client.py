@@ -21,7 +21,7 @@ from lokeys.kube.calls import ApiCall, CallLimits, Calls, read_object
 from lokeys.kube.connection import Connection
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.replies import EvictionBlocked, Expired, NoSuchKind, Target, error_of, lines_of
-from lokeys.kube.resources import POD, SERVICE_ACCOUNT, Resource
+from lokeys.kube.resources import POD, SELF_SUBJECT_REVIEW, SERVICE_ACCOUNT, Resource
 
 __all__ = [
     "Api",
@@ -253,6 +253,15 @@ class Api:
         answer = await self._object("POST", path, target=target, body=body)
         status = answer.get("status")
         return status if isinstance(status, dict) else {}
+
+    async def user(self) -> str:
+        """Return as whom the server sees us, by its own review."""
+        resource = SELF_SUBJECT_REVIEW
+        target = Target(verb="create", resource=resource)
+        body: Object = {"apiVersion": resource.api_version, "kind": resource.kind}
+        answer = await self._object("POST", resource.path(), target=target, body=body)
+        user = (answer.get("status") or {}).get("userInfo") or {}
+        return str(user.get("username") or "")
 
     async def accepts(self, token: str) -> bool:
         """Tell whether the server itself takes this token for a login, whatever it may do then.

@@ -82,6 +82,9 @@ SELF_SUBJECT_ACCESS_REVIEW = Resource(
     "SelfSubjectAccessReview",
     namespaced=False,
 )
+SELF_SUBJECT_REVIEW = Resource(
+    "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False
+)
 
 EXTERNAL_SECRET = Resource("external-secrets.io", "v1", "externalsecrets", "ExternalSecret")
 EXTERNAL_SECRET_V1BETA1 = Resource(

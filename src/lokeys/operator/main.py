@@ -15,6 +15,7 @@ from typing import Any
 from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.kubernetes import fingerprints
+from lokeys.adapters.kubernetes.history import RouteHistory
 from lokeys.adapters.kubernetes.token_request import TokenRequests
 from lokeys.adapters.loki.pod import counters_at, look_for_labels_at
 from lokeys.adapters.silences import Silences
@@ -236,6 +237,7 @@ class _Operator:
             make_ports=wiring.ports,
             make_objects=wiring.objects,
             make_lease=wiring.lease,
+            keep_receipt=RouteHistory(self._api).keep,
             requeue=self._queue.add_after,
             events=EventWriter(self._api, instance=self._identity),
             metrics=self.metrics,

@@ -14,6 +14,7 @@ from fakes.sessions import STORAGE_CREDENTIAL, Desk
 from lokeys.cli.commands import heal
 from lokeys.cli.commands.heal import Wish, mend
 from lokeys.core.place import Hop, Ref
+from lokeys.core.route.key_state import Proof
 from lokeys.core.route.plan import Policy
 from lokeys.core.route.snapshot import Unreadable, Why
 from lokeys.errors import BadInput, Forbidden, LeaseLost, Unreachable
@@ -291,3 +292,52 @@ def test_a_loki_that_nobody_described_is_not_healed() -> None:
     desk = Desk(stale(), objects=FakeObjects(kinds=frozenset({"StatefulSet"})))
     with pytest.raises(BadInput, match="there is no StatefulSet"):
         asyncio.run(heal.mend(desk.session(), "statefulset/loki", None, wish=WISH))
+
+
+def test_a_heal_leaves_a_receipt() -> None:
+    """What was done, how it ended, and what proves it; a healthy route leaves none."""
+    desk = Desk(stale())
+    assert healed(desk) == 0
+    (receipt,) = desk.receipts
+    assert [deed.step.partition(":")[0] for deed in receipt.deeds] == [
+        "test-key",
+        "write-vault",
+        "force-sync",
+        "replace-pod",
+    ]
+    assert (receipt.ending, receipt.proof) == ("proved", Proof.BY_LOKI)
+    assert receipt.before != receipt.after
+    quiet = Desk(World())
+    healed(quiet)
+    assert quiet.receipts == []
+
+
+def test_a_receipt_that_cannot_be_kept_is_said_and_changes_nothing() -> None:
+    """The heal is done all the same."""
+    desk = Desk(stale())
+    session = desk.session()
+
+    async def refuse(*_: object) -> None:
+        raise Forbidden("may not patch configmaps")
+
+    session = dataclasses.replace(session, keep=refuse)
+    assert asyncio.run(mend(session, "loki", None, wish=WISH)) == 0
+    assert "no receipt of this is kept: may not patch configmaps" in desk.said
+
+
+def test_an_interrupted_heal_leaves_a_receipt() -> None:
+    """As far as it came."""
+    desk = Desk(stale())
+    session = desk.session()
+
+    async def main() -> None:
+        async def stop(_: float) -> None:
+            raise asyncio.CancelledError
+
+        desk.world.starts_slowly = True
+        await mend(dataclasses.replace(session, sleep=stop), "loki", None, wish=WISH)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(main())
+    (receipt,) = desk.receipts
+    assert receipt.ending == "interrupted"

@@ -118,6 +118,8 @@ class Store:
         self.writes: list[tuple[str, str]] = []
         self.patches: list[dict[str, Any]] = []
         """Merge patches, which are answered and go nowhere."""
+        self.applied: list[dict[str, Any]] = []
+        """What was applied on the server's side, which goes nowhere either."""
         self.down: set[str] = set()
         """User agents that get no answer."""
         self._version = 0
@@ -140,7 +142,8 @@ class Store:
             return httpx2.Response(200, json=found) if found else _missing(path)
         body = json.loads(request.content)
         if request.method == "PATCH":
-            self.patches.append(body)
+            applies = "apply-patch" in request.headers["content-type"]
+            (self.applied if applies else self.patches).append(body)
             return httpx2.Response(200, json=body)
         if request.method == "POST":
             path = f"{path}/{body['metadata']['name']}"

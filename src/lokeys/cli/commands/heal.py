@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -22,6 +23,7 @@ from lokeys.core.route.key_state import Proof
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.plan import Plan, Policy, Step
 from lokeys.core.route.plan.steps import plan_to_json
+from lokeys.core.route.receipts.model import Actor, Door
 from lokeys.core.route.report import StepView, heal_report, plan_report
 from lokeys.core.route.resource.rules import duration
 from lokeys.core.text.shell import Joint
@@ -29,9 +31,13 @@ from lokeys.core.text.shell import command as shell_command
 from lokeys.engine.route.act import Executor
 from lokeys.engine.route.heal import Done, Ending, Healing, Listener, Patience, heal
 from lokeys.engine.route.look import Look, LookOptions, Lookout
+from lokeys.engine.route.receipts import ReceiptBook
 from lokeys.errors import BadInput, Forbidden, LokeysError, Unreachable
 from lokeys.exit_codes import ExitCode
 
+INTERRUPTED = "interrupted"
+RECEIPT_TAKES_S = 5.0
+"""Longer is not waited for it: a person who interrupts wants an end."""
 _EXIT_CODES = {
     Ending.PROVED: ExitCode.NOTHING_TO_REPORT,
     Ending.ONE_STEP: ExitCode.NOTHING_TO_REPORT,
@@ -147,14 +153,15 @@ async def _carry_out(
     """Heal under the route's Lease; however it ends, say how far it came."""
     spec = chosen.spec
     with session.printer.progress() as progress:
-        watcher = _Watcher(progress)
+        book = ReceiptBook(by=Actor(door=Door.COMMAND_LINE), clock=session.clock)
+        watcher = _Watcher(progress, book)
 
         async def remember(memory: Memory) -> None:
             await session.remember(spec, memory)
 
         try:
             progress.now("waiting for the route's Lease", brief=True)
-            async with session.hold(spec) as remaining_s:
+            async with session.hold(spec) as remaining_s, _kept(session, chosen, book, healing):
                 await heal(
                     replace(hand, lease_remaining_s=remaining_s),
                     healing,
@@ -172,18 +179,38 @@ async def _carry_out(
         except (asyncio.CancelledError, LokeysError):
             _say_where_it_stopped(progress, healing, watcher.under_way)
             if session.options.output == "json":
-                _print_report(session, chosen, healing, ending="interrupted")
+                _print_report(session, chosen, healing, ending=INTERRUPTED)
             raise
 
 
-class _Watcher:
-    """Tells a person how the healing goes."""
+@asynccontextmanager
+async def _kept(
+    session: Session, chosen: NamedRoute, book: ReceiptBook, healing: Healing
+) -> AsyncIterator[None]:
+    """Keep a receipt of what was done, however it ends; that it cannot be kept is said."""
+    try:
+        yield
+    finally:
+        receipt = book.close(healing.ending.value if healing.ending else INTERRUPTED)
+        if receipt is not None:
+            try:
+                async with asyncio.timeout(RECEIPT_TAKES_S):
+                    await session.keep(chosen.spec, receipt)
+            except (LokeysError, TimeoutError) as exc:
+                said = str(exc) or f"no answer in {RECEIPT_TAKES_S:.0f} s"
+                session.printer.talk((f"no receipt of this is kept: {said}", "warning"))
 
-    def __init__(self, progress: Progress) -> None:
+
+class _Watcher:
+    """Tells a person how the healing goes, and writes it down."""
+
+    def __init__(self, progress: Progress, book: ReceiptBook) -> None:
         self._progress = progress
+        self._book = book
         self.under_way: Step | None = None
 
     def on_look(self, look: Look) -> None:
+        self._book.saw(look)
         _insist_on_rights(look)
         step = look.plan.next_step
         if step is not None and step.passive:
@@ -195,6 +222,7 @@ class _Watcher:
 
     def on_done(self, done: Done) -> None:
         self.under_way = None
+        self._book.did(done)
         self._progress.line(*_done_spans(done))
 
 

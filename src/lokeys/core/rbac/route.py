@@ -35,6 +35,7 @@ from lokeys.core.route.model import (
     SecretRef,
     SecretSource,
 )
+from lokeys.core.route.receipts.kept import history_ref
 
 _WORKLOADS = {
     "StatefulSet": ((APPS, "statefulsets"),),
@@ -349,7 +350,15 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
 
 
 def _acting(spec: RouteSpec) -> Iterator[Grant]:
-    if _heals(spec):
-        yield from lease(
-            spec.namespace, f"lokeys-{spec.name}", "whoever acts on the route holds it"
-        )
+    if not _heals(spec):
+        return
+    yield from lease(spec.namespace, f"lokeys-{spec.name}", "whoever acts on the route holds it")
+    yield Grant(
+        namespace=spec.namespace,
+        group=CORE,
+        resource="configmaps",
+        verbs=("get", "create", "patch"),
+        names=(history_ref(spec.ref).name,),
+        why="keeps the receipts of what was done, without any secret value; it is applied on the "
+        "server's side, so that RBAC limits even its making to this name",
+    )

@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lokeys.core.findings.finding import time_to_json
+from lokeys.core.route.receipts.model import Receipt
+
 INCIDENTS_AT_MOST = 10
 STEPS_AT_MOST = 50
 """Of one incident."""
@@ -26,3 +29,19 @@ def with_incident(
     """Return the history with an incident as it is now, newest first: the latest ten."""
     others = (dict(row) for row in history if row["time"] != incident["time"])
     return [dict(incident), *others][:INCIDENTS_AT_MOST]
+
+
+def incident_of(receipt: Receipt) -> dict[str, Any]:
+    """Return a receipt in short."""
+    steps: list[str] = []
+    for deed in receipt.deeds:
+        steps = with_step(steps, deed.step)
+    return {"time": time_to_json(receipt.began_at), "cause": receipt.cause, "steps": steps}
+
+
+def united(
+    one: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return two states of one history as one, newest first: a person may have added to it."""
+    rows = {row["time"]: dict(row) for row in (*one, *other)}
+    return sorted(rows.values(), key=lambda row: str(row["time"]), reverse=True)

@@ -11,6 +11,7 @@ from typing import Any
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
 from lokeys.engine.route.look import Lookout
+from lokeys.engine.route.receipts import ReceiptBook
 from lokeys.kube.lease import Lease
 from lokeys.operator.cache import RouteObjects
 
@@ -27,6 +28,8 @@ class KeptRoute:
     lease: Lease
     """Kept from heal to heal: only who has watched a dead holder knows how long it is silent."""
     memory: Memory
+    receipts: ReceiptBook
+    """Its receipt is of what was done since the route was last Ready."""
     status: Mapping[str, Any]
     """The resource's status as we last wrote it, or found it."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -37,8 +40,8 @@ class KeptRoute:
     """How often it has waited for older routes that were not looked at yet."""
     pause_s: float = 0.0
     """Until the next look, as long as the state stays what it is."""
-    incident: dict[str, Any] | None = None
-    """What was done since the route was last Ready, as the history will show it."""
+    kept_deeds: int = 0
+    """How many steps of the present receipt are in its ConfigMap."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait for news, at most so long."""

@@ -20,16 +20,18 @@ from typing import Any
 from lokeys.core.findings.finding import time_to_json
 from lokeys.core.route.claims import RouteClaims
 from lokeys.core.route.conditions import PODS_NOT_READY, status
-from lokeys.core.route.history import with_incident, with_step
+from lokeys.core.route.history import incident_of, united, with_incident
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import Mode, RouteSpec
 from lokeys.core.route.plan import Action, Plan
+from lokeys.core.route.receipts.model import Actor, Door, Receipt
 from lokeys.core.route.resource.parse import INVALID, Refused, parse
 from lokeys.core.route.resource.served import taken
 from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
 from lokeys.engine.route.act import Executor
-from lokeys.engine.route.heal import Done, Healing, Listener, Patience, heal
+from lokeys.engine.route.heal import Done, Ending, Healing, Listener, Patience, heal
 from lokeys.engine.route.look import Look, LookOptions, Lookout, standing_still
+from lokeys.engine.route.receipts import ReceiptBook
 from lokeys.errors import (
     BadInput,
     Forbidden,
@@ -71,6 +73,7 @@ ELDERS_AWAITED, ELDER_AWAITED_S = 30, 1.0
 _log = logging.getLogger(__name__)
 
 MakePorts = Callable[[RouteSpec, RouteObjects], Awaitable[RoutePorts]]
+KeepReceipt = Callable[[Mapping[str, Any], Receipt], Awaitable[None]]
 
 
 @dataclass(kw_only=True)
@@ -82,6 +85,7 @@ class Controller:
     make_ports: MakePorts
     make_objects: Callable[[Key], RouteObjects]
     make_lease: Callable[[RouteSpec], Lease]
+    keep_receipt: KeepReceipt
     requeue: Callable[[Key, float], None]
     events: EventWriter
     metrics: Metrics
@@ -199,7 +203,9 @@ class Controller:
                     wishes=LookOptions(eager=True),
                     patience=patience,
                     listener=Listener(
-                        remember=remember, on_done=lambda done: self._done(route, healing, done)
+                        remember=remember,
+                        on_look=route.receipts.saw,
+                        on_done=lambda done: self._done(route, done),
                     ),
                 )
         except Waiting as held:
@@ -226,25 +232,18 @@ class Controller:
             cause = "not_permitted"
         return replace(look, plan=Plan(stalled=cause or "step_refused", reason=str(refusal)))
 
-    def _done(self, route: KeptRoute, healing: Healing, done: Done) -> None:
-        """Note a step: in the log, the metrics, and the history of this incident."""
+    def _done(self, route: KeptRoute, done: Done) -> None:
+        """Note a step: in the log, the metrics, and the receipt of this incident."""
         note = f": {done.note}" if done.note else ""
         _log.info("%s: %s%s", route.spec.route, done.step.id, note)
         self.metrics.done(done)
-        if route.incident is None:
-            cause = healing.look.diagnosis.cause if healing.look else None
-            route.incident = {
-                "time": time_to_json(self.clock()),
-                "cause": (cause.cause if cause else None) or "",
-                "steps": [],
-            }
-        steps = with_step(route.incident["steps"], done.step.id)
-        route.incident = {**route.incident, "steps": steps}
+        route.receipts.did(done)
 
     # --- telling ---------------------------------------------------------------------------------
 
     async def _tell(self, route: KeptRoute, manifest: Mapping[str, Any], look: Look) -> None:
         """Write the status, and an event where the route's state has changed."""
+        route.receipts.saw(look)
         now = self._status(route, manifest, look)
         await self._write_status(route, manifest, now)
         ready = next(c for c in now["conditions"] if c["type"] == "Ready")
@@ -254,12 +253,34 @@ class Controller:
             await self.events.write(
                 dict(manifest), reason=ready["reason"], message=ready["message"], warning=True
             )
-        if route.incident is not None and ready["status"] == "True":
-            actions = (step.partition(":")[0] for step in route.incident["steps"])
-            message = f"{ready['reason']} after: {', '.join(actions)}"
-            await self.events.write(dict(manifest), reason="Healed", message=message)
-            route.incident = None
+        if ready["status"] == "True":
+            await self._healed(route, manifest, ready["reason"])
+        elif route.receipts.receipt is not None:
+            await self._keep(route, manifest, route.receipts.receipt)
         route.told = told
+
+    async def _healed(self, route: KeptRoute, manifest: Mapping[str, Any], proof: str) -> None:
+        """Close the receipt of what was done, if anything was, and tell of it."""
+        receipt = route.receipts.close(Ending.PROVED.value)
+        if receipt is None:
+            return
+        actions = (step.partition(":")[0] for step in incident_of(receipt)["steps"])
+        message = f"{proof} after: {', '.join(actions)}"
+        await self.events.write(dict(manifest), reason="Healed", message=message)
+        route.kept_deeds = 0
+        await self._keep(route, manifest, receipt)
+        route.kept_deeds = 0
+
+    async def _keep(self, route: KeptRoute, manifest: Mapping[str, Any], receipt: Receipt) -> None:
+        """Keep a receipt where it says more than the one that is kept; that stops no heal."""
+        deeds = len(receipt.deeds) + receipt.deeds_left_out
+        if deeds == route.kept_deeds:
+            return
+        route.kept_deeds = deeds
+        try:
+            await self.keep_receipt(manifest, receipt)
+        except LokeysError as exc:
+            _log.warning("%s: its receipt is not kept: %s", route.spec.route, exc)
 
     def _status(self, route: KeptRoute, manifest: Mapping[str, Any], look: Look) -> dict[str, Any]:
         before = route.status
@@ -271,8 +292,10 @@ class Controller:
             generation=route.generation,
         )
         now["memory"] = self._kept(route.memory)
-        if route.incident is not None:
-            now["history"] = with_incident(before.get("history") or (), route.incident)
+        if route.receipts.receipt is not None:
+            shown = (manifest.get("status") or {}).get("history") or ()
+            known = united(shown, before.get("history") or ())
+            now["history"] = with_incident(known, incident_of(route.receipts.receipt))
         asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
         if asked:
             now["lastHandled"] = {**before.get("lastHandled", {}), "reconcile": asked}
@@ -303,6 +326,8 @@ class Controller:
             known.generation = generation
             return known
         objects = known.objects if known else self.make_objects(key)
+        lease = known.lease if known else self.make_lease(spec)
+        by = Actor(door=Door.OPERATOR, name=lease.holder)
         self._wake_all(self.claims.put(key, spec, manifest))
         route = KeptRoute(
             uid=uid,
@@ -312,8 +337,10 @@ class Controller:
                 spec=spec, ports=await self.make_ports(spec, objects), clock=self.clock
             ),
             objects=objects,
-            lease=known.lease if known else self.make_lease(spec),
+            lease=lease,
             memory=known.memory if known else self._recall(manifest),
+            receipts=known.receipts if known else ReceiptBook(by=by, clock=self.clock),
+            kept_deeds=known.kept_deeds if known else 0,
             status=known.status if known else manifest.get("status") or {},
             told=known.told if known else _told_before(manifest),
         )

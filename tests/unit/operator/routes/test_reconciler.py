@@ -3,6 +3,7 @@
 
 import asyncio
 import itertools
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,12 +15,13 @@ import pytest
 from builders import a_route
 from fakes.ports import NOON, World
 from lokeys.adapters.http import tls_context
+from lokeys.adapters.kubernetes.history import RouteHistory
 from lokeys.core.kubernetes.size import MAX_ROUTE_BYTES
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import Mode, RouteSpec
 from lokeys.core.route.resource.render import render
 from lokeys.core.route.snapshot import Unreadable, Why
-from lokeys.errors import NeedsHuman
+from lokeys.errors import Forbidden, NeedsHuman
 from lokeys.kube.events import EventWriter
 from lokeys.kube.lease import Lease
 from lokeys.operator.metrics import Metrics
@@ -70,6 +72,7 @@ class Desk:
             make_ports=self._ports,
             make_objects=lambda _: cast("Any", _NoObjects()),
             make_lease=lambda spec: self.lease(spec.name, "operator"),
+            keep_receipt=RouteHistory(api).keep,
             requeue=lambda _key, _delay_s: None,
             events=EventWriter(api),
             metrics=Metrics(clock=self.clock, queue_length=lambda: 0),
@@ -392,5 +395,72 @@ def test_a_resource_that_is_too_large_is_told_and_put_aside() -> None:
         assert desk.ready() == ("False", "TooLarge")
         ready = desk.store.patches[-1]["status"]["conditions"][0]
         assert ready["message"] == "too large; expected at most 256 KiB"
+
+    run(main())
+
+
+def test_a_heal_leaves_one_receipt_of_all_its_steps() -> None:
+    """It is the resource's own, and says what was done, by whom, and what proved it."""
+
+    async def main() -> None:
+        desk = Desk()
+        await desk.rest(until=lambda: desk.ready()[0] == "True")
+        assert desk.store.applied == []
+        desk.world.rotate_source()
+        desk.wake()
+        await desk.rest(until=lambda: desk.ready()[0] == "True" and desk.world.writes != [])
+        last = desk.store.applied[-1]
+        assert last["metadata"]["name"] == "lokeys-history-loki"
+        assert last["metadata"]["ownerReferences"][0]["uid"] == "uid-1"
+        (receipt,) = json.loads(last["data"]["history.json"])["receipts"]
+        assert receipt["by"] == {"door": "operator", "name": "operator"}
+        assert receipt["cause"] == "vault_behind_source"
+        assert [each["step"].partition(":")[0] for each in receipt["steps"]] == [
+            "test-key",
+            "write-vault",
+            "force-sync",
+            "replace-pod",
+        ]
+        assert receipt["before"] != receipt["after"]
+        assert (receipt["ending"], receipt["proof"]) == ("proved", "ProvedByLoki")
+        written = len(desk.store.applied)
+        await desk.rest(until=lambda: now() > 600)
+        assert len(desk.store.applied) == written
+
+    run(main())
+
+
+def test_a_receipt_that_cannot_be_kept_stops_no_heal() -> None:
+    """An older Role lacks the right; the route is healed and told as before."""
+
+    async def main() -> None:
+        desk = Desk()
+
+        async def refuse(*_: object) -> None:
+            raise Forbidden("may not patch configmaps")
+
+        desk.controller.keep_receipt = refuse
+        desk.world.rotate_source()
+        await desk.rest(until=lambda: desk.ready()[0] == "True" and desk.world.writes != [])
+        history = [p["status"]["history"] for p in desk.store.patches if "history" in p["status"]]
+        assert history[-1][0]["cause"] == "vault_behind_source"
+
+    run(main())
+
+
+def test_what_a_person_did_stays_in_the_history() -> None:
+    """A row that a command line wrote is not lost when the operator adds its own."""
+
+    async def main() -> None:
+        desk = Desk()
+        await desk.rest(until=lambda: desk.ready()[0] == "True")
+        assert desk.resource is not None
+        theirs = {"time": "2026-02-01T00:00:00Z", "cause": "", "steps": ["write-vault:Item/a"]}
+        desk.resource["status"] = {"history": [theirs]}
+        desk.world.rotate_source()
+        desk.wake()
+        await desk.rest(until=lambda: desk.ready()[0] == "True" and desk.world.writes != [])
+        history = [p["status"]["history"] for p in desk.store.patches if "history" in p["status"]]
+        assert history[-1][1:] == [theirs]
 
     run(main())
