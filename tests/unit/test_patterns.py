@@ -38,9 +38,9 @@ BOUNDED = {
     "core/stack/storage/addresses.py _REGION": (31, "is_region"),
     "core/trust/gcp/cel.py _TOKENS": (4096, "holds"),
     "adapters/kubernetes/workloads.py _SIMPLE_PATTERN": (2048, "roller_of"),
-    "core/route/loki_log.py _PAIR": (16_384, "complaints"),
-    "core/route/loki_log.py _STREAM": (16_384, "complaints"),
-    "core/route/loki_log.py _ESCAPED": (16_384, "complaints"),
+    "core/findings/doctor/lines.py _PAIR": (16_384, "read_line"),
+    "core/findings/doctor/lines.py _STREAM": (16_384, "read_line"),
+    "core/findings/doctor/lines.py _ESCAPED": (16_384, "read_line"),
 }
 """How long a text is at most, and what sees to that."""
 

@@ -19,7 +19,6 @@ from lokeys.core.text.shell import Command, Joint, command
 from lokeys.engine.route.look import Look, LookOptions, Lookout
 
 AT_A_TIME = 8
-PROBES = ("off", "read", "write")
 """Not at all; one signed list a key; put, get, list and delete of one object a key."""
 
 

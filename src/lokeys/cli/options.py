@@ -13,6 +13,8 @@ from lokeys.core.place import is_namespace
 
 OUTPUTS = ("people", "json", "yaml", "sarif", "junit", "commands", "terraform")
 REACHES = ("auto", "direct", "forward")
+PROBES = ("off", "read", "write")
+"""How keys are tried at the store: not at all, by a list, or also by one object."""
 SEVERITIES = ("error", "warning", "info")
 _IGNORE = re.compile(r"LK[0-9]{4}(=[A-Za-z]+/[^/\s]*/[^/\s]+)?")
 _META = "lokeys.cli.options"

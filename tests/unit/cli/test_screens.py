@@ -13,8 +13,8 @@ import yaml
 
 from fakes.ports import FakeObjects, World
 from fakes.sessions import STORAGE_CREDENTIAL, Desk, Terminal
-from lokeys.cli import screens
-from lokeys.cli.commands import bucket, doctor, heal, probe, rbac, status, trace
+from lokeys.cli import live_doctor, screens
+from lokeys.cli.commands import bucket, heal, probe, rbac, status, trace
 from lokeys.cli.main import run
 from lokeys.cli.output import Printer, flowing
 from lokeys.cli.session import Session
@@ -31,7 +31,7 @@ WISH = heal.Wish(policy=Policy(), timeout=timedelta(minutes=15))
 DRY = dataclasses.replace(WISH, dry_run=True)
 
 COMMANDS: dict[str, Callable[[Session], Coroutine[Any, Any, int]]] = {
-    "doctor": lambda session: doctor.examine(session, everywhere=False, probe="read"),
+    "doctor": lambda session: live_doctor.examine(session, everywhere=False, probe="read"),
     "trace": lambda session: trace.walk(session, "loki", None),
     "plan": lambda session: heal.mend(session, "loki", None, wish=DRY),
     "heal": lambda session: heal.mend(session, "loki", None, wish=WISH),
@@ -203,7 +203,7 @@ def test_doctor_ends_as_the_contract_says(world: World, code: int, words: str) -
 def test_a_doctor_with_nothing_to_look_at_everywhere_ends_well() -> None:
     """All was seen and there is no Loki: exit 0 and a word about it; in one namespace exit 2."""
     desk = Desk(World(), objects=FakeObjects())
-    assert asyncio.run(doctor.examine(desk.session(), everywhere=True, probe="read")) == 0
+    assert asyncio.run(live_doctor.examine(desk.session(), everywhere=True, probe="read")) == 0
     assert "no StorageCredential and no Loki in any namespace" in desk.said
     with pytest.raises(BadInput, match="no Loki in namespace monitoring"):
         asyncio.run(COMMANDS["doctor"](desk.session()))

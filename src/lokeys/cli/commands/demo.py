@@ -16,7 +16,8 @@ from typing import Any, TextIO
 
 import click
 
-from lokeys.cli.commands import doctor, trace
+from lokeys.cli import live_doctor
+from lokeys.cli.commands import trace
 from lokeys.cli.options import LokeysCommand, Options, options_of
 from lokeys.cli.output import Printer
 from lokeys.cli.screens import BLANK
@@ -147,7 +148,7 @@ class Silence:
 
 
 async def _examine(session: Session) -> int:
-    return await doctor.examine(session, everywhere=False, probe="read")
+    return await live_doctor.examine(session, everywhere=False, probe="read")
 
 
 async def _report(kubeconfig: Path, body: Callable[[Session], Awaitable[int]]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from lokeys.core.findings.catalogue import delivery as delivery_rules
 from lokeys.core.findings.catalogue import pods as pod_rules
 from lokeys.core.findings.catalogue import reading as reading_rules
 from lokeys.core.findings.catalogue import store as store_rules
+from lokeys.core.findings.catalogue.complaints import RULE_OF_CAUSE, causes_that
+from lokeys.core.findings.complaint import OfKey
 from lokeys.core.findings.finding import Confidence, Finding, Severity, Symptom, less_sure, ranked
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.checks import findings
@@ -25,7 +27,6 @@ from lokeys.core.route.checks.grouping import each_of, listed, place_of
 from lokeys.core.route.checks.reading import grouped
 from lokeys.core.route.checks.store import seen_from_here_alone
 from lokeys.core.route.checks.wording import user_words
-from lokeys.core.route.complaints import RULE_OF_CAUSE, OfKey, causes_that
 from lokeys.core.route.hops import HopView, hops
 from lokeys.core.route.key_state import REFUSED_KEY_CAUSES, Currency, Seen, seen
 from lokeys.core.route.model import source_ref

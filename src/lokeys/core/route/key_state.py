@@ -22,8 +22,9 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import StrEnum
 
+from lokeys.core.findings.catalogue.complaints import causes_that
+from lokeys.core.findings.complaint import OfKey
 from lokeys.core.place import Ref
-from lokeys.core.route.complaints import OfKey, causes_that
 from lokeys.core.route.memory import Content, Memory
 from lokeys.core.route.snapshot import PodState, Snapshot
 from lokeys.core.sensitive import Fingerprint

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lokeys.core.findings.doctor.summary import log_to_json
+from lokeys.core.findings.doctor.tally import Tally
 from lokeys.core.findings.finding import Finding, finding_to_json, ref_to_json
 from lokeys.core.place import Ref
 
@@ -35,7 +37,11 @@ class StepView:
 
 
 def diagnosis_report(
-    routes: Sequence[RouteView], findings: Sequence[Finding], not_read: Sequence[str] = ()
+    routes: Sequence[RouteView],
+    findings: Sequence[Finding],
+    not_read: Sequence[str] = (),
+    *,
+    logs: Sequence[Tally] = (),
 ) -> dict[str, Any]:
     """Return the report of `doctor`; `not_read` is what no route could be made of."""
     unread = [*not_read, *(gap for route in routes for gap in route.diagnosis.not_read)]
@@ -44,6 +50,7 @@ def diagnosis_report(
         complete=not not_read and all(route.diagnosis.complete for route in routes),
         notRead=list(dict.fromkeys(unread)),
         routes=[_route(route) for route in routes],
+        logs=[log_to_json(tally) for tally in logs],
         findings=[finding_to_json(finding) for finding in findings],
     )
 

@@ -10,6 +10,7 @@ import pytest
 
 from builders import NOW
 from lokeys.core.findings.catalogue import RULES, lokistacks, storage_objects, storage_secrets
+from lokeys.core.findings.catalogue.complaints import RULE_OF_CAUSE as RULE_OF_COMPLAINT
 from lokeys.core.findings.catalogue.sources import USER_SUSPENDED
 from lokeys.core.findings.catalogue.store import SESSION_TOKEN_EXPIRED
 from lokeys.core.findings.finding import Remedy, Rule
@@ -17,7 +18,6 @@ from lokeys.core.findings.store_answers import RULE_OF_ANSWER
 from lokeys.core.findings.store_answers import RULE_OF_CAUSE as RULE_OF_STORE
 from lokeys.core.place import Ref
 from lokeys.core.route.checks.configuration import RULE_OF_MISCONFIGURATION
-from lokeys.core.route.complaints import RULE_OF_CAUSE as RULE_OF_COMPLAINT
 from lokeys.core.stack.storage.fields import Keys
 from lokeys.core.stack.storage.model import CloudEnvironment, CredentialMode, StorageType
 from lokeys.core.stack.storage.reader import SecretReader

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lokeys.core.route.complaints import COMPLAINTS
-from lokeys.core.route.loki_log import MAX_LINE, complaints
+from lokeys.core.findings.catalogue.complaints import COMPLAINTS
+from lokeys.core.findings.doctor.layouts import MAX_LINE
+from lokeys.core.route.loki_log import complaints
 from lokeys.core.route.snapshot import LogLine
 
 CURRENT = "failed to flush chunks: store put chunk: upload s3 object: {}"

@@ -45,13 +45,13 @@ from builders import (
     said,
 )
 from lokeys.core.findings.catalogue import RULES
+from lokeys.core.findings.catalogue.complaints import RULE_OF_CAUSE
 from lokeys.core.findings.causes import CAUSES
 from lokeys.core.findings.finding import finding_to_json
 from lokeys.core.findings.reasons import REASONS
 from lokeys.core.findings.verdict import WORKS, Answer, Depth
 from lokeys.core.kubernetes.consent import Trying
 from lokeys.core.place import Hop, Ref
-from lokeys.core.route.complaints import RULE_OF_CAUSE
 from lokeys.core.route.conditions import camel, conditions, evidence, status
 from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.route.hops import hop_to_json

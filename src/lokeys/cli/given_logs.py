@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lokeys doctor FILE…`: what logs alone say. No cluster is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lokeys.adapters.files import logs
+from lokeys.cli import screens
+from lokeys.cli.options import Options
+from lokeys.cli.output import Line, Printer
+from lokeys.core.findings.doctor.kinds import Kind
+from lokeys.core.findings.doctor.reading import read
+from lokeys.core.findings.doctor.summary import is_judged, log_sentences
+from lokeys.core.findings.doctor.tally import Tally
+from lokeys.core.findings.doctor.verdict import verdict
+from lokeys.core.findings.finding import Finding, Severity
+from lokeys.core.findings.report import exit_code, heeded, ignore_of
+from lokeys.core.route.report import diagnosis_report
+from lokeys.errors import BadInput
+
+
+def examine(options: Options, paths: Sequence[str]) -> int:
+    """Report what logs show; return the exit code. Raises BadInput where none can be read."""
+    tallies = [read(_name(path), logs.pieces(path)) for path in dict.fromkeys(paths)]
+    if all(tally.kind is Kind.BINARY for tally in tallies):
+        raise BadInput(f"{tallies[0].name} is binary data, and no log", hint="give a log as text")
+    found = verdict(tallies)
+    findings = heeded(found, [ignore_of(word) for word in options.ignore])
+    not_read = [
+        next(log_sentences(tally, verbose=False)) for tally in tallies if tally.kind is not Kind.LOG
+    ]
+    document = diagnosis_report((), findings, not_read, logs=tallies)
+    printer = Printer(no_color=options.no_color)
+    if options.output == "json":
+        printer.json(document)
+    else:
+        printer.lines(_lines(tallies, findings, width=printer.width, verbose=options.verbose > 0))
+        if findings or len(found) > len(findings) or not_read:
+            ignored = len(found) - len(findings)
+            summary = screens.summary_line(findings, complete=not not_read, ignored=ignored)
+            printer.lines([screens.BLANK, summary])
+    fail_on = Severity(options.fail_on)
+    return exit_code(findings, complete=document["complete"], fail_on=fail_on)
+
+
+def _name(path: str) -> str:
+    return "stdin" if path == logs.STDIN else path
+
+
+def _lines(
+    tallies: Sequence[Tally], findings: Sequence[Finding], *, width: int, verbose: bool
+) -> Iterator[Line]:
+    for tally in tallies:
+        first, *more = log_sentences(tally, verbose=verbose)
+        if not findings and is_judged(tally):
+            yield ((f"nothing to report: {'; '.join((first, *more[:1]))}", "good"),)
+            more = more[1:]
+        else:
+            yield ((first, "faint"),)
+        yield from (((f"  {sentence}", "faint"),) for sentence in more)
+    yield from screens.findings_lines(findings, width=width)

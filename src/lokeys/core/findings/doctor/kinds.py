@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an input is, told by its first bytes: one place that decides, however it is handed in."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+HEAD_BYTES = 65_536
+"""As much of an input as tells what it is."""
+_ODD = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
+_MANY = 0.1
+
+
+class Kind(StrEnum):
+    """What an input can be."""
+
+    EMPTY = "nothing"
+    BINARY = "binary data"
+    LOG = "a log"
+
+
+def kind_of(head: bytes) -> Kind:
+    """Return what an input is whose text begins so; gzip and UTF-16 were undone before."""
+    if not head.strip():
+        return Kind.EMPTY
+    odd = len(head) - len(head.translate(None, _ODD))
+    if odd > _MANY * len(head):
+        return Kind.BINARY
+    return Kind.LOG
