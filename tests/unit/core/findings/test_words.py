@@ -45,6 +45,10 @@ UNREAD: Mapping[str, tuple[tuple[Rule, ...], frozenset[str]]] = {
         tuple(RULE_OF_COMPLAINT.values()),
         BY_ITSELF | {"detail", "user"},
     ),
+    "core.findings.doctor.verdict:_finding row.rule": (
+        tuple(RULE_OF_COMPLAINT.values()),
+        BY_ITSELF | {"detail", "user"},
+    ),
     # What is wrong with a configuration chooses rule and words.
     "core.route.checks.configuration:_finding rule": (
         tuple(RULE_OF_MISCONFIGURATION.values()),

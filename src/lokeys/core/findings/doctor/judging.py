@@ -12,7 +12,7 @@ from __future__ import annotations
 from lokeys.core.findings.catalogue.complaints import COMPLAINTS
 from lokeys.core.findings.complaint import Complaint, Voice
 from lokeys.core.findings.doctor.lines import Line
-from lokeys.core.findings.doctor.silence import SILENCES, Silence
+from lokeys.core.findings.doctor.unrelated import UNRELATED, Unrelated
 from lokeys.core.findings.doctor.word_index import WordIndex, words_of
 
 _STORAGE_WORDS = (
@@ -23,17 +23,17 @@ _STORAGE_WORDS = (
 )
 _BETWEEN_LOKIS = "rpc error"
 _COMPLAINTS = WordIndex(COMPLAINTS)
-_SILENCES = WordIndex(SILENCES)
+_UNRELATED = WordIndex(UNRELATED)
 
 
-def judged(line: Line) -> Complaint | Silence | None:
+def judged(line: Line) -> Complaint | Unrelated | None:
     """Return what a record means; None where it says nothing of storage, or nothing known."""
     if line.quiet:
         return None
     said = line.said.lower()
     around = f" {line.message} {said}".lower()
     words = words_of(around)
-    silences = [each for each in _SILENCES.candidates(words) if each.is_in(around)]
+    silences = [each for each in _UNRELATED.candidates(words) if each.is_in(around)]
     always = next((each for each in silences if each.before_complaints), None)
     return always or _complaint(said, around, words) or next(iter(silences), None)
 

@@ -19,8 +19,8 @@ from lokeys.core.findings.doctor.kinds import HEAD_BYTES, Kind, kind_of
 from lokeys.core.findings.doctor.layouts import MAX_LINE, unwrapped
 from lokeys.core.findings.doctor.lines import Line, moment, read_line, time_of
 from lokeys.core.findings.doctor.programs import Guess
-from lokeys.core.findings.doctor.silence import Silence
 from lokeys.core.findings.doctor.tally import Count, Tally
+from lokeys.core.findings.doctor.unrelated import Unrelated
 
 PIECE_BYTES = 1 << 20
 """The size of a piece that is best read at once."""
@@ -239,12 +239,12 @@ class _Reader:
         )
 
     def _count_of(
-        self, what: Complaint | Silence | None, line: Line, record: _Record
+        self, what: Complaint | Unrelated | None, line: Line, record: _Record
     ) -> Count | None:
         tally = self._tally
         if isinstance(what, Complaint):
             _, count = tally.complaints.setdefault(what.cause, (what, Count()))
-        elif isinstance(what, Silence):
+        elif isinstance(what, Unrelated):
             count = tally.ignored.setdefault(what.what, Count())
         elif line.bad:
             count = tally.unknown

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Silence:
+class Unrelated:
     """One kind of trouble that is somebody else's. Texts are in small letters.
 
     `before_complaints`: whatever else the line says, it is of this kind.
@@ -25,8 +25,8 @@ class Silence:
         )
 
 
-SILENCES: tuple[Silence, ...] = (
-    Silence(
+UNRELATED: tuple[Unrelated, ...] = (
+    Unrelated(
         what="queries that do not parse, or ask for too much",
         phrases=(
             *("parse error", "syntax error", "unexpected identifier", "query time range exceeds"),
@@ -35,7 +35,7 @@ SILENCES: tuple[Silence, ...] = (
         ),
         before_complaints=True,
     ),
-    Silence(
+    Unrelated(
         what="cancelled requests",
         phrases=(
             *("context canceled", "code = canceled", "request canceled", "requestcanceled"),
@@ -43,7 +43,7 @@ SILENCES: tuple[Silence, ...] = (
         ),
         before_complaints=True,
     ),
-    Silence(
+    Unrelated(
         what="rate and stream limits",
         phrases=(
             *("rate limit exceeded", "ingestion rate limit", "per stream rate limit"),
@@ -52,14 +52,14 @@ SILENCES: tuple[Silence, ...] = (
             *("max label names", "label value too long", "label name too long"),
         ),
     ),
-    Silence(
+    Unrelated(
         what="lines out of order, too old or too new",
         phrases=(
             *("entry out of order", "entry too far behind", "out of order", "timestamp too old"),
             *("timestamp too new", "has timestamp too", "greater than max age"),
         ),
     ),
-    Silence(
+    Unrelated(
         what="the ring and memberlist",
         phrases=(
             *("empty ring", "memberlist", "too many unhealthy instances", "in the ring"),
@@ -68,7 +68,7 @@ SILENCES: tuple[Silence, ...] = (
             *("error getting ingester clients", "ring client", "auto-forget", "joining cluster"),
         ),
     ),
-    Silence(
+    Unrelated(
         what="requests between components",
         phrases=(
             *("rpc error", "scheduler_processor", "frontend_processor", "grpc", "index gateway"),
@@ -80,11 +80,11 @@ SILENCES: tuple[Silence, ...] = (
             ),
         ),
     ),
-    Silence(
+    Unrelated(
         what="a full disk of the pod's own",
         phrases=("no space left on device", "disk full", "disk is full", "read-only file system"),
     ),
-    Silence(
+    Unrelated(
         what="the schema and other parts of the configuration",
         phrases=(
             *("schema_config", "schema v13 is required", "config_schema", "index period"),
@@ -92,22 +92,22 @@ SILENCES: tuple[Silence, ...] = (
             *("max_look_back_period", "boltdb-shipper", "tsdb index type is required"),
         ),
     ),
-    Silence(
+    Unrelated(
         what="rules and alerts",
         phrases=(
             *("error sending alert", "alertmanager", "evaluating rule", "rule group", "ruler"),
             *("error evaluating rule", "rulerstorage is nil"),
         ),
     ),
-    Silence(
+    Unrelated(
         what="the dashboard's own connections",
         phrases=("logger=tsdb", "logger=context", "plugin.", "datasource", "grafana-lokiexplore"),
     ),
-    Silence(
+    Unrelated(
         what="caches",
         phrases=("memcached", "memcache", "redis", "cache_backend", "background cache", "cache.go"),
     ),
-    Silence(
+    Unrelated(
         what="tenants' own requests",
         phrases=("no org id", "unauthenticated", "no tenant", "invalid tenant", "tenant not found"),
     ),
