@@ -35,7 +35,7 @@ MISFIT = "\x00"
 BOUNDED = {
     "core/text/durations.py _DURATION": (100, "go_duration"),
     "core/text/durations.py _PART": (100, "go_duration"),
-    "core/stack/storage/addresses.py _REGION": (31, "is_region"),
+    "core/kubernetes/aws_addresses.py _REGION": (31, "is_region"),
     "core/trust/gcp/cel.py _TOKENS": (4096, "holds"),
     "adapters/kubernetes/workloads.py _SIMPLE_PATTERN": (2048, "roller_of"),
     "core/findings/doctor/lines.py _PAIR": (16_384, "read_line"),

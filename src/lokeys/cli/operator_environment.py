@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from lokeys.core.kubernetes.aws_addresses import role_arn
 from lokeys.core.stack.render.options import Images
-from lokeys.core.stack.storage.addresses import role_arn
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.errors import BadInput
 

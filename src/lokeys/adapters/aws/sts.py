@@ -17,7 +17,7 @@ from lokeys.adapters.aws.sts_answers import Assumed
 from lokeys.adapters.http import Reply
 from lokeys.adapters.link_requests import form_request, reply_or_link
 from lokeys.core.findings.link import Link, broken, held
-from lokeys.core.stack.storage import addresses
+from lokeys.core.kubernetes import aws_addresses
 from lokeys.core.trust.tries.identity import Role
 from lokeys.core.trust.tries.verification import LinkName
 from lokeys.ports import Exchanged, IssuedToken
@@ -55,10 +55,10 @@ class Sts:
 
         AWS has one text for both; its first region is always active.
         """
-        first = _FIRST_REGIONS.get(addresses.partition_of(role.region))
+        first = _FIRST_REGIONS.get(aws_addresses.partition_of(role.region))
         if not role.is_aws or first is None or first == role.region:
             return refusal
-        url = f"https://sts.{first}.{addresses.domain_of(first)}"
+        url = f"https://sts.{first}.{aws_addresses.domain_of(first)}"
         second = await self._assume(replace(role, sts_url=url), issued)
         if isinstance(second, Assumed):
             words = f"STS of {first} takes the token, that of {role.region} does not"

@@ -14,11 +14,11 @@ from enum import Enum, auto
 
 from lokeys.core.findings.catalogue import operation, storage_objects
 from lokeys.core.findings.finding import Finding
+from lokeys.core.kubernetes import aws_addresses
 from lokeys.core.operate.live import Live, LivePodState, LiveWorkload, Pod, Rollout
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.place import Ref
 from lokeys.core.stack.render import names
-from lokeys.core.stack.storage import addresses
 from lokeys.core.stack.storage.model import S3, AlibabaCloud, CredentialMode
 from lokeys.core.stack.storage.wording import tell
 
@@ -152,7 +152,7 @@ def moved_stores(snapshot: StackSnapshot) -> Iterator[Finding]:
     if not isinstance(storage, S3) or storage.mode is CredentialMode.STATIC or secret is None:
         return
     host = storage.endpoint_host
-    if not host or addresses.is_aws(host.partition(":")[0]):
+    if not host or aws_addresses.is_aws(host.partition(":")[0]):
         return  # each host of AWS leads to the region's buckets, by another way at most
     config = Ref("ConfigMap", f"{snapshot.ref.name}{_FORMER_CONFIG}", snapshot.ref.namespace)
     live = snapshot.objects.get(config)

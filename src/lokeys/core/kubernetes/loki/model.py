@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from lokeys.core.kubernetes.aws_addresses import is_aws
 from lokeys.core.kubernetes.data_keys import DataKey
 from lokeys.core.place import Ref
 
@@ -43,8 +44,7 @@ class LokiStorage:
     def of_aws(self) -> bool:
         """Tell whether the store may be AWS's: there a node may have a role of its own."""
         host = urlsplit(self.endpoint).hostname or ""
-        known_other = host and not host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-        return self.backend is Backend.S3 and not known_other
+        return self.backend is Backend.S3 and (not host or is_aws(host))
 
 
 @dataclass(frozen=True, slots=True)

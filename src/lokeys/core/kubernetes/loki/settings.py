@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from lokeys.core.kubernetes.aws_addresses import domain_of, is_region
 from lokeys.core.kubernetes.loki.environment import ContainerEnvironment, Setting
 from lokeys.core.kubernetes.loki.marks import Marks, Occurrence
 from lokeys.core.kubernetes.loki.model import Half, InManifest, LokiStorage, PairPlace
@@ -15,7 +15,6 @@ from lokeys.core.kubernetes.loki.sections import Given, StorageSection
 LONGEST_VALUE = 2048
 """Of an address or a name; what is longer is none."""
 _BLANKS = " \t\r\n"
-_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{1,12}){1,3}-\d{1,2}")
 _CHAIN = (
     ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"),
     ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"),
@@ -61,9 +60,8 @@ class S3Settings:
         endpoint, told = self._endpoint(url)
         region = self._known("region") or ("" if url.is_address else url.host)
         style = self._known("style").lower()
-        if not (endpoint or told or newer) and _REGION.fullmatch(region):
-            partition = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-            endpoint = f"https://s3.{region}.{partition}"
+        if not (endpoint or told or newer) and is_region(region):
+            endpoint = f"https://s3.{region}.{domain_of(region)}"
         bucket = self._known("bucket") or url.path.strip("/")
         return LokiStorage(
             backend=self.section.backend,

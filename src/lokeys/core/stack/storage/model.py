@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lokeys.core.stack.storage import addresses, s3_client
+from lokeys.core.kubernetes import aws_addresses
+from lokeys.core.stack.storage import s3_client
 
 
 class StorageType(StrEnum):
@@ -70,7 +71,7 @@ class S3:
     @property
     def host(self) -> str:
         """Return the host that Loki asks, as `host[:port]`."""
-        return self.endpoint_host or f"s3.{self.region}.{addresses.domain_of(self.region)}"
+        return self.endpoint_host or f"s3.{self.region}.{aws_addresses.domain_of(self.region)}"
 
     def takes_paths(self, bucket: str) -> bool:
         """Tell whether requests name a bucket in their path, not in their host."""

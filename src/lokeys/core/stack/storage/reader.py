@@ -10,8 +10,8 @@ from typing import Any
 
 from lokeys.core.findings.catalogue import storage_secrets as rules
 from lokeys.core.findings.finding import Finding, Remedy, Rule, Severity
+from lokeys.core.kubernetes.aws_addresses import is_aws
 from lokeys.core.place import Ref
-from lokeys.core.stack.storage.addresses import is_aws
 from lokeys.core.stack.storage.dropped import is_dropped
 from lokeys.core.stack.storage.fields import (
     DECIDING,

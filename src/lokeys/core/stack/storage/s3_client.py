@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 
-from lokeys.core.stack.storage import addresses
-from lokeys.core.stack.storage.addresses import NoAwsEndpoint
+from lokeys.core.kubernetes import aws_addresses
+from lokeys.core.kubernetes.aws_addresses import NoAwsEndpoint
 from lokeys.core.text.words import character
 
 _SHORTEST, _LONGEST = 3, 63
@@ -96,6 +96,6 @@ def _is_known(host: str) -> bool:
     if not host.endswith(".amazonaws.com"):
         return host.endswith(".amazonaws.com.cn") and host.startswith(_IN_CHINA)
     try:
-        return bool(addresses.aws_region_of(host))
+        return bool(aws_addresses.aws_region_of(host))
     except NoAwsEndpoint:
         return False

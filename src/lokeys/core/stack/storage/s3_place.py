@@ -12,8 +12,9 @@ from typing import Any
 
 from lokeys.core.findings.catalogue import storage_secrets as rules
 from lokeys.core.findings.finding import Severity
-from lokeys.core.stack.storage import addresses, s3_client
-from lokeys.core.stack.storage.addresses import NoAwsEndpoint
+from lokeys.core.kubernetes import aws_addresses
+from lokeys.core.kubernetes.aws_addresses import NoAwsEndpoint
+from lokeys.core.stack.storage import s3_client
 from lokeys.core.stack.storage.model import CredentialMode
 from lokeys.core.stack.storage.reader import SecretReader
 from lokeys.core.stack.storage.token_exchange import look_at_exchange
@@ -26,7 +27,7 @@ _ROLE = "`arn:aws:iam::ACCOUNT:role/NAME`"
 
 def is_elsewhere(endpoint: Url | None) -> bool:
     """Tell whether an endpoint is not AWS's."""
-    return endpoint is not None and not addresses.is_aws(endpoint.host)
+    return endpoint is not None and not aws_addresses.is_aws(endpoint.host)
 
 
 def read_place(reader: SecretReader) -> tuple[Url | None, Url | None]:
@@ -53,9 +54,9 @@ def read_place(reader: SecretReader) -> tuple[Url | None, Url | None]:
 
 def _is_of_aws(reader: SecretReader, region: str) -> bool:
     """Tell whether role and region are AWS's; RGW's and MinIO's roles have no such account."""
-    role = addresses.role_arn(reader.value("role_arn"))
+    role = aws_addresses.role_arn(reader.value("role_arn"))
     known = role is not None and role.is_aws and role.has_account_id
-    return known and addresses.is_region(region)
+    return known and aws_addresses.is_region(region)
 
 
 def _left_over(reader: SecretReader, *, region: str) -> Url | None:
@@ -63,7 +64,7 @@ def _left_over(reader: SecretReader, *, region: str) -> Url | None:
     text = reader.value(_ENDPOINT)
     if not text:
         return None
-    usual = f"s3.{region}.{addresses.domain_of(region)}"
+    usual = f"s3.{region}.{aws_addresses.domain_of(region)}"
     found: Url | None = None
     try:
         found = url(text)
@@ -89,12 +90,12 @@ def _left_over(reader: SecretReader, *, region: str) -> Url | None:
 
 def _problem(endpoint: Url, region: str) -> str:
     """Return why an endpoint cannot be where the role's store is; empty where it can."""
-    if not addresses.is_aws(endpoint.host):
+    if not aws_addresses.is_aws(endpoint.host):
         return s3_client.refused_host(endpoint.host) or ""
     if not endpoint.secure:
         return "http:// to AWS"
     try:
-        served = addresses.aws_region_of(endpoint.host)
+        served = aws_addresses.aws_region_of(endpoint.host)
     except NoAwsEndpoint as problem:
         return str(problem)
     return "" if served == region else f"a host of {served}, though `region` is {region}"
@@ -104,7 +105,7 @@ def _endpoint(reader: SecretReader, *, region: str) -> Url | None:
     endpoint = reader.url(_ENDPOINT)
     if endpoint is None:
         return None
-    if addresses.is_aws(endpoint.host):
+    if aws_addresses.is_aws(endpoint.host):
         _at_aws(reader, endpoint, region=region)
         return endpoint
     refused = s3_client.refused_host(endpoint.host)
@@ -114,9 +115,9 @@ def _endpoint(reader: SecretReader, *, region: str) -> Url | None:
 
 
 def _at_aws(reader: SecretReader, endpoint: Url, *, region: str) -> None:
-    known = addresses.is_region(region)
+    known = aws_addresses.is_region(region)
     shown = region if known else "REGION"
-    right = f"https://s3.{shown}.{addresses.domain_of(region) if known else 'amazonaws.com'}"
+    right = f"https://s3.{shown}.{aws_addresses.domain_of(region) if known else 'amazonaws.com'}"
     words: dict[str, Any] = {"expected": f"`{right}`", "value": right if known else "VALUE"}
     if not endpoint.secure:
         # The Loki Operator refuses it under .amazonaws.com alone; S3 itself answers.
@@ -124,7 +125,7 @@ def _at_aws(reader: SecretReader, endpoint: Url, *, region: str) -> None:
         found = "http:// to AWS"
         reader.tell(rules.BAD_ENDPOINT, _ENDPOINT, severity=severity, found=found, **words)
     try:
-        served = addresses.aws_region_of(endpoint.host)
+        served = aws_addresses.aws_region_of(endpoint.host)
     except NoAwsEndpoint as problem:
         reader.tell(rules.BAD_ENDPOINT, _ENDPOINT, found=str(problem), **words)
         served = ""
@@ -143,7 +144,7 @@ def _disagree(reader: SecretReader, endpoint: Url, *, served: str, region: str, 
     The client goes to the host of the region that is set, so the old host of all regions is right
     for each of them.
     """
-    if addresses.is_global(endpoint.host):
+    if aws_addresses.is_global(endpoint.host):
         found = f"is the host of all regions; Loki's client asks the one of {region}"
         severity = Severity.WARNING
         reader.tell(
@@ -155,7 +156,7 @@ def _disagree(reader: SecretReader, endpoint: Url, *, served: str, region: str, 
             value=right,
         )
         return
-    same = addresses.partition_of(served) == addresses.partition_of(region)
+    same = aws_addresses.partition_of(served) == aws_addresses.partition_of(region)
     other = f"https://{endpoint.authority.replace(served, region)}" if same else right
     reader.tell(
         rules.REGION_MISMATCH,
@@ -170,8 +171,8 @@ def _disagree(reader: SecretReader, endpoint: Url, *, served: str, region: str, 
 
 
 def _another_region(reader: SecretReader, endpoint: Url | None, *, region: str) -> None:
-    host = endpoint.host if endpoint else f"s3.{region}.{addresses.domain_of(region)}"
-    if addresses.is_region(region) and s3_client.asks_another_region(host, region):
+    host = endpoint.host if endpoint else f"s3.{region}.{aws_addresses.domain_of(region)}"
+    if aws_addresses.is_region(region) and s3_client.asks_another_region(host, region):
         reader.tell(
             rules.REGION_MISMATCH,
             "region",
@@ -184,7 +185,7 @@ def _another_region(reader: SecretReader, endpoint: Url | None, *, region: str) 
 
 def _region(reader: SecretReader, region: str) -> None:
     """Check a region's form, where AWS must know it; a store of one's own names it as it likes."""
-    if region and not addresses.is_region(region):
+    if region and not aws_addresses.is_region(region):
         _no_region(reader, region)
 
 
@@ -192,7 +193,7 @@ def _no_region(reader: SecretReader, region: str) -> None:
     found, expected = "is no region of AWS", "a name such as eu-west-1"
     small = region.lower().replace("_", "-")
     zone = small.rstrip("abcdefgh")  # of a region; that is one letter at its end
-    near = next((each for each in (small, zone) if addresses.is_region(each)), None)
+    near = next((each for each in (small, zone) if aws_addresses.is_region(each)), None)
     meant: dict[str, Any] = {"value": near, "hint": f"; `{near}` was meant"} if near else {}
     reader.tell(rules.REGION_MISMATCH, "region", found=found, expected=expected, **meant)
 
@@ -202,7 +203,7 @@ def _role(reader: SecretReader, *, region: str, elsewhere: bool) -> None:
     text = reader.value("role_arn")
     if not text:
         return
-    role = addresses.role_arn(text)
+    role = aws_addresses.role_arn(text)
     if role is None:
         hint = ""
         if ":user/" in text or ":policy/" in text or ":assumed-role/" in text:
@@ -218,8 +219,8 @@ def _role(reader: SecretReader, *, region: str, elsewhere: bool) -> None:
     elif not role.has_account_id:
         found, expected = "an ARN whose account is no account id", "an account id of twelve digits"
         reader.tell(rules.BAD_ROLE_ARN, "role_arn", found=found, expected=expected)
-    elif addresses.is_region(region) and addresses.partition_of(region) != role.partition:
-        partition = addresses.partition_of(region)
+    elif aws_addresses.is_region(region) and aws_addresses.partition_of(region) != role.partition:
+        partition = aws_addresses.partition_of(region)
         found = f"is a role of partition {role.partition}"
         expected = f"one of {partition}, where {region} is"
         reader.tell(rules.REGION_MISMATCH, "role_arn", found=found, expected=expected)

@@ -12,8 +12,8 @@ import re
 
 from lokeys.core.findings.catalogue import storage_secrets as rules
 from lokeys.core.findings.finding import Rule, Severity
-from lokeys.core.stack.storage import addresses
-from lokeys.core.stack.storage.addresses import NoAwsEndpoint
+from lokeys.core.kubernetes import aws_addresses
+from lokeys.core.kubernetes.aws_addresses import NoAwsEndpoint
 from lokeys.core.stack.storage.reader import SecretReader
 from lokeys.core.text.urls import Url
 
@@ -25,10 +25,10 @@ _IN_VPC = re.compile(r"vpce-[a-z0-9-]+\.sts\.(?P<region>[a-z0-9-]+)\.vpce\.(?P<d
 
 def look_at_exchange(reader: SecretReader, sts: Url | None, *, region: str) -> None:
     """Tell what is wrong with an STS of AWS. A token is worth a key: it crosses no network bare."""
-    if sts is None or not addresses.is_aws(sts.host):
+    if sts is None or not aws_addresses.is_aws(sts.host):
         return
-    known = addresses.is_region(region)
-    domain = addresses.domain_of(region) if known else "amazonaws.com"
+    known = aws_addresses.is_region(region)
+    domain = aws_addresses.domain_of(region) if known else "amazonaws.com"
     right = f"https://sts.{region if known else 'REGION'}.{domain}"
     served = "" if sts.host == _OLD else _region_of(sts.host)
     if served is None:
@@ -52,21 +52,21 @@ def _tell(
 def _region_of(host: str) -> str | None:
     """Return the region that an STS serves, or None where the host is no STS of a region."""
     found = _IN_VPC.fullmatch(host) or _REGIONAL.fullmatch(host)
-    if found is None or not addresses.is_region(found["region"]):
+    if found is None or not aws_addresses.is_region(found["region"]):
         return None
-    return found["region"] if found["domain"] == addresses.domain_of(found["region"]) else None
+    return found["region"] if found["domain"] == aws_addresses.domain_of(found["region"]) else None
 
 
 def _is_s3(host: str) -> bool:
     try:
-        return bool(addresses.aws_region_of(host))
+        return bool(aws_addresses.aws_region_of(host))
     except NoAwsEndpoint:
         return False
 
 
 def _compare(reader: SecretReader, served: str, *, region: str, right: str) -> None:
     """Compare regions; `served` is empty for the old host of all regions of the partition aws."""
-    partition, here = addresses.partition_of(served), addresses.partition_of(region)
+    partition, here = aws_addresses.partition_of(served), aws_addresses.partition_of(region)
     if partition != here:
         found = f"is of partition {partition}, which knows no role of {here}, where {region} is"
         _tell(reader, rules.REGION_MISMATCH, found, right)

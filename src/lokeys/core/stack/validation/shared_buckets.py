@@ -9,7 +9,7 @@ from typing import assert_never
 
 from lokeys.core.findings.catalogue.lokistacks import SHARED_BUCKET
 from lokeys.core.findings.finding import Finding
-from lokeys.core.stack.storage.addresses import is_aws, partition_of
+from lokeys.core.kubernetes.aws_addresses import is_aws, partition_of
 from lokeys.core.stack.storage.model import S3, AlibabaCloud, Azure, Gcs, Storage, Swift
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.stack.validation.objects import location_of

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lokeys.core.stack.storage import addresses
+from lokeys.core.kubernetes import aws_addresses
 from lokeys.core.text.shell import command
 from lokeys.core.text.urls import url
 from lokeys.core.trust.accounts import AccountClaims, Stack, without_scheme
@@ -105,11 +105,11 @@ def aws_needs(answers: Answers) -> AwsNeeds:
     """Return what a stack needs. What lacks is noted in the answers. Raises Unfit."""
     endpoint, sts = _endpoint(answers, "--endpoint"), _endpoint(answers, "--sts-endpoint")
     elsewhere = _is_elsewhere(endpoint) or _is_elsewhere(sts)
-    role = addresses.role_arn(answers.text("role_arn"))
+    role = aws_addresses.role_arn(answers.text("role_arn"))
     region = _region(answers, elsewhere=elsewhere)
     partition = answers.text("--partition", _PARTITION, "a partition, such as aws-cn")
     if not partition:
-        partition = role.partition if role else addresses.partition_of(region)
+        partition = role.partition if role else aws_addresses.partition_of(region)
     account = answers.text("--account-id", _TENANT if elsewhere else _ACCOUNT, "twelve digits")
     if not account and role and (elsewhere or role.has_account_id):
         account = role.account
@@ -153,7 +153,7 @@ def _endpoint(answers: Answers, option: str) -> str:
 
 def _is_elsewhere(endpoint: str) -> bool:
     """Tell whether this is an endpoint that is not AWS's."""
-    return bool(endpoint) and not addresses.is_aws(url(endpoint, with_path=True).host)
+    return bool(endpoint) and not aws_addresses.is_aws(url(endpoint, with_path=True).host)
 
 
 def _region(answers: Answers, *, elsewhere: bool) -> str:

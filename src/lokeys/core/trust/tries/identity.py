@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from lokeys.core.kubernetes import aws_addresses
 from lokeys.core.route.model import Bucket
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.core.stack.render.store import mode_of
 from lokeys.core.stack.resource.model import LokiStack
-from lokeys.core.stack.storage import addresses
 from lokeys.core.stack.storage.mode import json_object
 from lokeys.core.stack.storage.model import S3, Azure, CredentialMode, Gcs, Sse, SseType, Storage
 from lokeys.core.stack.storage.secret_data import SecretData
@@ -220,8 +220,10 @@ def _role(storage: S3, source: SecretData) -> Role:
     if storage.mode is CredentialMode.TOKEN_CCO:
         arn = _profiles_role(source.text("credentials"))
     own = storage.sts_endpoint
-    aws = not own or addresses.is_aws(own.partition("://")[2].partition("/")[0].partition(":")[0])
-    regional = f"https://sts.{storage.region}.{addresses.domain_of(storage.region)}"
+    aws = not own or aws_addresses.is_aws(
+        own.partition("://")[2].partition("/")[0].partition(":")[0]
+    )
+    regional = f"https://sts.{storage.region}.{aws_addresses.domain_of(storage.region)}"
     return Role(arn=arn, sts_url=own or regional, region=storage.region, is_aws=aws)
 
 

@@ -121,6 +121,10 @@ def test_the_bucket_is_lokis_own_choice(document: Any, args: tuple[str, ...], bu
         ({"endpoint": None, "s3": "x" * 3000}, ""),
         ({"endpoint": None, "s3": "s3://eu-west-1/loki"}, "https://s3.eu-west-1.amazonaws.com"),
         ({"endpoint": None, "region": "cn-north-1"}, "https://s3.cn-north-1.amazonaws.com.cn"),
+        (
+            {"endpoint": None, "region": "us-iso-east-1"},
+            "https://s3.us-iso-east-1.c2s.ic.gov",
+        ),
         ({"endpoint": "", "region": "eu-west-1"}, "https://s3.eu-west-1.amazonaws.com"),
         ({"endpoint": "${GONE}", "region": "eu-west-1"}, "https://s3.eu-west-1.amazonaws.com"),
         ({"endpoint": "${ID^^}", "region": "eu-west-1"}, ""),
@@ -133,6 +137,22 @@ def test_the_endpoint_is_a_url_without_anything_secret(
 ) -> None:
     """Scheme, host and port are taken; without one it is AWS's own of the region."""
     assert loki(common(**fields)).storage.endpoint == endpoint
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "of_aws"),
+    [
+        ("", True),
+        ("https://s3.eu-west-1.amazonaws.com", True),
+        ("https://s3.us-iso-east-1.c2s.ic.gov", True),
+        ("https://s3.eusc-de-east-1.amazonaws.eu", True),
+        ("http://internal-minio-1234567890.eu-west-1.elb.amazonaws.com:9000", False),
+        ("http://rgw.storage:8080", False),
+    ],
+)
+def test_a_store_is_awss_by_its_host(endpoint: str, *, of_aws: bool) -> None:
+    """In every partition; a balancer of AWS's has anybody's store behind it."""
+    assert LokiStorage(endpoint=endpoint).of_aws is of_aws
 
 
 def test_an_endpoint_may_be_a_variable_of_aws() -> None:

@@ -3,8 +3,8 @@
 
 import pytest
 
-from lokeys.core.stack.storage import addresses
-from lokeys.core.stack.storage.addresses import NoAwsEndpoint
+from lokeys.core.kubernetes import aws_addresses
+from lokeys.core.kubernetes.aws_addresses import NoAwsEndpoint
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ from lokeys.core.stack.storage.addresses import NoAwsEndpoint
 )
 def test_a_host_of_s3_tells_its_region(host: str, region: str) -> None:
     """In every partition, by FIPS, dual-stack and VPC endpoints, and by the old names."""
-    assert addresses.is_aws(host)
-    assert addresses.aws_region_of(host) == region
-    assert host.endswith(addresses.domain_of(region))
+    assert aws_addresses.is_aws(host)
+    assert aws_addresses.aws_region_of(host) == region
+    assert host.endswith(aws_addresses.domain_of(region))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_host_of_s3_tells_its_region(host: str, region: str) -> None:
 def test_another_host_says_why_it_is_none(host: str, why: str) -> None:
     """The bucket's own host, another service, another partition, no AWS at all."""
     with pytest.raises(NoAwsEndpoint, match=why):
-        addresses.aws_region_of(host)
+        aws_addresses.aws_region_of(host)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_another_host_says_why_it_is_none(host: str, why: str) -> None:
 )
 def test_a_store_of_ones_own_may_be_in_awss_domain(host: str) -> None:
     """Behind a balancer, on a machine, by an endpoint service: only AWS's services are AWS."""
-    assert not addresses.is_aws(host)
+    assert not aws_addresses.is_aws(host)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_store_of_ones_own_may_be_in_awss_domain(host: str) -> None:
 )
 def test_a_role_is_read_out_of_its_arn(arn: str, has_account: bool, is_aws: bool) -> None:
     """Partition and account are told apart; RGW's and MinIO's have no account id."""
-    role = addresses.role_arn(arn)
+    role = aws_addresses.role_arn(arn)
     assert role is not None
     assert (role.has_account_id, role.is_aws) == (has_account, is_aws)
 
@@ -100,4 +100,4 @@ def test_a_role_is_read_out_of_its_arn(arn: str, has_account: bool, is_aws: bool
 )
 def test_another_arn_is_no_role(arn: str) -> None:
     """Users, policies and bare names are refused."""
-    assert addresses.role_arn(arn) is None
+    assert aws_addresses.role_arn(arn) is None
