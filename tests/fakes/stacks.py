@@ -30,6 +30,7 @@ from manifests.lokistack import NAMESPACE, NOW, Choice
 
 UID = "11111111-aaaa-4bbb-8ccc-000000000001"
 KEY = Fingerprinter(key=Sensitive(b"k" * 32), kept=True)
+STACK = Ref("LokiStack", "my-stack", NAMESPACE)
 GOOD = Trial(
     verifications=(Verification(account="my-stack", links=(Link(name=LinkName.STORE, ok=True),)),)
 )
@@ -93,7 +94,7 @@ class StackWorld:
     def snapshot(self, **changes: Any) -> StackSnapshot:
         """Return what the operator would know."""
         environment = self.environment or self.choice.environment
-        ref = Ref("LokiStack", "my-stack", NAMESPACE)
+        ref = STACK
         stack = Given({**self.manifest, "status": self.status})
         named = [each for each in (self.secret, self.managed, *self.others) if each is not None]
         objects = PlacedObjects([stack, *map(Given, named)], namespace=NAMESPACE)
@@ -174,7 +175,7 @@ class StackWorld:
             ref=intent.ref,
             uid=f"uid-{intent.ref.name}",
             version=str(self.version),
-            owners=frozenset({UID}),
+            owners={UID: STACK},
             content=intent.digest,
             workload=self._workload(intent, old.workload if old else None),
         )

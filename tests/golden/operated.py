@@ -75,7 +75,7 @@ def _others(told: Mapping[str, Any], world: StackWorld) -> dict[str, Any]:
     if "taken" in told:
         ref = _ref(told["taken"])
         owner = Ref("LokiStack", told["taken"]["by"], NAMESPACE)
-        found["taken"] = {ref: replace(world.objects.pop(ref), controller=owner)}
+        found["taken"] = {ref: replace(world.objects.pop(ref), owners={"another's": owner})}
         found["objects"] = dict(world.objects)
     if "contested" in told:
         ref = _ref(told["contested"])

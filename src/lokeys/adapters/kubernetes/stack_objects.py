@@ -107,10 +107,6 @@ def _stack_of(obj: Json) -> tuple[str, str]:
 def live_of(obj: Json) -> Live:
     """Return what decisions hang on of an object."""
     own = owned_by(dict(obj), MANAGER)
-    owners = {text_at(owner, "uid") for owner in mappings_at(obj, "metadata", "ownerReferences")}
-    annotated = at(obj, "metadata", "annotations", OWNER_UID)
-    if not text_at(obj, "metadata", "namespace") and isinstance(annotated, str):
-        owners.add(annotated)
     return Live(
         ref=Ref(
             text_at(obj, "kind"),
@@ -119,24 +115,27 @@ def live_of(obj: Json) -> Live:
         ),
         uid=text_at(obj, "metadata", "uid"),
         version=text_at(obj, "metadata", "resourceVersion"),
-        owners=frozenset(owners),
-        controller=_controller_of(obj),
+        owners=_owners(obj),
         content=None if own is None else digest(own),
         terminating=bool(at(obj, "metadata", "deletionTimestamp")),
         workload=_workload(obj, own) if obj.get("kind") in ("Deployment", "StatefulSet") else None,
     )
 
 
-def _controller_of(obj: Json) -> Ref | None:
-    """Return which owner controls an object; without a namespace, which stack it names."""
+def _owners(obj: Json) -> dict[str, Ref]:
+    """Return an object's owners by their uids; without a namespace, the stack that it names."""
     namespace = text_at(obj, "metadata", "namespace")
-    if not namespace:
-        owner, name = _stack_of(obj)
-        return _shared_ref(KIND, name, owner) if owner and name else None
-    for each in mappings_at(obj, "metadata", "ownerReferences"):
-        if each.get("controller") is True:
-            return _shared_ref(text_at(each, "kind"), text_at(each, "name"), namespace)
-    return None
+    if namespace:
+        return {
+            text_at(each, "uid"): _shared_ref(
+                text_at(each, "kind"), text_at(each, "name"), namespace
+            )
+            for each in mappings_at(obj, "metadata", "ownerReferences")
+        }
+    (owner, name), uid = _stack_of(obj), text_at(obj, "metadata", "annotations", OWNER_UID)
+    if not (owner and name):
+        return {uid: Ref(KIND, uid)} if uid else {}
+    return {uid: _shared_ref(KIND, name, owner)}
 
 
 @functools.lru_cache(maxsize=4096)

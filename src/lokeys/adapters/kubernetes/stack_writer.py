@@ -8,7 +8,8 @@ object is must be known before it is written.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from dataclasses import replace
+from typing import Any
 
 from lokeys.adapters.kubernetes.stack_objects import KINDS, live_of
 from lokeys.core.kubernetes.json_fields import text_at
@@ -63,8 +64,9 @@ class StackWriter:
     async def apply(self, intent: Intent, *, live: Live | None, stack: Ref, uid: str) -> Live:
         """Apply an object for a stack; return it as stored.
 
-        What is not the stack's is not taken: raises Taken where another controls an object of this
-        name, and Conflict where somebody else has made it or has set its fields otherwise.
+        What is another's is not taken: raises Taken where an object of this name has an owner that
+        is not the stack. One without an owner becomes the stack's, with all that was set beside our
+        fields: raises Conflict where somebody has set one of these otherwise.
         """
         ref = intent.ref
         if ref in self._being_made:
@@ -73,33 +75,37 @@ class StackWriter:
             live = await self._seen(ref, stack, uid)
         if live is None:
             try:
-                return await self._make(intent)
+                return await self._make(intent, stack, uid)
             except (BadInput, Conflict) as refusal:
                 if ref in self._anothers:
                     raise
                 live = await self._find(ref)
-                if isinstance(refusal, BadInput) and not _is_anothers(live, stack, uid):
+                self._leave_to_owner(live, stack, uid)
+                if isinstance(refusal, BadInput) or live is None or not _is_of(live, uid):
                     raise
-        if _is_anothers(live, stack, uid):
-            raise Taken(live)
-        if live is None or not _is_of(live, uid):
+        self._leave_to_owner(live, stack, uid)
+        if not _is_of(live, uid):
             return await self._apply(intent, force=False)
         if live.content is None:
             await self._inherit(live)
         return await self._apply(intent, force=True)
 
     async def _seen(self, ref: Ref, stack: Ref, uid: str) -> Live | None:
-        """Return an object of the stack's that no watch shows; raise Conflict while it is not."""
+        """Return an object that no watch shows; raise Taken while it is another's."""
         live = await self._find(ref)
-        if _is_anothers(live, stack, uid):
-            raise Taken(live)
-        if ref in self._anothers and live is not None and not _is_of(live, uid):
-            raise _taken(ref)
+        self._leave_to_owner(live, stack, uid)
         self._anothers.discard(ref)
         return live
 
-    async def _make(self, intent: Intent) -> Live:
-        """Apply an object that nobody has seen; where it was there all the same, give it back.
+    def _leave_to_owner(self, live: Live | None, stack: Ref, uid: str) -> None:
+        """Raise Taken where an object has an owner that is not the stack."""
+        owner = live.other_owner(stack, uid) if live is not None else None
+        if live is not None and owner is not None:
+            self._anothers.add(live.ref)
+            raise Taken(live.ref, owner)
+
+    async def _make(self, intent: Intent, stack: Ref, uid: str) -> Live:
+        """Apply an object that nobody has seen; where another owns it, give it back as it was.
 
         Looking first would double the requests of every new stack.
         """
@@ -108,13 +114,17 @@ class StackWriter:
             stored = await self._send(intent.ref, intent.manifest, force=False)
         finally:
             self._being_made.discard(intent.ref)
-        if not _was_anothers(stored):
+        live = live_of(stored)
+        owner = _beside(live, stack, uid)
+        if owner is None and not _may_have_replaced(stored):
             self._made.add(intent.ref)
-            return live_of(stored)
+            return live
         self._anothers.add(intent.ref)
         nothing = {name: intent.manifest["metadata"].get(name) for name in ("name", "namespace")}
         await self._send(intent.ref, {"metadata": nothing}, force=False)
-        raise _taken(intent.ref)
+        if owner is not None:
+            raise Taken(intent.ref, owner)
+        raise Conflict(f"{intent.ref} was there already; whose it is, is looked at first")
 
     async def _apply(self, intent: Intent, *, force: bool) -> Live:
         return live_of(await self._send(intent.ref, intent.manifest, force=force))
@@ -161,15 +171,11 @@ class StackWriter:
 
 
 class Taken(Conflict):
-    """Somebody else controls an object of this name."""
+    """Somebody else owns an object of this name."""
 
-    def __init__(self, live: Live) -> None:
-        super().__init__(f"{live.ref} belongs to {shown(live.controller)}")
-        self.live = live
-
-
-def _is_anothers(live: Live | None, stack: Ref, uid: str) -> TypeGuard[Live]:
-    return live is not None and live.is_anothers(stack, uid)
+    def __init__(self, ref: Ref, owner: Ref) -> None:
+        super().__init__(f"{ref} belongs to {shown(owner)}")
+        self.ref, self.owner = ref, owner
 
 
 def _is_of(live: Live, uid: str) -> bool:
@@ -177,21 +183,21 @@ def _is_of(live: Live, uid: str) -> bool:
     return uid in live.owners or live.content is not None
 
 
-def _taken(ref: Ref) -> Conflict:
-    return Conflict(f"{ref} is there already, and is not this stack's")
+def _may_have_replaced(stored: Object) -> bool:
+    """Tell whether an object was there, and may have been what we had applied for another stack.
 
-
-def _was_anothers(stored: Object) -> bool:
-    """Tell whether an object was there before we set fields of it: then it is somebody else's.
-
-    What we have just made is no older than our fields and has no other manager yet. An object in
-    which nobody set a field has no manager at all.
+    Of this nothing is left after we apply again, its owner neither. But only an object in which
+    nobody else has set a field can be such a one, and it is older than our fields.
     """
     made = text_at(stored, "metadata", "creationTimestamp")
-    times: dict[bool, list[str]] = {True: [], False: []}
-    for each in managers(stored):
-        times[each.get("manager") == MANAGER].append(str(each.get("time", "")))
-    return any(made < ours or any(other <= ours for other in times[False]) for ours in times[True])
+    found = list(managers(stored))
+    return all(each.get("manager") == MANAGER and made < str(each.get("time")) for each in found)
+
+
+def _beside(live: Live, stack: Ref, uid: str) -> Ref | None:
+    """Return who had owned an object before we applied ours: then it is still theirs."""
+    former = {owner: ref for owner, ref in live.owners.items() if owner != uid}
+    return replace(live, owners=former).other_owner(stack, uid)
 
 
 def inherited(obj: Object) -> list[Mapping[str, Any]] | None:

@@ -144,16 +144,17 @@ def _others(course: Decision, snapshot: StackSnapshot) -> Iterator[Finding]:
     for intent in (*course.config, *course.workloads):
         ref = intent.ref
         if ref in snapshot.taken:
-            yield owned_by_another(snapshot.taken[ref], stack=snapshot.ref)
+            owner = snapshot.taken[ref].other_owner(snapshot.ref, snapshot.uid)
+            yield owned_by_another(ref, owner, stack=snapshot.ref)
         elif snapshot.contested.get(ref) == intent.digest:
             words = {"kind": ref.kind.lower()}
             yield tell(operation.CONTESTED, ref, stack=snapshot.ref, words=words)
 
 
-def owned_by_another(live: Live, *, stack: Ref) -> Finding:
+def owned_by_another(ref: Ref, owner: Ref | None, *, stack: Ref) -> Finding:
     """Return that an object which a stack needs is not the stack's."""
-    words = {"kind": live.ref.kind.lower(), "owner": shown(live.controller)}
-    return tell(operation.OWNED_BY_ANOTHER, live.ref, stack=stack, words=words)
+    words = {"kind": ref.kind.lower(), "owner": shown(owner)}
+    return tell(operation.OWNED_BY_ANOTHER, ref, stack=stack, words=words)
 
 
 def _held(course: Decision, snapshot: StackSnapshot, workloads: Sequence[Intent]) -> Decision:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from lokeys.core.place import Ref
+from lokeys.core.stack.resource.model import KIND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,21 +61,24 @@ class Live:
     ref: Ref
     uid: str
     version: str
-    owners: frozenset[str] = frozenset()
-    """The uids of its owners, by reference or, where it has no namespace, by annotation."""
-    controller: Ref | None = None
-    """The one owner that has made it, and keeps it as it should be."""
+    owners: Mapping[str, Ref] = field(default_factory=dict)
+    """Its owners by their uids: by reference or, where it has no namespace, by annotation."""
     content: str | None = None
     """The digest of what we have applied and still own; None if we never applied anything."""
     terminating: bool = False
     workload: LiveWorkload | None = None
 
-    def is_anothers(self, stack: Ref, uid: str) -> bool:
-        """Tell whether somebody else than the stack controls it.
+    def other_owner(self, stack: Ref, uid: str) -> Ref | None:
+        """Return who else than a stack owns it: another stack, even beside it, or anybody else.
 
-        A former stack of the same name is nobody else: what is left of it is taken over.
+        A former stack of the same name is nobody else: what is left of it is taken over. Nor is
+        anybody else where nobody owns it: then it becomes the stack's.
         """
-        return self.controller not in (None, stack) and uid not in self.owners
+        others = [ref for owner, ref in self.owners.items() if owner != uid and ref != stack]
+        stacks = [ref for ref in others if ref.kind == KIND]
+        if uid in self.owners:
+            others = stacks
+        return next(iter((*stacks, *others)), None)
 
 
 class LivePodState(StrEnum):

@@ -83,7 +83,7 @@ class StackSnapshot:
 
     def seeing(self, found: Mapping[Ref, Live], pods: tuple[Pod, ...]) -> StackSnapshot:
         """Return the same with what is there now; what is somebody else's is kept apart."""
-        taken = {r: each for r, each in found.items() if each.is_anothers(self.ref, self.uid)}
+        taken = {r: each for r, each in found.items() if each.other_owner(self.ref, self.uid)}
         objects = {r: each for r, each in found.items() if r not in taken}
         return replace(self, objects=objects, taken=taken, pods=pods)
 

@@ -328,7 +328,7 @@ class StackController:
         named = f"metadata.name={name}"
         listing = await self.api.list(LOKI_STACK, namespace=namespace, fields=named)
         there = {found["metadata"]["uid"] for found in listing.items}
-        left = [live for live in left if not live.owners & there]
+        left = [live for live in left if not live.owners.keys() & there]
         for live in left:
             try:
                 await self._prune(key, live)
@@ -394,5 +394,5 @@ class StackController:
 
 def _problem(stack: Ref, place: Ref, refusal: LokeysError) -> Finding:
     if isinstance(refusal, Taken):
-        return owned_by_another(refusal.live, stack=stack)
+        return owned_by_another(refusal.ref, refusal.owner, stack=stack)
     return tell(operation.NOT_APPLIED, place, stack=stack, words={"detail": str(refusal)})

@@ -98,13 +98,13 @@ def test_an_object_without_a_namespace_names_its_stack() -> None:
         },
     }
     assert trimmed(role)[STACK] == ("logging", "s")
-    assert live_of(role).owners == {"stack"}
+    assert live_of(role).owners == {"stack": Ref("LokiStack", "s", "logging")}
     assert live_of(role).ref == Ref("ClusterRole", "logging-s-gateway")
-    assert live_of(role).controller == Ref("LokiStack", "s", "logging")
+    del role["metadata"]["annotations"]["lokeys.dev/owner"]
+    assert live_of(role).owners == {"stack": Ref("LokiStack", "stack")}
     del role["metadata"]["annotations"]
     assert trimmed(role)[STACK] == ("", "")
-    assert live_of(role).owners == frozenset()
-    assert live_of(role).controller is None
+    assert live_of(role).owners == {}
 
 
 def test_the_former_managers_fields_become_ours() -> None:
@@ -122,13 +122,14 @@ def test_the_former_managers_fields_become_ours() -> None:
     assert inherited({"metadata": {}}) is None
 
 
-def test_a_controller_is_one_of_the_owners() -> None:
-    """Others own an object, too, and keep nothing of it right."""
+def test_every_owner_counts() -> None:
+    """Whether it is the controller or not."""
     pod = a_pod()
+    assert live_of(pod).owners == {}
     owner = {"apiVersion": "v1", "kind": "Thing", "name": "t", "uid": "t"}
-    pod["metadata"]["ownerReferences"] = [owner]
-    assert live_of(pod).controller is None
     stack = owner | {"kind": "LokiStack", "name": "s-index", "uid": "s", "controller": True}
     pod["metadata"]["ownerReferences"] = [owner, stack]
-    assert live_of(pod).controller == Ref("LokiStack", "s-index", "logging")
-    assert live_of(pod).owners == {"t", "s"}
+    assert live_of(pod).owners == {
+        "t": Ref("Thing", "t", "logging"),
+        "s": Ref("LokiStack", "s-index", "logging"),
+    }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fakes.stacks import GOOD, UID, StackWorld, managed_secret, refused
+from fakes.stacks import GOOD, STACK, UID, StackWorld, managed_secret, refused
 from lokeys.core.findings.link import Link, Untried
 from lokeys.core.operate.credentials import first_pods
 from lokeys.core.operate.decision import PROOF_EVERY, decide, plan
@@ -25,7 +25,6 @@ from lokeys.core.trust.tries.verification import LinkName, Verification
 from manifests.lokistack import NAMESPACE, NOW, Choice
 
 RULER = Choice(extra="rules", size="1x.small")
-STACK = Ref("LokiStack", "my-stack", NAMESPACE)
 ORDER = ["index-gateway", "ingester", "querier", "query-frontend", "ruler", "compactor"]
 
 
@@ -417,7 +416,7 @@ def test_what_is_not_ours_is_never_pruned(change: dict[str, Any]) -> None:
     """Owner uid and field manager, both, make an object ours."""
     world = running()
     ref = Ref("Service", "my-stack-extra", NAMESPACE)
-    ours = Live(ref=ref, uid="u", version="1", owners=frozenset({UID}), content="c")
+    ours = Live(ref=ref, uid="u", version="1", owners={UID: STACK}, content="c")
     world.objects[ref] = ours
     assert world.decide().prunes == (ours,)
     world.objects[ref] = replace(ours, **change)
@@ -674,12 +673,13 @@ def test_without_a_stack_nothing_is_planned() -> None:
 
 INDEX = Ref("Service", "my-stack-index-gateway-http", NAMESPACE)
 OTHERS = Ref("LokiStack", "my-stack-index", NAMESPACE)
+DEPLOYMENT = Ref("Deployment", "d", NAMESPACE)
 
 
 def test_what_another_stack_controls_is_never_ours() -> None:
     """It is named and left; no workload is written, and everything else is kept right."""
     world = running()
-    live = replace(world.objects[INDEX], controller=OTHERS, owners=frozenset({"another's"}))
+    live = replace(world.objects[INDEX], owners={"another's": OTHERS})
     edited = Ref("Service", "my-stack-querier-http", NAMESPACE)
     world.edit(edited)
     world.edit(Ref("Deployment", "my-stack-querier", NAMESPACE))
@@ -695,21 +695,22 @@ def test_what_another_stack_controls_is_never_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("owners", "controller", "anothers"),
+    ("owners", "other"),
     [
-        pytest.param({UID}, STACK, False, id="its own"),
-        pytest.param(set(), None, False, id="nobody's: made beforehand"),
-        pytest.param({"someone"}, None, False, id="owned, and controlled by nobody"),
-        pytest.param({"former"}, STACK, False, id="what a former stack of the name has left"),
-        pytest.param({UID, "b"}, OTHERS, False, id="both stacks'"),
-        pytest.param({"b"}, OTHERS, True, id="another stack's"),
-        pytest.param({"d"}, Ref("Deployment", "d", NAMESPACE), True, id="another controller's"),
+        pytest.param({UID: STACK}, None, id="its own"),
+        pytest.param({}, None, id="nobody's: made beforehand"),
+        pytest.param({"former": STACK}, None, id="what a former stack of the name has left"),
+        pytest.param({"b": OTHERS}, OTHERS, id="another stack's"),
+        pytest.param({UID: STACK, "b": OTHERS}, OTHERS, id="both stacks'"),
+        pytest.param({"d": DEPLOYMENT}, DEPLOYMENT, id="somebody else's"),
+        pytest.param({UID: STACK, "d": DEPLOYMENT}, None, id="its own, and somebody's beside it"),
+        pytest.param({"d": DEPLOYMENT, "b": OTHERS}, OTHERS, id="a stack's is named first"),
     ],
 )
-def test_whose_an_object_is(owners: set[str], controller: Ref | None, *, anothers: bool) -> None:
-    """By its controller and by uid."""
-    live = Live(ref=INDEX, uid="u", version="1", owners=frozenset(owners), controller=controller)
-    assert live.is_anothers(STACK, UID) is anothers
+def test_whose_an_object_is(owners: dict[str, Ref], other: Ref | None) -> None:
+    """By the uid of each owner, controller or not; what another stack owns is never ours."""
+    live = Live(ref=INDEX, uid="u", version="1", owners=owners)
+    assert live.other_owner(STACK, UID) == other
 
 
 def test_what_is_put_right_by_itself_is_not_contested() -> None:

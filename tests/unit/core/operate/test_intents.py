@@ -3,7 +3,7 @@
 
 import pytest
 
-from fakes.stacks import UID, StackWorld
+from fakes.stacks import STACK, UID, StackWorld
 from lokeys.core.operate.decision import plan
 from lokeys.core.operate.intents import (
     KEPT_IMAGES,
@@ -77,7 +77,7 @@ def test_what_a_stack_leaves_in_the_cluster_is_pruned_by_annotation() -> None:
     world = StackWorld(OPENSHIFT)
     world.run()
     left = Ref("ClusterRole", "left-behind")
-    world.objects[left] = Live(ref=left, uid="u", version="1", owners=frozenset({UID}), content="c")
+    world.objects[left] = Live(ref=left, uid="u", version="1", owners={UID: STACK}, content="c")
     assert [live.ref for live in world.decide().prunes] == [left]
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from fakes.stacks import StackWorld
+from fakes.stacks import STACK, StackWorld
 from lokeys.core.operate.decision import plan
 from lokeys.errors import NotFound
 from lokeys.kube.client import Api
@@ -118,7 +118,7 @@ def test_the_configuration_of_a_former_stack_is_not_read() -> None:
     """A stack of the same name that was deleted: it goes, and its schemas with it."""
     world = changed()
     world.objects = {
-        ref: replace(live, owners=frozenset({"former"})) for ref, live in world.objects.items()
+        ref: replace(live, owners={"former": STACK}) for ref, live in world.objects.items()
     }
     api = Configurations(stored(rendered()))
 

@@ -68,7 +68,8 @@ OWNED_BY_ANOTHER = Rule(
     title="an object that the stack needs is another's",
     message="{place} belongs to {owner}; it is left as it is",
     meaning="An object is its owner's, whatever its name. Two stacks can need objects of one name: "
-    "the index gateway of `a` has the names of the gateway of `a-index`.",
+    "the index gateway of `a` has the names of the gateway of `a-index`. An object without an "
+    "owner becomes the stack's.",
     why="The stack cannot have what it needs, and what runs for the other must not break for it.",
     remedy=(
         Remedy(
