@@ -15,7 +15,7 @@ On the command line the caller's own rights decide (`Trying`): whoever reads a k
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,6 +69,18 @@ def host_of(url: str) -> str | None:
     """Return the host of a URL; a Service has one name here, however short it is written."""
     found = origin_of(url)
     return found.host.removesuffix(".svc") if found else None
+
+
+def address_of(url: str, *, namespace: str | None) -> Origin | None:
+    """Return who answers at a URL, as it is resolved in a namespace.
+
+    A Service has one name here, however short it is written.
+    """
+    found = origin_of(url)
+    if found is None:
+        return None
+    host = found.host if "." in found.host else f"{found.host}.{namespace}"
+    return replace(found, host=host.removesuffix(".svc"))
 
 
 def origins(urls: Iterable[str]) -> frozenset[Origin]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from lokeys.core.kubernetes.consent import Trying, host_of
+from lokeys.core.kubernetes.consent import Trying, address_of
 from lokeys.core.place import Ref
 from lokeys.core.route.model import RgwSource, RookSource
 from lokeys.core.route.snapshot import Snapshot, WorkloadState
@@ -34,16 +34,20 @@ def may_be_tried(snapshot: Snapshot, pair: Fingerprint) -> bool:
 
 
 def elsewhere(snapshot: Snapshot) -> tuple[WorkloadState, ...]:
-    """Return the workloads whose own configuration names another host than the route's store.
+    """Return the workloads whose own configuration names another address than the route's store.
 
-    What that host says of Loki's key says nothing of Loki's store. A pair that the source offers
-    is another matter: it is the source's, whatever the store is called where Loki runs.
+    What answers there says nothing of Loki's store: scheme and port count as the host does. A pair
+    that the source offers is another matter: it is the source's, whatever the store is called where
+    Loki runs.
     """
-    ours = host_of(snapshot.spec.bucket.endpoint)
+    namespace = snapshot.spec.namespace
+    ours = address_of(snapshot.spec.bucket.endpoint, namespace=namespace)
     return tuple(
         workload
         for workload in snapshot.workloads
-        if workload.reads_secret and workload.writes_to and host_of(workload.writes_to) != ours
+        if workload.reads_secret
+        and workload.writes_to
+        and address_of(workload.writes_to, namespace=namespace) != ours
     )
 
 

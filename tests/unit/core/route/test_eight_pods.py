@@ -116,3 +116,30 @@ def test_metrics_of_eight_pods_that_do_not_answer_are_one_gap() -> None:
     assert finding.object == LOKI
     assert finding.evidence[-1] == "and 3 more pods"
     assert diagnosis.not_read == (f"{LOKI} (8 pods): {Why.UNREACHABLE}",)
+
+
+def test_pods_that_hang_in_their_shutdown_are_one_finding() -> None:
+    """Each with what it holds; until when is said once, or of each where they differ."""
+    hung = pods(8, refused=3, deleting_since=ago(minutes=1))
+    (finding,) = found("LK0603", **late(*hung))
+    assert finding.object == LOKI
+    assert finding.message.startswith(f"the store refuses the key of 8 pods of {LOKI},")
+    assert finding.evidence[0].startswith("loki-0: it holds 12 chunks in memory")
+    assert finding.evidence[-1] == "and 3 more pods"
+    later = a_pod("loki-8", refused=3, deleting_since=ago(minutes=3))
+    (finding,) = found("LK0603", **late(*hung[:1], later))
+    assert finding.message.endswith("hangs for as long as is said below of each pod")
+    assert "it hangs until" in finding.evidence[0]
+    assert "it hangs although its grace" in finding.evidence[1]
+
+
+def test_pods_that_were_replaced_in_vain_are_one_finding() -> None:
+    """The command looks at one of them."""
+    replaced = {f"loki-{number}": B.pair for number in range(8)}
+    (finding,) = found("LK0609", **late(*pods(8, refused=3), replaced=replaced))
+    assert finding.object == LOKI
+    assert f"replaced 8 pods of {LOKI} for this key" in finding.message
+    assert finding.evidence[-1] == "and 3 more pods"
+    assert [str(each.command) for each in finding.remedy] == [
+        "kubectl -n monitoring get pod loki-0 -o yaml"
+    ]

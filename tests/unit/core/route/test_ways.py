@@ -12,6 +12,7 @@ from lokeys.core.findings.verdict import Answer
 from lokeys.core.kubernetes.consent import Trying
 from lokeys.core.place import Hop
 from lokeys.core.route.diagnosis import Diagnosis, diagnose
+from lokeys.core.route.model import Bucket
 from lokeys.core.route.snapshot import LogLine, LokiMetrics, PodState, Unreadable, VaultFault, Why
 
 CERTAIN, LIKELY = Confidence.CERTAIN, Confidence.LIKELY
@@ -164,6 +165,32 @@ def test_a_secret_of_another_store_is_no_fault_while_loki_writes(
     found = {f.code: f for f in diagnose(seen).findings}
     assert found["LK0512"].severity is severity
     assert "https://archive.example" in found["LK0318"].message
+
+
+@pytest.mark.parametrize(
+    ("writes_to", "differs"),
+    [
+        pytest.param("http://rgw.storage:8080", False, id="the same"),
+        pytest.param("http://rgw.storage.svc.cluster.local:8080", False, id="a long name"),
+        pytest.param("http://rgw.storage:8081", True, id="another port"),
+        pytest.param("https://rgw.storage:8080", True, id="another scheme"),
+        pytest.param("http://rgw.storage", True, id="the scheme's own port"),
+        pytest.param("http://rgw.other:8080", True, id="another host"),
+    ],
+)
+def test_an_address_is_scheme_host_and_port(writes_to: str, *, differs: bool) -> None:
+    """Another store may answer at another port of the same host."""
+    bucket = Bucket(name="logs", endpoint="http://rgw.storage.svc:8080")
+    seen = a_snapshot(route={"bucket": bucket}, workloads=(a_workload(writes_to=writes_to),))
+    assert ("LK0318" in {f.code for f in diagnose(seen).findings}) is differs
+
+
+@pytest.mark.parametrize("writes_to", ["http://rgw", "http://rgw.monitoring.svc:80"])
+def test_a_service_of_the_routes_own_namespace_is_called_by_its_name(writes_to: str) -> None:
+    """Loki is in the route's namespace: there a name without a dot is a Service of it."""
+    bucket = Bucket(name="logs", endpoint="http://rgw.monitoring.svc")
+    seen = a_snapshot(route={"bucket": bucket}, workloads=(a_workload(writes_to=writes_to),))
+    assert "LK0318" not in {f.code for f in diagnose(seen).findings}
 
 
 def test_an_address_that_cannot_be_printed_is_not() -> None:

@@ -40,7 +40,7 @@ POD_WILL_NOT_STOP = Rule(
     severity=Severity.WARNING,
     cause="pod_will_not_stop",
     title="a pod with a dead key hangs in its shutdown flush",
-    message="{place} is told to stop, and its dead key keeps it in its shutdown flush {end}",
+    message="the store refuses the key of {who}, told to stop: the shutdown flush hangs {end}",
     meaning="Loki flushes before it ends, and retries what the store refuses. Kubernetes does not "
     "shorten a grace period that runs: a second delete or eviction changes nothing.",
     why="That grace period is the outage: nothing takes its place meanwhile.",
@@ -141,7 +141,7 @@ POD_STAYS_BEHIND = Rule(
     code="LK0609",
     cause="pods_behind_secret",
     title="the pod was replaced and its key is refused all the same",
-    message="{place} was replaced for this key already; lokeys replaces a pod once a change",
+    message="lokeys has replaced {who} for this key already; it replaces a pod once per change",
     meaning="The pod's credentials do not come from this Secret alone.",
     why="Replacing it again and again would only cost restarts.",
     remedy=(

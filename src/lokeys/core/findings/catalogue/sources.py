@@ -264,7 +264,8 @@ ADDRESS_NOT_LOKIS = Rule(
     title="Loki writes to another address than the resource says",
     message="`spec.bucket.endpoint` says {url}, and the configuration of {place} says {host}: "
     "unless the source's owner names the first, the operator does not try there what Loki reads",
-    meaning="The host in the resource and the host in Loki's own configuration differ.",
+    meaning="The address in the resource and the address in Loki's own configuration differ in "
+    "scheme, host or port.",
     why="What one store says of a key says nothing of another store, and a key goes only where "
     "Loki uses it. One store can have two names, behind a mesh or an ingress: a key that its "
     "source offers is tried all the same.",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lokeys.core.findings.catalogue import pods as rules
 from lokeys.core.findings.finding import Confidence, Finding, time_to_json
@@ -44,16 +44,16 @@ def pods_are_behind(snapshot: Seen) -> Iterator[Finding]:
 
 
 def pods_stay_behind(snapshot: Seen) -> Iterator[Finding]:
-    """A pod was replaced for this key, and the store refuses it although it takes the Secret's."""
-    for pod in snapshot.pods:
-        if stays_behind(pod, snapshot):
-            yield rules.POD_STAYS_BEHIND.at(
-                pod.ref,
-                route=snapshot.spec.route,
-                evidence=[_evidence(pod)],
-                namespace=pod.ref.namespace,
-                pod=pod.ref.name,
-            )
+    """Pods were replaced for this key and are refused, although the store takes the Secret's."""
+    for pods in by_workload(pod for pod in snapshot.pods if stays_behind(pod, snapshot)):
+        yield rules.POD_STAYS_BEHIND.at(
+            place_of(pods),
+            route=snapshot.spec.route,
+            who=_who(pods),
+            evidence=listed([_evidence(pod) for pod in pods]),
+            namespace=pods[0].ref.namespace,
+            pod=pods[0].ref.name,
+        )
 
 
 def stays_behind(pod: PodState, snapshot: Seen) -> bool:
@@ -88,15 +88,21 @@ def _held(pod: PodState) -> str:
 
 
 def pods_will_not_stop(snapshot: Seen) -> Iterator[Finding]:
-    """A pod is told to stop, and its dead key keeps it in its shutdown flush."""
-    for pod in snapshot.pods:
-        if hangs(pod, snapshot):
-            yield rules.POD_WILL_NOT_STOP.at(
-                pod.ref,
-                route=snapshot.spec.route,
-                evidence=[holdings(pod)],
-                end=latest_end(pod, snapshot),
-            )
+    """Pods are told to stop, and their dead key keeps them in their shutdown flush."""
+    for pods in by_workload(pod for pod in snapshot.pods if hangs(pod, snapshot)):
+        ends = [latest_end(pod, snapshot) for pod in pods]
+        alike = len(set(ends)) == 1
+        held = [
+            holdings(pod) if alike else f"{holdings(pod)}; it hangs {end}"
+            for pod, end in zip(pods, ends, strict=True)
+        ]
+        yield rules.POD_WILL_NOT_STOP.at(
+            place_of(pods),
+            route=snapshot.spec.route,
+            who=_who(pods),
+            evidence=each_of(pods, held),
+            end=ends[0] if alike else "for as long as is said below of each pod",
+        )
 
 
 def rollout_is_blocked(snapshot: Seen) -> Iterator[Finding]:
@@ -151,6 +157,11 @@ def workloads_do_not_fit(snapshot: Seen) -> Iterator[Finding]:
                 namespace=snapshot.spec.namespace,
                 workload=workload.ref.path.lower(),
             )
+
+
+def _who(pods: Sequence[PodState]) -> str:
+    """Return how a sentence calls pods of one workload."""
+    return f"{len(pods)} pods of {place_of(pods)}" if len(pods) > 1 else str(place_of(pods))
 
 
 def _evidence(pod: PodState) -> str:

@@ -66,7 +66,7 @@ def addresses_are_not_allowed(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def address_is_not_lokis(snapshot: Snapshot) -> Iterator[Finding]:
-    """Loki's own configuration names another host than the resource does."""
+    """Loki's own configuration names another address than the resource does."""
     for workload in elsewhere(snapshot):
         yield sources.ADDRESS_NOT_LOKIS.at(
             workload.ref,
