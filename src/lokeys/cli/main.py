@@ -28,6 +28,7 @@ COMMANDS = {
     "validate": "find every fault of the storage credentials in manifests; asks no cluster",
     "render": "print the Kubernetes objects of a LokiStack; asks no cluster",
     "doctor": "find out why Loki cannot reach its storage",
+    "collect": "keep what the doctor reads in files, without any secret value",
     "discover": "follow a running Loki's key back, and print the resource for it",
     "trace": "walk one route from the source to the pods, a line a hop",
     "heal": "mend one route step by step, and prove it",

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from lokeys.adapters.bundles.recording import Recorder
 from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.kubernetes import fingerprints
@@ -107,8 +108,10 @@ def run_session(options: Options, body: Callable[[Session], Awaitable[Answer]]) 
 
 
 @asynccontextmanager
-async def opened(options: Options, printer: Printer | None = None) -> AsyncIterator[Session]:
-    """Open a session on the cluster that the options choose."""
+async def opened(
+    options: Options, printer: Printer | None = None, *, recorder: Recorder | None = None
+) -> AsyncIterator[Session]:
+    """Open a session on the cluster that the options choose; `recorder` keeps all that it reads."""
     config = cluster_config(options)
     printer = printer or Printer(no_color=options.no_color)
     proxies = proxies_told(printer, options)
@@ -122,18 +125,26 @@ async def opened(options: Options, printer: Printer | None = None) -> AsyncItera
         # The first call: a dead server is told in words before anything is gathered.
         await api.raw_get("/version")
         fingerprinter = await fingerprints.load(api)
-        objects = LiveObjects(api)
+        objects: Objects = LiveObjects(api)
+        if recorder is not None:
+            objects = recorder.objects(objects)
+            fingerprinter = recorder.fingerprinter(fingerprinter)
         cluster = Cluster(objects=objects, api=api, fingerprinter=fingerprinter, clock=utc_now)
         access = Access(
             cluster=cluster, clients=clients, callers_rights=True, outside=not in_cluster
         )
         clouds = AllClouds(clients=clients, clock=utc_now)
+
+        def wired(spec: RouteSpec) -> RoutePorts:
+            ports = wire(spec, access)
+            return ports if recorder is None else recorder.ports(spec, ports)
+
         yield Session(
             options=options,
             printer=printer,
             namespace=config.namespace,
             objects=objects,
-            wire=lambda spec: wire(spec, access),
+            wire=wired,
             hold=lambda spec: _hold(api, spec),
             remember=_Status(api, fingerprinter.key_name).remember,
             keep=_Receipts(api).keep,

@@ -25,6 +25,7 @@ from lokeys.core.rbac import (
     RouteFacts,
     StackWish,
     all_stacks_roles,
+    collect_roles,
     route_roles,
     stack_roles,
     unnamed,
@@ -34,7 +35,7 @@ from lokeys.core.text.yaml import commented
 from lokeys.errors import Forbidden, LokeysError
 from lokeys.exit_codes import ExitCode
 
-STACK = "stack"
+STACK, COLLECT = "stack", "collect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +49,13 @@ class StackRightsOptions:
 
 
 @click.command("rbac", cls=ManifestCommand)
-@click.argument("names", nargs=-1, metavar="[stack] [NAME]")
+@click.argument("names", nargs=-1, metavar="[stack] [NAME] | collect")
 @click.option("-f", "--file", metavar="FILE", help="Take the resource from a file; `-` is stdin.")
 @click.option(
     "--service-account", default="lokeys-system/lokeys", show_default=True, metavar="NS/NAME"
 )
-@click.option("--all", "every", is_flag=True, help="stack: for every stack of the cluster.")
+@click.option("--all", "every", is_flag=True, help="stack, collect: for the whole cluster.")
+@click.option("--secret", "named", multiple=True, metavar="NAME", help="collect: these alone.")
 @click.option("--secrets", is_flag=True, help="stack --all: any Secret may be read, too.")
 @click.option("--tokens", is_flag=True, help="stack: the operator may try its tokens itself.")
 @click.option("--openshift", is_flag=True, help="stack: the cluster is OpenShift.")
@@ -65,15 +67,23 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     service_account: str,
     *,
     every: bool,
+    named: tuple[str, ...],
     secrets: bool,
     tokens: bool,
     openshift: bool,
 ) -> int:
     """Print the Roles and RoleBindings of one route, ready for `kubectl apply -f -`.
 
-    With `stack` before the name, those of a LokiStack.
+    With `stack` before the name, those of a LokiStack. `collect`: what `lokeys collect` reads.
     """
     account, options = _account(ctx, service_account), options_of(ctx)
+    if names == (COLLECT,) and file is None:
+        place = None if every else options.namespace or "default"
+        roles = collect_roles(account, namespace=place, secrets=named)
+        show(Printer(no_color=options.no_color), options, roles)
+        return ExitCode.NOTHING_TO_REPORT
+    if named:
+        raise click.UsageError("--secret is for `lokeys rbac collect`", ctx)
     of_stack = names[:1] == (STACK,) and (len(names) > 1 or file is not None or every)
     if len(names) > (2 if of_stack else 1):
         raise click.UsageError("one name at a time", ctx)

@@ -5,6 +5,7 @@
                              fingerprint key
     lokeys rbac NAME         one route: its Secrets by name, its workloads, what its mode may change
     lokeys rbac stack NAME   one LokiStack: its Secrets and all its objects by name
+    lokeys rbac collect      what `lokeys collect` reads, for whoever runs it
 
 A Secret is followed by a watch on its name alone, which RBAC can grant for that name. Other kinds
 are followed by namespace, so that many routes share few watches; their rights name no object.
@@ -12,10 +13,11 @@ are followed by namespace, so that many routes share few watches; their rights n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from lokeys.core.rbac.collect import NOT_GRANTED, collect_grants
 from lokeys.core.rbac.grants import RBAC, Account, Grant, doctor_grants, operator_grants
 from lokeys.core.rbac.route import RouteFacts, route_grants, unnamed
 from lokeys.core.rbac.stack import StackWish, all_stacks_grants, stack_grants
@@ -30,6 +32,8 @@ __all__ = [
     "StackWish",
     "all_stacks_grants",
     "all_stacks_roles",
+    "collect_grants",
+    "collect_roles",
     "doctor_grants",
     "doctor_roles",
     "operator_grants",
@@ -85,6 +89,14 @@ def operator_roles(account: Account | None = None) -> list[dict[str, Any]]:
 def doctor_roles(account: Account, *, home: Account | None = None) -> list[dict[str, Any]]:
     """Return what a doctor that runs by the clock may see; `home` is the operator's account."""
     return _roles("lokeys-doctor", doctor_grants(home or Account()), account=account)
+
+
+def collect_roles(
+    account: Account, *, namespace: str | None, secrets: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Return what collecting one namespace takes, None for all; of Secrets perhaps some alone."""
+    grants = collect_grants(namespace, secrets)
+    return _roles("lokeys-collect", grants, account=account, notes=NOT_GRANTED)
 
 
 def _roles(

@@ -12,6 +12,8 @@ from lokeys.core.rbac import (
     Account,
     Grant,
     RouteFacts,
+    collect_grants,
+    collect_roles,
     doctor_grants,
     doctor_roles,
     operator_grants,
@@ -317,3 +319,24 @@ def test_why_a_pod_is_not_ready_may_be_read_without_an_external_secret() -> None
     """Failing probes stand in events only, whoever delivers the Secret."""
     found = grants(base=MINIMAL, spec__workloads=[{"kind": "StatefulSet", "name": "loki"}])
     assert rights(found, "events") == {("list", "*")}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "secrets", "kinds"),
+    [
+        pytest.param("monitoring", (), ["ClusterRole", "Role"], id="one namespace"),
+        pytest.param("monitoring", ("loki-s3",), ["ClusterRole", "Role"], id="one Secret of it"),
+        pytest.param(None, (), ["ClusterRole"], id="the whole cluster"),
+    ],
+)
+def test_collecting_only_reads(
+    namespace: str | None, secrets: tuple[str, ...], kinds: list[str]
+) -> None:
+    """No right changes anything; Secrets are only read, never listed, and by name where asked."""
+    found = collect_grants(namespace, secrets)
+    assert {verb for grant in found for verb in grant.verbs} == {"get", "list"}
+    held = [grant for grant in found if grant.resource == "secrets"]
+    assert [(g.namespace, g.verbs, g.names) for g in held] == [(namespace, ("get",), secrets)]
+    roles = collect_roles(Account(), namespace=namespace, secrets=secrets)
+    assert [item["kind"] for item in roles[::2]] == kinds
+    assert all("not granted: " in item["metadata"]["annotations"][WHY] for item in roles[::2])

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A session on a bundle: all is read from its files, nobody is asked, nothing can be changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+from lokeys.adapters.bundles.answers import Answers
+from lokeys.adapters.bundles.dumps import DumpObjects, dump_of
+from lokeys.adapters.bundles.layout import MANIFEST
+from lokeys.adapters.bundles.reading import tree_of
+from lokeys.adapters.bundles.replay import (
+    BundleObjects,
+    bundle_of,
+    fingerprinter_of,
+    no_api,
+    no_way,
+    replaying,
+)
+from lokeys.adapters.clouds import AllClouds
+from lokeys.adapters.http_clients import HttpClients
+from lokeys.adapters.kubernetes.cluster import Cluster
+from lokeys.adapters.kubernetes.token_request import TokenRequests
+from lokeys.adapters.wiring import Access, wire
+from lokeys.cli.options import Options
+from lokeys.cli.output import Printer
+from lokeys.cli.session import Session
+from lokeys.clock import utc_now
+from lokeys.core.route.memory import Memory
+from lokeys.core.route.model import RouteSpec
+from lokeys.engine.route.act import RemainingLease
+from lokeys.engine.stack.verify import Verifier
+from lokeys.errors import NeedsHuman
+from lokeys.ports import Objects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a bundle holds. `not_read` is what it should hold and does not."""
+
+    objects: Objects = field(repr=False)
+    answers: Answers = field(repr=False)
+    namespace: str | None
+    probe: str
+    not_read: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A bundle as a command looks at it."""
+
+    session: Session
+    held: Held
+
+    @property
+    def everywhere(self) -> bool:
+        """Tell whether all namespaces are looked at: all are in it, and none was chosen."""
+        return self.held.namespace is None and self.session.options.namespace is None
+
+
+def held_in(path: str) -> Held:
+    """Return what `collect` wrote, or what somebody dumped. Raises BadInput."""
+    tree = tree_of(path)
+    if MANIFEST in tree.files:
+        bundle = bundle_of(tree, place=path)
+        return Held(
+            objects=BundleObjects(bundle),
+            answers=bundle.answers,
+            namespace=bundle.manifest.namespace,
+            probe=bundle.manifest.probe,
+            not_read=bundle.not_read,
+        )
+    dump = dump_of(tree, now=utc_now(), place=path)
+    return Held(
+        objects=DumpObjects(dump),
+        answers=Answers(at=dump.at),
+        namespace=None,
+        probe="off",
+        not_read=dump.not_read,
+    )
+
+
+@asynccontextmanager
+async def opened_bundle(
+    options: Options, path: str, printer: Printer | None = None
+) -> AsyncIterator[Opened]:
+    """Open a bundle of `collect`, a must-gather, or any dump of objects. Raises BadInput."""
+    held = held_in(path)
+    names = fingerprinter_of(held.answers)
+    async with no_api() as api, HttpClients(wire=no_way) as clients:
+        cluster = Cluster(
+            objects=held.objects, api=api, fingerprinter=names, clock=lambda: held.answers.at
+        )
+        access = Access(cluster=cluster, clients=clients, callers_rights=True)
+        clouds = AllClouds(clients=clients, clock=cluster.clock)
+        session = Session(
+            options=options,
+            printer=printer or Printer(no_color=options.no_color),
+            namespace=options.namespace or held.namespace or "default",
+            objects=held.objects,
+            wire=lambda spec: replaying(spec, wire(spec, access), held.answers),
+            hold=_refuse,
+            remember=_forget,
+            clouds=clouds,
+            verifier=lambda objects: Verifier(
+                tokens=TokenRequests(api), clouds=clouds, objects=objects
+            ),
+            kept=names.kept,
+            fingerprint_key=names.key_name,
+            clock=cluster.clock,
+        )
+        yield Opened(session=session, held=held)
+
+
+def _refuse(spec: RouteSpec) -> AbstractAsyncContextManager[RemainingLease]:
+    raise NeedsHuman(f"{spec.route} is looked at in a bundle: nothing can be changed there")
+
+
+async def _forget(spec: RouteSpec, memory: Memory) -> None:
+    """Remember nothing: a bundle stays as it is."""
