@@ -30,6 +30,7 @@ from lokeys.cli.session import Session
 from lokeys.clock import utc_now
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.receipts.model import Receipt
 from lokeys.engine.route.act import RemainingLease
 from lokeys.engine.stack.verify import Verifier
 from lokeys.errors import NeedsHuman
@@ -103,6 +104,7 @@ async def opened_bundle(
             wire=lambda spec: replaying(spec, wire(spec, access), held.answers),
             hold=_refuse,
             remember=_forget,
+            keep=_keep_nothing,
             clouds=clouds,
             verifier=lambda objects: Verifier(
                 tokens=TokenRequests(api), clouds=clouds, objects=objects
@@ -120,3 +122,7 @@ def _refuse(spec: RouteSpec) -> AbstractAsyncContextManager[RemainingLease]:
 
 async def _forget(spec: RouteSpec, memory: Memory) -> None:
     """Remember nothing: a bundle stays as it is."""
+
+
+async def _keep_nothing(spec: RouteSpec, receipt: Receipt) -> None:
+    """Keep no receipt: nothing is healed in a bundle."""
