@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
-from lokeys.adapters.bundles.answers import Answers
+from lokeys.adapters.bundles.answers import KeptAnswers
 from lokeys.adapters.bundles.dumps import DumpObjects, dump_of
 from lokeys.adapters.bundles.layout import MANIFEST
 from lokeys.adapters.bundles.reading import tree_of
@@ -38,11 +38,11 @@ from lokeys.ports import Objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class BundleContents:
     """What a bundle holds. `not_read` is what it should hold and does not."""
 
     objects: Objects = field(repr=False)
-    answers: Answers = field(repr=False)
+    answers: KeptAnswers = field(repr=False)
     namespace: str | None
     probe: str
     not_read: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Opened:
     """A bundle as a command looks at it."""
 
     session: Session
-    held: Held
+    held: BundleContents
 
     @property
     def everywhere(self) -> bool:
@@ -61,12 +61,12 @@ class Opened:
         return self.held.namespace is None and self.session.options.namespace is None
 
 
-def held_in(path: str) -> Held:
+def held_in(path: str) -> BundleContents:
     """Return what `collect` wrote, or what somebody dumped. Raises BadInput."""
     tree = tree_of(path)
     if MANIFEST in tree.files:
         bundle = bundle_of(tree, place=path)
-        return Held(
+        return BundleContents(
             objects=BundleObjects(bundle),
             answers=bundle.answers,
             namespace=bundle.manifest.namespace,
@@ -74,9 +74,9 @@ def held_in(path: str) -> Held:
             not_read=bundle.not_read,
         )
     dump = dump_of(tree, now=utc_now(), place=path)
-    return Held(
+    return BundleContents(
         objects=DumpObjects(dump),
-        answers=Answers(at=dump.at),
+        answers=KeptAnswers(at=dump.at),
         namespace=None,
         probe="off",
         not_read=dump.not_read,

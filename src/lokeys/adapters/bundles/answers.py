@@ -65,7 +65,7 @@ class MetricsAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class KeptAnswers:
     """All answers of one run, and the moment of the run."""
 
     at: datetime

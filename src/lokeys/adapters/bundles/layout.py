@@ -64,7 +64,7 @@ def failure_of(error: LokeysError, message: str) -> Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Get:
+class FailedGet:
     """An object that was asked for and not given."""
 
     ref: Ref
@@ -72,7 +72,7 @@ class Get:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class List:
+class KeptList:
     """A list: the namespaces and names of what was in it. `left_out` are not in the bundle."""
 
     kind: str
@@ -84,7 +84,7 @@ class List:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Events:
+class KeptEvents:
     """Events about an object."""
 
     about: Ref
@@ -94,7 +94,7 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
+class KeptLog:
     """A log: how many lines were read, and how many are kept."""
 
     pod: Ref
@@ -105,13 +105,13 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calls:
+class KeptCalls:
     """All that the API server was asked."""
 
-    gets: tuple[Get, ...] = ()
-    lists: tuple[List, ...] = ()
-    events: tuple[Events, ...] = ()
-    logs: tuple[Log, ...] = ()
+    gets: tuple[FailedGet, ...] = ()
+    lists: tuple[KeptList, ...] = ()
+    events: tuple[KeptEvents, ...] = ()
+    logs: tuple[KeptLog, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

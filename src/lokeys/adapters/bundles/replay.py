@@ -11,8 +11,8 @@ import httpx2
 import msgspec
 
 from lokeys.adapters.bundles import layout
-from lokeys.adapters.bundles.answers import Answers
-from lokeys.adapters.bundles.layout import Calls, Manifest
+from lokeys.adapters.bundles.answers import KeptAnswers
+from lokeys.adapters.bundles.layout import KeptCalls, Manifest
 from lokeys.adapters.bundles.reading import Tree
 from lokeys.adapters.bundles.recording import item_of
 from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
@@ -45,8 +45,8 @@ class Bundle:
     """A bundle that `lokeys collect` made."""
 
     manifest: Manifest
-    calls: Calls
-    answers: Answers
+    calls: KeptCalls
+    answers: KeptAnswers
     objects: Mapping[Ref, Json] = field(repr=False)
     logs: Mapping[tuple[Ref, str], str] = field(repr=False)
     notes: tuple[str, ...] = ()
@@ -60,8 +60,8 @@ class Bundle:
 def bundle_of(tree: Tree, *, place: str) -> Bundle:
     """Return the bundle in some files. Raises BadInput where a part is missing or broken."""
     manifest = _part(tree, layout.MANIFEST, Manifest, place)
-    calls = _part(tree, layout.CALLS, Calls, place)
-    answers = _part(tree, layout.ANSWERS, Answers, place)
+    calls = _part(tree, layout.CALLS, KeptCalls, place)
+    answers = _part(tree, layout.ANSWERS, KeptAnswers, place)
     if answers.at.tzinfo is None or manifest.collected_at.tzinfo is None:
         raise BadInput("not a part of a bundle: a time without its zone", place=place)
     return Bundle(
@@ -190,14 +190,14 @@ class _Fingerprinter(Fingerprinter):
         return self.known.get(own.pair, own)
 
 
-def fingerprinter_of(answers: Answers) -> Fingerprinter:
+def fingerprinter_of(answers: KeptAnswers) -> Fingerprinter:
     """Return a fingerprinter that names pairs as the live run did."""
     plain = Fingerprinter(_KEY, answers.kept)
     known = {plain.describe(pair).pair: facts for pair, facts in _pairs(answers)}
     return _Fingerprinter(_KEY, answers.kept, known, answers.key_name)
 
 
-def _pairs(answers: Answers) -> list[tuple[KeyPair, PairFacts]]:
+def _pairs(answers: KeptAnswers) -> list[tuple[KeyPair, PairFacts]]:
     return [
         (
             KeyPair(
@@ -214,7 +214,7 @@ def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def replaying(spec: RouteSpec, ports: RoutePorts, answers: Answers) -> RoutePorts:
+def replaying(spec: RouteSpec, ports: RoutePorts, answers: KeptAnswers) -> RoutePorts:
     """Return the ports of a route that answer as store, vault, source and Loki did."""
     pairs = {facts.pair: pair for pair, facts in _pairs(answers)}
     names = fingerprinter_of(answers)
@@ -274,7 +274,7 @@ class _Vault:
 
 
 class _Store:
-    def __init__(self, answers: Answers, bucket: Bucket, names: Fingerprinter) -> None:
+    def __init__(self, answers: KeptAnswers, bucket: Bucket, names: Fingerprinter) -> None:
         self._at = answers.at
         self._names = names
         self._said = {
@@ -307,7 +307,7 @@ class _Store:
 
 
 class _Loki:
-    def __init__(self, files: LokiPort, answers: Answers) -> None:
+    def __init__(self, files: LokiPort, answers: KeptAnswers) -> None:
         self._files = files
         self._told = {each.pod: each for each in answers.metrics}
 

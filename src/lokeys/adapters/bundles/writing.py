@@ -17,14 +17,22 @@ from typing import Any
 from lokeys import __version__
 from lokeys.adapters.bundles import layout
 from lokeys.adapters.bundles.answers import (
-    Answers,
+    KeptAnswers,
     KnownPair,
     MetricsAnswer,
     SourceAnswer,
     StoreAnswer,
     VaultAnswer,
 )
-from lokeys.adapters.bundles.layout import Calls, Events, Get, List, Log, Manifest, failure_of
+from lokeys.adapters.bundles.layout import (
+    FailedGet,
+    KeptCalls,
+    KeptEvents,
+    KeptList,
+    KeptLog,
+    Manifest,
+    failure_of,
+)
 from lokeys.adapters.bundles.recording import Recorder
 from lokeys.adapters.bundles.redaction import Redactor
 from lokeys.adapters.bundles.trimming import trimmed
@@ -44,7 +52,7 @@ _FOLDER = "lokeys-bundle"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class CollectedRun:
     """The run that was recorded."""
 
     at: datetime
@@ -60,7 +68,7 @@ class _Maker:
     """Makes the files one by one, as long as there is room."""
 
     recorder: Recorder
-    run: Run
+    run: CollectedRun
     room: int = MAX_BYTES
     redactor: Redactor = field(default_factory=Redactor)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -70,7 +78,7 @@ class _Maker:
         objects = self._objects()
         self._learn(objects)
         here = {ref for ref, obj in objects.items() if self._put(ref, obj)}
-        calls = Calls(
+        calls = KeptCalls(
             gets=tuple(self._gets()),
             lists=tuple(self._lists(here, missing=objects.keys() - here)),
             events=tuple(self._events()),
@@ -112,14 +120,14 @@ class _Maker:
         self.files[path] = content
         return True
 
-    def _gets(self) -> Iterator[Get]:
+    def _gets(self) -> Iterator[FailedGet]:
         for ref, answer in self.recorder.gets.items():
             if isinstance(answer, LokeysError):
-                yield Get(ref=ref, failure=self._failure(answer))
+                yield FailedGet(ref=ref, failure=self._failure(answer))
 
-    def _lists(self, here: set[Ref], *, missing: set[Ref]) -> Iterator[List]:
+    def _lists(self, here: set[Ref], *, missing: set[Ref]) -> Iterator[KeptList]:
         for (kind, namespace, labels), items in self.recorder.lists.items():
-            call = List(kind=kind, namespace=namespace, labels=labels)
+            call = KeptList(kind=kind, namespace=namespace, labels=labels)
             if isinstance(items, LokeysError):
                 yield replace(call, failure=self._failure(items))
                 continue
@@ -127,31 +135,31 @@ class _Maker:
             names = tuple((ref.namespace, ref.name) for ref in refs if ref in here)
             yield replace(call, names=names, left_out=sum(ref in missing for ref in refs))
 
-    def _events(self) -> Iterator[Events]:
+    def _events(self) -> Iterator[KeptEvents]:
         for (about, reason), items in self.recorder.events.items():
             if isinstance(items, LokeysError):
-                yield Events(about=about, reason=reason, failure=self._failure(items))
+                yield KeptEvents(about=about, reason=reason, failure=self._failure(items))
             else:
                 told = tuple(self.redactor.object({**each, "kind": "Event"}) for each in items)
-                yield Events(about=about, reason=reason, items=told)
+                yield KeptEvents(about=about, reason=reason, items=told)
 
-    def _logs(self) -> Iterator[Log]:
+    def _logs(self) -> Iterator[KeptLog]:
         for (pod, container), text in self.recorder.logs.items():
             if isinstance(text, LokeysError):
-                yield Log(pod=pod, container=container, failure=self._failure(text))
+                yield KeptLog(pod=pod, container=container, failure=self._failure(text))
                 continue
             lines = text.split("\n")
             kept = trimmed(lines)
             told = self.redactor.text("\n".join(kept)).encode(errors="replace")
             if self._add(layout.log_path(pod, container), told, what=f"the log of {pod}"):
-                yield Log(pod=pod, container=container, lines=len(lines), kept=len(kept))
+                yield KeptLog(pod=pod, container=container, lines=len(lines), kept=len(kept))
 
     def _failure(self, error: LokeysError) -> layout.Failure:
         return failure_of(error, self.redactor.text(str(error)))
 
-    def _answers(self) -> Answers:
+    def _answers(self) -> KeptAnswers:
         recorder, tokens = self.recorder, self.redactor.tokens
-        return Answers(
+        return KeptAnswers(
             at=self.run.at,
             key_name=self.run.key_name,
             kept=self.run.kept,
@@ -187,7 +195,7 @@ class _Maker:
         known = self.recorder.pairs.items()
         return next((name for name, (each, _) in known if each == pair), None)
 
-    def _manifest(self, calls: Calls) -> Manifest:
+    def _manifest(self, calls: KeptCalls) -> Manifest:
         failures = (
             *(each.failure for each in calls.gets),
             *(each.failure for each in calls.lists),
@@ -207,7 +215,9 @@ class _Maker:
         )
 
 
-def files_of(recorder: Recorder, run: Run, *, max_bytes: int = MAX_BYTES) -> dict[str, bytes]:
+def files_of(
+    recorder: Recorder, run: CollectedRun, *, max_bytes: int = MAX_BYTES
+) -> dict[str, bytes]:
     """Return the files of a bundle by their paths. No secret value is in any of them."""
     return _Maker(recorder, run, room=max_bytes).made()
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from lokeys.adapters.bundles.recording import Recorder
-from lokeys.adapters.bundles.writing import Run, files_of, write
+from lokeys.adapters.bundles.writing import CollectedRun, files_of, write
 from lokeys.cli.examining import examined
 from lokeys.cli.options import PROBES, LokeysCommand, Options, options_of
 from lokeys.cli.session import Session, opened
@@ -65,7 +65,7 @@ async def collect(
 ) -> int:
     """Look as the doctor looks, and write what was read; return the exit code."""
     seen = await examined(session, everywhere=everywhere, probe=probe)
-    run = Run(
+    run = CollectedRun(
         at=session.clock(),
         namespace=None if everywhere else session.namespace,
         probe=probe,
