@@ -35,9 +35,9 @@ from lokeys.core.route.model import (
 )
 from lokeys.core.route.plan import Plan
 from lokeys.core.route.remembering import remember
+from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import (
     DeliveryState,
-    LiveKey,
     LokiMetrics,
     PodState,
     RookUser,
@@ -146,10 +146,10 @@ def a_rook_user(**changes: Any) -> RookUser:
     return RookUser(**{**whole, **changes})
 
 
-def live(*pairs: PairFacts) -> tuple[LiveKey, ...]:
+def live(*pairs: PairFacts) -> tuple[Slot, ...]:
     """Return RGW's own list of keys, the smallest id first."""
     return tuple(
-        LiveKey(key_id=pair.key_id, pair=pair.pair, hint=f"KEY{order}", order=order)
+        Slot(key_id=pair.key_id, facts=pair, hint=f"KEY{order}", order=order)
         for order, pair in enumerate(pairs)
     )
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 from lokeys.core.findings.link import Link
@@ -21,6 +22,7 @@ from lokeys.core.kubernetes.consent import Trying
 from lokeys.core.place import Ref
 from lokeys.core.proxies import Proxies
 from lokeys.core.route.model import Bucket
+from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import (
     DeliveryState,
     LogLine,
@@ -50,6 +52,8 @@ class Reading(Generic[State]):
 
     state: State | None = None
     pair: KeyPair | None = None
+    pairs: Mapping[Fingerprint, KeyPair] = field(default_factory=lambda: MappingProxyType({}))
+    """All pairs that a source of several keys can show."""
     gaps: tuple[Unreadable, ...] = ()
 
 
@@ -66,6 +70,56 @@ class SourcePort(Protocol):
 
     async def ensure_user(self) -> bool:
         """Make sure that the user exists; return whether it was made just now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What the caller has recorded before it asks for a key: what tells a leftover of its own.
+
+    `since`: when it recorded that it would. `known`: the ids that the user had then.
+    """
+
+    since: datetime
+    known: frozenset[Fingerprint] = frozenset()
+
+
+class IssuerPort(Protocol):
+    """Who gives the source's user a key, and takes one away. Needs further rights at the store.
+
+    Each call changes one thing at most, and asks the store first whose key it is: repeated, it
+    finds its work done, or does it with the same effect. It raises Waiting where the change is
+    made and not yet in force (call again), Conflict where somebody else changed the user's keys
+    (list again, then decide again), NeedsHuman where a person must decide, Forbidden,
+    NotFound (no such user), Unreachable, Transient.
+    """
+
+    async def list(self) -> tuple[Slot, ...]:
+        """Return the user's keys as the store has them now."""
+        ...
+
+    def draft(self) -> KeyPair | None:
+        """Return a new pair that nobody has heard of; None where the store chooses pairs."""
+        ...
+
+    async def create(self, pair: KeyPair | None, *, intent: Intent) -> KeyPair:
+        """Make sure that the user has this key, and return its pair.
+
+        `pair`: chosen and kept by the caller, `draft` or an old one; a repeated call is the same
+        call. None where the store chooses: then the returned pair exists nowhere else, and the
+        leftover of a call whose answer was lost is removed first, told by `intent`.
+        """
+        ...
+
+    async def offer(self, key_id: Fingerprint) -> None:
+        """Make this key the one that the source names as present, where it names any."""
+        ...
+
+    async def retire(self, key_id: Fingerprint) -> None:
+        """Make sure that the user no longer has this key.
+
+        Raises NeedsHuman if it is the user's only one.
+        """
         ...
 
 
@@ -278,6 +332,7 @@ class RoutePorts:
     """All ports of one route. `store` may differ from the spec's only in how it is reached."""
 
     source: SourcePort
+    issuer: IssuerPort | None = None
     vault: VaultPort | None
     delivery: DeliveryPort | None
     maker: MakerPort | None = None

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from contract.stores import StandInStore, Store, fresh, pair_of
-from lokeys.adapters.ceph.rgw import AdminApi, Misrouted, RgwSourcePort, live_keys
+from lokeys.adapters.ceph.rgw import AdminApi, Misrouted, RgwSourcePort, slots_of
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.clock import utc_now
 from lokeys.core.place import Ref
@@ -71,8 +71,8 @@ def test_a_user_is_described_with_its_keys_in_order(store: Store) -> None:
     # What the store makes up may sort before or after ours.
     in_order = sorted([first, made, last], key=lambda pair: pair.access_key_id.reveal())
     assert list(user.keys) == in_order
-    assert [key.order for key in live_keys(user, FINGERPRINTER)] == [0, 1, 2]
-    assert live_keys(user, FINGERPRINTER)[1].pair == FINGERPRINTER.describe(in_order[1]).pair
+    assert [key.order for key in slots_of(user, FINGERPRINTER)] == [0, 1, 2]
+    assert slots_of(user, FINGERPRINTER)[1].pair == FINGERPRINTER.describe(in_order[1]).pair
 
 
 def test_a_user_that_is_not_there_is_not_found(store: Store) -> None:
@@ -161,14 +161,14 @@ def test_a_source_with_several_keys_or_none_offers_no_pair(store: Store) -> None
     assert reading.pair is None
     assert reading.state is not None
     assert reading.state.pair is None
-    assert len(reading.state.live_keys or ()) == 2
+    assert len(reading.state.slots or ()) == 2
 
     for key in ask(store, lambda admin: admin.user(uid)).keys:
         store.remove_key(uid, key.access_key_id.reveal_text())
     reading = read(store, uid)
     assert reading.pair is None
     assert reading.state is not None
-    assert reading.state.live_keys == ()
+    assert reading.state.slots == ()
     assert made is not None
 
 
@@ -212,7 +212,7 @@ def test_no_error_or_state_holds_a_key(store: Store) -> None:
     store.create_user(uid)
     store.add_key(uid, *canaries)
     user = ask(store, lambda admin: admin.user(uid))
-    said = [repr(user), repr(read(store, uid)), repr(live_keys(user, FINGERPRINTER))]
+    said = [repr(user), repr(read(store, uid)), repr(slots_of(user, FINGERPRINTER))]
     with pytest.raises(Forbidden) as caught:
         ask(store, lambda admin: admin.user(uid), pair=pair_of(*canaries))
     said += [repr(caught.value), str(caught.value)]

@@ -19,6 +19,7 @@ from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
 from lokeys.core.kubernetes.consent import Consent, Trying, origins
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import Bucket, OnePasswordVault, RouteSpec, source_ref
+from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import (
     DeliveryState,
     LogLine,
@@ -34,9 +35,9 @@ from lokeys.core.route.snapshot import (
     WorkloadState,
 )
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
-from lokeys.errors import Conflict, NotFound, Unreachable
+from lokeys.errors import BadInput, Conflict, NeedsHuman, NotFound, Unreachable
 from lokeys.kube.replies import NoSuchKind
-from lokeys.ports import Fleet, Reading, RoutePorts
+from lokeys.ports import Fleet, Intent, Reading, RoutePorts
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -97,6 +98,10 @@ class World:
     gaps: tuple[Unreadable, ...] = ()
     may_evict: bool | None = True
     trying: Trying = Trying.CALLER
+    shows_keys: bool = False
+    """Whether the source shows the store's own list of its user's keys."""
+    names_none: bool = False
+    """Whether it does not say which of them is present, as RGW's own users do not."""
     consents: bool = True
     """Whether the source's owner names the store's address."""
 
@@ -126,6 +131,21 @@ class World:
         """Tell whether the store takes this pair."""
         return held in self.alive
 
+    def slots(self) -> tuple[Slot, ...]:
+        """Return the keys that the user has at the store, the smallest id first."""
+        by_id = sorted(self.alive, key=lambda held: held.access_key_id.reveal())
+        described = [self.fingerprinter.describe(held) for held in by_id]
+        return tuple(
+            Slot(
+                key_id=facts.key_id,
+                facts=facts,
+                hint=held.access_key_id.reveal_text()[:4],
+                order=order,
+                offered=held == self.source and not self.names_none,
+            )
+            for order, (held, facts) in enumerate(zip(by_id, described, strict=True))
+        )
+
     def start(self, pod: Pod) -> None:
         """Replace a pod: the new one reads the Secret as it is now."""
         self.pods.remove(pod)
@@ -138,6 +158,7 @@ class World:
         """Return every port of a route into this world."""
         return RoutePorts(
             source=_Source(self, spec),
+            issuer=_Issuer(self),
             vault=_Vault(self, spec) if spec.vault else None,
             delivery=_Delivery(self, spec) if spec.external_secret else None,
             maker=_Maker(self, spec.made_by) if spec.made_by else None,
@@ -167,7 +188,14 @@ class _Source:
             consent=Consent(named=origins([self.spec.bucket.endpoint] * self.world.consents)),
             pair=self.world.fingerprinter.describe(held),
             rook=RookUser(phase="Ready", generation=1, observed_generation=1, store="storage"),
+            slots=self.world.slots() if self.world.shows_keys else None,
         )
+        if self.world.names_none:
+            pairs = {
+                self.world.fingerprinter.describe(each).pair: each for each in self.world.alive
+            }
+            state = replace(state, pair=None, rook=None, slots=self.world.slots())
+            return Reading(state=state, pairs=pairs)
         return Reading(state=state, pair=held)
 
     async def refresh(self) -> None:
@@ -180,6 +208,43 @@ class _Source:
             self.world.writes.append("create user")
         self.world.user_exists = True
         return made
+
+
+@dataclass(slots=True)
+class _Issuer:
+    """A store that lets the caller choose a pair, and offers what it is told to."""
+
+    world: World
+
+    async def list(self) -> tuple[Slot, ...]:
+        return self.world.slots()
+
+    def draft(self) -> KeyPair | None:
+        return pair(f"new{len(self.world.writes)}")
+
+    async def create(self, pair: KeyPair | None, *, intent: Intent) -> KeyPair:
+        del intent
+        if pair is None:
+            raise BadInput("the caller chooses the pair")
+        if pair not in self.world.alive:
+            self.world.writes.append("create key")
+            self.world.alive.append(pair)
+        return pair
+
+    async def offer(self, key_id: Fingerprint) -> None:
+        self.world.source = next(held for held in self.world.alive if self._is(held, key_id))
+        self.world.writes.append("offer key")
+
+    async def retire(self, key_id: Fingerprint) -> None:
+        doomed = [held for held in self.world.alive if self._is(held, key_id)]
+        if doomed and len(self.world.alive) == 1:
+            raise NeedsHuman("it is the only key")
+        for held in doomed:
+            self.world.writes.append("retire key")
+            self.world.alive.remove(held)
+
+    def _is(self, held: KeyPair, key_id: Fingerprint) -> bool:
+        return self.world.fingerprinter.describe(held).key_id == key_id
 
 
 @dataclass(slots=True)

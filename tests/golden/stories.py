@@ -41,9 +41,9 @@ from lokeys.core.route.model import (
     SecretRef,
     SecretSource,
 )
+from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import (
     DeliveryState,
-    LiveKey,
     LokiMetrics,
     PodState,
     SecretState,
@@ -146,7 +146,7 @@ def _value(hint: Any, raw: Any) -> Any:  # noqa: PLR0911 - one line a form
     if get_origin(hint) in (Union, types.UnionType):
         choices = [choice for choice in get_args(hint) if choice is not type(None)]
         return None if raw is None else _value(choices[0], raw)
-    if get_origin(hint) is tuple and get_args(hint)[0] is LiveKey:
+    if get_origin(hint) is tuple and get_args(hint)[0] is Slot:
         return builders.live(*map(a_pair, raw))
     if get_origin(hint) is tuple and ... not in get_args(hint):
         return tuple(_value(each, item) for each, item in zip(get_args(hint), raw, strict=True))

@@ -86,11 +86,11 @@ NEIGHBOURS: dict[str, dict[str, Any]] = {
     "LK0301-source-offers-a-dead-key": {"store": WORKS, "pods": FINE},
     "LK0301-the-endpoint-is-another-stores": {"store": WORKS},
     "LK0302-half-of-it-is-empty": {"source": "A"},
-    "LK0302-no-key-is-left": {"source": {"pair": "A", "live_keys": ["A"]}, "store": WORKS},
+    "LK0302-no-key-is-left": {"source": {"pair": "A", "slots": ["A"]}, "store": WORKS},
     "LK0303-the-user-is-suspended": {"store": WORKS, "pods": FINE},
     "LK0305-the-generated-secret-is-blank": {"source": "A", "store": WORKS},
     "LK0307-the-key-changed-behind-rook": {
-        "source": {"pair": "A", "live_keys": ["A"]},
+        "source": {"pair": "A", "slots": ["A"]},
         "store": WORKS,
         "pods": FINE,
     },

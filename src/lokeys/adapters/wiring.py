@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lokeys.adapters.aws.s3 import S3Store
 from lokeys.adapters.ceph.rgw import RgwSourcePort
+from lokeys.adapters.ceph.rgw_issuer import RgwIssuer
 from lokeys.adapters.ceph.rook import RookSourcePort, SecretSourcePort, SourceReader, admin_look
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.kubernetes.cluster import Cluster
@@ -36,7 +37,7 @@ from lokeys.core.route.model import (
     source_ref,
 )
 from lokeys.core.sensitive import Sensitive
-from lokeys.ports import MakerPort, RoutePorts, SourcePort, VaultPort
+from lokeys.ports import IssuerPort, MakerPort, RoutePorts, SourcePort, VaultPort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
     cluster = access.cluster
     return RoutePorts(
         source=_source(spec, access),
+        issuer=_issuer(spec, access),
         vault=_vault(spec, access),
         delivery=(
             ExternalSecretPort(
@@ -131,6 +133,22 @@ def _source(spec: RouteSpec, access: Access) -> SourcePort:
             return UnreadableSource(Ref("IAMUser", user))
         case UnknownSource():
             return NoSource()
+
+
+def _issuer(spec: RouteSpec, access: Access) -> IssuerPort | None:
+    """Return who can change the keys of the source's user; None where nobody can from here."""
+    cluster = access.cluster
+    if not isinstance(spec.source, RgwSource):
+        return None
+    admin, client = spec.source.admin, access.clients.trusting(spec.source.ca_bundle)
+    return RgwIssuer(
+        source=spec.source,
+        secret=Ref("Secret", admin.secret.name, spec.namespace),
+        callers_rights=access.callers_rights,
+        admin=admin_look(cluster, admin, namespace=spec.namespace, client=client),
+        objects=cluster.objects,
+        fingerprinter=cluster.fingerprinter,
+    )
 
 
 def _vault(spec: RouteSpec, access: Access) -> VaultPort | None:

@@ -15,6 +15,7 @@ from lokeys.core.route.model import OnePasswordVault, RouteSpec, consenting_ref
 from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.route.trying import not_tried
 from lokeys.core.text.shell import Command, command
+from lokeys.engine.route.look import naming_present
 from lokeys.errors import LokeysError
 
 _ANNOTATE = command("kubectl -n {namespace} annotate {kind} {name} --overwrite {said}")
@@ -51,7 +52,8 @@ async def missing_consents(session: Session, spec: RouteSpec) -> AsyncIterator[M
         if not allows(source, spec.namespace):
             yield MissingConsent(place=ref, annotation=ALLOWED_NAMESPACES, value=spec.namespace)
     ports = session.wire(spec)
-    held, read = await ports.source.read(), await ports.secret.read()
+    read = await ports.secret.read()
+    held = naming_present(await ports.source.read(), None, read.state)
     seen = Snapshot(
         spec=spec,
         at=session.clock(),

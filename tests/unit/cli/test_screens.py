@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fakes.ports import FakeObjects, World
+from fakes.ports import FakeObjects, World, pair
 from fakes.sessions import STORAGE_CREDENTIAL, Desk, Terminal
 from lokeys.cli import live_doctor, screens
 from lokeys.cli.commands import bucket, heal, probe, rbac, status, trace
@@ -46,6 +46,15 @@ def stale() -> World:
     world = World()
     world.rotate_source()
     return world
+
+
+@pytest.mark.parametrize("output", ["people", "json"])
+def test_a_user_with_two_keys_shows_both(output: str) -> None:
+    """`bucket` lists the keys of the user, and says which one the route uses."""
+    world = World(alive=[pair("one"), pair("two")], shows_keys=True)
+    desk = Desk(world)
+    assert asyncio.run(COMMANDS["bucket"](desk.session(output=output))) == 0
+    assert_golden(f"bucket-slots.{'json' if output == 'json' else 'txt'}", desk.printed)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

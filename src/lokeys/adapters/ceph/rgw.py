@@ -21,7 +21,8 @@ from lokeys.adapters.http import Bounds, Reply, bounded_request
 from lokeys.core.kubernetes.consent import NO_CONSENT, Consent
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import RgwSource
-from lokeys.core.route.snapshot import LiveKey, SourceState, Unreadable, Why
+from lokeys.core.route.slots import Slot
+from lokeys.core.route.snapshot import SourceState, Unreadable, Why
 from lokeys.core.sensitive import Fingerprinter, KeyPair, Sensitive
 from lokeys.errors import (
     Conflict,
@@ -128,6 +129,21 @@ class AdminApi:
             return False
         return True
 
+    async def add_key(self, uid: str, pair: KeyPair) -> None:
+        """Give the user this key. Whoever calls has asked whose its id is: see `rgw_issuer`."""
+        words = {
+            "key": "",
+            "uid": uid,
+            "access-key": pair.access_key_id.reveal_text(),
+            "secret-key": pair.secret_access_key.reveal_text(),
+        }
+        await self._call("PUT", "user", words)
+
+    async def remove_key(self, uid: str, access_key_id: Sensitive) -> None:
+        """Take a key from the user. Whoever calls has asked whose it is: see `rgw_issuer`."""
+        words = {"key": "", "uid": uid, "access-key": access_key_id.reveal_text()}
+        await self._call("DELETE", "user", words)
+
     async def _assert_may_read_users(self) -> None:
         """Raise Forbidden if it was the capability, and not the key, that was missing."""
         try:
@@ -150,12 +166,12 @@ class AdminApi:
         return reply
 
 
-def live_keys(user: RgwUser, fingerprinter: Fingerprinter) -> tuple[LiveKey, ...]:
+def slots_of(user: RgwUser, fingerprinter: Fingerprinter) -> tuple[Slot, ...]:
     """Return what may be known of the user's keys, in RGW's (and Rook's) order."""
     return tuple(
-        LiveKey(
+        Slot(
             key_id=(facts := fingerprinter.describe(pair)).key_id,
-            pair=facts.pair,
+            facts=facts,
             hint=pair.access_key_id.reveal_text()[:_HINT_LENGTH],
             order=order,
         )
@@ -191,8 +207,7 @@ class RgwSourcePort:
     async def read(self) -> Reading[SourceState]:
         """Return the user's keys, and its pair where there is exactly one.
 
-        Of several live keys none is the source's: any choice of ours could be the one that
-        somebody is about to remove.
+        Of several, nobody says here which is present: the route names it.
         """
         try:
             admin = await self._admin()
@@ -209,11 +224,12 @@ class RgwSourcePort:
             ref=self._ref,
             owner=self._ref,
             pair=self._fingerprinter.describe(pair) if pair else None,
-            live_keys=live_keys(user, self._fingerprinter),
+            slots=slots_of(user, self._fingerprinter),
             suspended=user.suspended,
             consent=admin.consent,
         )
-        return Reading(state=state, pair=pair)
+        pairs = {self._fingerprinter.describe(pair).pair: pair for pair in user.keys}
+        return Reading(state=state, pair=pair, pairs=pairs)
 
     async def refresh(self) -> None:
         """Do nothing: RGW itself is what is read, there is no copy to renew."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import httpx2
 
-from lokeys.adapters.ceph.rgw import AdminApi, live_keys, not_allowed_url, why_unreadable
+from lokeys.adapters.ceph.rgw import AdminApi, not_allowed_url, slots_of, why_unreadable
 from lokeys.adapters.kubernetes.cluster import (
     Cluster,
     allows,
@@ -276,10 +276,10 @@ class RookSourcePort:
             rook=held.rook,
             consent=held.consent,
         )
-        state = await self._with_live_keys(state, held)
+        state = await self._with_slots(state, held)
         return Reading(state=state, pair=held.pair, gaps=tuple(held.gaps))
 
-    async def _with_live_keys(self, state: SourceState, held: _Held) -> SourceState:
+    async def _with_slots(self, state: SourceState, held: _Held) -> SourceState:
         """Return the state with RGW's own list of keys, where two owners let it be asked for.
 
         The source's, because a lying list could have Rook delete keys. And the admin key's: whoever
@@ -304,8 +304,12 @@ class RookSourcePort:
             gap = unreadable(error, hop=Hop.SOURCE, ref=Ref("RGWUser", self._ref.name))
             held.gaps.append(replace(gap, why=why_unreadable(error)))
             return state
-        keys = live_keys(user, self._cluster.fingerprinter)
-        return replace(state, live_keys=keys, suspended=user.suspended)
+        offered = state.pair.pair if state.pair else None
+        slots = (
+            replace(slot, offered=slot.pair == offered)
+            for slot in slots_of(user, self._cluster.fingerprinter)
+        )
+        return replace(state, slots=tuple(slots), suspended=user.suspended)
 
 
 class SecretSourcePort:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -14,7 +16,10 @@ from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.core.findings.report import report
 from lokeys.core.route.model import RouteSpec, source_ref
-from lokeys.core.sensitive import KeyPair
+from lokeys.core.route.slots import slot_to_json
+from lokeys.core.route.snapshot import SourceState
+from lokeys.core.sensitive import KeyPair, short
+from lokeys.engine.route.look import read_source
 from lokeys.errors import BadInput, NeedsHuman, Unreachable
 from lokeys.exit_codes import ExitCode
 from lokeys.ports import RoutePorts
@@ -30,7 +35,7 @@ NEW_KEY_TAKES_S = 30
 def command(
     ctx: click.Context, name: str | None, file: str | None, create: bool, reveal: bool
 ) -> int:
-    """Show endpoint, bucket, user and the source's present key id.
+    """Show endpoint, bucket, user, the source's present key id and all keys of the user.
 
     The secret key is shown with --reveal only, and to a terminal only.
     """
@@ -46,6 +51,7 @@ def command(
 class _Found:
     """What there is, and what of it was made just now."""
 
+    source: SourceState
     pair: KeyPair
     exists: bool
     made_user: bool = False
@@ -64,8 +70,9 @@ async def show(
         async with session.hold(chosen.spec):
             found = await _ensure(session, chosen.spec, ports)
     else:
-        pair = await _pair(chosen.spec, ports)
-        found = _Found(pair=pair, exists=await ports.store.bucket_exists(pair))
+        source, pair = await _source(chosen.spec, ports)
+        exists = await ports.store.bucket_exists(pair)
+        found = _Found(source=source, pair=pair, exists=exists)
     _show(session, chosen.spec, found, reveal=reveal)
     return ExitCode.NOTHING_TO_REPORT if found.exists else ExitCode.FINDINGS
 
@@ -73,20 +80,23 @@ async def show(
 async def _ensure(session: Session, spec: RouteSpec, ports: RoutePorts) -> _Found:
     """Make sure that user and bucket exist."""
     made_user = await ports.source.ensure_user()
-    pair = await _pair(spec, ports, wait=session if made_user else None)
+    source, pair = await _source(spec, ports, wait=session if made_user else None)
     there = await ports.store.bucket_exists(pair)
     if not there:
         await ports.store.create_bucket(pair)
-    return _Found(pair=pair, exists=True, made_user=made_user, made_bucket=not there)
+    return _Found(source=source, pair=pair, exists=True, made_user=made_user, made_bucket=not there)
 
 
-async def _pair(spec: RouteSpec, ports: RoutePorts, *, wait: Session | None = None) -> KeyPair:
-    """Return the source's pair; of a user made just now, once it has one."""
+async def _source(
+    spec: RouteSpec, ports: RoutePorts, *, wait: Session | None = None
+) -> tuple[SourceState, KeyPair]:
+    """Return the source and its present pair; of a user made just now, once it has one."""
     for _ in range(NEW_KEY_TAKES_S if wait else 1):
-        reading = await ports.source.read()
-        facts = reading.state.pair if reading.state else None
-        if reading.pair is not None and facts is not None and not facts.blank:
-            return reading.pair
+        reading = await read_source(ports)
+        state = reading.state
+        whole = state is not None and state.pair is not None and not state.pair.blank
+        if state is not None and reading.pair is not None and whole:
+            return state, reading.pair
         if wait:
             await wait.sleep(1.0)
     gap = next(iter(reading.gaps), None)
@@ -106,6 +116,7 @@ def _show(session: Session, spec: RouteSpec, found: _Found, *, reveal: bool) -> 
             user=user.name,
             accessKeyId=key_id,
             exists=found.exists,
+            slots=_slots(found.source),
         )
         session.printer.json(document)
         return
@@ -119,8 +130,37 @@ def _show(session: Session, spec: RouteSpec, found: _Found, *, reveal: bool) -> 
         ("key id", key_id, ""),
     )
     session.printer.lines(_row(*row) for row in rows)
+    session.printer.lines(_slot_rows(found.source))
     if reveal:
         disclosure.show_secret(found.pair, label=f"  {'secret':<10}", to=session.printer.terminal)
+
+
+def _slots(source: SourceState) -> list[dict[str, Any]] | None:
+    if source.slots is None:
+        return None
+    return [slot_to_json(slot, present=source.pair) for slot in source.slots]
+
+
+def _slot_rows(source: SourceState) -> Iterator[Line]:
+    """Yield a line per key of the user, with what is known of each."""
+    for slot in source.slots or ():
+        own = source.pair is not None and slot.key_id == source.pair.key_id
+        said = (
+            "present" if own else "",
+            "offered by the source's Secret" if slot.offered else "",
+            f"declared by Secret {slot.declared_by}" if slot.declared_by else "",
+            f"since {slot.since:%Y-%m-%dT%H:%M:%SZ}" if slot.since else "",
+        )
+        amiss = (
+            "" if slot.active else "switched off",
+            "not at the store" if slot.listed is False else "",
+        )
+        yield (
+            (f"  {'key':<10}", "faint"),
+            (f"{slot.hint}…  {short(slot.key_id)}", "strong"),
+            ("".join(f"  {word}" for word in said if word), ""),
+            ("".join(f"  {word}" for word in amiss if word), "warning"),
+        )
 
 
 def _row(label: str, value: str, note: str) -> Line:

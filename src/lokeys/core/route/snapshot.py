@@ -20,6 +20,7 @@ from lokeys.core.kubernetes.makers import Maker
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.slots import Slot
 from lokeys.core.sensitive import Fingerprint, Flaw, PairFacts
 
 
@@ -62,16 +63,6 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LiveKey:
-    """A key that RGW itself lists for the user; `order` is its place by id, smallest first."""
-
-    key_id: Fingerprint
-    pair: Fingerprint
-    hint: str  # the id's first four characters: enough to find it, too little to use
-    order: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RookUser:
     """What the CephObjectStoreUser says about itself (phase Ready alone proves nothing)."""
 
@@ -98,17 +89,29 @@ class RookUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceState:
-    """What the source offers."""
+    """What the source offers. `slots` None: nobody could look which keys its user has."""
 
     ref: Ref  # the Secret that holds the pair, or the user where no Secret is involved
     owner: Ref  # the user itself
     pair: PairFacts | None = None
     resource_version: str = ""
     rook: RookUser | None = None
-    live_keys: tuple[LiveKey, ...] | None = None  # None: nobody could look
+    slots: tuple[Slot, ...] | None = None
     suspended: bool | None = None
     generated_blank: bool = False
     consent: Consent = NO_CONSENT
+
+    @property
+    def live(self) -> tuple[Slot, ...] | None:
+        """Return the keys that the store itself lists; None: it was not asked."""
+        if self.slots is None or any(slot.listed is None for slot in self.slots):
+            return None
+        return tuple(slot for slot in self.slots if slot.listed)
+
+    @property
+    def names_itself(self) -> bool:
+        """Tell whether only the source's own Secret says which key is present (Rook's does)."""
+        return self.rook is not None and not self.rook.uses_spec_keys
 
 
 # --- vault --------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
 from lokeys.core.route.plan import Plan, Policy, plan
 from lokeys.core.route.remembering import remember
+from lokeys.core.route.slots import present
 from lokeys.core.route.snapshot import (
     LogLine,
     LokiMetrics,
@@ -96,7 +97,8 @@ class _Asked(Generic[Told]):
 class _Neighbours:
     """What stands around the vault: when it changes, the vault is read again at once."""
 
-    source: Fingerprint | None
+    source: frozenset[Fingerprint]
+    """The pair that the source offers; where it does not say which, all its keys."""
     secret: Fingerprint | None
     failing: bool
     """Whether External Secrets says that it cannot refresh."""
@@ -143,19 +145,20 @@ class Lookout:
         told = delivery.result().state if delivery else None
         failing = told is not None and told.ready is False
         about = _Neighbours(
-            source=_fingerprint(source.result()),
+            source=_offers(source.result()),
             secret=_fingerprint(held),
             failing=failing,
         )
         vault = await self._ask_vault(about, wishes, again=new_403)
         taken: Reading[SecretState] = values.result() if values else Reading()
-        readings = (source.result(), vault, held, taken)
+        minted = naming_present(source.result(), vault.state, held.state)
+        readings = (minted, vault, held, taken)
         asked = maker.result() if maker else Reading()
         others = (delivery.result() if delivery else Reading(), asked, fleet.result())
         seen = Snapshot(
             spec=self.spec,
             at=self.clock(),
-            source=source.result().state,
+            source=minted.state,
             vault=vault.state,
             delivery=delivery.result().state if delivery else None,
             maker=asked.state,
@@ -171,7 +174,7 @@ class Lookout:
         self.pairs = _pairs(readings)
         self.triable = {n: pair for n, pair in self.pairs.items() if may_be_tried(seen, n)}
         if wishes.probe:
-            await self._ask_store(self.triable, again=new_403, offered=about.source)
+            await self._ask_store(self.triable, again=new_403, offered=_fingerprint(minted))
         snapshot = replace(seen, at=self.clock(), verdicts=self._verdicts_of(self.triable))
         return judge(replace(snapshot, memory=remember(snapshot)), wishes.policy)
 
@@ -209,7 +212,8 @@ class Lookout:
         known, now = self._vault, self.clock()
         routine = False
         if known is not None and known.about == about and not again:
-            agrees = about.source is not None and _fingerprint(known.answer) == about.source
+            held = known.answer.state.pair if known.answer.state else None
+            agrees = held is not None and not about.source.isdisjoint({held.pair, held.key_id})
             routine = agrees and not about.failing
             limit = self.pace.vault if agrees else self.pace.vault_in_trouble
             limit = min(limit, self.pace.vault_eager) if wishes.eager else limit
@@ -348,6 +352,41 @@ def _fingerprint(
     reading: Reading[SourceState] | Reading[VaultState] | Reading[SecretState],
 ) -> Fingerprint | None:
     return reading.state.pair.pair if reading.state and reading.state.pair else None
+
+
+async def read_source(ports: RoutePorts) -> Reading[SourceState]:
+    """Return what the source offers; the other hops are read only if they must name its pair."""
+    source = await ports.source.read()
+    state = source.state
+    if state is None or state.pair is not None or state.names_itself:
+        return source
+    vault: Reading[VaultState] = await ports.vault.read() if ports.vault else Reading()
+    held = await ports.secret.read()
+    named = naming_present(source, vault.state, held.state)
+    facts = named.state.pair if named.state else None
+    hops = ((vault.state, vault.pair), (held.state, held.pair))
+    shown = next((pair for hop, pair in hops if hop is not None and hop.pair == facts), None)
+    return replace(named, pair=named.pair or shown)
+
+
+def naming_present(
+    source: Reading[SourceState], vault: VaultState | None, secret: SecretState | None
+) -> Reading[SourceState]:
+    """Return what the source said; where it left open which key is present, with the route's."""
+    state = source.state
+    if state is None or state.pair is not None or state.names_itself:
+        return source
+    carried = (hop.pair if hop is not None else None for hop in (vault, secret))
+    facts = present(state.slots or (), tuple(carried))
+    if facts is None:
+        return source
+    return replace(source, state=replace(state, pair=facts), pair=source.pairs.get(facts.pair))
+
+
+def _offers(reading: Reading[SourceState]) -> frozenset[Fingerprint]:
+    """Return what the vault may hold without being behind: pairs, or ids of keys."""
+    own, slots = _fingerprint(reading), (reading.state.slots if reading.state else None) or ()
+    return frozenset([own] if own is not None else [s.pair or s.key_id for s in slots])
 
 
 def _is_fresh(at: datetime, now: datetime, limit: timedelta) -> bool:

@@ -306,10 +306,10 @@ def test_rgws_own_list_of_keys_is_added() -> None:
     """With an admin's pair RGW's keys are known, smallest id first."""
     reading = read_with_admin(admin_answering(("ZZZ", "s2"), (CANARY_ID, CANARY_SECRET)))
     assert reading.state is not None
-    assert reading.state.live_keys is not None
-    assert [key.hint for key in reading.state.live_keys] == ["CANA", "ZZZ"]
+    assert reading.state.slots is not None
+    assert [key.hint for key in reading.state.slots] == ["CANA", "ZZZ"]
     assert reading.state.pair is not None
-    assert reading.state.live_keys[0].pair == reading.state.pair.pair
+    assert reading.state.slots[0].pair == reading.state.pair.pair
 
 
 def test_a_list_of_keys_that_nobody_vouches_for_is_not_asked_for() -> None:
@@ -334,7 +334,7 @@ def test_a_list_of_keys_that_nobody_vouches_for_is_not_asked_for() -> None:
         (USER, Why.URL_NOT_ALLOWED, "http://rgw")
     ]
     assert reading.state is not None
-    assert reading.state.live_keys is None
+    assert reading.state.slots is None
     assert not asked
 
 

@@ -126,7 +126,7 @@ sources = st.builds(
         deleting=st.booleans(),
         store_ready=st.sampled_from([None, True, False]),
     ),
-    live_keys=st.sampled_from([None, (), live(A), live(A, B), live(B, C)]),
+    slots=st.sampled_from([None, (), live(A), live(A, B), live(B, C)]),
     suspended=st.sampled_from([None, True]),
     generated_blank=st.booleans(),
 )

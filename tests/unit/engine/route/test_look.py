@@ -62,6 +62,42 @@ def test_a_route_at_rest_costs_what_the_design_says() -> None:
     ]
 
 
+@pytest.mark.parametrize("carried", ["one", "two"])
+def test_a_user_with_two_keys_is_at_rest_on_the_one_that_the_route_carries(carried: str) -> None:
+    """Where the source names neither, what the route carries is present: no write, no call more."""
+    held = pair(carried)
+    world = World(alive=[pair("one"), pair("two")], names_none=True, item=held, secret=held)
+    route = Route(world)
+    seen = route.look()
+    source = seen.snapshot.source
+    assert source is not None
+    assert source.pair == world.fingerprinter.describe(held)
+    assert seen.plan.steps == ()
+    asked = route.rest(10 * MINUTE, every=timedelta(seconds=30))
+    assert (asked["store.try_list"], asked["vault.read"]) == (10, 2)
+    assert world.writes == []
+
+
+def test_a_vault_with_the_other_key_of_the_user_is_ahead_and_not_behind() -> None:
+    """Somebody put the user's new key into the vault: it goes on from there, tested first."""
+    both = [pair("one"), pair("two")]
+    route = Route(World(alive=both, names_none=True, item=pair("two")))
+    seen = route.look()
+    assert [step.action.value for step in seen.plan.steps][:2] == ["test-key", "force-sync"]
+
+
+def test_a_user_whose_keys_no_hop_holds_has_no_present_one() -> None:
+    """Of two keys none is chosen, and nothing is planned but to wait."""
+    both = [pair("one"), pair("two")]
+    stale = pair("gone")
+    route = Route(World(alive=both, names_none=True, item=stale, secret=stale))
+    seen = route.look()
+    assert seen.snapshot.source is not None
+    assert seen.snapshot.source.pair is None
+    assert [f.code for f in seen.diagnosis.findings if f.code == "LK0314"] == ["LK0314"]
+    assert {step.action.value for step in seen.plan.steps} == {"await"}
+
+
 def test_looking_more_often_asks_outside_no_more_often() -> None:
     """Events of the cluster bring looks; store, vault and Loki are asked at their own pace."""
     route = Route(World())

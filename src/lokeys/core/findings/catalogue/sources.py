@@ -213,11 +213,15 @@ SOURCE_MALFORMED = Rule(
 SOURCE_AMBIGUOUS = Rule(
     code="LK0314",
     severity=Severity.WARNING,
-    title="the user has several keys, and nothing says which one is meant",
-    message="{place} has {count} keys; lokeys does not guess",
-    meaning="Several live keys are fine at the store, but only one can travel this route.",
-    why="Taking any of them could replace a key that others rely on.",
-    remedy=(Remedy(text="leave one key, or name the Secret that holds the wanted pair"),),
+    title="the user has several keys, and the route holds none of them",
+    message="{place} has {count} keys; neither the vault nor the Secret holds one of them, so it "
+    "is not known which one Loki should use",
+    meaning="A user may have several keys. The present one is the one that the vault holds, else "
+    "the one that the Secret holds. Here neither holds any of them.",
+    why="Taking any of them could spread a key that somebody is about to remove.",
+    remedy=(
+        Remedy(text="put the wanted key into the vault or the Secret, or leave the user one key"),
+    ),
     hop=Hop.SOURCE,
     rank=13,
 )

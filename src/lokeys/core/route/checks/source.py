@@ -94,7 +94,7 @@ def source_has_no_key(snapshot: Snapshot) -> Iterator[Finding]:
     source = snapshot.source
     if source is None or source.generated_blank:
         return
-    if source.live_keys == ():
+    if source.live == ():
         yield sources.SOURCE_HAS_NO_KEY.at(
             source.owner, route=snapshot.spec.route, detail="the store lists no key for the user"
         )
@@ -102,9 +102,9 @@ def source_has_no_key(snapshot: Snapshot) -> Iterator[Finding]:
         yield sources.SOURCE_HAS_NO_KEY.at(
             source.ref, route=snapshot.spec.route, detail="a half of it is empty"
         )
-    elif source.pair is None and source.live_keys is not None and len(source.live_keys) > 1:
+    elif source.pair is None and source.live is not None and len(source.live) > 1:
         yield sources.SOURCE_AMBIGUOUS.at(
-            source.owner, route=snapshot.spec.route, count=len(source.live_keys)
+            source.owner, route=snapshot.spec.route, count=len(source.live)
         )
 
 
@@ -143,8 +143,8 @@ def source_key_is_dead(snapshot: Snapshot) -> Iterator[Finding]:
     evidence = verdict_evidence(snapshot, source.pair, str(source.ref))
     if verdict.answer is Answer.SUSPENDED or source.suspended:
         yield sources.USER_SUSPENDED.at(source.owner, route=route, evidence=evidence, **words)
-    elif source.live_keys and rook_is_stale(snapshot, source):
-        count = len(source.live_keys)
+    elif source.live and rook_is_stale(snapshot, source):
+        count = len(source.live)
         yield sources.ROOK_STALE_USER_SECRET.at(
             source.ref,
             route=route,
@@ -152,16 +152,16 @@ def source_key_is_dead(snapshot: Snapshot) -> Iterator[Finding]:
             count=count,
             **words,
         )
-    elif source.live_keys != ():
-        if source.live_keys:
+    elif source.live != ():
+        if source.live:
             evidence = (*evidence, "RGW lists this very key: the endpoint may be another store's")
         remedy = _MEND_CLAIM if isinstance(snapshot.spec.source, ClaimSource) else _MEND
-        rook = isinstance(snapshot.spec.source, RookSource) and not source.live_keys
+        rook = isinstance(snapshot.spec.source, RookSource) and not source.live
         yield sources.SOURCE_KEY_DEAD.at(
             source.ref,
             route=route,
             evidence=evidence,
-            confidence=Confidence.POSSIBLE if source.live_keys else Confidence.CERTAIN,
+            confidence=Confidence.POSSIBLE if source.live else Confidence.CERTAIN,
             remedy=None if rook else remedy,
             **words,
         )
@@ -181,8 +181,8 @@ def rook_is_stale(snapshot: Snapshot, source: SourceState) -> bool:
     """Tell whether RGW lists live keys, and the one in Rook's Secret is none of them."""
     return (
         isinstance(snapshot.spec.source, RookSource)
-        and bool(source.live_keys)
-        and (source.pair is None or all(k.pair != source.pair.pair for k in source.live_keys or ()))
+        and bool(source.live)
+        and (source.pair is None or all(k.pair != source.pair.pair for k in source.live or ()))
     )
 
 
@@ -237,7 +237,7 @@ def extra_keys_are_doomed(snapshot: Snapshot) -> Iterator[Finding]:
     source = snapshot.source
     if source is None or source.rook is None or source.rook.uses_spec_keys:
         return
-    keys = source.live_keys or ()
+    keys = source.live or ()
     if len(keys) < 2:
         return
     survivor = min(keys, key=lambda key: key.order)

@@ -16,7 +16,8 @@ from lokeys.core.route.key_state import Currency, Seen
 from lokeys.core.route.model import RookSource, source_ref
 from lokeys.core.route.plan.draft import Draft, Stop
 from lokeys.core.route.plan.steps import Action, Policy, Step
-from lokeys.core.route.snapshot import LiveKey, SourceState, Unreadable, Why
+from lokeys.core.route.slots import Slot
+from lokeys.core.route.snapshot import SourceState, Unreadable, Why
 from lokeys.core.route.trying import may_be_tried
 from lokeys.core.sensitive import PairFacts
 
@@ -87,7 +88,7 @@ def _no_pair(snapshot: Seen, source: SourceState | None) -> Stop:
     if source is not None and (source.generated_blank or _reads_its_own_secret(source)):
         reason = f"{source.owner} sets spec.keys, so Rook blanks the Secret that is read here"
         return Stop(cause="rook_generated_secret_blank", reason=reason)
-    if source is not None and source.live_keys == ():
+    if source is not None and source.live == ():
         return Stop(cause="source_has_no_key", reason=f"{source.owner} has no key at the store")
     if gaps:
         return Stop(steps=(unseen(gaps[0]),))
@@ -122,18 +123,18 @@ def _refused(snapshot: Seen, source: SourceState, verdict: StoreVerdict) -> Stop
     """Plan for a dead source: make Rook read RGW again, if that is allowed and harms nobody."""
     if verdict.answer is Answer.SUSPENDED or source.suspended:
         return Stop(cause="user_suspended", reason=f"{source.owner} is suspended at the store")
-    if source.live_keys == ():
+    if source.live == ():
         return Stop(cause="source_has_no_key", reason=f"{source.owner} has no key at the store")
     dead = Stop(cause="source_key_dead", reason=f"the store refuses the pair in {source.ref}")
     spec, rook = snapshot.spec.source, source.rook
-    if not isinstance(spec, RookSource) or rook is None or not source.live_keys:
+    if not isinstance(spec, RookSource) or rook is None or not source.live:
         return dead
     if not rook_is_stale(snapshot, source):
         return dead
     stale = replace(dead, cause="rook_stale_user_secret")
     if not spec.refresh or not rook.applied or rook.uses_spec_keys or rook.deleting:
         return stale
-    if not _refresh_is_harmless(snapshot, source.live_keys):
+    if not _refresh_is_harmless(snapshot, source.live):
         reason = "Rook would delete a key that a hop of this route holds"
         return replace(stale, reason=reason)
     asked = snapshot.memory.refreshed_source_at
@@ -152,7 +153,7 @@ def _refused(snapshot: Seen, source: SourceState, verdict: StoreVerdict) -> Stop
     return Stop(steps=(step,))
 
 
-def _refresh_is_harmless(snapshot: Seen, live: tuple[LiveKey, ...]) -> bool:
+def _refresh_is_harmless(snapshot: Seen, live: tuple[Slot, ...]) -> bool:
     """Tell whether Rook's reconcile (it deletes all keys but the smallest id) hits no hop.
 
     With one live key it deletes none. With more, every hop must be known to hold none of the

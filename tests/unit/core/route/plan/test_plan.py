@@ -210,7 +210,7 @@ SOURCE = {
         "stalled: source_not_allowed",
     ),
     "a user whose last key is gone has nothing to offer": (
-        {"source": a_source(None, live_keys=())},
+        {"source": a_source(None, slots=())},
         "stalled: source_has_no_key",
     ),
     "spec.keys that name the generated Secret leave no pair": (
@@ -218,7 +218,7 @@ SOURCE = {
         "stalled: rook_generated_secret_blank",
     ),
     "several keys, none chosen: nobody guesses": (
-        {"source": a_source(None, live_keys=live(A, B))},
+        {"source": a_source(None, slots=live(A, B))},
         "await loki",
     ),
     "a suspended user is a person's matter": (
@@ -226,7 +226,7 @@ SOURCE = {
         "stalled: user_suspended",
     ),
     "a dead key and no other is the end": (
-        {"source": a_source(A, live_keys=()), "verdicts": {A: DEAD}},
+        {"source": a_source(A, slots=()), "verdicts": {A: DEAD}},
         "stalled: source_has_no_key",
     ),
     "an unclear answer is waited for before anything is spread": (
@@ -278,12 +278,12 @@ def test_step_1_the_source(changes: dict[str, Any], expected: str) -> None:
 
 def refreshing(**changes: Any) -> dict[str, Any]:
     """Return a look at a key that changed behind Rook, where lokeys may make it read again."""
-    source = {"live_keys": live(B), **changes.pop("source", {})}
+    source = {"slots": live(B), **changes.pop("source", {})}
     route = {"source": a_rook_source(**changes.pop("rook", {}))}
     return {"route": route, "source": a_source(A, **source), "verdicts": {A: DEAD}, **changes}
 
 
-TWO_KEYS = {"live_keys": live(B, C)}
+TWO_KEYS = {"slots": live(B, C)}
 REFRESH = {
     "one live key: Rook is made to read again": (refreshing(), True),
     "it was asked a moment ago: wait": (
@@ -338,7 +338,7 @@ def test_step_0_rook_is_made_to_read_again(changes: dict[str, Any], asked: bool 
 
 def test_a_key_that_rgw_lists_is_no_stale_one() -> None:
     """Where RGW lists the very pair that the endpoint refuses, reading again changes nothing."""
-    made = plan(look(**refreshing(source={"live_keys": live(A)})), Policy())
+    made = plan(look(**refreshing(source={"slots": live(A)})), Policy())
     assert made.stalled == "source_key_dead"
 
 

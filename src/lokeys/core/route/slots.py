@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys of a source's user, each a slot, and which of them is the route's present one.
+
+A store lets one user have several keys at a time, and a rotation needs two. So no key is present
+because it is there. The source's own word counts first (Rook's generated Secret, or the first of
+`spec.keys` where lokeys wrote the list). Where it says nothing, the present key is the one that
+the route carries: what the vault holds, else what the Secret holds. A key that no hop holds is
+never chosen out of several: any choice of ours could be the one that somebody is about to remove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lokeys.core.findings.finding import time_to_json
+from lokeys.core.sensitive import Fingerprint, PairFacts, short
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One key of the source's user.
+
+    `facts` None: its secret half cannot be seen (IAM never shows it). `hint`: the id's first four
+    characters, enough to find it and too little to use. `order`: its place by id, smallest first:
+    Rook keeps the smallest. `since` None: nobody says. `offered`: the source's own Secret offers
+    it. `declared_by`: the Secret through which `spec.keys` names it. `listed`: whether the store's
+    own list has it; None where the store was not asked. `active`: it is not switched off there.
+    """
+
+    key_id: Fingerprint
+    facts: PairFacts | None = None
+    hint: str
+    order: int
+    since: datetime | None = None
+    offered: bool = False
+    declared_by: str | None = None
+    listed: bool | None = True
+    active: bool = True
+
+    @property
+    def pair(self) -> Fingerprint | None:
+        """Return the fingerprint of the whole pair, where both halves can be seen."""
+        return self.facts.pair if self.facts is not None else None
+
+
+def present(slots: Sequence[Slot], carried: Iterable[PairFacts | None]) -> PairFacts | None:
+    """Return the pair that is the route's present one; None where that cannot be told.
+
+    `carried`: what the hops after the source hold, the nearest to it first. A hop that holds a
+    key's id with another secret names that key, too: the source's word of its secret counts.
+    """
+    usable = [slot for slot in slots if slot.active and slot.listed is not False]
+    offered = [slot for slot in usable if slot.offered]
+    if offered or len(usable) == 1:
+        chosen = (offered or usable)[0]
+        return chosen.facts or _held_as(chosen, carried)
+    for held in carried:
+        for slot in usable:
+            if held is not None and held.key_id == slot.key_id:
+                return slot.facts or held
+    return None
+
+
+def slot_to_json(slot: Slot, *, present: PairFacts | None) -> dict[str, Any]:
+    """Return the contract's form of a slot; `present`: the route's present pair."""
+    return {
+        "keyId": short(slot.key_id),
+        "hint": slot.hint,
+        "fingerprint": short(slot.pair) if slot.pair else None,
+        "present": present is not None and slot.key_id == present.key_id,
+        "offered": slot.offered,
+        "declaredBy": slot.declared_by,
+        "listed": slot.listed,
+        "active": slot.active,
+        "since": time_to_json(slot.since),
+    }
+
+
+def _held_as(slot: Slot, carried: Iterable[PairFacts | None]) -> PairFacts | None:
+    """Return the pair of a slot whose secret half only a hop of the route can show."""
+    return next((held for held in carried if held and held.key_id == slot.key_id), None)
