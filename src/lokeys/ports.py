@@ -74,7 +74,7 @@ class SourcePort(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class KeyIntent:
     """What the caller has recorded before it asks for a key: what tells a leftover of its own.
 
     `since`: when it recorded that it would. `known`: the ids that the user had then.
@@ -102,7 +102,7 @@ class IssuerPort(Protocol):
         """Return a new pair that nobody has heard of; None where the store chooses pairs."""
         ...
 
-    async def create(self, pair: KeyPair | None, *, intent: Intent) -> KeyPair:
+    async def create(self, pair: KeyPair | None, *, intent: KeyIntent) -> KeyPair:
         """Make sure that the user has this key, and return its pair.
 
         `pair`: chosen and kept by the caller, `draft` or an old one; a repeated call is the same

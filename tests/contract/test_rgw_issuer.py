@@ -29,11 +29,11 @@ from lokeys.errors import (
     Transient,
 )
 from lokeys.kube.replies import NoSuchKind
-from lokeys.ports import Intent
+from lokeys.ports import KeyIntent
 
 Result = TypeVar("Result")
 FINGERPRINTER = Fingerprinter(Sensitive(b"test"), kept=False)
-INTENT = Intent(since=utc_now())
+INTENT = KeyIntent(since=utc_now())
 
 
 @dataclass

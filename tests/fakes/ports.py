@@ -37,7 +37,7 @@ from lokeys.core.route.snapshot import (
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
 from lokeys.errors import BadInput, Conflict, NeedsHuman, NotFound, Unreachable
 from lokeys.kube.replies import NoSuchKind
-from lokeys.ports import Fleet, Intent, Reading, RoutePorts
+from lokeys.ports import Fleet, KeyIntent, Reading, RoutePorts
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -222,7 +222,7 @@ class _Issuer:
     def draft(self) -> KeyPair | None:
         return pair(f"new{len(self.world.writes)}")
 
-    async def create(self, pair: KeyPair | None, *, intent: Intent) -> KeyPair:
+    async def create(self, pair: KeyPair | None, *, intent: KeyIntent) -> KeyPair:
         del intent
         if pair is None:
             raise BadInput("the caller chooses the pair")

@@ -35,7 +35,7 @@ from lokeys.errors import (
     Waiting,
 )
 from lokeys.kube.replies import NoSuchKind
-from lokeys.ports import Intent, Objects
+from lokeys.ports import KeyIntent, Objects
 
 _LOOK_AGAIN_S = 1.0
 
@@ -70,7 +70,7 @@ class RgwIssuer:
         """Return a new pair."""
         return new_pair()
 
-    async def create(self, pair: KeyPair | None, *, intent: Intent) -> KeyPair:
+    async def create(self, pair: KeyPair | None, *, intent: KeyIntent) -> KeyPair:
         """Give the user this key, if its id is nobody's; RGW lists it at once."""
         del intent  # the pair itself tells a leftover: same id, same secret
         if pair is None or self.fingerprinter.describe(pair).flaws:
