@@ -12,6 +12,7 @@ from lokeys.core.operate.losses import LiveStack
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.place import Ref
 from manifests.former import Former
+from manifests.lokistack import NOW
 
 Json = dict[str, Any]
 KEYS = (("name",), ("containerPort", "protocol"), ("port", "protocol"), ("mountPath",))
@@ -24,7 +25,12 @@ def kept(manifest: Json, *, manager: str = "manager", operation: str = "Update")
         **{k: v for k, v in manifest.items() if k not in ("apiVersion", "kind", "metadata")},
         "metadata": {k: v for k, v in metadata.items() if k in ("labels", "annotations")},
     }
-    entry = {"manager": manager, "operation": operation, "fieldsV1": fields_of(owned)}
+    entry = {
+        "manager": manager,
+        "operation": operation,
+        "time": NOW.isoformat(),
+        "fieldsV1": fields_of(owned),
+    }
     owner = {"kind": "LokiStack", "name": "my-stack", "uid": UID, "controller": True}
     added = {"uid": "u", "resourceVersion": "1", "managedFields": [entry]}
     return {**manifest, "metadata": {**metadata, **added, "ownerReferences": [owner]}}

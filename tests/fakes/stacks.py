@@ -11,6 +11,7 @@ from typing import Any
 from lokeys.core.findings.link import Link
 from lokeys.core.operate.decision import Decision, decide, plan
 from lokeys.core.operate.intents import Intent, kept_images
+from lokeys.core.operate.kept import kept_in, read_config_in
 from lokeys.core.operate.live import Live, LivePodState, LiveWorkload, Pod, Rollout
 from lokeys.core.operate.snapshot import StackSnapshot, Trial
 from lokeys.core.operate.status import status_of
@@ -64,6 +65,8 @@ class StackWorld:
     environment: CloudEnvironment | None = None
     manifest: dict[str, Any] = field(init=False)
     secret: dict[str, Any] | None = field(init=False)
+    written_at: datetime | None = NOW
+    """When the Secret was last written."""
     managed: dict[str, Any] | None = None
     others: list[dict[str, Any]] = field(default_factory=list)
     objects: dict[Ref, Live] = field(default_factory=dict)
@@ -119,6 +122,7 @@ class StackWorld:
             store_hash=store_hash(view.secret, ca, KEY) if view.secret else "",
             managed_hash=managed,
             tenants_hash=self._tenants_hash(ref, view.stack),
+            credentials_written_at=self.written_at,
             trial=self.trial,
             counted=self.counted,
             environment=environment,
@@ -178,6 +182,7 @@ class StackWorld:
             owners={UID: STACK},
             content=intent.digest,
             workload=self._workload(intent, old.workload if old else None),
+            config=read_config_in(intent.manifest) if intent.ref.kind == "ConfigMap" else None,
         )
 
     def _workload(self, intent: Intent, old: LiveWorkload | None) -> LiveWorkload | None:
@@ -186,12 +191,14 @@ class StackWorld:
         if old is not None:
             assert old.fixed == intent.fixed, "the API server would refuse it"
         wanted = intent.manifest["spec"]["replicas"]
+        kept = kept_in(intent.manifest)
         before = old.rollout if old else Rollout()
         rolls = old is None or old.template != intent.template
         return LiveWorkload(
             component=intent.manifest["metadata"]["labels"]["app.kubernetes.io/component"],
             template=intent.template,
-            marks=intent.marks,
+            marks=kept.marks if kept else intent.marks,
+            kept=kept,
             fixed=intent.fixed,
             images=kept_images(intent.manifest),
             account=intent.manifest["spec"]["template"]["spec"]["serviceAccountName"],

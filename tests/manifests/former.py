@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from manifests.former_config import FORMER, RULER, SHIPPERS, Seconds
+from manifests.former_config import FORMER, RULER, SAID_AGAIN, SHIPPERS, Seconds
 
 Json = dict[str, Any]
 LABEL = "app.kubernetes.io"
@@ -152,8 +152,14 @@ class Former:
             for word in above:
                 place = place.setdefault(word, {})
             place[last] = self._said(value)
-        found["common"]["path_prefix"] = "/tmp/loki"
-        found["common"]["replication_factor"] = self.factor
+        found["ingester"]["lifecycler"]["ring"] = {"replication_factor": self.factor}
+        found["limits_config"] |= SAID_AGAIN
+        found["limits_config"] |= {
+            "allow_structured_metadata": True,
+            "discover_log_levels": True,
+            "query_timeout": "3m",
+        }
+        found["server"] |= {"http_server_read_timeout": "18s", "http_server_write_timeout": "4m0s"}
         found["common"]["storage"] = {
             "object_store": {
                 "s3": {
@@ -178,7 +184,12 @@ class Former:
             ]
         }
         address = f"dns:///{self.name}-index-gateway-grpc.{self.namespace}.svc.cluster.local:9095"
-        shipper = {**SHIPPERS["tsdb_shipper"], "index_gateway_client": {"server_address": address}}
+        shipper = {
+            **SHIPPERS["tsdb_shipper"],
+            "cache_ttl": "24h",
+            "index_gateway_client": {"server_address": address},
+            "resync_interval": "5m",
+        }
         found["storage_config"] = {"tsdb_shipper": shipper, "use_thanos_objstore": True}
         if self.rules:
             found["ruler_storage"] = {"backend": "local", "local": {"directory": "/tmp/rules"}}

@@ -126,6 +126,15 @@ FORMER: Mapping[str, Any] = {
 }
 """What it writes for every stack, whatever the spec says beside the size."""
 
+SAID_AGAIN: Mapping[str, Any] = {
+    "creation_grace_period": "10m",
+    "max_query_length": "721h",
+    "max_query_parallelism": 32,
+    "max_streams_matchers_per_query": 1000,
+    "max_streams_per_user": 0,
+}
+"""Limits that it writes, and that Loki has by itself."""
+
 SHIPPERS: Mapping[str, Mapping[str, str]] = {
     "boltdb_shipper": {
         "active_index_directory": "/tmp/loki/index",

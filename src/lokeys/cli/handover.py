@@ -15,8 +15,7 @@ from typing import Any
 
 import msgspec
 
-from lokeys.adapters.kubernetes.stack_objects import live_of
-from lokeys.adapters.kubernetes.stack_writer import inherited
+from lokeys.adapters.kubernetes.stack_objects import inherited, live_of
 from lokeys.bounded_yaml import built
 from lokeys.cli.names import named
 from lokeys.cli.session import Session
@@ -24,6 +23,7 @@ from lokeys.core.kubernetes.json_fields import at, text_at
 from lokeys.core.operate.decision import plan
 from lokeys.core.operate.live import Live
 from lokeys.core.operate.losses import LiveStack, looked_at
+from lokeys.core.operate.meaning import as_expanded
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Fingerprinter
@@ -95,6 +95,7 @@ class Handover:
             store_hash=judged.hashes.store,
             managed_hash=judged.hashes.managed,
             tenants_hash=judged.hashes.tenants,
+            credentials_written_at=judged.hashes.credentials_written_at,
             unreadable=gathered.unreadable,
             environment=environment,
         )
@@ -107,7 +108,7 @@ class Handover:
         seen = snapshot.seeing({ref: live_of(each) for ref, each in found.items()}, ())
         config = Ref("ConfigMap", config_name(self.ref.name), self.ref.namespace)
         text = at(found.get(config), "data", "config.yaml")
-        said = built(text) if isinstance(text, str) else None
+        said = built(as_expanded(text)) if isinstance(text, str) else None
         live = LiveStack(
             objects={ref: _as_inherited(each) for ref, each in found.items()},
             config=said if isinstance(said, Mapping) else {},

@@ -114,14 +114,17 @@ def test_a_stack_is_taken_over_operated_and_given_back(
     shown = taken.type("--plan")
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.rstrip().endswith("nothing is lost")
+    assert "no pod restarts" in shown.stdout, shown.stdout
+    pods = stack.pods()
     plan = json.loads(taken.type("--plan", "-o", "json").stdout)
     assert (plan["kind"], plan["lossless"], plan["refused"]) == ("TakeoverPlan", True, False)
     now = stack.get("LokiStack", stack.name)["metadata"]
     assert now["resourceVersion"] == version["resourceVersion"], "a plan writes nothing"
     done = taken.type("--timeout", "2m")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.index("leaves it") < done.stderr.index("index-gateway is rolled")
-    assert done.stderr.index("ingester is rolled") < done.stderr.index("querier is rolled")
+    assert done.stderr.index("leaves it") < done.stderr.index("index-gateway is lokeys'")
+    assert done.stderr.index("ingester is lokeys'") < done.stderr.index("querier is lokeys'")
+    assert stack.pods() == pods, "every pod goes on"
     assert taken.state() == ("Unmanaged", "true", "true")
     assert taken.bodies() == before
     assert stack.main == ("Ready", "ReadyComponents")

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from lokeys.core.kubernetes.json_fields import Json, at, text_at
+from lokeys.core.kubernetes.json_fields import Json, at, moment_at, text_at
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.snapshot import Unreadable, Why
 from lokeys.core.sensitive import Fingerprinter
@@ -32,15 +31,6 @@ class Cluster:
     api: Api
     fingerprinter: Fingerprinter
     clock: Clock
-
-
-def moment_at(obj: Any, *path: str) -> datetime | None:
-    """Return the RFC 3339 time at `path` in UTC, None where there is none."""
-    try:
-        found = datetime.fromisoformat(text_at(obj, *path))
-    except ValueError:
-        return None
-    return found.astimezone(UTC) if found.tzinfo else None
 
 
 def allows(obj: Json, namespace: str) -> bool:

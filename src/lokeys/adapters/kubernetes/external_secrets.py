@@ -11,12 +11,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from lokeys.adapters.kubernetes.cluster import Cluster, events_of, moment_at, quotable, unreadable
+from lokeys.adapters.kubernetes.cluster import Cluster, events_of, quotable, unreadable
 from lokeys.adapters.kubernetes.objects import as_served
 from lokeys.bounded_yaml import built
 from lokeys.core.kubernetes.conditions import condition_of, truth_of
 from lokeys.core.kubernetes.external_secrets.reading import interval_of, read, target_of
-from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
+from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, moment_at, text_at
 from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_VALUES
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.discovery.stores import place_of, provider_name

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from lokeys.adapters.kubernetes.cluster import moment_at
-from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
+from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, moment_at, number_at, text_at
 from lokeys.core.place import Ref
 from lokeys.core.route.snapshot import PodState
 

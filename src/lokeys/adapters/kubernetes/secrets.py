@@ -7,14 +7,14 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
-from lokeys.adapters.kubernetes.cluster import Cluster, moment_at, unreadable
+from lokeys.adapters.kubernetes.cluster import Cluster, unreadable
 from lokeys.adapters.kubernetes.pairs import pair_in
 from lokeys.core.kubernetes.consent import Consent, allowed_urls
-from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
+from lokeys.core.kubernetes.json_fields import Json, at, text_at
 from lokeys.core.kubernetes.references import controller_of
+from lokeys.core.kubernetes.written import data_written_at
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.made import known_maker
 from lokeys.core.route.model import SecretRef
@@ -46,21 +46,6 @@ def state_of(secret: Json, place: SecretRef, cluster: Cluster) -> SecretState:
         maker=known_maker(secret),
         consent=Consent(listed=allowed_urls(secret)),
     )
-
-
-def data_written_at(secret: Json) -> datetime | None:
-    """Return the latest time at which a manager of data wrote, as far as managedFields tell.
-
-    Writes of managers that own no data do not count. External Secrets owns annotations too, under
-    the same entry, so its time is an upper bound.
-    """
-    entries = mappings_at(secret, "metadata", "managedFields")
-    times = (
-        moment_at(entry, "time")
-        for entry in entries
-        if at(entry, "fieldsV1", "f:data") is not None and not text_at(entry, "subresource")
-    )
-    return max((time for time in times if time is not None), default=None)
 
 
 def _managed_by_eso(secret: Json, owner: Json | None) -> bool:

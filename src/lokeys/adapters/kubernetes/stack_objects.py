@@ -8,10 +8,15 @@ part itself, so that thousands of stacks fit into memory.
 from __future__ import annotations
 
 import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from lokeys.adapters.kubernetes.cluster import moment_at
-from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
+from lokeys.bounded_yaml import built
+from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, moment_at, number_at, text_at
+from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_BYTES, MAX_LOKI_CONFIG_VALUES
 from lokeys.core.operate.intents import (
     MANAGER,
     OWNER,
@@ -22,14 +27,16 @@ from lokeys.core.operate.intents import (
     kept_images,
     marks_of,
 )
+from lokeys.core.operate.kept import KeptTemplate, ReadConfig, kept_in, read_config_in
 from lokeys.core.operate.live import Live, LivePodState, LiveWorkload, Pod, Rollout
+from lokeys.core.operate.meaning import as_expanded, meaning_of
 from lokeys.core.place import Ref
 from lokeys.core.stack.render import names
 from lokeys.core.stack.resource.model import KIND
 from lokeys.kube import resources
 from lokeys.kube.client import Object
-from lokeys.kube.ownership import owned_by
-from lokeys.kube.resources import POD
+from lokeys.kube.ownership import managers, owned_by
+from lokeys.kube.resources import CONFIG_MAP, POD
 
 LABELS = "app.kubernetes.io/managed-by=lokistack-controller"
 INSTANCE = "app.kubernetes.io/instance"
@@ -64,6 +71,9 @@ OPTIONAL = frozenset(
 )
 """Those that only some stacks are made of, and that only some clusters know or grant."""
 USUAL = (*(kind for kind in KINDS if kind not in OPTIONAL), POD.kind)
+WORKLOADS = ("Deployment", "StatefulSet")
+_WITH_FORMERS = (*WORKLOADS, CONFIG_MAP.kind)
+_CONFIG_FILE = "config.yaml"
 _FAILED = frozenset(
     {
         "CrashLoopBackOff",
@@ -75,6 +85,14 @@ _FAILED = frozenset(
         "RunContainerError",
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What another operator owns of an object, and when it last changed that."""
+
+    part: Object
+    since: datetime | None
 
 
 def trimmed(obj: Object, *, known: Live | None = None) -> Object:
@@ -107,6 +125,7 @@ def _stack_of(obj: Json) -> tuple[str, str]:
 def live_of(obj: Json) -> Live:
     """Return what decisions hang on of an object."""
     own = owned_by(dict(obj), MANAGER)
+    former = _formers(dict(obj)) if own is None and obj.get("kind") in _WITH_FORMERS else None
     return Live(
         ref=Ref(
             text_at(obj, "kind"),
@@ -118,8 +137,31 @@ def live_of(obj: Json) -> Live:
         owners=_owners(obj),
         content=None if own is None else digest(own),
         terminating=bool(at(obj, "metadata", "deletionTimestamp")),
-        workload=_workload(obj, own) if obj.get("kind") in ("Deployment", "StatefulSet") else None,
+        workload=_workload(obj, own, former) if obj.get("kind") in WORKLOADS else None,
+        config=_config(own, former) if obj.get("kind") == CONFIG_MAP.kind else None,
     )
+
+
+def _formers(obj: Object) -> Former | None:
+    """Return what of an object is its former operator's; None where nobody has written it."""
+    entries = inherited(obj)
+    if entries is None:
+        return None
+    part = owned_by({**obj, "metadata": {**obj["metadata"], "managedFields": entries}}, MANAGER)
+    return Former(part or {}, moment_at(entries[-1], "time"))
+
+
+def _config(own: Object | None, former: Former | None) -> ReadConfig | None:
+    """Return what a configuration of Loki's meant that pods have read before ours."""
+    if own is not None:
+        return read_config_in(own)
+    text = text_at(former.part, "data", _CONFIG_FILE) if former else ""
+    if former is None or former.since is None or not text:
+        return None
+    within = len(text) <= MAX_LOKI_CONFIG_BYTES
+    said = built(as_expanded(text), max_values=MAX_LOKI_CONFIG_VALUES) if within else None
+    means = meaning_of(said) if isinstance(said, dict) else ""
+    return ReadConfig(means=means, since=former.since)
 
 
 def _owners(obj: Json) -> dict[str, Ref]:
@@ -144,9 +186,10 @@ def _shared_ref(kind: str, name: str, namespace: str) -> Ref:
     return Ref(kind, name, namespace)
 
 
-def _workload(obj: Json, own: Object | None) -> LiveWorkload:
+def _workload(obj: Json, own: Object | None, former: Former | None) -> LiveWorkload:
     template = at(own, "spec", "template")
     stateful = obj["kind"] == "StatefulSet"
+    kept = kept_in(own) if own is not None else _unkept(former)
     status = ("status",)
     return LiveWorkload(
         component=text_at(obj, "metadata", "labels", names.COMPONENT_LABEL),
@@ -160,11 +203,21 @@ def _workload(obj: Json, own: Object | None) -> LiveWorkload:
             revision=text_at(obj, *status, "updateRevision") if stateful else "",
         ),
         template=None if template is None else digest(template),
-        marks=marks_of(obj),
+        marks=kept.marks if own is not None and kept is not None else marks_of(obj),
+        kept=kept,
         fixed=_bare_claims(fixed_of(obj)),
         images=images_of(obj) if own is None else kept_images(obj),
         account=text_at(obj, "spec", "template", "spec", "serviceAccountName"),
     )
+
+
+def _unkept(former: Former | None) -> KeptTemplate | None:
+    """Return the template of a workload that another operator has."""
+    template = at(former.part, "spec", "template") if former else None
+    if former is None or template is None:
+        return None
+    text = json.dumps(template, separators=(",", ":"))
+    return KeptTemplate(text=text, since=former.since)
 
 
 def _bare_claims(fixed: dict[str, Any]) -> dict[str, Any]:
@@ -220,3 +273,30 @@ def _state(obj: Json) -> tuple[LivePodState, str]:
 def _ready(obj: Json) -> Json:
     conditions = mappings_at(obj, "status", "conditions")
     return next((each for each in conditions if text_at(each, "type") == "Ready"), {})
+
+
+def inherited(obj: Object) -> list[Mapping[str, Any]] | None:
+    """Return `managedFields` in which what the former manager has set is ours by apply.
+
+    The former manager is whoever has set most; None where nobody has set anything.
+    """
+    entries = obj["metadata"].get("managedFields") or []
+    former = max(managers(obj), key=_size, default=None)
+    if former is None:
+        return None
+    ours = {
+        "manager": MANAGER,
+        "operation": "Apply",
+        "apiVersion": former.get("apiVersion"),
+        "time": former.get("time"),
+        "fieldsType": "FieldsV1",
+        "fieldsV1": former.get("fieldsV1"),
+    }
+    return [*(each for each in entries if each is not former), ours]
+
+
+def _size(entry: Mapping[str, Any]) -> int:
+    def count(fields: Any) -> int:
+        return 1 + sum(map(count, fields.values())) if isinstance(fields, Mapping) else 0
+
+    return count(entry.get("fieldsV1"))

@@ -7,11 +7,9 @@ object is must be known before it is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from lokeys.adapters.kubernetes.stack_objects import KINDS, live_of
+from lokeys.adapters.kubernetes.stack_objects import KINDS, inherited, live_of
 from lokeys.core.kubernetes.json_fields import text_at
 from lokeys.core.operate.intents import MANAGER, Intent
 from lokeys.core.operate.live import Live, Pod
@@ -198,30 +196,3 @@ def _beside(live: Live, stack: Ref, uid: str) -> Ref | None:
     """Return who had owned an object before we applied ours: then it is still theirs."""
     former = {owner: ref for owner, ref in live.owners.items() if owner != uid}
     return replace(live, owners=former).other_owner(stack, uid)
-
-
-def inherited(obj: Object) -> list[Mapping[str, Any]] | None:
-    """Return `managedFields` in which what the former manager has set is ours by apply.
-
-    The former manager is whoever has set most; None where nobody has set anything.
-    """
-    entries = obj["metadata"].get("managedFields") or []
-    former = max(managers(obj), key=_size, default=None)
-    if former is None:
-        return None
-    ours = {
-        "manager": MANAGER,
-        "operation": "Apply",
-        "apiVersion": former.get("apiVersion"),
-        "time": former.get("time"),
-        "fieldsType": "FieldsV1",
-        "fieldsV1": former.get("fieldsV1"),
-    }
-    return [*(each for each in entries if each is not former), ours]
-
-
-def _size(entry: Mapping[str, Any]) -> int:
-    def count(fields: Any) -> int:
-        return 1 + sum(map(count, fields.values())) if isinstance(fields, Mapping) else 0
-
-    return count(entry.get("fieldsV1"))

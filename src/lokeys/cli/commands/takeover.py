@@ -159,6 +159,7 @@ async def _followed(
     """Wait until every workload is rolled and the stack Ready; tell of each."""
     session, began = handover.session, handover.session.clock()
     rolled: set[str] = set()
+    restarted = {each.component.value for each in found.restarts}
     degraded_at = None
     while session.clock() - began < wanted.timeout:
         manifest = await handover.manifest()
@@ -166,7 +167,10 @@ async def _followed(
         for component in await _rolled(handover, found):
             if component not in rolled:
                 rolled.add(component)
-                progress.line((f"  ✓ {component} is rolled and ready", ""))
+                words = (
+                    "rolled and ready" if component in restarted else "lokeys', no pod restarted"
+                )
+                progress.line((f"  ✓ {component} is {words}", ""))
         if told is not None and told.type == DEGRADED:
             degraded_at = degraded_at or session.clock()
             if session.clock() - degraded_at > timedelta(seconds=DEGRADED_S):

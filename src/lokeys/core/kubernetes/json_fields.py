@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -34,3 +35,12 @@ def number_at(obj: Any, *path: str, default: int = 0) -> int:
     """Return the whole number at `path`, or `default`."""
     found = at(obj, *path)
     return found if isinstance(found, int) and not isinstance(found, bool) else default
+
+
+def moment_at(obj: Any, *path: str) -> datetime | None:
+    """Return the RFC 3339 time at `path` in UTC, None where there is none."""
+    try:
+        found = datetime.fromisoformat(text_at(obj, *path))
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else None

@@ -95,7 +95,7 @@ def change_of(intent: Intent, there: Mapping[str, Any] | None) -> ObjectChange:
     if there is None:
         return ObjectChange(ref=intent.ref, change=Change.MADE)
     before, after = _compared(ours_of(there, intent.manifest)), _compared(intent.manifest)
-    fields = tuple(dict.fromkeys(_differing(before, after, "")))
+    fields = tuple(dict.fromkeys(differing(before, after)))
     change = Change.CHANGES if fields else Change.STAYS
     return ObjectChange(ref=intent.ref, change=change, fields=fields[:MAX_FIELDS])
 
@@ -107,7 +107,8 @@ def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, "metadata": kept}
 
 
-def _differing(before: Any, after: Any, path: str) -> Iterator[str]:
+def differing(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths at which two values differ; what the API server fills in is no difference."""
     if before == after:
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -115,12 +116,12 @@ def _differing(before: Any, after: Any, path: str) -> Iterator[str]:
             place = f"{path}.{shown(key)}" if path else shown(key)
             if _is_filled_in(key, before, after):
                 continue
-            yield from _differing(before.get(key), after.get(key), place)
+            yield from differing(before.get(key), after.get(key), place)
         return
     if isinstance(before, Sequence) and isinstance(after, Sequence) and _named(before, after):
         old, new = _by_name(before), _by_name(after)
         for name in sorted({*old, *new}):
-            yield from _differing(old.get(name), new.get(name), f"{path}[{shown(name)}]")
+            yield from differing(old.get(name), new.get(name), f"{path}[{shown(name)}]")
         return
     yield path
 

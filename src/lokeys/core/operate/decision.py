@@ -26,6 +26,7 @@ from lokeys.core.operate.credentials import (
     unproved,
 )
 from lokeys.core.operate.intents import Intent, intents_of
+from lokeys.core.operate.keeping import as_kept, keeping
 from lokeys.core.operate.live import Live, Pod
 from lokeys.core.operate.rollout import (
     components_in_order,
@@ -96,7 +97,7 @@ def decide(snapshot: StackSnapshot, intents: tuple[Intent, ...] | None) -> Decis
     if intents is None:
         return Decision()
     live = snapshot.objects
-    intents = as_possible(intents, live)
+    intents = as_possible(intents, snapshot)
     workloads = tuple(each for each in intents if each.component is not None)
     open_questions = unproved(snapshot)
     turn = next_turn(workloads, live, unproved=open_questions)
@@ -197,8 +198,13 @@ def _keeping_images(intent: Intent, live: Mapping[Ref, Live]) -> Intent:
     return intent.with_images(kept) if kept else intent
 
 
-def as_possible(intents: Sequence[Intent], live: Mapping[Ref, Live]) -> tuple[Intent, ...]:
-    """Return what live objects can become: images that were kept, and what nobody can change."""
+def as_possible(intents: Sequence[Intent], snapshot: StackSnapshot) -> tuple[Intent, ...]:
+    """Return what live objects become: with what was kept of them, and what nobody can change."""
+    return keeping(snapshot, with_what_is_fixed(intents, snapshot.objects))
+
+
+def with_what_is_fixed(intents: Sequence[Intent], live: Mapping[Ref, Live]) -> tuple[Intent, ...]:
+    """Return intents with the images that were kept, and with what nobody can change."""
     found = ((_keeping_images(each, live), live.get(each.ref)) for each in intents)
     return tuple(
         intent.with_fixed(there.workload.fixed) if there and there.workload else intent
@@ -213,7 +219,7 @@ def _harmless(workloads: Sequence[Intent], live: Mapping[Ref, Live]) -> Iterator
         if found is None or found.workload is None:
             yield intent
             continue
-        as_worn = intent.with_marks(found.workload.marks)
+        as_worn = as_kept(intent.with_marks(found.workload.marks), found)
         if found.content != as_worn.digest and found.workload.template == as_worn.template:
             yield as_worn
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from lokeys.core.operate.kept import KeptTemplate, ReadConfig
 from lokeys.core.place import Ref
 from lokeys.core.stack.resource.model import KIND
 
@@ -45,6 +46,8 @@ class LiveWorkload:
     """The digest of the pod template as far as we own it."""
     marks: Mapping[str, str] = field(default_factory=dict)
     """The hashes that its pods wear: those of configuration and credentials."""
+    kept: KeptTemplate | None = None
+    """The template of another operator, while it has the workload or where that stays."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """The fields that the API server lets nobody change."""
     images: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +70,8 @@ class Live:
     """The digest of what we have applied and still own; None if we never applied anything."""
     terminating: bool = False
     workload: LiveWorkload | None = None
+    config: ReadConfig | None = None
+    """Of Loki's configuration: what pods have read that no pod of ours has."""
 
     def other_owner(self, stack: Ref, uid: str) -> Ref | None:
         """Return who else than a stack owns it: another stack, even beside it, or anybody else.

@@ -60,6 +60,8 @@ class StackSnapshot:
     store_hash: str = ""
     managed_hash: str = ""
     tenants_hash: str = ""
+    credentials_written_at: datetime | None = None
+    """When somebody last wrote the Secrets and the CA that pods read; None if nobody can say."""
     trial: Trial | None = None
     """None while the credentials as they are now are still to be tried."""
     counted: Mapping[str, LokiMetrics | None] = field(default_factory=dict)

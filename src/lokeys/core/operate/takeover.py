@@ -8,7 +8,7 @@ snapshot ─────┤
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,20 @@ from lokeys.core.findings.finding import Finding, finding_to_json
 from lokeys.core.findings.report import report
 from lokeys.core.operate.adoption import rulers_account_changes
 from lokeys.core.operate.changes import Change, ObjectChange, change_of
-from lokeys.core.operate.decision import as_possible, forbidding, plan
+from lokeys.core.operate.decision import as_possible, forbidding, plan, with_what_is_fixed
+from lokeys.core.operate.intents import Intent
+from lokeys.core.operate.keeping import CONFIG, CREDENTIALS, replaced_for
 from lokeys.core.operate.losses import LiveStack, Loss, losses
+from lokeys.core.operate.meaning import said_otherwise
 from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.operate.volumes import KeptVolume, volumes_that_stay
 from lokeys.core.place import Ref
+from lokeys.core.stack.render.config import loki_config
 from lokeys.core.stack.resource.model import Component
 from lokeys.core.stack.storage.wording import tell
 
 _REASONS = (
+    (CREDENTIALS, "credentials that were written after its pods may have started"),
     ("spec.template.metadata.annotations.loki.grafana.com/config-hash", "another configuration"),
     ("spec.template.metadata.annotations", "hashes by which lokeys rolls pods"),
     ("spec.template.metadata.name", "a name of the template"),
@@ -34,6 +39,9 @@ _REASONS = (
     ("spec.template.spec.automountServiceAccountToken", "no token of the API server"),
     ("spec.template.spec.nodeSelector", "nodes, chosen by a label"),
     ("spec.template.spec.affinity", "nodes, chosen by a label"),
+    ("spec.template.spec.topologySpreadConstraints", "zones"),
+    ("spec.template.spec.securityContext", "Pod Security `restricted`"),
+    ("spec.template.spec.volumes[rules]", "where it finds its rules"),
     ("spec.template.spec.volumes", "volumes"),
     ("spec.template.spec.initContainers", "what runs before"),
 )
@@ -92,13 +100,15 @@ def takeover_plan(
     snapshot: StackSnapshot, live: LiveStack, *, accepted: frozenset[str] = frozenset()
 ) -> TakeoverPlan:
     """Return what becomes of a live stack, by what lokeys would apply."""
-    stack, intents, there = snapshot.view.stack, plan(snapshot), live.objects
-    if stack is None or intents is None:
+    stack, storage, there = snapshot.view.stack, snapshot.view.storage, live.objects
+    intents = plan(snapshot)
+    if stack is None or storage is None or intents is None:
         findings = tuple(forbidding(snapshot))
         return TakeoverPlan(stack=snapshot.ref, findings=findings, not_read=live.not_read)
-    intents = as_possible(intents, snapshot.objects)
+    possible = as_possible(intents, snapshot)
     found = tuple(losses(stack, live))
-    changes = tuple(change_of(each, there.get(each.ref)) for each in intents)
+    changes = tuple(change_of(each, there.get(each.ref)) for each in possible)
+    config = _config_change(loki_config(stack, storage, now=snapshot.now), live)
     return TakeoverPlan(
         stack=snapshot.ref,
         objects=tuple(sorted(changes, key=lambda each: each.ref)),
@@ -107,9 +117,11 @@ def takeover_plan(
                 ref=intent.ref,
                 component=intent.component,
                 pods=intent.manifest["spec"]["replicas"],
-                why=tuple(_why(change)) if change.restarts else (),
+                why=tuple(_why(snapshot, intent, change, config)) if change.restarts else (),
             )
-            for intent, change in zip(intents, changes, strict=True)
+            for intent, change in zip(
+                with_what_is_fixed(intents, snapshot.objects), changes, strict=True
+            )
             if intent.component is not None
         ),
         volumes=tuple(volumes_that_stay(snapshot)),
@@ -128,9 +140,20 @@ def _would_be_lost(snapshot: StackSnapshot, loss: Loss) -> Finding:
     return tell(adoption.WOULD_BE_LOST, loss.place, stack=snapshot.ref, words=words)
 
 
-def _why(change: ObjectChange) -> Iterator[str]:
-    """Yield in some words, each once, why a template is another one."""
-    found = (_reason(path) for path in change.fields if path.startswith("spec.template"))
+def _config_change(ours: Mapping[str, Any], live: LiveStack) -> str:
+    """Return in some words at which places Loki's configuration says something else."""
+    places = said_otherwise(live.config, ours)
+    return f"another configuration ({', '.join(places)})" if places else "another configuration"
+
+
+def _why(
+    snapshot: StackSnapshot, intent: Intent, change: ObjectChange, config: str
+) -> Iterator[str]:
+    """Yield in some words, each once, why a workload's pods are replaced."""
+    paths = replaced_for(snapshot, intent)
+    if paths is None:
+        paths = tuple(path for path in change.fields if path.startswith("spec.template"))
+    found = (config if path == CONFIG else _reason(path) for path in paths)
     return iter(dict.fromkeys(found))
 
 
@@ -138,8 +161,6 @@ def _reason(path: str) -> str:
     if path.startswith("spec.template.spec.containers"):
         _, _, rest = path.partition("].")
         return next((word for part, word in _OF_CONTAINER if part in rest), "another container")
-    if path.startswith("spec.template.spec.securityContext"):
-        return _OF_CONTAINER[0][1]
     return next((word for part, word in _REASONS if path.startswith(part)), path)
 
 

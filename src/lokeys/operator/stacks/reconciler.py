@@ -231,6 +231,7 @@ class StackController:
             store_hash=judged.hashes.store,
             managed_hash=judged.hashes.managed,
             tenants_hash=judged.hashes.tenants,
+            credentials_written_at=judged.hashes.credentials_written_at,
             unreadable=unreadable,
             environment=self.settings.environment,
             images=self.settings.images,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lokeys.adapters.kubernetes.secrets import KubernetesSecretPort, data_written_at
+from lokeys.adapters.kubernetes.secrets import KubernetesSecretPort
+from lokeys.core.kubernetes.written import data_written_at
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import PairKeys, SecretRef
 from lokeys.core.route.snapshot import SecretState, Why

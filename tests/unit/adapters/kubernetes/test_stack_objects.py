@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is read of live objects and pods, and how a former manager's fields become ours."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from lokeys.adapters.kubernetes.stack_objects import SEEN, STACK, live_of, pod_of, trimmed
-from lokeys.adapters.kubernetes.stack_writer import inherited
+from lokeys.adapters.kubernetes.stack_objects import (
+    SEEN,
+    STACK,
+    inherited,
+    live_of,
+    pod_of,
+    trimmed,
+)
 from lokeys.core.operate.live import LivePodState
+from lokeys.core.operate.meaning import meaning_of
 from lokeys.core.place import Ref
 
 
@@ -133,3 +141,71 @@ def test_every_owner_counts() -> None:
         "t": Ref("Thing", "t", "logging"),
         "s": Ref("LokiStack", "s-index", "logging"),
     }
+
+
+def a_config(text: str, **entry: Any) -> dict[str, Any]:
+    """Return the configuration of a stack as another operator has written it."""
+    fields: dict[str, Any] = {"f:data": {"f:config.yaml": {}}}
+    written = {"manager": "manager", "operation": "Update", "fieldsV1": fields} | entry
+    return {
+        "kind": "ConfigMap",
+        "metadata": {"name": "s-config", "namespace": "logging", "managedFields": [written]},
+        "data": {"config.yaml": text},
+    }
+
+
+WHEN = "2026-11-27T10:00:00Z"
+
+
+def test_a_configuration_of_anothers_has_a_meaning_and_a_time() -> None:
+    """As Loki reads it, once its variables are expanded."""
+    found = live_of(a_config('{"a": "60s", "b": "x\\\\\\\\d"}', time=WHEN)).config
+    assert found is not None
+    assert found.since == datetime(2026, 11, 27, 10, tzinfo=UTC)
+    assert found.means == meaning_of({"a": "1m", "b": r"x\d"})
+
+
+@pytest.mark.parametrize("text", ["[]", "a: &a [*a]", "\t", "a: " + "x" * (1 << 19)])
+def test_a_configuration_that_is_none_means_nothing_of_ours(text: str) -> None:
+    """Whatever somebody has put there: pods that have read it must go."""
+    found = live_of(a_config(text, time=WHEN)).config
+    assert found is not None
+    assert found.means == ""
+
+
+@pytest.mark.parametrize(
+    "obj",
+    [
+        a_config("a: 1"),
+        a_config("", time=WHEN),
+        {"kind": "ConfigMap", "metadata": {"name": "s-config"}, "data": {"config.yaml": "a: 1"}},
+    ],
+    ids=["nobody can say when", "nothing", "nobody has written it"],
+)
+def test_a_configuration_without_a_time_or_text_says_nothing(obj: dict[str, Any]) -> None:
+    """Nobody can tell which pods have read it."""
+    assert live_of(obj).config is None
+
+
+def test_a_workload_of_anothers_has_its_template() -> None:
+    """As far as the other operator owns it; what others have added stays theirs."""
+    fields: dict[str, Any] = {"f:spec": {"f:template": {"f:metadata": {"f:name": {}}}}}
+    obj = {
+        "kind": "Deployment",
+        "metadata": {
+            "name": "s-querier",
+            "namespace": "logging",
+            "managedFields": [
+                {"manager": "m", "operation": "Update", "time": WHEN, "fieldsV1": fields}
+            ],
+        },
+        "spec": {"template": {"metadata": {"name": "q", "annotations": {"restarted": "now"}}}},
+    }
+    workload = live_of(obj).workload
+    assert workload is not None
+    assert workload.kept is not None
+    assert json.loads(workload.kept.text) == {"metadata": {"name": "q"}}
+    assert workload.kept.stands_for is None
+    bare = live_of({**obj, "metadata": {"name": "s-querier", "namespace": "logging"}}).workload
+    assert bare is not None
+    assert bare.kept is None

@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a takeover would change, restart and lose, said before anything is done."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from fakes.formers import kept, kept_by_us, taken_from
-from fakes.stacks import StackWorld
+from fakes.stacks import GOOD, StackWorld, refused
 from lokeys.adapters.kubernetes.stack_objects import live_of
 from lokeys.core.operate.changes import Change
 from lokeys.core.operate.decision import plan
+from lokeys.core.operate.kept import KEPT_TEMPLATE
 from lokeys.core.operate.losses import LiveStack, looked_at
 from lokeys.core.operate.takeover import TakeoverPlan, takeover_plan, takeover_report
+from lokeys.core.operate.volumes import volumes_that_stay
+from lokeys.core.place import Ref
 from manifests.former import Former
+from manifests.lokistack import NOW
 
 ZONE = "topology.kubernetes.io/zone"
+SAME = Former(bucket="1234")
+"""With what the world's Secret and spec ask for."""
 
 
 def world(*, rules: bool = False, **spec: Any) -> StackWorld:
@@ -25,21 +33,75 @@ def world(*, rules: bool = False, **spec: Any) -> StackWorld:
 
 def planned(*extras: str, accepted: tuple[str, ...] = (), **live: Any) -> TakeoverPlan:
     """Return the plan of a stack that the Loki Operator runs, with rules."""
-    former = Former(rules=True, extras=frozenset(extras))
+    former = replace(SAME, rules=True, extras=frozenset(extras))
     snapshot, seen = taken_from(former, world(rules=True), **live)
     return takeover_plan(snapshot, seen, accepted=frozenset(accepted))
 
 
-def test_a_plain_stack_loses_nothing() -> None:
-    """Each workload is rolled once, for reasons that are named, and nothing is refused."""
-    snapshot, seen = taken_from(Former(), world())
+def test_a_healthy_stack_loses_nothing_and_no_pod_restarts() -> None:
+    """Its configuration says the same, and its templates differ in what may wait."""
+    snapshot, seen = taken_from(SAME, world())
     found = takeover_plan(snapshot, seen)
     assert found.lossless
     assert found.findings == ()
-    assert {each.component.value for each in found.restarts} == set(Former().components)
-    assert all(each.why and each.pods == 1 for each in found.workloads)
-    reasons = {word for each in found.workloads for word in each.why}
-    assert {"another configuration", "Pod Security `restricted`"} <= reasons
+    assert [(each.component.value, each.why) for each in found.restarts] == []
+    assert {each.component.value for each in found.workloads} == set(SAME.components)
+
+
+LATER = NOW + timedelta(minutes=1)
+
+
+def reasons(former: Former = SAME, made: StackWorld | None = None) -> dict[str, tuple[str, ...]]:
+    """Return why each component's pods restart, of those that do."""
+    snapshot, seen = taken_from(former, made or world())
+    return {e.component.value: e.why for e in takeover_plan(snapshot, seen).restarts}
+
+
+def test_another_configuration_restarts_every_pod_and_names_its_places() -> None:
+    """The paths, and no value."""
+    why = ("another configuration (storage_config.object_store.s3.bucket_name)",)
+    assert reasons(replace(SAME, bucket="else")) == dict.fromkeys(SAME.components, why)
+
+
+@pytest.mark.parametrize("written", [LATER, None], ids=["later", "nobody can say when"])
+def test_credentials_that_pods_may_not_have_read_restart_them(written: datetime | None) -> None:
+    """Those of them that use the storage."""
+    made = world()
+    made.written_at = written
+    why = ("credentials that were written after its pods may have started",)
+    with_storage = ("ingester", "querier", "compactor", "index-gateway")
+    assert reasons(made=made) == dict.fromkeys(with_storage, why)
+
+
+def test_a_ruler_restarts_to_find_its_rules() -> None:
+    """Its volume names other files; the others go on."""
+    former = replace(SAME, rules=True)
+    assert reasons(former, world(rules=True)) == {"ruler": ("where it finds its rules",)}
+
+
+def test_pods_that_go_on_are_ours_and_roll_with_the_next_change() -> None:
+    """The template stays as it is while it stands for ours; then ours is written."""
+    made = world()
+    snapshot, _ = taken_from(SAME, made)
+    made.objects = dict(snapshot.objects)
+    intents = plan(snapshot)
+    assert intents
+    made.run()
+    ingester = Ref("StatefulSet", "my-stack-ingester", "logging")
+    taken = made.intents[ingester]
+    pod = taken.manifest["spec"]["template"]
+    assert pod["metadata"]["name"] == "loki-ingester-my-stack"
+    assert KEPT_TEMPLATE in taken.manifest["metadata"]["annotations"]
+    assert made.main == ("Ready", "ReadyComponents")
+    made.change_key("another-secret-key-of-the-same-user-0000")
+    made.trial = refused()
+    made.step()
+    assert made.intents[ingester].manifest["spec"]["template"] == pod, "held credentials hold it"
+    made.trial = GOOD
+    made.run()
+    after = made.intents[ingester].manifest
+    assert after["spec"]["template"]["metadata"]["name"] == "my-stack-ingester"
+    assert KEPT_TEMPLATE not in after["metadata"].get("annotations", {})
 
 
 def test_what_cannot_be_changed_is_no_change() -> None:
@@ -128,6 +190,21 @@ def test_what_is_lokeys_own_stays() -> None:
     assert found.restarts == ()
 
 
+def test_a_stack_that_was_taken_over_restarts_what_has_changed_since() -> None:
+    """Planned again after the spec has changed: by what of our own template is another one."""
+    made = world()
+    there = {
+        each.ref: kept_by_us(kept(dict(each.manifest), manager="lokeys", operation="Apply"))
+        for each in plan(made.snapshot()) or ()
+    }
+    made.spec["template"] = {"querier": {"nodeSelector": {"disk": "fast"}}}
+    seen = {ref: live_of(each) for ref, each in there.items()}
+    found = takeover_plan(made.snapshot(objects=seen), LiveStack(objects=there))
+    assert [(e.component.value, e.why) for e in found.restarts] == [
+        ("querier", ("nodes, chosen by a label",))
+    ]
+
+
 def test_what_is_not_there_is_made() -> None:
     """And makes no pod restart."""
     found = takeover_plan(world().snapshot(), LiveStack(objects={}))
@@ -173,7 +250,7 @@ def test_the_report_has_the_contracts_form() -> None:
     assert (loss["loss"], loss["accepted"]) == ("rules", True)
     ruler = next(each for each in found["workloads"] if each["component"] == "ruler")
     assert ruler["restarts"]
-    assert "an account of its own" in ruler["why"]
+    assert "where it finds its rules" in ruler["why"]
     changes = {each["change"] for each in found["objects"]}
     assert changes == {"stays", "changes", "made"}
 
@@ -187,5 +264,8 @@ def test_volumes_that_stay_are_shown_and_are_no_finding() -> None:
     place = "StatefulSet logging/my-stack-compactor"
     said = "volume `storage` keeps the storage class `slow`; the spec asks for `fast`"
     assert str(kept) == f"{place}: {said}"
+    broken = world()
+    broken.spec["size"] = "huge"
+    assert list(volumes_that_stay(broken.snapshot())) == []
     volumes = takeover_report(found)["volumes"]
     assert {each["wanted"] for each in volumes} == {"`fast`"}

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from lokeys.core.kubernetes.json_fields import Json, at, text_at
 from lokeys.core.kubernetes.size import MAX_STACK_BYTES, size_of
+from lokeys.core.kubernetes.written import data_written_at, written_at
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Fingerprinter
 from lokeys.core.stack.render.hashes import secret_hash, store_hash, tenants_hash
 from lokeys.core.stack.render.store import MANAGED_SUFFIX
+from lokeys.core.stack.resource.model import LokiStack
 from lokeys.core.stack.storage.mode import has_cloud_credentials
 from lokeys.core.stack.storage.model import CloudEnvironment, CredentialMode, StorageType
 from lokeys.core.stack.storage.secret_data import secret_data
@@ -90,6 +93,8 @@ class Hashes:
     store: str = ""
     managed: str = ""
     tenants: str = ""
+    credentials_written_at: datetime | None = None
+    """When what the first two are made of was last written; None if that cannot be told."""
 
 
 def hashes_of(view: StackView, found: Mapping[Ref, Json], fingerprinter: Fingerprinter) -> Hashes:
@@ -109,4 +114,13 @@ def hashes_of(view: StackView, found: Mapping[Ref, Json], fingerprinter: Fingerp
         store=store,
         managed=hashed,
         tenants=tenants_hash(tenants, found, fingerprinter, stack=view.ref),
+        credentials_written_at=_written_at(view.stack, found) if view.stack else None,
     )
+
+
+def _written_at(stack: LokiStack, found: Mapping[Ref, Json]) -> datetime | None:
+    ca = (Ref("ConfigMap", stack.ca.name, stack.namespace),) if stack.ca else ()
+    refs = (stack.secret_ref, managed_ref(stack.ref), *ca)
+    there = [found[ref] for ref in refs if ref in found]
+    times = [data_written_at(each) or written_at(each) for each in there]
+    return None if None in times else max(filter(None, times), default=None)
