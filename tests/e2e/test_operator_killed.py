@@ -11,7 +11,6 @@ Without the real parts integration/demo/test_killed_anywhere.py goes through who
 import itertools
 import os
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -319,10 +318,8 @@ def test_the_other_replica_finishes_and_nothing_is_done_twice(stage: Stage) -> N
     for number in range(0, len(cases), AT_ONCE):
         batch = cases[number : number + AT_ONCE]
         stage.play(batch)
-        began = time.monotonic()
         stage.kill_the_leader(batch)
         wrong += itertools.chain.from_iterable(everywhere(problems, batch))
-        assert time.monotonic() - began < LEASE_S + 60
     assert wrong == [], "\n".join(wrong)
     killed = Counter(case.course.stopped_at for case in cases if case.course.stopped_at)
     asked = {write for case in (whole, *cases) for write in case.course.arrived}

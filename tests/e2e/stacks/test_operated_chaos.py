@@ -396,5 +396,6 @@ def test_a_change_while_it_was_blind_is_seen(
         "all have the new key",
         timeout_s=180,
     )
+    wait_for(lambda: stack.find("Service", "logs-gossip-ring"), "the Service is there again")
     stack.wait_main("Ready", timeout_s=120)
     assert_whole(stack)
