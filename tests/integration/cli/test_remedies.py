@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import sys
 from asyncio import to_thread
 from base64 import b64decode, b64encode
 from collections.abc import Callable
@@ -15,11 +16,13 @@ import pytest
 
 from integration.demo.world import NAMESPACE, named, on_loop, world
 from lokeys.core.place import Ref
+from lokeys.core.stack.resource.crd import crd as lokistack_crd
 from lokeys.core.stack.storage.read import read_storage
 from lokeys.core.stack.storage.secret_data import secret_data
 from lokeys.core.validation.validate import validate
 from parts.build import program
 from parts.kubernetes import Kubernetes
+from parts.openshift import define
 from parts.plugin import need, not_built
 from unit.core.validation.manifests import NOW, Given, stack
 
@@ -156,7 +159,10 @@ def test_a_claims_secret_becomes_one_that_a_stack_reads(
     (finding,) = validate(given, now=NOW).all_findings
     kubectl = program("kubernetes", "kubectl")
     assert kubectl is not None
-    run(str(finding.remedy[0].command), kubectl, kubernetes.kubeconfig)
+    define(kubernetes, lokistack_crd())
+    kubernetes.apply(asking)
+    for remedy in finding.remedy:
+        run(str(remedy.command), kubectl, kubernetes.kubeconfig)
     made = kubernetes.api.find(f"{path}/secrets/logs-bucket-loki")
     left = kubernetes.api.find(f"{path}/secrets/logs-bucket")
 
@@ -169,6 +175,72 @@ def test_a_claims_secret_becomes_one_that_a_stack_reads(
         "endpoint": f"{scheme}://rgw.storage.svc:{port}",
     }
     assert left["data"].keys() == CLAIMED.keys()
-    asking["spec"]["storage"]["secret"]["name"] = "logs-bucket-loki"
-    whole = validate([Given(asking), Given({"kind": "Secret", **made})], now=NOW)
+    patched = kubernetes.api.get(stack_path(namespace))
+    assert patched["spec"]["storage"]["secret"] == {"name": "logs-bucket-loki", "type": "s3"}
+    whole = validate([Given(patched), Given({"kind": "Secret", **made})], now=NOW)
     assert whole.all_findings == ()
+
+
+def stack_path(namespace: str) -> str:
+    return f"/apis/loki.grafana.com/v1/namespaces/{namespace}/lokistacks/{STACK.name}"
+
+
+def test_what_a_claims_config_map_holds_stays_a_value(
+    kubernetes: Kubernetes, make_namespace: Callable[[str], str]
+) -> None:
+    """Whoever may write it gets no field of the Secret that is made, and no label of it."""
+    namespace = make_namespace("claimed")
+    named_so = {"name": "logs-bucket", "namespace": namespace}
+    text = 'a","endpoint":"http://evil.example"},"metadata":{"labels":{"evil":"1"}},"x":{"y":"'
+    place = {"BUCKET_NAME": text, "BUCKET_HOST": f"h\\{text}", "BUCKET_PORT": "80"}
+    own: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": named_so}
+    claim = {"apiVersion": "objectbucket.io/v1alpha1", "kind": "ObjectBucketClaim"}
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named_so, "data": place}
+    kubernetes.apply({**own, "stringData": CLAIMED}, config_map)
+    asking = stack(secret={"name": "logs-bucket", "type": "s3"})
+    asking["metadata"]["namespace"] = namespace
+    given = [asking, {**claim, "metadata": named_so}, {**own, "stringData": CLAIMED}]
+    (finding,) = validate([Given(each) for each in given], now=NOW).all_findings
+    kubectl = program("kubernetes", "kubectl")
+    assert kubectl is not None
+    run(str(finding.remedy[0].command), kubectl, kubernetes.kubeconfig)
+    made = kubernetes.api.get(f"/api/v1/namespaces/{namespace}/secrets/logs-bucket-loki")
+
+    assert "labels" not in made["metadata"]
+    assert b64decode(made["data"]["bucketnames"]).decode() == text
+    assert b64decode(made["data"]["endpoint"]).decode() == f"http://h\\{text}:80"
+
+
+def test_what_was_filled_in_is_judged_as_the_cluster_has_it(
+    kubernetes: Kubernetes, make_namespace: Callable[[str], str]
+) -> None:
+    """The command prints the stack and its Secret, and `validate` says what is wrong with them."""
+    namespace = make_namespace("filled")
+    asking = stack()
+    asking["metadata"]["namespace"] = namespace
+    manifest: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret"}
+    manifest["metadata"] = {"name": SECRET.name, "namespace": namespace}
+    values = {**RGW, **PAIR, "endpoint": "${S3_ENDPOINT}"}
+    given = [Given(asking), Given({**manifest, "stringData": values})]
+    (finding,) = validate(given, now=NOW).all_findings
+    filled = {**values, "endpoint": "ftp://nowhere"}
+    define(kubernetes, lokistack_crd())
+    kubernetes.apply(asking, {**manifest, "stringData": filled})
+    kubectl = program("kubernetes", "kubectl")
+    assert kubectl is not None
+    printing, _, judging = str(finding.remedy[0].command).partition(" | ")
+    assert judging == "lokeys validate -f -"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{printing} | {sys.executable} -m {judging}"],
+        env={
+            "PATH": f"{kubectl.parent}:{os.environ['PATH']}",
+            "KUBECONFIG": str(kubernetes.kubeconfig),
+            "HOME": str(kubernetes.folder),
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "LK0107" in done.stdout

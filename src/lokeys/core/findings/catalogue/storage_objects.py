@@ -20,9 +20,13 @@ _OF_CLAIM = _go_template(
     "{{with (index .items 0).data}}"
     '"data":{"access_key_id":"{{.AWS_ACCESS_KEY_ID}}",'
     '"access_key_secret":"{{.AWS_SECRET_ACCESS_KEY}}"},{{end}}'
-    '{{with (index .items 1).data}}"stringData":{"bucketnames":"{{.BUCKET_NAME}}","endpoint":'
-    '"http{{if eq .BUCKET_PORT `443`}}s{{end}}://{{.BUCKET_HOST}}:{{.BUCKET_PORT}}"}{{end}}}'
+    '{{with (index .items 1).data}}"stringData":{"bucketnames":{{printf `%q` .BUCKET_NAME}},'
+    '"endpoint":{{if eq .BUCKET_PORT `443`}}'
+    "{{printf `https://%s:%s` .BUCKET_HOST .BUCKET_PORT | printf `%q`}}"
+    "{{else}}{{printf `http://%s:%s` .BUCKET_HOST .BUCKET_PORT | printf `%q`}}{{end}}"
+    "}{{end}}}"
 )
+"""Whoever writes the ConfigMap may put quotes into it, so it is quoted; the pair is base64."""
 
 MISSING_STORAGE_SECRET = Rule(
     code="LK0101",
@@ -187,6 +191,27 @@ FILLED_CA = Rule(
     why="In a namespace that is not chosen the pods wait for the ConfigMap.",
     fault="unknown_contents",
     rank=64,
+)
+FILLED_IN_LATER = Rule(
+    code="LK0139",
+    severity=Severity.INFO,
+    title="values that are filled in before the Secret is applied",
+    message="{place}: what {keys} will hold is not in the manifest, and not judged",
+    meaning="Flux and envsubst replace `${NAME}`, Helm and its like `{{ … }}`, Argo CD's "
+    "vault plugin `<path:…>` and `<key>`; SOPS decrypts `ENC[…]`. Only the names of the keys are "
+    "known here.",
+    why="A fault in such a value shows only in what is applied.",
+    remedy=(
+        Remedy(
+            text="judge what is applied: pass what the tool prints on to `lokeys validate -f -`, "
+            "or the Secret as it is in the cluster",
+            command=command(
+                "kubectl -n {namespace} get lokistack/{stack} secret/{name} -o yaml"
+            ).pipe("lokeys validate -f -"),
+        ),
+    ),
+    fault="unknown_contents",
+    rank=65,
 )
 SET_CA_KEY = Remedy(
     text="say which key it has",

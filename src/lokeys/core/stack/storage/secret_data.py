@@ -14,11 +14,12 @@ import re
 import unicodedata
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lokeys.core.findings.catalogue import storage_secrets as rules
+from lokeys.core.findings.catalogue.storage_objects import FILLED_IN_LATER
 from lokeys.core.findings.finding import Finding
 from lokeys.core.place import Ref
 from lokeys.core.sensitive import Sensitive
@@ -26,7 +27,7 @@ from lokeys.core.stack.storage.fields import KNOWN_KEYS
 from lokeys.core.stack.storage.values import seen
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.text.variables import is_filled_in
-from lokeys.core.text.words import form, object_name
+from lokeys.core.text.words import form, object_name, quoted
 
 if TYPE_CHECKING:  # most inputs hold no maker of Secrets, and start sooner without their readers
     from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
@@ -40,6 +41,8 @@ _ENCRYPTED = "ENC["  # how SOPS writes a value
 _PLAIN = re.compile("[A-Za-z0-9+/]{3,512}={0,2}")
 _BY_CHANCE = "is plain text, not base64: decoded it is no text"
 _ASCII = range(0x20, 0x7F)
+_LISTED = 8
+"""Keys that a finding names."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
 
@@ -142,6 +145,9 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
         spoilt=frozenset(spoilt),
         whole=not findings,
     )
+    if unknown:
+        words = {"keys": _some(unknown)}
+        findings.append(tell(FILLED_IN_LATER, ref, stack=stack, words=words))
     return Decoded(data=data, findings=tuple(findings))
 
 
@@ -153,6 +159,12 @@ def _entries(
     elif part is not None:
         words = {"found": form(part), "expected": "a mapping of names to texts"}
         findings.append(tell(rules.BAD_DATA, ref, stack=stack, field=name, words=words))
+
+
+def _some(keys: Collection[str]) -> str:
+    """Return names of keys as a sentence lists them."""
+    names, more = [quoted(key) for key in sorted(keys)[:_LISTED]], len(keys) - _LISTED
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
 def _no_key(field: str, ref: Ref, stack: Ref) -> Finding:

@@ -97,7 +97,9 @@ _ENTRIES = [{"secretKey": "ca.crt", "remoteRef": {"key": "x"}}]
             "`ca.crt` is missing",
             id="other",
         ),
-        pytest.param("Secret", {"data": {"ca.crt": "ENC[x]"}, "sops": {}}, None, id="encrypted"),
+        pytest.param(
+            "Secret", {"data": {"ca.crt": "ENC[x]"}, "sops": {}}, "`ca.crt` will", id="encrypted"
+        ),
         pytest.param("Secret", {"data": {"ca.crt": "?"}}, "`ca.crt` is not base64", id="spoilt"),
     ],
 )

@@ -104,11 +104,14 @@ def test_a_fault_beside_a_variable_stays_one() -> None:
     ids=["Flux", "a template", "Argo CD's vault plugin"],
 )
 def test_a_value_that_is_filled_in_is_there_and_not_judged(value: str) -> None:
-    """One that only looks like it is."""
+    """That is said; one that only looks like it is judged."""
     filled = secret({**SOUND["s3 static"], "endpoint": value})
 
     assert is_filled_in(value)
-    assert told(Given(stack()), Given(filled)) == []
+    (said,) = told(Given(stack()), Given(filled))
+    assert (said.code, said.severity) == ("LK0139", "info")
+    assert "`endpoint`" in said.message
+    assert value not in said.message
     wrong = secret({**SOUND["s3 static"], "endpoint": "$S3_ENDPOINT"})
     assert [each.fault for each in told(Given(stack()), Given(wrong))] == ["bad_endpoint"]
 
@@ -119,7 +122,7 @@ def test_a_placeholder_of_argo_cds_vault_plugin_is_told_by_its_annotation() -> N
 
     assert [each.fault for each in told(Given(stack()), Given(filled))] == ["bad_endpoint"]
     filled["metadata"]["annotations"] = {"avp.kubernetes.io/path": "kv/data/logs"}
-    assert told(Given(stack()), Given(filled)) == []
+    assert [each.code for each in told(Given(stack()), Given(filled))] == ["LK0139"]
 
 
 def test_a_file_of_google_that_is_filled_in_makes_no_mode() -> None:
@@ -127,7 +130,15 @@ def test_a_file_of_google_that_is_filled_in_makes_no_mode() -> None:
     gcs = stack(secret={"name": "loki-storage", "type": "gcs"})
     filled = secret({"bucketname": "loki", "key.json": "${GCS_KEY}"})
 
-    assert told(Given(gcs), Given(filled)) == []
+    assert [each.code for each in told(Given(gcs), Given(filled))] == ["LK0139"]
+
+
+def test_of_many_values_that_are_filled_in_some_are_named() -> None:
+    """A Secret can hold any number of keys."""
+    many = {f"key-{number:02}": "${VALUE}" for number in range(12)}
+    said = told(Given(stack()), Given(secret({**SOUND["s3 static"], **many})))
+    (filled,) = (each for each in said if each.code == "LK0139")
+    assert "`key-07` and 4 more will hold" in filled.message
 
 
 def test_what_builds_an_object_can_be_typed() -> None:
