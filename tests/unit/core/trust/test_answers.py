@@ -102,9 +102,13 @@ def test_what_lacks_is_asked_for_once_and_stands_in_what_is_printed() -> None:
     assert needs.stack.name == "my-stack"
 
 
+ELSEWHERE = {"endpoint": "http://rgw.storage", "account_id": ""}
 BAD: list[tuple[str, dict[str, str], str]] = [
     ("aws", {"bucket": "a bucket"}, "--bucket"),
     ("aws", {"bucket": "x;rm"}, "--bucket"),
+    ("aws", {"bucket": "team:logs"}, "--bucket"),
+    ("aws", {**ELSEWHERE, "bucket": "team:logs,other:logs"}, "--bucket"),
+    ("aws", {**ELSEWHERE, "bucket": "team:logs", "account_id": "other"}, "--bucket"),
     ("aws", {"region": "Europe"}, "--region"),
     ("aws", {"account_id": "12"}, "--account-id"),
     ("aws", {"role_name": "a/b"}, "--role-name"),

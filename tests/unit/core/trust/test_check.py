@@ -52,6 +52,27 @@ def with_principal(principal: Any) -> dict[str, Any]:
     return policy
 
 
+TENANTS = "arn:aws:s3::team:logs"
+
+
+@pytest.mark.parametrize(
+    ("resource", "expected"),
+    [
+        pytest.param(TENANTS, [], id="as printed"),
+        pytest.param("arn:aws:s3:::logs", [], id="no tenant: the role's own"),
+        pytest.param("arn:aws:s3::*:logs", [], id="any tenant: the role's own"),
+        pytest.param("arn:aws:s3::other:logs", ["LK0707"], id="another tenant"),
+    ],
+)
+def test_a_tenants_bucket_is_named_with_its_tenant(resource: str, expected: list[str]) -> None:
+    """Ceph RGW has it where AWS has an account; the role is in the same tenant."""
+    needs = rgw(bucket="team:logs")
+    assert needs.role_arn == "arn:aws:iam::team:role/loki-my-stack"
+    assert needs.bucket_arns == (TENANTS,)
+    policy = json.loads(json.dumps(storage_policy(needs)).replace(TENANTS, resource))
+    assert codes(needs, DocumentKind.POLICY, policy) == expected
+
+
 BOTH = {f"{HOST}:sub": [STACK, RULER]}
 AWS_TRUST: dict[str, tuple[dict[str, Any], list[str]]] = {
     "as needed": (trust_policy(aws()), []),

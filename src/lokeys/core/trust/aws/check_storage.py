@@ -35,7 +35,9 @@ def check_storage(needs: AwsNeeds, documents: Sequence[Fetched]) -> Iterator[Fin
     """Yield what Loki does and the policies forbid, and what they allow besides."""
     document = documents[0]
     statements = tuple(
-        statement for each in documents for statement in statements_in(each, _POLICY_FORM)
+        _of_tenant(needs, statement)
+        for each in documents
+        for statement in statements_in(each, _POLICY_FORM)
     )
     wanted = list(storage_requests(needs))
     by_decision: dict[PolicyDecision, list[PolicyRequest]] = {}
@@ -64,6 +66,18 @@ def check_storage(needs: AwsNeeds, documents: Sequence[Fetched]) -> Iterator[Fin
             expected=f"`{needs.key_alias or needs.key_arn}`",
         )
     yield from _too_much(needs, document, statements)
+
+
+def _of_tenant(needs: AwsNeeds, statement: Statement) -> Statement:
+    """Return a statement of a role in a tenant of Ceph RGW: what names no tenant means this one."""
+    if not needs.tenant or statement.resources is None:
+        return statement
+    own = f":s3::{needs.tenant}:"
+    patterns = tuple(
+        each.replace(":s3:::", own, 1).replace(":s3::*:", own, 1)
+        for each in statement.resources.patterns
+    )
+    return replace(statement, resources=replace(statement.resources, patterns=patterns))
 
 
 def check_bucket(needs: AwsNeeds, document: Fetched) -> Iterator[Finding]:
@@ -174,7 +188,7 @@ def _of_other_partition(
 def _too_much(
     needs: AwsNeeds, document: Fetched, statements: tuple[Statement, ...]
 ) -> Iterator[Finding]:
-    ours, other = needs.bucket_arns[0], f"arn:{needs.partition}:s3:::{_OTHER}"
+    ours, other = needs.bucket_arns[0], f"arn:{needs.partition}:s3::{needs.tenant}:{_OTHER}"
     probes = {
         f"`{action}` on the bucket": PolicyRequest(action=action, resource=f"{ours}{end}")
         for action, end in _TOO_MUCH

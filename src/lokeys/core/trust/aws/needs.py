@@ -9,7 +9,7 @@ role           sub          trust policy: which service accounts may take it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,9 @@ _ACCOUNT = re.compile("[0-9]{12}")
 _TENANT = re.compile(r"[\w-]*")
 _ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _BUCKETS = re.compile(r"[A-Za-z0-9._-]{3,255}(\s*,\s*[A-Za-z0-9._-]{3,255})*")
+_RGW_BUCKET = r"([\w-]{1,128}:)?[A-Za-z0-9._-]{3,255}"
+_RGW_BUCKETS = re.compile(rf"{_RGW_BUCKET}(\s*,\s*{_RGW_BUCKET})*", re.ASCII)
+"""With a tenant before the bucket, which only Ceph RGW knows."""
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 _ANY_REGION = re.compile(r"[\w-]{1,64}")
 _KMS_NAME = re.compile(r"[\w/:-]{1,2048}")
@@ -82,8 +85,18 @@ class AwsNeeds:
 
     @property
     def bucket_arns(self) -> tuple[str, ...]:
-        """Return the buckets' ARNs."""
-        return tuple(f"arn:{self.partition}:s3:::{bucket}" for bucket in self.buckets)
+        """Return the buckets' ARNs; Ceph RGW has a tenant in the place of the account.
+
+        `arn:aws:s3::tenant:bucket`: ceph 19, src/rgw/rgw_iam_policy.cc. There a policy without a
+        tenant means that of its role, and may name no other.
+        """
+        parts = (bucket.rpartition(":") for bucket in self.buckets)
+        return tuple(f"arn:{self.partition}:s3::{tenant}:{name}" for tenant, _, name in parts)
+
+    @property
+    def tenant(self) -> str:
+        """Return Ceph RGW's tenant of the buckets; empty where none is named."""
+        return next((name.rpartition(":")[0] for name in self.buckets if ":" in name), "")
 
     @property
     def key_arn(self) -> str:
@@ -123,14 +136,17 @@ def aws_needs(answers: Answers) -> AwsNeeds:
     audience = answers.text("--audience") or AUDIENCE
     stack = answers.stack(issuer=answers.issuer(insecure=elsewhere), audience=audience)
     chosen = answers.text("--role-name", _ROLE, "the name of a role, without a path")
-    buckets = answers.needed("--bucket", _BUCKETS, "the name of a bucket", what="the bucket")
+    form = _RGW_BUCKETS if elsewhere else _BUCKETS
+    buckets = answers.needed("--bucket", form, "the name of a bucket", what="the bucket")
+    names = tuple(dict.fromkeys(part.strip() for part in buckets.split(",")))
+    account = _tenants_account(account, names)
     return AwsNeeds(
         stack=stack,
         partition=partition,
         account=account,
         role_path=f"/{path}/" if path and name == (chosen or name) else "/",
         role_name=chosen or name or f"loki-{stack.name}"[:64],
-        buckets=tuple(dict.fromkeys(part.strip() for part in buckets.split(","))),
+        buckets=names,
         region=region,
         endpoint=endpoint,
         sts_endpoint=sts if sts != endpoint else "",
@@ -141,6 +157,15 @@ def aws_needs(answers: Answers) -> AwsNeeds:
         create_provider=bool(answers.text("--create-provider")),
         made_already=role is not None,
     )
+
+
+def _tenants_account(account: str, buckets: Iterable[str]) -> str:
+    """Return the role's account: Ceph RGW's tenant, where buckets are in one. Raises Unfit."""
+    tenants = {bucket.rpartition(":")[0] for bucket in buckets if ":" in bucket}
+    own = account or min(tenants, default="")
+    if tenants - {own}:
+        raise Unfit("--bucket", "buckets of the role's own tenant, which is its account")
+    return own
 
 
 def _endpoint(answers: Answers, option: str) -> str:
