@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from lokeys.adapters.files import logs
 from lokeys.cli import screens
+from lokeys.cli.doctor_output import Diagnosed, show
 from lokeys.cli.options import Options
 from lokeys.cli.output import Line, Printer
 from lokeys.core.findings.doctor.kinds import Kind
@@ -31,15 +32,14 @@ def examine(options: Options, paths: Sequence[str]) -> int:
         next(log_sentences(tally, verbose=False)) for tally in tallies if tally.kind is not Kind.LOG
     ]
     document = diagnosis_report((), findings, not_read, logs=tallies)
-    printer = Printer(no_color=options.no_color)
-    if options.output == "json":
-        printer.json(document)
-    else:
-        printer.lines(_lines(tallies, findings, width=printer.width, verbose=options.verbose > 0))
-        if findings or len(found) > len(findings) or not_read:
-            ignored = len(found) - len(findings)
-            summary = screens.summary_line(findings, complete=not not_read, ignored=ignored)
-            printer.lines([screens.BLANK, summary])
+    after: list[Line] = []
+    if findings or len(found) > len(findings) or not_read:
+        ignored = len(found) - len(findings)
+        summary = screens.summary_line(findings, complete=not not_read, ignored=ignored)
+        after = [screens.BLANK, summary]
+    before = [*_lines(tallies, findings, verbose=options.verbose > 0)]
+    told = Diagnosed(document=document, findings=findings, before=before, after=after)
+    show(Printer(no_color=options.no_color), options, told)
     fail_on = Severity(options.fail_on)
     return exit_code(findings, complete=document["complete"], fail_on=fail_on)
 
@@ -49,7 +49,7 @@ def _name(path: str) -> str:
 
 
 def _lines(
-    tallies: Sequence[Tally], findings: Sequence[Finding], *, width: int, verbose: bool
+    tallies: Sequence[Tally], findings: Sequence[Finding], *, verbose: bool
 ) -> Iterator[Line]:
     for tally in tallies:
         first, *more = log_sentences(tally, verbose=verbose)
@@ -59,4 +59,3 @@ def _lines(
         else:
             yield ((first, "faint"),)
         yield from (((f"  {sentence}", "faint"),) for sentence in more)
-    yield from screens.findings_lines(findings, width=width)

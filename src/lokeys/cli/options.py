@@ -11,7 +11,7 @@ import click
 
 from lokeys.core.place import is_namespace
 
-OUTPUTS = ("people", "json", "yaml", "sarif", "junit", "commands", "terraform")
+OUTPUTS = ("people", "json", "yaml", "sarif", "junit", "markdown", "commands", "terraform")
 REACHES = ("auto", "direct", "forward")
 PROBES = ("off", "read", "write")
 """How keys are tried at the store: not at all, by a list, or also by one object."""

@@ -31,7 +31,7 @@ WISH = heal.Wish(policy=Policy(), timeout=timedelta(minutes=15))
 DRY = dataclasses.replace(WISH, dry_run=True)
 
 COMMANDS: dict[str, Callable[[Session], Coroutine[Any, Any, int]]] = {
-    "doctor": lambda session: live_doctor.examine(session, everywhere=False, probe="read"),
+    "doctor": lambda session: live_doctor.examine(session, live_doctor.Asked()),
     "trace": lambda session: trace.walk(session, "loki", None),
     "plan": lambda session: heal.mend(session, "loki", None, wish=DRY),
     "heal": lambda session: heal.mend(session, "loki", None, wish=WISH),
@@ -212,7 +212,8 @@ def test_doctor_ends_as_the_contract_says(world: World, code: int, words: str) -
 def test_a_doctor_with_nothing_to_look_at_everywhere_ends_well() -> None:
     """All was seen and there is no Loki: exit 0 and a word about it; in one namespace exit 2."""
     desk = Desk(World(), objects=FakeObjects())
-    assert asyncio.run(live_doctor.examine(desk.session(), everywhere=True, probe="read")) == 0
+    asked = live_doctor.Asked(everywhere=True)
+    assert asyncio.run(live_doctor.examine(desk.session(), asked)) == 0
     assert "no StorageCredential and no Loki in any namespace" in desk.said
     with pytest.raises(BadInput, match="no Loki in namespace monitoring"):
         asyncio.run(COMMANDS["doctor"](desk.session()))

@@ -148,7 +148,7 @@ class Silence:
 
 
 async def _examine(session: Session) -> int:
-    return await live_doctor.examine(session, everywhere=False, probe="read")
+    return await live_doctor.examine(session, live_doctor.Asked())
 
 
 async def _report(kubeconfig: Path, body: Callable[[Session], Awaitable[int]]) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import click
 
-from lokeys.cli.options import PROBES, LokeysCommand, options_of
+from lokeys.cli.doctor_output import DoctorCommand
+from lokeys.cli.options import PROBES, options_of
 
 
-@click.command("doctor", cls=LokeysCommand)
+@click.command("doctor", cls=DoctorCommand)
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @click.option(
     "--logs",
@@ -29,6 +30,14 @@ from lokeys.cli.options import PROBES, LokeysCommand, options_of
     metavar="DIR|TAR",
     help="What `lokeys collect` wrote, a must-gather, or dumped objects.",
 )
+@click.option(
+    "--since-bundle",
+    metavar="DIR|TAR",
+    help="Report only what is new since this older bundle, and what is gone.",
+)
+@click.option(
+    "--watch", is_flag=True, help="Look every 30 s, and say what is new and what is gone."
+)
 @click.pass_context
 def command(  # noqa: PLR0913 - click hands over one argument an option
     ctx: click.Context,
@@ -38,6 +47,8 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     all_namespaces: bool,
     probe: str,
     bundle: str | None,
+    since_bundle: str | None,
+    watch: bool,
 ) -> int:
     """Find out why Loki cannot reach its storage.
 
@@ -47,14 +58,17 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     them covers.
     """
     options = options_of(ctx)
-    if bundle is not None and (files or logs):
-        raise click.UsageError("--bundle has logs of its own: look at one at a time", ctx)
+    if (files or logs) and (bundle or since_bundle or watch):
+        raise click.UsageError("a log is looked at alone, without --bundle and --watch", ctx)
+    if watch and (bundle or options.output not in ("people", "json")):
+        raise click.UsageError("--watch looks at a cluster, for people or with -o json", ctx)
     if files or logs:
         from lokeys.cli import given_logs  # noqa: PLC0415 - a log needs no cluster's client
 
         return given_logs.examine(options, (*files, *logs))
     from lokeys.cli import live_doctor  # noqa: PLC0415
 
+    asked = live_doctor.Asked(everywhere=all_namespaces, probe=probe, since=since_bundle)
     if bundle is not None:
-        return live_doctor.run_on_bundle(options, bundle, everywhere=all_namespaces)
-    return live_doctor.run(options, everywhere=all_namespaces, probe=probe)
+        return live_doctor.run_on_bundle(options, bundle, asked)
+    return live_doctor.run(options, asked, watching=watch)

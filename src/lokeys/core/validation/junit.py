@@ -4,27 +4,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from lokeys.core.findings.finding import Finding, Severity, at_or_above
 from lokeys.core.text.words import printable
-from lokeys.core.validation.validate import Validation
 
-_Suite = tuple[str, Sequence[Finding]]
+if TYPE_CHECKING:  # the doctor knows no manifests
+    from lokeys.core.validation.validate import Validation
+
+Suite = tuple[str, Sequence[Finding]]
+"""What a suite is about, and its findings."""
 
 
 def junit(validation: Validation, *, fail_on: Severity) -> str:
-    """Return the XML; findings below `fail_on` are cases that pass, with their text as output."""
-    suites: list[_Suite] = [(str(view.ref), view.findings) for view in validation.views]
+    """Return the XML of a judgement of manifests."""
+    suites: list[Suite] = [(str(view.ref), view.findings) for view in validation.views]
     if validation.findings:
         suites.append(("shared objects", validation.findings))
+    return junit_of(suites, fail_on=fail_on)
+
+
+def junit_of(suites: Sequence[Suite], *, fail_on: Severity) -> str:
+    """Return the XML; findings below `fail_on` are cases that pass, with their text as output."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites{_counts(suites, fail_on)}>"]
     for name, findings in suites:
         lines += _suite(name, findings, fail_on)
     return "\n".join((*lines, "</testsuites>"))
 
 
-def _counts(suites: Sequence[_Suite], fail_on: Severity) -> str:
+def _counts(suites: Sequence[Suite], fail_on: Severity) -> str:
     findings = [finding for _, told in suites for finding in told]
     failures = sum(at_or_above(finding.severity, fail_on) for finding in findings)
     tests = sum(len(told) or 1 for _, told in suites)
