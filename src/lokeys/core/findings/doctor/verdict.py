@@ -27,6 +27,15 @@ def verdict(tallies: Sequence[Tally]) -> tuple[Finding, ...]:
     return ranked(finding for tally in tallies for finding in _findings(tally))
 
 
+def causes_in_order(tallies: Sequence[Tally]) -> list[str]:
+    """Return the causes that findings name, first explanations first, then what else may be."""
+    found = verdict(tallies)
+    seen = {cause: row for tally in tallies for cause, (row, _) in tally.complaints.items()}
+    named = [str(finding.cause) for finding in found]
+    others = [other for cause in named for other in seen[cause].alternatives]
+    return list(dict.fromkeys((*named, *others)))
+
+
 def _findings(tally: Tally) -> Iterator[Finding]:
     if tally.program not in JUDGED:
         return

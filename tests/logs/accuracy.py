@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How often the first cause is right, on the cases that no rule was written from.
+
+PYTHONPATH=tests python -m logs.accuracy             the table, from the held-out list alone
+PYTHONPATH=tests python -m logs.accuracy CAUSE…      what is said of each case of these causes
+PYTHONPATH=tests python -m logs.accuracy --development    the same table of the other list
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+from logs.shapes import LogCase, listed
+from lokeys.core.findings.doctor.reading import read
+from lokeys.core.findings.doctor.verdict import causes_in_order
+
+
+def ranked_causes(log: str) -> list[str]:
+    """Return the causes that a log's findings name, the first explanation first."""
+    return causes_in_order([read("log", [log.encode()])])
+
+
+def table(cases: list[LogCase]) -> tuple[list[str], int, int]:
+    """Return the rows by cause, how many cases, and how many were right first."""
+    count: Counter[str] = Counter()
+    first: Counter[str] = Counter()
+    among: Counter[str] = Counter()
+    false: Counter[str] = Counter()
+    for case in cases:
+        found = ranked_causes(case.log())
+        count[case.cause] += 1
+        first[case.cause] += found[:1] == [case.cause]
+        among[case.cause] += case.cause in found[:3]
+        if found[:1] not in ([], [case.cause]):
+            false[found[0]] += 1
+    rows = [
+        f"| `{cause}` | {count[cause]} | {first[cause]} | {among[cause]} | {false[cause]} |"
+        for cause in sorted({*count, *false})
+    ]
+    return rows, count.total(), first.total()
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table, or the cases of some causes."""
+    name = "development" if "--development" in arguments else "held out"
+    wanted = [word for word in arguments if not word.startswith("-")]
+    if wanted:
+        for case in [c for each in ("development", "held out") for c in listed(each)]:
+            if case.cause in wanted:
+                print(f"{case.title}: {', '.join(ranked_causes(case.log())) or 'nothing'}")
+        return
+    rows, total, right = table(listed(name))
+    print("| cause | cases | right first | right among three | named first wrongly |")
+    print("| --- | --- | --- | --- | --- |")
+    print("\n".join(rows))
+    print(f"\n{right} of {total} right first ({right / total:.1%})")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
