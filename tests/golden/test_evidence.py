@@ -82,7 +82,15 @@ ROOKS = {"source": "A", "vault": "A", "store": WORKS, "pods": FINE, "unreadable"
 
 WITHOUT_FAULTS = {"pods": FINE, "workloads": [{"loki": {"container": "loki", "faults": []}}]}
 
+LOGGED = {
+    case.folder.name: {"pods": FINE}
+    for case in cases()
+    if case.code.startswith("LK08") and case.code >= "LK0819"
+}
+"""Cases of what a log alone says: the same pod, whose log does not say it."""
+
 NEIGHBOURS: dict[str, dict[str, Any]] = {
+    **LOGGED,
     "LK0301-source-offers-a-dead-key": {"store": WORKS, "pods": FINE},
     "LK0301-the-endpoint-is-another-stores": {"store": WORKS},
     "LK0302-half-of-it-is-empty": {"source": "A"},

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole logs around one sentence: as the program that says it would print it, among other lines.
 
-A case (`tests/logs/cases/`) has what was said and where; here it becomes a log that begins well, has
-noise that means nothing, and says it three times.
+A case (`tests/logs/cases/`) has what was said and where; here it becomes a log that begins well,
+has noise that means nothing, and says it three times.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,7 +42,9 @@ class LogCase:
 
     def log(self) -> str:
         """Return the log."""
-        return PROGRAMS.get(self.where, PROGRAMS.get(self.where.partition("_")[0]))(self)
+        return "
+".join(PROGRAMS[self.where](self)) + "
+"
 
 
 def cases() -> list[LogCase]:
@@ -76,74 +79,58 @@ BEGIN = (
     ("error", 'caller=ratestore.go:115 msg="error getting ingester clients" err="empty ring"'),
     ("info", 'caller=loki.go:545 msg="Loki started" startup_time=1.2s'),
 )
+UPLOADING = 'caller=table_manager.go:148 index-store=tsdb msg="uploading tables"'
 WHERE = {
     "flush": (
-        "error",
-        'caller=flush.go:356 component=ingester loop=9 org_id=fake msg="failed to flush" retries=0 err=',
+        'caller=flush.go:356 component=ingester loop=9 msg="failed to flush" retries=0',
         'failed to flush chunks: store put chunk: {}, num_chunks: 1, labels: {{app="demo"}}',
     ),
     "start": (
-        "error",
-        'caller=log.go:223 msg="error running loki" err=',
+        'caller=log.go:223 msg="error running loki"',
         "{}\nerror initialising module: store",
     ),
-    "compactor": ("error", 'caller=compactor.go:534 msg="failed to run compaction" err=', "{}"),
-    "table": ("error", 'caller=table_manager.go:218 msg="error syncing tables" err=', "{}"),
-    "querier": (
-        "error",
-        'caller=batch.go:726 component=querier org_id=fake msg="error fetching chunks" err=',
+    "compactor": ('caller=compactor.go:534 msg="failed to run compaction"', "{}"),
+    "table_manager": ('caller=table_manager.go:218 msg="error syncing tables"', "{}"),
+    "querier": ('caller=batch.go:726 component=querier msg="error fetching chunks"', "{}"),
+    "ruler": ('caller=ruler.go:576 component=ruler msg="unable to list rules"', "{}"),
+    "reporter": (
+        'caller=reporter.go:203 msg="failed to delete corrupted cluster seed file"',
         "{}",
     ),
-    "ruler": ("error", 'caller=ruler.go:576 component=ruler msg="unable to list rules" err=', "{}"),
-    "reporter": (
-        "error",
-        'caller=reporter.go:203 msg="failed to delete corrupted cluster seed file, deleting it" err=',
-        "{}",
+}
+OTHERS = {
+    "mimir": (
+        'caller=mimir.go:253 msg="Starting application" version=2.14 component=blocks_store',
+        'caller=bucket.go:91 component=cleaner msg="failed to upload block"',
+    ),
+    "tempo": (
+        'caller=main.go:225 msg="Starting Tempo" version=2.6',
+        'caller=poller.go:136 component=tempodb msg="failed to poll"',
+    ),
+    "thanos": (
+        'caller=sidecar.go:270 msg="starting sidecar" component=sidecar',
+        'caller=shipper.go:166 component=sidecar msg="shipping failed"',
     ),
 }
 
 
-def loki(case: LogCase) -> str:
-    """Return a log of Loki."""
-    level, head, form = WHERE[case.where.partition("_")[0]]
-    lines = [f"level={each} ts={at(n / 10)} {rest}" for n, (each, rest) in enumerate(BEGIN)]
+def _loki(case: LogCase) -> list[str]:
+    head, form = WHERE[case.where]
+    lines = [f"level={level} ts={at(n / 10)} {rest}" for n, (level, rest) in enumerate(BEGIN)]
     for n in range(3):
-        lines.append(
-            f'level=info ts={at(10 + 30 * n)} caller=table_manager.go:148 index-store=tsdb msg="uploading tables"'
-        )
-        lines.append(f"level={level} ts={at(12 + 30 * n)} {head}{quoted(form.format(case.said))}")
-    return "\n".join(lines) + "\n"
+        err = quoted(form.format(case.said))
+        lines.append(f"level=info ts={at(10 + 30 * n)} {UPLOADING}")
+        lines.append(f"level=error ts={at(12 + 30 * n)} {head} err={err}")
+    return lines
 
 
-def plain(case: LogCase) -> str:
-    return case.said + "\n"
+def _other(case: LogCase) -> list[str]:
+    start, line = OTHERS[case.where]
+    errors = [f"level=error ts={at(5 + n)} {line} err={quoted(case.said)}" for n in range(3)]
+    return [f"level=info ts={at(0)} {start}", *errors]
 
 
-def _named(start: str, line: str) -> object:
-    def make(case: LogCase) -> str:
-        lines = [f"level=info ts={at(0)} {start}"]
-        lines += [f"level=error ts={at(5 + n)} {line}{quoted(case.said)}" for n in range(3)]
-        return "\n".join(lines) + "\n"
-
-    return make
-
-
-def eso(case: LogCase) -> str:
-    """Return a log of External Secrets, or its events."""
-    if case.where == "eso_event":
-        rows = [
-            f"Warning   UpdateFailed   {n}m (x6 over 9m)   external-secrets   {case.said}"
-            for n in range(3)
-        ]
-        return (
-            "\n".join(
-                [
-                    "LAST SEEN   TYPE      REASON         OBJECT                               MESSAGE",
-                    *rows,
-                ]
-            )
-            + "\n"
-        )
+def _external_secrets(case: LogCase) -> list[str]:
     fields = {
         "level": "error",
         "ts": 1763780165.123,
@@ -151,83 +138,62 @@ def eso(case: LogCase) -> str:
         "msg": "could not get secret data from provider",
         "ExternalSecret": {"name": "loki-s3-credentials", "namespace": "monitoring"},
         "error": case.said,
-        "stacktrace": "github.com/external-secrets/external-secrets/pkg/controllers/externalsecret.(*Reconciler)",
+        "stacktrace": "sigs.k8s.io/controller-runtime/pkg/internal/controller.Reconcile",
     }
-    return "".join(json.dumps(fields | {"ts": 1763780165.123 + n}) + "\n" for n in range(3))
+    return [json.dumps(fields | {"ts": 1763780165.123 + n}) for n in range(3)]
 
 
-def rook(case: LogCase) -> str:
+def _events_of_external_secrets(case: LogCase) -> list[str]:
+    row = "Warning   UpdateFailed   {}m (x6 over 9m)   external-secrets   {}"
+    head = "LAST SEEN   TYPE      REASON         OBJECT            MESSAGE"
+    return [head, *(row.format(n, case.said) for n in range(3))]
+
+
+def _rook(case: LogCase) -> list[str]:
     level = "I" if case.where == "rook_info" else "E"
-    head = "ceph-object-store-user-controller"
-    lines = [
-        "2026-11-22 02:55:11.000000 I | rookcmd: starting Rook v1.20.6 with arguments '/usr/local/bin/rook ceph operator'"
-    ]
-    lines += [f"2026-11-22 02:56:0{n}.521701 {level} | {head}: {case.said}" for n in range(3)]
-    return "\n".join(lines) + "\n"
+    head = f"{level} | ceph-object-store-user-controller"
+    start = "2026-11-22 02:55:11.000000 I | rookcmd: starting Rook v1.20.6"
+    return [start, *(f"2026-11-22 02:56:0{n}.521701 {head}: {case.said}" for n in range(3))]
 
 
-def events(case: LogCase) -> str:
-    lines = [
-        "Events:",
-        "  Type     Reason       Age                From     Message",
-        "  ----     ------       ----               ----     -------",
-    ]
-    return (
-        "\n".join(
-            [
-                *lines,
-                "  Normal   Scheduled    60s                default-scheduler  Successfully assigned",
-                f"  {case.said}",
-            ]
-        )
-        + "\n"
-    )
+def _events(case: LogCase) -> list[str]:
+    head = "  Type     Reason       Age                From     Message"
+    fine = "  Normal   Scheduled    60s       default-scheduler  Successfully assigned"
+    return ["Events:", head, fine, f"  {case.said}"]
 
 
-def connect(case: LogCase) -> str:
+def _connect(case: LogCase) -> list[str]:
     fields = {"log_message": case.said, "timestamp": "2026-11-22T02:56:05.0Z", "level": 1}
-    return (json.dumps(fields) + "\n") * 3
+    return [json.dumps(fields)] * 3
 
 
-def klog(case: LogCase) -> str:
-    line = f'E1122 02:56:05.521701       1 reflector.go:166] "Unhandled Error" err={quoted(case.said)}\n'
-    return line * 3
+def _klog(case: LogCase) -> list[str]:
+    head = 'E1122 02:56:05.521701       1 reflector.go:166] "Unhandled Error"'
+    return [f"{head} err={quoted(case.said)}"] * 3
 
 
-def loki_operator(case: LogCase) -> str:
+def _loki_operator(case: LogCase) -> list[str]:
     fields = {
-        "_ts": "2026-11-22T02:56:05Z",
-        "_level": "0",
         "_component": "loki-operator",
-        "_message": "lokistack degraded",
         "level": "error",
         "msg": "Degraded condition set",
         "error": case.said,
     }
-    return (json.dumps(fields) + "\n") * 3
+    return [json.dumps(fields)] * 3
 
 
-PROGRAMS = {
-    **dict.fromkeys(WHERE, loki),
-    "plain": plain,
-    "mimir": _named(
-        'caller=mimir.go:253 msg="Starting application" version=2.14 component=blocks_store',
-        'caller=bucket.go:91 component=cleaner msg="failed to upload block" err=',
-    ),
-    "tempo": _named(
-        'caller=main.go:225 msg="Starting Tempo" version=2.6',
-        'caller=poller.go:136 component=tempodb msg="failed to poll" err=',
-    ),
-    "thanos": _named(
-        'caller=sidecar.go:270 msg="starting sidecar" component=sidecar',
-        'caller=shipper.go:166 component=sidecar msg="shipping failed" err=',
-    ),
-    "eso": eso,
-    "rook": rook,
-    "events": events,
-    "connect": connect,
-    "klog": klog,
-    "loki_operator": loki_operator,
+PROGRAMS: dict[str, Callable[[LogCase], list[str]]] = {
+    **dict.fromkeys(WHERE, _loki),
+    **dict.fromkeys(OTHERS, _other),
+    "plain": lambda case: [case.said],
+    "eso": _external_secrets,
+    "eso_event": _events_of_external_secrets,
+    "rook": _rook,
+    "rook_info": _rook,
+    "events": _events,
+    "connect": _connect,
+    "klog": _klog,
+    "loki_operator": _loki_operator,
 }
 
 

@@ -18,6 +18,7 @@ _STORE = {
     "tls_scheme_mismatch": "http is spoken to a TLS port, or https to a plain one.",
     "tls_unknown_authority": "The store's certificate is of an authority that is not trusted.",
     "tls_name_mismatch": "The store's certificate is for another name.",
+    "tls_certificate_expired": "The store's certificate has ended, or has not begun.",
     "rgw_dns_name_misroute": "RGW takes the admin path for a bucket: rgw_dns_name does not fit.",
     "object_store_full": "The store has no room, or a quota is used up.",
 }

@@ -6,6 +6,7 @@ The rows themselves are in `catalogue/complaints/`, a module for each family of 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,11 +32,12 @@ class OfKey(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """One row. Texts are in small letters, and each phrase begins and ends with a whole word.
+    """One row. Texts are in small letters.
 
-    One of `phrases` must be in what was said; of `beside`, if there are any, one more; of
-    `never_beside`, none. `alternatives` are other causes that have the same words, `apart` is what
-    tells them apart. Complaints of the causes in `explains` are only effects of this one.
+    One of `phrases` must be in what was said; of `beside`, if there are any, one more in the whole
+    line; of `never_beside`, none; `shape`, if there is one, is found in what was said.
+    `alternatives` are other causes that have the same words, `apart` is what tells them apart.
+    Complaints of the causes in `explains` are only effects of this one.
     """
 
     rule: Rule
@@ -44,6 +46,7 @@ class Complaint:
     of_key: OfKey = OfKey.NOTHING
     beside: tuple[str, ...] = ()
     never_beside: tuple[str, ...] = ()
+    shape: re.Pattern[str] | None = None
     confidence: Confidence = Confidence.LIKELY
     alternatives: tuple[str, ...] = ()
     apart: tuple[Remedy, ...] = ()
@@ -60,4 +63,5 @@ class Complaint:
             any(phrase in said for phrase in self.phrases)
             and (not self.beside or any(word in around for word in self.beside))
             and not any(word in around for word in self.never_beside)
+            and (self.shape is None or self.shape.search(said) is not None)
         )

@@ -25,6 +25,7 @@ from lokeys.core.findings.catalogue import (
     trust,
     vaults,
 )
+from lokeys.core.findings.catalogue.complaints import COMPLAINTS
 from lokeys.core.findings.finding import Rule
 
 
@@ -36,6 +37,7 @@ def _rules() -> dict[str, Rule]:
     rules = [
         value for module in modules for value in vars(module).values() if isinstance(value, Rule)
     ]
+    rules += [complaint.rule for complaint in COMPLAINTS]
     return {rule.code: rule for rule in sorted(rules, key=lambda rule: rule.code)}
 
 

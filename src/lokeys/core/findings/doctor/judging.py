@@ -20,6 +20,14 @@ _STORAGE_WORDS = (
     *("cluster seed", "requesterror: send request failed", " s3:"),
     *("putobject", "getobject", "listobject", "deleteobject", "headobject"),
     *("azure", "blob.core", "storage.googleapis", "storage client", "objstore", "gcs object"),
+    *(
+        "list tables",
+        "list rules",
+        "syncing tables",
+        "shipping failed",
+        "tempodb",
+        "poll blocklist",
+    ),
 )
 _BETWEEN_LOKIS = "rpc error"
 _COMPLAINTS = WordIndex(COMPLAINTS)

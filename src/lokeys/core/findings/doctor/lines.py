@@ -28,12 +28,15 @@ _ZAP_SECONDS = re.compile(r"\d{9,10}(?:\.\d{1,9})?")
 # What follows is a stream's own labels: people's words, not Loki's.
 _STREAM = re.compile(r",? num_chunks: |,? labels: \{")
 _PAIR = re.compile(r'(?<![\w.])([\w.]{1,64})=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)')
-_ESCAPED = re.compile(r"\\(.)")
+_ESCAPED = re.compile(r"\\(u[0-9a-f]{4}|.)")
+_LETTERS = {"n": "\n", "t": "\t", "r": "\r"}
 _KLOG = re.compile(r"([IWEF])(\d{4} \d\d:\d\d:\d\d\.\d{1,9})\s+\d{1,10} [\w./-]{1,128}:\d{1,6}\] ")
 _ROOK = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?) ([INDWEC]) \| ")
 _PLAIN_LEVEL = re.compile(
     r"(?:\W|^)(?i:(panic|fatal|error|err|warning|warn|info|debug|trace))(?:\W|$)"
 )
+_HEXDUMP = re.compile(r"[0-9a-f]{8}  (?:[0-9a-f]{2} {1,2}){1,16} {0,64}\|([^|\n]{1,20})\|\s{0,4}")
+"""A line of what Go prints of a body that it cannot read; its text is cut into pieces of 16."""
 _HEAD = 120
 """Where a line's level stands, if it has one and is of no form that is known."""
 
@@ -68,6 +71,8 @@ def read_line(text: str) -> Line:
     said = fields.get("err") or fields.get("error") or ""
     if said in ("null", "nil", "<nil>"):
         said = ""
+    if "  |" in said:
+        said = _HEXDUMP.sub(r"\1", said)
     return Line(
         level=level,
         time=fields.get("ts") or fields.get("time") or fields.get("timestamp") or "",
@@ -121,7 +126,12 @@ def _plain_fields(decoded: dict[str, object]) -> dict[str, str]:
 
 
 def _unquoted(value: str) -> str:
-    return _ESCAPED.sub(r"\1", value[1:-1]) if value.startswith('"') else value
+    return _ESCAPED.sub(_letter, value[1:-1]) if value.startswith('"') else value
+
+
+def _letter(match: re.Match[str]) -> str:
+    escaped = match[1]
+    return chr(int(escaped[1:], 16)) if len(escaped) > 1 else _LETTERS.get(escaped, escaped)
 
 
 def moment(text: str) -> datetime | None:

@@ -29,7 +29,13 @@ UNRELATED: tuple[Unrelated, ...] = (
     Unrelated(
         what="queries that do not parse, or ask for too much",
         phrases=(
-            *("parse error", "syntax error", "unexpected identifier", "query time range exceeds"),
+            *(
+                "parse error at line",
+                "parse error :",
+                "syntax error:",
+                "unexpected identifier",
+                "query time range exceeds",
+            ),
             *("maximum of series", "max entries limit", "query would read too many bytes"),
             *("the query time range exceeds the limit", "unmatched brackets"),
         ),

@@ -11,11 +11,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lokeys.core.findings.catalogue.complaints import answers
+from lokeys.core.findings.catalogue.complaints import (
+    answers,
+    around,
+    azure,
+    configuration,
+    google,
+    keys,
+    permission,
+    reaching,
+    sts,
+)
 from lokeys.core.findings.complaint import Complaint, OfKey
 from lokeys.core.findings.finding import Rule
 
-COMPLAINTS: tuple[Complaint, ...] = (*answers.ROWS,)
+COMPLAINTS: tuple[Complaint, ...] = (
+    *configuration.FIRST,
+    *around.FIRST,
+    *keys.FIRST,
+    *permission.FIRST,
+    *answers.CLOCK,
+    *sts.FIRST,
+    *azure.FIRST,
+    *google.FIRST,
+    *reaching.FIRST,
+    *answers.ROWS,
+    *google.LAST,
+    *reaching.LAST,
+    *configuration.LAST,
+)
 """In the order in which a line is compared with them: what says more comes first."""
 
 RULE_OF_CAUSE: Mapping[str, Rule] = MappingProxyType({each.cause: each.rule for each in COMPLAINTS})

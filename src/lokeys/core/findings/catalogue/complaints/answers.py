@@ -4,116 +4,173 @@
 from __future__ import annotations
 
 from lokeys.core.findings.catalogue import store as rules
+from lokeys.core.findings.catalogue.complaints.making import NETWORK_WORDS
 from lokeys.core.findings.catalogue.sources import USER_SUSPENDED
 from lokeys.core.findings.complaint import Complaint, OfKey, Voice
+from lokeys.core.findings.finding import Confidence, Remedy
+from lokeys.core.text.shell import command
+
+_HIDDEN = ("anonymous_request_sent", "sts_trust_policy_denied", "no_credentials_in_chain")
+_LINKS = Remedy(
+    text="with short-lived tokens a failed exchange reads the same: try it link by link",
+    command=command("lokeys probe stack NAME -n NAMESPACE"),
+)
+_KEY = Remedy(
+    text="to tell a policy from a dead key, try the key itself",
+    command=command("lokeys doctor -n NAMESPACE --probe write"),
+)
+_ALTERED = Remedy(
+    text="to tell another key's secret from a newline or a wrong copy, compare the hops",
+    command=command("lokeys trace NAME -n NAMESPACE"),
+)
+_SIGNATURE = ("secret_trailing_newline", "secret_key_url_encoding", "wrong_region")
+_SAID_OF_TOKENS = ("webidentity", "operation error sts", "assumerole", "get credentials")
+
+CLOCK = (
+    Complaint(
+        rule=rules.CLOCK_SKEW,
+        phrases=(
+            *("requesttimetooskewed", "difference between the request time and the"),
+            *("signature expired:", "request date header too old", "signature not yet current"),
+        ),
+        of_key=OfKey.NOT_USED,
+        confidence=Confidence.CERTAIN,
+    ),
+)
+"""Before all that is said of signatures and tokens, which a wrong clock spoils."""
 
 ROWS: tuple[Complaint, ...] = (
     Complaint(
         rule=rules.TOKEN_EXCHANGE_DENIED,
-        phrases=(
-            "not authorized to perform sts:assumerole",
-            "not authorized to perform: sts:assumerole",
-        ),
+        phrases=("not authorized to perform sts:assumerole", "perform: sts:assumerole"),
         said_by=Voice.PROVIDER,
+        of_key=OfKey.NOT_USED,
+        alternatives=("sts_role_missing",),
+        explains=("anonymous_request_sent", "s3_access_denied_policy"),
+    ),
+    Complaint(
+        rule=rules.SESSION_TOKEN_EXPIRED,
+        phrases=(
+            *("expiredtoken", "expiredtokenexception", "provided token has expired"),
+            *("token included in the request is expired", "token expired: current date"),
+        ),
         of_key=OfKey.NOT_USED,
     ),
     Complaint(
         rule=rules.NO_CREDENTIALS,
-        phrases=("nocredentialproviders", "no valid providers in chain", "no ec2 imds role found"),
+        phrases=(
+            *("nocredentialproviders", "no valid providers in chain", "no ec2 imds role found"),
+            *("could not find default credentials", "no ec2 instance role found"),
+            *("ec2rolerequesterror", "static credentials are empty"),
+        ),
         said_by=Voice.PROVIDER,
         of_key=OfKey.NOT_USED,
     ),
     Complaint(
         rule=rules.ACCESS_KEY_UNKNOWN,
-        phrases=("invalidaccesskeyid", "access key id you provided does not exist"),
+        phrases=(
+            *("invalidaccesskeyid", "access key id you provided does not exist"),
+            *("credential access key has length", "malformed access key id"),
+            *("forbidden: no such key", "invalidclienttokenid", "key id you provided does not"),
+            "security token included in the request is invalid",
+        ),
         of_key=OfKey.REFUSED,
+        explains=("s3_access_denied_policy",),
     ),
     Complaint(
         rule=rules.SECRET_KEY_MISMATCH,
-        phrases=("signaturedoesnotmatch", "request signature we calculated does not"),
-        of_key=OfKey.REFUSED,
-    ),
-    Complaint(rule=USER_SUSPENDED, phrases=("usersuspended",), of_key=OfKey.REFUSED),
-    Complaint(
-        rule=rules.CLOCK_SKEW,
-        phrases=("requesttimetooskewed", "difference between the request time and the"),
-        of_key=OfKey.NOT_USED,
-    ),
-    Complaint(
-        rule=rules.SESSION_TOKEN_EXPIRED,
         phrases=(
-            "expiredtoken",
-            "provided token has expired",
-            "token included in the request is expired",
+            *("signaturedoesnotmatch", "request signature we calculated does not"),
+            "forbidden: invalid signature",
         ),
-        of_key=OfKey.NOT_USED,
+        of_key=OfKey.REFUSED,
+        alternatives=_SIGNATURE,
+        apart=(_ALTERED,),
+    ),
+    Complaint(
+        rule=USER_SUSPENDED,
+        phrases=("usersuspended", "accountproblem"),
+        of_key=OfKey.REFUSED,
     ),
     Complaint(
         rule=rules.BUCKET_NOT_FOUND,
-        phrases=("nosuchbucket", "specified bucket does not exist"),
+        phrases=(
+            *("nosuchbucket", "specified bucket does not exist", "bucket doesn't exist"),
+            *("containernotfound", "specified container does not exist"),
+        ),
     ),
     Complaint(
         rule=rules.WRONG_REGION,
         phrases=(
-            "authorizationheadermalformed",
-            "permanentredirect",
-            "must be addressed using the specified endpoint",
-            "' is wrong; expecting '",
+            *("authorizationheadermalformed", "permanentredirect", "' is wrong; expecting '"),
+            *("must be addressed using the specified endpoint", "bucketregionerror"),
+            *("incorrect region, the bucket is not in", "unexpected scope:", "movedpermanently"),
+            *("illegallocationconstraintexception", "location constraint is incompatible"),
         ),
     ),
     Complaint(
         rule=rules.OBJECT_STORE_FULL,
-        phrases=("quotaexceeded", "storagefull", "insufficientstorage"),
+        phrases=(
+            *("quotaexceeded", "storagefull", "insufficientstorage", "xminiostoragefull"),
+            *("xminioadminbucketquotaexceeded", "bucket quota exceeded", "no free volumes left"),
+            "minimum free drive threshold",
+        ),
         of_key=OfKey.NOT_USED,
     ),
-    Complaint(rule=rules.ACCESS_DENIED, phrases=("accessdenied",), of_key=OfKey.MAYBE),
+    Complaint(
+        rule=rules.ACCESS_DENIED,
+        phrases=("accessdenied", "not authorized to perform: s3", "errorcode=accessdenied"),
+        of_key=OfKey.MAYBE,
+        alternatives=_HIDDEN,
+        apart=(_KEY,),
+    ),
     Complaint(
         rule=rules.ACCESS_DENIED,
         phrases=("access denied",),
         said_by=Voice.NETWORK,
         of_key=OfKey.MAYBE,
+        confidence=Confidence.POSSIBLE,
+        alternatives=_HIDDEN,
+        apart=(_LINKS, _KEY),
     ),
     Complaint(
         rule=rules.TLS_SCHEME_MISMATCH,
         phrases=(
-            "first record does not look like a tls handshake",
-            "http response to https client",
-            "http request to an https server",
+            *("first record does not look like a tls handshake", "http response to https client"),
+            *("http request to an https server", "http request was sent to https port"),
         ),
         said_by=Voice.NETWORK,
     ),
     Complaint(
         rule=rules.TLS_UNKNOWN_AUTHORITY,
-        phrases=("signed by unknown authority",),
+        phrases=(
+            *("signed by unknown authority", "certificate is not trusted"),
+            *("self-signed certificate", "self signed certificate"),
+        ),
         said_by=Voice.NETWORK,
     ),
     Complaint(
         rule=rules.TLS_NAME_MISMATCH,
         phrases=(
-            "certificate is valid for",
-            "certificate is not valid for",
-            "cannot validate certificate for",
+            *("certificate is valid for", "certificate is not valid for"),
+            *("cannot validate certificate for", "relies on legacy common name field"),
         ),
         said_by=Voice.NETWORK,
     ),
     Complaint(
         rule=rules.NOT_S3_API,
-        phrases=("> but have <html>",),
+        phrases=(
+            *("> but have <html>", "api requests must be made to api port", "<!doctype html"),
+            *("xml syntax error on line", "405 method not allowed", "<html>"),
+        ),
         said_by=Voice.NETWORK,
+        never_beside=_SAID_OF_TOKENS,
     ),
     Complaint(
         rule=rules.ENDPOINT_UNREACHABLE,
-        phrases=(
-            "connection refused",
-            "connection reset",
-            "no such host",
-            "no route to host",
-            "network is unreachable",
-            "server misbehaving",
-            "i/o timeout",
-            "tls handshake timeout",
-            "context deadline exceeded",
-        ),
+        phrases=(*NETWORK_WORDS, "proxyconnect tcp"),
         said_by=Voice.NETWORK,
+        never_beside=_SAID_OF_TOKENS,
     ),
 )
+"""In the order in which a line is compared with them: what says more comes first."""

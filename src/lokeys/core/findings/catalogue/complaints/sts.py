@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What shows that a token is not exchanged for credentials at an STS of AWS's kind."""
+
+from __future__ import annotations
+
+import re
+
+from lokeys.core.findings.catalogue.complaints.making import NETWORK_WORDS, row
+from lokeys.core.findings.complaint import Voice
+from lokeys.core.findings.finding import Remedy
+from lokeys.core.place import Hop
+from lokeys.core.text.shell import command
+
+_NO_CREDENTIALS = "The pod gets no credentials, so nothing is written."
+_EXCHANGE = ("webidentity", "operation error sts", "get credentials", "sts:", "load credentials")
+_EFFECTS = ("s3_access_denied_policy", "anonymous_request_sent", "no_credentials_in_chain")
+_PLAIN = re.compile(r'post "http://sts[.-]')
+_DIALLED = re.compile(r'post "https://sts[.-]')
+_CHECK = Remedy(
+    text="compare the role's trust policy, its provider and the token",
+    command=command("lokeys iam aws STACK -n NAMESPACE --check"),
+)
+
+ROLE_CHAIN = row(
+    "LK0839",
+    "sts_assume_role_chain_denied",
+    "the second role of a chain may not be assumed",
+    meaning="The pod has its first role; that role may not assume the next, or the next does not "
+    "trust the first.",
+    why=_NO_CREDENTIALS,
+    fix="allow sts:AssumeRole on the second role in the first role's policy, and the first role as "
+    "Principal in the second's trust policy",
+    says=("perform: sts:assumerole on resource",),
+    said_by=Voice.PROVIDER,
+    explains=_EFFECTS,
+)
+WRONG_AUDIENCE = row(
+    "LK0833",
+    "sts_wrong_audience",
+    "the identity provider does not take the token's audience",
+    meaning="The audience of the token is not among the client ids of the provider.",
+    why=_NO_CREDENTIALS,
+    fix=(
+        Remedy(
+            text="list the provider's client ids, and add the token's audience (EKS: "
+            "sts.amazonaws.com; OpenShift: openshift)",
+            command=command(
+                "aws iam get-open-id-connect-provider --open-id-connect-provider-arn ARN"
+            ),
+        ),
+        _CHECK,
+    ),
+    says=("incorrect token audience",),
+    said_by=Voice.PROVIDER,
+    explains=_EFFECTS,
+)
+PROVIDER_MISSING = row(
+    "LK0834",
+    "sts_oidc_provider_missing",
+    "the account has no identity provider for the token's issuer",
+    meaning="No OpenID Connect provider of this issuer is registered in the role's account, letter "
+    "by letter.",
+    why=_NO_CREDENTIALS,
+    fix=(
+        Remedy(
+            text="see which providers there are, and register the cluster's issuer",
+            command=command("aws iam list-open-id-connect-providers"),
+        ),
+        _CHECK,
+    ),
+    says=("no openidconnect provider found in your account",),
+    said_by=Voice.PROVIDER,
+    alternatives=("sts_region_inactive",),
+    explains=_EFFECTS,
+)
+REGION_INACTIVE = row(
+    "LK0835",
+    "sts_region_inactive",
+    "STS is not activated in this region",
+    meaning="An account has to activate the STS of newer regions.",
+    why=_NO_CREDENTIALS,
+    fix="activate it: IAM console, account settings, STS endpoints; or use another region's STS",
+    says=("regiondisabledexception", "sts is not activated in this region"),
+    said_by=Voice.PROVIDER,
+    explains=_EFFECTS,
+)
+SENT_TO_STORE = row(
+    "LK0836",
+    "sts_sent_to_storage_endpoint",
+    "the token exchange is sent to the storage endpoint",
+    meaning="AssumeRoleWithWebIdentity is posted to the S3 or DynamoDB endpoint that is configured "
+    "explicitly, and this one is no STS.",
+    why=_NO_CREDENTIALS,
+    fix="remove `endpoint` (and an `s3:` URL with a host) from Loki's configuration on AWS; "
+    "elsewhere name the STS in AWS_ENDPOINT_URL_STS",
+    says=(
+        *("status code: 405", "statuscode: 405", "methodnotallowed", "unknownoperationexception"),
+        *("unsupported action assumerole", "unknown action", "status code: 501"),
+    ),
+    beside=("webidentity", "operation error sts", "assumerole"),
+    said_by=Voice.PROVIDER,
+    explains=_EFFECTS,
+)
+PLAIN_HTTP = row(
+    "LK0837",
+    "sts_plain_http",
+    "STS is called over plain http",
+    meaning="`insecure: true` of the store is used for STS, too, which answers on port 443 alone.",
+    why=_NO_CREDENTIALS,
+    fix="remove `insecure: true` from Loki's S3 configuration; AWS needs https",
+    says=('post "http://sts',),
+    shape=_PLAIN,
+    said_by=Voice.PROVIDER,
+    explains=_EFFECTS,
+)
+MESH = row(
+    "LK0843",
+    "mesh_intercepts_token_exchange",
+    "a service mesh answers instead of the credential service",
+    meaning="The sidecar intercepts the request for credentials, and has no route for it.",
+    why=_NO_CREDENTIALS,
+    fix="exclude the address from the mesh: annotation traffic.sidecar.istio.io/"
+    'excludeOutboundIPRanges: "169.254.169.254/32,169.254.170.23/32", and port 443 for STS',
+    says=("upstream connect error or disconnect", "upstream connect error", "no healthy upstream"),
+    beside=_EXCHANGE,
+    said_by=Voice.PROVIDER,
+    explains=_EFFECTS,
+)
+UNREACHABLE = row(
+    "LK0838",
+    "sts_unreachable",
+    "STS does not answer",
+    meaning="The pod reaches no STS: egress rules, a missing private endpoint, DNS, or a region "
+    "that does not exist.",
+    why=_NO_CREDENTIALS,
+    fix="allow egress to sts.REGION.amazonaws.com on port 443 from Loki's namespace, or make an "
+    "interface endpoint for STS",
+    says=NETWORK_WORDS,
+    shape=_DIALLED,
+    said_by=Voice.PROVIDER,
+    explains=_EFFECTS,
+)
+ROLE_MISSING = row(
+    "LK0840",
+    "sts_role_missing",
+    "the role's ARN is not valid",
+    meaning="The role does not exist or its ARN is invalid.",
+    why=_NO_CREDENTIALS,
+    fix="correct the role's ARN: annotation eks.amazonaws.com/role-arn of the service account, or "
+    "`role_arn` of a LokiStack's Secret",
+    says=("request arn is invalid",),
+    said_by=Voice.PROVIDER,
+    explains=_EFFECTS,
+)
+ISSUER = row(
+    "LK0841",
+    "oidc_issuer_unreachable",
+    "the cloud cannot fetch the cluster's signing keys",
+    meaning="The provider cannot fetch or does not trust the issuer's signing keys.",
+    why=_NO_CREDENTIALS,
+    fix="publish the issuer's discovery document and keys where the cloud can fetch them over "
+    "https",
+    says=("couldn't retrieve verification key", "provider's https certificate doesn't match"),
+    said_by=Voice.PROVIDER,
+    explains=_EFFECTS,
+)
+TOKEN_FILE = row(
+    "LK0842",
+    "token_file_unreadable",
+    "the process cannot read its projected token",
+    meaning="The token's file is not there, or belongs to another user.",
+    why=_NO_CREDENTIALS,
+    fix="set `securityContext.fsGroup` of the pod to Loki's group (10001), and see that the "
+    "service account's annotation was there before the pod",
+    says=(
+        *("unable to read file at", "failed fetching webidentity token"),
+        *("failed to retrieve jwt from provide source", "serviceaccount/token: permission denied"),
+    ),
+    said_by=Voice.PROVIDER,
+    explains=_EFFECTS,
+    hop=Hop.PODS,
+)
+TOKEN_INVALID = row(
+    "LK0887",
+    "oidc_token_invalid",
+    "the cloud refuses the token itself",
+    meaning="Its signature, form or time does not pass: the published keys are not those that the "
+    "API server signs with, or its issuer changed.",
+    why=_NO_CREDENTIALS,
+    fix=(
+        Remedy(
+            text="compare the published keys with the API server's own",
+            command=command("kubectl get --raw /openid/v1/jwks"),
+        ),
+    ),
+    says=("invalididentitytoken",),
+    said_by=Voice.PROVIDER,
+    explains=_EFFECTS,
+)
+
+FIRST = (
+    *(ROLE_CHAIN, WRONG_AUDIENCE, PROVIDER_MISSING, REGION_INACTIVE, SENT_TO_STORE, PLAIN_HTTP),
+    *(MESH, ROLE_MISSING, ISSUER, TOKEN_FILE, TOKEN_INVALID, UNREACHABLE),
+)
