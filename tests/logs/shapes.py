@@ -42,9 +42,7 @@ class LogCase:
 
     def log(self) -> str:
         """Return the log."""
-        return "
-".join(PROGRAMS[self.where](self)) + "
-"
+        return "\n".join(PROGRAMS[self.where](self)) + "\n"
 
 
 def cases() -> list[LogCase]:
