@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lokeys.core.stack.render.render import RenderOptions, render
 from lokeys.core.stack.resource.model import Limits, Retention, RetentionStream
 from manifests.lokistack import NOW, Choice
+from manifests.selectors import REFUSED, TAKEN
 
 SIGNS = "\\/$\"'`{}#:-&*!|>%@, \tnrx0é√😀\u2028\u0007"
 TEXTS = st.text(st.sampled_from(SIGNS) | st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -65,6 +66,31 @@ def test_a_selector_of_retention_is_read_as_it_was_written(
     config = read_by(loki_binary, tmp_path, Limits(retention=retention))
     (stream,) = config["limits_config"]["retention_stream"]
     assert stream["selector"] == selector
+
+
+@pytest.mark.parametrize("selector", [*TAKEN, *REFUSED])
+def test_loki_takes_and_refuses_what_we_do(
+    loki_binary: Path, tmp_path: Path, selector: str
+) -> None:
+    """With a selector that it refuses it ends before it starts."""
+    stack, storage = Choice().read()
+    retention = Retention(days=9, streams=(RetentionStream(selector=selector, days=2),))
+    limits = replace(stack, limits=Limits(retention=retention))
+    objects = render(limits, storage, options=RenderOptions(now=NOW))
+    (data,) = (o["data"] for o in objects if o["metadata"]["name"] == "my-stack-config")
+    file = tmp_path / "config.yaml"
+    file.write_text(data["config.yaml"])
+    words = ("-target=compactor", f"-config.file={file}", "-config.expand-env=true")
+    done = subprocess.run(
+        [loki_binary, *words, "-verify-config"],
+        env=CREDENTIALS,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode == 0) is (selector in TAKEN), done.stderr[-500:]
+    assert selector in TAKEN or "invalid labels matchers" in done.stderr
 
 
 def test_patterns_and_credentials_are_read_as_they_were_written(

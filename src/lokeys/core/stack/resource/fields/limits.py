@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from lokeys.core.schema.language import Fields, Flag, Integer, ListOf, MapOf, Text
 from lokeys.core.stack.resource.fields.texts import duration_s, line
 from lokeys.core.stack.resource.model import DEFAULT_QUERY_TIMEOUT
-
-# No two runs of white space meet: which of them took what would be tried in all ways.
-_MATCHER = r'[A-Za-z_]\w*\s*(?:=~|!~|!?=)\s*(?:"(?:[^"\\\n]|\\.)*"|`[^`]*`)'
-_SELECTOR = re.compile(rf"\s*\{{\s*{_MATCHER}(?:\s*,\s*{_MATCHER})*\s*(?:,\s*)?\}}\s*")
+from lokeys.core.stack.resource.selectors import is_selector
 
 
 def _count(description: str) -> Integer:
@@ -86,8 +82,9 @@ _STREAM = Fields(
         "priority": Integer("The highest goes before the others, where several fit.", default=1),
         "selector": Text(
             "Which streams.",
-            accepts=_SELECTOR.fullmatch,
-            says='a stream selector such as {app="a"}',
+            accepts=is_selector,
+            says='a stream selector such as {app="a"} of which not every matcher fits a label '
+            "that is missing",
         ),
     },
     required=("days", "selector"),
