@@ -269,6 +269,7 @@ def _example() -> list[Grant]:
         key_secrets=("rook-ceph-object-user-storage-loki",),
         generated=True,
         secret_store=Ref("SecretStore", "onepassword", spec.namespace),
+        bridge=True,
     )
     return list(route_grants(spec, known=known))
 

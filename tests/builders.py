@@ -38,6 +38,7 @@ from lokeys.core.route.remembering import remember
 from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import (
     DeliveryState,
+    KeptPair,
     LokiMetrics,
     PodState,
     RookUser,
@@ -61,6 +62,7 @@ EXTERNAL_SECRET = Ref("ExternalSecret", "loki-s3-credentials", "monitoring")
 SECRET_STORE = Ref("SecretStore", "onepassword", "monitoring")
 SECRET = Ref("Secret", "loki-s3-credentials", "monitoring")
 TOKEN = Ref("Secret", "connect-token", "vaults")
+STAGING = Ref("Secret", "lokeys-bridge-loki", "monitoring")
 LOKI = Ref("StatefulSet", "loki", "monitoring")
 WORDS_OF_PAIRS = "ABCDE"
 
@@ -177,6 +179,12 @@ def a_secret(pair: PairFacts = A, **changes: Any) -> SecretState:
     """Return the Secret that Loki reads, with a pair."""
     whole: dict[str, Any] = {"ref": SECRET, "uid": "u-secret", "resource_version": "7"}
     return SecretState(**{**whole, "pair": pair, **changes})
+
+
+def a_kept_pair(pair: PairFacts = A, **changes: Any) -> KeptPair:
+    """Return lokeys' staging Secret with a pair, as lokeys itself wrote it."""
+    whole: dict[str, Any] = {"ref": STAGING, "uid": "u-staging", "resource_version": "3"}
+    return KeptPair(**{**whole, "pair": pair, "sealed": True, **changes})
 
 
 def a_workload(*, writes_to: str = "", **changes: Any) -> WorkloadState:

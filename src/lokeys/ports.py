@@ -25,6 +25,7 @@ from lokeys.core.route.model import Bucket
 from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import (
     DeliveryState,
+    KeptPair,
     LogLine,
     LokiMetrics,
     MakerState,
@@ -192,6 +193,31 @@ class SecretPort(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFor:
+    """What a pair is kept for: a bridge of this source that ends at `until`, or (None) a person."""
+
+    source: str
+    since: datetime
+    until: datetime | None = None
+
+
+class StagingPort(Protocol):
+    """A Secret of lokeys' own, in which a pair outlives the delivered Secret's."""
+
+    async def read(self) -> Reading[KeptPair]:
+        """Return what is kept now; no state where nothing is."""
+        ...
+
+    async def keep(self, pair: KeyPair, *, purpose: KeptFor) -> None:
+        """Keep a pair, in place of any that was kept before; NeedsHuman for another's Secret."""
+        ...
+
+    async def drop(self) -> None:
+        """Delete what is kept; fine if it is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """The workloads of a route and their pods."""
 
@@ -342,6 +368,7 @@ class RoutePorts:
     store: StorePort
     loki: LokiPort
     bucket: Bucket
+    staging: StagingPort | None = None
     trying: Trying = Trying.CONSENT
     """Who decides where keys are tried."""
 

@@ -18,10 +18,17 @@ from typing import Any
 from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
 from lokeys.core.kubernetes.consent import Consent, Trying, origins
 from lokeys.core.place import Hop, Ref
-from lokeys.core.route.model import Bucket, OnePasswordVault, RouteSpec, source_ref
+from lokeys.core.route.model import (
+    Bucket,
+    OnePasswordVault,
+    RouteSpec,
+    source_ref,
+    staging_name,
+)
 from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import (
     DeliveryState,
+    KeptPair,
     LogLine,
     LokiMetrics,
     MakerState,
@@ -37,7 +44,7 @@ from lokeys.core.route.snapshot import (
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
 from lokeys.errors import BadInput, Conflict, NeedsHuman, NotFound, Unreachable
 from lokeys.kube.replies import NoSuchKind
-from lokeys.ports import Fleet, KeyIntent, Reading, RoutePorts
+from lokeys.ports import Fleet, KeptFor, KeyIntent, Reading, RoutePorts
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -104,6 +111,10 @@ class World:
     """Whether it does not say which of them is present, as RGW's own users do not."""
     consents: bool = True
     """Whether the source's owner names the store's address."""
+    bridge: timedelta | None = None
+    """For how long the source's owner lets a replaced key be valid again."""
+    kept: tuple[KeyPair, KeptFor] | None = None
+    """What is in the staging Secret."""
 
     def __post_init__(self) -> None:
         """Start one pod that is as old as the Secret."""
@@ -166,6 +177,7 @@ class World:
             workloads=_Workloads(self, spec),
             store=_Store(self, spec.bucket),
             loki=_Loki(self),
+            staging=_Staging(self, spec),
             bucket=spec.bucket,
             trying=self.trying,
         )
@@ -185,7 +197,10 @@ class _Source:
         state = SourceState(
             ref=Ref("Secret", f"rook-ceph-object-user-storage-{ref.name}", ref.namespace),
             owner=ref,
-            consent=Consent(named=origins([self.spec.bucket.endpoint] * self.world.consents)),
+            consent=Consent(
+                named=origins([self.spec.bucket.endpoint] * self.world.consents),
+                bridge=self.world.bridge,
+            ),
             pair=self.world.fingerprinter.describe(held),
             rook=RookUser(phase="Ready", generation=1, observed_generation=1, store="storage"),
             slots=self.world.slots() if self.world.shows_keys else None,
@@ -245,6 +260,38 @@ class _Issuer:
 
     def _is(self, held: KeyPair, key_id: Fingerprint) -> bool:
         return self.world.fingerprinter.describe(held).key_id == key_id
+
+
+@dataclass(slots=True)
+class _Staging:
+    """A staging Secret, whose annotations are always lokeys' own."""
+
+    world: World
+    spec: RouteSpec
+
+    async def read(self) -> Reading[KeptPair]:
+        if self.world.kept is None:
+            return Reading()
+        held, purpose = self.world.kept
+        state = KeptPair(
+            ref=Ref("Secret", staging_name(self.spec.name), self.spec.namespace),
+            uid="uid-staging",
+            resource_version="1",
+            pair=self.world.fingerprinter.describe(held),
+            source=purpose.source,
+            since=purpose.since,
+            until=purpose.until,
+            sealed=True,
+        )
+        return Reading(state=state, pair=held)
+
+    async def keep(self, pair: KeyPair, *, purpose: KeptFor) -> None:
+        self.world.writes.append("keep pair")
+        self.world.kept = (pair, purpose)
+
+    async def drop(self) -> None:
+        self.world.writes.append("drop pair")
+        self.world.kept = None
 
 
 @dataclass(slots=True)

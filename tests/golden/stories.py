@@ -9,7 +9,8 @@
     memory: {content: {pair: B, since: -5m}}
     unreadable: [{hop: SECRET, ref: Secret monitoring/loki, why: FORBIDDEN}]
 
-Enums go by their names, times as `-5m` before now, references as `Kind namespace/name`.
+Enums go by their names, times as `-5m` before now and `+5m` after it, references as
+`Kind namespace/name`.
 """
 
 from __future__ import annotations
@@ -165,7 +166,9 @@ def _plain(hint: type, raw: Any) -> Any:  # noqa: PLR0911 - one line a type
     if hint is PairFacts:
         return a_pair(raw)
     if hint is datetime:
-        return NOW - _duration(raw.removeprefix("-"))
+        later = raw.startswith("+")
+        away = _duration(raw.lstrip("+-"))
+        return NOW + away if later else NOW - away
     if hint is timedelta:
         return _duration(raw)
     if hint is Ref:

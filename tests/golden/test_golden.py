@@ -82,7 +82,17 @@ def test_codes_are_never_given_twice() -> None:
 def _rules() -> Iterator[Rule]:
     modules = (
         *("storage_secrets", "storage_objects", "lokistacks", "operation", "adoption", "tenants"),
-        *("sources", "vaults", "delivery", "pods", "trust", "tokens", "store", "reading"),
+        *(
+            "sources",
+            "vaults",
+            "delivery",
+            "pods",
+            "bridges",
+            "trust",
+            "tokens",
+            "store",
+            "reading",
+        ),
         "configuration",
     )
     for module in modules:

@@ -349,4 +349,9 @@ CASES = [
     Case("a window that never closes", False, _window("0 2 * * 6", "25h")),
     Case("a window without a duration", False, _rotation(window={"schedule": "0 2 * * 6"})),
     Case("a time zone with spaces", False, _window("0 2 * * 6", timeZone="Middle Earth")),
+    Case("a short bridge", True, {"spec.bridge": {"longest": "10m"}}),
+    Case("a bridge that says nothing", True, {"spec.bridge": {}}),
+    Case("never a bridge", True, {"spec.bridge": {"longest": "0s"}}),
+    Case("a bridge of days", False, {"spec.bridge": {"longest": "25h"}}),
+    Case("a bridge that is no duration", False, {"spec.bridge": {"longest": "soon"}}),
 ]

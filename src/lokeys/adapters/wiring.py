@@ -17,6 +17,7 @@ from lokeys.adapters.kubernetes.external_secrets import ExternalSecretPort
 from lokeys.adapters.kubernetes.makers import KubernetesMaker
 from lokeys.adapters.kubernetes.pairs import value_of
 from lokeys.adapters.kubernetes.secrets import KubernetesSecretPort
+from lokeys.adapters.kubernetes.staging import StagingSecret
 from lokeys.adapters.kubernetes.workloads import KubernetesWorkloads
 from lokeys.adapters.loki.pod import KubernetesLoki
 from lokeys.adapters.onepassword.connect import Connect, Token
@@ -86,6 +87,7 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
             kind=spec.secret.kind,
         ),
         store=S3Store(spec.bucket, access.clients.trusting(spec.bucket.ca_bundle), cluster.clock),
+        staging=StagingSecret(cluster, spec),
         loki=KubernetesLoki(cluster, spec.workloads, client=access.clients.direct()),
         bucket=spec.bucket,
         trying=Trying.CALLER if access.callers_rights else Trying.CONSENT,

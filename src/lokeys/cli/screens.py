@@ -250,6 +250,8 @@ def plan_lines(route: str, plan: Plan, *, width: int) -> Iterator[Line]:
     if not count and plan.stalled is None:
         yield ((f"{route}: nothing to do, everything is proved", "good"),)
         return
+    if plan.caution:
+        yield ((f"{plan.caution}.", "warning"),)
     yield ((f"{route}: {count} step{'s' if count != 1 else ''}", "strong"),)
     for number, step in enumerate(plan.steps, 1):
         yield BLANK

@@ -25,6 +25,7 @@ from lokeys.cli.reach import Reach, ReachMode
 from lokeys.clock import utc_now
 from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.findings.report import heeded, ignore_of
+from lokeys.core.kubernetes.json_fields import at
 from lokeys.core.place import Ref
 from lokeys.core.proxies import Proxies, from_environment
 from lokeys.core.route.history import incident_of, with_incident
@@ -34,7 +35,7 @@ from lokeys.core.route.receipts.model import Actor, Door, Receipt
 from lokeys.core.route.resource.status import fitted, memory_to_status
 from lokeys.engine.route.act import RemainingLease
 from lokeys.engine.stack.verify import Verifier
-from lokeys.errors import LeaseLost, LokeysError, NotFound, Waiting
+from lokeys.errors import LeaseLost, LokeysError, NeedsHuman, NotFound, Waiting
 from lokeys.kube.calls import CallLimits
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import ClusterConfig, load
@@ -183,6 +184,15 @@ async def _hold(api: Api, spec: RouteSpec) -> AsyncIterator[RemainingLease]:
         yield lease.remaining_s
 
 
+def _insist_on_bridge(memory: Memory, kept: Mapping[str, Any]) -> None:
+    """Refuse to go on where the end of a bridge was not kept: an older definition drops it."""
+    if memory.bridge is not None and at(kept, "status", "memory", "bridge") is None:
+        raise NeedsHuman(
+            "the definition of StorageCredentials in this cluster is older than this lokeys and "
+            "does not keep the end of a bridge: apply the one that came with it"
+        )
+
+
 class _Status:
     """Keeps lokeys' memory in a resource's status; writes only what is new."""
 
@@ -206,7 +216,8 @@ class _Status:
                     if status
                     else {"op": "add", "path": "/status", "value": kept}
                 )
-                await self._api.json_patch(STORAGE_CREDENTIAL, spec.name, [change], **place)
+                found = await self._api.json_patch(STORAGE_CREDENTIAL, spec.name, [change], **place)
+                _insist_on_bridge(memory, found)
         except NotFound:
             return
         self._written[spec.ref] = kept

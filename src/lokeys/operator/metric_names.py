@@ -69,6 +69,12 @@ LAST_LOOK = Metric(
     help="When the operator last finished a look at the route.",
     labels=_ROUTE,
 )
+BRIDGE_UNTIL = Metric(
+    name="lokeys_route_bridge_until_timestamp_seconds",
+    kind=MetricKind.GAUGE,
+    help="When a key that was replaced and is valid again ends at the latest; absent without one.",
+    labels=_ROUTE,
+)
 PODS_NOT_READY = Metric(
     name="lokeys_route_pods_not_ready",
     kind=MetricKind.GAUGE,

@@ -37,6 +37,7 @@ class _Shown:
     looked_at: float
     verified_at: float | None
     not_ready: int
+    bridge_until: float | None
     refused: Mapping[str, int]
 
 
@@ -81,6 +82,7 @@ class Metrics:
             findings=tuple(sorted({_labels(finding) for finding in look.diagnosis.findings})),
             looked_at=look.snapshot.at.timestamp(),
             verified_at=verified_at,
+            bridge_until=_bridge_until(look),
             not_ready=sum(not pod.ready for pod in look.snapshot.pods),
             refused={
                 pod.ref.name: pod.metrics.refused for pod in look.snapshot.pods if pod.metrics
@@ -129,6 +131,7 @@ class Metrics:
         yield family(names.ROUTE_STALLED, ((k, r.stalled) for k, r in routes))
         yield family(names.LAST_LOOK, ((k, r.looked_at) for k, r in routes))
         yield family(names.LAST_VERIFIED, ((k, r.verified_at) for k, r in routes))
+        yield family(names.BRIDGE_UNTIL, ((k, r.bridge_until) for k, r in routes))
         yield family(names.PODS_NOT_READY, ((k, float(r.not_ready)) for k, r in routes))
         yield family(
             names.HOP_AGREES, (((*k, hop), v) for k, r in routes for hop, v in r.agrees.items())
@@ -164,6 +167,12 @@ def family(metric: names.Metric, samples: Iterable[tuple[tuple[str, ...], float 
         if value is not None:
             made.add_metric(labels, value)  # type: ignore[attr-defined]
     return made
+
+
+def _bridge_until(look: Look) -> float | None:
+    bridge = look.memory.bridge
+    stands = bridge is not None and bridge.added_at is not None
+    return bridge.until.timestamp() if bridge is not None and stands else None
 
 
 def _agreement(look: Look) -> Iterator[tuple[str, float]]:

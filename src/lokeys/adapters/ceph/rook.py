@@ -14,6 +14,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import httpx2
 
@@ -28,12 +29,19 @@ from lokeys.adapters.kubernetes.cluster import (
 from lokeys.adapters.kubernetes.consents import named_by, secret_consent
 from lokeys.adapters.kubernetes.pairs import pair_of, value_of
 from lokeys.core.kubernetes import rook
-from lokeys.core.kubernetes.consent import NO_CONSENT, Consent, Origin, allowed_urls, origins
+from lokeys.core.kubernetes.consent import (
+    NO_CONSENT,
+    Consent,
+    Origin,
+    allowed_urls,
+    origins,
+)
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
 from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.kubernetes.ways import MOST_OBJECTS, leading_to
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route import model
+from lokeys.core.route.bridging import allowed_bridge
 from lokeys.core.route.model import PairKeys, RookSource, SecretSource
 from lokeys.core.route.snapshot import RookUser, SourceState, Unreadable, Why
 from lokeys.core.sensitive import KeyPair
@@ -115,7 +123,9 @@ class RookSourcePort:
             held = await self._from_generated(user, keys.generated)
         object_store = await self._object_store(user, keys.store)
         held.consent = await self._consent(
-            object_store, listed=origins([held.endpoint]) | allowed_urls(user)
+            object_store,
+            listed=origins([held.endpoint]) | allowed_urls(user),
+            bridge=allowed_bridge(user),
         )
         held.rook = replace(
             await self._rook_user(user, keys.store, object_store),
@@ -247,12 +257,18 @@ class RookSourcePort:
         except LokeysError:
             return None
 
-    async def _consent(self, object_store: Json | None, *, listed: frozenset[Origin]) -> Consent:
+    async def _consent(
+        self,
+        object_store: Json | None,
+        *,
+        listed: frozenset[Origin],
+        bridge: timedelta | None,
+    ) -> Consent:
         """Return where keys may go; Services and Ingresses are read only where nothing else says.
 
         What cannot be read allows nothing.
         """
-        said = Consent(named=named_by(object_store), listed=listed)
+        said = Consent(named=named_by(object_store), listed=listed, bridge=bridge)
         if self._reader.callers_rights or said.names(self._reader.endpoint) or not object_store:
             return said
         namespace = text_at(object_store, "metadata", "namespace")

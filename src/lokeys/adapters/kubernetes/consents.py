@@ -7,10 +7,17 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from lokeys.adapters.kubernetes.cluster import allows
-from lokeys.core.kubernetes.consent import Consent, Origin, allowed_urls, origin_of, origins
+from lokeys.core.kubernetes.consent import (
+    Consent,
+    Origin,
+    allowed_urls,
+    origin_of,
+    origins,
+)
 from lokeys.core.kubernetes.external_secrets.onepassword import connect_of
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
 from lokeys.core.kubernetes.references import SecretKeyRef
+from lokeys.core.route.bridging import allowed_bridge
 from lokeys.errors import LokeysError, NotAllowed, NotShared
 from lokeys.ports import Objects
 
@@ -53,8 +60,12 @@ def secret_consent(secret: Json, *, at_home: bool) -> Consent:
 
     `at_home`: it is in the route's own namespace, so that its owner is that of Loki's Secret, too.
     """
-    allowed = allowed_urls(secret)
-    return Consent(named=allowed) if at_home else Consent(listed=allowed)
+    allowed, bridge = allowed_urls(secret), allowed_bridge(secret)
+    return Consent(
+        named=allowed if at_home else frozenset(),
+        listed=frozenset() if at_home else allowed,
+        bridge=bridge,
+    )
 
 
 async def insist_on_token(

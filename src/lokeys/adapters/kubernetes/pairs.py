@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
 from typing import Any
@@ -37,6 +37,14 @@ def pair_of(secret: Json, keys: PairKeys) -> KeyPair:
         access_key_id=value_of(secret, keys.access_key_id),
         secret_access_key=value_of(secret, keys.secret_access_key),
     )
+
+
+def data_of(pair: KeyPair, keys: PairKeys) -> dict[str, str]:
+    """Return a pair as a Secret's data keeps it, under two data keys."""
+    return {
+        keys.access_key_id: b64encode(pair.access_key_id.reveal()).decode(),
+        keys.secret_access_key: b64encode(pair.secret_access_key.reveal()).decode(),
+    }
 
 
 def value_of(secret: Json, key: str) -> Sensitive:

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from lokeys.adapters.kubernetes.cluster import Cluster, unreadable
-from lokeys.adapters.kubernetes.pairs import pair_in
+from lokeys.adapters.kubernetes.pairs import data_of, pair_in
 from lokeys.core.kubernetes.consent import Consent, allowed_urls
 from lokeys.core.kubernetes.json_fields import Json, at, text_at
 from lokeys.core.kubernetes.references import controller_of
@@ -19,7 +18,7 @@ from lokeys.core.place import Hop, Ref
 from lokeys.core.route.made import known_maker
 from lokeys.core.route.model import SecretRef
 from lokeys.core.route.snapshot import SecretState
-from lokeys.core.sensitive import KeyPair, Sensitive
+from lokeys.core.sensitive import KeyPair
 from lokeys.errors import Conflict, LokeysError, NeedsHuman, NotFound
 from lokeys.kube.resources import SECRET
 from lokeys.ports import Reading
@@ -110,10 +109,7 @@ class KubernetesSecretPort:
         self._refuse_what_must_not_travel(pair)
         if self._place.inside is not None:
             raise NeedsHuman(f"{self._ref} is a configuration: whoever renders it writes it")
-        data = {
-            self._keys.access_key_id: _encoded(pair.access_key_id),
-            self._keys.secret_access_key: _encoded(pair.secret_access_key),
-        }
+        data = data_of(pair, self._keys)
         name = {"name": self._ref.name, "namespace": self._ref.namespace}
         if expected is None:
             labels = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
@@ -147,7 +143,3 @@ class KubernetesSecretPort:
 
 def _precondition(expected: SecretState) -> dict[str, Any]:
     return {"uid": expected.uid, "resourceVersion": expected.resource_version}
-
-
-def _encoded(value: Sensitive) -> str:
-    return b64encode(value.reveal()).decode()

@@ -12,6 +12,7 @@ from datetime import timedelta
 import click
 
 from lokeys.cli import screens
+from lokeys.cli.bridging import Asking, insist_on_record, leave_for
 from lokeys.cli.looking import addressed
 from lokeys.cli.options import LokeysCommand, options_of, route_arguments
 from lokeys.cli.output import Progress
@@ -19,6 +20,7 @@ from lokeys.cli.routes import NamedRoute, route
 from lokeys.cli.session import Session, run_session
 from lokeys.core.findings.finding import Finding
 from lokeys.core.findings.verdict import Answer
+from lokeys.core.route.bridging import Leave
 from lokeys.core.route.key_state import Proof
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.plan import Plan, Policy, Step
@@ -30,7 +32,7 @@ from lokeys.core.text.shell import Joint
 from lokeys.core.text.shell import command as shell_command
 from lokeys.engine.route.act import Executor
 from lokeys.engine.route.heal import Done, Ending, Healing, Listener, Patience, heal
-from lokeys.engine.route.look import Look, LookOptions, Lookout
+from lokeys.engine.route.look import Look, LookOptions, Lookout, judge
 from lokeys.engine.route.receipts import ReceiptBook
 from lokeys.errors import BadInput, Forbidden, LokeysError, Unreachable
 from lokeys.exit_codes import ExitCode
@@ -58,6 +60,8 @@ class Wish:
     timeout: timedelta
     dry_run: bool = False
     one_step: bool = False
+    bridge: bool = False
+    yes: bool = False
 
 
 @click.command("heal", cls=LokeysCommand)
@@ -66,6 +70,8 @@ class Wish:
 @click.option("--no-wait", is_flag=True, help="Return after the next step.")
 @click.option("--accept-loss", is_flag=True, help="Restart pods whose WAL is on no volume.")
 @click.option("--overwrite-foreign", is_flag=True, help="Replace a working key in the vault, too.")
+@click.option("--bridge", is_flag=True, help="Let the store accept the pods' old key for a while.")
+@click.option("--yes", is_flag=True, help="With --bridge: a key that nothing is recorded of, too.")
 @click.option("--timeout", default="15m", show_default=True, help="How long to wait for proof.")
 @click.pass_context
 def command(  # noqa: PLR0913, PLR0917 - one argument an option
@@ -76,6 +82,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     no_wait: bool,
     accept_loss: bool,
     overwrite_foreign: bool,
+    bridge: bool,
+    yes: bool,
     timeout: str,
 ) -> int:
     """Mend one route, a step at a time, and prove it.
@@ -94,6 +102,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         timeout=limit,
         dry_run=dry_run,
         one_step=no_wait,
+        bridge=bridge,
+        yes=yes,
     )
     return run_session(options_of(ctx), lambda session: mend(session, name, file, wish=wish))
 
@@ -105,12 +115,20 @@ async def mend(session: Session, name: str | None, file: str | None, *, wish: Wi
         discover = shell_command("lokeys discover -n", chosen.spec.namespace, name or "")
         hint = f"{discover.followed(Joint.INTO, 'loki.yaml')}, read it, then -f it"
         raise BadInput(f"no StorageCredential describes {chosen.owner}", hint=hint)
+    if wish.bridge:
+        insist_on_record(session, chosen)
     began = session.clock()
     lookout = Lookout(spec=chosen.spec, ports=session.wire(chosen.spec), clock=session.clock)
-    wishes = LookOptions(eager=not wish.dry_run, logs=wish.dry_run, policy=wish.policy)
-    look = await lookout.look(chosen.memory, wishes=wishes, rivals=chosen.rivals)
+    wish = replace(wish, policy=_policy(wish, chosen))
+    look = await _first_look(lookout, chosen, wish)
+    if wish.bridge:
+        asking = Asking(session=session, chosen=chosen, yes=wish.yes, ask=not wish.dry_run)
+        wish = replace(wish, policy=replace(wish.policy, bridge=leave_for(asking, look, lookout)))
+        look = judge(look.snapshot, wish.policy)
     if wish.dry_run:
         return _show_plan(session, chosen, look)
+    if look.plan.caution:
+        session.printer.talk((look.plan.caution, "warning"))
     healing = Healing(memory=look.memory, look=look)
     if look.plan.settled:
         healing.ending = Ending.PROVED
@@ -123,6 +141,17 @@ async def mend(session: Session, name: str | None, file: str | None, *, wish: Wi
         await hand.insist_on_rights(look)
         await _carry_out(session, chosen, hand, healing, wish)
     return _show_outcome(session, chosen, healing, took=session.clock() - began)
+
+
+def _policy(wish: Wish, chosen: NamedRoute) -> Policy:
+    """Return the person's policy: a pair is kept, and a bridge built, where its end is recorded."""
+    leave = Leave(asked=wish.bridge, keeps=chosen.remembers)
+    return replace(wish.policy, bridge=leave, keep=chosen.remembers)
+
+
+async def _first_look(lookout: Lookout, chosen: NamedRoute, wish: Wish) -> Look:
+    wishes = LookOptions(eager=not wish.dry_run, logs=wish.dry_run, policy=wish.policy)
+    return await lookout.look(chosen.memory, wishes=wishes, rivals=chosen.rivals)
 
 
 def _insist_on_store(look: Look) -> None:

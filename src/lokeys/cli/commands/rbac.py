@@ -30,7 +30,8 @@ from lokeys.core.rbac import (
     stack_roles,
     unnamed,
 )
-from lokeys.core.route.model import RookSource, RouteSpec
+from lokeys.core.route.bridging import allowed_bridge
+from lokeys.core.route.model import RookSource, RouteSpec, bridging_ref
 from lokeys.core.text.yaml import commented
 from lokeys.errors import Forbidden, LokeysError
 from lokeys.exit_codes import ExitCode
@@ -183,7 +184,17 @@ async def _known(session: Session, spec: RouteSpec) -> RouteFacts:
         generated=generated,
         secret_store=behind,
         endpoint_unnamed=unnamed_endpoint,
+        bridge=await _allows_bridge(session, spec),
     )
+
+
+async def _allows_bridge(session: Session, spec: RouteSpec) -> bool:
+    """Tell whether the source's owner lets a replaced key be valid again, as far as can be seen."""
+    owner = bridging_ref(spec)
+    with suppress(LokeysError):
+        if owner is not None:
+            return allowed_bridge(await session.objects.get(owner)) is not None
+    return False
 
 
 async def _generated(session: Session, user: Json, ref: Ref) -> tuple[str, ...]:

@@ -4,21 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
 
 from lokeys.cli.options import LokeysCommand, options_of
-from lokeys.cli.output import Line
+from lokeys.cli.output import Line, Span
 from lokeys.cli.routes import KIND
 from lokeys.cli.session import Session, run_session
+from lokeys.core.findings.finding import time_to_json
 from lokeys.core.findings.report import report
-from lokeys.core.kubernetes.json_fields import at, mappings_at, text_at
+from lokeys.core.kubernetes.json_fields import at, mappings_at, moment_at, text_at
+from lokeys.core.text.shell import command as shell_command
 from lokeys.errors import BadInput
 from lokeys.exit_codes import ExitCode
 from lokeys.kube.replies import NoSuchKind
 
-CONDITIONS = ("Ready", "InSync", "Verified", "Stalled", "Rotating")
+CONDITIONS = ("Ready", "InSync", "Verified", "Stalled", "Rotating", "Bridged")
 
 
 @click.command("status", cls=LokeysCommand)
@@ -41,7 +44,7 @@ async def listing(session: Session, *, everywhere: bool) -> int:
             "this cluster does not know StorageCredentials",
             hint="lokeys doctor looks at a Loki without any",
         ) from exc
-    rows = [_row(item) for item in sorted(found, key=_name)]
+    rows = [_row(item, session.clock()) for item in sorted(found, key=_name)]
     if session.options.output == "json":
         session.printer.json(report("RouteList", routes=rows))
         return ExitCode.NOTHING_TO_REPORT
@@ -55,7 +58,7 @@ def _name(item: Mapping[str, Any]) -> tuple[str, str]:
     return text_at(item, "metadata", "namespace"), text_at(item, "metadata", "name")
 
 
-def _row(item: Mapping[str, Any]) -> dict[str, Any]:
+def _row(item: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     conditions = {text_at(c, "type"): c for c in mappings_at(item, "status", "conditions")}
     ready, stalled = conditions.get("Ready", {}), conditions.get("Stalled", {})
     return {
@@ -74,7 +77,19 @@ def _row(item: Mapping[str, Any]) -> dict[str, Any]:
         "since": text_at(ready, "lastTransitionTime") or None,
         "nextStep": text_at(item, "status", "nextStep"),
         "lastVerified": at(item, "status", "lastVerified", "time"),
+        "bridge": _bridge(item, now),
     }
+
+
+def _bridge(item: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
+    """Return until when a replaced key is valid again, and whether that time has passed.
+
+    Whoever asks is told, whether or not an operator lives: its end is owed to the source's owner.
+    """
+    until = moment_at(item, "status", "memory", "bridge", "until")
+    if until is None:
+        return None
+    return {"until": time_to_json(until), "overdue": now >= until}
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
@@ -99,6 +114,17 @@ def _line(name: str, row: Mapping[str, Any]) -> Line:
         (name, "strong"),
         (f"  {row['mode']:<7}", "faint"),
         (f"  {said}", style),
+        _bridge_words(row),
         (reason, ""),
         (step, "faint"),
     )
+
+
+def _bridge_words(row: Mapping[str, Any]) -> Span:
+    bridge = row["bridge"]
+    if bridge is None:
+        return ("", "")
+    if not bridge["overdue"]:
+        return (f"  bridged until {bridge['until']}", "warning")
+    heal = shell_command("lokeys heal -n", row["owner"]["namespace"], row["owner"]["name"])
+    return (f"  bridge overdue since {bridge['until']}: {heal}", "error")

@@ -124,6 +124,7 @@ _STATIC = {
     "op_field_ambiguous": "Several fields have that label.",
     "eso_target_owned_by_other": "Another ExternalSecret owns the Secret.",
     "pod_will_not_stop": "A pod with a dead key hangs in its shutdown flush.",
+    "bridge_overdue": "A key that was made valid again for a while is past its time.",
     "wal_not_persistent": "Restarting the pod would lose what it has not flushed.",
     "eviction_blocked_by_budget": "A disruption budget forbids the eviction.",
     "two_writers": "Two StorageCredentials, or lokeys and somebody else, write the same thing.",

@@ -62,6 +62,10 @@ class Remedy:
         said = replace(self, text=printable(self.text.format_map(known)))
         return said.showing(lambda: self.command.filled(known) if self.command else None)
 
+    def with_words(self, **words: object) -> Remedy:
+        """Return the remedy with these words filled in, for a finding that gets one more."""
+        return self.filled(_Words(words))
+
     def showing(self, make: Callable[[], Command | None]) -> Remedy:
         """Return the remedy with another command; with a sentence, where none can be shown."""
         try:

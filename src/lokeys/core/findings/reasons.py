@@ -13,6 +13,10 @@ REASONS: Mapping[str, str] = MappingProxyType(
     {
         "AllHopsAgree": "every hop that can be read holds the same pair",
         "HopsDisagree": "a hop holds another pair than the one before it, and no finding says why",
+        "NoBridge": "no key that was replaced is valid again",
+        "Overdue": "a key that was replaced should have been retired and may still be valid",
+        "Planned": "a key that was replaced is about to be valid again; its end is recorded",
+        "Standing": "a key that was replaced is valid again; the message says until when",
         "FailedComponents": "pods of the stack have failed; the message names them and says why",
         "Idle": "no rotation is under way",
         "InvalidSpec": "the resource describes no route; the message says which field to correct",

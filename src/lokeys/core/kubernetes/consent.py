@@ -10,12 +10,17 @@ credential there, so the owner of each says where it may go:
     a Connect token       the host of a SecretStore that names this token; the same annotation
 
 On the command line the caller's own rights decide (`Trying`): whoever reads a key can send it.
+
+The same owner says whether a key that was replaced may be added again for a while (a bridge), by
+`lokeys.dev/allowed-bridge` with the longest time. Whoever may edit a StorageCredential cannot: the
+key may have been removed because it leaked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 from urllib.parse import urlsplit
@@ -105,10 +110,14 @@ def urls_in(annotations: Mapping[str, Any]) -> frozenset[Origin]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """Where the owner of a key lets it go. `named`: whatever key the route holds, not only this."""
+    """What the owner of a key allows: where it may go, and for how long a replaced one may return.
+
+    `named`: whatever key the route holds may go there, not only the owner's.
+    """
 
     named: frozenset[Origin] = frozenset()
     listed: frozenset[Origin] = frozenset()
+    bridge: timedelta | None = None
 
     def names(self, url: str) -> bool:
         """Tell whether any key of the route may go there."""

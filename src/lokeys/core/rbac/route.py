@@ -14,6 +14,7 @@ from lokeys.core.rbac.grants import (
     ESO,
     FLUX,
     FOLLOW,
+    LOKEYS,
     LOKI,
     NETWORKING,
     ONE_PASSWORD,
@@ -34,6 +35,7 @@ from lokeys.core.route.model import (
     RouteSpec,
     SecretRef,
     SecretSource,
+    staging_name,
 )
 from lokeys.core.route.receipts.kept import history_ref
 
@@ -74,12 +76,14 @@ class RouteFacts:
     `key_secrets`: what holds the keys of Rook's user, and whether Rook generates it.
     `secret_store`: the SecretStore or ClusterSecretStore behind the ExternalSecret.
     `endpoint_unnamed`: the CephObjectStore does not name the address that the route writes to.
+    `bridge`: the source's owner lets a replaced key be valid again for a while.
     """
 
     key_secrets: tuple[str, ...] = ()
     generated: bool = False
     secret_store: Ref | None = None
     endpoint_unnamed: bool = False
+    bridge: bool = False
 
 
 def route_grants(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[Grant, ...]:
@@ -91,6 +95,7 @@ def route_grants(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[G
         *_delivery(spec, known),
         *_secret(spec),
         *_workloads(spec),
+        *_bridge(spec, known),
         *_acting(spec),
     )
 
@@ -347,6 +352,38 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
             verbs=("delete",),
             why="`force`: replaces a pod that a budget holds for five minutes",
         )
+
+
+def _bridge(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
+    """Yield what keeping the pods' old pair takes; what the source takes for it stands there."""
+    if not (known.bridge and _heals(spec)):
+        return
+    home, staging = spec.namespace, staging_name(spec.name)
+    yield read_secret(home, staging, "the pair of a bridge, kept while the Secret moves on")
+    yield Grant(
+        namespace=home,
+        group=CORE,
+        resource="secrets",
+        verbs=("patch", "delete"),
+        names=(staging,),
+        why="a later bridge's pair takes its place; it is deleted when the bridge has ended",
+    )
+    yield Grant(
+        namespace=home,
+        group=CORE,
+        resource="secrets",
+        verbs=("create",),
+        why="lokeys makes that Secret; RBAC cannot limit a create to a name, so this is any "
+        "Secret's, but only where none of that name is yet",
+    )
+    yield Grant(
+        namespace=home,
+        group=LOKEYS,
+        resource="storagecredentials",
+        verbs=("get", "patch"),
+        names=(spec.name,),
+        why="that Secret belongs to it; a finalizer keeps it until the bridge has ended",
+    )
 
 
 def _acting(spec: RouteSpec) -> Iterator[Grant]:

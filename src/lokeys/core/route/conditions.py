@@ -6,6 +6,7 @@
     Verified  each pod is proved to write with it (the reason says how)
     Stalled   only a person can go on (the reason is the cause)
     Rotating  a rotation is under way
+    Bridged   a key that was replaced is valid again for a while
 
 Times move only when what they stand next to changes: a status that says the same is not written.
 """
@@ -24,6 +25,7 @@ from lokeys.core.route.hops import HopView, first_disagreement, hop_to_json
 from lokeys.core.route.key_state import Currency, Proof, Seen, seen
 from lokeys.core.route.plan import Plan
 from lokeys.core.route.snapshot import Snapshot
+from lokeys.core.route.standing import is_overdue, is_there
 from lokeys.core.sensitive import short
 from lokeys.core.text.words import printable
 
@@ -52,10 +54,8 @@ def camel(cause: str) -> str:
     return "".join(word.capitalize() for word in cause.split("_"))
 
 
-def conditions(
-    snapshot: Snapshot, diagnosis: Diagnosis, plan: Plan
-) -> tuple[Condition, Condition, Condition, Condition, Condition]:
-    """Return the five conditions of a route: Ready, InSync, Verified, Stalled, Rotating."""
+def conditions(snapshot: Snapshot, diagnosis: Diagnosis, plan: Plan) -> tuple[Condition, ...]:
+    """Return the conditions of a route: Ready, InSync, Verified, Stalled, Rotating, Bridged."""
     in_sync = _in_sync(diagnosis)
     verified = _verified(seen(snapshot), in_sync)
     return (
@@ -64,6 +64,7 @@ def conditions(
         verified,
         _stalled(plan),
         Condition(type="Rotating", status="False", reason="Idle"),
+        _bridged(snapshot),
     )
 
 
@@ -125,6 +126,22 @@ def _stalled(plan: Plan) -> Condition:
     return Condition(type="Stalled", status="True", reason=camel(plan.stalled), message=plan.reason)
 
 
+def _bridged(snapshot: Snapshot) -> Condition:
+    """Return whether a bridge stands, as far as its end is not yet seen."""
+    bridge = snapshot.memory.bridge
+    if bridge is None or is_there(snapshot, bridge) is False:
+        return Condition(type="Bridged", status="False", reason="NoBridge")
+    until = time_to_json(bridge.until)
+    if is_overdue(snapshot):
+        message = f"the old key should have been retired at {until}"
+        return Condition(type="Bridged", status="True", reason="Overdue", message=message)
+    if bridge.added_at is None:
+        message = f"the old key is about to be valid again, until {until} at the latest"
+        return Condition(type="Bridged", status="Unknown", reason="Planned", message=message)
+    message = f"the old key is valid again, until {until} at the latest"
+    return Condition(type="Bridged", status="True", reason="Standing", message=message)
+
+
 def _serving(snapshot: Snapshot) -> Condition:
     """Return whether every pod is Ready, all its containers are; a proof is no listening port."""
     waiting = [f"{pod.ref.name} ({pod.containers_ready})" for pod in snapshot.pods if not pod.ready]
@@ -179,8 +196,21 @@ def status(
         "pods": _pods(seen(snapshot)),
         "findings": [_brief(finding) for finding in diagnosis.findings[:SHOWN_FINDINGS]],
         "nextStep": f"{step.action.value} {step.target.path}: {step.why}" if step else "",
+        **_bridge(snapshot),
         **_last_verified(proved, before, snapshot),
     }
+
+
+def _bridge(snapshot: Snapshot) -> dict[str, Any]:
+    bridge = snapshot.memory.bridge
+    if bridge is None or bridge.added_at is None:
+        return {}
+    shown = {
+        "fingerprint": short(bridge.pair),
+        "since": time_to_json(bridge.added_at),
+        "until": time_to_json(bridge.until),
+    }
+    return {"bridge": shown}
 
 
 def _condition_to_json(

@@ -27,6 +27,7 @@ from lokeys.core.findings.complaint import OfKey
 from lokeys.core.place import Ref
 from lokeys.core.route.memory import Content, Memory
 from lokeys.core.route.snapshot import PodState, Snapshot
+from lokeys.core.route.standing import carries
 from lokeys.core.sensitive import Fingerprint
 
 CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
@@ -144,11 +145,22 @@ def _secret_is_better(snapshot: Snapshot) -> bool:
     return verdict is not None and verdict.accepted
 
 
+def held_pair(pod: PodState, snapshot: Snapshot) -> Fingerprint | None:
+    """Return the pair that a pod runs with, as far as anybody knows."""
+    content = snapshot.memory.content
+    if currency(pod, snapshot) is Currency.BEHIND:
+        return pair_from_before(pod, snapshot)
+    return known_to_hold(pod, snapshot.memory) or (content.pair if content else None)
+
+
 def key_is_dead(pod: PodState, snapshot: Snapshot) -> bool:
     """Tell whether the store refuses the key that the pod runs with.
 
-    Its own requests say so, or the pair that the Secret held before is known to be refused.
+    Its own requests say so, or the pair that the Secret held before is known to be refused. While
+    a bridge carries its key, neither counts: requests from before were refused, new ones are not.
     """
+    if carries(snapshot, held_pair(pod, snapshot)):
+        return False
     return storage_works(pod) is False or (
         pair_from_before(pod, snapshot) in snapshot.memory.refused
         and currency(pod, snapshot) is Currency.BEHIND
@@ -164,7 +176,7 @@ def may_lose_lines(pod: PodState, snapshot: Snapshot) -> bool:
         return False
     before = pair_from_before(pod, snapshot)
     verdict = snapshot.verdicts.get(before) if before else None
-    alive = verdict is not None and verdict.accepted
+    alive = (verdict is not None and verdict.accepted) or carries(snapshot, before)
     return not alive or key_is_dead(pod, snapshot)
 
 

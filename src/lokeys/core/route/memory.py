@@ -50,6 +50,30 @@ class Stopping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge:
+    """A replaced key that is, or is about to be, valid again; its end is recorded before it begins.
+
+    `source`: whose key it is, as `bridge.source_name` says it. `added_at` None: the store may not
+    have heard of it yet.
+    """
+
+    pair: Fingerprint
+    key_id: Fingerprint
+    source: str
+    since: datetime
+    until: datetime
+    added_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """The pairs that one source is known to have offered, while the store took them."""
+
+    source: str
+    pairs: tuple[Fingerprint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What lokeys remembers of a route between looks; kept in the resource's status."""
 
@@ -70,5 +94,9 @@ class Memory:
     held: Mapping[str, Held] = field(default_factory=lambda: MappingProxyType({}))  # by pod's uid
     runs: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     """Runs of containers that the last look saw, by uid; not kept in the status."""
+    bridge: Bridge | None = None
+    offered: Offered | None = None
+    barred: tuple[Fingerprint, ...] = ()
+    """Pairs that no bridge brings back: bridged once, or of a user that was suspended."""
     stopping: Mapping[str, Stopping] = field(default_factory=lambda: MappingProxyType({}))
     """How pods stop, by uid, as they were first seen to; not kept in the status."""

@@ -222,7 +222,8 @@ class RouteSpec:
     """One StorageCredential, parsed, with every default filled in.
 
     `made_by`: whose object makes the Secret, where that is no ExternalSecret. `values`: what a
-    HelmRelease takes the pair from, to render it into what Loki reads.
+    HelmRelease takes the pair from, to render it into what Loki reads. `bridge_longest`: how long a
+    replaced key may be valid again, where its owner allows it; zero: never.
     """
 
     name: str
@@ -238,6 +239,7 @@ class RouteSpec:
     workloads: tuple[Workload, ...] = ()
     prove: Prove = Prove.WAIT
     rotation: Rotation | None = None
+    bridge_longest: timedelta = timedelta(hours=1)
 
     @property
     def ref(self) -> Ref:
@@ -253,6 +255,26 @@ class RouteSpec:
     def secret_ref(self) -> Ref:
         """Return the Secret or ConfigMap that Loki reads."""
         return self.secret.ref(self.namespace)
+
+
+def bridging_ref(spec: RouteSpec) -> Ref | None:
+    """Return what says by an annotation whether a replaced key may be valid again; None: nothing.
+
+    The user that Rook manages, or the Secret of who may change the user's keys.
+    """
+    match spec.source:
+        case RookSource():
+            return source_ref(spec)
+        case RgwSource(admin=admin):
+            return admin.secret.ref(spec.namespace)
+        case AwsIamSource(admin=SecretRef() as secret):
+            return secret.ref(spec.namespace)
+    return None
+
+
+def staging_name(route: str) -> str:
+    """Return the name of the Secret in which lokeys keeps a pair for a route of this name."""
+    return f"lokeys-bridge-{route}"
 
 
 def consenting_ref(spec: RouteSpec) -> Ref | None:

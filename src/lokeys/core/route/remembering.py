@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from lokeys.core.findings.verdict import Answer
 from lokeys.core.place import Hop
 from lokeys.core.route.key_state import (
     CLOCKS_AGREE_WITHIN,
@@ -15,13 +16,16 @@ from lokeys.core.route.key_state import (
     has_read,
     known_to_hold,
 )
-from lokeys.core.route.memory import Content, Held, Memory, Stopping
+from lokeys.core.route.memory import Bridge, Content, Held, Memory, Offered, Stopping
 from lokeys.core.route.shutdown import first_seen
-from lokeys.core.route.snapshot import Snapshot
+from lokeys.core.route.snapshot import KeptPair, Snapshot
+from lokeys.core.route.standing import is_ours, is_there, source_name
 from lokeys.core.sensitive import Fingerprint
 
 REMEMBERED_PAIRS = 10
 """More than a route meets between two looks at its status; old ones fall out."""
+BARRED_PAIRS = 32
+"""More than are remembered as offered: what falls out here cannot be bridged for lack of that."""
 
 
 def remember(snapshot: Snapshot) -> Memory:
@@ -31,7 +35,12 @@ def remember(snapshot: Snapshot) -> Memory:
         memory,
         source_held=_with(memory.source_held, _source_pairs(snapshot)),
         refused=_still_refused(snapshot),
+        offered=_offered(snapshot),
+        barred=_barred(snapshot),
     )
+    bridge = _bridge(replace(snapshot, memory=memory))
+    if bridge is not None:
+        memory = bridge_begun(memory, bridge)
     content = _content(replace(snapshot, memory=memory))
     memory = replace(
         memory,
@@ -42,6 +51,62 @@ def remember(snapshot: Snapshot) -> Memory:
         replaced={k: v for k, v in memory.replaced.items() if content and v == content.pair},
     )
     return _forget_pods(replace(snapshot, memory=memory))
+
+
+def _offered(snapshot: Snapshot) -> Offered | None:
+    """Return what the route's present source has offered; what another one did is forgotten.
+
+    Whoever may edit the resource can name a source of their own, at a store of their own that takes
+    any key: that must not make the key one of the next source's.
+    """
+    name, known = source_name(snapshot.spec), snapshot.memory.offered
+    pairs = known.pairs if known is not None and known.source == name else ()
+    more = _with(pairs, _source_pairs(snapshot))
+    return Offered(source=name, pairs=more) if more else None
+
+
+def _barred(snapshot: Snapshot) -> tuple[Fingerprint, ...]:
+    """Return the pairs that no bridge may bring back, with those of a suspended user."""
+    suspended = {
+        pair for pair, verdict in snapshot.verdicts.items() if verdict.answer is Answer.SUSPENDED
+    }
+    return _with(snapshot.memory.barred, suspended, at_most=BARRED_PAIRS)
+
+
+def _bridge(snapshot: Snapshot) -> Bridge | None:
+    """Return the bridge as the source shows it; one that a lost status knew is found again."""
+    bridge, kept = snapshot.memory.bridge, snapshot.kept
+    if bridge is None and kept is not None and kept.sealed and kept.until and kept.since:
+        barred = kept.pair.pair in snapshot.memory.barred
+        bridge = None if barred else _found_again(kept, since=kept.since, until=kept.until)
+    if bridge is None or bridge.added_at is not None:
+        return bridge
+    there = is_ours(bridge, snapshot.spec) and is_there(snapshot, bridge) is True
+    return replace(bridge, added_at=snapshot.at) if there else bridge
+
+
+def _found_again(kept: KeptPair, *, since: datetime, until: datetime) -> Bridge:
+    return Bridge(
+        pair=kept.pair.pair,
+        key_id=kept.pair.key_id,
+        source=kept.source,
+        since=since,
+        until=until,
+    )
+
+
+def bridge_begun(memory: Memory, bridge: Bridge) -> Memory:
+    """Return the memory with the plan of a bridge; its pair is the source's from here on."""
+    held = _with(memory.source_held, [bridge.pair])
+    return replace(memory, bridge=bridge, source_held=held)
+
+
+def bridge_ended(memory: Memory) -> Memory:
+    """Return the memory after a bridge: its key is never added again."""
+    if memory.bridge is None:
+        return memory
+    barred = _with(memory.barred, [memory.bridge.pair], at_most=BARRED_PAIRS)
+    return replace(memory, bridge=None, barred=barred)
 
 
 def _forget_pods(snapshot: Snapshot) -> Memory:
@@ -170,9 +235,14 @@ def _still_refused(snapshot: Snapshot) -> tuple[Fingerprint, ...]:
     return _with(known, refused)
 
 
-def _with(known: tuple[Fingerprint, ...], more: Iterable[Fingerprint]) -> tuple[Fingerprint, ...]:
+def _with(
+    known: tuple[Fingerprint, ...],
+    more: Iterable[Fingerprint],
+    *,
+    at_most: int = REMEMBERED_PAIRS,
+) -> tuple[Fingerprint, ...]:
     fresh = tuple(sorted(pair for pair in set(more) if pair not in known))
-    return (*known, *fresh)[-REMEMBERED_PAIRS:]
+    return (*known, *fresh)[-at_most:]
 
 
 def _forget_arrived(snapshot: Snapshot) -> Memory:

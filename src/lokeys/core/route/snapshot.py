@@ -233,6 +233,24 @@ class MakerState:
     suspended: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPair:
+    """A staging Secret of lokeys' own: a pair that pods hold, kept before the Secret moves on.
+
+    `until`: when the bridge ends that it was kept for. `sealed`: that was written by lokeys, with
+    the key of its fingerprints, for this pair and this route.
+    """
+
+    ref: Ref
+    uid: str
+    resource_version: str
+    pair: PairFacts
+    source: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    sealed: bool = False
+
+
 # --- pods ---------------------------------------------------------------------------------------
 
 
@@ -379,6 +397,9 @@ class Snapshot:
     memory: Memory = field(default_factory=Memory)
     trying: Trying = Trying.CONSENT
     rivals: bool = False  # an older StorageCredential claims the same target, item or user
+    issues: bool = False  # lokeys can add a key at the source, and take one away
+    kept: KeptPair | None = None
+    kept_gap: Unreadable | None = None
 
     def verdict(self, pair: PairFacts | None) -> StoreVerdict | None:
         """Return what the store said of `pair`, if it was asked."""

@@ -13,12 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lokeys.core.route.memory import Memory, Stopping
+from lokeys.core.route.memory import Bridge, Memory, Stopping
 from lokeys.core.route.plan import Action, Step
+from lokeys.core.route.remembering import bridge_begun, bridge_ended
 from lokeys.core.route.snapshot import PodState
+from lokeys.core.route.standing import source_name
 from lokeys.core.sensitive import Fingerprint, KeyPair
 from lokeys.engine.route.look import Look, Lookout
 from lokeys.errors import Conflict, Forbidden, LeaseLost, NeedsHuman, NotAllowed, Waiting
+from lokeys.ports import IssuerPort, KeptFor, KeyIntent, StagingPort
 
 CALL_TAKES_AT_MOST_S = 10.0
 """Less than a lease lasts between two renewals."""
@@ -105,6 +108,8 @@ class Executor:
                 pod = _pod_of(step)
                 await ports.loki.flush(pod)
                 return replace(memory, flushed={**memory.flushed, pod.ref.name: now})
+            case Action.KEEP_PAIR | Action.ADD_KEY | Action.RETIRE_KEY | Action.DROP_PAIR:
+                return await self._bridge(step, memory, now)
             case Action.PROVE | Action.AWAIT | Action.MANUAL:
                 return memory
 
@@ -173,6 +178,53 @@ class Executor:
             blocked_since=blocked,
             stopping={**memory.stopping, pod.uid: grace},
         )
+
+    async def _bridge(self, step: Step, memory: Memory, now: datetime) -> Memory:
+        """Begin or end a bridge. What is to be remembered of it is written before the next step."""
+        staging = self.lookout.ports.staging
+        if staging is None:
+            raise NeedsHuman(f"nothing can be kept in {step.target} from here")
+        if step.action is Action.DROP_PAIR:
+            await staging.drop()
+            return bridge_ended(memory)
+        if step.action is Action.KEEP_PAIR:
+            return await self._keep(step, memory, staging, now)
+        self.lookout.verdicts.pop(_of(step), None)
+        if step.action is Action.ADD_KEY:
+            return await self._add(step, memory, now)
+        if step.key_id is not None:
+            await self._issuer(step).retire(step.key_id)
+        return memory
+
+    async def _keep(
+        self, step: Step, memory: Memory, staging: StagingPort, now: datetime
+    ) -> Memory:
+        purpose = KeptFor(source=source_name(self.lookout.spec), since=now, until=step.until)
+        await staging.keep(self._pair(step), purpose=purpose)
+        if step.key_id is None or step.until is None:
+            return memory
+        bridge = Bridge(
+            pair=_of(step),
+            key_id=step.key_id,
+            source=purpose.source,
+            since=now,
+            until=step.until,
+        )
+        return bridge_begun(memory, bridge)
+
+    async def _add(self, step: Step, memory: Memory, now: datetime) -> Memory:
+        """Add the key, once its end is recorded: a repeated call is the same call."""
+        bridge = memory.bridge
+        if bridge is None or bridge.pair != step.pair:
+            raise Conflict("the end of the bridge is not recorded yet")
+        await self._issuer(step).create(self._pair(step), intent=KeyIntent(since=bridge.since))
+        return replace(memory, bridge=replace(bridge, added_at=now))
+
+    def _issuer(self, step: Step) -> IssuerPort:
+        issuer = self.lookout.ports.issuer
+        if issuer is None:
+            raise NeedsHuman(f"lokeys cannot change the keys of {step.target}")
+        return issuer
 
     def _triable(self, step: Step) -> KeyPair:
         """Return the pair of a step that sends a signed request to the store."""

@@ -72,14 +72,14 @@ class Patience:
     """How long to go on, and how to wait.
 
     `longest_wait_s`: what takes longer to pass is not waited for here. `wanted` is asked before
-    each step: whether the heal may still go on.
+    each step: whether the heal may still go on with it.
     """
 
     timeout: timedelta
     sleep: Sleep
     one_step: bool = False
     longest_wait_s: float = math.inf
-    wanted: Callable[[], bool] = lambda: True
+    wanted: Callable[[Step], bool] = lambda _: True
 
 
 async def heal(
@@ -96,7 +96,7 @@ async def heal(
             healing.ending = Ending.PROVED if look.plan.settled else Ending.STALLED
         elif lookout.clock() >= deadline:
             healing.ending = Ending.TIMED_OUT
-        elif not patience.wanted():
+        elif not patience.wanted(step):
             healing.ending = Ending.CALLED_OFF
         elif step.passive:
             await _wait(step, healing, deadline, lookout.clock(), patience)

@@ -28,6 +28,7 @@ from lokeys.core.route.plan import Plan, Policy, plan
 from lokeys.core.route.remembering import remember
 from lokeys.core.route.slots import present
 from lokeys.core.route.snapshot import (
+    KeptPair,
     LogLine,
     LokiMetrics,
     PodState,
@@ -38,6 +39,7 @@ from lokeys.core.route.snapshot import (
     VaultState,
     signs_without_blanks,
 )
+from lokeys.core.route.standing import bridged_key
 from lokeys.core.route.trying import may_be_tried
 from lokeys.core.sensitive import Fingerprint, KeyPair
 from lokeys.ports import Clock, Fleet, Reading, RoutePorts
@@ -144,14 +146,16 @@ class Lookout:
         new_403 = self._new_403(pods)
         told = delivery.result().state if delivery else None
         failing = told is not None and told.ready is False
+        kept = await self._ask_kept(source.result().state, memory, wishes)
+        bridged = bridged_key(memory, kept.state)
         about = _Neighbours(
-            source=_offers(source.result()),
+            source=_offers(source.result(), bridged),
             secret=_fingerprint(held),
             failing=failing,
         )
         vault = await self._ask_vault(about, wishes, again=new_403)
         taken: Reading[SecretState] = values.result() if values else Reading()
-        minted = naming_present(source.result(), vault.state, held.state)
+        minted = naming_present(source.result(), vault.state, held.state, bridged=bridged)
         readings = (minted, vault, held, taken)
         asked = maker.result() if maker else Reading()
         others = (delivery.result() if delivery else Reading(), asked, fleet.result())
@@ -170,8 +174,11 @@ class Lookout:
             memory=memory,
             trying=self.ports.trying,
             rivals=rivals,
+            issues=self.ports.issuer is not None,
+            kept=kept.state,
+            kept_gap=next(iter(kept.gaps), None),
         )
-        self.pairs = _pairs(readings)
+        self.pairs = _pairs((*readings, kept))
         self.triable = {n: pair for n, pair in self.pairs.items() if may_be_tried(seen, n)}
         if wishes.probe:
             await self._ask_store(self.triable, again=new_403, offered=_fingerprint(minted))
@@ -223,6 +230,19 @@ class Lookout:
         # The time of the answer: one that took ten seconds to fail is not asked again at once.
         self._vault = _Asked(at=self.clock(), answer=answer, about=about)
         return answer
+
+    async def _ask_kept(
+        self, source: SourceState | None, memory: Memory, wishes: LookOptions
+    ) -> Reading[KeptPair]:
+        """Return what is kept for a bridge; asked only where there may be one.
+
+        Nobody else has given lokeys the right to look.
+        """
+        allowed = source is not None and source.consent.bridge is not None
+        expected = allowed or memory.bridge is not None or wishes.policy.keep
+        if self.ports.staging is None or not expected:
+            return Reading()
+        return await self.ports.staging.read()
 
     async def _ask_store(
         self,
@@ -370,23 +390,33 @@ async def read_source(ports: RoutePorts) -> Reading[SourceState]:
 
 
 def naming_present(
-    source: Reading[SourceState], vault: VaultState | None, secret: SecretState | None
+    source: Reading[SourceState],
+    vault: VaultState | None,
+    secret: SecretState | None,
+    *,
+    bridged: Fingerprint | None = None,
 ) -> Reading[SourceState]:
-    """Return what the source said; where it left open which key is present, with the route's."""
+    """Return what the source said; where it left open which key is present, with the route's.
+
+    `bridged`: the id of a key that is valid again for a while, and never the present one, whatever
+    the hops behind the source still carry.
+    """
     state = source.state
     if state is None or state.pair is not None or state.names_itself:
         return source
     carried = (hop.pair if hop is not None else None for hop in (vault, secret))
-    facts = present(state.slots or (), tuple(carried))
+    slots = tuple(slot for slot in state.slots or () if slot.key_id != bridged)
+    facts = present(slots, tuple(carried))
     if facts is None:
         return source
     return replace(source, state=replace(state, pair=facts), pair=source.pairs.get(facts.pair))
 
 
-def _offers(reading: Reading[SourceState]) -> frozenset[Fingerprint]:
+def _offers(reading: Reading[SourceState], bridged: Fingerprint | None) -> frozenset[Fingerprint]:
     """Return what the vault may hold without being behind: pairs, or ids of keys."""
     own, slots = _fingerprint(reading), (reading.state.slots if reading.state else None) or ()
-    return frozenset([own] if own is not None else [s.pair or s.key_id for s in slots])
+    several = [slot.pair or slot.key_id for slot in slots if slot.key_id != bridged]
+    return frozenset(several if own is None else [own])
 
 
 def _is_fresh(at: datetime, now: datetime, limit: timedelta) -> bool:
@@ -412,7 +442,11 @@ def unproved(look: Look) -> tuple[PodState, ...]:
 
 def _pairs(
     readings: tuple[
-        Reading[SourceState], Reading[VaultState], Reading[SecretState], Reading[SecretState]
+        Reading[SourceState],
+        Reading[VaultState],
+        Reading[SecretState],
+        Reading[SecretState],
+        Reading[KeptPair],
     ],
 ) -> dict[Fingerprint, KeyPair]:
     """Return the pairs worth asking the store about: whole ones, each once."""

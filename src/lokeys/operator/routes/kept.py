@@ -36,6 +36,11 @@ class KeptRoute:
     """Set when something that the route reads has changed; wakes a healing that waits."""
     told: tuple[str, str] = ("", "")
     """The Ready condition's status and reason that the last event was about."""
+    bridged: str = ""
+    """What the last event about a bridge said: that it `stands`, is `overdue`, or (empty) is not.
+    """
+    bridge_refused: str = ""
+    """Why the last attempt to begin a bridge was refused: it is not tried again unasked."""
     waited: int = 0
     """How often it has waited for older routes that were not looked at yet."""
     pause_s: float = 0.0

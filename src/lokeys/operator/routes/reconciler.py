@@ -18,16 +18,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lokeys.core.findings.finding import time_to_json
+from lokeys.core.kubernetes.json_fields import at
+from lokeys.core.route.bridging import Leave
 from lokeys.core.route.claims import RouteClaims
 from lokeys.core.route.conditions import PODS_NOT_READY, status
 from lokeys.core.route.history import incident_of, united, with_incident
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import Mode, RouteSpec
-from lokeys.core.route.plan import Action, Plan
+from lokeys.core.route.plan import Action, Plan, Policy, Step
+from lokeys.core.route.plan.steps import BEGINS_A_BRIDGE, ENDS_A_BRIDGE
 from lokeys.core.route.receipts.model import Actor, Door, Receipt
 from lokeys.core.route.resource.parse import INVALID, Refused, parse
-from lokeys.core.route.resource.served import taken
+from lokeys.core.route.resource.served import keeps_bridges, taken
 from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
+from lokeys.core.route.standing import is_overdue
 from lokeys.engine.route.act import Executor
 from lokeys.engine.route.heal import Done, Ending, Healing, Listener, Patience, heal
 from lokeys.engine.route.look import Look, LookOptions, Lookout, standing_still
@@ -99,6 +103,11 @@ class Controller:
     routes: dict[Key, KeptRoute] = field(default_factory=dict)
     claims: RouteClaims = field(default_factory=RouteClaims)
 
+    def _policy(self, route: KeptRoute) -> Policy:
+        """Return what the operator may do: no bridge where nothing would keep its end."""
+        keeps = keeps_bridges(self.status_schema)
+        return Policy(bridge=Leave(keeps=keeps, refused=route.bridge_refused))
+
     def wake(self, key: Key) -> None:
         """Tell a healing that waits on this route that something has changed."""
         if key in self.routes:
@@ -107,10 +116,7 @@ class Controller:
     async def reconcile(self, key: Key) -> float | None:
         """Bring one route as far as it goes now; return when to look again, in seconds."""
         manifest = self.resources.get(*key)
-        if manifest is None or manifest["metadata"].get("deletionTimestamp"):
-            self._drop(key)
-            return None
-        if manifest["metadata"].get("labels", {}).get(PAUSED) == "true":
+        if manifest is None or _left_alone(manifest):
             self._drop(key)
             return None
         try:
@@ -143,9 +149,10 @@ class Controller:
                 asked_at=None,
             )
             route.lookout.forget()
+            route.bridge_refused = ""
         look = await self._look(key, route)
         step = look.plan.next_step
-        if route.spec.mode is not Mode.OBSERVE and step is not None and not step.passive:
+        if step is not None and not step.passive and _may_do(step, route.spec, manifest):
             # A look from the watches may be a moment older than what the heal has just seen.
             healed = await self._heal(key, route, manifest, look)
             look = healed or await self._look(key, route)
@@ -161,7 +168,7 @@ class Controller:
         ready, reason = route.told
         # A pod that is not ready is followed by its watch; vault and Loki say nothing new of it.
         eager = ready not in {"", "True"} and reason != PODS_NOT_READY
-        wishes = LookOptions(eager=eager)
+        wishes = LookOptions(eager=eager, policy=self._policy(route))
         began = self.clock()
         look = await route.lookout.look(route.memory, wishes=wishes)
         self._wake_all(self.claims.settle(key, look.snapshot))
@@ -190,7 +197,10 @@ class Controller:
             timeout=HEAL_AT_MOST,
             sleep=route.sleep,
             longest_wait_s=LONGEST_WAIT_S,
-            wanted=lambda: _same_wish(manifest, self.resources.get(*key)),
+            wanted=lambda step: (
+                _same_wish(manifest, self.resources.get(*key))
+                and _may_do(step, route.spec, manifest)
+            ),
         )
         route.objects.bypass = True
         hand = Executor(route.lookout, route.lease.remaining_s)
@@ -200,7 +210,7 @@ class Controller:
                 await heal(
                     hand,
                     healing,
-                    wishes=LookOptions(eager=True),
+                    wishes=LookOptions(eager=True, policy=self._policy(route)),
                     patience=patience,
                     listener=Listener(
                         remember=remember,
@@ -214,6 +224,9 @@ class Controller:
             _log.warning("%s: %s", route.spec.route, lost)
         except (NeedsHuman, NotReadable, BadInput) as refusal:
             _log.warning("%s: %s", route.spec.route, refusal)
+            step = healing.look.plan.next_step if healing.look else None
+            if step is not None and step.action in BEGINS_A_BRIDGE:
+                route.bridge_refused = str(refusal)  # the ordinary heal goes on without it
             return self._stalled(healing.look or look, refusal)
         finally:
             route.objects.bypass = False
@@ -249,6 +262,7 @@ class Controller:
         ready = next(c for c in now["conditions"] if c["type"] == "Ready")
         told = (ready["status"], ready["reason"])
         route.pause_s = LOOK_SOON_S if told != route.told else min(2 * route.pause_s, LOOK_EVERY_S)
+        await self._tell_of_bridge(route, manifest, look)
         if told != route.told and ready["status"] == "False":
             await self.events.write(
                 dict(manifest), reason=ready["reason"], message=ready["message"], warning=True
@@ -281,6 +295,24 @@ class Controller:
             await self.keep_receipt(manifest, receipt)
         except LokeysError as exc:
             _log.warning("%s: its receipt is not kept: %s", route.spec.route, exc)
+
+    async def _tell_of_bridge(
+        self, route: KeptRoute, manifest: Mapping[str, Any], look: Look
+    ) -> None:
+        """Write an event where a bridge has begun, has ended, or is over its time."""
+        bridge = look.memory.bridge
+        stands = bridge is not None and bridge.added_at is not None
+        state = ("overdue" if is_overdue(look.snapshot) else "stands") if stands else ""
+        if state == route.bridged:
+            return
+        route.bridged = state
+        until = time_to_json(bridge.until) if bridge is not None else ""
+        reason, message = {
+            "": ("BridgeEnded", "the old key is retired; it is not added again"),
+            "stands": ("Bridged", f"a replaced key is valid again, until {until} at the latest"),
+            "overdue": ("BridgeOverdue", f"the old key should have been retired at {until}"),
+        }[state]
+        await self.events.write(dict(manifest), reason=reason, message=message, warning=state != "")
 
     def _status(self, route: KeptRoute, manifest: Mapping[str, Any], look: Look) -> dict[str, Any]:
         before = route.status
@@ -343,6 +375,7 @@ class Controller:
             kept_deeds=known.kept_deeds if known else 0,
             status=known.status if known else manifest.get("status") or {},
             told=known.told if known else _told_before(manifest),
+            bridged=known.bridged if known else _bridged_before(manifest),
         )
         self.routes[key] = route
         return route
@@ -359,6 +392,27 @@ class Controller:
         self.metrics.forget(key)
 
 
+def _left_alone(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a resource that goes, or that a person has paused, is nobody's concern.
+
+    A bridge is: its end was promised to the source's owner, whoever stops the rest of the route.
+    """
+    bridged = at(manifest, "status", "memory", "bridge") is not None
+    return _stands_still(manifest) and not bridged
+
+
+def _stands_still(manifest: Mapping[str, Any]) -> bool:
+    metadata = manifest["metadata"]
+    paused = metadata.get("labels", {}).get(PAUSED) == "true"
+    return paused or bool(metadata.get("deletionTimestamp"))
+
+
+def _may_do(step: Step, spec: RouteSpec, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether the operator may do a step; the end of a bridge it owes in any case."""
+    free = spec.mode is not Mode.OBSERVE and not _stands_still(manifest)
+    return free or step.action in ENDS_A_BRIDGE
+
+
 def _asked_anew(manifest: Mapping[str, Any]) -> bool:
     asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
     handled = (manifest.get("status") or {}).get("lastHandled", {}).get("reconcile")
@@ -371,13 +425,16 @@ def _told_before(manifest: Mapping[str, Any]) -> tuple[str, str]:
     return ready.get("status", ""), ready.get("reason", "")
 
 
+def _bridged_before(manifest: Mapping[str, Any]) -> str:
+    return "stands" if at(manifest, "status", "bridge") is not None else ""
+
+
 def _same_wish(then: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
     """Tell whether the resource still asks for what a heal was begun for."""
-    if now is None or now["metadata"].get("deletionTimestamp"):
+    if now is None:
         return False
-    paused = now["metadata"].get("labels", {}).get(PAUSED) == "true"
     same = all(now["metadata"][part] == then["metadata"][part] for part in ("uid", "generation"))
-    return same and not paused
+    return same and _stands_still(now) == _stands_still(then)
 
 
 def _pause_s(route: KeptRoute, look: Look) -> float:
@@ -387,7 +444,11 @@ def _pause_s(route: KeptRoute, look: Look) -> float:
     one notices comes a whole round later.
     """
     store_due_s = max(route.lookout.store_due_in().total_seconds(), 0.0)
-    return min(_round_s(route, look), store_due_s) + TIMER_MAY_BE_EARLY_S
+    due_s = min(_round_s(route, look), store_due_s)
+    bridge = look.memory.bridge
+    if bridge is not None and bridge.until > look.snapshot.at:
+        due_s = min(due_s, (bridge.until - look.snapshot.at).total_seconds())
+    return due_s + TIMER_MAY_BE_EARLY_S
 
 
 def _round_s(route: KeptRoute, look: Look) -> float:

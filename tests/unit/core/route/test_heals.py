@@ -39,6 +39,8 @@ BY_SPOILING = (
     a_delivery(refresh_interval=timedelta(0), refresh_interval_text="0"),
 )
 DIRECT = {"vault": None, "external_secret": None}
+HOUR = timedelta(hours=1)
+IN_A_BRIDGE = ("", "", "", "", "crash of lokeys", "bridge forgotten", "pod crashes", "pod deleted")
 EVENTS = ("", "", "", "crash of lokeys", "memory lost", "pod crashes", "vault torn", "key changed")
 
 older = st.sampled_from([A, B, a_pair("B/A"), a_pair("A/B"), a_pair("-"), a_pair("A!")])
@@ -99,6 +101,10 @@ def happen(world: World, what: str) -> None:
             world.memory = Memory()
         case "pod crashes":
             world.crash("loki-0")
+        case "pod deleted":
+            world.delete("loki-0")
+        case "bridge forgotten" if world.bridged:
+            world.memory = Memory()
         case "vault torn":
             world.vault = a_pair("B/A")
         case "key changed":
@@ -140,6 +146,59 @@ def test_unflushed_lines_are_lost_only_by_a_persons_word(
     if accept:
         assert plan.settled
         assert world.true(), world
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    wals=st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=3),
+    happenings=st.lists(st.sampled_from(IN_A_BRIDGE), max_size=12),
+    prove=st.sampled_from(Prove),
+)
+@pytest.mark.timeout(60)
+def test_with_a_bridge_no_line_is_lost_and_it_ends(
+    wals: list[bool | None], happenings: list[str], prove: Prove
+) -> None:
+    """A replaced key, pods with it: whatever happens, the end is settled, and one key is left."""
+    pods = [a_loki(A, number=number, wal=wal) for number, wal in enumerate(wals)]
+    world = a_world(spec=a_route(prove=prove), live={A}, source=A, pods=pods, bridge=HOUR)
+    while world.plan()[1].next_step is not None:
+        world.pass_time(20)
+    world.change_key(B)
+    plan = play(world, happenings)
+    if not plan.settled:
+        # Who holds which key was forgotten too, so a person must decide; the bridge ends all the
+        # same.
+        assert plan.stalled == "wal_not_persistent", f"{plan.reason}; {world!r}"
+        assert "bridge forgotten" in happenings
+        world.pass_time(HOUR.total_seconds())
+        play(world)
+    else:
+        assert world.true(), world
+    assert world.live == {B}
+    assert world.kept is None
+    assert world.memory.bridge is None
+
+
+@settings(max_examples=20, deadline=None)
+@given(longest=st.integers(5, 600), wal=st.sampled_from([True, False]))
+@pytest.mark.timeout(60)
+def test_a_bridge_is_over_at_its_time(longest: int, wal: bool) -> None:
+    """Also where pods still need it: then the route heals, or stalls, as it would without one."""
+    world = a_world(live={A}, source=A, pods=[a_loki(A, wal=wal)])
+    world.bridge = timedelta(seconds=longest)
+    while world.plan()[1].next_step is not None:
+        world.pass_time(20)
+    world.change_key(B)
+    world.delivery = a_delivery(refresh_interval=None)
+    for _ in range(longest + 60):
+        seen, made = world.plan()
+        if made.next_step is not None and not made.next_step.passive:
+            world.do(made.next_step, seen)
+        world.pass_time(1)
+        assert A not in world.live or world.now <= world.bridged[A.pair] + timedelta(seconds=2)
+    assert world.live == {B}
+    assert world.bridged
+    assert world.kept is None
 
 
 TEARS = ("", "", "vault torn", "Secret torn", "Secret by hand", "delivered", "crash of lokeys")

@@ -21,6 +21,7 @@ from builders import (
     a_gap,
     a_pair,
     a_pod,
+    a_route,
     a_secret,
     a_snapshot,
     a_workload,
@@ -41,11 +42,12 @@ from lokeys.core.route.key_state import (
     proof,
     seen,
 )
-from lokeys.core.route.memory import Held, Memory
+from lokeys.core.route.memory import Held, Memory, Offered
 from lokeys.core.route.plan import Policy, plan
 from lokeys.core.route.remembering import REMEMBERED_PAIRS, remember
 from lokeys.core.route.resource.status import memory_from_status, memory_to_status
 from lokeys.core.route.snapshot import LogLine, PodState, Snapshot, VaultFault, Why
+from lokeys.core.route.standing import source_name
 from lokeys.core.sensitive import PairFacts
 
 CHANGED = ago(minutes=20)
@@ -238,7 +240,11 @@ def test_a_missing_secret_is_still_remembered() -> None:
     known = Memory(content=content(A))
     assert after(
         known, secret=None, unreadable=(a_gap(Hop.SECRET, SECRET, Why.NOT_FOUND),)
-    ) == replace(known, source_held=(A.pair,))
+    ) == replace(
+        known,
+        source_held=(A.pair,),
+        offered=Offered(source=source_name(a_route()), pairs=(A.pair,)),
+    )
 
 
 TORN = a_pair("A/B")

@@ -14,8 +14,12 @@ from builders import (
     LOKI,
     NOW,
     SECRET,
+    A,
+    B,
+    C,
     a_delivery,
     a_gap,
+    a_kept_pair,
     a_pair,
     a_route,
     a_secret,
@@ -25,28 +29,32 @@ from builders import (
     by_pair,
 )
 from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
-from lokeys.core.kubernetes.consent import Trying
+from lokeys.core.kubernetes.consent import Consent, Trying
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route import key_state as currency
 from lokeys.core.route.checks.pods import behind
-from lokeys.core.route.memory import Memory
+from lokeys.core.route.memory import Bridge, Memory
 from lokeys.core.route.model import RouteSpec
 from lokeys.core.route.plan import Action, Plan, Policy, Step, plan
-from lokeys.core.route.remembering import remember
+from lokeys.core.route.remembering import bridge_begun, bridge_ended, remember
+from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import (
     Budget,
     DeliveryState,
+    KeptPair,
     LokiMetrics,
     PodState,
     SecretState,
     Snapshot,
     Why,
 )
+from lokeys.core.route.standing import source_name
 from lokeys.core.sensitive import Fingerprint, PairFacts
 
 READY_AFTER = timedelta(seconds=15)
 STOPS_WITHIN = timedelta(seconds=3)
 OWN_GRACE = timedelta(seconds=300)
+LETTERS = (A, B, C)
 POD_STEPS = frozenset({Action.REPLACE_POD, Action.DELETE_POD})
 SPREADING = frozenset(
     {
@@ -104,6 +112,10 @@ class World:
     due: datetime | None = None  # when a forced sync arrives
     log: list[str] = field(default_factory=list)
     made: int = 0
+    bridge: timedelta | None = None  # for how long the source's owner lets a key be valid again
+    kept: KeptPair | None = None  # the staging Secret
+    bridged: dict[Fingerprint, datetime] = field(default_factory=dict)  # and until when
+    was_live: set[Fingerprint] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.wanted = {pod.name: pod.wal for pod in self.pods}
@@ -124,7 +136,9 @@ class World:
         seen = Snapshot(
             spec=self.spec,
             at=self.now,
-            source=a_source(self.source),
+            source=a_source(self.source, slots=self._slots(), consent=Consent(bridge=self.bridge)),
+            issues=self.bridge is not None,
+            kept=self.kept,
             vault=a_vault(self.vault) if self.spec.vault else None,
             delivery=self.delivery if self.spec.external_secret else None,
             secret=self._secret(),
@@ -133,7 +147,7 @@ class World:
             verdicts=by_pair(
                 {
                     pair: self.verdict(pair)
-                    for pair in (self.source, self.vault, self.secret)
+                    for pair in (self.source, self.vault, self.secret, self._kept_pair)
                     if pair is not None and not pair.blank
                 }
             ),
@@ -152,6 +166,26 @@ class World:
             self.tested.discard(pair.pair)
         depth = Depth.FULL if pair.pair in self.tested else Depth.LIST
         return StoreVerdict(answer=answer, depth=depth, at=self.now)
+
+    @property
+    def _kept_pair(self) -> PairFacts | None:
+        return self.kept.pair if self.kept else None
+
+    def _slots(self) -> tuple[Slot, ...] | None:
+        """Return the store's own list, where lokeys may change it."""
+        if self.bridge is None:
+            return None
+        keys = sorted(self.live, key=lambda pair: pair.key_id)
+        return tuple(
+            Slot(
+                key_id=pair.key_id,
+                facts=pair,
+                hint="KEY",
+                order=order,
+                offered=pair == self.source,
+            )
+            for order, pair in enumerate(keys)
+        )
 
     def _secret(self) -> SecretState | None:
         if self.secret is None:
@@ -234,6 +268,7 @@ class World:
 
     def change_key(self, pair: PairFacts) -> None:
         """Replace the key at the store; the source's Secret follows, the old key is dead."""
+        self.was_live |= {old.pair for old in self.live}
         self.live, self.source = {pair}, pair
 
     def crash(self, name: str) -> None:
@@ -242,6 +277,12 @@ class World:
             if pod.name == name and pod.deleting is None and pod.started and self.secret:
                 pod.restarts += 1
                 pod.start(self.secret, self.now)
+
+    def delete(self, name: str) -> None:
+        """Tell a pod to stop, as a person does."""
+        for pod in self.pods:
+            if pod.name == name and pod.deleting is None:
+                pod.deleting = self.now
 
     # --- what lokeys does -----------------------------------------------------------------------
 
@@ -281,6 +322,8 @@ class World:
                 self.put(None)
             case Action.REPLACE_POD | Action.DELETE_POD:
                 self._remove(step, seen)
+            case Action.KEEP_PAIR | Action.ADD_KEY | Action.RETIRE_KEY | Action.DROP_PAIR:
+                self._bridge(step)
             case Action.FLUSH:
                 pod = self._of(step)
                 pod.accepted += pod.holds in self.live
@@ -288,6 +331,37 @@ class World:
                 self.memory = replace(memory, flushed={**memory.flushed, pod.name: self.now})
             case _:
                 raise AssertionError(f"nobody in this world can {step.action}")
+
+    def _bridge(self, step: Step) -> None:
+        """Begin or end a bridge, as the engine does."""
+        memory, old = self.memory, next((p for p in LETTERS if p.pair == step.pair), None)
+        match step.action:
+            case Action.KEEP_PAIR:
+                assert old in {self.secret, self._kept_pair}, "it keeps what nobody has"
+                assert old is not None
+                self.kept = a_kept_pair(
+                    old, source=source_name(self.spec), since=self.now, until=step.until
+                )
+                if step.until is not None:
+                    bridge = Bridge(
+                        pair=old.pair,
+                        key_id=old.key_id,
+                        source=self.kept.source,
+                        since=self.now,
+                        until=step.until,
+                    )
+                    self.memory = bridge_begun(memory, bridge)
+            case Action.ADD_KEY:
+                assert old is not None
+                assert memory.bridge is not None
+                self.live.add(old)
+                self.bridged[old.pair] = memory.bridge.until
+                self.memory = replace(memory, bridge=replace(memory.bridge, added_at=self.now))
+            case Action.RETIRE_KEY:
+                self.live = {pair for pair in self.live if pair.key_id != step.key_id}
+            case _:
+                self.kept = None
+                self.memory = bridge_ended(memory)
 
     def _count_forced(self, step: Step) -> None:
         same = self.memory.forced_for == step.pair
@@ -334,6 +408,19 @@ class World:
             assert self.secret not in self.live, f"deletes a working Secret: {said}"
         if step.action in POD_STEPS:
             self._check_pod(step, seen, said)
+        if step.action is Action.ADD_KEY:
+            self._check_bridge(step, said)
+        if step.action is Action.RETIRE_KEY:
+            assert step.pair != self.source.pair, f"retires the present key: {said}"
+
+    def _check_bridge(self, step: Step, said: str) -> None:
+        bridge = self.memory.bridge
+        assert bridge is not None, f"its end is not recorded: {said}"
+        assert bridge.until - self.now <= (self.bridge or timedelta(0)), f"too long: {said}"
+        assert bridge.until > self.now, f"its time is over: {said}"
+        before = self.bridged.get(bridge.pair, bridge.until)
+        assert bridge.until == before, f"twice for one key: {said}"
+        assert step.pair in self.was_live, f"never the source's: {said}"
 
     def _check_pod(self, step: Step, seen: Snapshot, said: str) -> None:
         pod = self._of(step)

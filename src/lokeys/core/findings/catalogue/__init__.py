@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from lokeys.core.findings.catalogue import (
     adoption,
+    bridges,
     configuration,
     delivery,
     lokistacks,
@@ -32,7 +33,7 @@ from lokeys.core.findings.finding import Rule
 def _rules() -> dict[str, Rule]:
     modules = (
         *(storage_secrets, storage_objects, lokistacks, operation, adoption, tenants),
-        *(sources, vaults, delivery, pods, trust, tokens, store, configuration, reading),
+        *(sources, vaults, delivery, pods, bridges, trust, tokens, store, configuration, reading),
     )
     rules = [
         value for module in modules for value in vars(module).values() if isinstance(value, Rule)

@@ -57,6 +57,11 @@ POD_WILL_NOT_STOP = Rule(
     hop=Hop.PODS,
     rank=37,
 )
+BRIDGE = Remedy(
+    text="let the store accept the old key again for a while: what runs flushes and stops at once, "
+    "and no line is lost. It may have been removed because it leaked: then do not",
+    command=command("lokeys heal -n {namespace} {name} --bridge"),
+)
 WAL_NOT_PERSISTENT = Rule(
     code="LK0604",
     cause="wal_not_persistent",

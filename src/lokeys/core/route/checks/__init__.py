@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from lokeys.core.findings.finding import Finding
-from lokeys.core.route.checks import configuration, delivery, pods, reading, source, store, vault
+from lokeys.core.route.checks import (
+    bridge,
+    configuration,
+    delivery,
+    pods,
+    reading,
+    source,
+    store,
+    vault,
+)
 from lokeys.core.route.key_state import Seen
 
 Check = Callable[[Seen], Iterator[Finding]]
@@ -20,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     *vault.CHECKS,
     *delivery.CHECKS,
     *pods.CHECKS,
+    *bridge.CHECKS,
     *store.CHECKS,
     *configuration.CHECKS,
     *reading.CHECKS,

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lokeys.core.findings.catalogue import pods as rules
 from lokeys.core.findings.finding import Confidence, Finding, time_to_json
+from lokeys.core.route.bridging import NO_LEAVE, chance, holders, why_impossible
 from lokeys.core.route.checks.grouping import by_workload, each_of, listed, place_of
 from lokeys.core.route.key_state import Currency, Seen
 from lokeys.core.route.shutdown import hangs, holdings, latest_end
@@ -68,15 +70,32 @@ def stays_behind(pod: PodState, snapshot: Seen) -> bool:
 
 def pods_hold_unsaved_lines(snapshot: Seen) -> Iterator[Finding]:
     """Pods that must go have lines that only they hold, and no volume that outlives them."""
-    late = (pod for pod in behind(snapshot) if snapshot.key(pod).may_lose_lines)
+    late = [pod for pod in behind(snapshot) if snapshot.key(pod).may_lose_lines]
+    found = chance(snapshot, NO_LEAVE)
+    offered = found is not None and found.for_a_person
+    soon = holders(snapshot, found.pair) if found is not None and offered else ()
+    late += [pod for pod in soon if pod.wal_persistent is False and pod not in late]
     for pods in by_workload(late):
-        yield rules.WAL_NOT_PERSISTENT.at(
+        finding = rules.WAL_NOT_PERSISTENT.at(
             place_of(pods),
             route=snapshot.spec.route,
-            evidence=each_of(pods, [_held(pod) for pod in pods]),
+            evidence=[*each_of(pods, [_held(pod) for pod in pods]), *_no_bridge(snapshot)],
             namespace=snapshot.spec.namespace,
             name=snapshot.spec.name,
         )
+        yield with_bridge(finding, snapshot) if offered else finding
+
+
+def with_bridge(finding: Finding, snapshot: Seen) -> Finding:
+    """Return a finding whose first remedy is the bridge."""
+    words = {"namespace": snapshot.spec.namespace, "name": snapshot.spec.name}
+    return replace(finding, remedy=(rules.BRIDGE.with_words(**words), *finding.remedy))
+
+
+def _no_bridge(snapshot: Seen) -> Iterator[str]:
+    why = why_impossible(snapshot)
+    if why:
+        yield why
 
 
 def _held(pod: PodState) -> str:
@@ -89,6 +108,8 @@ def _held(pod: PodState) -> str:
 
 def pods_will_not_stop(snapshot: Seen) -> Iterator[Finding]:
     """Pods are told to stop, and their dead key keeps them in their shutdown flush."""
+    found = chance(snapshot, NO_LEAVE)
+    offered = found is not None and found.for_a_person
     for pods in by_workload(pod for pod in snapshot.pods if hangs(pod, snapshot)):
         ends = [latest_end(pod, snapshot) for pod in pods]
         alike = len(set(ends)) == 1
@@ -96,13 +117,14 @@ def pods_will_not_stop(snapshot: Seen) -> Iterator[Finding]:
             holdings(pod) if alike else f"{holdings(pod)}; it hangs {end}"
             for pod, end in zip(pods, ends, strict=True)
         ]
-        yield rules.POD_WILL_NOT_STOP.at(
+        finding = rules.POD_WILL_NOT_STOP.at(
             place_of(pods),
             route=snapshot.spec.route,
             who=_who(pods),
-            evidence=each_of(pods, held),
+            evidence=[*each_of(pods, held), *_no_bridge(snapshot)],
             end=ends[0] if alike else "for as long as is said below of each pod",
         )
+        yield with_bridge(finding, snapshot) if offered else finding
 
 
 def rollout_is_blocked(snapshot: Seen) -> Iterator[Finding]:

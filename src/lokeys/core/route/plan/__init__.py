@@ -5,9 +5,11 @@ The stages follow the key. Each adds the steps that its hop needs, projects what
 for the stages behind it, or stops the plan. Only the first step is ever carried out; then the
 route is looked at again and planned afresh, so a plan is never older than its evidence.
 
-    source ─▶ vault ─▶ secret ─▶ pods ─▶ proof
-    tested    one      forced,   one at   by Loki's own
-    first     write    by pair   a time   requests
+    source ─▶ bridge ─▶ vault ─▶ secret ─▶ pods ─▶ proof
+    tested    where     one      forced,   one at   by Loki's own
+    first     allowed   write    by pair   a time   requests
+
+Before all of them comes the end of a bridge whose time is over, or that nobody needs any more.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lokeys.core.route.key_state import Seen, seen
+from lokeys.core.route.plan.bridge import caution, plan_bridge, plan_end, projected_end
 from lokeys.core.route.plan.draft import Stop
 from lokeys.core.route.plan.pods import plan_pods, plan_proof
 from lokeys.core.route.plan.secret import plan_secret
@@ -23,7 +26,7 @@ from lokeys.core.route.plan.steps import HOPELESS, Action, Plan, Policy, Step
 from lokeys.core.route.plan.vault import plan_vault
 from lokeys.core.route.snapshot import Snapshot
 
-STAGES = (plan_vault, plan_secret, plan_pods, plan_proof)
+STAGES = (plan_bridge, plan_vault, plan_secret, plan_pods, plan_proof, projected_end)
 
 __all__ = ["Action", "Plan", "Policy", "Step", "plan"]
 
@@ -31,7 +34,11 @@ __all__ = ["Action", "Plan", "Policy", "Step", "plan"]
 def plan(snapshot: Snapshot, policy: Policy) -> Plan:
     """Return the steps that lead from what was seen to a proved route, or to where it stops."""
     look = seen(snapshot)
+    ending = plan_end(look)
+    if ending:
+        return Plan(steps=ending)
     made = _staged(look, policy)
+    made = replace(made, caution=caution(made.steps))
     gap = look.unseen
     begins = any(not step.passive for step in made.steps)
     if gap is None or gap.why not in HOPELESS or not begins or made.hopeless is not None:

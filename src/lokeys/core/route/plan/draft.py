@@ -20,6 +20,8 @@ class Draft:
     steps: tuple[Step, ...] = ()
     vault_changes: bool = False
     secret_changes: bool = False
+    bridges: bool = False
+    """Whether a step of it makes the pair that the pods hold valid again."""
 
     def then(self, *steps: Step) -> Draft:
         """Return the course with further steps."""

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from lokeys.core.place import Hop, Ref
+from lokeys.core.route.bridging import why_impossible
 from lokeys.core.route.checks.configuration import causes_of
 from lokeys.core.route.checks.pods import behind, stays_behind
-from lokeys.core.route.key_state import Seen
+from lokeys.core.route.key_state import Seen, held_pair
 from lokeys.core.route.model import Prove
 from lokeys.core.route.plan.draft import Draft, Stop
 from lokeys.core.route.plan.source import unseen, waiting
 from lokeys.core.route.plan.steps import Action, Step
 from lokeys.core.route.shutdown import HELP, hangs, holdings, latest_end
 from lokeys.core.route.snapshot import PodState, WorkloadState
+from lokeys.core.route.standing import carries
 
 SHORT_GRACE = timedelta(seconds=2)
 """Enough to close files; the WAL brings back every line (measured, even after SIGKILL)."""
@@ -75,9 +77,15 @@ def _projected(course: Draft) -> Draft | Stop:
         at_risk = []
     steps = tuple(_replace(pod, course) for pod in pods if pod not in at_risk)
     if at_risk:
-        reason = f"{at_risk[0].ref} would lose what it has not flushed"
+        reason = would_lose(at_risk[0], course.snapshot)
         return Stop(steps=steps, cause="wal_not_persistent", reason=reason)
     return course.then(*steps)
+
+
+def would_lose(pod: PodState, snapshot: Seen) -> str:
+    """Return why a pod is not replaced unattended, and whether a bridge would help."""
+    lost, impossible = f"{pod.ref} would lose what it has not flushed", why_impossible(snapshot)
+    return f"{lost}; {impossible or 'a bridge would save it (lokeys heal --bridge)'}"
 
 
 def _in_order(snapshot: Seen, pods: tuple[PodState, ...]) -> list[PodState]:
@@ -123,7 +131,7 @@ def _replace(pod: PodState, course: Draft) -> Step:
 def _is_dying_pair(course: Draft) -> bool:
     """Tell, for a projected plan, whether the pair that the pods hold now is refused."""
     secret = course.snapshot.secret
-    verdict = course.snapshot.verdict(secret.pair) if secret else None
+    verdict = course.snapshot.verdict(secret.pair) if secret and not course.bridges else None
     return course.secret_changes and verdict is not None and verdict.refused
 
 
@@ -190,10 +198,12 @@ def _why_not(pod: PodState, course: Draft) -> Stop | None:
     snapshot = course.snapshot
     if stays_behind(pod, snapshot):
         return Stop(cause="pods_behind_secret", reason=f"{pod.ref} was replaced for this key once")
-    if snapshot.key(pod).may_lose_lines and not course.policy.accept_loss:
-        return Stop(
-            cause="wal_not_persistent", reason=f"{pod.ref} would lose what it has not flushed"
-        )
+    if not course.policy.accept_loss:
+        if snapshot.key(pod).may_lose_lines:
+            return Stop(cause="wal_not_persistent", reason=would_lose(pod, snapshot))
+        if _outlasts_bridge(pod, snapshot):
+            reason = f"{pod.ref} may take longer to stop than its old key is valid"
+            return Stop(cause="wal_not_persistent", reason=reason)
     since = snapshot.memory.blocked_since.get(pod.ref.name)
     if since is None or pod.budget is None or pod.budget.disruptions_allowed > 0:
         return None
@@ -203,6 +213,15 @@ def _why_not(pod: PodState, course: Draft) -> Stop | None:
     if _may_force(pod, snapshot):
         return None
     return Stop(cause="eviction_blocked_by_budget", reason=f"{pod.budget.ref} refuses {pod.ref}")
+
+
+def _outlasts_bridge(pod: PodState, snapshot: Seen) -> bool:
+    """Tell whether a pod that only a bridge keeps from losing lines may stop after its end."""
+    bridge = snapshot.memory.bridge
+    if bridge is None or pod.wal_persistent is not False:
+        return False
+    carried = carries(snapshot, held_pair(pod, snapshot))
+    return carried and snapshot.at + pod.own_grace > bridge.until
 
 
 def _blocked_too_long(pod: PodState, snapshot: Seen) -> bool:
@@ -265,7 +284,7 @@ def _next_proof(pod: PodState, snapshot: Seen) -> Step:
         and works is None
         and may_ask
     ):
-        return _flush(pod)
+        return flush(pod)
     if works is False:
         return waiting(pod.ref, Hop.PODS, "its storage requests were refused since it started")
     if not pod.ready:
@@ -286,7 +305,8 @@ def _holds_chunks(pod: PodState) -> bool:
     return pod.metrics is not None and pod.metrics.chunks_in_memory > 0
 
 
-def _flush(pod: PodState) -> Step:
+def flush(pod: PodState) -> Step:
+    """Return the step that asks a pod's ingester to flush."""
     return Step(
         action=Action.FLUSH,
         hop=Hop.PODS,
@@ -299,7 +319,7 @@ def _flush(pod: PodState) -> Step:
 
 def _flushes_to_come(snapshot: Seen) -> Iterator[Step]:
     if snapshot.spec.prove is Prove.FLUSH:
-        yield from (_flush(pod) for pod in snapshot.pods if pod.writes)
+        yield from (flush(pod) for pod in snapshot.pods if pod.writes)
 
 
 def _prove(snapshot: Seen) -> Step:

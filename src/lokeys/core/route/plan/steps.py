@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from lokeys.core.findings.finding import ref_to_json
 from lokeys.core.place import Hop, Ref
+from lokeys.core.route.bridging import NO_LEAVE, Leave
 from lokeys.core.route.snapshot import PodState, Unreadable, Why
 from lokeys.core.sensitive import Fingerprint
 
@@ -30,6 +31,10 @@ class Action(StrEnum):
     REPLACE_POD = "replace-pod"
     DELETE_POD = "delete-pod"
     FLUSH = "flush"
+    KEEP_PAIR = "keep-pair"
+    ADD_KEY = "add-key"
+    RETIRE_KEY = "retire-key"
+    DROP_PAIR = "drop-pair"
     PROVE = "prove"
     AWAIT = "await"
     MANUAL = "manual"
@@ -37,6 +42,12 @@ class Action(StrEnum):
 
 PASSIVE = frozenset({Action.AWAIT, Action.MANUAL, Action.PROVE})
 """Steps that change nothing: lokeys only looks again."""
+
+
+BEGINS_A_BRIDGE = frozenset({Action.KEEP_PAIR, Action.ADD_KEY})
+
+ENDS_A_BRIDGE = frozenset({Action.RETIRE_KEY, Action.DROP_PAIR})
+"""What was promised to the source's owner when a bridge began: done in every mode."""
 
 
 HOPELESS = frozenset({Why.FORBIDDEN, Why.NOT_SUPPORTED})
@@ -49,6 +60,9 @@ class Policy:
 
     accept_loss: bool = False
     overwrite_foreign: bool = False
+    bridge: Leave = NO_LEAVE
+    keep: bool = False
+    """Whether a pair may be kept before anybody has said that it may be valid again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +87,10 @@ class Step:
     """Its end shows in Kubernetes: who follows that by watch need not look so often."""
     gap: Unreadable | None = None
     """What could not be read, where that is what is waited for."""
+    key_id: Fingerprint | None = None
+    """Which of the user's keys is added or taken away."""
+    until: datetime | None = None
+    """When a bridge ends at the latest; recorded before it begins."""
 
     @property
     def id(self) -> str:
@@ -87,11 +105,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The steps to a proved route. `stalled`: the cause that only a person can remove."""
+    """The steps to a proved route. `stalled`: the cause that only a person can remove.
+
+    `caution`: what a person should know before anything else of it.
+    """
 
     steps: tuple[Step, ...] = ()
     stalled: str | None = None
     reason: str = ""
+    caution: str = ""
 
     @property
     def next_step(self) -> Step | None:
@@ -138,4 +160,5 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
             for step in plan.steps
         ],
         "stalled": {"cause": plan.stalled, "reason": plan.reason} if plan.stalled else None,
+        "caution": plan.caution or None,
     }

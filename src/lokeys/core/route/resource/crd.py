@@ -26,6 +26,7 @@ RESOURCE = Definition(
             "type": "string",
             "jsonPath": ".status.hops[?(@.agrees==false)].name",
         },
+        {"name": "Bridged until", "type": "string", "jsonPath": ".status.bridge.until"},
         {"name": "Verified", "type": "date", "jsonPath": ".status.lastVerified.time"},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
         {"name": "Next step", "type": "string", "jsonPath": ".status.nextStep", "priority": 1},

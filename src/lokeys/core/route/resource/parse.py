@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from lokeys.core.kubernetes.references import SecretKeyRef
@@ -78,7 +79,12 @@ def parse(manifest: Mapping[str, Any], *, namespace: str = "default") -> RouteSp
         workloads=tuple(map(_workload, spec.get("workloads", ()))),
         prove=Prove(spec["prove"]),
         rotation=_rotation(spec["rotation"]) if "rotation" in spec else None,
+        bridge_longest=_longest(spec.get("bridge", {})),
     )
+
+
+def _longest(bridge: Mapping[str, Any]) -> timedelta:
+    return duration(with_defaults(bridge, SPEC.fields["bridge"])["longest"])
 
 
 def _pair(keys: Mapping[str, str]) -> PairKeys:

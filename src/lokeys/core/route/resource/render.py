@@ -77,7 +77,14 @@ def _spec(spec: RouteSpec) -> dict[str, Any]:
         "workloads": [_workload(workload) for workload in spec.workloads] or None,
         "prove": spec.prove.value,
         "rotation": _rotation(spec.rotation) if spec.rotation else None,
+        "bridge": _bridge(spec),
     }
+
+
+def _bridge(spec: RouteSpec) -> dict[str, Any] | None:
+    longest = duration_text(spec.bridge_longest)
+    usual = SPEC.fields["bridge"].fields["longest"].default  # type: ignore[attr-defined]
+    return None if longest == usual else {"longest": longest}
 
 
 def _pair(keys: PairKeys) -> dict[str, str]:

@@ -149,6 +149,11 @@ A_MINUTE_TO_A_DAY = CelRule(
     message="a window is open for a minute at least and a day at most",
     holds=lambda value: timedelta(minutes=1) <= duration(value) <= timedelta(hours=24),
 )
+AT_MOST_A_DAY = CelRule(
+    cel="duration(self) <= duration('24h')",
+    message="a bridge lasts a day at most",
+    holds=lambda value: duration(value) <= timedelta(hours=24),
+)
 OVERLAP_ENDS = CelRule(
     cel="duration(self.overlap) < duration(self.every)",
     message="`overlap` is shorter than `every`: the old key retires before the next one comes",

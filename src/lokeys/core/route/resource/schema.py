@@ -388,6 +388,21 @@ _ROTATION = Fields(
     rules=(rules.OVERLAP_ENDS,),
 )
 
+_BRIDGE = Fields(
+    "How long a key that was replaced may be valid again as a second key, so that pods that still "
+    "hold it go on working. Whether it may at all is for the source's owner to say, by the "
+    "annotation `lokeys.dev/allowed-bridge`.",
+    {
+        "longest": text(
+            "How long at most; the owner's time counts where it is shorter. `0s`: never.",
+            at_least=2,
+            at_most=32,
+            default="1h",
+            rules=(rules.DURATION, rules.AT_MOST_A_DAY),
+        ),
+    },
+)
+
 SPEC = Fields(
     "What the route is, and what lokeys may do on it.",
     {
@@ -414,6 +429,7 @@ SPEC = Fields(
             default=Prove.WAIT.value,
         ),
         "rotation": _ROTATION,
+        "bridge": _BRIDGE,
     },
     required=("source", "secret", "bucket"),
     rules=(rules.ONLY_A_MINTED_KEY_ROTATES, rules.SOURCE_IS_NOT_THE_TARGET),

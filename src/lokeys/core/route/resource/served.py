@@ -32,6 +32,12 @@ def words_unknown(schema: Json) -> tuple[str, ...]:
     return tuple(hop.value for hop in Hop if known is not None and hop.value not in known)
 
 
+def keeps_bridges(schema: Json) -> bool:
+    """Tell whether a served schema keeps a bridge's end; an older one drops it without a word."""
+    known = at(schema, "properties", "memory", "properties")
+    return not isinstance(known, Mapping) or "bridge" in known
+
+
 def taken(status: Mapping[str, Any], schema: Json) -> dict[str, Any]:
     """Return a status without the words that a served schema refuses."""
     kept = _taken(status, schema)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from lokeys.core.route.memory import Content, Held, Memory
+from lokeys.core.route.memory import Bridge, Content, Held, Memory, Offered
 from lokeys.core.route.resource.status_schema import STATUS
 from lokeys.core.schema.language import Fields, ListOf, MapOf, Shape, Text
 from lokeys.core.sensitive import Fingerprint
@@ -41,6 +41,11 @@ def memory_to_status(memory: Memory, *, key: str) -> dict[str, Any]:
         "refreshedSourceAt": _time_text(memory.refreshed_source_at),
         "revalidatedAt": _time_text(memory.revalidated_at),
         "held": _held_to_status(memory),
+        "bridge": _bridge_to_status(memory.bridge) if memory.bridge else None,
+        "offered": {"source": memory.offered.source, "pairs": list(memory.offered.pairs)}
+        if memory.offered
+        else None,
+        "barred": list(memory.barred),
     }
     return {name: value for name, value in written.items() if value}
 
@@ -69,6 +74,9 @@ def memory_from_status(status: object, *, key: str) -> Memory:
         refreshed_source_at=_time(kept.get("refreshedSourceAt")),
         revalidated_at=_time(kept.get("revalidatedAt")),
         held=_table(kept.get("held"), _held),
+        bridge=_bridge(kept.get("bridge")),
+        offered=_offered(kept.get("offered")),
+        barred=_list(kept.get("barred"), _fingerprint),
     )
 
 
@@ -127,6 +135,39 @@ def _content(value: object) -> Content | None:
         before=_fingerprint(value.get("before")),
         unseen=value.get("unseen") is True,
     )
+
+
+def _bridge_to_status(bridge: Bridge) -> dict[str, Any]:
+    written = {
+        "pair": bridge.pair,
+        "keyId": bridge.key_id,
+        "source": bridge.source,
+        "since": _time_text(bridge.since),
+        "until": _time_text(bridge.until),
+        "addedAt": _time_text(bridge.added_at),
+    }
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def _bridge(value: object) -> Bridge | None:
+    """Return the bridge; what lacks a fact of it is none."""
+    if not isinstance(value, Mapping):
+        return None
+    pair, key_id = _fingerprint(value.get("pair")), _fingerprint(value.get("keyId"))
+    since, until = _time(value.get("since")), _time(value.get("until"))
+    source = _word(value.get("source"))
+    if pair is None or key_id is None or since is None or until is None or source is None:
+        return None
+    added_at = _time(value.get("addedAt"))
+    return Bridge(
+        pair=pair, key_id=key_id, source=source, since=since, until=until, added_at=added_at
+    )
+
+
+def _offered(value: object) -> Offered | None:
+    source = _word(value.get("source")) if isinstance(value, Mapping) else None
+    pairs = _list(value.get("pairs"), _fingerprint) if isinstance(value, Mapping) else ()
+    return Offered(source=source, pairs=pairs) if source and pairs else None
 
 
 def _held_to_status(memory: Memory) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from lokeys.core.route.history import INCIDENTS_AT_MOST, STEPS_AT_MOST
 from lokeys.core.route.resource.texts import moment, text
 from lokeys.core.schema.language import Fields, Flag, Integer, ListOf, MapOf, Text
 
-CONDITION_TYPES = ("Ready", "InSync", "Verified", "Rotating", "Stalled")
+CONDITION_TYPES = ("Ready", "InSync", "Verified", "Rotating", "Bridged", "Stalled")
 ROTATION_PHASES = ("Idle", "Create", "Publish", "Switch", "Roll", "Grace", "Retire")
 SENTENCE = 1024
 """The longest text that a status carries; `status.fitted` shortens what is longer."""
@@ -46,9 +46,10 @@ def _hop_name() -> Text:
 
 
 _CONDITIONS = ListOf(
-    "The route in five answers. Ready: Loki writes with a key that was proved, and its pods are "
+    "The route in six answers. Ready: Loki writes with a key that was proved, and its pods are "
     "Ready. InSync: all hops hold the source's key. Verified: the store took it. Rotating: it is "
-    "being replaced. Stalled: only a person can go on.",
+    "being replaced. Bridged: a key that was replaced is valid again for a while. Stalled: only a "
+    "person can go on.",
     Fields(
         "One answer.",
         {
@@ -159,6 +160,15 @@ _ROTATION = Fields(
     },
 )
 
+_BRIDGE = Fields(
+    "A key that was replaced and is valid again. Absent where none is.",
+    {
+        "fingerprint": text("Of its pair.", pattern=_SHOWN, at_most=8),
+        "since": moment("Since when."),
+        "until": moment("When it ends at the latest."),
+    },
+)
+
 _HISTORY = ListOf(
     "The last ten times that lokeys changed something here, newest first.",
     Fields(
@@ -232,6 +242,27 @@ MEMORY = Fields(
         ),
         "refreshedSourceAt": moment("When the source was last made to read the store again."),
         "revalidatedAt": moment("When the SecretStore was last made to look again."),
+        "bridge": Fields(
+            "The key that is, or is about to be, valid again.",
+            {
+                "pair": _whole("Its pair's fingerprint."),
+                "keyId": _whole("Its id's fingerprint."),
+                "source": text("Whose key it is.", at_most=2048),
+                "since": moment("Since when its end is planned."),
+                "until": moment("When it ends at the latest."),
+                "addedAt": moment("When it was added at the store."),
+            },
+        ),
+        "offered": Fields(
+            "What the source has offered while the store took it.",
+            {
+                "source": text("Which source.", at_most=2048),
+                "pairs": ListOf("The pairs.", _whole("A fingerprint."), at_most=32, keys=()),
+            },
+        ),
+        "barred": ListOf(
+            "Pairs that no bridge brings back.", _whole("A fingerprint."), at_most=32, keys=()
+        ),
         "held": MapOf(
             "Pods, by uid, whose container is known to hold another pair than the Secret.",
             Fields(
@@ -255,6 +286,7 @@ STATUS = Fields(
         "nextStep": _sentence("What lokeys will do next, or what it waits for."),
         "pods": _PODS,
         "rotation": _ROTATION,
+        "bridge": _BRIDGE,
         "lastVerified": Fields(
             "The last proof; written when its evidence changes.",
             {"time": moment("When."), "evidence": _sentence("What it rests on.")},

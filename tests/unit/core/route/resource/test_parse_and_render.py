@@ -151,6 +151,7 @@ def specs(draw: st.DrawFn) -> RouteSpec:
         ),
         prove=draw(st.sampled_from(Prove)),
         rotation=draw(st.none() | rotations) if rotates else None,
+        bridge_longest=timedelta(seconds=draw(st.integers(0, 86400))),
     )
 
 

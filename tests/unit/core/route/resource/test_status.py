@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.route.memory import Content, Held, Memory
+from lokeys.core.route.memory import Bridge, Content, Held, Memory, Offered
 from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
 from lokeys.core.route.resource.status_schema import MEMORY
 from lokeys.core.schema.language import Fields
@@ -42,6 +42,19 @@ memories = st.builds(
     refreshed_source_at=st.none() | moments,
     revalidated_at=st.none() | moments,
     held=st.dictionaries(words, st.builds(Held, pair=prints, started_at=moments), max_size=3),
+    bridge=st.none()
+    | st.builds(
+        Bridge,
+        pair=prints,
+        key_id=prints,
+        source=words,
+        since=moments,
+        until=moments,
+        added_at=st.none() | moments,
+    ),
+    offered=st.none()
+    | st.builds(Offered, source=words, pairs=st.lists(prints, min_size=1, max_size=3).map(tuple)),
+    barred=st.lists(prints, max_size=3).map(tuple),
 )
 JSON = st.recursive(
     st.none()

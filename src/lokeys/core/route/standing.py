@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a bridge stands: what the source, and the store, say of the key that was added again.
+
+    recorded ──▶ added ──▶ it stands ──▶ retired, or removed by a person ──▶ over
+    (status)     (store)       └── at its deadline it ends, whatever else is true
+
+What a source declares (`spec.keys` of Rook) must be taken back there, even where the store no
+longer takes the key: Rook would add it again.
+"""
+
+from __future__ import annotations
+
+from lokeys.core.findings.verdict import WORKS
+from lokeys.core.route.memory import Bridge, Memory
+from lokeys.core.route.model import RgwSource, RouteSpec, source_ref
+from lokeys.core.route.snapshot import KeptPair, Snapshot
+from lokeys.core.sensitive import Fingerprint
+
+
+def source_name(spec: RouteSpec) -> str:
+    """Return what tells a route's source from any other: the user, and the store that it is of.
+
+    What lokeys remembers outlives an edit of the resource, which can name another source.
+    """
+    admin = f" at {spec.source.admin.endpoint}" if isinstance(spec.source, RgwSource) else ""
+    return f"{source_ref(spec)}{admin} for {spec.bucket.endpoint}"
+
+
+def bridged_key(memory: Memory, kept: KeptPair | None) -> Fingerprint | None:
+    """Return the id of the key that a bridge brings back; also where the status has lost it."""
+    if memory.bridge is not None:
+        return memory.bridge.key_id
+    found = kept is not None and kept.sealed and kept.until is not None
+    return kept.pair.key_id if kept is not None and found else None
+
+
+def is_ours(bridge: Bridge, spec: RouteSpec) -> bool:
+    """Tell whether a bridge is one of the route's present source."""
+    return bridge.source == source_name(spec)
+
+
+def has_key(snapshot: Snapshot, key_id: Fingerprint, pair: Fingerprint) -> bool | None:
+    """Tell whether the source's user has a key; None where neither source nor store says it."""
+    source = snapshot.source
+    slots = source.slots if source is not None else None
+    slot = next((each for each in slots or () if each.key_id == key_id), None)
+    if slot is not None and slot.listed is not False:
+        return True
+    if source is not None and source.live is not None:
+        return False
+    verdict = snapshot.verdicts.get(pair)
+    if verdict is not None and verdict.answer in WORKS:
+        return True
+    return False if verdict is not None and verdict.refused else None
+
+
+def is_there(snapshot: Snapshot, bridge: Bridge) -> bool | None:
+    """Tell whether the user has the bridged key now; None where that is not to be known."""
+    return has_key(snapshot, bridge.key_id, bridge.pair)
+
+
+def carries(snapshot: Snapshot, pair: Fingerprint | None) -> bool:
+    """Tell whether this pair works only because a bridge stands."""
+    bridge = snapshot.memory.bridge
+    if bridge is None or bridge.added_at is None or bridge.pair != pair:
+        return False
+    verdict = snapshot.verdicts.get(bridge.pair)
+    return verdict.accepted if verdict is not None else is_there(snapshot, bridge) is True
+
+
+def is_overdue(snapshot: Snapshot) -> bool:
+    """Tell whether a bridge is over its time and may still stand."""
+    bridge = snapshot.memory.bridge
+    if bridge is None or snapshot.at < bridge.until:
+        return False
+    return is_there(snapshot, bridge) is not False
