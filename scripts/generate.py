@@ -36,6 +36,8 @@ from lokeys.core.rbac import (
     route_grants,
     stack_grants,
 )
+from lokeys.core.rbac.issuer import issuer_grants
+from lokeys.core.route.model import PairKeys, RgwAdmin, RgwSource, RookSource, SecretRef
 from lokeys.core.route.receipts.schema import RECEIPT
 from lokeys.core.route.resource.crd import crd
 from lokeys.core.route.resource.parse import parse
@@ -274,6 +276,14 @@ def _example() -> list[Grant]:
     return list(route_grants(spec, known=known))
 
 
+def _issuing() -> list[Grant]:
+    """Return the further rights for giving keys to the example's user, and to one of RGW's own."""
+    rook = RookSource(user="loki", namespace="storage")
+    keys = PairKeys(access_key_id="accessKey", secret_access_key="secretKey")
+    admin = RgwAdmin(endpoint="http://rgw", secret=SecretRef(name="rgw-admin", keys=keys))
+    return [*issuer_grants(rook), *issuer_grants(RgwSource(uid="loki", admin=admin))]
+
+
 def _stack_example() -> tuple[Grant, ...]:
     """Return the rights of a plain stack, and of one that may try its tokens."""
     stack, faults = parse_stack(
@@ -304,6 +314,7 @@ def parts() -> dict[str, str]:
         "doctor-rights": rights(doctor_grants(Account())),
         "collect-rights": rights(collect_grants("monitoring")),
         "route-rights": rights(_example()),
+        "issuer-rights": rights(_issuing()),
         "stack-rights": rights(_stack_example()),
         "all-stacks-rights": rights(all_stacks_grants(StackWish())),
         "metrics": metrics(),

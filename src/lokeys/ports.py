@@ -88,10 +88,10 @@ class KeyIntent:
 class IssuerPort(Protocol):
     """Who gives the source's user a key, and takes one away. Needs further rights at the store.
 
-    Each call changes one thing at most, and asks the store first whose key it is: repeated, it
-    finds its work done, or does it with the same effect. It raises Waiting where the change is
-    made and not yet in force (call again), Conflict where somebody else changed the user's keys
-    (list again, then decide again), NeedsHuman where a person must decide, Forbidden,
+    Each call asks the store first whose key it is, and changes one thing at a time: repeated,
+    it finds its work done, or goes on with it to the same effect. It raises Waiting where the
+    change is made and not yet in force (call again), Conflict where somebody else changed the
+    user's keys (list again, then decide again), NeedsHuman where a person must decide, Forbidden,
     NotFound (no such user), Unreachable, Transient.
     """
 

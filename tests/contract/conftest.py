@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each port's suite runs on the stand-in and, where it can be had, on the real part."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from contract.clusters import Place, RealPlace, StandInPlace
+from contract.rook_scenes import Scene, scene
 from contract.serving import serve
 from contract.stores import RealStore, StandInStore, Store
 from lokeys.demo.parts.object_store import ObjectStore
@@ -32,3 +37,25 @@ def stand_in_store() -> Iterator[StandInStore]:
     stand_in = ObjectStore()
     with serve(stand_in.handle) as url:
         yield StandInStore(url, stand_in)
+
+
+@pytest.fixture(params=["stand-ins", "Kubernetes and RGW"])
+def play(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Give a function that plays a test's story in a scene of its own."""
+
+    def run(place: Place, store: Store, story: Callable[[Scene], Awaitable[None]]) -> None:
+        async def whole() -> None:
+            async with scene(place, store) as given:
+                await story(given)
+
+        asyncio.run(whole())
+
+    if request.param == "stand-ins":
+        stand_in = ObjectStore()
+        with serve(stand_in.handle) as url:
+            store = StandInStore(url, stand_in)
+            yield lambda story: run(StandInPlace(tmp_path), store, story)
+        return
+    place = RealPlace(request.getfixturevalue("kubernetes"))
+    real = RealStore(request.getfixturevalue("rgw"), False)
+    yield lambda story: run(place, real, story)

@@ -29,7 +29,7 @@ from lokeys.errors import (
     Transient,
 )
 from lokeys.kube.replies import NoSuchKind
-from lokeys.ports import KeyIntent
+from lokeys.ports import KeyIntent, Objects
 
 Result = TypeVar("Result")
 FINGERPRINTER = Fingerprinter(Sensitive(b"test"), kept=False)
@@ -99,29 +99,40 @@ def ask(
     stumbles: Stumbles | None = None,
 ) -> Result:
     """Do one thing as the issuer of a user's keys."""
+
+    async def run() -> Result:
+        async with stumbles or HttpClients() as clients:
+            client, objects = clients.trusting(None), cluster or Cluster()
+            made = rgw_issuer(store, uid, client=client, objects=objects, consent=consent)
+            return await action(made)
+
+    return asyncio.run(run())
+
+
+def rgw_issuer(
+    store: Store,
+    uid: str,
+    *,
+    client: httpx2.AsyncClient,
+    objects: Objects,
+    consent: Consent | None = None,
+) -> RgwIssuer:
+    """Return the issuer of a user's keys; the admin's owner allows the store, if not told else."""
     keys = PairKeys(access_key_id="accessKey", secret_access_key="secretKey")
     spec = RgwAdmin(endpoint=store.endpoint, secret=SecretRef(name="admin", keys=keys))
     allowed = Consent(named=origins([store.endpoint])) if consent is None else consent
 
-    async def run() -> Result:
-        async with stumbles or HttpClients() as clients:
-            used = clients.trusting(None)
+    async def admin() -> AdminApi:
+        return AdminApi(store.endpoint, store.admin_pair, client, utc_now, consent=allowed)
 
-            async def admin() -> AdminApi:
-                pair = store.admin_pair
-                return AdminApi(store.endpoint, pair, used, utc_now, consent=allowed)
-
-            issuer = RgwIssuer(
-                source=RgwSource(uid=uid, admin=spec),
-                secret=Ref("Secret", "admin", "ns"),
-                callers_rights=False,
-                admin=admin,
-                objects=cluster or Cluster(),
-                fingerprinter=FINGERPRINTER,
-            )
-            return await action(issuer)
-
-    return asyncio.run(run())
+    return RgwIssuer(
+        source=RgwSource(uid=uid, admin=spec),
+        secret=Ref("Secret", "admin", "ns"),
+        callers_rights=False,
+        admin=admin,
+        objects=objects,
+        fingerprinter=FINGERPRINTER,
+    )
 
 
 def create(store: Store, uid: str, pair: KeyPair | None, **scene: Any) -> KeyPair:

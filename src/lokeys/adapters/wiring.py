@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lokeys.adapters.aws.s3 import S3Store
 from lokeys.adapters.ceph.rgw import RgwSourcePort
 from lokeys.adapters.ceph.rgw_issuer import RgwIssuer
-from lokeys.adapters.ceph.rook import RookSourcePort, SecretSourcePort, SourceReader, admin_look
+from lokeys.adapters.ceph.rook import RookSourcePort, admin_look
+from lokeys.adapters.ceph.rook_issuer import RookIssuer
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.kubernetes.cluster import Cluster
 from lokeys.adapters.kubernetes.consents import insist_on_token
 from lokeys.adapters.kubernetes.external_secrets import ExternalSecretPort
 from lokeys.adapters.kubernetes.makers import KubernetesMaker
+from lokeys.adapters.kubernetes.objects import LiveObjects
 from lokeys.adapters.kubernetes.pairs import value_of
+from lokeys.adapters.kubernetes.secret_source import SecretSourcePort, SourceReader
 from lokeys.adapters.kubernetes.secrets import KubernetesSecretPort
 from lokeys.adapters.kubernetes.staging import StagingSecret
 from lokeys.adapters.kubernetes.workloads import KubernetesWorkloads
@@ -102,20 +105,10 @@ def _maker(spec: RouteSpec, access: Access) -> MakerPort | None:
 
 def _source(spec: RouteSpec, access: Access) -> SourcePort:
     cluster = access.cluster
-    reader = SourceReader(
-        namespace=spec.namespace,
-        endpoint=spec.bucket.endpoint,
-        callers_rights=access.callers_rights,
-    )
+    reader = _reader(spec, access)
     match spec.source:
-        case RookSource(admin=admin) as source:
-            client = access.clients.trusting(spec.bucket.ca_bundle)
-            look = (
-                admin_look(cluster, admin, namespace=spec.namespace, client=client)
-                if admin
-                else None
-            )
-            return RookSourcePort(cluster, source, reader=reader, look=look)
+        case RookSource() as source:
+            return _rook(spec, source, access, cluster=cluster)
         case RgwSource(admin=admin) as source:
             client = access.clients.trusting(source.ca_bundle)
             look = admin_look(cluster, admin, namespace=spec.namespace, client=client)
@@ -140,17 +133,48 @@ def _source(spec: RouteSpec, access: Access) -> SourcePort:
 def _issuer(spec: RouteSpec, access: Access) -> IssuerPort | None:
     """Return who can change the keys of the source's user; None where nobody can from here."""
     cluster = access.cluster
-    if not isinstance(spec.source, RgwSource):
-        return None
-    admin, client = spec.source.admin, access.clients.trusting(spec.source.ca_bundle)
-    return RgwIssuer(
-        source=spec.source,
-        secret=Ref("Secret", admin.secret.name, spec.namespace),
+    match spec.source:
+        case RgwSource(admin=admin) as source:
+            client = access.clients.trusting(source.ca_bundle)
+            return RgwIssuer(
+                source=source,
+                secret=Ref("Secret", admin.secret.name, spec.namespace),
+                callers_rights=access.callers_rights,
+                admin=admin_look(cluster, admin, namespace=spec.namespace, client=client),
+                objects=LiveObjects(cluster.api),
+                fingerprinter=cluster.fingerprinter,
+            )
+        case RookSource() as source:
+            live = replace(cluster, objects=LiveObjects(cluster.api))
+            client = access.clients.trusting(spec.bucket.ca_bundle)
+            return RookIssuer(
+                cluster=live,
+                ref=source_ref(spec),
+                reader=_reader(spec, access),
+                source=_rook(spec, source, access, cluster=live),
+                store=S3Store(spec.bucket, client, cluster.clock),
+                endpoint=spec.bucket.endpoint,
+                sleep=asyncio.sleep,
+            )
+    return None
+
+
+def _reader(spec: RouteSpec, access: Access) -> SourceReader:
+    return SourceReader(
+        namespace=spec.namespace,
+        endpoint=spec.bucket.endpoint,
         callers_rights=access.callers_rights,
-        admin=admin_look(cluster, admin, namespace=spec.namespace, client=client),
-        objects=cluster.objects,
-        fingerprinter=cluster.fingerprinter,
     )
+
+
+def _rook(
+    spec: RouteSpec, source: RookSource, access: Access, *, cluster: Cluster
+) -> RookSourcePort:
+    look = None
+    if source.admin is not None:
+        client = access.clients.trusting(spec.bucket.ca_bundle)
+        look = admin_look(cluster, source.admin, namespace=spec.namespace, client=client)
+    return RookSourcePort(cluster, source, reader=_reader(spec, access), look=look)
 
 
 def _vault(spec: RouteSpec, access: Access) -> VaultPort | None:

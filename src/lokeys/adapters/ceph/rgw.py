@@ -172,11 +172,16 @@ def slots_of(user: RgwUser, fingerprinter: Fingerprinter) -> tuple[Slot, ...]:
         Slot(
             key_id=(facts := fingerprinter.describe(pair)).key_id,
             facts=facts,
-            hint=pair.access_key_id.reveal_text()[:_HINT_LENGTH],
+            hint=hint_of(pair),
             order=order,
         )
         for order, pair in enumerate(user.keys)
     )
+
+
+def hint_of(pair: KeyPair) -> str:
+    """Return the beginning of a pair's id: enough to find it, too little to use."""
+    return pair.access_key_id.reveal_text()[:_HINT_LENGTH]
 
 
 class RgwSourcePort:

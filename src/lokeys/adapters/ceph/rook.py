@@ -5,8 +5,8 @@ Without `spec.keys` Rook keeps one key of its own making in the generated Secret
 the referenced Secrets are the truth and the generated one is blank: it is never read then.
 
 Which pair is the source's when `spec.keys` lists several? The order of the list means nothing to
-Rook, and during a rotation either may be the older one. So none is: the pair stays unknown and the
-gap says so, until one is left or whoever rotates compares by fingerprint.
+Rook. Where lokeys made the Secret of the first entry, lokeys put it there, and it is the one.
+Where a person wrote the list, nothing says it: all are slots, and the route names its present one.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from datetime import timedelta
 
 import httpx2
 
-from lokeys.adapters.ceph.rgw import AdminApi, not_allowed_url, slots_of, why_unreadable
+from lokeys.adapters.ceph.rgw import AdminApi, hint_of, not_allowed_url, slots_of, why_unreadable
 from lokeys.adapters.kubernetes.cluster import (
     Cluster,
-    allows,
     events_of,
     quotable,
     unreadable,
 )
 from lokeys.adapters.kubernetes.consents import named_by, secret_consent
 from lokeys.adapters.kubernetes.pairs import pair_of, value_of
+from lokeys.adapters.kubernetes.secret_source import SourceReader, not_allowed
 from lokeys.core.kubernetes import rook
 from lokeys.core.kubernetes.consent import (
     NO_CONSENT,
@@ -37,12 +37,12 @@ from lokeys.core.kubernetes.consent import (
     origins,
 )
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
-from lokeys.core.kubernetes.references import controller_of
 from lokeys.core.kubernetes.ways import MOST_OBJECTS, leading_to
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route import model
 from lokeys.core.route.bridging import allowed_bridge
-from lokeys.core.route.model import PairKeys, RookSource, SecretSource
+from lokeys.core.route.model import PairKeys, RookSource
+from lokeys.core.route.slots import Slot, merged
 from lokeys.core.route.snapshot import RookUser, SourceState, Unreadable, Why
 from lokeys.core.sensitive import KeyPair
 from lokeys.errors import Conflict, Forbidden, LokeysError, NeedsHuman, NotFound
@@ -74,23 +74,6 @@ def admin_look(
     return look
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceReader:
-    """Who reads a source: a route of this namespace, or with `callers_rights` a person.
-
-    A route needs the permission of the source's owner; a person has rights of their own.
-    `endpoint` is where a route's keys are tried.
-    """
-
-    namespace: str
-    endpoint: str = ""
-    callers_rights: bool = False
-
-    def may_read(self, obj: Json) -> bool:
-        """Tell whether the object's owner lets this reader use it as a source."""
-        return self.callers_rights or allows(obj, self.namespace)
-
-
 class RookSourcePort:
     """A `SourcePort` on a CephObjectStoreUser; `look` shows RGW's own list of keys."""
 
@@ -115,7 +98,7 @@ class RookSourcePort:
         except LokeysError as error:
             return Reading(gaps=(unreadable(error, hop=Hop.SOURCE, ref=self._ref),))
         if not self._reader.may_read(user):
-            return Reading(gaps=(_not_allowed(self._ref),))
+            return Reading(gaps=(not_allowed(self._ref),))
         keys = rook.key_secrets(user)
         if keys.entries:
             held = await self._from_references(user, keys)
@@ -212,16 +195,19 @@ class RookSourcePort:
             if found is not None:
                 secrets[name] = found
         held.applied = _all_applied(user, secrets) and len(secrets) == len(keys.named)
-        pairs = [_pair_at(secrets, *pair) for pair in keys.entries]
-        if all(pair == pairs[0] for pair in pairs):
-            held.pair = pairs[0]
-            held.resource_version = text_at(secrets.get(first), "metadata", "resourceVersion")
-        elif not held.gaps:
-            held.gaps.append(self._several(len(pairs)))
+        pairs = [(pair_at(secrets, *entry), entry[0][0]) for entry in keys.entries]
+        known = [(pair, name) for pair, name in pairs if pair is not None]
+        if len(known) < len(pairs):
+            return held  # of which key the missing one is, is not known
+        held.declared = tuple(known)
+        ours = rook.is_slot_of(secrets[first], user)
+        if ours or all(pair == known[0][0] for pair, _ in known):
+            held.pair, held.ours = known[0][0], ours
+            held.resource_version = text_at(secrets[first], "metadata", "resourceVersion")
         return held
 
     def _several(self, count: int) -> Unreadable:
-        detail = f"spec.keys lists {count} pairs, and nothing says which of them Loki should use"
+        detail = f"spec.keys lists {count} pairs, and no more than {MAX_PAIRS} are read"
         return Unreadable(hop=Hop.SOURCE, ref=self._ref, why=Why.NOT_SUPPORTED, detail=detail)
 
     async def _secret(self, ref: Ref, held: _Held) -> Json | None:
@@ -290,12 +276,36 @@ class RookSourcePort:
             pair=describe(held.pair) if held.pair else None,
             resource_version=held.resource_version,
             rook=held.rook,
+            slots=self._declared(held),
             consent=held.consent,
         )
-        state = await self._with_slots(state, held)
-        return Reading(state=state, pair=held.pair, gaps=tuple(held.gaps))
+        state = await self._with_listed(state, held)
+        pairs = {describe(pair).pair: pair for pair, _ in held.declared}
+        return Reading(state=state, pair=held.pair, pairs=pairs, gaps=tuple(held.gaps))
 
-    async def _with_slots(self, state: SourceState, held: _Held) -> SourceState:
+    def _declared(self, held: _Held) -> tuple[Slot, ...] | None:
+        """Return the keys that `spec.keys` declares, the smallest id first; None without it."""
+        names = {pair.access_key_id.reveal(): (pair, name) for pair, name in held.declared}
+        described = [
+            (self._cluster.fingerprinter.describe(pair), pair, name)
+            for _, (pair, name) in sorted(names.items())
+        ]
+        offered = held.declared[0][0] if held.ours else None
+        slots = tuple(
+            Slot(
+                key_id=facts.key_id,
+                facts=facts,
+                hint=hint_of(pair),
+                order=order,
+                offered=pair == offered,
+                declared_by=name,
+                listed=None,
+            )
+            for order, (facts, pair, name) in enumerate(described)
+        )
+        return slots or None
+
+    async def _with_listed(self, state: SourceState, held: _Held) -> SourceState:
         """Return the state with RGW's own list of keys, where two owners let it be asked for.
 
         The source's, because a lying list could have Rook delete keys. And the admin key's: whoever
@@ -320,57 +330,13 @@ class RookSourcePort:
             gap = unreadable(error, hop=Hop.SOURCE, ref=Ref("RGWUser", self._ref.name))
             held.gaps.append(replace(gap, why=why_unreadable(error)))
             return state
-        offered = state.pair.pair if state.pair else None
-        slots = (
-            replace(slot, offered=slot.pair == offered)
-            for slot in slots_of(user, self._cluster.fingerprinter)
-        )
-        return replace(state, slots=tuple(slots), suspended=user.suspended)
-
-
-class SecretSourcePort:
-    """A `SourcePort` on any Secret, whose pair is taken as the truth; `owner` is what made it."""
-
-    def __init__(
-        self,
-        cluster: Cluster,
-        source: SecretSource,
-        *,
-        reader: SourceReader,
-        owner: Ref | None = None,
-    ) -> None:
-        self._cluster = cluster
-        self._keys = source.secret.keys
-        self._reader = reader
-        self._owner = owner
-        self._ref = source.secret.ref(source.namespace)
-
-    async def read(self) -> Reading[SourceState]:
-        """Return the Secret's pair; nothing of it where its owner has not allowed us."""
-        try:
-            secret = await self._cluster.objects.get(self._ref)
-        except LokeysError as error:
-            return Reading(gaps=(unreadable(error, hop=Hop.SOURCE, ref=self._ref),))
-        if not self._reader.may_read(secret):
-            return Reading(gaps=(_not_allowed(self._ref),))
-        pair = pair_of(secret, self._keys)
-        facts = self._cluster.fingerprinter.describe(pair)
-        state = SourceState(
-            ref=self._ref,
-            owner=self._owner or _owner_of(secret) or self._ref,
-            pair=facts,
-            resource_version=text_at(secret, "metadata", "resourceVersion"),
-            generated_blank=facts.blank and text_at(secret, "type") == "kubernetes.io/rook",
-            consent=secret_consent(secret, at_home=self._ref.namespace == self._reader.namespace),
-        )
-        return Reading(state=state, pair=pair)
-
-    async def refresh(self) -> None:
-        """Do nothing: the Secret itself is the truth."""
-
-    async def ensure_user(self) -> bool:
-        """Return False: whoever made the Secret made the user."""
-        return False
+        listed = slots_of(user, self._cluster.fingerprinter)
+        if state.slots is None:
+            offered = state.pair.pair if state.pair else None
+            slots = tuple(replace(slot, offered=slot.pair == offered) for slot in listed)
+        else:
+            slots = merged(state.slots, listed)
+        return replace(state, slots=slots, suspended=user.suspended)
 
 
 @dataclass(kw_only=True)
@@ -382,15 +348,14 @@ class _Held:
     resource_version: str = ""
     applied: bool = True
     reads_generated: bool = False
+    declared: tuple[tuple[KeyPair, str], ...] = ()
+    """The pairs of `spec.keys` in its order, each with the Secret of its id."""
+    ours: bool = False
+    """Whether lokeys made the first of those Secrets."""
     rook: RookUser | None = None
     endpoint: str = ""
     consent: Consent = NO_CONSENT
     gaps: list[Unreadable] = field(default_factory=list)
-
-
-def _owner_of(secret: Json) -> Ref | None:
-    owner, namespace = controller_of(secret), text_at(secret, "metadata", "namespace")
-    return Ref(text_at(owner, "kind"), text_at(owner, "name"), namespace) if owner else None
 
 
 def _is_ready(object_store: Json | None) -> bool | None:
@@ -398,11 +363,7 @@ def _is_ready(object_store: Json | None) -> bool | None:
     return phase in _READY_STORE if phase else None
 
 
-def _not_allowed(ref: Ref) -> Unreadable:
-    return Unreadable(hop=Hop.SOURCE, ref=ref, why=Why.NOT_ALLOWED)
-
-
-def _pair_at(
+def pair_at(
     secrets: dict[str, Json], key_id: tuple[str, str], secret: tuple[str, str]
 ) -> KeyPair | None:
     """Return the pair of one entry of `spec.keys`, None where a Secret could not be read."""

@@ -26,6 +26,7 @@ _KINDS = (
     resources.DEPLOYMENT,
     resources.DAEMON_SET,
     resources.REPLICA_SET,
+    resources.CRON_JOB,
     resources.POD_DISRUPTION_BUDGET,
     resources.LEASE,
     resources.EXTERNAL_SECRET,

@@ -11,6 +11,7 @@ generated one is blank.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lokeys.core.kubernetes.json_fields import Json, mappings_at, text_at
 from lokeys.core.place import Ref
@@ -20,6 +21,8 @@ Selector = tuple[str, str]
 
 KIND = "CephObjectStoreUser"
 _GROUP = "ceph.rook.io"
+SLOT_LABEL = "lokeys.dev/key-of-user"
+SLOT_KEYS = ("AccessKey", "SecretKey")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,43 @@ def key_secrets(user: Json) -> KeySecrets:
         ),
         store=store,
     )
+
+
+def slot_names(user: str) -> tuple[str, str]:
+    """Return what the two Secrets are called in which lokeys keeps keys of a user."""
+    return f"lokeys-key-1-{user}", f"lokeys-key-2-{user}"
+
+
+def slot_entry(secret: str) -> dict[str, Any]:
+    """Return the entry of `spec.keys` for a Secret that lokeys made."""
+    return {
+        "accessKeyRef": {"name": secret, "key": SLOT_KEYS[0]},
+        "secretKeyRef": {"name": secret, "key": SLOT_KEYS[1]},
+    }
+
+
+def slot_metadata(secret: str, user: Json) -> dict[str, Any]:
+    """Return the metadata of a Secret with one of a user's keys; it goes with the user."""
+    owner = {
+        "apiVersion": text_at(user, "apiVersion"),
+        "kind": KIND,
+        "name": text_at(user, "metadata", "name"),
+        "uid": text_at(user, "metadata", "uid"),
+    }
+    return {
+        "name": secret,
+        "namespace": text_at(user, "metadata", "namespace"),
+        "labels": {SLOT_LABEL: "true", "app.kubernetes.io/managed-by": "lokeys"},
+        "ownerReferences": [owner],
+    }
+
+
+def is_slot_of(secret: Json, user: Json) -> bool:
+    """Tell whether lokeys made this Secret for a key of this very user."""
+    uid = text_at(user, "metadata", "uid")
+    marked = text_at(secret, "metadata", "labels", SLOT_LABEL) == "true"
+    owners = mappings_at(secret, "metadata", "ownerReferences")
+    return marked and bool(uid) and any(owner.get("uid") == uid for owner in owners)
 
 
 def is_generated_for(secret: Json, user: Json) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 READ = ("get", "list", "watch")
 FOLLOW = ("list", "watch")
 
-CORE, APPS, POLICY = "", "apps", "policy"
+CORE, APPS, BATCH, POLICY = "", "apps", "batch", "policy"
 COORDINATION, RBAC = "coordination.k8s.io", "rbac.authorization.k8s.io"
 NETWORKING = "networking.k8s.io"
 LOKEYS, ESO, ROOK, LOKI = "lokeys.dev", "external-secrets.io", "ceph.rook.io", "loki.grafana.com"

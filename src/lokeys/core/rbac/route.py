@@ -26,6 +26,7 @@ from lokeys.core.rbac.grants import (
     lease,
     read_secret,
 )
+from lokeys.core.rbac.issuer import issuer_grants
 from lokeys.core.route.model import (
     ClaimSource,
     Mode,
@@ -91,6 +92,7 @@ def route_grants(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[G
     known = known or RouteFacts()
     return (
         *_source(spec, known),
+        *(issuer_grants(spec.source) if _gives_keys(spec, known) else ()),
         *_vault(spec),
         *_delivery(spec, known),
         *_secret(spec),
@@ -116,6 +118,11 @@ def unnamed(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[str, .
 
 def _heals(spec: RouteSpec) -> bool:
     return spec.mode is not Mode.OBSERVE
+
+
+def _gives_keys(spec: RouteSpec, known: RouteFacts) -> bool:
+    """Tell whether the source's user may be given a key: by a rotation, or by a bridge."""
+    return spec.mode is Mode.ROTATE or (known.bridge and _heals(spec))
 
 
 def _source(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:

@@ -11,7 +11,7 @@ never chosen out of several: any choice of ours could be the one that somebody i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -62,6 +62,16 @@ def present(slots: Sequence[Slot], carried: Iterable[PairFacts | None]) -> PairF
             if held is not None and held.key_id == slot.key_id:
                 return slot.facts or held
     return None
+
+
+def merged(declared: Sequence[Slot], listed: Sequence[Slot]) -> tuple[Slot, ...]:
+    """Return the slots of both lists: what is declared, and what the store lists by itself."""
+    at_store = {slot.pair: slot for slot in listed}
+    declared_pairs = {slot.pair for slot in declared}
+    return (
+        *(replace(slot, listed=slot.pair in at_store) for slot in declared),
+        *(slot for slot in listed if slot.pair not in declared_pairs),
+    )
 
 
 def slot_to_json(slot: Slot, *, present: PairFacts | None) -> dict[str, Any]:

@@ -11,14 +11,10 @@ import httpx2
 import pytest
 
 from lokeys.adapters.ceph.rgw import AdminApi
-from lokeys.adapters.ceph.rook import (
-    MAX_PAIRS,
-    RookSourcePort,
-    SecretSourcePort,
-    SourceReader,
-    admin_look,
-)
+from lokeys.adapters.ceph.rook import MAX_PAIRS, RookSourcePort, admin_look
+from lokeys.adapters.kubernetes.secret_source import SecretSourcePort, SourceReader
 from lokeys.core.kubernetes.consent import Consent, origins
+from lokeys.core.kubernetes.rook import slot_metadata
 from lokeys.core.place import Ref
 from lokeys.core.route import model
 from lokeys.core.route.model import PairKeys, RookSource, SecretRef, SecretSource
@@ -133,13 +129,34 @@ def test_applied_means_this_version_of_each_key_secret(applied: list[Json], expe
     assert rook.applied is expected
 
 
-def test_of_several_pairs_none_is_the_source() -> None:
-    """With two different pairs listed nothing says which of them Loki should use."""
-    reading = read(user(entry("a"), entry("b")), kept("a"), kept("b", key_id="OTHERID"))
+def test_of_several_pairs_that_a_person_lists_none_is_offered() -> None:
+    """Each is a slot with its Secret, the smallest id first; which is present the route says."""
+    reading = read(user(entry("a"), entry("b")), kept("a", key_id="ZID"), kept("b", key_id="BID"))
     assert reading.pair is None
     assert reading.state is not None
     assert reading.state.pair is None
-    assert [(gap.ref, gap.why) for gap in reading.gaps] == [(USER, Why.NOT_SUPPORTED)]
+    slots = reading.state.slots or ()
+    assert [(slot.hint, slot.declared_by, slot.offered) for slot in slots] == [
+        ("BID", "b", False),
+        ("ZID", "a", False),
+    ]
+    assert {slot.pair for slot in slots} == set(reading.pairs)
+    assert reading.state.live is None
+    assert reading.gaps == ()
+
+
+def test_the_first_of_a_list_that_lokeys_wrote_is_offered() -> None:
+    """Where lokeys made the first entry's Secret for this very user, the order means something."""
+    ours = kept("a", key_id="ZID")
+    ours["metadata"] |= slot_metadata("a", user())
+    reading = read(user(entry("a"), entry("b")), ours, kept("b", key_id="BID"))
+    assert reading.state is not None
+    assert [slot.offered for slot in reading.state.slots or ()] == [False, True]
+    assert reading.pair == KeyPair(
+        access_key_id=Sensitive("ZID"), secret_access_key=Sensitive(CANARY_SECRET)
+    )
+    ours["metadata"]["ownerReferences"][0]["uid"] = "another-user"
+    assert read(user(entry("a"), entry("b")), ours, kept("b", key_id="BID")).pair is None
 
 
 def test_the_same_pair_twice_is_one_pair() -> None:

@@ -6,7 +6,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lokeys.core.kubernetes.rook import is_generated_for, key_secrets
+from lokeys.core.kubernetes.rook import (
+    is_generated_for,
+    is_slot_of,
+    key_secrets,
+    slot_entry,
+    slot_metadata,
+    slot_names,
+)
 from lokeys.core.place import Ref
 
 Json = dict[str, Any]
@@ -82,3 +89,20 @@ def test_no_shape_of_an_object_breaks_it(obj: Json, owners: object) -> None:
     """Whoever may write the object may write anything."""
     key_secrets(obj)
     assert not is_generated_for({"metadata": {"ownerReferences": owners}}, obj)
+
+
+def test_the_secrets_of_a_user_are_its_own() -> None:
+    """What lokeys makes for a user is known by a mark and by the user's uid."""
+    user = {
+        "apiVersion": "ceph.rook.io/v1",
+        "metadata": {"name": "loki", "namespace": "storage", "uid": "u-1"},
+    }
+    first, second = slot_names("loki")
+    assert first != second
+    made = {"metadata": slot_metadata(first, user)}
+    assert made["metadata"]["namespace"] == "storage"
+    assert is_slot_of(made, user)
+    assert not is_slot_of(made, {"metadata": {"uid": "u-2"}})
+    assert not is_slot_of(made, {"metadata": {}})
+    assert not is_slot_of({"metadata": {**made["metadata"], "labels": {}}}, user)
+    assert slot_entry(second)["secretKeyRef"]["name"] == second

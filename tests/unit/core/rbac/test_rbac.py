@@ -22,6 +22,8 @@ from lokeys.core.rbac import (
     route_roles,
     unnamed,
 )
+from lokeys.core.rbac.issuer import issuer_grants
+from lokeys.core.route.model import AwsIamSource, PairKeys, RgwAdmin, RgwSource, SecretRef
 from lokeys.core.route.resource.parse import parse
 from manifests.storagecredential import CASES, MINIMAL, ROOK, Case
 
@@ -106,6 +108,33 @@ def test_the_route_of_the_runbook_gets_what_it_needs() -> None:
     leases = {("get", "lokeys-loki"), ("update", "lokeys-loki"), ("create", "*")}
     assert rights(found, "leases") == leases
     assert {grant.namespace for grant in found} == {"monitoring", "storage"}
+
+
+def test_who_rotates_may_give_rooks_user_keys() -> None:
+    """By `spec.keys` of this one user and two Secrets of fixed names; in mode Heal by nothing."""
+    found = grants(spec__mode="Rotate")
+    two = [f"lokeys-key-{number}-{ROOK['spec']['source']['rook']['user']}" for number in (1, 2)]
+    more = rights(found, "secrets", "storage") - rights(grants(), "secrets", "storage")
+    verbs = (*READING, "patch", "delete")
+    assert more == {(verb, name) for verb in verbs for name in two} | {("create", "*")}
+    user = ROOK["spec"]["source"]["rook"]["user"]
+    assert ("patch", user) in rights(found, "cephobjectstoreusers", "storage")
+    for resource in ("pods", "statefulsets", "deployments", "daemonsets", "cronjobs"):
+        assert rights(found, resource, "storage") == {("list", "*")}
+    assert rights(found, "pushsecrets", "storage") == {("list", "*")}
+
+
+def test_who_gives_rgws_own_user_keys_must_see_rooks_users() -> None:
+    """In all namespaces: a user that Rook manages is left alone. Other sources need nothing."""
+    keys = PairKeys(access_key_id="id", secret_access_key="secret")
+    admin = RgwAdmin(endpoint="http://rgw", secret=SecretRef(name="admin", keys=keys))
+    (grant,) = issuer_grants(RgwSource(uid="loki", admin=admin))
+    assert (grant.namespace, grant.resource, grant.verbs) == (
+        None,
+        "cephobjectstoreusers",
+        ("list",),
+    )
+    assert not list(issuer_grants(AwsIamSource(user_name="loki")))
 
 
 def test_an_address_that_the_object_store_does_not_name_is_looked_for() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, A, B, C, live
-from lokeys.core.route.slots import Slot, present, slot_to_json
+from lokeys.core.route.slots import Slot, merged, present, slot_to_json
 from lokeys.core.sensitive import PairFacts, short
 
 BOTH = live(A, B)
@@ -73,6 +73,17 @@ def test_a_key_of_several_is_present_only_if_a_hop_holds_it(
     if chosen is not None:
         assert chosen in [slot.facts for slot in slots]
         assert len(slots) == 1 or chosen in carried
+
+
+def test_what_is_declared_and_what_the_store_lists_are_one_list() -> None:
+    """A declared key that the store lacks says so; one that nothing declares comes with them."""
+    declared = [replace(slot, listed=None, declared_by="s") for slot in live(A, B)]
+    both = merged(declared, live(B, C))
+    assert [(slot.facts, slot.listed, slot.declared_by) for slot in both] == [
+        (A, False, "s"),
+        (B, True, "s"),
+        (C, True, None),
+    ]
 
 
 def test_a_slot_as_a_program_reads_it() -> None:
