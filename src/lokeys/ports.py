@@ -373,6 +373,14 @@ class RoutePorts:
     """Who decides where keys are tried."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodPorts:
+    """The pods of workloads whose Loki has no route: read, and never changed."""
+
+    workloads: WorkloadsPort
+    loki: LokiPort
+
+
 class Objects(Protocol):
     """All that is read of a cluster: objects from a cache or live, events and logs always live."""
 

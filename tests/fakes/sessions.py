@@ -2,9 +2,10 @@
 """A session of the command line on a world in memory, and what it printed."""
 
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from fakes.clouds import FakeClouds
@@ -12,15 +13,18 @@ from fakes.ports import FakeObjects, World
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
 from lokeys.cli.session import Session
+from lokeys.core.place import Hop
 from lokeys.core.route.memory import Memory
-from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.model import RouteSpec, Workload
 from lokeys.core.route.receipts.model import Receipt
+from lokeys.core.route.snapshot import LogLine, LokiMetrics, PodState, Unreadable, Why
 from lokeys.core.stack.resource.model import LokiStack
 from lokeys.core.stack.storage.model import Storage
 from lokeys.core.stack.storage.secret_data import SecretData
 from lokeys.core.trust.tries.verification import Verification
 from lokeys.engine.route.act import RemainingLease
 from lokeys.errors import LeaseLost
+from lokeys.ports import Fleet, PodPorts, Reading
 
 STORAGE_CREDENTIAL: dict[str, Any] = {
     "apiVersion": "lokeys.dev/v1alpha1",
@@ -85,6 +89,8 @@ class Desk:
     clouds: FakeClouds = field(default_factory=FakeClouds)
     tried: Mapping[str, Verification] = field(default_factory=dict)
     """What a try of each account shows."""
+    unrouted: Fleet = field(default_factory=Fleet)
+    """Pods of Lokis without a route, with what they count and complain of."""
     held: list[str] = field(default_factory=list)
     remembered: list[Memory] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
@@ -100,6 +106,7 @@ class Desk:
             namespace=chosen.namespace or "monitoring",
             objects=self.objects,
             wire=self.world.ports,
+            pods=lambda _, workloads: _pods(self.unrouted, workloads),
             hold=self._hold,
             remember=self._remember,
             keep=self._keep,
@@ -136,3 +143,38 @@ class Desk:
     async def _keep(self, spec: RouteSpec, receipt: Receipt) -> None:
         await self.objects.get(spec.ref)
         self.receipts.append(receipt)
+
+
+def _pods(fleet: Fleet, workloads: Sequence[Workload]) -> PodPorts:
+    """Return the ports to those pods of a fleet that are of some workloads."""
+    names = {(each.kind, each.name) for each in workloads}
+    pods = tuple(p for p in fleet.pods if (p.workload.kind, p.workload.name) in names)
+    return PodPorts(workloads=_Fleet(replace(fleet, pods=pods)), loki=_Told())
+
+
+class _Fleet:
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    async def read(self) -> Reading[Fleet]:
+        return Reading(state=self._fleet)
+
+    async def may_evict(self, pod: PodState) -> bool | None:
+        raise AssertionError(pod)
+
+    async def evict(self, pod: PodState, *, grace: timedelta | None) -> None:
+        raise AssertionError(pod, grace)
+
+    async def delete(self, pod: PodState, *, grace: timedelta | None) -> None:
+        raise AssertionError(pod, grace)
+
+
+class _Told:
+    async def metrics(self, pod: PodState) -> LokiMetrics | Unreadable:
+        return pod.metrics or Unreadable(hop=Hop.PODS, ref=pod.ref, why=Why.UNREACHABLE)
+
+    async def log(self, pod: PodState) -> tuple[LogLine, ...] | Unreadable:
+        return pod.log
+
+    async def flush(self, pod: PodState) -> None:
+        raise AssertionError(pod)

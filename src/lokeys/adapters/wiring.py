@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lokeys.adapters.aws.s3 import S3Store
@@ -38,10 +39,11 @@ from lokeys.core.route.model import (
     RouteSpec,
     SecretSource,
     UnknownSource,
+    Workload,
     source_ref,
 )
 from lokeys.core.sensitive import Sensitive
-from lokeys.ports import IssuerPort, MakerPort, RoutePorts, SourcePort, VaultPort
+from lokeys.ports import IssuerPort, MakerPort, PodPorts, RoutePorts, SourcePort, VaultPort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,15 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
         loki=KubernetesLoki(cluster, spec.workloads, client=access.clients.direct()),
         bucket=spec.bucket,
         trying=Trying.CALLER if access.callers_rights else Trying.CONSENT,
+    )
+
+
+def wire_pods(namespace: str, workloads: Sequence[Workload], access: Access) -> PodPorts:
+    """Return the ports to pods of a namespace that no route leads to. Nothing is read yet."""
+    cluster = access.cluster
+    return PodPorts(
+        workloads=KubernetesWorkloads(cluster, workloads, namespace=namespace),
+        loki=KubernetesLoki(cluster, workloads, client=access.clients.direct()),
     )
 
 

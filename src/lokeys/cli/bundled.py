@@ -18,12 +18,13 @@ from lokeys.adapters.bundles.replay import (
     no_api,
     no_way,
     replaying,
+    replaying_pods,
 )
 from lokeys.adapters.clouds import AllClouds
 from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.kubernetes.cluster import Cluster
 from lokeys.adapters.kubernetes.token_request import TokenRequests
-from lokeys.adapters.wiring import Access, wire
+from lokeys.adapters.wiring import Access, wire, wire_pods
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
 from lokeys.cli.session import Session
@@ -102,6 +103,9 @@ async def opened_bundle(
             namespace=options.namespace or held.namespace or "default",
             objects=held.objects,
             wire=lambda spec: replaying(spec, wire(spec, access), held.answers),
+            pods=lambda namespace, workloads: replaying_pods(
+                wire_pods(namespace, workloads, access), held.answers
+            ),
             hold=_refuse,
             remember=_forget,
             keep=_keep_nothing,

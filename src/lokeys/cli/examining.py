@@ -13,11 +13,16 @@ from lokeys.cli.looking import SeenRoute
 from lokeys.cli.routes import NamedRoute, covers, of_discovered, resources
 from lokeys.cli.session import Session, opens_bucket
 from lokeys.core.findings.finding import Finding, ranked
+from lokeys.core.kubernetes.loki.model import Backend
 from lokeys.core.route.checks.configuration import findings_of
+from lokeys.core.route.checks.reading import grouped_of
 from lokeys.core.route.discovery.model import LokiWorkload
 from lokeys.core.route.discovery.unfollowed import unfollowed
 from lokeys.core.route.hops import first_disagreement
+from lokeys.core.route.model import Workload
 from lokeys.core.route.report import diagnosis_report
+from lokeys.core.route.symptoms import of_unrouted
+from lokeys.engine.discover.pods import AskedPods, ask_pods
 from lokeys.engine.discover.route import Discoverer, settled
 from lokeys.errors import BadInput
 
@@ -55,10 +60,30 @@ async def examined(
     routes = await _routes(session, discoverer, namespace, not_read, probe=probe != "off")
     seen = await looking.look_at_all(session, routes, probe=probe)
     told = (finding for each in seen for finding in each.view.diagnosis.findings)
+    pods = await _unrouted_pods(session, lokis, seen)
+    not_read += (str(gap) for gap in grouped_of(pods.gaps, pods.pods) if gap.hides)
+    around = {each.ref: each.loki for each in lokis}
     return Examined(
         seen=tuple(seen),
-        found=ranked((*_of_others(lokis, seen), *told)),
+        found=ranked((*of_unrouted(tuple(_of_others(lokis, seen)), pods.pods, around), *told)),
         not_read=tuple(dict.fromkeys(not_read)),
+    )
+
+
+async def _unrouted_pods(
+    session: Session, lokis: Sequence[LokiWorkload], seen: Sequence[SeenRoute]
+) -> AskedPods:
+    """Return the pods of Lokis that use a store, and that no route's look has asked."""
+    looked = {w.ref for each in seen for w in each.look.snapshot.workloads}
+    groups: dict[str, list[Workload]] = {}
+    for each in lokis:
+        stores = each.loki.uses_storage and each.storage.backend is not Backend.DISK
+        if stores and each.ref not in looked:
+            groups.setdefault(each.ref.namespace or "default", []).append(each.alone)
+    found = [await ask_pods(session.pods(place, group)) for place, group in groups.items()]
+    return AskedPods(
+        pods=tuple(pod for each in found for pod in each.pods),
+        gaps=tuple(gap for each in found for gap in each.gaps),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from lokeys.adapters.kubernetes.cluster import Cluster
 from lokeys.adapters.kubernetes.history import RouteHistory
 from lokeys.adapters.kubernetes.objects import LiveObjects
 from lokeys.adapters.kubernetes.token_request import TokenRequests
-from lokeys.adapters.wiring import Access, wire
+from lokeys.adapters.wiring import Access, wire, wire_pods
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
 from lokeys.cli.reach import Reach, ReachMode
@@ -30,7 +30,7 @@ from lokeys.core.place import Ref
 from lokeys.core.proxies import Proxies, from_environment
 from lokeys.core.route.history import incident_of, with_incident
 from lokeys.core.route.memory import Memory
-from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.model import RouteSpec, Workload
 from lokeys.core.route.receipts.model import Actor, Door, Receipt
 from lokeys.core.route.resource.status import fitted, memory_to_status
 from lokeys.engine.route.act import RemainingLease
@@ -41,7 +41,7 @@ from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import ClusterConfig, load
 from lokeys.kube.lease import Lease, this_process
 from lokeys.kube.resources import STORAGE_CREDENTIAL
-from lokeys.ports import Clock, Clouds, CredentialVerifier, Objects, RoutePorts, Sleep
+from lokeys.ports import Clock, Clouds, CredentialVerifier, Objects, PodPorts, RoutePorts, Sleep
 
 LEASE_AWAITED_S = 20.0
 """Longer than a lease lasts: who holds it renews it meanwhile, or is dead and is followed."""
@@ -61,6 +61,8 @@ class Session:
     namespace: str
     objects: Objects
     wire: Callable[[RouteSpec], RoutePorts]
+    pods: Callable[[str, Sequence[Workload]], PodPorts]
+    """Leads to the pods of workloads of a namespace that no route has."""
     hold: Hold
     remember: Remember
     keep: Keep
@@ -140,12 +142,17 @@ async def opened(
             ports = wire(spec, access)
             return ports if recorder is None else recorder.ports(spec, ports)
 
+        def podded(namespace: str, workloads: Sequence[Workload]) -> PodPorts:
+            ports = wire_pods(namespace, workloads, access)
+            return ports if recorder is None else recorder.pods(ports)
+
         yield Session(
             options=options,
             printer=printer,
             namespace=config.namespace,
             objects=objects,
             wire=wired,
+            pods=podded,
             hold=lambda spec: _hold(api, spec),
             remember=_Status(api, fingerprinter.key_name).remember,
             keep=_Receipts(api).keep,

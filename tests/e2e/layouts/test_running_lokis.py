@@ -335,3 +335,35 @@ def test_the_last_words_of_a_loki_that_ends_are_told(stored: Layout) -> None:
         return [(each["code"], each["confidence"]) for each in json.loads(said.stdout)["findings"]]
 
     wait_for(lambda: told() == [("LK0817", "likely")], "the last words are told", timeout_s=60)
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        pytest.param(0, (5, []), id="it is well"),
+        pytest.param(7, (3, ["LK0614"]), id="the store refuses it"),
+    ],
+)
+def test_a_pair_of_two_secrets_is_not_followed_and_its_pods_are_heard(
+    layout: Layout, refused: int, expected: tuple[int, list[str]]
+) -> None:
+    """No route is made of it; that says nothing of whether Loki reaches its store."""
+    halves = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": f"half-{number}", "key": "half"}}}
+        for number, name in enumerate(NAMES)
+    ]
+    layout.secrets.add(KEY)
+    layout.put(
+        *(secret(f"half-{number}", half=value) for number, value in enumerate((KEY_ID, KEY))),
+        config(common()),
+        component(of=None, env=halves),
+    )
+    layout.show("loki", accepted=3, refused=refused)
+    layout.run()
+    told = layout.doctor()
+    assert (told.code, told.codes) == expected
+    assert "lokeys follows one that a single Secret holds" in " ".join(told.document["notRead"])
+    if refused:
+        (command,) = (each["command"] for each in told.findings[0]["remedy"])
+        assert command == f"lokeys discover -n {layout.ns('monitoring')} statefulset/loki"
+        assert "7 storage request(s) refused with 403" in told.screen

@@ -28,7 +28,16 @@ from lokeys.core.route.snapshot import (
 )
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, PairFacts
 from lokeys.errors import LokeysError
-from lokeys.ports import LokiPort, Objects, Reading, RoutePorts, SourcePort, StorePort, VaultPort
+from lokeys.ports import (
+    LokiPort,
+    Objects,
+    PodPorts,
+    Reading,
+    RoutePorts,
+    SourcePort,
+    StorePort,
+    VaultPort,
+)
 
 Json = Mapping[str, Any]
 ListCall = tuple[str, str | None, str | None]
@@ -73,6 +82,10 @@ class Recorder:
             source=_Source(ports.source, spec.route, self) if asks_rgw else ports.source,
             loki=_Loki(ports.loki, self),
         )
+
+    def pods(self, ports: PodPorts) -> PodPorts:
+        """Return the ports to pods without a route that keep what their Loki says."""
+        return replace(ports, loki=_Loki(ports.loki, self))
 
 
 def item_of(vault: OnePasswordVault) -> Ref:

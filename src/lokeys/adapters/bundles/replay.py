@@ -32,7 +32,7 @@ from lokeys.errors import BadInput, NeedsHuman, NotReadable
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import ClusterConfig
 from lokeys.kube.selectors import matches
-from lokeys.ports import LokiPort, Reading, RoutePorts
+from lokeys.ports import LokiPort, PodPorts, Reading, RoutePorts
 
 Json = Mapping[str, Any]
 Objs = list[Json]
@@ -244,6 +244,11 @@ def replaying(spec: RouteSpec, ports: RoutePorts, answers: KeptAnswers) -> Route
         store=_Store(answers, spec.bucket, names),
         loki=_Loki(ports.loki, answers),
     )
+
+
+def replaying_pods(ports: PodPorts, answers: KeptAnswers) -> PodPorts:
+    """Return the ports to pods without a route that answer as their Loki did."""
+    return replace(ports, loki=_Loki(ports.loki, answers))
 
 
 class _Source:

@@ -106,9 +106,10 @@ class KubernetesWorkloads:
         workloads: Sequence[Workload],
         *,
         namespace: str,
-        secret: str,
+        secret: str = "",
         kind: str = "Secret",
     ) -> None:
+        """Take the workloads of a route; without a Secret, of none: all of their pods count."""
         self._cluster = cluster
         self._workloads = tuple(workloads)
         self._namespace = namespace
@@ -183,7 +184,7 @@ class KubernetesWorkloads:
         if spec.kind == "LokiStack":
             gaps = len(look.gaps)
             members = await self._members_of_stack(spec, look)
-            reading = [each for each in members if reads(each.pod_spec, self._held_in)]
+            reading = [each for each in members if self._reads(each.pod_spec)]
             if reading or len(look.gaps) > gaps:
                 return reading
             return replace(absent, exists=True, reads_secret=False) if members else absent
@@ -221,6 +222,9 @@ class KubernetesWorkloads:
                     held[ref] = await look.get(ref)
         return reading_of(member.obj, owner=member.ref, held=held, parse=_PARSE)
 
+    def _reads(self, pod_spec: Json) -> bool:
+        return not self._secret or reads(pod_spec, self._held_in)
+
     async def _pods(self, member: _Member, budgets: list[Json], look: _Pass) -> list[PodState]:
         """Return the states of the workload's pods that read the Secret."""
         labels = selectors.as_text(at(member.obj, "spec", "selector"))
@@ -229,7 +233,7 @@ class KubernetesWorkloads:
         states: list[PodState] = []
         for pod in found:
             owner = text_at(controller_of(pod), "uid")
-            wanted = reads(at(pod, "spec") or {}, self._held_in)
+            wanted = self._reads(at(pod, "spec") or {})
             if owner not in revisions or is_over(pod) or not wanted:
                 continue
             state = await self._pod(pod, member, look)
@@ -306,7 +310,7 @@ class KubernetesWorkloads:
             ordered=in_order or any(pod.writes for pod in pods),
             rolling=_is_rolling(obj),
             roller=roller_of(obj, self._secret),
-            reads_secret=reads(member.pod_spec, self._held_in),
+            reads_secret=self._reads(member.pod_spec),
             force=member.spec.force,
         )
 

@@ -11,26 +11,28 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from lokeys.core.findings.catalogue import delivery as delivery_rules
-from lokeys.core.findings.catalogue import pods as pod_rules
 from lokeys.core.findings.catalogue import reading as reading_rules
-from lokeys.core.findings.catalogue import store as store_rules
-from lokeys.core.findings.catalogue.complaints import RULE_OF_CAUSE, causes_that
+from lokeys.core.findings.catalogue.complaints import causes_that
 from lokeys.core.findings.complaint import OfKey
-from lokeys.core.findings.finding import Confidence, Finding, Severity, Symptom, less_sure, ranked
-from lokeys.core.place import Hop, Ref
+from lokeys.core.findings.finding import Confidence, Finding, Severity, less_sure, ranked
+from lokeys.core.place import Hop
 from lokeys.core.route.checks import findings
 from lokeys.core.route.checks.configuration import causes_of
-from lokeys.core.route.checks.grouping import each_of, listed, place_of
 from lokeys.core.route.checks.reading import grouped
 from lokeys.core.route.checks.store import seen_from_here_alone
-from lokeys.core.route.checks.wording import user_words
 from lokeys.core.route.hops import HopView, hops
-from lokeys.core.route.key_state import REFUSED_KEY_CAUSES, Currency, Seen, seen
-from lokeys.core.route.model import source_ref
+from lokeys.core.route.key_state import Currency, Seen, seen
 from lokeys.core.route.snapshot import PodState, Snapshot
+from lokeys.core.route.symptoms import (
+    FORBIDDING,
+    KEY_SYMPTOMS,
+    OF_CONFIGURATION,
+    SIDE_EFFECTS,
+    fold,
+)
 
 KEY_CAUSES = causes_that(OfKey.REFUSED) | {
     "vault_behind_source",
@@ -51,40 +53,6 @@ KEY_CAUSES = causes_that(OfKey.REFUSED) | {
 """Causes that make the store refuse what a pod holds."""
 
 STALE_HOPS = (Hop.SOURCE, Hop.VAULT, Hop.DELIVERY, Hop.VALUES, Hop.SECRET, Hop.PODS)
-
-_FORBIDDING = frozenset(
-    RULE_OF_CAUSE[cause].code for cause in causes_that(OfKey.MAYBE, OfKey.NOT_USED)
-)
-"""Findings that are no fault of the key, and with which requests are refused as well."""
-
-_KEY_SYMPTOMS = frozenset(
-    {
-        pod_rules.REQUESTS_REFUSED.code,
-        *(RULE_OF_CAUSE[cause].code for cause in REFUSED_KEY_CAUSES),
-    }
-)
-_OF_THE_USER = frozenset(rule.code for rule in RULE_OF_CAUSE.values() if rule.hop is Hop.SOURCE)
-"""Said of the user, whichever pod says it."""
-
-_SIDE_EFFECTS = frozenset(
-    {
-        pod_rules.FLUSHES_FAIL.code,
-        pod_rules.NOT_READY.code,
-        pod_rules.PROBES_FAIL.code,
-        pod_rules.RESTARTS.code,
-    }
-)
-_COUNTED = _SIDE_EFFECTS | {pod_rules.REQUESTS_REFUSED.code}
-_OF_CONFIGURATION = (
-    _KEY_SYMPTOMS
-    | _SIDE_EFFECTS
-    | {
-        store_rules.NO_CREDENTIALS.code,
-        store_rules.BUCKET_NOT_FOUND.code,
-        store_rules.ENDPOINT_UNREACHABLE.code,
-    }
-)
-"""What shows where a key, a bucket or an address is only the name of a variable, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +75,7 @@ def diagnose(snapshot: Snapshot) -> Diagnosis:
     """Return the diagnosis of one look at a route."""
     look = seen(snapshot)
     causes = ranked(_no_surer_than_before(_without_echoes(tuple(findings(look)))))
-    folded = tuple(_fold(causes, look))
+    folded = tuple(_folded(causes, look))
     return Diagnosis(
         route=look.spec.route,
         hops=hops(look),
@@ -146,40 +114,13 @@ def _no_surer_than_before(found: tuple[Finding, ...]) -> Iterator[Finding]:
     )
 
 
-@dataclass(slots=True)
-class _Unexplained:
-    """A symptom that nothing explains: which pods of a workload show it, and what goes with it.
-
-    Eight pods with one trouble are one finding.
-    """
-
-    pods: list[tuple[PodState, Symptom]] = field(default_factory=list)
-    others: list[Symptom] = field(default_factory=list)
-
-
-def _fold(causes: tuple[Finding, ...], snapshot: Seen) -> Iterator[Finding]:
+def _folded(causes: tuple[Finding, ...], snapshot: Seen) -> Iterator[Finding]:
     """Give each pod's symptoms to the first cause that explains them."""
-    given: dict[str, list[Symptom]] = {}
-    left: dict[tuple[str, Ref | None], _Unexplained] = {}
-    for pod in snapshot.pods:
-        alone: dict[str, _Unexplained] = {}
-        logged_first = sorted(_merged(list(_symptoms(pod))), key=lambda s: s.code in _COUNTED)
-        for symptom in logged_first:
-            taker = _explanation(symptom.code, pod, snapshot, causes)
-            more = next((code for code in alone if _tells_more(code, symptom)), None)
-            if taker is not None:
-                given.setdefault(taker.id, []).append(symptom)
-            elif more is not None:
-                alone[more].others.append(symptom)
-            elif symptom.code not in _SIDE_EFFECTS:
-                place = None if symptom.code in _OF_THE_USER else pod.workload
-                same = left.setdefault((symptom.code, place), _Unexplained())
-                same.pods.append((pod, symptom))
-                alone[symptom.code] = same
-    for finding in causes:
-        yield finding.with_symptoms(_merged(given.get(finding.id, [])))
-    for told in left.values():
-        yield _alone(told.pods, snapshot).with_symptoms(_merged(told.others))
+
+    def explain(code: str, pod: PodState) -> Finding | None:
+        return _explanation(code, pod, snapshot, causes)
+
+    return fold(causes, snapshot.pods, explain, snapshot.spec)
 
 
 def _explanation(
@@ -188,17 +129,17 @@ def _explanation(
     """Return the best error that explains a symptom of this pod."""
     wrong = causes_of(snapshot.loki(pod))
     settings = next((f for f in causes if f.is_error and f.cause in wrong), None)
-    if settings is not None and code in _OF_CONFIGURATION:
+    if settings is not None and code in OF_CONFIGURATION:
         return settings
     keys = [f for f in causes if f.is_error and f.cause in KEY_CAUSES]
     own = [f for f in keys if f.object == pod.ref]
     key = next(iter(own or keys), None) if own or not _key_is_fine(pod, snapshot) else None
     same = next((f for f in causes if f.is_error and f.code == code), None)
-    forbids = next((f for f in causes if f.is_error and f.code in _FORBIDDING), None)
+    forbids = next((f for f in causes if f.is_error and f.code in FORBIDDING), None)
     store = next((f for f in causes if f.is_error and f.hop is Hop.STORE), None)
-    if code in _KEY_SYMPTOMS:
+    if code in KEY_SYMPTOMS:
         return key or same or forbids
-    if code not in _SIDE_EFFECTS:
+    if code not in SIDE_EFFECTS:
         return same
     works = snapshot.key(pod).works
     if works is False:
@@ -211,74 +152,3 @@ def _key_is_fine(pod: PodState, snapshot: Seen) -> bool:
     verdict = snapshot.verdict(snapshot.secret.pair) if snapshot.secret else None
     accepted = verdict is not None and verdict.accepted
     return accepted and snapshot.key(pod).currency is Currency.CURRENT
-
-
-def _tells_more(code: str, symptom: Symptom) -> bool:
-    """Tell whether what the pod's log says already covers its counters."""
-    if symptom.code in _SIDE_EFFECTS:
-        return True
-    refused = symptom.code == pod_rules.REQUESTS_REFUSED.code
-    return refused and code in _KEY_SYMPTOMS | _FORBIDDING
-
-
-def _symptoms(pod: PodState) -> Iterator[Symptom]:
-    for line in (*pod.log, *pod.last_words):
-        code = RULE_OF_CAUSE[line.cause].code
-        yield Symptom(code=code, count=line.count, first_seen=line.first_at, last_seen=line.last_at)
-    counters = (
-        (pod_rules.REQUESTS_REFUSED, pod.metrics.refused if pod.metrics else 0),
-        (pod_rules.FLUSHES_FAIL, pod.metrics.flush_failures if pod.metrics else 0),
-        (pod_rules.NOT_READY, 0 if pod.ready else 1),
-        (pod_rules.PROBES_FAIL, pod.probe_failures),
-        (pod_rules.RESTARTS, pod.restarts),
-    )
-    for rule, count in counters:
-        if count:
-            yield Symptom(code=rule.code, count=count)
-
-
-def _merged(symptoms: list[Symptom]) -> Iterator[Symptom]:
-    """Add up equal symptoms of several pods."""
-    for code in sorted({symptom.code for symptom in symptoms}):
-        same = [symptom for symptom in symptoms if symptom.code == code]
-        firsts = [s.first_seen for s in same if s.first_seen]
-        lasts = [s.last_seen for s in same if s.last_seen]
-        yield Symptom(
-            code=code,
-            count=sum(symptom.count for symptom in same),
-            first_seen=min(firsts) if firsts else None,
-            last_seen=max(lasts) if lasts else None,
-        )
-
-
-def _alone(shown: list[tuple[PodState, Symptom]], snapshot: Snapshot) -> Finding:
-    """Return a finding for a symptom that nothing explains, of one workload's pods."""
-    pods, code = [pod for pod, _ in shown], shown[0][1].code
-    if code == pod_rules.REQUESTS_REFUSED.code:
-        said = "storage request(s) refused with 403 since it started"
-        return pod_rules.REQUESTS_REFUSED.at(
-            place_of(pods),
-            route=snapshot.spec.route,
-            confidence=Confidence.POSSIBLE,
-            evidence=(
-                *each_of(pods, [f"{symptom.count} {said}" for _, symptom in shown]),
-                "causes that would fit: the key, its permissions, or a bucket policy",
-            ),
-            namespace=snapshot.spec.namespace,
-            name=snapshot.spec.name,
-        )
-    rule = next(rule for rule in RULE_OF_CAUSE.values() if rule.code == code)
-    lines = [f"{symptom.count} line(s) in its log say so" for _, symptom in shown]
-    place, hop, evidence = place_of(pods), Hop.PODS, each_of(pods, lines)
-    if code in _OF_THE_USER:
-        place, hop = source_ref(snapshot.spec), Hop.SOURCE
-        evidence = listed([f"{s.count} line(s) in the log of {pod.ref} say so" for pod, s in shown])
-    return rule.at(
-        place,
-        route=snapshot.spec.route,
-        confidence=Confidence.LIKELY,
-        evidence=evidence,
-        hop=hop,
-        detail=" (as its log says)",
-        **user_words(snapshot.spec),
-    )

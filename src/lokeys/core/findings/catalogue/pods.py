@@ -198,6 +198,10 @@ FLUSHES_FAIL = Rule(
     hop=Hop.PODS,
     rank=71,
 )
+SEE_WHERE_FROM = Remedy(
+    text="see what can be told of where its key comes from",
+    command=command("lokeys discover -n {namespace} {workload}"),
+)
 REQUESTS_REFUSED = Rule(
     code="LK0614",
     title="the store refuses Loki's requests",

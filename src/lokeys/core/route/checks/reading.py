@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lokeys.core.findings.catalogue import reading as rules
@@ -14,7 +14,7 @@ from lokeys.core.place import Hop, Ref
 from lokeys.core.route.checks.grouping import listed
 from lokeys.core.route.checks.source import gaps_of_source
 from lokeys.core.route.checks.store import bucket_ref
-from lokeys.core.route.snapshot import Snapshot, Unreadable, Why
+from lokeys.core.route.snapshot import PodState, Snapshot, Unreadable, Why
 
 RULE_OF_REASON: Mapping[Why, Rule] = {
     Why.FORBIDDEN: rules.NOT_ALLOWED_TO_READ,
@@ -45,9 +45,14 @@ class Gap:
 
 def grouped(snapshot: Snapshot) -> list[Gap]:
     """Return what could not be read, in the look's order; pods by their workload."""
-    workloads = {pod.ref: pod.workload for pod in snapshot.pods}
+    return grouped_of(snapshot.unreadable, snapshot.pods)
+
+
+def grouped_of(unreadable: Iterable[Unreadable], pods: Iterable[PodState]) -> list[Gap]:
+    """Return what could not be read, in its order; pods by their workload."""
+    workloads = {pod.ref: pod.workload for pod in pods}
     groups: dict[tuple[Why, Hop, Ref], list[Unreadable]] = {}
-    for gap in snapshot.unreadable:
+    for gap in unreadable:
         groups.setdefault((gap.why, gap.hop, workloads.get(gap.ref, gap.ref)), []).append(gap)
     return [_gap(key, found, known=workloads) for key, found in groups.items()]
 

@@ -59,9 +59,16 @@ class LokiWorkload:
     @property
     def as_workload(self) -> Workload:
         """Return it as a route lists it: a stack stands for all of its components."""
+        return replace(self.alone, kind="LokiStack", name=self.stack) if self.stack else self.alone
+
+    @property
+    def alone(self) -> Workload:
+        """Return it as it is, a component of a stack by itself."""
         metrics = MetricsEndpoint(port=self.loki.port)
-        kind, name = ("LokiStack", self.stack) if self.stack else (self.ref.kind, self.ref.name)
-        return Workload(kind=kind, name=name, container=self.loki.container, metrics=metrics)
+        container = self.loki.container
+        return Workload(
+            kind=self.ref.kind, name=self.ref.name, container=container, metrics=metrics
+        )
 
 
 def _inside(pair: PairPlace) -> SecretRef | None:
