@@ -163,8 +163,8 @@ def _alone(shown: list[tuple[PodState, Symptom]], spec: RouteSpec | None) -> Fin
     if code == pod_rules.REQUESTS_REFUSED.code:
         said = "storage request(s) refused with 403 since it started"
         refused = pod_rules.REQUESTS_REFUSED
-        rule = refused if spec else replace(refused, remedy=(pod_rules.SEE_WHERE_FROM,))
-        return rule.at(
+        refusals = refused if spec else replace(refused, remedy=(pod_rules.SEE_WHERE_FROM,))
+        return refusals.at(
             place_of(pods),
             route=route,
             confidence=Confidence.POSSIBLE,

@@ -41,7 +41,7 @@ UNREAD: Mapping[str, tuple[tuple[Rule, ...], frozenset[str]]] = {
         (*(set(RULE_OF_ANSWER.values()) - {USER_SUSPENDED}), SESSION_TOKEN_EXPIRED),
         BY_ITSELF | {"detail"},
     ),
-    "core.route.diagnosis:_alone rule": (
+    "core.route.symptoms:_alone rule": (
         tuple(RULE_OF_COMPLAINT.values()),
         BY_ITSELF | {"detail", "user"},
     ),
