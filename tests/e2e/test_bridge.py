@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bridge on real Ceph RGW, with the real Loki: no restart, no hanging stop, no lost line."""
+
+import base64
+import dataclasses
+import itertools
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.bridges import RgwLab
+from e2e.sight import ROUTE, SECRET
+from e2e.terminal import Running
+from e2e.world import Loop
+from lokeys.adapters.kubernetes.fingerprints import SECRET_NAME, SYSTEM_NAMESPACE
+from parts.external_secrets import ExternalSecrets
+from parts.kubelet.node import Kubelet
+from parts.kubernetes import Kubernetes
+from parts.process import wait_for
+from parts.rgw import Rgw
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def lab(
+    defined: Kubernetes,
+    external_secrets: ExternalSecrets,
+    rgw: Rgw,
+    kubelet: Kubelet,
+    loop: Loop,
+) -> Iterator[RgwLab]:
+    """Make a homelab of RGW's own user that is not built yet."""
+    name = f"bridge-{os.getpid()}-{next(_numbers)}"
+    made = RgwLab(defined, external_secrets, rgw, kubelet, loop, name)
+    made.has_rook = False
+    made.secrets.add(rgw.admin_secret_key)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fingerprints(defined: Kubernetes) -> Iterator[None]:
+    """Keep the key of the fingerprints where an operator would: `heal` can remember then."""
+    place = {"name": SYSTEM_NAMESPACE}
+    defined.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": place})
+    metadata = {"name": SECRET_NAME, "namespace": SYSTEM_NAMESPACE}
+    data = {"key": base64.b64encode(secrets.token_bytes(32)).decode()}
+    defined.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+    yield
+    defined.api.delete(f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/secrets/{SECRET_NAME}")
+
+
+def lines(lab: RgwLab, word: str) -> list[str]:
+    """Push lines into Loki; return them."""
+    made = [f"{word} {number:02}" for number in range(10)]
+    lab.push(*made)
+    return made
+
+
+@pytest.mark.usefixtures("fingerprints")
+def test_lines_that_no_volume_holds_are_saved(lab: RgwLab, tmp_path: Path) -> None:
+    """An emptyDir WAL: `heal` stops and offers the bridge first; with it no line is lost."""
+    lab.build(loki=dataclasses.replace(lab.loki, persistent_wal=False))
+    before = lines(lab, "before")
+    lab.wait_written()
+    lab.kubernetes.apply(lab.route())
+    old_key, pair = lab.source_pair()[0], lab.replace_key()
+    uid = lab.pod()["metadata"]["uid"]
+    during = lines(lab, "during")
+    lab.wait_refused()
+    stopped = lab.lokeys("heal", ROUTE, "-o", "json")
+    assert stopped.code == 3, stopped
+    first = next(f["remedy"][0] for f in stopped.json()["findings"] if f["code"] == "LK0604")
+    assert first["command"] == f"lokeys heal -n {lab.monitoring} {ROUTE} --bridge"
+    assert lab.kept()
+    asked = lab.lokeys("heal", ROUTE, "--bridge", stdin="")
+    assert asked.code == 2, asked
+    assert old_key in asked.err
+    assert "--yes" in asked.err
+    planned = lab.lokeys("heal", ROUTE, "--dry-run", "--bridge", "--yes")
+    assert planned.out.startswith("A key may have been removed because it leaked"), planned
+    assert lab.keys() == {pair[0]}
+    with Running(lab, tmp_path, "heal", ROUTE, "--bridge", "--yes") as heal:
+        lab.wait_ready(after=uid)
+        lab.push("after")
+        healed = heal.end()
+    assert healed.code == 0, healed.out + healed.err
+    assert lab.pair_in(SECRET) == lab.vault_pair() == pair
+    assert lab.keys() == {pair[0]}
+    assert not lab.kept()
+    wait_for(
+        lambda: lab.lines() == sorted([*before, *during, "after"]),
+        "every line is there",
+        timeout_s=60,
+    )
+
+
+@pytest.mark.chaos
+@pytest.mark.usefixtures("fingerprints")
+def test_a_person_who_removes_the_key_is_obeyed(lab: RgwLab) -> None:
+    """A step at a time: once the key is added, somebody takes it away, and it does not return."""
+    lab.build(with_loki=False)
+    lab.kubernetes.apply(lab.route())
+    old_key, pair = lab.source_pair()[0], lab.replace_key()
+    lab.wait_refused_by_store()
+    for _ in range(2):
+        said = lab.lokeys("heal", ROUTE, "--bridge", "--yes", "--no-wait")
+        assert said.code == 0, said.out + said.err
+    assert lab.keys() == {old_key, pair[0]}
+    lab.remove_key_at_rgw(old_key)
+    healed = lab.lokeys("heal", ROUTE, "--bridge", "--yes")
+    assert healed.code == 0, healed.out + healed.err
+    assert lab.keys() == {pair[0]}
+    assert not lab.kept()
+    assert lab.held_by_pod(pair)
+
+
+@pytest.mark.chaos
+@pytest.mark.usefixtures("fingerprints")
+def test_another_holder_of_the_key_lives_as_long_as_the_bridge(lab: RgwLab) -> None:
+    """A Loki that no route names is valid again, too, and only until the route needs it no more."""
+    lab.build(with_loki=False)
+    lab.kubernetes.apply(lab.route())
+    old, pair = lab.source_pair(), lab.replace_key()
+    lab.wait_refused_by_store()
+
+    def works() -> bool:
+        return lab.rgw.request(old, "GET", f"/{lab.bucket}").is_success
+
+    assert not works()
+    for _ in range(2):
+        assert lab.lokeys("heal", ROUTE, "--bridge", "--yes", "--no-wait").code == 0
+    assert works()
+    status = lab.lokeys("status", "-o", "json").json()["routes"]
+    bridge = next(row["bridge"] for row in status if row["owner"]["namespace"] == lab.monitoring)
+    assert bridge["overdue"] is False
+    assert lab.lokeys("heal", ROUTE).code == 0
+    assert not works()
+    assert lab.keys() == {pair[0]}
+
+
+@pytest.mark.chaos
+@pytest.mark.usefixtures("fingerprints")
+def test_a_full_quota_stops_before_the_bridge(lab: RgwLab) -> None:
+    """A valid key would help nobody: the new one cannot write either, and nothing is begun."""
+    lab.build(with_loki=False)
+    lab.kubernetes.apply(lab.route())
+    pair = lab.replace_key()
+    quota = ("--quota-scope=user", f"--uid={lab.user}")
+    lab.rgw.admin("quota", "set", *quota, "--max-objects=0")
+    lab.rgw.admin("quota", "enable", *quota)
+    lab.wait_refused_by_store()
+    stopped = lab.lokeys("heal", ROUTE, "--bridge", "--yes")
+    assert stopped.code == 3, stopped
+    assert "object_store_full" in stopped.out
+    assert lab.keys() == {pair[0]}
+    assert not lab.kept()
