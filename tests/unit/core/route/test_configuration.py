@@ -16,6 +16,7 @@ from lokeys.core.kubernetes.loki.model import (
     LokiStorage,
     Misconfiguration,
     PairPlace,
+    RulerStorage,
     RunningLoki,
 )
 from lokeys.core.place import Hop, Ref
@@ -243,3 +244,35 @@ def test_the_last_words_of_a_run_that_ended_are_told() -> None:
 
     assert [each.code for each in found.findings] == ["LK0817"]
     assert seen(look(pods=(pod,))).key(pod).works is None
+
+
+def ruler(*, same: bool | None, endpoint: str = RGW.endpoint, has_pair: bool = True) -> RunningLoki:
+    """Return a Loki whose ruler has a store of its own."""
+    storage = LokiStorage(bucket="rules", endpoint=endpoint)
+    pair = CLEAR if has_pair else None
+    own = RulerStorage(storage=storage, pair=pair, same_pair=same)
+    kept = PairPlace(key_id=DataKey(SECRET, NAMES[0]), secret=DataKey(SECRET, NAMES[1]))
+    return loki(storage=RGW, pair=kept, ruler=own)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(ruler(same=True), [], id="the same pair"),
+        pytest.param(ruler(same=None, has_pair=False), [], id="no pair"),
+        pytest.param(ruler(same=None), [Severity.INFO], id="a pair that is not known"),
+        pytest.param(ruler(same=False), [Severity.WARNING], id="another at the same store"),
+        pytest.param(
+            ruler(same=False, endpoint="http://minio:9000"), [Severity.INFO], id="another store's"
+        ),
+    ],
+)
+def test_a_rulers_own_pair_is_told_once(found: RunningLoki, expected: list[Severity]) -> None:
+    """With where both stand; it may be meant, so it is no error."""
+    lokis = {ref(name): found for name in ("backend", "ruler")}
+    told = [each for each in findings_of(lokis, around=lokis) if each.code == "LK0908"]
+    assert [each.severity for each in told] == expected
+    for each in told:
+        assert "Deployment monitoring/backend, Deployment monitoring/ruler" in each.message
+        assert f"has its pair from {CLEAR}" in each.message
+        assert "from Secret monitoring/loki-s3" in each.message

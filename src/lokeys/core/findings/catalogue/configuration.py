@@ -105,6 +105,25 @@ EXCHANGE_MISDIRECTED = Rule(
     hop=Hop.PODS,
     rank=3,
 )
+RULERS_OWN_PAIR = Rule(
+    code="LK0908",
+    severity=Severity.INFO,
+    title="the ruler reads its rules with a key pair of its own",
+    message="{workloads}: the ruler's own store has its pair from {pair}; chunks and index have "
+    "theirs from {chunks}{values}",
+    meaning="`ruler.storage` (with the newer client `ruler_storage`) is a store of its own. Once "
+    "anything is set there, nothing of `common.storage` counts for it.",
+    why="A key that is replaced for chunks and index is not replaced there: then alerts stop, "
+    "although lines are written.",
+    remedy=(
+        Remedy(
+            text="if both mean one user, let both name the same variables, or leave the ruler's "
+            "store out: Loki then takes `common.storage` for it"
+        ),
+    ),
+    hop=Hop.PODS,
+    rank=46,
+)
 KEY_IN_CLEAR = Rule(
     code="LK0907",
     severity=Severity.WARNING,

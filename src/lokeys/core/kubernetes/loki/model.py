@@ -152,6 +152,18 @@ class ConfigurationFault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RulerStorage:
+    """The S3 store that a ruler has for itself, where one is configured: for its rules.
+
+    `same_pair` None: whether its pair is that of chunks and index is not known.
+    """
+
+    storage: LokiStorage
+    pair: PairPlace | None
+    same_pair: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunningLoki:
     """One container that runs Loki.
 
@@ -171,6 +183,7 @@ class RunningLoki:
     pair: PairPlace | None = None
     identity: Identity | None = None
     faults: tuple[ConfigurationFault, ...] = ()
+    ruler: RulerStorage | None = None
     variables: tuple[tuple[str, DataKey], ...] = ()
     """The variables that the settings in force name, each with the data key that it comes from."""
 
@@ -186,6 +199,8 @@ class RunningLoki:
         return frozenset(fault.kind for fault in found) - {Misconfiguration.ROLE_SHADOWED}
 
 
+WITH_RULER = frozenset({"all", "ruler", "backend", "read"})
+"""Targets of Loki that run a ruler (`read` in the older simple scalable way)."""
 _WITHOUT_STORAGE = frozenset(
     {
         *("distributor", "query-frontend", "query-scheduler", "overrides-exporter"),

@@ -32,12 +32,14 @@ from lokeys.core.kubernetes.loki.files import Files, files_of
 from lokeys.core.kubernetes.loki.identity import account_of, identity_of
 from lokeys.core.kubernetes.loki.marks import Marks, unmarked
 from lokeys.core.kubernetes.loki.model import (
+    WITH_RULER,
     ConfigurationFault,
     LokiStorage,
     Misconfiguration,
+    RulerStorage,
     RunningLoki,
 )
-from lokeys.core.kubernetes.loki.sections import StorageSection, section_of
+from lokeys.core.kubernetes.loki.sections import StorageSection, ruler_section_of, section_of
 from lokeys.core.kubernetes.loki.settings import S3Settings
 from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_BYTES
 from lokeys.core.place import Ref
@@ -94,7 +96,8 @@ def reading_of(
     identity = identity_of(section.backend, template, environment, owner=owner, account=account)
     settings = S3Settings(section, marks, environment)
     storage, pair = settings.storage(), settings.pair(supposed=identity is None)
-    version = version_of(container)
+    version, targets = version_of(container), _targets(seen.document, arguments)
+    ruler = ruler_section_of(seen.document, arguments, chosen.file, newer=section.newer_client)
     faults: list[ConfigurationFault] = [*seen.faults]
     if not seen.faults:
         own = [each for each in literal if not (each.in_arguments and arguments.by_shell)]
@@ -108,7 +111,7 @@ def reading_of(
         container=text_at(container, "name"),
         port=port_of(container),
         version=version,
-        targets=_targets(seen.document, arguments),
+        targets=targets,
         file=chosen.file,
         guessed=chosen.guessed,
         expands=arguments.is_on("config.expand-env"),
@@ -117,7 +120,20 @@ def reading_of(
         pair=pair,
         identity=identity,
         faults=tuple(faults),
+        ruler=_ruler(ruler, settings) if targets & WITH_RULER and not seen.faults else None,
         variables=tuple(_variables(section, marks)),
+    )
+
+
+def _ruler(section: StorageSection | None, settings: S3Settings) -> RulerStorage | None:
+    """Return the ruler's own store, where it has one; `settings` are those of the rest."""
+    if section is None:
+        return None
+    own = S3Settings(section, settings.marks, settings.environment)
+    return RulerStorage(
+        storage=own.storage(),
+        pair=own.pair(supposed=False),
+        same_pair=own.has_pair_of(settings),
     )
 
 

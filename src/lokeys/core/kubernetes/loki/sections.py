@@ -5,6 +5,7 @@
     storage_config.aws              over      storage_config.object_store.s3             the file
     -common.storage.s3.…            over      -common.storage.object-store.s3.…          arguments
     common.storage.s3                         common.storage.object_store.s3             the file
+    ruler.storage.s3                          ruler_storage.s3                     a ruler's own
 
 On the right is the newer client, which `use_thanos_objstore` turns on. Each field counts by itself.
 A store of a name of its own (`named_stores`) has its own settings only. Which store it is the last
@@ -98,6 +99,31 @@ def section_of(document: object, arguments: Arguments, file: DataKey | None) -> 
     fields = dict(layers) if backend is Backend.S3 else {}
     return StorageSection(
         backend=backend, newer_client=newer, several=len(set(names)) > 1, fields=fields
+    )
+
+
+def ruler_section_of(
+    document: object, arguments: Arguments, file: DataKey | None, *, newer: bool
+) -> StorageSection | None:
+    """Return the settings of a ruler's own S3 store; None where it has none.
+
+    Once anything is set there, nothing of `common` counts for it (Loki 3.7: applyRulerStoreConfig).
+    """
+    path, flags, kind = (
+        (("ruler_storage",), "ruler-storage.", "backend")
+        if newer
+        else (("ruler", "storage"), "ruler.storage.", "type")
+    )
+    name = arguments.text(f"{flags}{kind}") or text_at(document, *path, kind)
+    if _BACKENDS.get(name) is not Backend.S3:
+        return None
+    table = _table(newer=newer)
+    layers = (
+        *_in_file(document, (*path, "s3"), table, file),
+        *_in_arguments(arguments, f"{flags}s3.", table),
+    )
+    return StorageSection(
+        backend=Backend.S3, newer_client=newer, several=False, fields=dict(layers)
     )
 
 

@@ -93,6 +93,17 @@ class S3Settings:
         one, other = (self._half(name) for name in ("key_id", "secret"))
         return (one is None) != (other is None)
 
+    def has_pair_of(self, other: S3Settings) -> bool | None:
+        """Tell whether both sign with one pair; None where that is not known."""
+        one, two = self.pair(supposed=False), other.pair(supposed=False)
+        if one is not None and one == two:
+            return True
+        values = [
+            [each._known(name) for name in ("key_id", "secret")]  # noqa: SLF001 - of its own kind
+            for each in (self, other)
+        ]
+        return values[0] == values[1] if all(all(pair) for pair in values) else None
+
     def _known(self, name: str) -> str:
         value = self.marks.filled(self.section.text(name)) or ""
         return value.strip(_BLANKS) if len(value) <= LONGEST_VALUE else ""

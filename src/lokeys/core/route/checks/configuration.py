@@ -55,6 +55,7 @@ def findings_of(lokis: Lokis, *, around: Lokis, route: str | None = None) -> Ite
     for (_, fault, *_), refs in groups.items():
         yield _finding(fault, refs, lokis[refs[0]], around, route)
     yield from _in_clear(lokis, route)
+    yield from _of_rulers(lokis, route)
 
 
 def causes_of(loki: RunningLoki | None) -> frozenset[str | None]:
@@ -182,6 +183,29 @@ def _in_clear(lokis: Lokis, route: str | None) -> Iterator[Finding]:
             namespace=holder.namespace or "default",
             kind=holder.kind.lower(),
             name=holder.name,
+        )
+
+
+def _of_rulers(lokis: Lokis, route: str | None) -> Iterator[Finding]:
+    """Yield where a ruler signs with another pair than the rest; a warning where it surely does.
+
+    Two users of one store may be meant. But a replaced key is most often replaced in one place.
+    """
+    groups: dict[tuple[PairPlace | None, PairPlace | None, bool], list[Ref]] = {}
+    for ref, loki in sorted(lokis.items(), key=lambda each: each[0]):
+        own = loki.ruler
+        if own is not None and own.pair is not None and not own.same_pair:
+            differs = own.same_pair is False and own.storage.endpoint == loki.storage.endpoint
+            groups.setdefault((own.pair, loki.pair, differs), []).append(ref)
+    for (pair, chunks, differs), refs in groups.items():
+        yield rules.RULERS_OWN_PAIR.at(
+            refs[0],
+            route=route,
+            severity=Severity.WARNING if differs else Severity.INFO,
+            workloads=_listed(refs),
+            pair=pair,
+            chunks=chunks or "elsewhere",
+            values=", and the two differ at one store" if differs else "",
         )
 
 
