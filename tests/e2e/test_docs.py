@@ -5,6 +5,7 @@ The way to short-lived tokens has a world of its own: `test_docs_tokens`.
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from e2e.pages import ROOT, blocks
+from e2e.pages import ROOT, Block, blocks
 from e2e.world import Homelab, Loop
 from lokeys.core.route.resource.crd import crd
 from parts.build import program
 from parts.external_secrets import ExternalSecrets
+from parts.helm import CHART, Helm
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.rgw import Rgw
@@ -45,8 +47,24 @@ def guided(
     home.close()
 
 
-def test_the_guides_do_what_they_say(guided: Homelab, tmp_path: Path) -> None:
-    """Typed as printed, one guide after the other, each command ends as its guide says."""
+def notes(helm_binary: Path, folder: Path) -> str:
+    """Return the commands that the chart prints when it is installed, with the homelab's names."""
+    words = ("install", "lokeys", str(CHART), "--namespace", "lokeys-system", "--dry-run=client")
+    _, _, said = Helm(helm_binary, folder).run(*words).partition("\nNOTES:\n")
+    commands = "".join(re.findall(r"^  lokeys .*\n", said, re.MULTILINE))
+    assert commands.count("\n") == len(("discover", "rbac"))
+    return commands.replace("statefulset/NAME", "statefulset/loki").replace(
+        "NAMESPACE", "monitoring"
+    )
+
+
+def test_the_guides_and_notes_do_what_they_say(
+    guided: Homelab, tmp_path: Path, helm_binary: Path
+) -> None:
+    """Typed as printed, one after the other, each command ends as its guide says.
+
+    The chart's notes come last, on a Loki whose way is followed already.
+    """
     kubectl = program("kubernetes", "kubectl")
     assert kubectl is not None
     path = os.pathsep.join((str(Path(sys.executable).parent), str(kubectl.parent), os.defpath))
@@ -56,8 +74,9 @@ def test_the_guides_do_what_they_say(guided: Homelab, tmp_path: Path) -> None:
         "NO_COLOR": "1",
     }
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
-    for page in GUIDES:
-        for block in blocks(page):
+    printed = Block(notes(helm_binary, tmp_path), 0, "")
+    for page, found in (*((page, [*blocks(page)]) for page in GUIDES), ("NOTES", [printed])):
+        for block in found:
             done = subprocess.run(
                 ["bash", "-euo", "pipefail", "-c", block.text],
                 cwd=tmp_path,

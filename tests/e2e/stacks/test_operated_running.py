@@ -165,8 +165,8 @@ def running(
     seen.go()
 
 
-def test_a_running_stack_is_taken_over_by_one_roll_and_no_line_is_lost(running: Running) -> None:
-    """Claims and selectors stay, each workload is rolled once, what was in memory is read."""
+def test_a_running_stack_is_taken_over_at_once_and_no_line_is_lost(running: Running) -> None:
+    """Claims, selectors and pods stay, each workload is written once, lines in memory are read."""
     before, after = running.bodies
     assert after.claims == before.claims
     assert after.selectors == before.selectors

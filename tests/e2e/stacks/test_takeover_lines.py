@@ -145,6 +145,7 @@ def test_no_line_is_refused_or_lost_while_a_stack_is_taken_over(formers: Stack) 
     stack.wait_ready(*RUNNING, timeout_s=300)
     writer = Writer(stack)
     wait_for(lambda: len(writer.taken) > 20, "lines are taken")
+    pods = {name: stack_pods(stack, name) for name in RUNNING}
     around = os.environ | {"KUBECONFIG": str(stack.kubernetes.kubeconfig), "NO_COLOR": "1"}
     words = ("takeover", "-n", stack.namespace, stack.name, "--timeout", "8m")
     done = subprocess.run(
@@ -159,6 +160,7 @@ def test_no_line_is_refused_or_lost_while_a_stack_is_taken_over(formers: Stack) 
     wait_for(lambda: len(writer.taken) > after + 20, "lines are taken afterwards")
     writer.close()
     assert done.returncode == 0, done.stdout + done.stderr
+    assert {name: stack_pods(stack, name) for name in RUNNING} == pods, done.stdout
     assert writer.refused == []
     assert len(writer.pushed_again) <= AGAIN, writer.pushed_again
     wait_for(
@@ -169,6 +171,11 @@ def test_no_line_is_refused_or_lost_while_a_stack_is_taken_over(formers: Stack) 
     span = {"start": str((began - timedelta(hours=1)).timestamp())}
     answer = stack.request("query-frontend", "GET", "/loki/api/v1/series", params=span)
     assert answer.json()["data"] == [{"app": "test"}]
+
+
+def stack_pods(stack: Stack, component: str) -> set[str]:
+    """Return the uids of a component's pods."""
+    return {each["metadata"]["uid"] for each in stack.pods(component)}
 
 
 def read(stack: Stack) -> set[str]:
