@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the time of a run went."""
 
+import re
+from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from plugins.times import by_folder
+from plugins.chaos import MARKER
+from plugins.times import BEGIN, END, by_folder, written
+
+ROOT = Path(__file__).parents[3]
+QUICK = ("unit", "golden", "bench")
 
 
 def report(
@@ -29,3 +35,28 @@ def test_the_time_of_each_folder_is_told() -> None:
         report(storm, "call", 7, "chaos"),
     ]
     assert by_folder(reports) == [(31, 1, "tests/e2e"), (7, 1, "chaos"), (2, 1, "tests/unit")]
+
+
+def test_the_table_of_a_page_is_written_anew() -> None:
+    """What stands around it stays."""
+    page = f"# A\n{BEGIN}old\n{END}rest\n"
+    rows = [(31.4, 12, "tests/e2e")]
+    table = "| seconds | tests | folder |\n| ---: | ---: | --- |\n| 31 | 12 | tests/e2e |\n"
+    assert written(page, rows) == f"# A\n{BEGIN}{table}{END}rest\n"
+
+
+@pytest.mark.parametrize("page", ["", BEGIN, END, END + BEGIN])
+def test_a_page_without_a_place_is_refused(page: str) -> None:
+    """Nothing of it is overwritten."""
+    with pytest.raises(ValueError, match="there is no place"):
+        written(page, [])
+
+
+def test_the_contributors_table_has_every_folder_on_real_parts() -> None:
+    """A folder that came, or went, since the table was written is missing, or too much."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    table = text.partition(BEGIN)[2].partition(END)[0]
+    told = set(re.findall(r"^\| \d+ \| \d+ \| (\S+) \|$", table, re.MULTILINE))
+    files = (path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py"))
+    there = {str(file.parent) for file in files if file.parts[1] not in QUICK}
+    assert told == there | {MARKER}
