@@ -12,7 +12,7 @@ CHAOS := -m "not chaos"
 ON_A_NODE := --real-node
 NODE := tests/integration/parts/test_kubelet.py tests/integration/parts/test_issuer.py tests/e2e
 
-.PHONY: help setup demo stack unit test node cluster dist oldest cut recording docs image chaos stacks check bench parts
+.PHONY: faults accuracy help setup demo stack unit test node cluster dist oldest cut recording docs image chaos stacks check bench parts
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -87,6 +87,12 @@ check: setup ## format, lint, types, layers, quick tests, the core's coverage
 	@$(BIN)/coverage run -m pytest -q $(TWO) $(QUICK)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=100
+
+faults: parts ## run the real Loki once with each fault, and keep what it prints (ten minutes)
+	@PYTHONPATH=tests $(BIN)/python -m logs.faults $(FAULTS)
+
+accuracy: setup ## how often the doctor's first cause is right, on logs that no rule was written from
+	@PYTHONPATH=tests $(BIN)/python -m logs.accuracy $(CAUSES)
 
 bench: parts ## measure speed and memory, and keep the figures as JSON
 	@PYTHONPATH=tests:scripts $(BIN)/python -m bench

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make bench`: measure, print a table, keep the figures in bench.json.
 
-    python -m bench [--page] [cold] [stacks] [pieces] [scale] [silent] [operated] [incident]
+    python -m bench [--page] [cold] [logs] [stacks] [pieces] [scale] [silent] [operated] [incident]
 
 With --page the tables are also written into docs/reference/benchmarks.md.
 """
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import cold, incident, operated, pieces, scale, silent, stacks
+from bench import cold, incident, logs, operated, pieces, scale, silent, stacks
 from bench.figures import Figure, table
 from lokeys.clock import utc_now
 from lokeys.core.findings.finding import time_to_json
@@ -24,6 +24,7 @@ KEPT = ROOT / "bench.json"
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 SECTIONS: dict[str, tuple[str, Callable[[], Iterator[Figure]]]] = {
     "cold": ("Command line, cold", cold.measure),
+    "logs": ("Logs", logs.measure),
     "stacks": ("LokiStacks, in files", stacks.measure),
     "pieces": ("Pieces, without a socket", pieces.measure),
     "scale": ("Operator, 1,000 StorageCredentials", scale.measure),

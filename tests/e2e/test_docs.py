@@ -92,12 +92,24 @@ def test_the_guides_and_notes_do_what_they_say(
     assert guided.lines() == ["before", "during"]
 
 
+def _doctor_on_a_log() -> subprocess.CompletedProcess[bytes]:
+    log = (ROOT / "tests/logs/made/access_key_unknown--rgw-sdk.log").read_bytes()
+    argv = [sys.executable, "-m", "lokeys", "doctor", "-"]
+    return subprocess.run(argv, input=log, check=False, capture_output=True)
+
+
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_make_has_what_the_pages_call(page: str) -> None:
-    """Each command of the front pages is a make target; CI runs test and check, a test the demo."""
+    """Each command of the front pages is a make target, or asks a log.
+
+    CI runs test and check, a test the demo.
+    """
     called = [line for block in blocks(page) for line in block.text.splitlines()]
     assert called
     for line in called:
+        if line.endswith("| lokeys doctor -"):
+            assert _doctor_on_a_log().returncode == 3
+            continue
         words = line.split()
         assert words[0] == "make", line
         subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True)

@@ -11,9 +11,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
-from logs.shapes import LogCase, listed
+from logs.shapes import HERE, LogCase, listed
 from lokeys.core.findings.doctor.reading import read
 from lokeys.core.findings.doctor.verdict import causes_in_order
+
+PAGE = HERE.parents[1] / "docs" / "reference" / "doctor.md"
+BEGIN, END = "<!-- accuracy -->", "<!-- end -->"
 
 
 def ranked_causes(log: str) -> list[str]:
@@ -50,11 +53,19 @@ def main(arguments: list[str]) -> None:
             if case.cause in wanted:
                 print(f"{case.title}: {', '.join(ranked_causes(case.log())) or 'nothing'}")
         return
+    text = page_table(name)
+    if "--page" in arguments:
+        before, _, rest = PAGE.read_text().partition(BEGIN)
+        PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+    print(text)
+
+
+def page_table(name: str) -> str:
+    """Return the table of a list as the docs have it."""
     rows, total, right = table(listed(name))
-    print("| cause | cases | right first | right among three | named first wrongly |")
-    print("| --- | --- | --- | --- | --- |")
-    print("\n".join(rows))
-    print(f"\n{right} of {total} right first ({right / total:.1%})")
+    head = "| cause | cases | right first | right among three | named first wrongly |"
+    said = f"{right} of {total} right first ({right / total:.1%})."
+    return "\n".join((head, "| --- | --: | --: | --: | --: |", *rows, "", said))
 
 
 if __name__ == "__main__":

@@ -55,10 +55,26 @@ def cases() -> list[LogCase]:
     return sorted(found, key=lambda case: case.title)
 
 
+def made() -> list[LogCase]:
+    """Return the logs of a real Loki with a fault (`make faults`), by cause and name."""
+    found = []
+    for path in sorted((HERE / "made").glob("*.log")):
+        cause, _, name = path.stem.partition("--")
+        if cause != "healthy":
+            text = path.read_text()
+            found.append(LogCase(cause, f"a real Loki, {name}", "made", text, "make faults"))
+    return found
+
+
+def labelled() -> list[LogCase]:
+    """Return all logs whose cause is known."""
+    return sorted([*cases(), *made()], key=lambda case: case.title)
+
+
 def listed(name: str) -> list[LogCase]:
     """Return the cases of one of the two lists."""
     titles = set(LISTS[name].read_text().splitlines())
-    return [case for case in cases() if case.title in titles]
+    return [case for case in labelled() if case.title in titles]
 
 
 def at(seconds: float) -> str:
@@ -184,6 +200,7 @@ PROGRAMS: dict[str, Callable[[LogCase], list[str]]] = {
     **dict.fromkeys(WHERE, _loki),
     **dict.fromkeys(OTHERS, _other),
     "plain": lambda case: [case.said],
+    "made": lambda case: case.said.splitlines(),
     "eso": _external_secrets,
     "eso_event": _events_of_external_secrets,
     "rook": _rook,
@@ -198,7 +215,7 @@ PROGRAMS: dict[str, Callable[[LogCase], list[str]]] = {
 def write_lists() -> None:
     """Put every case by a hash of its name into one of the two lists."""
     for name, path in LISTS.items():
-        titles = [c.title for c in cases() if c.held_out == (name == "held out")]
+        titles = [c.title for c in labelled() if c.held_out == (name == "held out")]
         path.write_text("\n".join(titles) + "\n")
 
 

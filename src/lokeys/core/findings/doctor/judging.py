@@ -25,6 +25,9 @@ _STORAGE_WORDS = (
         "list rules",
         "syncing tables",
         "shipping failed",
+        "table names cache",
+        "init delete store",
+        "fetching chunks",
         "tempodb",
         "poll blocklist",
     ),
@@ -39,7 +42,7 @@ def judged(line: Line) -> Complaint | Unrelated | None:
     if line.quiet:
         return None
     said = line.said.lower()
-    around = f" {line.message} {said}".lower()
+    around = f" {line.component} {line.message} {said}".lower()
     words = words_of(around)
     silences = [each for each in _UNRELATED.candidates(words) if each.is_in(around)]
     always = next((each for each in silences if each.before_complaints), None)

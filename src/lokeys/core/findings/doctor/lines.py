@@ -27,6 +27,7 @@ _ZAP_SECONDS = re.compile(r"\d{9,10}(?:\.\d{1,9})?")
 
 # What follows is a stream's own labels: people's words, not Loki's.
 _STREAM = re.compile(r",? num_chunks: |,? labels: \{")
+_SELECTOR = re.compile(r"(\bstream:? '?)\{[^}]{0,4096}\}?")
 _PAIR = re.compile(r'(?<![\w.])([\w.]{1,64})=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)')
 _ESCAPED = re.compile(r"\\(u[0-9a-f]{4}|.)")
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r"}
@@ -37,6 +38,8 @@ _PLAIN_LEVEL = re.compile(
 )
 _HEXDUMP = re.compile(r"[0-9a-f]{8}  (?:[0-9a-f]{2} {1,2}){1,16} {0,64}\|([^|\n]{1,20})\|\s{0,4}")
 """A line of what Go prints of a body that it cannot read; its text is cut into pieces of 16."""
+_OWN = ("component", "name", "reason", "index-store", "details")
+"""Fields that the program fills with words of its own."""
 _HEAD = 120
 """Where a line's level stands, if it has one and is of no form that is known."""
 
@@ -49,6 +52,7 @@ class Line:
     time: str = ""
     said: str = ""
     message: str = ""
+    component: str = ""
     fields: dict[str, str]
 
     @property
@@ -71,6 +75,8 @@ def read_line(text: str) -> Line:
     said = fields.get("err") or fields.get("error") or ""
     if said in ("null", "nil", "<nil>"):
         said = ""
+    if "stream" in said:
+        said = _SELECTOR.sub(r"\1{}", said)
     if "  |" in said:
         said = _HEXDUMP.sub(r"\1", said)
     return Line(
@@ -78,6 +84,7 @@ def read_line(text: str) -> Line:
         time=fields.get("ts") or fields.get("time") or fields.get("timestamp") or "",
         said=_STREAM.split(said or message, maxsplit=1)[0] + (f"\n{more}" if more else ""),
         message=message,
+        component=" ".join(fields.get(name, "") for name in _OWN),
         fields=fields,
     )
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -135,11 +134,3 @@ class Guess:
             return Program.UNKNOWN
         order = [program for program, _ in _SIGNS]
         return max(self._seen, key=lambda each: (self._seen[each], -order.index(each)))
-
-
-def program_of(lines: Iterable[str]) -> Program:
-    """Return which program wrote some lines."""
-    guess = Guess()
-    for line in lines:
-        guess.add(line)
-    return guess.program

@@ -16,12 +16,15 @@ class Unrelated:
     what: str
     phrases: tuple[str, ...]
     beside: tuple[str, ...] = ()
+    never_beside: tuple[str, ...] = ()
     before_complaints: bool = False
 
     def is_in(self, around: str) -> bool:
         """Tell whether a line is of this kind; `around` is all of its words."""
-        return any(phrase in around for phrase in self.phrases) and (
-            not self.beside or any(word in around for word in self.beside)
+        return (
+            any(phrase in around for phrase in self.phrases)
+            and (not self.beside or any(word in around for word in self.beside))
+            and not any(word in around for word in self.never_beside)
         )
 
 
@@ -57,6 +60,8 @@ UNRELATED: tuple[Unrelated, ...] = (
             *("too many outstanding requests", "line too long", "max entry size"),
             *("max label names", "label value too long", "label name too long"),
         ),
+        never_beside=("1password", "onepassword", "op://", "resolving secret"),
+        before_complaints=True,
     ),
     Unrelated(
         what="lines out of order, too old or too new",
@@ -64,6 +69,7 @@ UNRELATED: tuple[Unrelated, ...] = (
             *("entry out of order", "entry too far behind", "out of order", "timestamp too old"),
             *("timestamp too new", "has timestamp too", "greater than max age"),
         ),
+        before_complaints=True,
     ),
     Unrelated(
         what="the ring and memberlist",
@@ -71,7 +77,13 @@ UNRELATED: tuple[Unrelated, ...] = (
             *("empty ring", "memberlist", "too many unhealthy instances", "in the ring"),
             *("instance not found in ring", "unable to get ring", "ring_watcher", "gossip"),
             *("at least live replicas required", "live replicas required", "heartbeat"),
-            *("error getting ingester clients", "ring client", "auto-forget", "joining cluster"),
+            *(
+                "error getting ingester clients",
+                "ring client",
+                "auto-forget",
+                "joining cluster",
+                "udp probes failed",
+            ),
         ),
     ),
     Unrelated(
@@ -79,6 +91,7 @@ UNRELATED: tuple[Unrelated, ...] = (
         phrases=(
             *("rpc error", "scheduler_processor", "frontend_processor", "grpc", "index gateway"),
             *("error processing requests from scheduler", "error contacting frontend"),
+            "failing healthcheck",
             *(
                 "error contacting scheduler",
                 "error notifying frontend",
@@ -112,6 +125,38 @@ UNRELATED: tuple[Unrelated, ...] = (
     Unrelated(
         what="caches",
         phrases=("memcached", "memcache", "redis", "cache_backend", "background cache", "cache.go"),
+    ),
+    Unrelated(
+        what="a new cluster's seed",
+        phrases=("cluster seed file", "cluster seed key"),
+        beside=("specified key does not exist", "nosuchkey", "object not found", "blobnotfound"),
+        before_complaints=True,
+    ),
+    Unrelated(
+        what="clients that send to Loki",
+        phrases=("error sending batch", "sending batch, will retry"),
+        before_complaints=True,
+    ),
+    Unrelated(
+        what="objects that are missing, and checksums that a store does not send",
+        phrases=("specified key does not exist", "nosuchkey", "has no supported checksum"),
+    ),
+    Unrelated(
+        what="answers to requests of others",
+        phrases=("get /loki/api", "post /loki/api", "get /api/prom", "get /ready", "get /metrics"),
+        before_complaints=True,
+    ),
+    Unrelated(
+        what="what is deprecated, experimental or left out of the configuration",
+        phrases=(
+            *("deprecated", "experimental feature in use", "timeout not configured"),
+            *("is not configured", "will be removed in", "not recommended"),
+        ),
+    ),
+    Unrelated(what="slow queries and compactions", phrases=("slow query", "last compaction took")),
+    Unrelated(
+        what="effects of flushes that failed",
+        phrases=("terminated after", "flush retries", "giving up after"),
     ),
     Unrelated(
         what="tenants' own requests",

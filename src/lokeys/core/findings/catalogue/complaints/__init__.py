@@ -39,6 +39,7 @@ COMPLAINTS: tuple[Complaint, ...] = (
     *google.LAST,
     *reaching.LAST,
     *configuration.LAST,
+    *sts.LAST,
 )
 """In the order in which a line is compared with them: what says more comes first."""
 

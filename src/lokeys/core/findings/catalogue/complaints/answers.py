@@ -23,6 +23,10 @@ _ALTERED = Remedy(
     text="to tell another key's secret from a newline or a wrong copy, compare the hops",
     command=command("lokeys trace NAME -n NAMESPACE"),
 )
+_SCHEME = Remedy(
+    text="a TLS port that is asked in plain http may just hang up: see what it speaks",
+    command=command("openssl s_client -connect HOST:PORT -brief"),
+)
 _SIGNATURE = ("secret_trailing_newline", "secret_key_url_encoding", "wrong_region")
 _SAID_OF_TOKENS = ("webidentity", "operation error sts", "assumerole", "get credentials")
 
@@ -98,6 +102,7 @@ ROWS: tuple[Complaint, ...] = (
             *("nosuchbucket", "specified bucket does not exist", "bucket doesn't exist"),
             *("containernotfound", "specified container does not exist"),
         ),
+        alternatives=("endpoint_not_s3_api",),  # the thanos client says it of any bare 404
     ),
     Complaint(
         rule=rules.WRONG_REGION,
@@ -130,7 +135,7 @@ ROWS: tuple[Complaint, ...] = (
         said_by=Voice.NETWORK,
         of_key=OfKey.MAYBE,
         confidence=Confidence.POSSIBLE,
-        alternatives=_HIDDEN,
+        alternatives=("no_credentials_in_chain", "sts_trust_policy_denied"),
         apart=(_LINKS, _KEY),
     ),
     Complaint(
@@ -159,12 +164,28 @@ ROWS: tuple[Complaint, ...] = (
     ),
     Complaint(
         rule=rules.NOT_S3_API,
+        phrases=("api error notfound: not found", "api error methodnotallowed: method not"),
+        beside=("requestid: , hostid: ,",),
+        never_beside=_SAID_OF_TOKENS,
+        alternatives=("bucket_not_found",),
+    ),
+    Complaint(
+        rule=rules.NOT_S3_API,
         phrases=(
             *("> but have <html>", "api requests must be made to api port", "<!doctype html"),
             *("xml syntax error on line", "405 method not allowed", "<html>"),
         ),
         said_by=Voice.NETWORK,
         never_beside=_SAID_OF_TOKENS,
+    ),
+    Complaint(
+        rule=rules.ENDPOINT_UNREACHABLE,
+        phrases=("connection reset", "broken pipe"),
+        said_by=Voice.NETWORK,
+        never_beside=_SAID_OF_TOKENS,
+        confidence=Confidence.POSSIBLE,
+        alternatives=("tls_scheme_mismatch",),
+        apart=(_SCHEME,),
     ),
     Complaint(
         rule=rules.ENDPOINT_UNREACHABLE,

@@ -34,6 +34,7 @@ ACCOUNT_KEY = row(
         *("illegal base64 data at input byte", "servicecode=authenticationfailed"),
         *("error code: authenticationfailed", "mac signature found in the http request"),
         *("keybasedauthenticationnotpermitted", "code>authenticationfailed</code"),
+        *("servicecode=invalidauthenticationinfo", "error code: invalidauthenticationinfo"),
     ),
     of_key=OfKey.REFUSED,
     rank=40,

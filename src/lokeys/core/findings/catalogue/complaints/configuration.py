@@ -23,6 +23,7 @@ NOT_EXPANDED = row(
     says=(
         *("lookup ${", 'invalid character "{" in host name', "cannot unmarshal !!str `${"),
         *('parse "https://${', 'parse "http://${', 'put "https://${', 'put "http://${'),
+        *("custom endpoint `http://${", "custom endpoint `https://${", "custom endpoint `${"),
     ),
     of_key=OfKey.NOT_USED,
     hop=Hop.PODS,

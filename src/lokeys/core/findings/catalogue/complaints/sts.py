@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from lokeys.core.findings.catalogue.complaints.making import NETWORK_WORDS, row
-from lokeys.core.findings.complaint import Voice
-from lokeys.core.findings.finding import Remedy
+from lokeys.core.findings.catalogue.store import TOKEN_EXCHANGE_DENIED
+from lokeys.core.findings.complaint import Complaint, OfKey, Voice
+from lokeys.core.findings.finding import Confidence, Remedy
 from lokeys.core.place import Hop
 from lokeys.core.text.shell import command
 
@@ -198,6 +200,34 @@ TOKEN_INVALID = row(
     explains=_EFFECTS,
 )
 
+# Ceph RGW's STS answers without words that the client can read: 403 to a role that does not exist,
+# to a condition that does not match and to a token that it cannot check; a bucket answers 400.
+HIDDEN_DENIAL = Complaint(
+    rule=TOKEN_EXCHANGE_DENIED,
+    phrases=("operation error sts: assumerolewithwebidentity", "webidentityerr: failed to"),
+    beside=("statuscode: 403", "status code: 403"),
+    said_by=Voice.PROVIDER,
+    of_key=OfKey.NOT_USED,
+    confidence=Confidence.POSSIBLE,
+    alternatives=("sts_role_missing", "oidc_issuer_unreachable"),
+    apart=(
+        Remedy(
+            text="try the exchange link by link",
+            command=command("lokeys probe stack NAME -n NAMESPACE"),
+        ),
+    ),
+    explains=_EFFECTS,
+)
+NO_STS = replace(
+    SENT_TO_STORE,
+    phrases=("operation error sts: assumerolewithwebidentity",),
+    beside=("api error unknownerror",),
+    confidence=Confidence.POSSIBLE,
+    alternatives=("oidc_token_invalid",),
+)
+
+LAST = (HIDDEN_DENIAL, NO_STS)
+"""Where nothing else in the line says more."""
 FIRST = (
     *(ROLE_CHAIN, WRONG_AUDIENCE, PROVIDER_MISSING, REGION_INACTIVE, SENT_TO_STORE, PLAIN_HTTP),
     *(MESH, ROLE_MISSING, ISSUER, TOKEN_FILE, TOKEN_INVALID, UNREACHABLE),
