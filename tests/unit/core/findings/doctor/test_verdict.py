@@ -110,7 +110,7 @@ def test_a_line_is_compared_with_the_rows_that_may_fit_alone() -> None:
 
 def test_nothing_that_was_seen_is_no_program() -> None:
     """And of two with as many signs the first of the table is taken."""
+    assert Guess().program is Program.UNKNOWN
     guess = Guess()
-    assert guess.program is Program.UNKNOWN
     guess.add("thanos loki.go")
     assert guess.program is Program.THANOS
