@@ -68,7 +68,7 @@ def _cost(argv: list[str]) -> tuple[float, int]:
     """Return CPU seconds and peak memory of one process."""
     script = (
         "import resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
+        "subprocess.run(sys.argv[1:], stdout=subprocess.PIPE)\n"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
         "print(used.ru_utime + used.ru_stime, used.ru_maxrss)\n"
     )
