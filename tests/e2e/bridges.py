@@ -18,8 +18,6 @@ STAGING = "lokeys-bridge-loki"
 class RgwLab(Homelab):
     """The source is the user at RGW itself; what it offers is what a person replaced last."""
 
-    bridge: str | None = "1h"
-    """What the owner of the admin Secret allows."""
     _pair: Pair
 
     def source_pair(self) -> Pair:
@@ -65,6 +63,11 @@ class RgwLab(Homelab):
     def kept(self) -> bool:
         """Tell whether lokeys keeps a pair."""
         return self.kubernetes.api.find(self._staging_path) is not None
+
+    @property
+    def route_path(self) -> str:
+        """Return where the StorageCredential is."""
+        return self._route_path
 
     @property
     def _staging_path(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from e2e.bridges import RgwLab
 from e2e.canary import assert_no_secret_shows
 from e2e.operators import Installation, Operator, wait_led
 from e2e.world import Homelab, Loop
@@ -48,6 +49,23 @@ def homelab(
     home.secrets.add(rgw.admin_secret_key)
     yield home
     home.close()
+
+
+@pytest.fixture
+def rgw_lab(
+    defined: Kubernetes,
+    external_secrets: ExternalSecrets,
+    rgw: Rgw,
+    kubelet: Kubelet,
+    loop: Loop,
+) -> Iterator[RgwLab]:
+    """Make a homelab of RGW's own user, on which a bridge is allowed; it is not built yet."""
+    name = f"bridged-{os.getpid()}-{next(_numbers)}"
+    made = RgwLab(defined, external_secrets, rgw, kubelet, loop, name)
+    made.has_rook, made.bridge = False, "1h"
+    made.secrets.add(rgw.admin_secret_key)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -146,6 +146,7 @@ class Installation:
             key_secrets=home.key_secrets or (home.generated,),
             generated=not home.key_secrets,
             secret_store=Ref("SecretStore", "onepassword", home.monitoring),
+            bridge=home.bridge is not None,
         )
         self.kubernetes.apply(*route_roles(parse(manifest), account=self.account, known=known))
 

@@ -3,43 +3,24 @@
 
 import base64
 import dataclasses
-import itertools
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from e2e.bridges import RgwLab
+from e2e.pages import blocks
 from e2e.sight import ROUTE, SECRET
 from e2e.terminal import Running
-from e2e.world import Loop
+from e2e.world import Homelab
 from lokeys.adapters.kubernetes.fingerprints import SECRET_NAME, SYSTEM_NAMESPACE
-from parts.external_secrets import ExternalSecrets
-from parts.kubelet.node import Kubelet
+from parts.build import program
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
-from parts.rgw import Rgw
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture
-def lab(
-    defined: Kubernetes,
-    external_secrets: ExternalSecrets,
-    rgw: Rgw,
-    kubelet: Kubelet,
-    loop: Loop,
-) -> Iterator[RgwLab]:
-    """Make a homelab of RGW's own user that is not built yet."""
-    name = f"bridge-{os.getpid()}-{next(_numbers)}"
-    made = RgwLab(defined, external_secrets, rgw, kubelet, loop, name)
-    made.has_rook = False
-    made.secrets.add(rgw.admin_secret_key)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -61,9 +42,11 @@ def lines(lab: RgwLab, word: str) -> list[str]:
     return made
 
 
+@pytest.mark.chaos
 @pytest.mark.usefixtures("fingerprints")
-def test_lines_that_no_volume_holds_are_saved(lab: RgwLab, tmp_path: Path) -> None:
+def test_lines_that_no_volume_holds_are_saved(rgw_lab: RgwLab, tmp_path: Path) -> None:
     """An emptyDir WAL: `heal` stops and offers the bridge first; with it no line is lost."""
+    lab = rgw_lab
     lab.build(loki=dataclasses.replace(lab.loki, persistent_wal=False))
     before = lines(lab, "before")
     lab.wait_written()
@@ -101,8 +84,9 @@ def test_lines_that_no_volume_holds_are_saved(lab: RgwLab, tmp_path: Path) -> No
 
 @pytest.mark.chaos
 @pytest.mark.usefixtures("fingerprints")
-def test_a_person_who_removes_the_key_is_obeyed(lab: RgwLab) -> None:
+def test_a_person_who_removes_the_key_is_obeyed(rgw_lab: RgwLab) -> None:
     """A step at a time: once the key is added, somebody takes it away, and it does not return."""
+    lab = rgw_lab
     lab.build(with_loki=False)
     lab.kubernetes.apply(lab.route())
     old_key, pair = lab.source_pair()[0], lab.replace_key()
@@ -121,8 +105,9 @@ def test_a_person_who_removes_the_key_is_obeyed(lab: RgwLab) -> None:
 
 @pytest.mark.chaos
 @pytest.mark.usefixtures("fingerprints")
-def test_another_holder_of_the_key_lives_as_long_as_the_bridge(lab: RgwLab) -> None:
+def test_another_holder_of_the_key_lives_as_long_as_the_bridge(rgw_lab: RgwLab) -> None:
     """A Loki that no route names is valid again, too, and only until the route needs it no more."""
+    lab = rgw_lab
     lab.build(with_loki=False)
     lab.kubernetes.apply(lab.route())
     old, pair = lab.source_pair(), lab.replace_key()
@@ -145,8 +130,9 @@ def test_another_holder_of_the_key_lives_as_long_as_the_bridge(lab: RgwLab) -> N
 
 @pytest.mark.chaos
 @pytest.mark.usefixtures("fingerprints")
-def test_a_full_quota_stops_before_the_bridge(lab: RgwLab) -> None:
+def test_a_full_quota_stops_before_the_bridge(rgw_lab: RgwLab) -> None:
     """A valid key would help nobody: the new one cannot write either, and nothing is begun."""
+    lab = rgw_lab
     lab.build(with_loki=False)
     lab.kubernetes.apply(lab.route())
     pair = lab.replace_key()
@@ -159,3 +145,35 @@ def test_a_full_quota_stops_before_the_bridge(lab: RgwLab) -> None:
     assert "object_store_full" in stopped.out
     assert lab.keys() == {pair[0]}
     assert not lab.kept()
+
+
+@pytest.mark.usefixtures("fingerprints")
+def test_the_guide_does_what_it_says(homelab: Homelab, tmp_path: Path) -> None:
+    """Typed as printed, with this homelab's names, each command ends as the guide says."""
+    kubectl = program("kubernetes", "kubectl")
+    assert kubectl is not None
+    homelab.build(with_loki=False)
+    homelab.kubernetes.apply(homelab.route())
+    pair = homelab.replace_key()
+    path = os.pathsep.join((str(Path(sys.executable).parent), str(kubectl.parent), os.defpath))
+    environment = os.environ | {
+        "PATH": path,
+        "KUBECONFIG": str(homelab.kubernetes.kubeconfig),
+        "NO_COLOR": "1",
+    }
+    for block in blocks("docs/guides/bridge.md"):
+        text = block.text.replace("-n storage", f"-n {homelab.storage}")
+        text = text.replace("-n monitoring", f"-n {homelab.monitoring}")
+        text = text.replace("cephobjectstoreuser loki", f"cephobjectstoreuser {homelab.user}")
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        assert done.returncode == block.exits, f"{text}{done.stdout}{done.stderr}"
+    assert homelab.pair_in(SECRET) == homelab.vault_pair() == pair
+    assert homelab.held_by_pod(pair)

@@ -102,6 +102,8 @@ class Homelab(Sight):
     on_connect: OnConnect | None = None
     labels: tuple[str, str] = ("access_key", "secret_key")
     """What the item's fields are called."""
+    bridge: str | None = None
+    """For how long the source's owner lets a replaced key be valid again."""
     has_rook: bool = True
     """Whether Rook runs here; one looks after the users of all homelabs."""
     secrets: set[str] = field(default_factory=set, repr=False)
@@ -216,7 +218,7 @@ class Homelab(Sight):
         allowed = {
             "lokeys.dev/allowed-namespaces": self.monitoring,
             "lokeys.dev/allowed-urls": self.rgw.endpoint,
-        }
+        } | ({"lokeys.dev/allowed-bridge": self.bridge} if self.bridge else {})
         self.apply("ceph.rook.io/v1", "CephCluster", "ceph", self.storage, spec={})
         self.apply("ceph.rook.io/v1", "CephObjectStore", self.store, self.storage, spec={})
         path = f"/apis/ceph.rook.io/v1/namespaces/{self.storage}/cephobjectstores/{self.store}"

@@ -153,10 +153,11 @@ def why_impossible(snapshot: Seen) -> str:
 
 
 def _is_gone(snapshot: Seen, pair: PairFacts) -> bool:
-    verdict = snapshot.verdict(pair)
-    if verdict is not None:
-        return verdict.answer in _GONE and has_key(snapshot, pair.key_id, pair.pair) is False
-    return has_key(snapshot, pair.key_id, pair.pair) is False
+    """Tell whether the source's user no longer has the pair's key; its own list is the freshest."""
+    verdict, source = snapshot.verdict(pair), snapshot.source
+    listed = source is not None and source.live is not None
+    fits = verdict is None or verdict.answer in _GONE or (listed and verdict.accepted)
+    return fits and has_key(snapshot, pair.key_id, pair.pair) is False
 
 
 def _may_hold(pod: PodState, snapshot: Seen, pair: PairFacts) -> bool:

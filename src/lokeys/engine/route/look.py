@@ -259,7 +259,7 @@ class Lookout:
         """
         limit = self.pace.store_after_403 if again else self.pace.store
         if pairs.keys() != self._held:
-            limit = self.pace.store_after_change
+            limit = timedelta(0)  # what was good a second ago may be what was just replaced
         self._held = frozenset(pairs)
         now = self.clock()
         due = [

@@ -182,7 +182,10 @@ NONE: dict[str, tuple[dict[str, Any], Leave]] = {
         {"source": a_source(B, consent=ALLOWED, slots=slots(A, B))},
         Leave(),
     ),
-    "the old key works": ({"verdicts": {A: WORKS, B: TRUSTED}}, Leave()),
+    "the old key works": (
+        {"source": a_source(B, consent=ALLOWED), "verdicts": {A: WORKS, B: TRUSTED}},
+        Leave(),
+    ),
     "its secret was changed under its id": (
         {"verdicts": {A: said(Answer.WRONG_SECRET), B: TRUSTED}},
         Leave(),
@@ -224,6 +227,10 @@ BEGUN: dict[str, tuple[dict[str, Any], Leave]] = {
     ),
     "the pod hangs in its shutdown": (
         {"pods": (a_pod(refused=4, deleting_since=ago(seconds=30)),)},
+        Leave(),
+    ),
+    "the store's list has it no more, and it was tried a moment before": (
+        {"verdicts": {A: WORKS, B: TRUSTED}},
         Leave(),
     ),
     "the store's list has it no more, and nobody could try it": (

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator builds bridges where it is allowed, on real RGW and with the real Loki.
+
+the key is replaced ─▶ added again ─▶ the running Loki writes ─▶ an ordinary heal ─▶ retired
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from e2e.bridges import RgwLab
+from e2e.canary import assert_no_secret_shows
+from e2e.operators import Installation
+from e2e.sight import SECRET
+from e2e.world import Homelab
+from lokeys.clock import utc_now
+from parts.process import wait_for
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+@pytest.fixture
+def lab(rgw_lab: RgwLab, installation: Installation) -> Iterator[RgwLab]:
+    """Make a homelab of RGW's own user, on which a bridge is allowed; it is not built yet."""
+    yield rgw_lab
+    assert_no_secret_shows(rgw_lab, installation)
+
+
+def lines(home: Homelab, word: str) -> list[str]:
+    """Push lines into Loki; return them."""
+    made = [f"{word} {number:02}" for number in range(10)]
+    home.push(*made)
+    return made
+
+
+def events(home: Homelab) -> set[str]:
+    """Return the reasons of the events about the route."""
+    found = home.kubernetes.api.get(f"/api/v1/namespaces/{home.monitoring}/events")["items"]
+    return {each["reason"] for each in found if each["involvedObject"]["name"] == "loki"}
+
+
+def seconds(since: datetime) -> float:
+    """Return how long ago that was."""
+    return (utc_now() - since).total_seconds()
+
+
+def test_no_line_is_lost_and_nothing_restarts_before_it_writes(
+    lab: RgwLab, installation: Installation
+) -> None:
+    """An emptyDir WAL, and nobody at a terminal: Loki writes again with the key that it has."""
+    lab.build(loki=dataclasses.replace(lab.loki, persistent_wal=False))
+    before = lines(lab, "before")
+    lab.wait_written()
+    installation.follow(lab)
+    lab.wait_condition("Ready", "True")
+    old, uid = lab.source_pair(), lab.pod()["metadata"]["uid"]
+    written = lab.requests(200)
+    pair = lab.replace_key()
+    during = lines(lab, "during")
+    lab.look_now()  # RGW tells nobody: its list is read once a minute
+    lab.wait_condition("Bridged", "True", reason="Standing")
+    assert lab.keys() == {old[0], pair[0]}
+    wait_for(
+        lambda: lab.pod()["metadata"]["uid"] != uid or lab.requests(200) > written,
+        "Loki writes again",
+        timeout_s=60,
+    )
+    lab.wait_ready(after=uid, timeout_s=120)
+    lab.push("after")
+    lab.wait_healed(pair)
+    wait_for(lambda: lab.keys() == {pair[0]}, "the old key is retired", timeout_s=60)
+    wait_for(lambda: not lab.kept(), "nothing is kept", timeout_s=30)
+    lab.wait_condition("Bridged", "False", reason="NoBridge")
+    wait_for(lambda: {"Bridged", "BridgeEnded"} <= events(lab), "events tell of it", timeout_s=30)
+    wanted = sorted([*before, *during, "after"])
+    wait_for(lambda: lab.lines() == wanted, "every line is there", timeout_s=60)
+
+
+@pytest.mark.chaos
+def test_a_pod_that_hangs_in_its_shutdown_ends(lab: RgwLab, installation: Installation) -> None:
+    """Told to stop with a dead key it hangs; not allowed, that is said; allowed, it is gone."""
+    lab.bridge = "1h"
+    lab.build(loki=dataclasses.replace(lab.loki, grace_s=300))
+    before = lines(lab, "before")
+    lab.wait_written()
+    installation.follow(lab, mode="Observe")
+    lab.wait_condition("Ready", "True")
+    uid, pair = lab.pod()["metadata"]["uid"], lab.replace_key()
+    during = lines(lab, "during")
+    lab.wait_refused()
+    lab.kubernetes.api.delete(f"/api/v1/namespaces/{lab.monitoring}/pods/loki-0")
+    lab.wait_finding("pod_will_not_stop", timeout_s=90)
+    began = utc_now()
+    installation.follow(lab)
+    wait_for(
+        lambda: lab.pod().get("metadata", {}).get("uid") != uid, "the pod is gone", timeout_s=60
+    )
+    assert seconds(began) < 60
+    lab.wait_ready(after=uid, timeout_s=120)
+    lab.push("after")
+    lab.wait_healed(pair)
+    wait_for(lambda: lab.keys() == {pair[0]}, "the old key is retired", timeout_s=60)
+    wanted = sorted([*before, *during, "after"])
+    wait_for(lambda: lab.lines() == wanted, "every line is there", timeout_s=60)
+
+
+@pytest.mark.chaos
+def test_with_rook_the_key_comes_back_by_spec_keys(
+    homelab: Homelab, installation: Installation
+) -> None:
+    """The user was made anew, so to say; Rook itself declares both keys, and then one."""
+    homelab.bridge = "1h"
+    homelab.build(loki=dataclasses.replace(homelab.loki, persistent_wal=False))
+    before = lines(homelab, "before")
+    homelab.wait_written()
+    installation.follow(homelab)
+    homelab.wait_condition("Ready", "True")
+    old, uid = homelab.source_pair(), homelab.pod()["metadata"]["uid"]
+    pair = homelab.replace_key()
+    seen = utc_now()
+    during = lines(homelab, "during")
+
+    def works() -> bool:
+        return homelab.rgw.request(old, "GET", f"/{homelab.bucket}").is_success
+
+    wait_for(works, "the old key is valid again", timeout_s=60)
+    assert seconds(seen) < 15
+    homelab.wait_ready(after=uid, timeout_s=120)
+    homelab.push("after")
+    homelab.wait_healed(pair)
+    wait_for(lambda: not works(), "the old key is retired", timeout_s=60)
+    assert homelab.pair_in(SECRET) == pair
+    wanted = sorted([*before, *during, "after"])
+    wait_for(lambda: homelab.lines() == wanted, "every line is there", timeout_s=60)
+    assert_no_secret_shows(homelab, installation)
+
+
+@pytest.mark.chaos
+def test_a_bridge_ends_at_its_deadline_whatever_the_route_does(
+    lab: RgwLab, installation: Installation
+) -> None:
+    """Nothing delivers the new key, and the resource only observes by now: it ends all the same."""
+    lab.build(with_loki=False)
+    installation.follow(lab, bridge={"longest": "20s"})
+    lab.wait_condition("Ready", "True")
+    old = lab.source_pair()[0]
+    lab.stop_connect()
+    pair = lab.replace_key()
+    lab.look_now()
+    wait_for(lambda: lab.keys() == {old, pair[0]}, "the bridge stands", timeout_s=90)
+    installation.follow(lab, mode="Observe", bridge={"longest": "20s"})
+    wait_for(lambda: lab.keys() == {pair[0]}, "the bridge is over", timeout_s=60)
+    wait_for(lambda: not lab.kept(), "nothing is kept", timeout_s=30)
+    lab.start_connect()
+
+
+@pytest.mark.chaos
+def test_a_route_that_is_deleted_ends_its_bridge_first(
+    lab: RgwLab, installation: Installation
+) -> None:
+    """A finalizer keeps it until the old key is gone; then it goes, with what it kept."""
+    lab.build(with_loki=False)
+    installation.follow(lab)
+    lab.wait_condition("Ready", "True")
+    old = lab.source_pair()[0]
+    lab.stop_connect()
+    pair = lab.replace_key()
+    lab.look_now()
+    wait_for(lambda: lab.keys() == {old, pair[0]}, "the bridge stands", timeout_s=90)
+    lab.kubernetes.api.delete(lab.route_path)
+    wait_for(lambda: lab.keys() == {pair[0]}, "the old key is gone", timeout_s=60)
+    wait_for(lambda: lab.kubernetes.api.find(lab.route_path) is None, "it is gone", timeout_s=30)
+    assert not lab.kept()
+    lab.start_connect()
