@@ -65,8 +65,24 @@ def measure() -> Iterator[Figure]:
             wait_led(operator)
             home.wait_condition("Ready", "True", reason="ProvedByLoki")
             by_lokeys = [_by_lokeys(home) for _ in range(RUNS)]
+            home.allow_bridge()
+            installation.allow(home, home.route())
+            by_bridge = _by_bridge(home)
     yield from _stages("runbook by a script", by_hand)
     yield from _stages("lokeys operator", by_lokeys)
+    yield Figure(
+        name="lokeys operator, with a bridge: the old key is valid again",
+        value=by_bridge["valid"],
+        unit="s",
+        at_most=2,
+        note="own; one run: Rook keeps `spec.keys` after it",
+    )
+    yield Figure(
+        name="lokeys operator, with a bridge: the running Loki's next good request",
+        value=by_bridge["good"],
+        unit="s",
+        note="asked to flush at once; nothing has restarted",
+    )
     own = median(_own(run) for run in by_lokeys)
     whole = median(run["written"] for run in by_lokeys)
     hand = median(run["written"] for run in by_hand)
@@ -110,6 +126,30 @@ def _own(run: dict[str, float]) -> float:
 def _by_lokeys(home: Homelab) -> dict[str, float]:
     with _Clock(home) as clock:
         clock.pair = home.replace_key()
+        clock.wait("ready")
+        clock.wait("proved")
+    return clock.moments()
+
+
+def _by_bridge(home: Homelab) -> dict[str, float]:
+    """Replace the key where a bridge is allowed; the old pod's own requests are its end."""
+    old, uid = home.source_pair(), home.pod()["metadata"]["uid"]
+
+    def works() -> bool:
+        return home.rgw.request(old, "GET", f"/{home.bucket}").is_success
+
+    def writes() -> bool:
+        same = home.pod()["metadata"]["uid"] == uid
+        return not same or home.requests(200) > good
+
+    with _Clock(home) as clock:
+        good = home.requests(200)
+        clock.pair = home.replace_key()
+        wait_for(works, "the old key is valid again", timeout_s=60)
+        clock.note("valid")
+        good = home.requests(200)
+        wait_for(writes, "Loki's next good request", timeout_s=60)
+        clock.note("good")
         clock.wait("ready")
         clock.wait("proved")
     return clock.moments()

@@ -27,14 +27,13 @@ class RgwLab(Homelab):
     def _make_user(self) -> None:
         self._pair = self.rgw.create_user(self.user)
         self.secrets.add(self._pair[1])
-        self.allow_bridge(self.bridge)
+        self._make_admin()
         wait_for(self._make_bucket, "the bucket", timeout_s=60)
 
-    def allow_bridge(self, longest: str | None) -> None:
-        """Let the admin Secret's owner allow a bridge, or (None) no longer."""
+    def _make_admin(self) -> None:
         pair = {"accessKey": self.rgw.admin_access_key, "secretKey": self.rgw.admin_secret_key}
         allowed = {ALLOWED_URLS: f"{self.rgw.endpoint},{self.endpoint}"}
-        allowed |= {ALLOWED_BRIDGE: longest} if longest else {}
+        allowed |= {ALLOWED_BRIDGE: self.bridge} if self.bridge else {}
         self.apply("v1", "Secret", ADMIN, self.monitoring, annotations=allowed, data=encoded(pair))
 
     def replace_key(self) -> Pair:

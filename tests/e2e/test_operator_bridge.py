@@ -150,7 +150,7 @@ def test_a_bridge_ends_at_its_deadline_whatever_the_route_does(
     pair = lab.replace_key()
     lab.look_now()
     wait_for(lambda: lab.keys() == {old, pair[0]}, "the bridge stands", timeout_s=90)
-    installation.follow(lab, mode="Observe", bridge={"longest": "20s"})
+    lab.kubernetes.api.patch(lab.route_path, {"spec": {"mode": "Observe"}})
     wait_for(lambda: lab.keys() == {pair[0]}, "the bridge is over", timeout_s=60)
     wait_for(lambda: not lab.kept(), "nothing is kept", timeout_s=30)
     lab.start_connect()

@@ -409,6 +409,13 @@ class Homelab(Sight):
         """Take a key from the user behind Rook."""
         self.rgw.admin("key", "rm", f"--uid={self.user}", f"--access-key={key}")
 
+    def allow_bridge(self, longest: str = "1h") -> None:
+        """Let the user's owner allow that a replaced key is valid again for a while."""
+        self.bridge = longest
+        path = f"/apis/ceph.rook.io/v1/namespaces/{self.storage}/cephobjectstoreusers/{self.user}"
+        annotations = {"lokeys.dev/allowed-bridge": longest}
+        self.kubernetes.api.patch(path, {"metadata": {"annotations": annotations}})
+
     def touch_ceph_cluster(self) -> None:
         """Edit the CephCluster, which makes Rook reconcile every user."""
         spec = {"comment": secrets.token_hex(4)}

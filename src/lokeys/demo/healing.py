@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
+from lokeys.core.sensitive import KeyPair
 from lokeys.demo.homelab import Homelab
 from lokeys.demo.manifests import GRACE_S, POD
 from lokeys.demo.operator_process import StepTaken
@@ -17,6 +19,10 @@ _WORDS = {
     "force-sync": "External Secrets is told to read the item now",
     "replace-pod": f"{POD} is evicted: it read its key at its start",
     "end-pod": f"the shutdown flush in which {POD} hangs is cut short",
+    "keep-pair": "a copy of the old pair, and when it ends, before anything else",
+    "add-key": "the old key is a second key of the user: the running Loki is valid again",
+    "retire-key": "no pod holds the old key any more: it is taken away",
+    "drop-pair": "the copy is deleted",
     "flush": "Loki is asked to flush, so that proof need not wait",
 }
 
@@ -40,6 +46,40 @@ def words_of(step: StepTaken) -> str:
 def ready(home: Homelab) -> bool:
     """Tell whether the operator says that all is proved."""
     return home.route_condition("Ready").get("status") == "True"
+
+
+def bridge_milestones(home: Homelab, *, old: KeyPair, since: datetime) -> list[Milestone]:
+    """Return what a bridge brings about that begins now, in its order."""
+    pod, new = home.pod["metadata"]["uid"], home.key
+
+    def proved() -> bool:
+        return ready(home) and home.live_keys == 1 and home.key == new
+
+    return [
+        Milestone(
+            after="add-key",
+            name="Loki",
+            text=lambda: f"writes again, with {name_of(old)}: it has not been restarted for that",
+            seen=lambda: home.has_written(old, since=since),
+            tone="good",
+        ),
+        Milestone(
+            after="replace-pod",
+            name="pod",
+            text=lambda: f"{POD} flushed and stopped by itself, and is back with {name_of(new)}",
+            seen=lambda: (
+                home.pod.get("metadata", {}).get("uid") not in {None, pod}
+                and home.containers_ready == "2/2"
+            ),
+        ),
+        Milestone(
+            after="retire-key",
+            name="RGW",
+            text=lambda: f"user loki has one key, {name_of(new)}; {name_of(old)} is gone for good",
+            seen=proved,
+            tone="good",
+        ),
+    ]
 
 
 def milestones(home: Homelab) -> list[Milestone]:

@@ -17,6 +17,7 @@ import string
 from base64 import b64decode
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -151,6 +152,12 @@ class Homelab:
         route = self.api.store.get("StorageCredential", ROUTE, MONITORING)
         self.api.store.merge(route, {"spec": {"mode": mode}}, author=Author(manager="kubectl"))
 
+    def allow_bridge(self, longest: str) -> None:
+        """Let the owner of the user allow that a replaced key is valid again for a while."""
+        user = self.api.store.get("CephObjectStoreUser", USER, STORAGE)
+        change = {"metadata": {"annotations": {"lokeys.dev/allowed-bridge": longest}}}
+        self.api.store.merge(user, change, author=Author(manager="kubectl"))
+
     async def replace_key(self) -> None:
         """Replace the user's key at RGW, through its admin API; nobody else is told."""
         old = await self._rgw.keys(USER) or {}
@@ -183,8 +190,26 @@ class Homelab:
 
     @property
     def source_pair(self) -> KeyPair | None:
-        """Return the pair in Rook's Secret."""
+        """Return the pair in Rook's Secret; of a user with `spec.keys`, the first that it names."""
+        user = self.api.store.find("CephObjectStoreUser", USER, STORAGE) or {}
+        for entry in user.get("spec", {}).get("keys") or ():
+            names = (entry["accessKeyRef"]["key"], entry["secretKeyRef"]["key"])
+            return self._pair_in(entry["accessKeyRef"]["name"], STORAGE, names)
         return self._pair_in(manifests.GENERATED, STORAGE, _ROOK_KEYS)
+
+    @property
+    def live_keys(self) -> int:
+        """Return how many keys the user has now."""
+        return len(self._store.users[USER].keys)
+
+    def has_written(self, key: KeyPair, *, since: datetime) -> bool:
+        """Tell whether Loki has written a chunk with this key since then."""
+        signer = key.access_key_id.reveal_text()
+        found = self._store.buckets[manifests.BUCKET].objects
+        return any(
+            name.startswith(CHUNKS) and each.signer == signer and each.modified_at > since
+            for name, each in found.items()
+        )
 
     @property
     def vault_pair(self) -> KeyPair:

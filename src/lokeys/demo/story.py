@@ -2,6 +2,7 @@
 """The story of the runbook, played by the product's own operator and command line.
 
     all is well ─▶ a key is replaced ─▶ what lokeys says ─▶ mode Heal ─▶ the proof ─▶ and again
+                                                                        └─▶ with a bridge
 
 The parts are stand-ins over real HTTP in this process; the operator is `lokeys operator` in one of
 its own. Whether the story ended well is asked of the parts, above all of the object store.
@@ -23,10 +24,10 @@ import httpx2
 from lokeys.clock import utc_now
 from lokeys.core.findings.finding import time_to_json
 from lokeys.core.findings.report import report
-from lokeys.demo.healing import Milestone, milestones, ready, words_of
+from lokeys.demo.healing import Milestone, bridge_milestones, milestones, ready, words_of
 from lokeys.demo.homelab import Homelab
 from lokeys.demo.line_shipper import LineShipper
-from lokeys.demo.manifests import POD, ROUTE
+from lokeys.demo.manifests import POD, ROUTE, STORAGE
 from lokeys.demo.operator_process import OperatorProcess, StepTaken
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.proof import Claim, claims, name_of
@@ -37,6 +38,8 @@ NOTICED_S = 90.0
 """How long a change behind Rook's back may take: its trace is looked for every half a minute."""
 
 TO_HEAL = f"""kubectl patch scred {ROUTE} --type merge -p '{{"spec":{{"mode":"Heal"}}}}'"""
+
+TO_BRIDGE = f"kubectl -n {STORAGE} annotate cephobjectstoreuser loki lokeys.dev/allowed-bridge=1h"
 
 
 class Missed(Exception):
@@ -119,6 +122,7 @@ class Story:
             await self._once_more("The same again, and nobody does anything", rook_told=True)
             if behind_rook:
                 await self._once_more("A change that Rook never notices", rook_told=False)
+            await self._bridge()
             await self._end()
 
     async def _set_up(self, stack: AsyncExitStack) -> None:
@@ -201,6 +205,20 @@ class Story:
             await self._follow(ahead, brief=True)
         else:
             await self._follow(ahead, brief=True, timeout_s=NOTICED_S)
+        await record.end_act()
+
+    async def _bridge(self) -> None:
+        """Replace the key once more, where a bridge is allowed; Rook keeps `spec.keys` after it."""
+        home, record = self._home, self.record
+        record.act("With a bridge: the source's owner allows it, and no restart is waited for")
+        record.stage.command(TO_BRIDGE)
+        home.allow_bridge("1h")
+        old, began = home.key, utc_now()
+        await home.replace_key()
+        record.happened("RGW", f"user loki has a new key, {name_of(home.key)}")
+        ahead = bridge_milestones(home, old=old, since=began)
+        home.edit_ceph_cluster()
+        await self._follow(ahead)
         await record.end_act()
 
     async def _end(self) -> None:

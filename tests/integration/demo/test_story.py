@@ -65,9 +65,12 @@ def test_the_story_ends_well_and_leaves_nothing(tmp_path: Path) -> None:
     assert document["ok"] is True
     assert document["missing"] == []
     assert document["proof"] == dict.fromkeys(PROOF, True)
-    assert [act["number"] for act in document["acts"]] == [1, 2, 3, 4, 5, 6]
+    assert [act["number"] for act in document["acts"]] == [1, 2, 3, 4, 5, 6, 7]
     for number in (4, 6):
         assert [s["action"] for s in document["steps"] if s["act"] == number] == STEPS
+    bridge = [s["action"] for s in document["steps"] if s["act"] == 7]
+    assert bridge[:3] == ["test-key", "keep-pair", "add-key"]
+    assert "retire-key" in bridge
     assert document["diagnosis"]["findings"][0]["cause"] == "vault_behind_source"
     assert document["route"]["findings"] == []
     assert list(tmp_path.iterdir()) == []

@@ -103,10 +103,11 @@ class Controller:
     routes: dict[Key, KeptRoute] = field(default_factory=dict)
     claims: RouteClaims = field(default_factory=RouteClaims)
 
-    def _policy(self, route: KeptRoute) -> Policy:
+    def _policy(self, key: Key, route: KeptRoute) -> Policy:
         """Return what the operator may do: no bridge where nothing would keep its end."""
-        keeps = keeps_bridges(self.status_schema)
-        return Policy(bridge=Leave(keeps=keeps, refused=route.bridge_refused))
+        keeps, manifest = keeps_bridges(self.status_schema), self.resources.get(*key)
+        goes = manifest is not None and "deletionTimestamp" in manifest["metadata"]
+        return Policy(bridge=Leave(keeps=keeps, refused=route.bridge_refused), ends=goes)
 
     def wake(self, key: Key) -> None:
         """Tell a healing that waits on this route that something has changed."""
@@ -168,7 +169,7 @@ class Controller:
         ready, reason = route.told
         # A pod that is not ready is followed by its watch; vault and Loki say nothing new of it.
         eager = ready not in {"", "True"} and reason != PODS_NOT_READY
-        wishes = LookOptions(eager=eager, policy=self._policy(route))
+        wishes = LookOptions(eager=eager, policy=self._policy(key, route))
         began = self.clock()
         look = await route.lookout.look(route.memory, wishes=wishes)
         self._wake_all(self.claims.settle(key, look.snapshot))
@@ -210,7 +211,7 @@ class Controller:
                 await heal(
                     hand,
                     healing,
-                    wishes=LookOptions(eager=True, policy=self._policy(route)),
+                    wishes=LookOptions(eager=True, policy=self._policy(key, route)),
                     patience=patience,
                     listener=Listener(
                         remember=remember,

@@ -34,7 +34,7 @@ __all__ = ["Action", "Plan", "Policy", "Step", "plan"]
 def plan(snapshot: Snapshot, policy: Policy) -> Plan:
     """Return the steps that lead from what was seen to a proved route, or to where it stops."""
     look = seen(snapshot)
-    ending = plan_end(look)
+    ending = plan_end(look, policy)
     if ending:
         return Plan(steps=ending)
     made = _staged(look, policy)

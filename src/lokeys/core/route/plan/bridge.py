@@ -24,7 +24,7 @@ from lokeys.core.route.model import Prove, RouteSpec, source_ref, staging_name
 from lokeys.core.route.plan.draft import Draft
 from lokeys.core.route.plan.pods import flush
 from lokeys.core.route.plan.source import agrees_everywhere, waiting
-from lokeys.core.route.plan.steps import Action, Step
+from lokeys.core.route.plan.steps import Action, Policy, Step
 from lokeys.core.route.snapshot import PodState
 from lokeys.core.route.standing import carries, is_ours, is_there
 from lokeys.core.sensitive import PairFacts
@@ -49,7 +49,7 @@ def plan_bridge(course: Draft) -> Draft:
     return course
 
 
-def plan_end(snapshot: Seen) -> tuple[Step, ...]:
+def plan_end(snapshot: Seen, policy: Policy) -> tuple[Step, ...]:
     """Return what ends a bridge now, or removes a copy that is of no use any more."""
     bridge, kept = snapshot.memory.bridge, snapshot.kept
     if bridge is None:
@@ -58,7 +58,7 @@ def plan_end(snapshot: Seen) -> tuple[Step, ...]:
         return (_drop(snapshot),) if useless else ()
     if not is_ours(bridge, snapshot.spec):
         return ()
-    over = snapshot.at >= bridge.until
+    over = snapshot.at >= bridge.until or policy.ends
     if is_there(snapshot, bridge) is False:
         return (_drop(snapshot),) if over or _is_of_no_use(snapshot, bridge) else ()
     if over or (bridge.added_at is not None and nobody_holds(snapshot, bridge)):

@@ -61,6 +61,8 @@ class Policy:
     accept_loss: bool = False
     overwrite_foreign: bool = False
     bridge: Leave = NO_LEAVE
+    ends: bool = False
+    """Whether a bridge ends now: its route goes."""
     keep: bool = False
     """Whether a pair may be kept before anybody has said that it may be valid again."""
 

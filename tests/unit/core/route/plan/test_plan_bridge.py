@@ -465,6 +465,13 @@ def test_its_end_comes_before_all_else_where(seen_now: Snapshot, first: str) -> 
     assert said_by(plan(seen_now, Policy())) == first
 
 
+def test_a_bridge_ends_with_its_route() -> None:
+    """A resource that is deleted can look after nothing: the old key goes first."""
+    assert said_by(plan(moved(), Policy(ends=True))) == "retire-key loki"
+    gone = standing(source=a_source(B, slots=slots(B)), verdicts={A: DEAD, B: TRUSTED})
+    assert said_by(plan(gone, Policy(ends=True))) == "drop-pair lokeys-bridge-loki"
+
+
 def test_a_key_that_a_person_removed_is_not_added_again() -> None:
     """They have decided; the ordinary heal goes on."""
     made = plan(replaced(memory={"barred": (A.pair,)}), Policy())
