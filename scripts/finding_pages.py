@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lokeys.core.findings.catalogue import RULES, explain
 from lokeys.core.findings.causes import CAUSES
 from lokeys.core.findings.finding import Remedy, Rule
+from lokeys.core.findings.rules import RULES, explain
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs/reference/findings"

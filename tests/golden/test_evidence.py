@@ -12,8 +12,8 @@ import yaml
 
 from golden.cases import Case, cases
 from golden.stories import read_story
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.finding import Confidence, Severity
+from lokeys.core.findings.rules import RULES
 from lokeys.core.route.diagnosis import diagnose
 
 ROUTES = ("LK03", "LK04", "LK05", "LK06", "LK08", "LK09")

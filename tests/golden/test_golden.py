@@ -16,11 +16,12 @@ import yaml
 from builders import a_pod, look
 from golden.cases import Case, cases
 from lokeys.core.findings import catalogue
-from lokeys.core.findings.catalogue import RULES, delivery, explain, sources, vaults
+from lokeys.core.findings.catalogue import delivery, sources, vaults
 from lokeys.core.findings.catalogue.complaints import COMPLAINTS
 from lokeys.core.findings.causes import CAUSES
 from lokeys.core.findings.complaint import Complaint
 from lokeys.core.findings.finding import Remedy, Rule, Severity
+from lokeys.core.findings.rules import RULES, explain
 from lokeys.core.route.checks.delivery import CAUSE_OF_WORDS
 from lokeys.core.route.checks.wording import BLANK, FLAW_CAUSES
 from lokeys.core.route.diagnosis import diagnose

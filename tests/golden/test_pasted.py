@@ -19,8 +19,8 @@ from lokeys.adapters.files.manifests import read
 from lokeys.cli.looking import addressed
 from lokeys.cli.operator_environment import cloud_environment
 from lokeys.cli.routes import NamedRoute
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.finding import Finding, readable_remedy
+from lokeys.core.findings.rules import RULES
 from lokeys.core.place import Ref
 from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.trust.answers import Answers, Unfit

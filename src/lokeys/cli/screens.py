@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lokeys.cli.output import Line, Span
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.finding import Finding, Rule, Severity, Symptom, readable, readable_remedy
 from lokeys.core.place import Hop, Ref
 from lokeys.core.sensitive import short
@@ -181,6 +180,9 @@ def headline(finding: Finding) -> Line:
 
 
 def _symptom(symptom: Symptom) -> str:
+    # What judges manifests sees no symptoms, and starts without the rules of all findings.
+    from lokeys.core.findings.rules import RULES  # noqa: PLC0415
+
     rule = RULES.get(symptom.code)
     times = ""
     if symptom.first_seen and symptom.last_seen:

@@ -16,8 +16,8 @@ import xmlschema
 from builders import NOW
 from golden.cases import HERE, INPUT
 from lokeys.adapters.files.manifests import read
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.finding import Severity
+from lokeys.core.findings.rules import RULES
 from lokeys.core.place import Ref
 from lokeys.core.validation.junit import junit
 from lokeys.core.validation.validate import Validation, validate

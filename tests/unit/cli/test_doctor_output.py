@@ -17,8 +17,8 @@ from lokeys.cli import live_doctor
 from lokeys.cli.doctor_output import Diagnosed, show
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.finding import Finding
+from lokeys.core.findings.rules import RULES
 from lokeys.core.place import Ref
 
 HOSTILE = "@everyone see #1 <img src=x> [here](http://evil.example) ``` \u202egnp\n````\n# big"

@@ -18,9 +18,9 @@ from lokeys.cli.commands import bucket, heal, probe, rbac, status, trace
 from lokeys.cli.main import run
 from lokeys.cli.output import Printer, flowing
 from lokeys.cli.session import Session
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.causes import CAUSES
 from lokeys.core.findings.reasons import REASONS
+from lokeys.core.findings.rules import RULES
 from lokeys.core.rbac import Account, RouteFacts, route_roles
 from lokeys.core.route.plan import Policy
 from lokeys.core.route.resource.parse import parse

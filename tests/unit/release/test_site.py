@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 import site_pages
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.pages import address_of
+from lokeys.core.findings.rules import RULES
 
 DOCS = site_pages.ROOT / "docs"
 

@@ -11,10 +11,10 @@ import click
 from lokeys.cli import screens
 from lokeys.cli.options import LokeysCommand, options_of
 from lokeys.cli.output import Printer
-from lokeys.core.findings.catalogue import RULES, explain
 from lokeys.core.findings.causes import CAUSES
 from lokeys.core.findings.reasons import REASONS
 from lokeys.core.findings.report import explanation
+from lokeys.core.findings.rules import RULES, explain
 from lokeys.core.operate.reasons import codes_of, place_of
 from lokeys.errors import BadInput
 from lokeys.exit_codes import ExitCode

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.finding import Finding, Rule, Severity
 from lokeys.core.findings.pages import SITE, address_of
+from lokeys.core.findings.rules import RULES
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.findings.report import Ignore, exit_code, explanation, heeded, ignore_of
+from lokeys.core.findings.rules import RULES
 from lokeys.core.place import Ref
 from lokeys.core.route.report import StepView, heal_report
 from lokeys.exit_codes import ExitCode

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from builders import A, a_pod, look, said
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.causes import CAUSES
+from lokeys.core.findings.rules import RULES
 from lokeys.core.findings.store_answers import RULE_OF_ANSWER, SILENT, cause_of, link_of, rule_of
 from lokeys.core.findings.verdict import Answer
 from lokeys.core.route.diagnosis import diagnose

@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 
 from builders import NOW
-from lokeys.core.findings.catalogue import RULES, lokistacks, storage_objects, storage_secrets
+from lokeys.core.findings.catalogue import lokistacks, storage_objects, storage_secrets
 from lokeys.core.findings.catalogue.complaints import RULE_OF_CAUSE as RULE_OF_COMPLAINT
 from lokeys.core.findings.catalogue.sources import USER_SUSPENDED
 from lokeys.core.findings.catalogue.store import SESSION_TOKEN_EXPIRED
 from lokeys.core.findings.finding import Remedy, Rule
+from lokeys.core.findings.rules import RULES
 from lokeys.core.findings.store_answers import RULE_OF_ANSWER
 from lokeys.core.findings.store_answers import RULE_OF_CAUSE as RULE_OF_STORE
 from lokeys.core.place import Ref

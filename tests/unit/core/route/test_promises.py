@@ -44,11 +44,11 @@ from builders import (
     look,
     said,
 )
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.catalogue.complaints import RULE_OF_CAUSE
 from lokeys.core.findings.causes import CAUSES
 from lokeys.core.findings.finding import finding_to_json
 from lokeys.core.findings.reasons import REASONS
+from lokeys.core.findings.rules import RULES
 from lokeys.core.findings.verdict import WORKS, Answer, Depth
 from lokeys.core.kubernetes.consent import Trying
 from lokeys.core.place import Hop, Ref

@@ -3,8 +3,8 @@
 
 from xml.etree import ElementTree as ET
 
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.finding import Location, Severity
+from lokeys.core.findings.rules import RULES
 from lokeys.core.validation.junit import junit
 from lokeys.core.validation.sarif import sarif
 from lokeys.core.validation.validate import Validation, validate

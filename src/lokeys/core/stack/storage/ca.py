@@ -6,14 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lokeys.core.findings.catalogue import storage_objects as rules
 from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.place import Ref
 from lokeys.core.stack.storage.wording import tell
-from lokeys.core.text.certificates import Certificate, certificates
 from lokeys.core.text.words import quoted
+
+if TYPE_CHECKING:
+    from lokeys.core.text.certificates import Certificate
 
 _CERTIFICATES = "certificates in PEM, from -----BEGIN CERTIFICATE----- on"
 
@@ -78,6 +80,9 @@ def certificate_faults(
     if not text or not text.strip():
         yield CaFault("is missing" if text is None else "is empty", _CERTIFICATES)
         return
+    # Stacks without a CA are read sooner without it.
+    from lokeys.core.text.certificates import certificates  # noqa: PLC0415
+
     found = list(certificates(text))
     usable = any(each and each.start <= now <= each.end for each in found)
     if "PRIVATE KEY-----" in text:

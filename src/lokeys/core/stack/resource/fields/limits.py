@@ -8,7 +8,13 @@ from dataclasses import replace
 from lokeys.core.schema.language import Fields, Flag, Integer, ListOf, MapOf, Text
 from lokeys.core.stack.resource.fields.texts import duration_s, line
 from lokeys.core.stack.resource.model import DEFAULT_QUERY_TIMEOUT
-from lokeys.core.stack.resource.selectors import is_selector
+
+
+def _is_selector(text: str) -> bool:
+    # Stacks without are read sooner without it.
+    from lokeys.core.stack.resource.selectors import is_selector  # noqa: PLC0415
+
+    return is_selector(text)
 
 
 def _count(description: str) -> Integer:
@@ -82,7 +88,7 @@ _STREAM = Fields(
         "priority": Integer("The highest goes before the others, where several fit.", default=1),
         "selector": Text(
             "Which streams.",
-            accepts=is_selector,
+            accepts=_is_selector,
             says='a stream selector such as {app="a"} of which not every matcher fits a label '
             "that is missing",
         ),
