@@ -3,32 +3,11 @@
 
 from __future__ import annotations
 
-from lokeys.core.place import Hop, Ref
-from lokeys.core.route.snapshot import SourceState, Unreadable, VaultFault, VaultState, Why
+from lokeys.core.place import Ref
+from lokeys.core.route.snapshot import SourceState, VaultFault, VaultState
 from lokeys.core.sensitive import Fingerprint, KeyPair
 from lokeys.errors import NeedsHuman
 from lokeys.ports import Reading
-
-
-class UnreadableSource:
-    """A `SourcePort` that cannot be read."""
-
-    def __init__(self, ref: Ref) -> None:
-        self._ref = ref
-
-    async def read(self) -> Reading[SourceState]:
-        """Say that it cannot be read."""
-        detail = "lokeys cannot read this kind of source yet"
-        gap = Unreadable(hop=Hop.SOURCE, ref=self._ref, why=Why.NOT_SUPPORTED, detail=detail)
-        return Reading(gaps=(gap,))
-
-    async def refresh(self) -> None:
-        """Refuse."""
-        raise NeedsHuman(f"{self._ref} cannot be read from here")
-
-    async def ensure_user(self) -> bool:
-        """Refuse."""
-        raise NeedsHuman(f"{self._ref} cannot be made from here")
 
 
 class NoSource:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from lokeys.adapters.aws.iam_login import IamDoor
 from lokeys.adapters.aws.s3 import S3Store
 from lokeys.adapters.ceph.rgw import RgwSourcePort
 from lokeys.adapters.ceph.rgw_issuer import RgwIssuer
@@ -26,7 +27,7 @@ from lokeys.adapters.kubernetes.workloads import KubernetesWorkloads
 from lokeys.adapters.loki.pod import KubernetesLoki
 from lokeys.adapters.onepassword.connect import Connect, Token
 from lokeys.adapters.onepassword.item import OnePasswordPort
-from lokeys.adapters.unread import NoSource, UnreadableSource, UnreadableVault
+from lokeys.adapters.unread import NoSource, UnreadableVault
 from lokeys.core.kubernetes.consent import Trying
 from lokeys.core.kubernetes.makers import READ_AGAIN
 from lokeys.core.place import Hop, Ref
@@ -135,8 +136,8 @@ def _source(spec: RouteSpec, access: Access) -> SourcePort:
         case ClaimSource() as claim:
             held = SecretSource(secret=claim.secret, namespace=claim.namespace)
             return SecretSourcePort(cluster, held, reader=reader, owner=source_ref(spec))
-        case AwsIamSource(user_name=user):
-            return UnreadableSource(Ref("IAMUser", user))
+        case AwsIamSource() as source:
+            return _iam(spec, source, access)
         case UnknownSource():
             return NoSource()
 
@@ -167,7 +168,42 @@ def _issuer(spec: RouteSpec, access: Access) -> IssuerPort | None:
                 endpoint=spec.bucket.endpoint,
                 sleep=asyncio.sleep,
             )
+        case AwsIamSource() as source:
+            from lokeys.adapters.aws.iam_keys import IamIssuer  # noqa: PLC0415 - heavy
+
+            return IamIssuer(
+                login=_iam_door(spec, source, access).login_to_give,
+                store=S3Store(
+                    spec.bucket, access.clients.trusting(spec.bucket.ca_bundle), cluster.clock
+                ),
+                clock=cluster.clock,
+                fingerprinter=cluster.fingerprinter,
+            )
     return None
+
+
+def _iam_door(spec: RouteSpec, source: AwsIamSource, access: Access) -> IamDoor:
+    return IamDoor(
+        cluster=access.cluster,
+        source=source,
+        bucket=spec.bucket,
+        namespace=spec.namespace,
+        callers_rights=access.callers_rights,
+        client=access.clients.trusting(None),
+    )
+
+
+def _iam(spec: RouteSpec, source: AwsIamSource, access: Access) -> SourcePort:
+    from lokeys.adapters.aws.iam_keys import IamSourcePort  # noqa: PLC0415 - heavy
+
+    door = _iam_door(spec, source, access)
+    return IamSourcePort(
+        source.user_name,
+        endpoint=door.endpoint,
+        place=door.place,
+        login=door.login,
+        fingerprinter=access.cluster.fingerprinter,
+    )
 
 
 def _reader(spec: RouteSpec, access: Access) -> SourceReader:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from lokeys.clock import utc_now
 from lokeys.core.findings.finding import Finding
+from lokeys.core.kubernetes.aws_addresses import IAM_ENDPOINTS
 from lokeys.core.place import Ref
 from lokeys.core.proxies import from_environment
 from lokeys.core.trust.aws.needs import AwsNeeds
@@ -160,10 +161,10 @@ def _bounded(file: BinaryIO, place: str) -> bytes:
 
 async def _live(needs: AwsNeeds) -> Checked:
     # Only here: botocore's session is heavy, and nobody else asks AWS.
-    from lokeys.adapters.aws.iam import ENDPOINTS, Iam, ambient_credentials  # noqa: PLC0415
+    from lokeys.adapters.aws.iam import Iam, ambient_credentials  # noqa: PLC0415
     from lokeys.adapters.http_clients import HttpClients  # noqa: PLC0415
 
-    endpoint, region = ENDPOINTS[needs.partition]
+    endpoint, region = IAM_ENDPOINTS[needs.partition]
     if needs.elsewhere:
         endpoint, region = needs.sts_endpoint or needs.endpoint, needs.region
     # The variable is AWS's own, for its tools, too.

@@ -105,7 +105,7 @@ def test_who_may_not_ask_is_told(tools: Shell, moto_iam: MotoIam) -> None:
     shell = Shell(folder=tools.folder, environment={**tools.environment, **wrong})
     code, said = check(shell, "any")
     assert code == 5, said
-    assert "credentials of this machine are refused (SignatureDoesNotMatch)" in said
+    assert "credentials it was asked with are refused (SignatureDoesNotMatch)" in said
     assert "c4nary" not in said
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlencode
 
@@ -23,20 +23,15 @@ from lokeys.adapters.aws.sign import sign_at
 from lokeys.adapters.http import Bounds, Reply, bounded_request
 from lokeys.core.place import Ref
 from lokeys.core.trust.fetched import DocumentKind, Fetched
-from lokeys.errors import BadInput, Forbidden, NotFound, NotReadable, Throttled
+from lokeys.errors import (
+    BadInput,
+    Conflict,
+    Forbidden,
+    NotFound,
+    NotReadable,
+    Throttled,
+)
 from lokeys.ports import Clock
-
-ENDPOINTS = {
-    "aws": ("https://iam.amazonaws.com", "us-east-1"),
-    "aws-cn": ("https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
-    "aws-us-gov": ("https://iam.us-gov.amazonaws.com", "us-gov-west-1"),
-    "aws-iso": ("https://iam.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"),
-    "aws-iso-b": ("https://iam.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1"),
-    "aws-iso-e": ("https://iam.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1"),
-    "aws-iso-f": ("https://iam.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1"),
-    "aws-eusc": ("https://iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
-}
-"""Where IAM is in each partition, and the region that its requests are signed for."""
 
 CREDENTIALS_S = 20.0
 MAX_PAGES = 20
@@ -46,6 +41,8 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOpera
 _REFUSED = frozenset(
     {"InvalidClientTokenId", "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken"}
 )
+_SLOWER = frozenset({"Throttling", "ThrottlingException"})
+_BUSY = frozenset({"LimitExceeded", "LimitExceededException", "EntityTemporarilyUnmodifiable"})
 _NOT_HERE = frozenset({"MethodNotAllowed", "NotImplemented", "InvalidAction", "InvalidRequest"})
 
 
@@ -77,7 +74,7 @@ class Iam:
     """IAM at one address, as one caller. Answers hold no secrets; requests are bounded."""
 
     client: httpx2.AsyncClient
-    credentials: Any
+    credentials: Any = field(repr=False)
     endpoint: str
     region: str
     clock: Clock
@@ -89,7 +86,7 @@ class Iam:
         """
         of = Ref("Role", role)
         try:
-            said = await self._call("GetRole", RoleName=role)
+            said = await self.call("GetRole", RoleName=role)
         except NotFound:
             yield Fetched(kind=DocumentKind.TRUST, of=of, content=None)
         else:
@@ -103,13 +100,13 @@ class Iam:
         """Yield all policies of a role; one that grants nothing where it has none."""
         none = True
         async for name in self._names("ListRolePolicies", "PolicyNames/member", RoleName=role):
-            said = await self._call("GetRolePolicy", RoleName=role, PolicyName=name)
+            said = await self.call("GetRolePolicy", RoleName=role, PolicyName=name)
             none = False
             yield _document(_text(said, "PolicyDocument"))
         async for arn in self._names("ListAttachedRolePolicies", "member/PolicyArn", RoleName=role):
-            said = await self._call("GetPolicy", PolicyArn=arn)
+            said = await self.call("GetPolicy", PolicyArn=arn)
             version = _text(said, "DefaultVersionId")
-            said = await self._call("GetPolicyVersion", PolicyArn=arn, VersionId=version)
+            said = await self.call("GetPolicyVersion", PolicyArn=arn, VersionId=version)
             none = False
             yield _document(_text(said, "PolicyVersion/Document"))
         if none:
@@ -118,7 +115,7 @@ class Iam:
     async def _provider(self, arn: str) -> Fetched:
         of = Ref("OIDCProvider", arn)
         try:
-            said = await self._call("GetOpenIDConnectProvider", OpenIDConnectProviderArn=arn)
+            said = await self.call("GetOpenIDConnectProvider", OpenIDConnectProviderArn=arn)
         except NotFound:
             return Fetched(kind=DocumentKind.PROVIDER, of=of, content=None)
         content = {
@@ -131,7 +128,7 @@ class Iam:
         marker: dict[str, str] = {}
         for _ in range(MAX_PAGES):
             try:
-                said = await self._call(action, **words, **marker)
+                said = await self.call(action, **words, **marker)
             except _NotHere:
                 return  # Ceph knows no managed policies
             for at, text in said:
@@ -142,7 +139,11 @@ class Iam:
             marker = {"Marker": _text(said, "Marker")}
         raise NotReadable(f"IAM: {action} has more than {MAX_PAGES} pages")
 
-    async def _call(self, action: str, **words: str) -> Elements:
+    async def call(self, action: str, *, about: str = "", **words: str) -> Elements:
+        """Return IAM's answer; `about` is whom an error names, else the first word.
+
+        Raises NotFound, Forbidden, Throttled, Conflict where a quota is used up, NotReadable.
+        """
         body = urlencode({"Action": action, "Version": _VERSION, **words}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
         unsigned = AWSRequest(method="POST", url=f"{self.endpoint}/", data=body, headers=headers)
@@ -155,7 +156,7 @@ class Iam:
         said = read_xml(reply.body)
         if reply.status == 200 and said:
             return said
-        raise _error(action, reply, said, next(iter(words.values()), ""))
+        raise _error(action, reply, said, about or next(iter(words.values()), ""))
 
 
 class _NotHere(NotReadable):
@@ -167,15 +168,22 @@ def _error(action: str, reply: Reply, said: Elements, name: str) -> Exception:
     what = f"IAM's {action} of {name}"
     if code in ("NoSuchEntity", "NoSuchEntityException") or reply.status == 404:
         return NotFound(name)
-    if code in _DENIED:
-        return Forbidden(f"{what}: AccessDenied; grant iam:{action} to whoever asks")
-    if code in _REFUSED:
-        return Forbidden(f"{what}: the AWS credentials of this machine are refused ({code})")
+    if code in _DENIED | _REFUSED:
+        refused = f"the credentials it was asked with are refused ({code})"
+        grant = f"AccessDenied; grant iam:{action} to whoever asks"
+        return Forbidden(f"{what}: {grant if code in _DENIED else refused}")
     if code in _NOT_HERE or reply.status in (405, 501):
         return _NotHere(f"{what}: {code or reply.status}")
-    if code in ("Throttling", "ThrottlingException") or reply.status == 429:
+    if code in _BUSY:
+        return Conflict(f"{what}: {code}")
+    if code in _SLOWER or reply.status == 429:
         return Throttled(f"{what}: asked to slow down")
     return NotReadable(f"{what}: {code if code.isalnum() else ''} HTTP {reply.status}")
+
+
+def elements_at(elements: Elements, end: str) -> list[str]:
+    """Return the texts of all elements whose path ends so, in order."""
+    return [text for at, text in elements if f"/{at}".endswith(f"/{end}")]
 
 
 def _text(elements: Elements, end: str) -> str:

@@ -29,6 +29,18 @@ _PREFIXES = {
     "us-isof-": "aws-iso-f",
     "eusc-": "aws-eusc",
 }
+IAM_ENDPOINTS = {
+    "aws": ("https://iam.amazonaws.com", "us-east-1"),
+    "aws-cn": ("https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+    "aws-us-gov": ("https://iam.us-gov.amazonaws.com", "us-gov-west-1"),
+    "aws-iso": ("https://iam.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"),
+    "aws-iso-b": ("https://iam.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1"),
+    "aws-iso-e": ("https://iam.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1"),
+    "aws-iso-f": ("https://iam.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1"),
+    "aws-eusc": ("https://iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
+}
+"""Where IAM is in each partition, and the region that its requests are signed for."""
+
 _GLOBAL_REGION = "us-east-1"
 _HOSTED = frozenset({"elb", "compute", "compute-1", "execute-api"})
 """Labels of hosts in AWS's domains behind which anybody's own store may be: balancers, machines.

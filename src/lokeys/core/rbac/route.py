@@ -28,6 +28,7 @@ from lokeys.core.rbac.grants import (
 )
 from lokeys.core.rbac.issuer import issuer_grants
 from lokeys.core.route.model import (
+    AwsIamSource,
     ClaimSource,
     Mode,
     OnePasswordVault,
@@ -126,7 +127,7 @@ def _gives_keys(spec: RouteSpec, known: RouteFacts) -> bool:
 
 
 def _source(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
-    """Yield what the source takes; AWS IAM is not asked yet, so nothing."""
+    """Yield what the source takes; what IAM itself allows is no matter of Roles."""
     home, source = spec.namespace, spec.source
     admin = None
     match source:
@@ -135,6 +136,9 @@ def _source(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
             admin = source.admin.secret if source.admin else None
         case RgwSource():
             admin = source.admin.secret
+        case AwsIamSource():
+            if source.admin is not None:
+                yield read_secret(home, source.admin.name, "asks IAM for the user's keys with it")
         case SecretSource():
             yield read_secret(source.namespace, source.secret.name, "the source of the key")
         case ClaimSource():

@@ -15,7 +15,7 @@ from botocore.credentials import ReadOnlyCredentials
 from lokeys.adapters.aws.iam import Iam
 from lokeys.adapters.http import make_client
 from lokeys.core.trust.fetched import DocumentKind, Fetched
-from lokeys.errors import Forbidden, LokeysError, NotReadable, Throttled
+from lokeys.errors import Conflict, Forbidden, LokeysError, NotReadable, Throttled
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECRET = "c4nary-secret"
@@ -134,7 +134,12 @@ def test_ceph_knows_no_managed_policies(answer: tuple[int, str]) -> None:
     ("answer", "kind", "said"),
     [
         (error(403, "AccessDenied"), Forbidden, "grant iam:GetRole"),
-        (error(403, "InvalidClientTokenId"), Forbidden, "credentials of this machine are refused"),
+        (
+            error(403, "InvalidClientTokenId"),
+            Forbidden,
+            "asked with are refused",
+        ),
+        (error(409, "LimitExceeded"), Conflict, "LimitExceeded"),
         (error(400, "Throttling"), Throttled, "slow down"),
         (error(500, "ServiceFailure"), NotReadable, "ServiceFailure HTTP 500"),
         ((200, "<html>"), NotReadable, "HTTP 200"),

@@ -213,9 +213,10 @@ def test_what_no_field_asks_for_is_not_granted(
             {"rgw": {"endpoint": "https://r", "uid": "u", "adminSecretRef": {"name": "adm"}}},
             {"adm"},
         ),
-        ({"awsIAM": {"userName": "u", "adminSecretRef": {"name": "adm"}}}, set()),
+        ({"awsIAM": {"userName": "u", "adminSecretRef": {"name": "adm"}}}, {"adm"}),
+        ({"awsIAM": {"userName": "u"}}, set()),
     ],
-    ids=["RGW", "IAM, which is not asked yet"],
+    ids=["RGW", "IAM", "IAM, asked with the identity of the pod"],
 )
 def test_a_source_brings_its_admin_secret(source: dict[str, Any], secrets: set[str]) -> None:
     """The admin's Secret is read, and where there is none nothing is."""

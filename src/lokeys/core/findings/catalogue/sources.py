@@ -213,15 +213,14 @@ SOURCE_MALFORMED = Rule(
 SOURCE_AMBIGUOUS = Rule(
     code="LK0314",
     severity=Severity.WARNING,
-    title="the user has several keys, and the route holds none of them",
-    message="{place} has {count} keys; neither the vault nor the Secret holds one of them, so it "
+    title="the route holds none of the user's keys",
+    message="{place} has {count} key(s); neither the vault nor the Secret holds one of them, so it "
     "is not known which one Loki should use",
-    meaning="A user may have several keys. The present one is the one that the vault holds, else "
-    "the one that the Secret holds. Here neither holds any of them.",
+    meaning="A user may have several keys, and IAM never shows their secret halves. The present "
+    "one is the one that the vault holds, else the one that the Secret holds. Here neither holds "
+    "any of them.",
     why="Taking any of them could spread a key that somebody is about to remove.",
-    remedy=(
-        Remedy(text="put the wanted key into the vault or the Secret, or leave the user one key"),
-    ),
+    remedy=(Remedy(text="put the wanted key into the vault or the Secret"),),
     hop=Hop.SOURCE,
     rank=13,
 )

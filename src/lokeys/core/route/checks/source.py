@@ -102,9 +102,9 @@ def source_has_no_key(snapshot: Snapshot) -> Iterator[Finding]:
         yield sources.SOURCE_HAS_NO_KEY.at(
             source.ref, route=snapshot.spec.route, detail="a half of it is empty"
         )
-    elif source.pair is None and source.live is not None and len(source.live) > 1:
+    elif source.pair is None and source.slots and not source.names_itself:
         yield sources.SOURCE_AMBIGUOUS.at(
-            source.owner, route=snapshot.spec.route, count=len(source.live)
+            source.owner, route=snapshot.spec.route, count=len(source.slots)
         )
 
 
@@ -154,7 +154,8 @@ def source_key_is_dead(snapshot: Snapshot) -> Iterator[Finding]:
         )
     elif source.live != ():
         if source.live:
-            evidence = (*evidence, "RGW lists this very key: the endpoint may be another store's")
+            listed = "the store lists this very key: the endpoint may be another store's"
+            evidence = (*evidence, listed)
         remedy = _MEND_CLAIM if isinstance(snapshot.spec.source, ClaimSource) else _MEND
         rook = isinstance(snapshot.spec.source, RookSource) and not source.live
         yield sources.SOURCE_KEY_DEAD.at(

@@ -132,8 +132,9 @@ _AWS_IAM = Fields(
     {
         "userName": text("The IAM user's name.", pattern="^[A-Za-z0-9+=,.@_-]+$", at_most=64),
         "adminSecretRef": _admin_secret(
-            "The Secret with the pair of whoever may list and make this user's keys. Left out: the "
-            "identity that the operator's pod has by itself.",
+            "The Secret with the pair of whoever may list, make and delete this user's keys. Left "
+            "out: the identity that the operator's pod has by itself; with it keys are listed, and "
+            "never given or taken.",
             AWS_KEYS,
         ),
         "endpoint": _endpoint("Another IAM endpoint than AWS's own."),
