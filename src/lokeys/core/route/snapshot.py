@@ -370,6 +370,19 @@ def signs_without_blanks(workloads: tuple[WorkloadState, ...], secret: SecretSta
     return bool(readers) and all(each.drops_blanks(secret.ref) for each in readers)
 
 
+def may_sign_without_blanks(
+    workloads: tuple[WorkloadState, ...], secret: SecretState | None
+) -> bool:
+    """Tell whether some Loki's configuration cannot be seen now, so that a newline may be dropped.
+
+    Then what was known before counts: a read that fails for a moment changes no pair.
+    """
+    if secret is None or not secret.pair.flaws & _NEWLINES:
+        return False
+    readers = (each for each in workloads if each.reads_secret)
+    return any(each.loki is None or each.loki.file is None for each in readers)
+
+
 # --- the whole ----------------------------------------------------------------------------------
 
 

@@ -37,6 +37,8 @@ from lokeys.core.route.snapshot import (
     SourceState,
     Unreadable,
     VaultState,
+    WorkloadState,
+    may_sign_without_blanks,
     signs_without_blanks,
 )
 from lokeys.core.route.standing import bridged_key
@@ -139,9 +141,7 @@ class Lookout:
             values = group.create_task(self.ports.values.read()) if self.ports.values else None
             fleet = group.create_task(self.ports.workloads.read())
         workloads = fleet.result().state or Fleet()
-        held = secret.result()
-        if signs_without_blanks(workloads.workloads, held.state):
-            held = await self.ports.secret.read(bare=True)
+        held = await self._as_signed_with(secret.result(), workloads.workloads, memory)
         pods, pod_gaps = await self._ask_pods(workloads.pods, wishes)
         new_403 = self._new_403(pods)
         told = delivery.result().state if delivery else None
@@ -184,6 +184,17 @@ class Lookout:
             await self._ask_store(self.triable, again=new_403, offered=_fingerprint(minted))
         snapshot = replace(seen, at=self.clock(), verdicts=self._verdicts_of(self.triable))
         return judge(replace(snapshot, memory=remember(snapshot)), wishes.policy)
+
+    async def _as_signed_with(
+        self, held: Reading[SecretState], workloads: tuple[WorkloadState, ...], memory: Memory
+    ) -> Reading[SecretState]:
+        """Return what the Secret holds as Loki signs with it, as far as that can be told."""
+        surely = signs_without_blanks(workloads, held.state)
+        if not surely and not may_sign_without_blanks(workloads, held.state):
+            return held
+        bare = await self.ports.secret.read(bare=True)
+        before = memory.content.pair if memory.content else None
+        return bare if surely or _fingerprint(bare) == before else held
 
     def learn(self, pair: Fingerprint, verdict: StoreVerdict) -> None:
         """Keep what the store said of a pair outside a look."""

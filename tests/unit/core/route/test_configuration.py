@@ -25,7 +25,11 @@ from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.route.key_state import Currency, seen
 from lokeys.core.route.loki_log import complaints
 from lokeys.core.route.plan import Policy, plan
-from lokeys.core.route.snapshot import SecretState, signs_without_blanks
+from lokeys.core.route.snapshot import (
+    SecretState,
+    may_sign_without_blanks,
+    signs_without_blanks,
+)
 
 FILE = DataKey(Ref("ConfigMap", "loki", "monitoring"), "config.yaml")
 SECRET = Ref("Secret", "loki-s3", "monitoring")
@@ -234,6 +238,25 @@ def test_a_newline_does_not_count_only_where_every_loki_drops_it(
     states = tuple(a_workload(loki=each) for each in workloads)
 
     assert signs_without_blanks(states, secret) is bare
+
+
+@pytest.mark.parametrize(
+    ("workloads", "secret", "maybe"),
+    [
+        pytest.param([None], NEWLINE, True, id="no configuration"),
+        pytest.param([loki(pair=BARE, file=None)], NEWLINE, True, id="one that cannot be read"),
+        pytest.param([loki(pair=BARE)], NEWLINE, False, id="one that is seen"),
+        pytest.param([None], a_secret(ref=SECRET), False, id="no newline"),
+        pytest.param([None], None, False, id="no Secret"),
+    ],
+)
+def test_a_newline_may_be_dropped_where_a_configuration_is_not_seen(
+    workloads: list[RunningLoki | None], secret: SecretState | None, *, maybe: bool
+) -> None:
+    """Then what was known of the pair before counts."""
+    states = tuple(a_workload(loki=each) for each in workloads)
+
+    assert may_sign_without_blanks(states, secret) is maybe
 
 
 def test_the_last_words_of_a_run_that_ended_are_told() -> None:

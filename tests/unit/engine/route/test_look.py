@@ -3,14 +3,23 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
-from builders import a_route
+from builders import SECRET, a_route
 from fakes.ports import World, pair
+from lokeys.core.kubernetes.data_keys import DataKey
+from lokeys.core.kubernetes.loki.model import PairPlace, RunningLoki
+from lokeys.core.place import Ref
+from lokeys.core.route.key_state import Currency
 from lokeys.core.route.memory import Memory
+from lokeys.core.route.plan import Policy, plan
+from lokeys.core.sensitive import Sensitive
 from lokeys.engine.route.look import Look, LookOptions, Lookout
+from lokeys.ports import Fleet, Reading, WorkloadsPort
 from unit.engine.route.counting import counted
 
 MINUTE = timedelta(minutes=1)
@@ -271,3 +280,46 @@ def test_no_look_shows_a_value(half: str) -> None:
     route = Route(world)
     seen = route.look(logs=True)
     assert getattr(world.source, half).reveal_text() not in repr(seen)
+
+
+class Configured:
+    """Workloads whose Loki drops blanks, and whose configuration cannot be read at times."""
+
+    def __init__(self, workloads: WorkloadsPort) -> None:
+        self._workloads = workloads
+        self.seen = True
+
+    async def read(self) -> Reading[Fleet]:
+        reading = await self._workloads.read()
+        assert reading.state is not None
+        loki = RunningLoki(container="loki", unseen="it could not be read")
+        if self.seen:
+            file = DataKey(Ref("ConfigMap", "loki", "monitoring"), "config.yaml")
+            keys = [
+                DataKey(SECRET, name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+            ]
+            bare = PairPlace(key_id=keys[0], secret=keys[1])
+            loki = replace(loki, file=file, unseen="", pair=bare)
+        states = tuple(replace(each, loki=loki) for each in reading.state.workloads)
+        return replace(reading, state=replace(reading.state, workloads=states))
+
+
+def test_a_configuration_that_is_not_seen_for_a_moment_changes_no_pair() -> None:
+    """The Secret's newline reaches no store: the pods are not behind, and nothing is replaced."""
+    world = World()
+    assert world.secret is not None
+    key = world.secret.secret_access_key
+    world.secret = replace(world.secret, secret_access_key=Sensitive(f"{key.reveal_text()}\n"))
+    route = Route(world)
+    configured = Configured(route.lookout.ports.workloads)
+    route.lookout.ports = replace(route.lookout.ports, workloads=cast("WorkloadsPort", configured))
+    shown = []
+    for seen in (True, False, True):
+        configured.seen = seen
+        world.now += 20 * MINUTE
+        look = route.look()
+        assert look.snapshot.secret is not None
+        shown.append((look.snapshot.secret.pair.pair, look.snapshot.secret.pair.flaws))
+        assert {look.snapshot.key(pod).currency for pod in look.snapshot.pods} == {Currency.CURRENT}
+        assert plan(look.snapshot, Policy()).steps == ()
+    assert len(set(shown)) == 1
