@@ -50,8 +50,9 @@ RBAC = row(
         Remedy(
             text="grant the role",
             command=command(
-                "az role assignment create --role 'Storage Blob Data Contributor' "
-                "--assignee CLIENT_ID --scope STORAGE_ACCOUNT_ID"
+                "az role assignment create --role",
+                "Storage Blob Data Contributor",
+                *("--assignee", "CLIENT_ID", "--scope", "STORAGE_ACCOUNT_ID"),
             ),
         ),
     ),
