@@ -13,9 +13,9 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from lokeys import __version__
 from lokeys.cli.options import common_options, options_of
@@ -23,6 +23,9 @@ from lokeys.cli.output import Printer, ReaderLeft
 from lokeys.cli.streams import have_streams, silence, unwritten
 from lokeys.errors import BadInput, Forbidden, LokeysError, NotFound, Unreachable
 from lokeys.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "validate": "find every fault of the storage credentials in manifests; asks no cluster",
@@ -72,6 +75,8 @@ class Lokeys(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Name the commands that a word begins, without loading any of them."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - a shell asks for it
+
         commands = [
             CompletionItem(name, help=what)
             for name, what in COMMANDS.items()
