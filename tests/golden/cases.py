@@ -2,8 +2,9 @@
 """The golden cases: a folder a story, and what lokeys says of it, as JSON and as people read it.
 
 A case of a cloud's documents has them beside `case.yaml`, which says of what stack they are
-(`trust:`); one of a try of a stack's credentials has its links there (`links:`). A case of a route
-has its story in `case.yaml` (`golden.stories`). One of manifests has them in `input.yaml`, and in
+(`trust:`); one of Loki's own configuration has it in `config.yaml`; one of a try of a stack's
+credentials has its links there (`links:`). A case of a route has its story in `case.yaml`
+(`golden.stories`). One of manifests has them in `input.yaml`, and in
 `case.yaml` the story and how `validate` is called, or what of a stack is there already
 (`golden.operated`).
 
@@ -23,11 +24,13 @@ import yaml
 from builders import NOW
 from golden.operated import operated_findings
 from golden.stories import read_story
-from lokeys.adapters.files.manifests import read
+from lokeys.adapters.files.manifests import ManifestText, read
+from lokeys.bounded_yaml import built
 from lokeys.cli.operator_environment import cloud_environment
 from lokeys.core.findings.finding import Confidence, Finding, finding_to_json, ranked
 from lokeys.core.findings.link import Link, Untried
 from lokeys.core.place import Ref
+from lokeys.core.route.configured import configuration_of
 from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.route.plan import Plan, Policy, plan
 from lokeys.core.stack.resource.model import LokiStack, Size
@@ -39,7 +42,7 @@ from lokeys.core.trust.tries.verification import LinkName, Verification
 from lokeys.core.validation.validate import validate
 
 HERE = Path(__file__).parent
-INPUT = "input.yaml"
+INPUT, CONFIG = "input.yaml", "config.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,9 @@ class Case:
         told = yaml.safe_load((self.folder / "case.yaml").read_text())
         if "links" in told:
             story, found = told["story"], _tried(told)
+            lines = _validation_lines(found)
+        elif (self.folder / CONFIG).exists():
+            story, found = told["story"], self._configured(told)
             lines = _validation_lines(found)
         elif (self.folder / INPUT).exists():
             story, found = self._validated()
@@ -89,6 +95,17 @@ class Case:
         optional = told.get("secretsOptional", False)
         found = validate(given, now=NOW, environment=around, secrets_optional=optional)
         return told["story"], found.all_findings
+
+    def _configured(self, told: dict[str, Any]) -> tuple[Finding, ...]:
+        text = (self.folder / CONFIG).read_text()
+        told_lines = ManifestText(text)
+        return configuration_of(
+            text,
+            name=CONFIG,
+            parse=built,
+            expands=told.get("expands"),
+            line_of=lambda field: told_lines.position_of((0,), field)[0],
+        ).findings
 
     def _compared(self, told: dict[str, Any]) -> tuple[Finding, ...]:
         needs = needs_of(told["cloud"], Answers(given=told["answers"]))

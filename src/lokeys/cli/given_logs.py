@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from lokeys.adapters.files import logs
 from lokeys.cli import screens
 from lokeys.cli.doctor_output import Diagnosed, show
+from lokeys.cli.given_config import configuration_in
 from lokeys.cli.options import Options
 from lokeys.cli.output import Line, Printer
 from lokeys.core.findings.doctor.kinds import Kind
@@ -17,16 +18,31 @@ from lokeys.core.findings.doctor.tally import Tally
 from lokeys.core.findings.doctor.verdict import verdict
 from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.findings.report import exit_code, heeded, ignore_of
+from lokeys.core.route.configured import Configuration
+from lokeys.core.route.joined import joined
 from lokeys.core.route.report import diagnosis_report
+from lokeys.core.text.words import shown
 from lokeys.errors import BadInput
 
 
-def examine(options: Options, paths: Sequence[str]) -> int:
-    """Report what logs show; return the exit code. Raises BadInput where none can be read."""
+def examine(
+    options: Options,
+    paths: Sequence[str],
+    *,
+    config: str | None = None,
+    expands: bool | None = None,
+) -> int:
+    """Report what logs show, and a configuration; return the exit code.
+
+    Raises BadInput where none can be read.
+    """
+    given = configuration_in(config, expands=expands) if config is not None else None
     tallies = [read(_name(path), logs.pieces(path)) for path in dict.fromkeys(paths)]
-    if all(tally.kind is Kind.BINARY for tally in tallies):
+    if tallies and all(tally.kind is Kind.BINARY for tally in tallies):
         raise BadInput(f"{tallies[0].name} is binary data, and no log", hint="give a log as text")
     found = verdict(tallies)
+    if given is not None:
+        found = joined(given.findings, found, tallies)
     findings = heeded(found, [ignore_of(word) for word in options.ignore])
     not_read = [
         next(log_sentences(tally, verbose=False)) for tally in tallies if tally.kind is not Kind.LOG
@@ -37,11 +53,20 @@ def examine(options: Options, paths: Sequence[str]) -> int:
         ignored = len(found) - len(findings)
         summary = screens.summary_line(findings, complete=not not_read, ignored=ignored)
         after = [screens.BLANK, summary]
-    before = [*_lines(tallies, findings, verbose=options.verbose > 0)]
+    before = [*_config_lines(given, findings)] if given is not None else []
+    before += _lines(tallies, findings, verbose=options.verbose > 0)
     told = Diagnosed(document=document, findings=findings, before=before, after=after)
     show(Printer(no_color=options.no_color), options, told)
     fail_on = Severity(options.fail_on)
     return exit_code(findings, complete=document["complete"], fail_on=fail_on)
+
+
+def _config_lines(given: Configuration, findings: Sequence[Finding]) -> Iterator[Line]:
+    """Yield where a configuration has stores, and which is in force."""
+    client = "the newer client" if given.newer else "the older client"
+    said = f"{given.name}: object_store {shown(given.in_force) or 'not named'}, {client}"
+    yield ((said, "" if findings else "good"),)
+    yield from (((f"  {store.field}", "faint"),) for store in given.stores)
 
 
 def _name(path: str) -> str:

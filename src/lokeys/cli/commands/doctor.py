@@ -17,6 +17,17 @@ from lokeys.cli.options import PROBES, options_of
     metavar="FILE",
     help="A log to read, of any size, packed or not; `-` is stdin. Repeatable.",
 )
+@click.option(
+    "--config",
+    metavar="FILE",
+    help="Loki's own configuration, alone or beside a log: each place where a store is configured.",
+)
+@click.option(
+    "--expand-env/--no-expand-env",
+    "expands",
+    default=None,
+    help="--config: whether Loki runs with -config.expand-env=true.",
+)
 @click.option("-A", "--all-namespaces", is_flag=True, help="Look everywhere.")
 @click.option(
     "--probe",
@@ -44,6 +55,8 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     files: tuple[str, ...],
     *,
     logs: tuple[str, ...],
+    config: str | None,
+    expands: bool | None,
     all_namespaces: bool,
     probe: str,
     bundle: str | None,
@@ -58,14 +71,16 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     them covers.
     """
     options = options_of(ctx)
-    if (files or logs) and (bundle or since_bundle or watch):
-        raise click.UsageError("a log is looked at alone, without --bundle and --watch", ctx)
+    if (files or logs or config) and (bundle or since_bundle or watch):
+        raise click.UsageError("a file is looked at alone, without --bundle and --watch", ctx)
+    if expands is not None and config is None:
+        raise click.UsageError("--expand-env is for --config", ctx)
     if watch and (bundle or options.output not in ("people", "json")):
         raise click.UsageError("--watch looks at a cluster, for people or with -o json", ctx)
-    if files or logs:
+    if files or logs or config is not None:
         from lokeys.cli import given_logs  # noqa: PLC0415 - a log needs no cluster's client
 
-        return given_logs.examine(options, (*files, *logs))
+        return given_logs.examine(options, (*files, *logs), config=config, expands=expands)
     from lokeys.cli import live_doctor  # noqa: PLC0415
 
     asked = live_doctor.Asked(everywhere=all_namespaces, probe=probe, since=since_bundle)

@@ -12,6 +12,7 @@ from lokeys.core.findings.catalogue import (
     adoption,
     bridges,
     configuration,
+    configuration_alone,
     delivery,
     lokistacks,
     operation,
@@ -33,7 +34,8 @@ from lokeys.core.findings.finding import Rule
 def _rules() -> dict[str, Rule]:
     modules = (
         *(storage_secrets, storage_objects, lokistacks, operation, adoption, tenants),
-        *(sources, vaults, delivery, pods, bridges, trust, tokens, store, configuration, reading),
+        *(sources, vaults, delivery, pods, bridges, trust, tokens, store, configuration),
+        *(configuration_alone, reading),
     )
     rules = [
         value for module in modules for value in vars(module).values() if isinstance(value, Rule)

@@ -60,6 +60,14 @@ def written(
                 yield Written(field=field, names=(name,), meant=meant, in_arguments=in_arguments)
 
 
+def variables_written(text: str) -> tuple[str, ...]:
+    """Return the variables that a text, which nothing fills in, names as it is written."""
+    if len(text) > _LONGEST_TEXT:
+        return ()
+    whole = _WHOLE.fullmatch(text.strip())
+    return tuple(_BRACED.findall(text)) or ((whole[1] or whole[2],) if whole else ())
+
+
 def not_expanded(found: list[Written]) -> Iterator[ConfigurationFault]:
     """Variables that reach the client as they are written: in the file, and in arguments."""
     for in_arguments in (False, True):
