@@ -13,6 +13,7 @@ from fakes.ports import FakeObjects, World
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
 from lokeys.cli.session import Session
+from lokeys.core.findings.link import Link
 from lokeys.core.place import Hop
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec, Workload
@@ -91,6 +92,9 @@ class Desk:
     """What a try of each account shows."""
     unrouted: Fleet = field(default_factory=Fleet)
     """Pods of Lokis without a route, with what they count and complain of."""
+    jobs: list[Mapping[str, Any]] = field(default_factory=list)
+    way: tuple[Link, ...] = ()
+    """The links up to the store."""
     held: list[str] = field(default_factory=list)
     remembered: list[Memory] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
@@ -112,6 +116,8 @@ class Desk:
             keep=self._keep,
             clouds=self.clouds,
             verifier=lambda _: _Verifier(self.tried),
+            run_job=self._run_job,
+            way=self._way,
             kept=True,
             fingerprint_key="k:test",
             clock=self.world.clock,
@@ -135,6 +141,14 @@ class Desk:
         self.held.append(spec.name)
         yield lambda: 60.0
         self.held.append("given back")
+
+    async def _run_job(self, job: Mapping[str, Any]) -> tuple[Link, ...]:
+        self.jobs.append(job)
+        return self.way
+
+    async def _way(self, endpoint: str, ca_bundle: str | None) -> tuple[Link, ...]:
+        del endpoint, ca_bundle
+        return self.way
 
     async def _remember(self, spec: RouteSpec, memory: Memory) -> None:
         del spec

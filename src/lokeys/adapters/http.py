@@ -324,7 +324,7 @@ def _reason_of(error: httpx2.RequestError) -> Reason:
 def _reason_of_cause(cause: BaseException) -> Reason | None:
     match cause:
         case ssl.SSLError():
-            return _reason_of_tls(cause)
+            return reason_of_tls(cause)
         case socket.gaierror():
             return Reason.DNS
         case ConnectionRefusedError():
@@ -334,7 +334,8 @@ def _reason_of_cause(cause: BaseException) -> Reason | None:
     return None
 
 
-def _reason_of_tls(error: ssl.SSLError) -> Reason:
+def reason_of_tls(error: ssl.SSLError) -> Reason:
+    """Return why a handshake failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in _NAME_MISMATCH:
             return Reason.TLS_NAME_MISMATCH

@@ -23,7 +23,7 @@ import httpx2
 
 from lokeys.adapters.http import Dial, make_client, make_wire, tls_context
 from lokeys.adapters.silences import Heeding, Silences
-from lokeys.core.proxies import NO_PROXIES, Proxies
+from lokeys.core.proxies import NO_PROXIES, Proxies, Unusable
 
 MOST_WIRES = 16
 """So many are kept open. More are open only while each of them has a request under way."""
@@ -79,6 +79,18 @@ class HttpClients:
     def direct(self) -> httpx2.AsyncClient:
         """Return a client for what is near: pods by their addresses, through no proxy."""
         return self._client(None, NO_PROXIES)
+
+    @property
+    def dial(self) -> Dial | None:
+        """Return the detour on which hosts are reached."""
+        return self._dial
+
+    def has_proxy(self, scheme: str, host: str, port: int) -> bool:
+        """Tell whether a proxy connects to an address in our place."""
+        try:
+            return self._proxies.of(scheme, host, port) is not None
+        except Unusable:
+            return True
 
     def asked_by(self, asker: Hashable) -> HttpClients:
         """Return the same clients over the same wires; silences are kept apart for each asker."""

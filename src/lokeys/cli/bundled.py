@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from lokeys.adapters.bundles.answers import KeptAnswers
 from lokeys.adapters.bundles.dumps import DumpObjects, dump_of
@@ -27,8 +28,9 @@ from lokeys.adapters.kubernetes.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire, wire_pods
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
-from lokeys.cli.session import Session
+from lokeys.cli.session import Session, way_through
 from lokeys.clock import utc_now
+from lokeys.core.findings.link import Link
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
 from lokeys.core.route.receipts.model import Receipt
@@ -89,7 +91,15 @@ async def opened_bundle(
     options: Options, path: str, printer: Printer | None = None
 ) -> AsyncIterator[Opened]:
     """Open a bundle of `collect`, a must-gather, or any dump of objects. Raises BadInput."""
-    held = held_in(path)
+    async with opened_contents(options, held_in(path), printer) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def opened_contents(
+    options: Options, held: BundleContents, printer: Printer | None = None
+) -> AsyncIterator[Opened]:
+    """Open what a bundle holds."""
     names = fingerprinter_of(held.answers)
     async with no_api() as api, HttpClients(wire=no_way) as clients:
         cluster = Cluster(
@@ -113,6 +123,8 @@ async def opened_bundle(
             verifier=lambda objects: Verifier(
                 tokens=TokenRequests(api), clouds=clouds, objects=objects
             ),
+            run_job=_make_nothing,
+            way=way_through(clients, cluster.clock),
             kept=names.kept,
             fingerprint_key=names.key_name,
             clock=cluster.clock,
@@ -126,6 +138,11 @@ def _refuse(spec: RouteSpec) -> AbstractAsyncContextManager[RemainingLease]:
 
 async def _forget(spec: RouteSpec, memory: Memory) -> None:
     """Remember nothing: a bundle stays as it is."""
+
+
+async def _make_nothing(job: Mapping[str, Any]) -> tuple[Link, ...]:
+    del job
+    raise NeedsHuman("a bundle has no cluster: no Job can be made")
 
 
 async def _keep_nothing(spec: RouteSpec, receipt: Receipt) -> None:

@@ -20,7 +20,7 @@ from lokeys.cli import screens
 from lokeys.cli.names import named
 from lokeys.cli.options import Options
 from lokeys.cli.output import Printer
-from lokeys.cli.session import Session, proxies_told, run_session
+from lokeys.cli.session import Session, Way, proxies_told, run_session, way_through
 from lokeys.clock import utc_now
 from lokeys.core.findings.report import heeded, ignore_of, probe_report
 from lokeys.core.place import Ref
@@ -28,7 +28,7 @@ from lokeys.core.sensitive import Sensitive
 from lokeys.core.stack.storage.model import S3, Azure, CredentialMode, Gcs, StorageType
 from lokeys.core.stack.storage.read import read_storage
 from lokeys.core.stack.storage.secret_data import SecretData, secret_data
-from lokeys.core.trust.tries.identity import SESSION
+from lokeys.core.trust.tries.identity import SESSION, BlobPlace, GcsPlace, S3Place, place_of
 from lokeys.core.trust.tries.verification import Verification, in_order
 from lokeys.engine.stack.verify import try_key
 from lokeys.errors import BadInput, NotFound
@@ -159,6 +159,7 @@ async def _in_cluster(given: GivenCredentials, session: Session) -> int:
         session.clouds,
         session.printer,
         session.options,
+        way=session.way,
         objects=session.objects,
         namespace=session.namespace,
     )
@@ -168,7 +169,8 @@ async def _from_here(given: GivenCredentials, options: Options) -> int:
     printer = Printer(no_color=options.no_color)
     async with HttpClients(proxies=proxies_told(printer, options)) as clients:
         clouds = AllClouds(clients=clients, clock=utc_now)
-        return await probe_given(given, clouds, printer, options)
+        way = way_through(clients, utc_now)
+        return await probe_given(given, clouds, printer, options, way=way)
 
 
 async def probe_given(  # noqa: PLR0913 - what a try of given credentials hangs on
@@ -177,6 +179,7 @@ async def probe_given(  # noqa: PLR0913 - what a try of given credentials hangs 
     printer: Printer,
     options: Options,
     *,
+    way: Way,
     objects: Objects | None = None,
     namespace: str = "default",
     environ: Mapping[str, str] | None = None,
@@ -200,11 +203,20 @@ async def probe_given(  # noqa: PLR0913 - what a try of given credentials hangs 
             printer.lines(screens.findings_lines(findings, width=printer.width))
         return ExitCode.FINDINGS
     ca_bundle = _content(given.ca_file).decode(errors="replace") if given.ca_file else None
-    way, links = await try_key(
+    before = await way(_endpoint_of(reading.storage), ca_bundle)
+    names, links = await try_key(
         clouds, reading.storage, secret, ca_bundle=ca_bundle, owner=f"{given.type.value} probe"
     )
-    tried = Verification(account="", links=in_order(links, expected=way))
+    tried = Verification(account="", links=(*before, *in_order(links, expected=names)))
     return _show(tried, printer, options)
+
+
+def _endpoint_of(storage: S3 | Azure | Gcs) -> str:
+    match place_of(storage):
+        case S3Place(buckets=buckets):
+            return buckets[0].endpoint
+        case BlobPlace(url=url) | GcsPlace(url=url):
+            return url
 
 
 _EXIT_CODES = {
@@ -219,7 +231,5 @@ def _show(tried: Verification, printer: Printer, options: Options) -> int:
         printer.json(probe_report(None, tried.links))
     else:
         printer.lines(screens.link_lines(tried.links, width=printer.width))
-        broken = tried.first_broken
-        if broken is not None and broken.cause:
-            printer.talk((f"more: lokeys explain {broken.cause}", ""))
+        printer.lines(screens.first_broken_lines(tried.links, width=printer.width))
     return _EXIT_CODES[tried.verified]

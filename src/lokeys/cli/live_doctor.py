@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from lokeys.adapters.bundles.recording import Recorder
 from lokeys.cli import screens
 from lokeys.cli.bundled import opened_bundle
 from lokeys.cli.doctor_output import Diagnosed, show
@@ -33,9 +34,18 @@ class Asked:
 
 
 def run(options: Options, asked: Asked, *, watching: bool = False) -> int:
-    """Look at the cluster that the options choose; return the exit code."""
-    body = watch if watching else examine
-    return run_session(options, lambda session: body(session, asked))
+    """Look at the cluster that the options choose; return the exit code.
+
+    Each thing is read once in a look, however many routes name it.
+    """
+    recorder = Recorder()
+    if watching:
+        return run_session(
+            options,
+            lambda session: watch(session, asked, afresh=recorder.forget),
+            recorder=recorder,
+        )
+    return run_session(options, lambda session: examine(session, asked), recorder=recorder)
 
 
 def run_on_bundle(options: Options, path: str, asked: Asked) -> int:
@@ -64,10 +74,13 @@ async def examine(session: Session, asked: Asked) -> int:
     return exit_code(told.findings, complete=complete, fail_on=session.fail_on)
 
 
-async def watch(session: Session, asked: Asked) -> int:
+async def watch(
+    session: Session, asked: Asked, *, afresh: Callable[[], None] = lambda: None
+) -> int:
     """Report, and go on to report what is new and what is gone, until somebody ends it."""
     before = await _before(session.options, asked.since) if asked.since is not None else None
     while True:
+        afresh()
         seen = await _look(session, asked)
         told = _told(session, seen, before)
         changed = before is None or told.findings or told.document["sinceBundle"]["gone"]

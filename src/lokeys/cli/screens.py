@@ -301,6 +301,20 @@ def link_lines(links: Sequence[Link], *, width: int) -> Iterator[Line]:
             yield ((" " * (room + 10) + part, "faint"),)
 
 
+def first_broken_lines(links: Sequence[Link], *, width: int) -> Iterator[Line]:
+    """Yield what the first broken link means, and where more stands."""
+    first = next((link for link in links if link.ok is False and link.cause), None)
+    if first is None or first.cause is None:
+        return
+    from lokeys.core.findings.causes import CAUSES  # noqa: PLC0415 - where one is broken
+
+    yield BLANK
+    yield ((f"the first broken link is {first.name}: ", "strong"), (CAUSES[first.cause], ""))
+    yield from (
+        ((line, "faint"),) for line in wrapped(f"more: lokeys explain {first.cause}", width)
+    )
+
+
 def reason_lines(reason: str, meaning: str, *, width: int) -> Iterator[Line]:
     """Yield what a condition's reason means that is no finding's cause."""
     yield ((reason, "strong"),)

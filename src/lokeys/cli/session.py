@@ -17,6 +17,7 @@ from lokeys.adapters.kubernetes import fingerprints
 from lokeys.adapters.kubernetes.cluster import Cluster
 from lokeys.adapters.kubernetes.history import RouteHistory
 from lokeys.adapters.kubernetes.objects import LiveObjects
+from lokeys.adapters.kubernetes.probe_jobs import ran
 from lokeys.adapters.kubernetes.token_request import TokenRequests
 from lokeys.adapters.wiring import Access, wire, wire_pods
 from lokeys.cli.options import Options
@@ -24,6 +25,7 @@ from lokeys.cli.output import Printer
 from lokeys.cli.reach import Reach, ReachMode
 from lokeys.clock import utc_now
 from lokeys.core.findings.finding import Finding, Severity
+from lokeys.core.findings.link import Link
 from lokeys.core.findings.report import heeded, ignore_of
 from lokeys.core.kubernetes.json_fields import at
 from lokeys.core.place import Ref
@@ -49,6 +51,9 @@ CALL_S = 15.0
 Hold = Callable[[RouteSpec], AbstractAsyncContextManager[RemainingLease]]
 Remember = Callable[[RouteSpec, Memory], Awaitable[None]]
 Keep = Callable[[RouteSpec, Receipt], Awaitable[None]]
+Way = Callable[[str, str | None], Awaitable[tuple[Link, ...]]]
+"""Told an endpoint and the CA bundle that is trusted there, returns the links up to it."""
+RunJob = Callable[[Mapping[str, Any]], Awaitable[tuple[Link, ...]]]
 Answer = TypeVar("Answer")
 
 
@@ -69,6 +74,10 @@ class Session:
     """Keeps a receipt beside the route's resource, and in short in its status."""
     clouds: Clouds
     verifier: Callable[[Objects], CredentialVerifier]
+    run_job: RunJob
+    """Runs a probe's Job to its end, removes it, and returns the links that it told."""
+    way: Way
+    """Tries the way to an endpoint, before any key is shown there."""
     fingerprint_key: str
     """The name of the fingerprints' key: what a status remembers under another means nothing."""
     kept: bool
@@ -100,11 +109,16 @@ async def opens_bucket(session: Session, spec: RouteSpec) -> bool:
     return (await ports.store.try_list(reading.pair)).accepted
 
 
-def run_session(options: Options, body: Callable[[Session], Awaitable[Answer]]) -> Answer:
+def run_session(
+    options: Options,
+    body: Callable[[Session], Awaitable[Answer]],
+    *,
+    recorder: Recorder | None = None,
+) -> Answer:
     """Run a command's body with a session on the chosen cluster. Ctrl-C cancels the body."""
 
     async def main() -> Answer:
-        async with opened(options) as session:
+        async with opened(options, recorder=recorder) as session:
             return await body(session)
 
     return asyncio.run(main())
@@ -160,9 +174,23 @@ async def opened(
             verifier=lambda objects: Verifier(
                 tokens=TokenRequests(api), clouds=clouds, objects=objects
             ),
+            run_job=lambda job: ran(api, job),
+            way=way_through(clients, utc_now),
             kept=fingerprinter.kept,
             fingerprint_key=fingerprinter.key_name,
         )
+
+
+def way_through(clients: HttpClients, clock: Clock) -> Way:
+    """Return a look at the way to an endpoint, as these clients go it."""
+
+    async def links(endpoint: str, ca_bundle: str | None) -> tuple[Link, ...]:
+        from lokeys.adapters.way import StoreWay  # noqa: PLC0415 - probes alone look at it
+
+        way = StoreWay(endpoint=endpoint, ca_bundle=ca_bundle, clients=clients, clock=clock)
+        return await way.links()
+
+    return links
 
 
 def proxies_told(printer: Printer, options: Options) -> Proxies:

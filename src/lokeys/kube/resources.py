@@ -55,6 +55,7 @@ PERSISTENT_VOLUME_CLAIM = Resource("", "v1", "persistentvolumeclaims", "Persiste
 STATEFUL_SET = Resource("apps", "v1", "statefulsets", "StatefulSet")
 DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 DAEMON_SET = Resource("apps", "v1", "daemonsets", "DaemonSet")
+JOB = Resource("batch", "v1", "jobs", "Job")
 CRON_JOB = Resource("batch", "v1", "cronjobs", "CronJob")
 REPLICA_SET = Resource("apps", "v1", "replicasets", "ReplicaSet")
 POD_DISRUPTION_BUDGET = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")

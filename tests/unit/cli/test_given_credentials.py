@@ -46,6 +46,7 @@ def run(
             clouds or FakeClouds(),
             session.printer,
             session.options,
+            way=session.way,
             objects=session.objects,
             namespace=session.namespace,
             environ=environ or {},

@@ -59,6 +59,11 @@ class Recorder:
     sources: dict[str, Reading[SourceState]] = field(default_factory=dict)
     metrics: dict[str, LokiMetrics | Unreadable] = field(default_factory=dict)
 
+    def forget(self) -> None:
+        """Ask for everything again from now on."""
+        for kept in (self.gets, self.lists, self.events, self.logs):
+            kept.clear()
+
     def objects(self, live: Objects) -> Objects:
         """Return an `Objects` that keeps what `live` says."""
         return _Objects(live, self)

@@ -3,25 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from lokeys.cli import looking, screens
 from lokeys.cli.given_credentials import GivenCredentials, run_given
+from lokeys.cli.in_pod import job_for
 from lokeys.cli.options import LokeysCommand, options_of, route_arguments
 from lokeys.cli.probing import probe_stack
 from lokeys.cli.routes import route
 from lokeys.cli.session import Session, run_session
 from lokeys.core.findings.link import Link, held
 from lokeys.core.findings.report import probe_report
-from lokeys.core.findings.store_answers import link_of
+from lokeys.core.findings.store_answers import SILENT, link_of
+from lokeys.core.findings.verdict import REFUSED, WORKS, Answer, StoreVerdict
 from lokeys.core.place import Hop
 from lokeys.core.route.hops import HopView
 from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.sensitive import PairFacts
 from lokeys.core.stack.storage.model import StorageType
+from lokeys.core.text.yaml import to_yaml
 from lokeys.engine.route.look import Look
 from lokeys.exit_codes import ExitCode
 
@@ -35,13 +39,25 @@ def command() -> None:
 
 @command.command("credential", cls=LokeysCommand)
 @route_arguments
+@click.option("--in-pod", is_flag=True, help="Try the Secret's key in a Job next to Loki.")
+@click.option("--image", metavar="IMAGE", help="--in-pod: the Job's image; it has lokeys in it.")
 @click.pass_context
-def credential(ctx: click.Context, name: str | None, file: str | None) -> int:
+def credential(
+    ctx: click.Context, name: str | None, file: str | None, *, in_pod: bool, image: str | None
+) -> int:
     """Test a route's keys: each hop is read, each key is tried at the store.
 
     A try is one object of a fixed name, put, got, listed and deleted.
+
+    With --in-pod a Job with the account and the labels of Loki's pods tries the key that Loki
+    reads: it is printed, made, and removed.
     """
-    return run_session(options_of(ctx), lambda session: probe(session, name, file))
+    if in_pod != (image is not None):
+        raise click.UsageError("--in-pod and --image IMAGE go together", ctx)
+    options = options_of(ctx)
+    if image is not None:
+        return run_session(options, lambda session: probe_in_pod(session, name, file, image=image))
+    return run_session(options, lambda session: probe(session, name, file))
 
 
 @command.command("stack", cls=LokeysCommand)
@@ -194,29 +210,47 @@ def _probe_given(  # noqa: PLR0913, PLR0917 - all that the command line said
     return run_given(given, options_of(ctx))
 
 
+async def probe_in_pod(session: Session, name: str | None, file: str | None, *, image: str) -> int:
+    """Report each link as a pod next to Loki has it; return the exit code."""
+    chosen = await route(session, name, file)
+    job = await job_for(session.objects, chosen, image=image)
+    for line in to_yaml(job).rstrip().split("\n"):
+        session.printer.talk((line, "faint"))
+    return _told(session, chosen.spec.route, await session.run_job(job), complete=True)
+
+
 async def probe(session: Session, name: str | None, file: str | None) -> int:
     """Report each link of a route; return the exit code."""
     chosen = await route(session, name, file)
     look = (await looking.look_at(session, chosen, probe="write")).look
-    links = list(links_of(look))
+    bucket = chosen.spec.bucket
+    way = await session.way(bucket.endpoint, bucket.ca_bundle)
+    links = list(links_of(look, way))
+    return _told(session, chosen.spec.route, links, complete=look.diagnosis.complete)
+
+
+def _told(session: Session, route_name: str, links: Sequence[Link], *, complete: bool) -> int:
+    """Print the links; return the exit code."""
     if session.options.output == "json":
-        session.printer.json(probe_report(chosen.spec.route, links))
+        session.printer.json(probe_report(route_name, links))
     else:
-        session.printer.lines([((chosen.spec.route, "strong"),)])
+        session.printer.lines([((route_name, "strong"),)])
         session.printer.lines(screens.link_lines(links, width=session.printer.width))
+        session.printer.lines(screens.first_broken_lines(links, width=session.printer.width))
     if any(link.ok is False for link in links):
         return ExitCode.FINDINGS
     open_links = any(link.untried for link in links)
-    whole = not open_links and look.diagnosis.complete
+    whole = not open_links and complete
     return ExitCode.NOTHING_TO_REPORT if whole else ExitCode.INCOMPLETE
 
 
-def links_of(look: Look) -> Iterator[Link]:
-    """Yield the links of a route: its hops, then the calls with each key that it holds."""
+def links_of(look: Look, way: Sequence[Link] = ()) -> Iterator[Link]:
+    """Yield the links of a route: hops, the way to the store, the calls with each key."""
     snapshot = look.snapshot
     for view in look.diagnosis.hops:
         if view.hop is not Hop.STORE:
             yield _hop_link(view, look)
+    yield from (replace(link, name=f"store: {link.name}") for link in way)
     tried: set[str] = set()
     for holder, pair in _holders(snapshot):
         if pair is not None and pair.pair not in tried:
@@ -239,9 +273,23 @@ def _hop_link(view: HopView, look: Look) -> Link:
     return Link(name=name, ok=ok, detail=detail, cause=finding.cause if finding else None)
 
 
+_OF_THE_SIGNATURE = REFUSED | {Answer.CLOCK_SKEW, Answer.WRONG_REGION}
+
+
+def _signature(label: str, verdict: StoreVerdict | None) -> Link:
+    """Return whether the store took the key and its signature, whatever it may do with them."""
+    name = f"{label}: signature"
+    if verdict is None or verdict.answer in SILENT:
+        return Link(name=name, ok=None)
+    if verdict.answer in _OF_THE_SIGNATURE:
+        return link_of(name, verdict, verdict.detail or str(verdict.answer))
+    return held(name) if verdict.answer in WORKS else Link(name=name, ok=None)
+
+
 def _calls(label: str, pair: PairFacts, snapshot: Snapshot) -> Iterator[Link]:
     verdict = snapshot.verdict(pair)
     reached = verdict is not None and not verdict.accepted and verdict.action in CALLS
+    yield _signature(label, verdict)
     failed_at = CALLS.index(verdict.action) if verdict is not None and reached else len(CALLS)
     for number, call in enumerate(CALLS):
         name = f"{label}: {call}"

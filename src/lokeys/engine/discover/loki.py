@@ -32,6 +32,8 @@ class LokiReader:
 
     async def all(self, namespace: str | None) -> list[LokiWorkload]:
         """Return the workloads that look like Loki; `namespace` None means all."""
+        if namespace not in self._found and None in self._found:
+            return [each for each in self._found[None] if each.ref.namespace == namespace]
         if namespace not in self._found:
             self._found[namespace] = await self._all(namespace)
         return self._found[namespace]

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Job that tries a route's key where Loki stands: its account, its labels, its network.
+
+It never holds a value: the key comes to its container from the Secret that Loki reads, by name. It
+is never ready, so that no Service of Loki sends anything to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lokeys.core.kubernetes.json_fields import Json, at
+from lokeys.core.route.model import RouteSpec
+
+LIVES_S = 120
+KEPT_S = 300
+"""For whoever could not remove it: Kubernetes does, after so long."""
+CONTAINER = "probe"
+_LABEL = "lokeys.dev/probe"
+_OF_THE_POD = (
+    *("serviceAccountName", "imagePullSecrets", "nodeSelector", "tolerations", "dnsPolicy"),
+    *("dnsConfig", "hostAliases", "securityContext", "priorityClassName"),
+)
+"""What of Loki's pod decides where a pod runs, as whom, and what it reaches."""
+
+
+def probe_job(spec: RouteSpec, workload: Json, *, image: str, name: str) -> dict[str, Any]:
+    """Return the Job for a route whose pair is in a Secret; `workload` is one that runs Loki."""
+    template = at(workload, "spec", "template")
+    pod = at(template, "spec")
+    labels = at(template, "metadata", "labels")
+    kept = {key: pod[key] for key in _OF_THE_POD if key in pod} if isinstance(pod, Mapping) else {}
+    metadata = {"name": name, "namespace": spec.namespace}
+    own = {"app.kubernetes.io/managed-by": "lokeys", _LABEL: name}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata | {"labels": own},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": LIVES_S,
+            "ttlSecondsAfterFinished": KEPT_S,
+            "template": {
+                "metadata": {"labels": {**_texts(labels), _LABEL: name}},
+                "spec": {
+                    **kept,
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "restartPolicy": "Never",
+                    "readinessGates": [{"conditionType": "lokeys.dev/never"}],
+                    "containers": [_container(spec, image)],
+                },
+            },
+        },
+    }
+
+
+def _texts(labels: object) -> dict[str, str]:
+    found = labels if isinstance(labels, Mapping) else {}
+    return {str(key): value for key, value in found.items() if isinstance(value, str)}
+
+
+def _container(spec: RouteSpec, image: str) -> dict[str, Any]:
+    bucket, keys = spec.bucket, spec.secret.keys
+    words = ["--bucket", bucket.name, "--endpoint", bucket.endpoint]
+    words += ["--region", bucket.region] if bucket.region else []
+    words += ["--path-style"] if bucket.path_style else []
+    pair = {
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+    }
+    return {
+        "name": CONTAINER,
+        "image": image,
+        "command": ["lokeys", "probe", "s3", *words, "-o", "json"],
+        "env": [
+            {"name": each, "valueFrom": {"secretKeyRef": {"name": spec.secret.name, "key": key}}}
+            for each, key in pair.items()
+        ],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+    }
