@@ -94,7 +94,7 @@ def _rules() -> Iterator[Rule]:
             "store",
             "reading",
         ),
-        "configuration",
+        *("configuration", "configuration_alone"),
     )
     for module in modules:
         yield from (r for r in vars(getattr(catalogue, module)).values() if isinstance(r, Rule))
