@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from lokeys.adapters.files import logs
 from lokeys.cli import screens
 from lokeys.cli.doctor_output import Diagnosed, show
-from lokeys.cli.given_config import configuration_in
 from lokeys.cli.options import Options
 from lokeys.cli.output import Line, Printer
 from lokeys.core.findings.doctor.kinds import Kind
@@ -18,11 +18,12 @@ from lokeys.core.findings.doctor.tally import Tally
 from lokeys.core.findings.doctor.verdict import verdict
 from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.findings.report import exit_code, heeded, ignore_of
-from lokeys.core.route.configured import Configuration
-from lokeys.core.route.joined import joined
 from lokeys.core.route.report import diagnosis_report
 from lokeys.core.text.words import shown
 from lokeys.errors import BadInput
+
+if TYPE_CHECKING:  # a log needs none
+    from lokeys.core.route.configured import Configuration
 
 
 def examine(
@@ -36,12 +37,18 @@ def examine(
 
     Raises BadInput where none can be read.
     """
-    given = configuration_in(config, expands=expands) if config is not None else None
+    given = None
+    if config is not None:
+        from lokeys.cli.given_config import configuration_in  # noqa: PLC0415 - a log needs no YAML
+
+        given = configuration_in(config, expands=expands)
     tallies = [read(_name(path), logs.pieces(path)) for path in dict.fromkeys(paths)]
     if tallies and all(tally.kind is Kind.BINARY for tally in tallies):
         raise BadInput(f"{tallies[0].name} is binary data, and no log", hint="give a log as text")
     found = verdict(tallies)
     if given is not None:
+        from lokeys.core.route.joined import joined  # noqa: PLC0415 - as above
+
         found = joined(given.findings, found, tallies)
     findings = heeded(found, [ignore_of(word) for word in options.ignore])
     not_read = [

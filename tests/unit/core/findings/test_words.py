@@ -9,7 +9,13 @@ from dataclasses import replace
 import pytest
 
 from builders import NOW
-from lokeys.core.findings.catalogue import lokistacks, storage_objects, storage_secrets
+from lokeys.core.findings.catalogue import (
+    configuration,
+    configuration_alone,
+    lokistacks,
+    storage_objects,
+    storage_secrets,
+)
 from lokeys.core.findings.catalogue.complaints import RULE_OF_CAUSE as RULE_OF_COMPLAINT
 from lokeys.core.findings.catalogue.sources import USER_SUSPENDED
 from lokeys.core.findings.catalogue.store import SESSION_TOKEN_EXPIRED
@@ -57,6 +63,18 @@ UNREAD: Mapping[str, tuple[tuple[Rule, ...], frozenset[str]]] = {
         | {
             *("workloads", "names", "file", "line", "expression", "identity", "account"),
             *("endpoint", "version", "pair", "others", "fields", "why"),
+        },
+    ),
+    # Which words there are depends on the place in a configuration.
+    "core.route.configured:_finding rule": (
+        (
+            *(rule for rule in vars(configuration_alone).values() if isinstance(rule, Rule)),
+            *(configuration.NOT_EXPANDED, configuration.HALF_A_PAIR),
+        ),
+        BY_ITSELF
+        | {
+            *("name", "wanted", "setting", "store", "why", "others", "kind", "key", "value"),
+            *("letters", "bucket", "workloads", "fields"),
         },
     ),
     # The word is left open where nobody knows the source.
