@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lokeys.bounded_yaml import built
-from lokeys.core.findings.catalogue import RULES
 from lokeys.core.findings.doctor.reading import read
 from lokeys.core.findings.doctor.verdict import verdict
 from lokeys.core.findings.finding import Confidence, Severity
+from lokeys.core.findings.rules import RULES
 from lokeys.core.route.configured import configuration_of
 from lokeys.core.route.joined import joined
 
