@@ -328,8 +328,8 @@ def cause_lines(cause: str, meaning: str, rules: Sequence[Rule], *, width: int) 
     yield from _labelled("told by", [told], width=width)
 
 
-def rule_lines(rule: Rule, *, width: int) -> Iterator[Line]:
-    """Yield what a finding means, why it matters and what mends it."""
+def rule_lines(rule: Rule, *, width: int, printed: Sequence[str] = ()) -> Iterator[Line]:
+    """Yield what a finding means, why it matters, what logs print of it, and what mends it."""
     cause = f"  {rule.cause}" if rule.cause else ""
     title = readable(rule.title)
     severity = rule.severity.value
@@ -338,6 +338,7 @@ def rule_lines(rule: Rule, *, width: int) -> Iterator[Line]:
     yield BLANK
     yield from _labelled("means", [rule.meaning], width=width)
     yield from _labelled("matters", [rule.why], width=width)
+    yield from _labelled("printed", printed, width=width)
     for number, remedy in enumerate(map(readable_remedy, rule.remedy)):
         yield from _labelled("mend" if not number else "or", [remedy.text], width=width)
         if remedy.command:

@@ -11,6 +11,7 @@ import click
 from lokeys.cli import screens
 from lokeys.cli.options import LokeysCommand, options_of
 from lokeys.cli.output import Printer
+from lokeys.core.findings.catalogue.complaints import printed_by
 from lokeys.core.findings.causes import CAUSES
 from lokeys.core.findings.reasons import REASONS
 from lokeys.core.findings.report import explanation
@@ -27,8 +28,8 @@ def command(ctx: click.Context, word: str) -> int:
     """Say what a finding means, why it matters and how to mend it.
 
     Takes a code (LK0401), a cause (vault_behind_source) or a condition's reason
-    (VaultBehindSource, CredentialsRefused). Of a cause it says what it means and shows
-    every finding that tells it.
+    (VaultBehindSource, CredentialsRefused). Of a cause it says what it means, shows
+    every finding that tells it, and what logs print of it.
     """
     options = options_of(ctx)
     cause = _cause(word)
@@ -38,9 +39,11 @@ def command(ctx: click.Context, word: str) -> int:
         raise BadInput(f"there is no finding `{word}`", hint=_near(word))
     printer = Printer(no_color=options.no_color)
     if options.output == "json":
-        printer.json(explanation(rules, cause=cause, meaning=meaning))
+        printer.json(explanation(rules, cause=cause, meaning=meaning, printed_by=printed_by))
         return ExitCode.NOTHING_TO_REPORT
-    blocks = [screens.rule_lines(rule, width=printer.width) for rule in rules]
+    blocks = [
+        screens.rule_lines(rule, width=printer.width, printed=printed_by(rule)) for rule in rules
+    ]
     if cause:
         blocks.insert(0, screens.cause_lines(cause, CAUSES[cause], rules, width=printer.width))
     elif meaning is not None:

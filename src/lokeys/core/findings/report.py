@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,9 +87,16 @@ def _link(link: Link) -> dict[str, Any]:
 
 
 def explanation(
-    rules: Sequence[Rule], *, cause: str | None = None, meaning: str | None = None
+    rules: Sequence[Rule],
+    *,
+    cause: str | None = None,
+    meaning: str | None = None,
+    printed_by: Callable[[Rule], Sequence[str]] = lambda _: (),
 ) -> dict[str, Any]:
-    """Return what `explain` says of a code, or of a cause or a reason with its rules."""
+    """Return what `explain` says of a code, or of a cause or a reason with its rules.
+
+    `printed_by` says what logs print of a rule's cause.
+    """
     return report(
         "Explanation",
         cause=cause,
@@ -103,6 +110,7 @@ def explanation(
                 "title": readable(rule.title),
                 "meaning": rule.meaning,
                 "why": rule.why,
+                "printed": list(printed_by(rule)),
                 "remedy": [remedy_to_json(readable_remedy(each)) for each in rule.remedy],
             }
             for rule in rules

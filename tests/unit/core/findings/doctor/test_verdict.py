@@ -5,14 +5,16 @@ import json
 
 import pytest
 
-from lokeys.core.findings.catalogue.complaints import COMPLAINTS
+from lokeys.core.findings.catalogue.complaints import COMPLAINTS, printed_by
 from lokeys.core.findings.doctor.lines import moment, read_line, time_of
 from lokeys.core.findings.doctor.programs import Guess, Program
 from lokeys.core.findings.doctor.reading import read
+from lokeys.core.findings.doctor.summary import log_sentences
 from lokeys.core.findings.doctor.unrelated import UNRELATED
 from lokeys.core.findings.doctor.verdict import causes_in_order, shown_line, span, verdict
 from lokeys.core.findings.doctor.word_index import WordIndex, anchor, words_of
 from lokeys.core.findings.finding import Confidence
+from lokeys.core.findings.report import explanation
 
 HEAD = "level=error ts=2026-11-22T0{}:00:00Z caller=flush.go:356 component=ingester"
 STS = "WebIdentityErr: x caused by: AccessDenied: Not authorized to perform sts:AssumeRole"
@@ -114,3 +116,18 @@ def test_nothing_that_was_seen_is_no_program() -> None:
     guess = Guess()
     guess.add("thanos loki.go")
     assert guess.program is Program.THANOS
+
+
+def test_each_cause_of_a_log_can_be_explained_with_what_shows_it() -> None:
+    """`lokeys explain CAUSE` lists the words that logs print."""
+    for row in COMPLAINTS:
+        (found,) = explanation((row.rule,), printed_by=printed_by)["rules"]
+        assert set(row.phrases) <= set(found["printed"])
+    assert explanation((row.rule,))["rules"][0]["printed"] == []
+
+
+def test_with_v_only_what_was_there_is_listed() -> None:
+    """A log whose every line is understood has no line of what was not."""
+    tally = read("a.log", [b'level=error caller=ratestore.go:1 msg=x err="empty ring"\n'])
+    said = list(log_sentences(tally, verbose=True))
+    assert [each[:9] for each in said[1:]] == ["ignored 1"]

@@ -46,6 +46,13 @@ COMPLAINTS: tuple[Complaint, ...] = (
 RULE_OF_CAUSE: Mapping[str, Rule] = MappingProxyType({each.cause: each.rule for each in COMPLAINTS})
 
 
+def printed_by(rule: Rule) -> tuple[str, ...]:
+    """Return what logs print, in small letters, where this rule's finding comes of it."""
+    return tuple(
+        dict.fromkeys(words for row in COMPLAINTS if row.rule is rule for words in row.phrases)
+    )
+
+
 def causes_that(*says: OfKey) -> frozenset[str]:
     """Return the causes of the complaints that say one of these things of the key."""
     return frozenset(each.cause for each in COMPLAINTS if each.of_key in says)
