@@ -76,6 +76,15 @@ def test_a_log_of_another_program_is_called_so() -> None:
     assert "LK" not in said
 
 
+def test_a_log_of_nobody_known_is_no_all_clear() -> None:
+    """What was not understood is shown, and nothing is said to be fine."""
+    code, said = told("-", given="error: it broke\n")
+    assert code == 0
+    assert "a program that is not known" in said
+    assert "not understood 1, such as error: it broke" in said
+    assert "nothing to report" not in said
+
+
 def test_several_logs_are_told_apart(tmp_path: Path) -> None:
     """One that can be read is read, and the gap is named."""
     (one := tmp_path / "one.log").write_text(ERROR)

@@ -216,7 +216,7 @@ class _Reader:
         self._tally.bad += meaning.bad
         self._tally.understood += meaning.bad and meaning.known
         if meaning.count is not None:
-            meaning.count.add(record.raw)
+            meaning.count.add(record.raw, record.number - record.lines + 2)
 
     def _meaning(self, record: _Record) -> _Meaning:
         if record.lines > 1 or len(record.raw) > _LONG:

@@ -61,18 +61,17 @@ def _share(tally: Tally) -> str:
 
 def _ignored(tally: Tally, *, verbose: bool) -> Iterator[str]:
     count = sum(each.count for each in tally.ignored.values())
-    if not count:
-        return
-    if not verbose:
+    if verbose:
+        for what, each in sorted(tally.ignored.items(), key=lambda item: -item[1].count):
+            yield f"ignored {each.count:,}: {what}, such as {shown_line(each.line)}"
+    elif count:
         yield f"{count:,} ignored as not about storage credentials (-v lists them)"
-        return
-    for what, each in sorted(tally.ignored.items(), key=lambda item: -item[1].count):
-        yield f"ignored {each.count:,}: {what}, such as {shown_line(each.line)}"
-    if tally.unknown.count:
+    if tally.unknown.count and (verbose or not tally.complaints):
         example = shown_line(tally.unknown.line)
         yield f"not understood {tally.unknown.count:,}, such as {example}"
 
 
 def is_judged(tally: Tally) -> bool:
     """Tell whether findings, or their absence, mean something for this log."""
-    return tally.kind is Kind.LOG and tally.program in JUDGED and tally.lines > 0
+    known = tally.program in JUDGED and tally.program is not Program.UNKNOWN
+    return tally.kind is Kind.LOG and known and tally.lines > 0

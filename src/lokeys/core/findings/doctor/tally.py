@@ -20,11 +20,14 @@ class Count:
     first: bytes = b""
     last: bytes = b""
     line: str = ""
+    number: int = 0
+    """In which line of the log it was seen first, from 1."""
 
-    def add(self, raw: bytes) -> None:
+    def add(self, raw: bytes, number: int) -> None:
         """Count one more."""
         self.count += 1
         self.first = self.first or raw
+        self.number = self.number or number
         self.last = raw
 
     @property

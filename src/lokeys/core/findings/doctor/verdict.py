@@ -74,7 +74,7 @@ def _finding(tally: Tally, row: Complaint, count: Count) -> Finding:
         confidence = Confidence.POSSIBLE
     return row.rule.at(
         Ref("Log", printable(tally.name.lstrip("/"))),
-        location=Location(file=tally.name),
+        location=Location(file=tally.name, line=count.number),
         confidence=confidence,
         evidence=_evidence(row, count),
         remedy=None if not row.apart else (*row.rule.remedy, *row.apart),

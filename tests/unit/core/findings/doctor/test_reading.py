@@ -200,13 +200,35 @@ def test_a_long_line_is_read_as_far_as_the_bound() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "kind"),
-    [(b"", Kind.EMPTY), (b" \r\n\n", Kind.EMPTY), (bytes(range(32)) * 9, Kind.BINARY)],
-    ids=["nothing", "blank lines", "binary data"],
+    [
+        (b"", Kind.EMPTY),
+        (b" \r\n\n", Kind.EMPTY),
+        (bytes(64), Kind.EMPTY),
+        (bytes(range(32)) * 9, Kind.BINARY),
+        (bytes(range(256)) * 99, Kind.BINARY),
+    ],
+    ids=["nothing", "blank lines", "zeros", "control characters", "any bytes"],
 )
 def test_what_is_no_log_is_called_so(raw: bytes, kind: Kind) -> None:
     """And nothing is counted in it."""
     found = tally_of(raw)
     assert (found.kind, found.lines) == (kind, 0)
+
+
+def test_a_log_that_was_cut_while_it_was_written_is_a_log() -> None:
+    """It begins with zeros where its earlier part was."""
+    assert CAUSE in tally_of(bytes(4096) + b"\n" + ERROR.encode()).complaints
+
+
+def test_where_a_cause_was_seen_first_is_told() -> None:
+    """The number of the line, from 1, for lines alone, joined and of a message of several."""
+    for text, number in (
+        (f"{INFO}\n{ERROR}\n{ERROR}", 2),
+        (f"{INFO}\n{TIME} stderr P {ERROR[:99]}\n{TIME} stderr F {ERROR[99:]}\n", 2),
+        ("x\n\nerror: bucket:\n<Code>NoSuchBucket</Code>\n", 3),
+    ):
+        ((_, count),) = tally_of(text).complaints.values()
+        assert count.number == number
 
 
 def test_nested_wrappings_have_an_end() -> None:
