@@ -4,6 +4,8 @@
 On the stand-ins, and on a real API server with a real RGW.
 """
 
+import pytest
+
 from contract.clusters import until
 from contract.rook_scenes import Play, Scene, adopt, refs
 from contract.stores import fresh, pair_of
@@ -11,6 +13,7 @@ from lokeys.adapters.aws.s3 import S3Store
 from lokeys.clock import utc_now
 from lokeys.core.route.model import Bucket
 from lokeys.demo.parts.rook import CEPH_CLUSTER, FINALIZER, Rook
+from lokeys.kube.client import Object
 from lokeys.kube.resources import CEPH_OBJECT_STORE_USER as USER
 from lokeys.kube.resources import EVENT, SECRET
 
@@ -171,7 +174,7 @@ def test_spec_keys_blank_the_generated_secret(play: Play) -> None:
 
 
 def test_adding_then_removing_rotates_without_a_gap(play: Play) -> None:
-    """[a] to [a, b] to [b]; while both are listed neither is the source's."""
+    """[a] to [a, b] to [b]; of two that a person lists both are slots, and neither is offered."""
 
     async def story(scene: Scene) -> None:
         old = await adopt(scene)
@@ -180,7 +183,8 @@ def test_adding_then_removing_rotates_without_a_gap(play: Play) -> None:
         assert await scene.live() == old | {"BBB": "secret-of-b"}
         both = await scene.read()
         assert both.pair is None
-        assert both.gaps
+        assert both.state is not None
+        assert {slot.declared_by for slot in both.state.slots or ()} == {"a", "b"}
         await scene.set_keys("b")
         assert await scene.live() == {"BBB": "secret-of-b"}
         assert (await scene.read()).pair == pair_of("BBB", "secret-of-b")
@@ -299,5 +303,124 @@ def test_no_secret_key_reaches_an_event(play: Play) -> None:
         listing = await scene.home.api.list(EVENT, namespace=scene.home.namespace)
         assert listing.items
         assert values["SecretKey"] not in repr(listing.items)
+
+    play(story)
+
+
+async def declare(scene: Scene, *entries: Object) -> None:
+    """Write spec.keys, and wait until Rook says Ready of it."""
+    await scene.home.patch(USER, scene.user, spec={"keys": list(entries)})
+    await until(scene.is_ready, "Ready")
+
+
+@pytest.mark.parametrize(
+    ("key_id", "secret", "live"),
+    [
+        pytest.param("", "s" * 40, {}, id="an empty id: all keys are deleted"),
+        pytest.param("NLAFTER", "s" * 39 + "\n", {"NLAFTER": "s" * 39 + "\n"}, id="a newline"),
+    ],
+)
+def test_values_of_key_secrets_are_not_validated(
+    play: Play, key_id: str, secret: str, live: dict[str, str]
+) -> None:
+    """Whatever stands there is what RGW gets, and the phase is Ready."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        await scene.home.put_secret("v", id=key_id, key=secret)
+        await declare(scene, *refs("v"))
+        assert await scene.live() == live
+
+    play(story)
+
+
+def test_for_an_empty_secret_rgw_invents_one(play: Play) -> None:
+    """Nobody knows it then; the phase is Ready."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        await scene.home.put_secret("v", id="INVENTED", key="")
+        await declare(scene, *refs("v"))
+        live = await scene.live()
+        assert list(live) == ["INVENTED"]
+        assert live["INVENTED"]
+
+    play(story)
+
+
+def test_of_one_id_listed_twice_the_last_secret_wins(play: Play) -> None:
+    """And the phase is Ready."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        await scene.home.put_secret("one", id="TWICE", key="1" * 40)
+        await scene.home.put_secret("two", id="TWICE", key="2" * 40)
+        await declare(scene, *refs("one", "two"))
+        assert await scene.live() == {"TWICE": "2" * 40}
+
+    play(story)
+
+
+def test_the_id_of_another_user_leaves_the_user_without_a_key(play: Play) -> None:
+    """Rook removes before it creates, and RGW refuses the id: KeyExists, for ever."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        theirs = scene.store.create_user(fresh("other"))
+        await scene.home.put_secret("t", id=theirs.access_key_id.reveal_text(), key="t" * 40)
+        await scene.home.patch(USER, scene.user, spec={"keys": refs("t")})
+
+        async def refused() -> bool:
+            state = (await scene.read()).state
+            return bool(state and state.rook and "KeyExists" in state.rook.message)
+
+        await until(refused, "KeyExists")
+        assert await scene.live() == {}
+
+    play(story)
+
+
+def test_an_entry_without_names_is_passed_over_in_silence(play: Play) -> None:
+    """Rook panics: the phase stays Ready, observedGeneration stays behind, keys stay."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        before, passes = await scene.live(), await scene.settled()
+        await scene.home.patch(USER, scene.user, spec={"keys": [{}]})
+
+        async def looked() -> bool:
+            return await scene.passes() > passes
+
+        await until(looked, "one more pass")
+        await scene.settled()
+        user = await scene.found()
+        assert user["status"]["phase"] == "Ready"
+        assert user["status"]["observedGeneration"] < user["metadata"]["generation"]
+        assert await scene.live() == before
+
+    play(story)
+
+
+def test_without_adopting_the_generated_key_dies_and_back_again_the_smallest_lives(
+    play: Play,
+) -> None:
+    """From none to [a, b]: the generated key is deleted; back to none the smallest id stays."""
+
+    async def story(scene: Scene) -> None:
+        await scene.add_user()
+        for name, key_id in (("a", "ZZLARGEST"), ("b", "00SMALLEST")):
+            await scene.home.put_secret(name, id=key_id, key=name * 40)
+        await scene.set_keys("a", "b")
+        assert await scene.live_ids() == ["00SMALLEST", "ZZLARGEST"]
+        await scene.home.api.delete(SECRET, scene.generated, namespace=scene.home.namespace)
+
+        async def blank_again() -> bool:
+            return (await scene.home.values(scene.generated)).get("AccessKey") == ""
+
+        await until(blank_again, "the blank Secret is back")
+        await scene.set_keys()
+        assert await scene.live() == {"00SMALLEST": "b" * 40}
+        assert await scene.generated_id() == "00SMALLEST"
+        assert not ((await scene.found())["status"]).get("keys")
 
     play(story)
