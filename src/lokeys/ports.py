@@ -22,6 +22,7 @@ from lokeys.core.kubernetes.consent import Trying
 from lokeys.core.place import Ref
 from lokeys.core.proxies import Proxies
 from lokeys.core.route.model import Bucket
+from lokeys.core.route.rotation.holders import Holders
 from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import (
     DeliveryState,
@@ -217,6 +218,19 @@ class StagingPort(Protocol):
         ...
 
 
+class HoldersPort(Protocol):
+    """Who else in the cluster holds a key."""
+
+    async def find(
+        self, pair: KeyPair, *, changed_at: datetime | None, own: frozenset[Ref]
+    ) -> Holders:
+        """Return who holds the pair's id beside the route's own hops, and the source's `own`.
+
+        `changed_at`: when the delivered Secret's content changed from this pair to another.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """The workloads of a route and their pods."""
@@ -369,6 +383,7 @@ class RoutePorts:
     loki: LokiPort
     bucket: Bucket
     staging: StagingPort | None = None
+    holders: HoldersPort | None = None
     trying: Trying = Trying.CONSENT
     """Who decides where keys are tried."""
 

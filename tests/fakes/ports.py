@@ -25,6 +25,7 @@ from lokeys.core.route.model import (
     source_ref,
     staging_name,
 )
+from lokeys.core.route.rotation.holders import Holders
 from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import (
     DeliveryState,
@@ -111,6 +112,8 @@ class World:
     """Whether it does not say which of them is present, as RGW's own users do not."""
     consents: bool = True
     """Whether the source's owner names the store's address."""
+    holders: list[str] | None = field(default_factory=list)
+    """Secrets of somebody else's that hold the key that is to go; None: nobody can look."""
     bridge: timedelta | None = None
     """For how long the source's owner lets a replaced key be valid again."""
     kept: tuple[KeyPair, KeptFor] | None = None
@@ -170,6 +173,8 @@ class World:
         return RoutePorts(
             source=_Source(self, spec),
             issuer=_Issuer(self),
+            staging=_Staging(self, spec),
+            holders=_Holders(self) if self.holders is not None else None,
             vault=_Vault(self, spec) if spec.vault else None,
             delivery=_Delivery(self, spec) if spec.external_secret else None,
             maker=_Maker(self, spec.made_by) if spec.made_by else None,
@@ -177,7 +182,6 @@ class World:
             workloads=_Workloads(self, spec),
             store=_Store(self, spec.bucket),
             loki=_Loki(self),
-            staging=_Staging(self, spec),
             bucket=spec.bucket,
             trying=self.trying,
         )
@@ -292,6 +296,17 @@ class _Staging:
     async def drop(self) -> None:
         self.world.writes.append("drop pair")
         self.world.kept = None
+
+
+@dataclass(slots=True)
+class _Holders:
+    world: World
+
+    async def find(
+        self, pair: KeyPair, *, changed_at: datetime | None, own: frozenset[Ref]
+    ) -> Holders:
+        del pair, changed_at, own
+        return Holders(found=tuple(Ref("Secret", n, "traces") for n in self.world.holders or ()))
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from lokeys.adapters.http_clients import HttpClients
 from lokeys.adapters.kubernetes.cluster import Cluster
 from lokeys.adapters.kubernetes.consents import insist_on_token
 from lokeys.adapters.kubernetes.external_secrets import ExternalSecretPort
+from lokeys.adapters.kubernetes.holders import KeyHolders
 from lokeys.adapters.kubernetes.makers import KubernetesMaker
 from lokeys.adapters.kubernetes.objects import LiveObjects
 from lokeys.adapters.kubernetes.pairs import value_of
@@ -94,6 +95,7 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
         ),
         store=S3Store(spec.bucket, access.clients.trusting(spec.bucket.ca_bundle), cluster.clock),
         staging=StagingSecret(cluster, spec),
+        holders=KeyHolders(cluster, spec, access.callers_rights),
         loki=KubernetesLoki(cluster, spec.workloads, client=access.clients.direct()),
         bucket=spec.bucket,
         trying=Trying.CALLER if access.callers_rights else Trying.CONSENT,

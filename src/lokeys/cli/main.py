@@ -35,6 +35,7 @@ COMMANDS = {
     "discover": "follow a running Loki's key back, and print the resource for it",
     "trace": "walk one route from the source to the pods, a line a hop",
     "heal": "mend one route step by step, and prove it",
+    "rotate": "replace a route's key while Loki writes, phase by phase, and follow the run",
     "history": "print the receipts of a route: what was done, when, by whom, and what proves it",
     "bucket": "make sure that user and bucket exist; show where and who",
     "probe": "test a route's key, link by link",

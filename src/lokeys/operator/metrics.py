@@ -14,7 +14,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from lokeys.core.findings.finding import Finding
 from lokeys.core.place import Hop
-from lokeys.core.route.conditions import conditions, evidence
+from lokeys.core.route.conditions import conditions
+from lokeys.core.route.key_state import evidence
 from lokeys.engine.route.heal import Done
 from lokeys.engine.route.look import Look
 from lokeys.operator import metric_names as names

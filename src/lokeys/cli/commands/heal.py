@@ -190,7 +190,7 @@ async def _carry_out(
 
         try:
             progress.now("waiting for the route's Lease", brief=True)
-            async with session.hold(spec) as remaining_s, _kept(session, chosen, book, healing):
+            async with session.hold(spec) as remaining_s, kept(session, chosen, book, healing):
                 await heal(
                     replace(hand, lease_remaining_s=remaining_s),
                     healing,
@@ -213,7 +213,7 @@ async def _carry_out(
 
 
 @asynccontextmanager
-async def _kept(
+async def kept(
     session: Session, chosen: NamedRoute, book: ReceiptBook, healing: Healing
 ) -> AsyncIterator[None]:
     """Keep a receipt of what was done, however it ends; that it cannot be kept is said."""

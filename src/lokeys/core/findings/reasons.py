@@ -12,6 +12,19 @@ from types import MappingProxyType
 REASONS: Mapping[str, str] = MappingProxyType(
     {
         "AllHopsAgree": "every hop that can be read holds the same pair",
+        "Create": "a rotation makes the new key and tries it",
+        "GoingBack": "a rotation goes back to the old key; the message says what is next",
+        "Grace": "a rotation keeps the old key for a while; the message says what is awaited",
+        "Publish": "a rotation writes the new key into the vault",
+        "Retire": "a rotation takes the old key away",
+        "Roll": "a rotation replaces the pods, one at a time",
+        "Rotating": "hops differ because a rotation is under way; the store takes both keys",
+        "RotationAwaitsRetire": "the old key stays until a person says that nobody needs it: "
+        "`lokeys rotate NAME --retire`; the message says who holds it, or what could not be read",
+        "RotationKeyRemoved": "somebody removed a key that the rotation needs",
+        "RotationPastReturn": "the old key is being retired, so nothing goes back",
+        "RotationSourceChanged": "the resource names another source than its rotation began with",
+        "Switch": "a rotation brings the new key into the Secret",
         "HopsDisagree": "a hop holds another pair than the one before it, and no finding says why",
         "NoBridge": "no key that was replaced is valid again",
         "Overdue": "a key that was replaced should have been retired and may still be valid",

@@ -98,7 +98,7 @@ def route_grants(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[G
         *_delivery(spec, known),
         *_secret(spec),
         *_workloads(spec),
-        *_bridge(spec, known),
+        *_staging(spec, known),
         *_acting(spec),
     )
 
@@ -365,19 +365,22 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
         )
 
 
-def _bridge(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
-    """Yield what keeping the pods' old pair takes; what the source takes for it stands there."""
-    if not (known.bridge and _heals(spec)):
+def _staging(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
+    """Yield what it takes to keep a pair: a rotation's new one, or the pods' old one."""
+    bridges = known.bridge and _heals(spec)
+    if not (bridges or spec.mode is Mode.ROTATE):
         return
     home, staging = spec.namespace, staging_name(spec.name)
-    yield read_secret(home, staging, "the pair of a bridge, kept while the Secret moves on")
+    yield read_secret(
+        home, staging, "the new pair of a rotation, or the old one of a bridge, in lokeys' own copy"
+    )
     yield Grant(
         namespace=home,
         group=CORE,
         resource="secrets",
         verbs=("patch", "delete"),
         names=(staging,),
-        why="a later bridge's pair takes its place; it is deleted when the bridge has ended",
+        why="a later pair takes its place; it is deleted when the rotation or bridge has ended",
     )
     yield Grant(
         namespace=home,
@@ -391,9 +394,10 @@ def _bridge(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
         namespace=home,
         group=LOKEYS,
         resource="storagecredentials",
-        verbs=("get", "patch"),
+        verbs=("get", "patch") if bridges else ("get",),
         names=(spec.name,),
-        why="that Secret belongs to it; a finalizer keeps it until the bridge has ended",
+        why="that Secret belongs to it"
+        + ("; a finalizer keeps it until the bridge has ended" if bridges else ""),
     )
 
 

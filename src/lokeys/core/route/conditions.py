@@ -22,8 +22,10 @@ from lokeys.core.findings.finding import Finding, ref_to_json, time_to_json
 from lokeys.core.place import Hop
 from lokeys.core.route.diagnosis import Diagnosis
 from lokeys.core.route.hops import HopView, first_disagreement, hop_to_json
-from lokeys.core.route.key_state import Currency, Proof, Seen, seen
+from lokeys.core.route.key_state import Currency, Proof, Seen, evidence, seen
 from lokeys.core.route.plan import Plan
+from lokeys.core.route.rotation.gates import carries_both
+from lokeys.core.route.rotation.model import under_way
 from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.route.standing import is_overdue, is_there
 from lokeys.core.sensitive import short
@@ -56,34 +58,43 @@ def camel(cause: str) -> str:
 
 def conditions(snapshot: Snapshot, diagnosis: Diagnosis, plan: Plan) -> tuple[Condition, ...]:
     """Return the conditions of a route: Ready, InSync, Verified, Stalled, Rotating, Bridged."""
-    in_sync = _in_sync(diagnosis)
-    verified = _verified(seen(snapshot), in_sync)
+    look = seen(snapshot)
+    in_sync = _in_sync(diagnosis, on_purpose=carries_both(look))
+    verified = _verified(look, in_sync)
+    needed = (in_sync, verified) if not _rotates_well(look) else ()
     return (
-        _ready(diagnosis, in_sync, verified, _serving(snapshot)),
+        _ready(diagnosis, (*needed, _serving(snapshot)), verified),
         in_sync,
         verified,
         _stalled(plan),
-        Condition(type="Rotating", status="False", reason="Idle"),
+        _rotating(snapshot, plan),
         _bridged(snapshot),
     )
 
 
-def evidence(snapshot: Snapshot) -> Proof | None:
-    """Return the weakest proof of all pods; None if one has none. Without pods the store's word."""
-    proofs = {key.proof for key in seen(snapshot).keys.values()}
-    if (
-        None in proofs
-        or snapshot.unseen is not None
-        or any(workload.pods_to_come(snapshot.pods) for workload in snapshot.workloads)
-    ):
-        return None
-    if proofs == {Proof.BY_LOKI}:
-        return Proof.BY_LOKI
-    verdict = snapshot.verdict(snapshot.secret.pair) if snapshot.secret else None
-    return Proof.BY_STORE_TEST if verdict is not None and verdict.accepted else None
+def _rotates_well(look: Seen) -> bool:
+    """Tell whether every key in use works, though a rotation has the hops differ for now."""
+    if not carries_both(look) or look.unseen is not None:
+        return False
+    return all(look.key(pod).works is not False for pod in look.pods)
 
 
-def _in_sync(diagnosis: Diagnosis) -> Condition:
+def _rotating(snapshot: Snapshot, plan: Plan) -> Condition:
+    """Return whether a rotation is under way; the reason is its phase, the message what is next."""
+    rotation = under_way(snapshot.memory.rotation)
+    if rotation is None:
+        return Condition(type="Rotating", status="False", reason="Idle")
+    reason = "GoingBack" if rotation.back else rotation.phase.value
+    message = _next_of(plan)
+    return Condition(type="Rotating", status="True", reason=reason, message=message)
+
+
+def _next_of(plan: Plan) -> str:
+    step = plan.next_step
+    return plan.reason or (f"{step.action.value} {step.target.path}: {step.why}" if step else "")
+
+
+def _in_sync(diagnosis: Diagnosis, *, on_purpose: bool) -> Condition:
     told = [hop for hop in diagnosis.hops if hop.hop is not Hop.STORE]
     broken = first_disagreement(tuple(told))
     if broken is not None:
@@ -91,7 +102,7 @@ def _in_sync(diagnosis: Diagnosis) -> Condition:
         return Condition(
             type="InSync",
             status="False",
-            reason=camel(causes[0]) if causes else "HopsDisagree",
+            reason=camel(causes[0]) if causes else "Rotating" if on_purpose else "HopsDisagree",
             message=f"{broken.ref} disagrees",
         )
     blind = next((hop for hop in told if hop.hop in _ENDS and hop.fingerprint is None), None)
@@ -151,18 +162,16 @@ def _serving(snapshot: Snapshot) -> Condition:
     return Condition(type="Serving", status="Unknown", reason=PODS_NOT_READY, message=message)
 
 
-def _ready(
-    diagnosis: Diagnosis, in_sync: Condition, verified: Condition, serving: Condition
-) -> Condition:
+def _ready(diagnosis: Diagnosis, needed: tuple[Condition, ...], verified: Condition) -> Condition:
     worst = diagnosis.cause
     if worst is not None:
         reason = camel(worst.cause) if worst.cause else worst.code
         message = f"{worst.message} ({worst.code})"[:SHOWN_MESSAGE]
         return Condition(type="Ready", status="False", reason=reason, message=message)
-    needed = (in_sync, verified, serving)
     short_of = next((each for each in needed if each.status != "True"), None)
     if short_of is None:
-        return Condition(type="Ready", status="True", reason=verified.reason)
+        reason = verified.reason if verified.status == "True" else "Rotating"
+        return Condition(type="Ready", status="True", reason=reason)
     return Condition(
         type="Ready",
         status="Unknown" if short_of.status == "Unknown" else "False",
@@ -197,8 +206,25 @@ def status(
         "findings": [_brief(finding) for finding in diagnosis.findings[:SHOWN_FINDINGS]],
         "nextStep": f"{step.action.value} {step.target.path}: {step.why}" if step else "",
         **_bridge(snapshot),
+        **_rotation(snapshot, plan),
         **_last_verified(proved, before, snapshot),
     }
+
+
+def _rotation(snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
+    """Return the present rotation, or the last one, for people."""
+    rotation = snapshot.memory.rotation
+    if rotation is None:
+        return {}
+    shown = {
+        "id": time_to_json(rotation.begun_at),
+        "phase": rotation.phase.value if rotation.active else "Idle",
+        "startedAt": time_to_json(rotation.begun_at),
+        "phaseStartedAt": time_to_json(rotation.phase_since),
+        "finishedAt": time_to_json(rotation.ended_at),
+        "message": printable(_next_of(plan)[:SHOWN_MESSAGE]) if rotation.active else None,
+    }
+    return {"rotation": _told(shown)}
 
 
 def _bridge(snapshot: Snapshot) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from lokeys.core.route.checks.reading import grouped
 from lokeys.core.route.checks.store import seen_from_here_alone
 from lokeys.core.route.hops import HopView, hops
 from lokeys.core.route.key_state import Currency, Seen, seen
+from lokeys.core.route.rotation.gates import carries_both
 from lokeys.core.route.snapshot import PodState, Snapshot
 from lokeys.core.route.symptoms import (
     FORBIDDING,
@@ -52,6 +53,17 @@ KEY_CAUSES = causes_that(OfKey.REFUSED) | {
 }
 """Causes that make the store refuse what a pod holds."""
 
+DIFFERENCES = frozenset(
+    {
+        "vault_behind_source",
+        "secret_behind_vault",
+        "secret_behind_source",
+        "secret_cannot_refresh",
+        "pods_behind_secret",
+    }
+)
+"""Causes that say of two hops no more than that they differ."""
+
 STALE_HOPS = (Hop.SOURCE, Hop.VAULT, Hop.DELIVERY, Hop.VALUES, Hop.SECRET, Hop.PODS)
 
 
@@ -74,7 +86,8 @@ class Diagnosis:
 def diagnose(snapshot: Snapshot) -> Diagnosis:
     """Return the diagnosis of one look at a route."""
     look = seen(snapshot)
-    causes = ranked(_no_surer_than_before(_without_echoes(tuple(findings(look)))))
+    found = _without_purpose(tuple(findings(look)), look)
+    causes = ranked(_no_surer_than_before(_without_echoes(found)))
     folded = tuple(_folded(causes, look))
     return Diagnosis(
         route=look.spec.route,
@@ -89,6 +102,13 @@ def _untried(found: tuple[Finding, ...]) -> bool:
     """Tell whether the store's answer to a key was not to be had from here."""
     silence = reading_rules.UNREACHABLE_FROM_HERE.code
     return any(f.hop is Hop.STORE and (f.code == silence or seen_from_here_alone(f)) for f in found)
+
+
+def _without_purpose(found: tuple[Finding, ...], look: Seen) -> tuple[Finding, ...]:
+    """Drop what a rotation does on purpose, as long as every key that a hop holds works."""
+    if not carries_both(look):
+        return found
+    return tuple(each for each in found if each.cause not in DIFFERENCES)
 
 
 def _without_echoes(found: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -237,3 +237,18 @@ def seen(snapshot: Snapshot) -> Seen:
         return snapshot
     ordered = snapshot.in_order()
     return Seen(**{each.name: getattr(ordered, each.name) for each in fields(ordered)})
+
+
+def evidence(snapshot: Snapshot) -> Proof | None:
+    """Return the weakest proof of all pods; None if one has none. Without pods the store's word."""
+    proofs = {key.proof for key in seen(snapshot).keys.values()}
+    if (
+        None in proofs
+        or snapshot.unseen is not None
+        or any(workload.pods_to_come(snapshot.pods) for workload in snapshot.workloads)
+    ):
+        return None
+    if proofs == {Proof.BY_LOKI}:
+        return Proof.BY_LOKI
+    verdict = snapshot.verdict(snapshot.secret.pair) if snapshot.secret else None
+    return Proof.BY_STORE_TEST if verdict is not None and verdict.accepted else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from lokeys.core.route.rotation.model import Rotation
 from lokeys.core.sensitive import Fingerprint
 
 
@@ -95,6 +96,8 @@ class Memory:
     runs: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     """Runs of containers that the last look saw, by uid; not kept in the status."""
     bridge: Bridge | None = None
+    rotation: Rotation | None = None
+    """The present rotation, or the last one."""
     offered: Offered | None = None
     barred: tuple[Fingerprint, ...] = ()
     """Pairs that no bridge brings back: bridged once, or of a user that was suspended."""

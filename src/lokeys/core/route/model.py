@@ -208,11 +208,12 @@ class RotationWindow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rotation:
+class RotationSpec:
     """How often the key is replaced, and how the old one retires."""
 
     every: timedelta = timedelta(hours=720)
     overlap: timedelta = timedelta(minutes=30)
+    roll_timeout: timedelta = timedelta(minutes=15)
     retire_on_evidence: bool = True
     window: RotationWindow | None = None
 
@@ -238,7 +239,7 @@ class RouteSpec:
     bucket: Bucket
     workloads: tuple[Workload, ...] = ()
     prove: Prove = Prove.WAIT
-    rotation: Rotation | None = None
+    rotation: RotationSpec | None = None
     bridge_longest: timedelta = timedelta(hours=1)
 
     @property

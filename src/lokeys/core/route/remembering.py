@@ -17,6 +17,8 @@ from lokeys.core.route.key_state import (
     known_to_hold,
 )
 from lokeys.core.route.memory import Bridge, Content, Held, Memory, Offered, Stopping
+from lokeys.core.route.rotation.gates import advanced
+from lokeys.core.route.rotation.model import under_way
 from lokeys.core.route.shutdown import first_seen
 from lokeys.core.route.snapshot import KeptPair, Snapshot
 from lokeys.core.route.standing import is_ours, is_there, source_name
@@ -50,7 +52,8 @@ def remember(snapshot: Snapshot) -> Memory:
         stopping=_stopping(snapshot),
         replaced={k: v for k, v in memory.replaced.items() if content and v == content.pair},
     )
-    return _forget_pods(replace(snapshot, memory=memory))
+    memory = _forget_pods(replace(snapshot, memory=memory))
+    return replace(memory, rotation=advanced(replace(snapshot, memory=memory)))
 
 
 def _offered(snapshot: Snapshot) -> Offered | None:
@@ -220,7 +223,13 @@ def _pods_from_before(snapshot: Snapshot, written_at: datetime | None) -> tuple[
 
 
 def _source_pairs(snapshot: Snapshot) -> Iterable[Fingerprint]:
-    """Yield the pair that the source offers, once the store has said that it is a real one."""
+    """Yield the pair that the source offers, once the store has said that it is a real one.
+
+    A rotation's pairs are the source's, too: lokeys has recorded both.
+    """
+    rotation = under_way(snapshot.memory.rotation)
+    if rotation is not None:
+        yield from (each for each in (rotation.old, rotation.new) if each is not None)
     pair = snapshot.source.pair if snapshot.source else None
     verdict = snapshot.verdict(pair)
     if pair is not None and verdict is not None and verdict.accepted:

@@ -20,6 +20,7 @@ from lokeys.core.kubernetes.makers import Maker
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.rotation.holders import Holders
 from lokeys.core.route.slots import Slot
 from lokeys.core.sensitive import Fingerprint, Flaw, PairFacts
 
@@ -413,6 +414,10 @@ class Snapshot:
     issues: bool = False  # lokeys can add a key at the source, and take one away
     kept: KeptPair | None = None
     kept_gap: Unreadable | None = None
+    holders: Holders | None = None
+    """Who else holds the key that a rotation would take away; None where nobody looked."""
+    showable: frozenset[Fingerprint] = frozenset()
+    """Pairs whose both halves some hop or the source can show now."""
 
     def verdict(self, pair: PairFacts | None) -> StoreVerdict | None:
         """Return what the store said of `pair`, if it was asked."""

@@ -13,9 +13,10 @@ from lokeys.core.sensitive import Fingerprint
 def may_be_tried(snapshot: Snapshot, pair: Fingerprint) -> bool:
     """Tell whether the owner of a pair lets it go to the route's store.
 
-    The pair that the source offers now is the source's. Any other belongs to whoever owns the
-    Secret that Loki reads. That a source has offered it once counts for nothing: what lokeys
-    remembers outlives an edit of the resource, which can name another source, of another owner.
+    The pair that the source offers now is the source's, and so is each that it lists. Any other
+    belongs to whoever owns the Secret that Loki reads. That a source has offered it once counts
+    for nothing: what lokeys remembers outlives an edit of the resource, which can name another
+    source, of another owner.
     """
     source, secret, endpoint = snapshot.source, snapshot.secret, snapshot.spec.bucket.endpoint
     offered = source.pair.pair if source is not None and source.pair is not None else None
@@ -28,7 +29,8 @@ def may_be_tried(snapshot: Snapshot, pair: Fingerprint) -> bool:
         return False
     if held_by_loki and snapshot.trying is Trying.LOKI:
         return True
-    if source is not None and pair == offered:
+    listed = {slot.pair for slot in source.slots or ()} if source is not None else set()
+    if source is not None and (pair == offered or pair in listed):
         return source.consent.covers(endpoint)
     return secret is not None and secret.consent.covers(endpoint)
 

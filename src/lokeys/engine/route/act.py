@@ -16,6 +16,7 @@ from datetime import datetime
 from lokeys.core.route.memory import Bridge, Memory, Stopping
 from lokeys.core.route.plan import Action, Step
 from lokeys.core.route.remembering import bridge_begun, bridge_ended
+from lokeys.core.route.rotation.model import Rotation, tested
 from lokeys.core.route.snapshot import PodState
 from lokeys.core.route.standing import source_name
 from lokeys.core.sensitive import Fingerprint, KeyPair
@@ -80,7 +81,7 @@ class Executor:
         if verdict is None or not verdict.trusted:
             raise NeedsHuman(f"the pair for {step.target} has not passed the store's test")
 
-    async def _act(  # noqa: C901, PLR0911 - one line an action
+    async def _act(  # noqa: C901, PLR0911, PLR0912 - one line an action
         self, step: Step, look: Look
     ) -> Memory:
         memory, ports, now = look.memory, self.lookout.ports, look.snapshot.at
@@ -110,13 +111,19 @@ class Executor:
                 return replace(memory, flushed={**memory.flushed, pod.ref.name: now})
             case Action.KEEP_PAIR | Action.ADD_KEY | Action.RETIRE_KEY | Action.DROP_PAIR:
                 return await self._bridge(step, memory, now)
+            case Action.BEGIN_ROTATION | Action.GO_BACK | Action.LET_GO:
+                return replace(memory, rotation=step.rotation)
+            case Action.DRAFT_KEY | Action.CREATE_KEY | Action.OFFER_KEY:
+                return await self._new_key(step, memory, now)
             case Action.PROVE | Action.AWAIT | Action.MANUAL:
                 return memory
 
     async def _test(self, step: Step, memory: Memory) -> Memory:
         pair = self._triable(step)
-        self.lookout.learn(_of(step), await self.lookout.ports.store.try_fully(pair))
-        return memory
+        verdict = await self.lookout.ports.store.try_fully(pair)
+        self.lookout.learn(_of(step), verdict)
+        rotation = tested(memory.rotation, _of(step), passed=verdict.trusted)
+        return replace(memory, rotation=rotation)
 
     async def _write_vault(self, step: Step, memory: Memory) -> Memory:
         vault = self.lookout.ports.vault
@@ -219,6 +226,38 @@ class Executor:
             raise Conflict("the end of the bridge is not recorded yet")
         await self._issuer(step).create(self._pair(step), intent=KeyIntent(since=bridge.since))
         return replace(memory, bridge=replace(bridge, added_at=now))
+
+    async def _new_key(self, step: Step, memory: Memory, now: datetime) -> Memory:
+        """Carry out what makes the second key of a rotation, and what offers it."""
+        issuer, rotation = self._issuer(step), memory.rotation
+        if rotation is None:
+            raise Conflict("the rotation is not recorded")
+        if step.action is Action.DRAFT_KEY:
+            return replace(memory, rotation=await self._draft(issuer, step, rotation, now))
+        if step.key_id is None:
+            raise Conflict(f"{step.action.value} names no key")
+        if step.action is Action.OFFER_KEY:
+            await issuer.offer(step.key_id)
+            return memory
+        intent = KeyIntent(since=rotation.begun_at, known=frozenset(rotation.known))
+        await issuer.create(self._pair(step), intent=intent)
+        self.lookout.verdicts.pop(_of(step), None)  # what the store said of it before means nothing
+        return memory
+
+    async def _draft(
+        self, issuer: IssuerPort, step: Step, rotation: Rotation, now: datetime
+    ) -> Rotation:
+        """Keep a new pair, and record which it is; the store has not heard of it."""
+        pair, staging = issuer.draft(), self.lookout.ports.staging
+        if pair is None:
+            raise NeedsHuman(f"lokeys cannot choose a key of {rotation.source}: it is not rotated")
+        if staging is None:
+            raise NeedsHuman(f"nothing can be kept in {step.target} from here")
+        await staging.keep(pair, purpose=KeptFor(source=rotation.source, since=now))
+        kept = (await staging.read()).state
+        if kept is None or not kept.sealed:
+            raise Conflict(f"{step.target} does not hold the new pair as it was kept")
+        return replace(rotation, new=kept.pair.pair, new_id=kept.pair.key_id, passed=0)
 
     def _issuer(self, step: Step) -> IssuerPort:
         issuer = self.lookout.ports.issuer

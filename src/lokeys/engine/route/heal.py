@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from lokeys.core.route.conditions import evidence
-from lokeys.core.route.key_state import Proof
+from lokeys.core.route.key_state import Proof, evidence
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.plan import Action, Step
 from lokeys.engine.route.act import Executor

@@ -20,12 +20,16 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
+from lokeys.core.place import Ref
 from lokeys.core.route.diagnosis import Diagnosis, diagnose
 from lokeys.core.route.key_state import REFUSED_KEY_CAUSES, Seen, seen, storage_works
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
 from lokeys.core.route.plan import Plan, Policy, plan
 from lokeys.core.route.remembering import remember
+from lokeys.core.route.rotation.gates import grace_over_at
+from lokeys.core.route.rotation.holders import Holders
+from lokeys.core.route.rotation.model import Phase, Rotation, under_way
 from lokeys.core.route.slots import present
 from lokeys.core.route.snapshot import (
     KeptPair,
@@ -156,6 +160,7 @@ class Lookout:
         vault = await self._ask_vault(about, wishes, again=new_403)
         taken: Reading[SecretState] = values.result() if values else Reading()
         minted = naming_present(source.result(), vault.state, held.state, bridged=bridged)
+        minted = naming_wanted(minted, kept, under_way(memory.rotation))
         readings = (minted, vault, held, taken)
         asked = maker.result() if maker else Reading()
         others = (delivery.result() if delivery else Reading(), asked, fleet.result())
@@ -178,12 +183,17 @@ class Lookout:
             kept=kept.state,
             kept_gap=next(iter(kept.gaps), None),
         )
-        self.pairs = _pairs((*readings, kept))
+        self.pairs = _pairs((*readings, kept)) | _of_rotation(minted, under_way(memory.rotation))
+        seen = replace(seen, showable=frozenset(self.pairs))
         self.triable = {n: pair for n, pair in self.pairs.items() if may_be_tried(seen, n)}
         if wishes.probe:
             await self._ask_store(self.triable, again=new_403, offered=_fingerprint(minted))
         snapshot = replace(seen, at=self.clock(), verdicts=self._verdicts_of(self.triable))
-        return judge(replace(snapshot, memory=remember(snapshot)), wishes.policy)
+        snapshot = replace(snapshot, holders=await self._ask_holders(snapshot))
+        after = remember(snapshot)
+        # A gate that this look has opened lets the next phase choose the pair.
+        named = naming_wanted(minted, kept, under_way(after.rotation)).state
+        return judge(replace(snapshot, memory=after, source=named), wishes.policy)
 
     async def _as_signed_with(
         self, held: Reading[SecretState], workloads: tuple[WorkloadState, ...], memory: Memory
@@ -251,9 +261,26 @@ class Lookout:
         """
         allowed = source is not None and source.consent.bridge is not None
         expected = allowed or memory.bridge is not None or wishes.policy.keep
+        expected = expected or wishes.policy.rotate is not None
+        expected = expected or under_way(memory.rotation) is not None
         if self.ports.staging is None or not expected:
             return Reading()
         return await self.ports.staging.read()
+
+    async def _ask_holders(self, snapshot: Snapshot) -> Holders | None:
+        """Return who else holds the key that would go next; asked when all else is done."""
+        rotation, port = under_way(snapshot.memory.rotation), self.ports.holders
+        if rotation is None or port is None:
+            return None
+        doomed = rotation.new if rotation.back else rotation.old
+        due = rotation.phase is Phase.GRACE and snapshot.at >= grace_over_at(snapshot, rotation)
+        if doomed is None or not (rotation.back or due):
+            return None
+        pair, content = self.pairs.get(doomed), snapshot.memory.content
+        if pair is None:
+            return Holders(unread=("the key itself cannot be read any more, to look for it",))
+        changed_at = content.since if content else None
+        return await port.find(pair, changed_at=changed_at, own=_declared(snapshot.source))
 
     async def _ask_store(
         self,
@@ -421,6 +448,46 @@ def naming_present(
     if facts is None:
         return source
     return replace(source, state=replace(state, pair=facts), pair=source.pairs.get(facts.pair))
+
+
+def naming_wanted(
+    source: Reading[SourceState], kept: Reading[KeptPair], rotation: Rotation | None
+) -> Reading[SourceState]:
+    """Return what the source said, with the pair that a rotation wants everywhere in its phase.
+
+    Both pairs are the user's own; which of them the hops shall hold, the rotation says.
+    """
+    state, wanted = source.state, rotation.wanted if rotation is not None else None
+    if state is None or wanted is None:
+        return source
+    slots = (slot.facts for slot in state.slots or () if slot.listed is not False)
+    facts = next((each for each in slots if each is not None and each.pair == wanted), None)
+    if facts is None:
+        return source
+    pair = source.pairs.get(wanted)
+    if pair is None and kept.state is not None and kept.state.pair.pair == wanted:
+        pair = kept.pair
+    return replace(source, state=replace(state, pair=facts), pair=pair)
+
+
+def _declared(source: SourceState | None) -> frozenset[Ref]:
+    """Return the Secrets in which the source itself keeps its keys: whoever issues sees to them."""
+    if source is None:
+        return frozenset()
+    names = {slot.declared_by for slot in source.slots or () if slot.declared_by}
+    home = source.owner.namespace
+    return frozenset({source.ref, *(Ref("Secret", name, home) for name in names)})
+
+
+def _of_rotation(
+    source: Reading[SourceState], rotation: Rotation | None
+) -> dict[Fingerprint, KeyPair]:
+    """Return the pairs of a rotation that the source itself can show."""
+    return {
+        name: pair
+        for name, pair in source.pairs.items()
+        if rotation is not None and rotation.owns(name)
+    }
 
 
 def _offers(reading: Reading[SourceState], bridged: Fingerprint | None) -> frozenset[Fingerprint]:

@@ -3,10 +3,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lokeys.core.route.conditions import evidence
-from lokeys.core.route.receipts.model import Actor, Deed, Receipt, begun, closed, seen_in, with_deed
+from lokeys.core.route.key_state import evidence
+from lokeys.core.route.plan import Action
+from lokeys.core.route.receipts.model import (
+    Actor,
+    Deed,
+    Receipt,
+    ReceiptKind,
+    begun,
+    closed,
+    seen_in,
+    with_deed,
+)
 from lokeys.engine.route.heal import Done
 from lokeys.engine.route.look import Look
 from lokeys.ports import Clock
@@ -40,6 +50,10 @@ class ReceiptBook:
                 cause=(cause.cause or cause.code) if cause else "",
                 why=cause.title if cause else "",
                 by=self.by,
+            )
+        if done.step.action is Action.BEGIN_ROTATION:
+            self.receipt = replace(
+                self.receipt, kind=ReceiptKind.ROTATION, why=done.step.why, cause=""
             )
         deed = Deed(step=done.step.id, at=now, took=done.took, note=done.note)
         self.receipt = with_deed(self.receipt, deed)

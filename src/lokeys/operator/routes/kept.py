@@ -10,6 +10,7 @@ from typing import Any
 
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.rotation.model import RotationWish
 from lokeys.engine.route.look import Lookout
 from lokeys.engine.route.receipts import ReceiptBook
 from lokeys.kube.lease import Lease
@@ -45,6 +46,12 @@ class KeptRoute:
     """How often it has waited for older routes that were not looked at yet."""
     pause_s: float = 0.0
     """Until the next look, as long as the state stays what it is."""
+    wish: RotationWish | None = None
+    """The rotation that is due now."""
+    rotation_said: tuple[str, str] | None = None
+    """What the last event of its rotation said, or would have said when it was first seen."""
+    begins: bool = False
+    """Whether a rotation is just being recorded."""
     kept_deeds: int = 0
     """How many steps of the present receipt are in its ConfigMap."""
 

@@ -27,10 +27,12 @@ from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import Mode, RouteSpec
 from lokeys.core.route.plan import Action, Plan, Policy, Step
 from lokeys.core.route.plan.steps import BEGINS_A_BRIDGE, ENDS_A_BRIDGE
-from lokeys.core.route.receipts.model import Actor, Door, Receipt
+from lokeys.core.route.receipts.model import Actor, Door, Receipt, ReceiptKind
 from lokeys.core.route.resource.parse import INVALID, Refused, parse
-from lokeys.core.route.resource.served import keeps_bridges, taken
+from lokeys.core.route.resource.served import keeps_bridges, keeps_rotations, taken
 from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
+from lokeys.core.route.rotation.model import rotation_said, under_way
+from lokeys.core.route.rotation.triggers import AT_ONCE, newest, wish_of
 from lokeys.core.route.standing import is_overdue
 from lokeys.engine.route.act import Executor
 from lokeys.engine.route.heal import Done, Ending, Healing, Listener, Patience, heal
@@ -53,6 +55,7 @@ from lokeys.kube.resources import STORAGE_CREDENTIAL
 from lokeys.operator.cache import RouteObjects
 from lokeys.operator.metrics import Metrics
 from lokeys.operator.routes.kept import KeptRoute
+from lokeys.operator.routes.occasion import occasion_of
 from lokeys.operator.statuses import changes, patch_status
 from lokeys.operator.workers import Key
 from lokeys.ports import Clock, RoutePorts
@@ -107,7 +110,24 @@ class Controller:
         """Return what the operator may do: no bridge where nothing would keep its end."""
         keeps, manifest = keeps_bridges(self.status_schema), self.resources.get(*key)
         goes = manifest is not None and "deletionTimestamp" in manifest["metadata"]
-        return Policy(bridge=Leave(keeps=keeps, refused=route.bridge_refused), ends=goes)
+        rotate = route.wish if keeps_rotations(self.status_schema) and not goes else None
+        leave = Leave(keeps=keeps, refused=route.bridge_refused)
+        return Policy(bridge=leave, ends=goes, rotate=rotate)
+
+    def _may_begin(self, key: Key, step: Step) -> bool:
+        """Tell whether a step may be begun; of rotations only so many at one store at a time."""
+        route = self.routes[key]
+        if step.action is not Action.BEGIN_ROTATION:
+            return True
+        store = route.spec.bucket.endpoint
+        others = (other for name, other in self.routes.items() if name != key)
+        busy = sum(
+            other.begins or under_way(other.memory.rotation) is not None
+            for other in others
+            if other.spec.bucket.endpoint == store
+        )
+        route.begins = busy < AT_ONCE
+        return route.begins
 
     def wake(self, key: Key) -> None:
         """Tell a healing that waits on this route that something has changed."""
@@ -151,6 +171,10 @@ class Controller:
             )
             route.lookout.forget()
             route.bridge_refused = ""
+        recorded = self._recall(manifest).rotation
+        route.memory = replace(route.memory, rotation=newest(route.memory.rotation, recorded))
+        occasion = occasion_of(route.spec, manifest, now=self.clock())
+        route.wish = wish_of(route.spec, route.memory.rotation, occasion)
         look = await self._look(key, route)
         step = look.plan.next_step
         if step is not None and not step.passive and _may_do(step, route.spec, manifest):
@@ -201,6 +225,7 @@ class Controller:
             wanted=lambda step: (
                 _same_wish(manifest, self.resources.get(*key))
                 and _may_do(step, route.spec, manifest)
+                and self._may_begin(key, step)
             ),
         )
         route.objects.bypass = True
@@ -208,6 +233,7 @@ class Controller:
         try:
             await hand.insist_on_rights(look)
             async with route.lease.hold(timeout_s=LEASE_AWAITED_S):
+                healing.memory = await self._recorded(route)
                 await heal(
                     hand,
                     healing,
@@ -230,9 +256,18 @@ class Controller:
                 route.bridge_refused = str(refusal)  # the ordinary heal goes on without it
             return self._stalled(healing.look or look, refusal)
         finally:
-            route.objects.bypass = False
+            route.objects.bypass = route.begins = False
             route.memory = healing.memory
         return healing.look
+
+    async def _recorded(self, route: KeptRoute) -> Memory:
+        """Return the memory with a rotation as who held the Lease before us has recorded it."""
+        if route.wish is None and under_way(route.memory.rotation) is None:
+            return route.memory
+        name = f"metadata.name={route.spec.name}"
+        found = await self.api.list(STORAGE_CREDENTIAL, namespace=route.spec.namespace, fields=name)
+        recorded = self._recall(found.items[0]).rotation if found.items else None
+        return replace(route.memory, rotation=newest(route.memory.rotation, recorded))
 
     def _stalled(self, look: Look, refusal: LokeysError) -> Look:
         """Return the look at a route whose next step was refused: only a person can go on."""
@@ -264,11 +299,13 @@ class Controller:
         told = (ready["status"], ready["reason"])
         route.pause_s = LOOK_SOON_S if told != route.told else min(2 * route.pause_s, LOOK_EVERY_S)
         await self._tell_of_bridge(route, manifest, look)
+        await self._tell_of_rotation(route, manifest, look)
         if told != route.told and ready["status"] == "False":
             await self.events.write(
                 dict(manifest), reason=ready["reason"], message=ready["message"], warning=True
             )
-        if ready["status"] == "True":
+        rotates = under_way(look.memory.rotation) is not None
+        if ready["status"] == "True" and not rotates:
             await self._healed(route, manifest, ready["reason"])
         elif route.receipts.receipt is not None:
             await self._keep(route, manifest, route.receipts.receipt)
@@ -281,7 +318,8 @@ class Controller:
             return
         actions = (step.partition(":")[0] for step in incident_of(receipt)["steps"])
         message = f"{proof} after: {', '.join(actions)}"
-        await self.events.write(dict(manifest), reason="Healed", message=message)
+        if receipt.kind is ReceiptKind.HEAL:  # a rotation's phases are events already
+            await self.events.write(dict(manifest), reason="Healed", message=message)
         route.kept_deeds = 0
         await self._keep(route, manifest, receipt)
         route.kept_deeds = 0
@@ -296,6 +334,19 @@ class Controller:
             await self.keep_receipt(manifest, receipt)
         except LokeysError as exc:
             _log.warning("%s: its receipt is not kept: %s", route.spec.route, exc)
+
+    async def _tell_of_rotation(
+        self, route: KeptRoute, manifest: Mapping[str, Any], look: Look
+    ) -> None:
+        """Write an event where a rotation has come to another phase, or has ended."""
+        said = rotation_said(look.memory.rotation)
+        if said == route.rotation_said:
+            return
+        first, route.rotation_said = route.rotation_said is None, said
+        if first:
+            return  # who has just begun to look tells no old news
+        reason, message = said
+        await self.events.write(dict(manifest), reason=reason, message=message)
 
     async def _tell_of_bridge(
         self, route: KeptRoute, manifest: Mapping[str, Any], look: Look
@@ -332,6 +383,9 @@ class Controller:
         asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
         if asked:
             now["lastHandled"] = {**before.get("lastHandled", {}), "reconcile": asked}
+        rotation = route.memory.rotation
+        if rotation is not None and rotation.asked:
+            now["lastHandled"] = {**now.get("lastHandled", {}), "rotate": rotation.asked}
         return now
 
     def _kept(self, memory: Memory) -> dict[str, Any]:

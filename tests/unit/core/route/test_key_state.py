@@ -30,12 +30,13 @@ from builders import (
     look,
 )
 from lokeys.core.place import Hop, Ref
-from lokeys.core.route.conditions import conditions, evidence, status
+from lokeys.core.route.conditions import conditions, status
 from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.route.key_state import (
     Currency,
     Proof,
     currency,
+    evidence,
     has_read,
     key_is_dead,
     may_lose_lines,

@@ -52,10 +52,10 @@ from lokeys.core.findings.rules import RULES
 from lokeys.core.findings.verdict import WORKS, Answer, Depth
 from lokeys.core.kubernetes.consent import Trying
 from lokeys.core.place import Hop, Ref
-from lokeys.core.route.conditions import camel, conditions, evidence, status
+from lokeys.core.route.conditions import camel, conditions, status
 from lokeys.core.route.diagnosis import diagnose
 from lokeys.core.route.hops import hop_to_json
-from lokeys.core.route.key_state import key_is_dead, storage_works
+from lokeys.core.route.key_state import evidence, key_is_dead, storage_works
 from lokeys.core.route.memory import Held, Memory
 from lokeys.core.route.model import ExternalSecretRef, Prove
 from lokeys.core.route.plan import Action, Plan, Policy, Step, plan

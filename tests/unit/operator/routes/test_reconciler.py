@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from builders import a_route
-from fakes.ports import NOON, World
+from fakes.ports import NOON, World, pair
 from lokeys.adapters.http import tls_context
 from lokeys.adapters.kubernetes.history import RouteHistory
 from lokeys.core.kubernetes.size import MAX_ROUTE_BYTES
@@ -462,5 +462,75 @@ def test_what_a_person_did_stays_in_the_history() -> None:
         await desk.rest(until=lambda: desk.ready()[0] == "True" and desk.world.writes != [])
         history = [p["status"]["history"] for p in desk.store.patches if "history" in p["status"]]
         assert history[-1][1:] == [theirs]
+
+    run(main())
+
+
+RGW = {"endpoint": "http://rgw", "uid": "loki", "adminSecretRef": {"name": "rgw-admin"}}
+
+
+def rotating(*, every: str = "2h", **more: Any) -> Desk:
+    """Return a desk before a route of an RGW user that is to be rotated."""
+    desk = Desk(world=World(names_none=True))
+    rotation = {"every": every, "overlap": "30s", "retire": "AfterGrace"}
+    desk.resource = a_resource("uid-1", mode="Rotate", source={"rgw": RGW}, rotation=rotation)
+    desk.resource["metadata"].update({"creationTimestamp": "2026-03-01T12:00:00Z", **more})
+    path = "/apis/lokeys.dev/v1alpha1/namespaces/monitoring/storagecredentials"
+    desk.store.objects[path] = {"metadata": {}, "items": []}
+    return desk
+
+
+def test_a_key_that_is_old_enough_is_replaced_by_itself() -> None:
+    """Neither sooner nor ever twice; it ends with one key, and the route never was unready."""
+
+    async def main() -> None:
+        desk = rotating()
+        await desk.rest(until=lambda: "drop pair" in desk.world.writes)
+        assert len(desk.world.alive) == 1
+        assert desk.world.alive != [pair("one")]
+        assert desk.world.writes.count("create key") == 1
+        await desk.rest(until=lambda: "endedAt" in desk.store.applied[-1]["data"]["history.json"])
+        (receipt,) = json.loads(desk.store.applied[-1]["data"]["history.json"])["receipts"]
+        assert (receipt["kind"], receipt["ending"]) == ("Rotation", "proved")
+        readies = [
+            p["status"]["conditions"][0] for p in desk.store.patches if "conditions" in p["status"]
+        ]
+        assert {each["status"] for each in readies[1:]} == {"True"}
+        shown = [p["status"]["rotation"] for p in desk.store.patches if "rotation" in p["status"]]
+        assert shown[-1]["phase"] == "Idle"
+        began = {each["startedAt"] for each in shown if "startedAt" in each}
+        assert len(began) == 1
+        assert "2026-03-01T14:00:00Z" <= began.pop() <= "2026-03-01T14:13:00Z"
+
+    run(main())
+
+
+def test_the_annotation_asks_for_a_rotation_now_and_once() -> None:
+    """Its value is noted as handled."""
+
+    async def main() -> None:
+        desk = rotating(every="720h", annotations={"lokeys.dev/rotate": "please"})
+        await desk.rest(until=lambda: "drop pair" in desk.world.writes)
+        handled = [
+            p["status"]["lastHandled"] for p in desk.store.patches if "lastHandled" in p["status"]
+        ]
+        assert handled[-1] == {"rotate": "please"}
+        began = now()
+        await desk.rest(until=lambda: now() - began > 300)
+        assert desk.world.writes.count("create key") == 1
+
+    run(main())
+
+
+def test_mode_heal_rotates_nothing_by_itself() -> None:
+    """Whatever the annotation says."""
+
+    async def main() -> None:
+        desk = rotating(annotations={"lokeys.dev/rotate": "please"})
+        assert desk.resource is not None
+        desk.resource["spec"]["mode"] = "Heal"
+        began = now()
+        await desk.rest(until=lambda: now() - began > 300)
+        assert desk.world.writes == []
 
     run(main())

@@ -9,6 +9,7 @@ route is looked at again and planned afresh, so a plan is never older than its e
     tested    where     one      forced,   one at   by Loki's own
     first     allowed   write    by pair   a time   requests
 
+A rotation that is under way chooses the pair, and has steps of its own at its two ends.
 Before all of them comes the end of a bridge whose time is over, or that nobody needs any more.
 """
 
@@ -20,6 +21,7 @@ from lokeys.core.route.key_state import Seen, seen
 from lokeys.core.route.plan.bridge import caution, plan_bridge, plan_end, projected_end
 from lokeys.core.route.plan.draft import Stop
 from lokeys.core.route.plan.pods import plan_pods, plan_proof
+from lokeys.core.route.plan.rotation import plan_rotation
 from lokeys.core.route.plan.secret import plan_secret
 from lokeys.core.route.plan.source import plan_source, unseen
 from lokeys.core.route.plan.steps import HOPELESS, Action, Plan, Policy, Step
@@ -34,9 +36,17 @@ __all__ = ["Action", "Plan", "Policy", "Step", "plan"]
 def plan(snapshot: Snapshot, policy: Policy) -> Plan:
     """Return the steps that lead from what was seen to a proved route, or to where it stops."""
     look = seen(snapshot)
+    rotating = plan_rotation(look, policy, _healing)
+    if rotating is not None:
+        return rotating
     ending = plan_end(look, policy)
     if ending:
         return Plan(steps=ending)
+    return _healing(look, policy)
+
+
+def _healing(look: Seen, policy: Policy) -> Plan:
+    """Return the steps that bring the source's pair everywhere, or where they stop."""
     made = _staged(look, policy)
     made = replace(made, caution=caution(made.steps))
     gap = look.unseen

@@ -25,8 +25,9 @@ from lokeys.core.route.plan.draft import Draft
 from lokeys.core.route.plan.pods import flush
 from lokeys.core.route.plan.source import agrees_everywhere, waiting
 from lokeys.core.route.plan.steps import Action, Policy, Step
+from lokeys.core.route.rotation.model import under_way
 from lokeys.core.route.snapshot import PodState
-from lokeys.core.route.standing import carries, is_ours, is_there
+from lokeys.core.route.standing import carries, has_key, is_ours, is_there
 from lokeys.core.sensitive import PairFacts
 
 FLUSH_ASKED_WITHIN = timedelta(seconds=20)
@@ -36,6 +37,8 @@ FLUSH_ASKED_WITHIN = timedelta(seconds=20)
 def plan_bridge(course: Draft) -> Draft:
     """Return the course with the bridge that is possible and allowed, if any."""
     snapshot, bridge = course.snapshot, course.snapshot.memory.bridge
+    if under_way(snapshot.memory.rotation) is not None:
+        return course  # both keys are at the store, and the copy is the new pair's
     if bridge is not None and bridge.added_at is not None:
         return course.then(*_flushes(snapshot, bridge))
     found = chance(snapshot, course.policy.bridge)
@@ -55,6 +58,8 @@ def plan_end(snapshot: Seen, policy: Policy) -> tuple[Step, ...]:
     if bridge is None:
         seen_all = snapshot.missing(Hop.PODS) is None
         useless = kept is not None and seen_all and not holders(snapshot, kept.pair)
+        if kept is not None and has_key(snapshot, kept.pair.key_id, kept.pair.pair) is not False:
+            return ()  # the copy is all that tells a key of a lost rotation from a stranger's
         return (_drop(snapshot),) if useless else ()
     if not is_ours(bridge, snapshot.spec):
         return ()

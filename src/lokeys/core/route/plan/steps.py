@@ -11,6 +11,7 @@ from typing import Any
 from lokeys.core.findings.finding import ref_to_json
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.bridging import NO_LEAVE, Leave
+from lokeys.core.route.rotation.model import Rotation, RotationWish
 from lokeys.core.route.snapshot import PodState, Unreadable, Why
 from lokeys.core.sensitive import Fingerprint
 
@@ -35,6 +36,12 @@ class Action(StrEnum):
     ADD_KEY = "add-key"
     RETIRE_KEY = "retire-key"
     DROP_PAIR = "drop-pair"
+    BEGIN_ROTATION = "begin-rotation"
+    DRAFT_KEY = "draft-key"
+    CREATE_KEY = "create-key"
+    OFFER_KEY = "offer-key"
+    GO_BACK = "go-back"
+    LET_GO = "let-go"
     PROVE = "prove"
     AWAIT = "await"
     MANUAL = "manual"
@@ -63,6 +70,11 @@ class Policy:
     bridge: Leave = NO_LEAVE
     ends: bool = False
     """Whether a bridge ends now: its route goes."""
+    rotate: RotationWish | None = None
+    go_back: bool = False
+    """A rotation shall go back to the old key."""
+    let_go: bool = False
+    """A person says that the old key may go, though not all who may hold it could be seen."""
     keep: bool = False
     """Whether a pair may be kept before anybody has said that it may be valid again."""
 
@@ -91,6 +103,8 @@ class Step:
     """What could not be read, where that is what is waited for."""
     key_id: Fingerprint | None = None
     """Which of the user's keys is added or taken away."""
+    rotation: Rotation | None = None
+    """What is recorded of a rotation, where that is the step."""
     until: datetime | None = None
     """When a bridge ends at the latest; recorded before it begins."""
 

@@ -86,7 +86,7 @@ def with_receipt(
     """
 
     def identity(row: Mapping[str, Any]) -> tuple[object, ...]:
-        return row["kind"], row["startedAt"], row["by"]
+        return row["startedAt"], row["by"]
 
     others = (row for row in receipts if identity(row) != identity(receipt))
     return (receipt, *others)[:RECEIPTS_AT_MOST]
@@ -118,7 +118,7 @@ def history_report(
 def receipt_to_json(receipt: Receipt) -> dict[str, Any]:
     """Return a receipt as its schema says; what is not known is absent."""
     row = {
-        "kind": "Heal",
+        "kind": receipt.kind.value,
         "startedAt": _time(receipt.began_at),
         "endedAt": _time(receipt.ended_at),
         "by": _known(door=receipt.by.door.value, name=_text(receipt.by.name)),

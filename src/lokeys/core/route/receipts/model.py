@@ -23,6 +23,13 @@ ANSWERS_AT_MOST = 20
 """Of one receipt; the oldest are left out, and counted."""
 
 
+class ReceiptKind(StrEnum):
+    """What was done."""
+
+    HEAL = "Heal"
+    ROTATION = "Rotation"
+
+
 class Door(StrEnum):
     """Through which door lokeys acted."""
 
@@ -79,8 +86,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What one heal did and what was read meanwhile. `ending` "": it was not over when written."""
+    """What one heal or rotation did, and what was read meanwhile.
 
+    `ending` "": it was not over when written.
+    """
+
+    kind: ReceiptKind = ReceiptKind.HEAL
     began_at: datetime
     cause: str
     why: str

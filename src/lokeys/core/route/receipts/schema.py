@@ -8,6 +8,7 @@ from lokeys.core.route.receipts.model import (
     PODS_AT_MOST,
     STEPS_AT_MOST,
     Door,
+    ReceiptKind,
 )
 from lokeys.core.route.resource.texts import moment, text
 from lokeys.core.schema.language import Fields, Integer, ListOf, Text
@@ -67,9 +68,9 @@ _POD = Fields(
 )
 
 RECEIPT = Fields(
-    "What one heal did, and what was read meanwhile.",
+    "What one heal or rotation did, and what was read meanwhile.",
     {
-        "kind": Text("What was done.", choices=("Heal",)),
+        "kind": Text("What was done.", choices=tuple(ReceiptKind)),
         "startedAt": moment("When the first step was done."),
         "endedAt": moment("When it was over; absent where it was not when this was written."),
         "by": Fields(

@@ -23,7 +23,7 @@ from lokeys.core.route.model import (
     RgwAdmin,
     RgwSource,
     RookSource,
-    Rotation,
+    RotationSpec,
     RotationWindow,
     RouteSpec,
     SecretRef,
@@ -178,11 +178,12 @@ def _workload(workload: Mapping[str, Any]) -> Workload:
     )
 
 
-def _rotation(rotation: Mapping[str, Any]) -> Rotation:
+def _rotation(rotation: Mapping[str, Any]) -> RotationSpec:
     window = rotation.get("window")
-    return Rotation(
+    return RotationSpec(
         every=duration(rotation["every"]),
         overlap=duration(rotation["overlap"]),
+        roll_timeout=duration(rotation["rollTimeout"]),
         retire_on_evidence=rotation["retire"] == "OnEvidence",
         window=RotationWindow(
             schedule=window["schedule"],

@@ -18,7 +18,7 @@ from lokeys.core.route.model import (
     RgwAdmin,
     RgwSource,
     RookSource,
-    Rotation,
+    RotationSpec,
     RouteSpec,
     SecretRef,
     SecretSource,
@@ -199,11 +199,12 @@ def _workload(workload: Workload) -> dict[str, Any]:
     }
 
 
-def _rotation(rotation: Rotation) -> dict[str, Any]:
+def _rotation(rotation: RotationSpec) -> dict[str, Any]:
     window = rotation.window
     return {
         "every": duration_text(rotation.every),
         "overlap": duration_text(rotation.overlap),
+        "rollTimeout": duration_text(rotation.roll_timeout),
         "retire": "OnEvidence" if rotation.retire_on_evidence else "AfterGrace",
         "window": {
             "schedule": window.schedule,

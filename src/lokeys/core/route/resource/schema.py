@@ -379,6 +379,14 @@ _ROTATION = Fields(
             default="30m",
             rules=(rules.DURATION,),
         ),
+        "rollTimeout": text(
+            "How long the store may take to accept the new key, and the pods to become Ready with "
+            "it. After that the rotation goes back to the old key by itself.",
+            at_least=2,
+            at_most=32,
+            default="15m",
+            rules=(rules.DURATION, rules.A_MINUTE_TO_A_DAY),
+        ),
         "retire": Text(
             "What ends the old key: evidence that nobody uses it any more, or the time alone.",
             choices=("OnEvidence", "AfterGrace"),

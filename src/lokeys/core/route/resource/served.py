@@ -38,6 +38,12 @@ def keeps_bridges(schema: Json) -> bool:
     return not isinstance(known, Mapping) or "bridge" in known
 
 
+def keeps_rotations(schema: Json) -> bool:
+    """Tell whether a served schema keeps a rotation's state; without it none may begin."""
+    known = at(schema, "properties", "memory", "properties")
+    return not isinstance(known, Mapping) or "rotation" in known
+
+
 def taken(status: Mapping[str, Any], schema: Json) -> dict[str, Any]:
     """Return a status without the words that a served schema refuses."""
     kept = _taken(status, schema)

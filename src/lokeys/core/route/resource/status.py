@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from lokeys.core.route.memory import Bridge, Content, Held, Memory, Offered
 from lokeys.core.route.resource.status_schema import STATUS
+from lokeys.core.route.rotation.model import Phase, Rotation
 from lokeys.core.schema.language import Fields, ListOf, MapOf, Shape, Text
 from lokeys.core.sensitive import Fingerprint
 
@@ -42,6 +43,7 @@ def memory_to_status(memory: Memory, *, key: str) -> dict[str, Any]:
         "revalidatedAt": _time_text(memory.revalidated_at),
         "held": _held_to_status(memory),
         "bridge": _bridge_to_status(memory.bridge) if memory.bridge else None,
+        "rotation": _rotation_to_status(memory.rotation) if memory.rotation else None,
         "offered": {"source": memory.offered.source, "pairs": list(memory.offered.pairs)}
         if memory.offered
         else None,
@@ -75,6 +77,7 @@ def memory_from_status(status: object, *, key: str) -> Memory:
         revalidated_at=_time(kept.get("revalidatedAt")),
         held=_table(kept.get("held"), _held),
         bridge=_bridge(kept.get("bridge")),
+        rotation=_rotation(kept.get("rotation")),
         offered=_offered(kept.get("offered")),
         barred=_list(kept.get("barred"), _fingerprint),
     )
@@ -161,6 +164,57 @@ def _bridge(value: object) -> Bridge | None:
     added_at = _time(value.get("addedAt"))
     return Bridge(
         pair=pair, key_id=key_id, source=source, since=since, until=until, added_at=added_at
+    )
+
+
+def _rotation_to_status(rotation: Rotation) -> dict[str, Any]:
+    written = {
+        "source": rotation.source,
+        "why": rotation.why,
+        "asked": rotation.asked,
+        "begunAt": _time_text(rotation.begun_at),
+        "phase": rotation.phase.value,
+        "phaseSince": _time_text(rotation.phase_since),
+        "old": rotation.old,
+        "oldId": rotation.old_id,
+        "new": rotation.new,
+        "newId": rotation.new_id,
+        "known": list(rotation.known),
+        "passed": rotation.passed,
+        "back": rotation.back,
+        "letGo": rotation.let_go,
+        "endedAt": _time_text(rotation.ended_at),
+    }
+    return {name: value for name, value in written.items() if value}
+
+
+def _rotation(value: object) -> Rotation | None:
+    """Return the rotation; what lacks a fact of it is none."""
+    if not isinstance(value, Mapping):
+        return None
+    old, old_id = _fingerprint(value.get("old")), _fingerprint(value.get("oldId"))
+    begun, since = _time(value.get("begunAt")), _time(value.get("phaseSince"))
+    source, phase = _word(value.get("source")), _word(value.get("phase"))
+    if old is None or old_id is None or begun is None or since is None or source is None:
+        return None
+    if phase not in tuple(Phase):
+        return None
+    return Rotation(
+        source=source,
+        why=_word(value.get("why")) or "",
+        asked=_word(value.get("asked")) or "",
+        begun_at=begun,
+        phase=Phase(phase),
+        phase_since=since,
+        old=old,
+        old_id=old_id,
+        new=_fingerprint(value.get("new")),
+        new_id=_fingerprint(value.get("newId")),
+        known=_list(value.get("known"), _fingerprint),
+        passed=_count(value.get("passed")),
+        back=value.get("back") is True,
+        let_go=value.get("letGo") is True,
+        ended_at=_time(value.get("endedAt")),
     )
 
 

@@ -253,6 +253,28 @@ MEMORY = Fields(
                 "addedAt": moment("When it was added at the store."),
             },
         ),
+        "rotation": Fields(
+            "The present rotation, or the last one.",
+            {
+                "source": text("Whose keys.", at_most=2048),
+                "why": _sentence("Why it began."),
+                "asked": _sentence("The value of `lokeys.dev/rotate` that asked for it."),
+                "begunAt": moment("When it began."),
+                "phase": Text("How far it is.", choices=ROTATION_PHASES),
+                "phaseSince": moment("When this phase began."),
+                "old": _whole("The old pair."),
+                "oldId": _whole("Its id."),
+                "new": _whole("The new pair."),
+                "newId": _whole("Its id."),
+                "known": ListOf(
+                    "The ids of the user's keys before.", _whole("An id."), at_most=32, keys=()
+                ),
+                "passed": Integer("How often in a row the new key passed.", bits=64, least=0),
+                "back": Flag("Whether it goes back to the old pair."),
+                "letGo": Flag("Whether a person has said that the old key may go."),
+                "endedAt": moment("When it ended."),
+            },
+        ),
         "offered": Fields(
             "What the source has offered while the store took it.",
             {

@@ -23,7 +23,7 @@ from lokeys.core.route.model import (
     RgwAdmin,
     RgwSource,
     RookSource,
-    Rotation,
+    RotationSpec,
     RotationWindow,
     RouteSpec,
     SecretRef,
@@ -96,7 +96,7 @@ windows = st.builds(
     time_zone=st.sampled_from(["UTC", "Europe/Zurich"]),
 )
 rotations = st.builds(
-    Rotation,
+    RotationSpec,
     every=st.integers(3600, 10**8).map(lambda s: timedelta(seconds=s)),
     overlap=st.integers(0, 3599).map(lambda s: timedelta(seconds=s)),
     retire_on_evidence=st.booleans(),
@@ -201,7 +201,7 @@ def test_defaults_are_those_of_the_contract() -> None:
 def test_the_defaults_of_the_model_are_those_of_the_schema() -> None:
     """A workload, a rotation and a bucket mean the same whether made here or parsed."""
     spec = parse(Case("", True, {"spec.rotation": {}}).manifest())
-    assert spec.rotation == Rotation()
+    assert spec.rotation == RotationSpec()
     assert spec.workloads == (Workload(kind="StatefulSet", name="loki"),)
     assert spec.bucket == Bucket(name=spec.bucket.name, endpoint=spec.bucket.endpoint)
     assert isinstance(spec.source, RookSource)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What decides whether a rotation is due, read from a resource and this machine's time zones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lokeys.core.kubernetes.json_fields import text_at
+from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.rotation.triggers import Occasion
+
+ROTATE = "lokeys.dev/rotate"
+_LONGEST_ASKED = 1024
+"""What the status keeps of the annotation; two values are told apart by so many characters."""
+
+
+def occasion_of(spec: RouteSpec, manifest: Mapping[str, Any], *, now: datetime) -> Occasion:
+    """Return what a rotation of this resource is judged by now."""
+    created = text_at(manifest, "metadata", "creationTimestamp")
+    try:
+        since = datetime.fromisoformat(created).astimezone(UTC)
+    except ValueError:
+        since = now
+    return Occasion(
+        now=now,
+        since=since,
+        uid=text_at(manifest, "metadata", "uid"),
+        asked=text_at(manifest, "metadata", "annotations", ROTATE)[:_LONGEST_ASKED],
+        handled=text_at(manifest, "status", "lastHandled", "rotate"),
+        zone=_zone(spec),
+    )
+
+
+def _zone(spec: RouteSpec) -> tzinfo | None:
+    """Return the window's time zone; None where this machine does not know it."""
+    window = spec.rotation.window if spec.rotation is not None else None
+    if window is None or window.time_zone == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(window.time_zone)
+    except (OSError, ValueError, LookupError):
+        return None
