@@ -69,6 +69,12 @@ LAST_LOOK = Metric(
     help="When the operator last finished a look at the route.",
     labels=_ROUTE,
 )
+ROTATION_PHASE = Metric(
+    name="lokeys_route_rotation_phase_since_timestamp_seconds",
+    kind=MetricKind.GAUGE,
+    help="Since when a rotation is in its phase; absent if none is under way.",
+    labels=(*_ROUTE, "phase"),
+)
 BRIDGE_UNTIL = Metric(
     name="lokeys_route_bridge_until_timestamp_seconds",
     kind=MetricKind.GAUGE,

@@ -16,6 +16,8 @@ from lokeys.core.findings.finding import Finding
 from lokeys.core.place import Hop
 from lokeys.core.route.conditions import conditions
 from lokeys.core.route.key_state import evidence
+from lokeys.core.route.rotation.gates import carries_both
+from lokeys.core.route.rotation.model import under_way
 from lokeys.engine.route.heal import Done
 from lokeys.engine.route.look import Look
 from lokeys.operator import metric_names as names
@@ -39,6 +41,7 @@ class _Shown:
     verified_at: float | None
     not_ready: int
     bridge_until: float | None
+    rotation: tuple[str, float] | None
     refused: Mapping[str, int]
 
 
@@ -84,6 +87,7 @@ class Metrics:
             looked_at=look.snapshot.at.timestamp(),
             verified_at=verified_at,
             bridge_until=_bridge_until(look),
+            rotation=_rotation(look),
             not_ready=sum(not pod.ready for pod in look.snapshot.pods),
             refused={
                 pod.ref.name: pod.metrics.refused for pod in look.snapshot.pods if pod.metrics
@@ -132,6 +136,10 @@ class Metrics:
         yield family(names.ROUTE_STALLED, ((k, r.stalled) for k, r in routes))
         yield family(names.LAST_LOOK, ((k, r.looked_at) for k, r in routes))
         yield family(names.LAST_VERIFIED, ((k, r.verified_at) for k, r in routes))
+        yield family(
+            names.ROTATION_PHASE,
+            (((*k, r.rotation[0]), r.rotation[1]) for k, r in routes if r.rotation),
+        )
         yield family(names.BRIDGE_UNTIL, ((k, r.bridge_until) for k, r in routes))
         yield family(names.PODS_NOT_READY, ((k, float(r.not_ready)) for k, r in routes))
         yield family(
@@ -170,6 +178,12 @@ def family(metric: names.Metric, samples: Iterable[tuple[tuple[str, ...], float 
     return made
 
 
+def _rotation(look: Look) -> tuple[str, float] | None:
+    """Return the phase of a rotation that is under way, and since when."""
+    rotation = under_way(look.memory.rotation)
+    return (rotation.phase.value, rotation.phase_since.timestamp()) if rotation else None
+
+
 def _bridge_until(look: Look) -> float | None:
     bridge = look.memory.bridge
     stands = bridge is not None and bridge.added_at is not None
@@ -179,6 +193,8 @@ def _bridge_until(look: Look) -> float | None:
 def _agreement(look: Look) -> Iterator[tuple[str, float]]:
     """Yield whether each hop agrees; of several pods the worst counts."""
     told: dict[Hop, float] = {}
+    if carries_both(look.snapshot):
+        return iter(())  # they differ on purpose, and every key of theirs works
     for hop in look.diagnosis.hops:
         if hop.agrees is not None:
             told[hop.hop] = min(told.get(hop.hop, 1.0), float(hop.agrees))
