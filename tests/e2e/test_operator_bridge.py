@@ -5,9 +5,11 @@ the key is replaced ─▶ added again ─▶ the running Loki writes ─▶ an 
 """
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from datetime import datetime
 
+import httpx2
 import pytest
 
 from e2e.bridges import RgwLab
@@ -104,6 +106,56 @@ def test_a_pod_that_hangs_in_its_shutdown_ends(lab: RgwLab, installation: Instal
     wait_for(lambda: lab.keys() == {pair[0]}, "the old key is retired", timeout_s=60)
     wanted = sorted([*before, *during, "after"])
     wait_for(lambda: lab.lines() == wanted, "every line is there", timeout_s=60)
+
+
+@pytest.mark.chaos
+def test_three_ingesters_write_at_once(lab: RgwLab, installation: Installation) -> None:
+    """None is restarted for that; then they are replaced one at a time, and lose nothing."""
+    lab.build(loki=dataclasses.replace(lab.loki, replicas=3, persistent_wal=False))
+    names = [f"loki-{number}" for number in range(3)]
+    for name in names:
+        lab.wait_ready(name=name)
+    told = to_each(lab, names, "before")
+    installation.follow(lab)
+    lab.wait_condition("Ready", "True", timeout_s=120)
+    old, pair = lab.source_pair()[0], lab.replace_key()
+    uids = {name: lab.pod(name)["metadata"]["uid"] for name in names}
+    told += to_each(lab, names, "during")
+    lab.look_now()
+    lab.wait_condition("Bridged", "True", reason="Standing")
+    assert lab.keys() == {old, pair[0]}
+    for name in reversed(names):
+        lab.wait_ready(after=uids[name], name=name, timeout_s=120)
+        told += to_each(lab, [name], "after")
+    lab.wait_healed(pair, timeout_s=120)
+    wait_for(lambda: lab.keys() == {pair[0]}, "the old key is retired", timeout_s=60)
+    # Each has a ring of its own, so each finds what it has, and what its predecessor flushed.
+    wait_for(lambda: found_by(lab, names) >= set(told), "every line is there", timeout_s=120)
+
+
+def found_by(lab: RgwLab, names: list[str]) -> set[str]:
+    """Return every line that any of the Lokis finds."""
+    found: set[str] = set()
+    for name in names:
+        url = f"{lab.loki_url(name)}/loki/api/v1/query_range"
+        query = {"query": '{app="test"}', "limit": "5000"}
+        answer = httpx2.get(url, params=query, trust_env=False, timeout=10)
+        streams = answer.json()["data"]["result"] if answer.is_success else []
+        found |= {line for stream in streams for _, line in stream["values"]}
+    return found
+
+
+def to_each(lab: RgwLab, names: list[str], word: str) -> list[str]:
+    """Push a line into each Loki; return them."""
+    made = []
+    for name in names:
+        line = f"{word} {name}"
+        values = [[str(time.time_ns()), line]]
+        body = {"streams": [{"stream": {"app": "test", "pod": name}, "values": values}]}
+        url = f"{lab.loki_url(name)}/loki/api/v1/push"
+        httpx2.post(url, json=body, trust_env=False, timeout=10).raise_for_status()
+        made.append(line)
+    return made
 
 
 @pytest.mark.chaos
