@@ -40,6 +40,7 @@ from integration.demo.world import (
     until,
 )
 from lokeys.core.kubernetes.consent import ALLOWED_URLS
+from lokeys.core.route.bridging import ALLOWED_BRIDGE
 from lokeys.demo.parts.kube_fields import Author
 from lokeys.demo.parts.kube_kinds import Json
 from lokeys.demo.parts.kube_store import StoreChange
@@ -69,6 +70,8 @@ class Way:
     delivery: Callable[[World], tuple[Json, ...]]
     writes: dict[str, tuple[int, int]]
     route: Json = field(default_factory=dict)
+    bridged: bool = False
+    """Whether the user at RGW itself is the source, whose admin allows a bridge."""
 
 
 def own_secret(world: World) -> tuple[Json, ...]:
@@ -80,6 +83,10 @@ def own_secret(world: World) -> tuple[Json, ...]:
 VAULT = r"^PATCH /v1/vaults/.*/items/"
 FORCED = r"^PATCH .*/externalsecrets/"
 PATCHED = rf"^PATCH .*/secrets/{SECRET}$"
+ADDED = r"^PUT /admin/user"
+RETIRED = r"^DELETE /admin/user"
+KEPT = rf"^POST .*/{NAMESPACE}/secrets$"
+DROPPED = r"^DELETE .*/secrets/lokeys-bridge-loki$"
 WAYS = {
     "a forced sync": Way(
         delivery=lambda _: (external_secret(),),
@@ -93,6 +100,19 @@ WAYS = {
         delivery=own_secret,
         route={"vault": None, "secret": {"name": SECRET}},
         writes={VAULT: (0, 0), FORCED: (0, 0), PATCHED: (1, 1)},
+    ),
+    "a bridge": Way(
+        delivery=lambda _: (external_secret(),),
+        writes={
+            VAULT: (1, 1),
+            FORCED: (1, 3),
+            PATCHED: (0, 0),
+            KEPT: (1, 1),
+            ADDED: (1, 1),
+            RETIRED: (1, 1),
+            DROPPED: (1, 1),
+        },
+        bridged=True,
     ),
 }
 
@@ -202,8 +222,13 @@ class Home:
 
     def live_pair(self) -> Pair:
         """Return the one pair that the store takes."""
-        (pair,) = self.world.s3.users["loki"].keys.items()
+        *_, pair = self.world.s3.users["loki"].keys.items()
         return pair
+
+    def one_key_is_left(self) -> bool:
+        """Tell whether a bridge, if there was one, is over, and nothing is kept of it."""
+        kept = self.world.find("Secret", "lokeys-bridge-loki")
+        return len(self.world.s3.users["loki"].keys) == 1 and kept is None
 
     def is_mended(self) -> bool:
         """Tell whether Loki runs with the key that the store takes, and the route says so."""
@@ -211,7 +236,9 @@ class Home:
             runs = self.workloads.loki(NAMESPACE, "loki-0").pair
         except KeyError:
             return False
-        return runs.access_key_id.reveal_text() == self.live_pair()[0] and self.is_ready()
+        if not self.one_key_is_left() or not self.is_ready():
+            return False
+        return runs.access_key_id.reveal_text() == self.live_pair()[0]
 
     def is_ready(self) -> bool:
         route = self.world.api.store.find("StorageCredential", "loki", NAMESPACE)
@@ -220,6 +247,11 @@ class Home:
     def rotate(self) -> Pair:
         """Replace the key at the store, and let Rook write it into its Secret."""
         key_id, secret = self.world.rotate()
+        if self.world.api.store.find("Secret", ROOK_SECRET, STORE_NAMESPACE) is None:
+            route = self.world.get("StorageCredential", "loki")
+            asked = {"metadata": {"annotations": {"lokeys.dev/reconcile": key_id}}}
+            self.world.api.store.merge(route, asked, author=Author(manager="kubectl"))
+            return key_id, secret
         held = self.world.api.store.get("Secret", ROOK_SECRET, STORE_NAMESPACE)
         data = rook_data(key_id, secret, self.world.s3_server.url)
         self.world.api.store.replace({**held, "data": data}, author=Author(manager="rook"))
@@ -253,6 +285,15 @@ class Home:
         return [line for stream in streams for _, line in stream["values"]]
 
 
+def rgw_user(world: World, url: str) -> Json:
+    """Let RGW's admin allow a bridge; return the user as a source."""
+    key_id, secret = world.s3.create_user("admin", caps={"users": "*"})
+    admin = named("Secret", "rgw-admin", stringData={"accessKey": key_id, "secretKey": secret})
+    admin["metadata"]["annotations"] = {ALLOWED_URLS: url, ALLOWED_BRIDGE: "1h"}
+    world.api.add(admin)
+    return {"rgw": {"endpoint": url, "uid": "loki", "adminSecretRef": {"name": "rgw-admin"}}}
+
+
 def text_of(encoded: str) -> str:
     return b64decode(encoded).decode()
 
@@ -283,14 +324,18 @@ async def built(folder: Path, way: Way) -> AsyncIterator[Home]:
             await stack.enter_async_context(HttpServer(home.door(handler)))
             for handler in (world.s3.handle, world.connect.handle)
         ]
-        add_rook_user(
-            world, **{"lokeys.dev/allowed-namespaces": NAMESPACE, ALLOWED_URLS: store.url}
-        )
+        source = {}
+        if way.bridged:
+            source = {"source": rgw_user(world, store.url)}
+        else:
+            add_rook_user(
+                world, **{"lokeys.dev/allowed-namespaces": NAMESPACE, ALLOWED_URLS: store.url}
+            )
         world.api.add(*way.delivery(world), stateful_set(grace_s=3))
         world.allow("connect-token", vault.url)
         await world.run_external_secrets()
         await stack.enter_async_context(workloads)
-        route = storage_credential(store.url, vault.url, prove="Flush", **way.route)
+        route = storage_credential(store.url, vault.url, prove="Flush", **source, **way.route)
         route["spec"] = {key: value for key, value in route["spec"].items() if value is not None}
         route["spec"]["workloads"][0]["metrics"] = {"port": port}
         world.api.add(
