@@ -18,7 +18,6 @@ from lokeys.core.rbac.grants import (
 )
 
 _READS = (
-    (LOKEYS, "storagecredentials", ("list",), "finds the routes to look at"),
     (APPS, "statefulsets", ("get", "list"), "finds what runs Loki, and how it is configured"),
     (APPS, "deployments", ("get", "list"), "finds what runs Loki, and how it is configured"),
     (APPS, "daemonsets", ("get", "list"), "finds what runs Loki, and how it is configured"),
@@ -36,6 +35,7 @@ _READS = (
     (ONE_PASSWORD, "onepassworditems", ("get",), "what makes the Secret"),
 )
 _OF_THE_CLUSTER = (
+    (LOKEYS, "storagecredentials", ("list",), "finds the routes, and who else claims the same"),
     (ESO, "externalsecrets", ("list",), "one whose interval does not parse stops all of them"),
     (ESO, "clustersecretstores", ("get", "list"), "an ExternalSecret may read through one"),
     (ROOK, "cephobjectstoreusers", ("get", "list"), "whose key it may be"),
