@@ -39,6 +39,8 @@ class Former:
     endpoint: str = "rgw.store:8080"
     storage_class: str = "fast"
     rules: bool = False
+    at_once: bool = False
+    """Whether all pods of a StatefulSet start at once: a test need not wait for one by one."""
     factor: int = 1
     replicas: Mapping[str, int] = field(default_factory=dict)
     """How many pods, of components of which there is more than one."""
@@ -240,7 +242,7 @@ class Former:
         }
         stateful = component in STATEFUL_SETS
         if stateful:
-            parallel = component == "ruler"
+            parallel = component == "ruler" or self.at_once
             spec["podManagementPolicy"] = "Parallel" if parallel else "OrderedReady"
             spec["serviceName"] = ""
             claims = CLAIMS.get(component, ("storage",))

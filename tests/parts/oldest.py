@@ -17,7 +17,7 @@ TESTS = (
 )
 _DEFINITION = "tests/integration/deploy/test_lokistack_definition.py"
 NOT_THERE = (
-    # Its StatefulSets must have a `serviceName`, which stacks' have not: it is not for them.
+    # Operated LokiStacks are claimed for newer ones alone: docs/reference/versions.md.
     "--ignore=tests/integration/deploy/test_stack_rights.py",
     # It takes a number of 32 bits for any number; lokeys finds it (LK0201).
     f"--deselect={_DEFINITION}::test_what_is_wrong_is_refused[a huge number]",

@@ -166,15 +166,15 @@ def test_an_unmanaged_stack_is_left_alone(make_operated: MakeOperated) -> None:
 
 
 def test_volumes_stay_as_they_were_made(make_operated: MakeOperated) -> None:
-    """No StatefulSet is deleted for another storage class: the stack is ready, and warns of it."""
+    """No StatefulSet is deleted for another storage class: the stack is ready, and says so."""
     stack = make_operated()
     stack.start()
     uids = {each["metadata"]["uid"] for each in stack.every("StatefulSet")}
     stack.spec = {"storageClassName": "slow"}
     stack.apply()
     wait_for(
-        lambda: "asks for `slow`" in stack.condition("Warning").get("message", ""),
-        "the warning",
+        lambda: "asks for `slow`" in stack.condition("Ready").get("message", ""),
+        "it is said what stays",
     )
     stack.wait_main("Ready")
     assert {each["metadata"]["uid"] for each in stack.every("StatefulSet")} == uids

@@ -128,6 +128,7 @@ def formers(
         storage_class="local",
         factor=2,
         replicas=PODS,
+        at_once=True,
     )
     create_as_former(stack.kubernetes, seen.get("LokiStack", seen.name), former.objects())
     stack.wait_ready(*RUNNING, timeout_s=300)

@@ -47,7 +47,7 @@ def _stateful_set(plan: PodPlan, component: Component) -> Manifest:
     spec: dict[str, Any] = {
         **_common(plan, component),
         "podManagementPolicy": "Parallel" if parallel else "OrderedReady",
-        # Pods are found by other Services. Before Kubernetes 1.33 the field must be there.
+        # Pods are found by other Services; Kubernetes 1.31 demands the field.
         "serviceName": "",
         "updateStrategy": {"type": "RollingUpdate"},
         "volumeClaimTemplates": [_claim(stack, component, claim) for claim in _claims(component)],
