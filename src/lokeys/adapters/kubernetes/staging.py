@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lokeys.adapters.kubernetes.cluster import Cluster, unreadable
+from lokeys.adapters.kubernetes.objects import LiveObjects
 from lokeys.adapters.kubernetes.pairs import data_of, pair_of
 from lokeys.core.findings.finding import time_to_json
 from lokeys.core.kubernetes.json_fields import Json, at, moment_at, text_at
@@ -47,6 +48,11 @@ class StagingSecret:
         """Return the Secret."""
         return Ref("Secret", staging_name(self.spec.name), self.spec.namespace)
 
+    @property
+    def _live(self) -> LiveObjects:
+        """Return what is read to be written: never out of a cache, and followed by nobody."""
+        return LiveObjects(self.cluster.api)
+
     async def read(self) -> Reading[KeptPair]:
         """Return what is kept; a Secret of that name that is not lokeys' own is a gap."""
         try:
@@ -67,7 +73,7 @@ class StagingSecret:
         if purpose.until is not None:
             await self._hold(owner, held=True)
         try:
-            found = await self.cluster.api.get(SECRET, self.ref.name, namespace=self.ref.namespace)
+            found = await self._live.get(self.ref)
         except NotFound:
             await self._create(pair, annotations, owner)
             return
@@ -84,7 +90,7 @@ class StagingSecret:
     async def drop(self) -> None:
         """Delete what is kept; fine if it is gone, and no other's Secret is touched."""
         try:
-            found = await self.cluster.api.get(SECRET, self.ref.name, namespace=self.ref.namespace)
+            found = await self._live.get(self.ref)
             if _is_ours(found):
                 await self._delete(found)
         except NotFound:
@@ -106,9 +112,8 @@ class StagingSecret:
 
     async def _owner(self) -> Json:
         """Return the StorageCredential. Raises Conflict where there is none any more."""
-        home = self.ref.namespace
         try:
-            return await self.cluster.api.get(STORAGE_CREDENTIAL, self.spec.name, namespace=home)
+            return await self._live.get(self.spec.ref)
         except NotFound as error:
             raise Conflict(f"{self.spec.ref} is gone") from error
 

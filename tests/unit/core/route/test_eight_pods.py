@@ -125,7 +125,7 @@ def test_pods_that_hang_in_their_shutdown_are_one_finding() -> None:
     assert finding.object == LOKI
     assert finding.message.startswith(f"the store refuses the key of 8 pods of {LOKI},")
     assert finding.evidence[0].startswith("loki-0: it holds 12 chunks in memory")
-    assert finding.evidence[-1] == "and 3 more pods"
+    assert "and 3 more pods" in finding.evidence
     later = a_pod("loki-8", refused=3, deleting_since=ago(minutes=3))
     (finding,) = found("LK0603", **late(*hung[:1], later))
     assert finding.message.endswith("hangs for as long as is said below of each pod")
