@@ -39,7 +39,8 @@ NOTICED_S = 90.0
 
 TO_HEAL = f"""kubectl patch scred {ROUTE} --type merge -p '{{"spec":{{"mode":"Heal"}}}}'"""
 
-TO_BRIDGE = f"kubectl -n {STORAGE} annotate cephobjectstoreuser loki lokeys.dev/allowed-bridge=1h"
+TO_BRIDGE = f"""kubectl -n {STORAGE} annotate cephobjectstoreuser loki \\
+    lokeys.dev/allowed-bridge=1h"""
 
 
 class Missed(Exception):

@@ -111,6 +111,8 @@ class Spying:
         for data in (item["data"] for item in found):
             for key in data.keys() - {"Endpoint"}:
                 value = b64decode(data[key])
+                if not value:
+                    continue  # of a user with spec.keys, Rook's own Secret is blank
                 self.secrets |= {data[key], value.decode(errors="replace"), repr(value)[2:-1]}
 
 

@@ -23,7 +23,14 @@ from lokeys.core.rbac import (
     unnamed,
 )
 from lokeys.core.rbac.issuer import issuer_grants
-from lokeys.core.route.model import AwsIamSource, PairKeys, RgwAdmin, RgwSource, SecretRef
+from lokeys.core.route.model import (
+    AwsIamSource,
+    PairKeys,
+    RgwAdmin,
+    RgwSource,
+    SecretRef,
+    UnknownSource,
+)
 from lokeys.core.route.resource.parse import parse
 from manifests.storagecredential import CASES, MINIMAL, ROOK, Case
 
@@ -135,6 +142,12 @@ def test_who_gives_rgws_own_user_keys_must_see_rooks_users() -> None:
         ("list",),
     )
     assert not list(issuer_grants(AwsIamSource(user_name="loki")))
+
+
+def test_a_source_that_nobody_knows_needs_no_right() -> None:
+    """What is read of the route is what is read of any: nothing of another namespace."""
+    spec = replace(parse(SOUND[0].manifest()), source=UnknownSource())
+    assert {grant.namespace for grant in route_grants(spec, known=STORE)} <= {spec.namespace, None}
 
 
 def test_an_address_that_the_object_store_does_not_name_is_looked_for() -> None:
