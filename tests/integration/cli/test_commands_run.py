@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from golden.cases import HERE, INPUT
+from lokeys.exit_codes import ExitCode
 from parts.build import program
 from parts.kubernetes import Kubernetes
 from parts.process import wait_for
@@ -62,7 +64,9 @@ def shell(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> I
     (folder / "key.json").write_text("{}")
     (folder / "FILE").write_text("typed")
     environment = {
-        "PATH": os.pathsep.join((str(kubectl.parent), os.environ["PATH"])),
+        "PATH": os.pathsep.join(
+            (str(kubectl.parent), str(Path(sys.executable).parent), os.environ["PATH"])
+        ),
         "KUBECONFIG": str(kubernetes.kubeconfig),
         "HOME": str(folder),
         "KUBE_EDITOR": "true",
@@ -82,6 +86,8 @@ def test_kubectl_takes_what_is_printed(shell: Shell, folder: Path) -> None:
     for command in commands(folder):
         done = shell.run(f"{{ {command}; }} <<< typed")
         told = done.stderr.strip()
+        if "| lokeys validate" in command and done.returncode == ExitCode.FINDINGS:
+            continue  # kubectl printed the objects, and lokeys judges them
         assert done.returncode == 0 or ABSENT.search(told) or MADE.search(told), told
 
 
