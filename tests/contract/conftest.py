@@ -12,7 +12,11 @@ from contract.clusters import Place, RealPlace, StandInPlace
 from contract.rook_scenes import Scene, scene
 from contract.serving import serve
 from contract.stores import RealStore, StandInStore, Store
+from lokeys.core.route.resource.crd import crd
 from lokeys.demo.parts.object_store import ObjectStore
+from parts.external_secrets import apply_crds
+from parts.kubernetes import Kubernetes
+from parts.plugin import need, not_built
 
 
 @pytest.fixture(
@@ -59,3 +63,13 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     place = RealPlace(request.getfixturevalue("kubernetes"))
     real = RealStore(request.getfixturevalue("rgw"), False)
     yield lambda story: run(place, real, story)
+
+
+@pytest.fixture(scope="session")
+def serving_readers(pytestconfig: pytest.Config, kubernetes: Kubernetes) -> Kubernetes:
+    """Return the control plane once it serves the kinds that may read a source's Secret."""
+    need(pytestconfig, "external-secrets", not_built("external-secrets", "external-secrets"))
+    apply_crds(kubernetes)
+    kubernetes.apply(crd())
+    kubernetes.wait_served(crd()["metadata"]["name"])
+    return kubernetes

@@ -23,7 +23,6 @@ from lokeys.clock import utc_now
 from lokeys.core.kubernetes.rook import slot_names
 from lokeys.core.place import Ref
 from lokeys.core.route.model import Bucket
-from lokeys.core.route.resource.crd import crd
 from lokeys.core.sensitive import Fingerprint, KeyPair
 from lokeys.errors import BadInput, Conflict, Forbidden, NeedsHuman, NotAllowed, Waiting
 from lokeys.kube.client import Object
@@ -31,9 +30,6 @@ from lokeys.kube.resources import CEPH_OBJECT_STORE_USER as USER
 from lokeys.kube.resources import EXTERNAL_SECRET, POD, SECRET, STORAGE_CREDENTIAL
 from lokeys.ports import KeyIntent
 from manifests.storagecredential import MINIMAL
-from parts.external_secrets import apply_crds
-from parts.kubernetes import Kubernetes
-from parts.plugin import need, not_built
 
 INTENT = KeyIntent(since=utc_now())
 
@@ -217,11 +213,7 @@ async def an_external_secret(scene: Scene) -> str:
 def readers_play(play: Play, request: pytest.FixtureRequest) -> Play:
     """Give what plays a story; a real API server serves the kinds that may read a Secret."""
     if request.node.callspec.params["play"] != "stand-ins":
-        kubernetes: Kubernetes = request.getfixturevalue("kubernetes")
-        need(request.config, "external-secrets", not_built("external-secrets", "external-secrets"))
-        apply_crds(kubernetes)
-        kubernetes.apply(crd())
-        kubernetes.wait_served(crd()["metadata"]["name"])
+        request.getfixturevalue("serving_readers")
     return play
 
 

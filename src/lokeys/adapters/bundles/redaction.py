@@ -30,6 +30,7 @@ from lokeys.adapters.bundles.names import (
 from lokeys.adapters.bundles.tokens import Tokens
 from lokeys.bounded_yaml import built
 from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_VALUES
+from lokeys.core.text.redaction import without_echoes
 
 Json = Mapping[str, Any]
 
@@ -60,7 +61,7 @@ _USER_IN_URL = re.compile(
     r"(?<=://)(?P<user>[^\s:@/\"'<>]{1,512}):(?P<password>[^\s@\"'<>]{1,1024})(?=@)"
 )
 _HEADERS = re.compile(
-    r"(?P<before>\b(?:Bearer|Basic|AWS)\s+)(?P<value>[A-Za-z0-9+/=_.:~-]{8,4096})"
+    r"(?P<before>\b(?:Bearer|Basic|AWS|SharedKey)\s+)(?P<value>[A-Za-z0-9+/=_.:~-]{8,4096})"
 )
 _AWS_ID = re.compile(r"\bA[KS]IA[A-Z0-9]{16}\b")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,8192}\.[A-Za-z0-9_-]{0,2048}")
@@ -158,7 +159,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return a text of anybody's without known secrets, and without what looks like one."""
-        text = self.without_known(text)
+        text = without_echoes(self.without_known(text), self.tokens.of)
         text = _USER_IN_URL.sub(self._user, text)
         for form in (_HEADERS, _QUERY):
             text = form.sub(self._behind, text)

@@ -8,6 +8,7 @@ or not: a line of evidence is worth less than a key.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 HIDDEN = "…hidden…"
 
@@ -19,25 +20,31 @@ _NAMED = re.compile(
     r"[^\s\"'&,;\\<>]{4,4096}"
 )
 _USERINFO = re.compile(r"(://)[^\s@\"']{1,512}@")
-_PORT = re.compile(r"(invalid port \\{0,2}\")[^\"\\]{1,512}")
+_PORT = re.compile(r"(invalid port \\{0,2}\")([^\"\\]{1,512})")
 """A secret key with a slash in an s3:// URL is read as a port, and printed as one."""
 _JWT = re.compile(r"eyJ[\w-]{8,8192}\.[\w-]{8,8192}(?:\.[\w-]{0,8192})?")
 _PEM = re.compile(r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^-]{0,16384}")
 _ELEMENT = re.compile(
     r"(?i)(<(?:secretaccesskey|sessiontoken|signatureprovided|stringtosign\w{0,8}"
-    r"|canonicalrequest\w{0,8})>)[^<]{1,8192}"
+    r"|canonicalrequest\w{0,8})>)([^<]{1,8192})"
 )
 
 
 def redacted(text: str) -> str:
     """Return the text without what may be a secret. `text` is bounded by whoever calls."""
+    text = without_echoes(text, lambda _: HIDDEN)
     for pattern, put in (
         (_PEM, HIDDEN),
         (_JWT, HIDDEN),
         (_USERINFO, rf"\1{HIDDEN}@"),
-        (_PORT, rf"\1{HIDDEN}"),
-        (_ELEMENT, rf"\1{HIDDEN}"),
         (_NAMED, rf"\1{HIDDEN}"),
     ):
         text = pattern.sub(put, text)
+    return text
+
+
+def without_echoes(text: str, put: Callable[[str], str]) -> str:
+    """Return the text with `put` of each value that a client or a store repeats in its answer."""
+    for pattern in (_PORT, _ELEMENT):
+        text = pattern.sub(lambda found: f"{found[1]}{put(found[2])}", text)
     return text

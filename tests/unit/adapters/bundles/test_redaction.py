@@ -142,6 +142,22 @@ def test_what_is_known_is_taken_out_everywhere(secret: str) -> None:
         pytest.param(
             "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----", "MIIEvQ", id="a key"
         ),
+        pytest.param(
+            r'err="parse \"s3://id:abcDE12/fg@host/b\": invalid port \":abcDE12\" after host"',
+            "abcDE12",
+            id="half a key that a client took for a port",
+        ),
+        pytest.param(
+            "<Credentials><SecretAccessKey>abcdEF12+/34</SecretAccessKey></Credentials>",
+            "abcdEF12",
+            id="a key that a provider's answer holds",
+        ),
+        pytest.param(
+            "<Error><SignatureProvided>9a8b7c6d</SignatureProvided></Error>",
+            "9a8b7c6d",
+            id="a signature that a store repeats",
+        ),
+        pytest.param("Authorization: SharedKey me:abcd1234==", "abcd1234", id="Azure's header"),
     ],
 )
 def test_what_looks_like_a_secret_is_taken_out_of_a_log(line: str, gone: str) -> None:
