@@ -25,11 +25,19 @@ from lokeys.demo.parts.kube_views import at, condition
 from lokeys.demo.parts.loki import Loki, Spelling
 from lokeys.demo.parts.statefulsets import REVISION
 from lokeys.demo.parts.workloads import Workloads
+from parts.plugin import need
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="several pods need several loopback addresses"
-)
 NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def several_loopback_addresses(pytestconfig: pytest.Config) -> None:
+    """Skip by name off Linux, where several pods have no address each."""
+    need(
+        pytestconfig,
+        "several loopback addresses",
+        None if sys.platform == "linux" else "this system has 127.0.0.1 alone",
+    )
 
 
 def deliver(cluster: World, key_id: str, secret: str) -> None:

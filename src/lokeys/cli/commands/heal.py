@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import click
 
 from lokeys.cli import screens
+from lokeys.cli.acting import INTERRUPTED, Acting
 from lokeys.cli.bridging import Asking, insist_on_record, leave_for
 from lokeys.cli.looking import addressed
 from lokeys.cli.options import LokeysCommand, options_of, route_arguments
@@ -22,7 +22,6 @@ from lokeys.core.findings.finding import Finding
 from lokeys.core.findings.verdict import Answer
 from lokeys.core.route.bridging import Leave
 from lokeys.core.route.key_state import Proof
-from lokeys.core.route.memory import Memory
 from lokeys.core.route.plan import Plan, Policy, Step
 from lokeys.core.route.plan.steps import plan_to_json
 from lokeys.core.route.receipts.model import Actor, Door
@@ -31,15 +30,12 @@ from lokeys.core.route.resource.rules import duration
 from lokeys.core.text.shell import Joint
 from lokeys.core.text.shell import command as shell_command
 from lokeys.engine.route.act import Executor
-from lokeys.engine.route.heal import Done, Ending, Healing, Listener, Patience, heal
+from lokeys.engine.route.heal import Done, Ending, Healing, Patience
 from lokeys.engine.route.look import Look, LookOptions, Lookout, judge
 from lokeys.engine.route.receipts import ReceiptBook
 from lokeys.errors import BadInput, Forbidden, LokeysError, Unreachable
 from lokeys.exit_codes import ExitCode
 
-INTERRUPTED = "interrupted"
-RECEIPT_TAKES_S = 5.0
-"""Longer is not waited for it: a person who interrupts wants an end."""
 _EXIT_CODES = {
     Ending.PROVED: ExitCode.NOTHING_TO_REPORT,
     Ending.ONE_STEP: ExitCode.NOTHING_TO_REPORT,
@@ -180,54 +176,25 @@ async def _carry_out(
     session: Session, chosen: NamedRoute, hand: Executor, healing: Healing, wish: Wish
 ) -> None:
     """Heal under the route's Lease; however it ends, say how far it came."""
-    spec = chosen.spec
     with session.printer.progress() as progress:
         book = ReceiptBook(by=Actor(door=Door.COMMAND_LINE), clock=session.clock)
         watcher = _Watcher(progress, book)
 
-        async def remember(memory: Memory) -> None:
-            await session.remember(spec, memory)
-
         try:
             progress.now("waiting for the route's Lease", brief=True)
-            async with session.hold(spec) as remaining_s, kept(session, chosen, book, healing):
-                await heal(
-                    replace(hand, lease_remaining_s=remaining_s),
-                    healing,
-                    wishes=LookOptions(eager=True, policy=wish.policy),
-                    patience=Patience(
-                        timeout=wish.timeout, sleep=session.sleep, one_step=wish.one_step
-                    ),
-                    listener=Listener(
-                        on_look=watcher.on_look,
-                        on_step=watcher.on_step,
-                        on_done=watcher.on_done,
-                        remember=remember if chosen.remembers else None,
-                    ),
-                )
+            await Acting(session, chosen, hand, book).heal(
+                healing,
+                watcher,
+                wishes=LookOptions(eager=True, policy=wish.policy),
+                patience=Patience(
+                    timeout=wish.timeout, sleep=session.sleep, one_step=wish.one_step
+                ),
+            )
         except (asyncio.CancelledError, LokeysError):
             _say_where_it_stopped(progress, healing, watcher.under_way)
             if session.options.output == "json":
                 _print_report(session, chosen, healing, ending=INTERRUPTED)
             raise
-
-
-@asynccontextmanager
-async def kept(
-    session: Session, chosen: NamedRoute, book: ReceiptBook, healing: Healing
-) -> AsyncIterator[None]:
-    """Keep a receipt of what was done, however it ends; that it cannot be kept is said."""
-    try:
-        yield
-    finally:
-        receipt = book.close(healing.ending.value if healing.ending else INTERRUPTED)
-        if receipt is not None:
-            try:
-                async with asyncio.timeout(RECEIPT_TAKES_S):
-                    await session.keep(chosen.spec, receipt)
-            except (LokeysError, TimeoutError) as exc:
-                said = str(exc) or f"no answer in {RECEIPT_TAKES_S:.0f} s"
-                session.printer.talk((f"no receipt of this is kept: {said}", "warning"))
 
 
 class _Watcher:

@@ -10,12 +10,11 @@ from datetime import timedelta
 import click
 
 from lokeys.cli import rotating, screens
-from lokeys.cli.commands.heal import kept
+from lokeys.cli.acting import Acting
 from lokeys.cli.options import LokeysCommand, options_of
 from lokeys.cli.output import Progress
 from lokeys.cli.routes import NamedRoute, route
 from lokeys.cli.session import Session, run_session
-from lokeys.core.route.memory import Memory
 from lokeys.core.route.plan import Plan, Policy, Step, plan
 from lokeys.core.route.plan.rotation import hindrance
 from lokeys.core.route.receipts.model import Actor, Door
@@ -23,7 +22,7 @@ from lokeys.core.route.report import plan_report
 from lokeys.core.route.resource.rules import duration
 from lokeys.core.route.rotation.model import RotationWish, under_way
 from lokeys.engine.route.act import Executor
-from lokeys.engine.route.heal import Done, Ending, Healing, Listener, Patience, heal
+from lokeys.engine.route.heal import Done, Ending, Healing, Patience
 from lokeys.engine.route.look import Look, LookOptions, Lookout
 from lokeys.engine.route.receipts import ReceiptBook
 from lokeys.errors import BadInput, LokeysError
@@ -123,29 +122,17 @@ async def _carry_out(  # noqa: PLR0913, PLR0917 - the parts of one run
     asked: RotateOptions,
 ) -> None:
     """Go through the phases under the route's Lease; however it ends, say how far it came."""
-    spec = chosen.spec
     book = ReceiptBook(by=Actor(door=Door.COMMAND_LINE), clock=session.clock)
     with session.printer.progress() as progress:
         teller = _Teller(session, chosen, progress, book)
-
-        async def remember(memory: Memory) -> None:
-            await session.remember(spec, memory)
-
         try:
             progress.now("waiting for the route's Lease", brief=True)
-            async with session.hold(spec) as remaining_s, kept(session, chosen, book, healing):
-                await heal(
-                    replace(hand, lease_remaining_s=remaining_s),
-                    healing,
-                    wishes=wishes,
-                    patience=Patience(timeout=asked.timeout, sleep=session.sleep),
-                    listener=Listener(
-                        on_look=teller.on_look,
-                        on_step=teller.on_step,
-                        on_done=teller.on_done,
-                        remember=remember,
-                    ),
-                )
+            await Acting(session, chosen, hand, book).heal(
+                healing,
+                teller,
+                wishes=wishes,
+                patience=Patience(timeout=asked.timeout, sleep=session.sleep),
+            )
         except (asyncio.CancelledError, LokeysError):
             again = "the state is recorded: the operator goes on, or the same command"
             progress.line((again, "faint"))

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carrying out a route's steps for a person: under its Lease, with a receipt however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+from lokeys.cli.routes import NamedRoute
+from lokeys.cli.session import Session
+from lokeys.core.route.plan import Step
+from lokeys.engine.route.act import Executor
+from lokeys.engine.route.heal import Done, Healing, Listener, Patience, heal
+from lokeys.engine.route.look import Look, LookOptions
+from lokeys.engine.route.receipts import ReceiptBook
+from lokeys.errors import LokeysError
+
+INTERRUPTED = "interrupted"
+RECEIPT_TAKES_S = 5.0
+"""Longer is not waited for it: a person who interrupts wants an end."""
+
+
+class Teller(Protocol):
+    """Who tells a person how it goes."""
+
+    def on_look(self, look: Look) -> None:
+        """Hear of each look."""
+        ...
+
+    def on_step(self, step: Step) -> None:
+        """Hear of a step that begins."""
+        ...
+
+    def on_done(self, done: Done) -> None:
+        """Hear of a step that has ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """One route, and the hand that acts on it for a person."""
+
+    session: Session
+    route: NamedRoute
+    hand: Executor
+    book: ReceiptBook
+
+    async def heal(
+        self, healing: Healing, teller: Teller, *, wishes: LookOptions, patience: Patience
+    ) -> None:
+        """Go as far as it goes under the route's Lease. Raises what `heal` and the Lease raise."""
+        session, spec = self.session, self.route.spec
+        listener = Listener(
+            on_look=teller.on_look,
+            on_step=teller.on_step,
+            on_done=teller.on_done,
+            remember=partial(session.remember, spec) if self.route.remembers else None,
+        )
+        async with session.hold(spec) as remaining_s, self._kept(healing):
+            hand = replace(self.hand, lease_remaining_s=remaining_s)
+            await heal(hand, healing, wishes=wishes, patience=patience, listener=listener)
+
+    @asynccontextmanager
+    async def _kept(self, healing: Healing) -> AsyncIterator[None]:
+        """Keep a receipt of what was done, however it ends; that it cannot be kept is said."""
+        try:
+            yield
+        finally:
+            receipt = self.book.close(healing.ending.value if healing.ending else INTERRUPTED)
+            if receipt is not None:
+                try:
+                    async with asyncio.timeout(RECEIPT_TAKES_S):
+                        await self.session.keep(self.route.spec, receipt)
+                except (LokeysError, TimeoutError) as exc:
+                    said = str(exc) or f"no answer in {RECEIPT_TAKES_S:.0f} s"
+                    self.session.printer.talk((f"no receipt of this is kept: {said}", "warning"))
