@@ -13,7 +13,7 @@ from bench.fleet import SYSTEM, Fleet
 from bench.scale import all_ready
 from bench.watched import Operator
 from lokeys.kube.resources import STORAGE_CREDENTIAL
-from lokeys.operator.routes.reconciler import RECONCILE
+from lokeys.operator.routes.manifests import RECONCILE
 from parts.kubernetes import Kubernetes
 from parts.process import Process, free_ports
 

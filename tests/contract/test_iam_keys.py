@@ -23,7 +23,7 @@ from lokeys.core.route.model import Bucket
 from lokeys.core.route.slots import present
 from lokeys.core.route.snapshot import Why
 from lokeys.core.sensitive import Fingerprint, Fingerprinter, KeyPair, Sensitive
-from lokeys.engine.route.look import naming_present
+from lokeys.engine.route.holding import naming_present
 from lokeys.errors import Forbidden, NeedsHuman, NotAllowed, NotFound, Waiting
 from lokeys.ports import KeyIntent
 from parts.moto_iam import EVERYTHING, MotoIam

@@ -15,7 +15,7 @@ from lokeys.core.route.model import OnePasswordVault, RouteSpec, consenting_ref
 from lokeys.core.route.snapshot import Snapshot
 from lokeys.core.route.trying import not_tried
 from lokeys.core.text.shell import Command, command
-from lokeys.engine.route.look import naming_present
+from lokeys.engine.route.holding import naming_present
 from lokeys.errors import LokeysError
 
 _ANNOTATE = command("kubectl -n {namespace} annotate {kind} {name} --overwrite {said}")

@@ -19,7 +19,7 @@ from lokeys.core.route.model import RouteSpec, source_ref
 from lokeys.core.route.slots import slot_to_json
 from lokeys.core.route.snapshot import SourceState
 from lokeys.core.sensitive import KeyPair, short
-from lokeys.engine.route.look import read_source
+from lokeys.engine.route.holding import read_source
 from lokeys.errors import BadInput, NeedsHuman, Unreachable
 from lokeys.exit_codes import ExitCode
 from lokeys.ports import RoutePorts

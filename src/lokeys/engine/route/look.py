@@ -20,7 +20,6 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
-from lokeys.core.place import Ref
 from lokeys.core.route.diagnosis import Diagnosis, diagnose
 from lokeys.core.route.key_state import REFUSED_KEY_CAUSES, Seen, seen, storage_works
 from lokeys.core.route.memory import Memory
@@ -29,12 +28,13 @@ from lokeys.core.route.plan import Plan, Policy, plan
 from lokeys.core.route.remembering import remember
 from lokeys.core.route.rotation.gates import grace_over_at
 from lokeys.core.route.rotation.holders import Holders
-from lokeys.core.route.rotation.model import Phase, Rotation, under_way
-from lokeys.core.route.slots import present
+from lokeys.core.route.rotation.model import Phase, under_way
 from lokeys.core.route.snapshot import (
+    DeliveryState,
     KeptPair,
     LogLine,
     LokiMetrics,
+    MakerState,
     PodState,
     SecretState,
     Snapshot,
@@ -48,6 +48,15 @@ from lokeys.core.route.snapshot import (
 from lokeys.core.route.standing import bridged_key
 from lokeys.core.route.trying import may_be_tried
 from lokeys.core.sensitive import Fingerprint, KeyPair
+from lokeys.engine.route.holding import (
+    declared_in,
+    held_pair,
+    naming_present,
+    naming_wanted,
+    of_rotation,
+    vault_may_hold,
+    worth_asking,
+)
 from lokeys.ports import Clock, Fleet, Reading, RoutePorts
 
 Told = TypeVar("Told")
@@ -112,6 +121,28 @@ class _Neighbours:
     """Whether External Secrets says that it cannot refresh."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FirstReadings:
+    """What every look reads; an empty reading of what the route does not have."""
+
+    source: Reading[SourceState]
+    secret: Reading[SecretState]
+    delivery: Reading[DeliveryState]
+    maker: Reading[MakerState]
+    values: Reading[SecretState]
+    workloads: Reading[Fleet]
+
+    @property
+    def fleet(self) -> Fleet:
+        """Return the workloads and their pods, none where they could not be read."""
+        return self.workloads.state or Fleet()
+
+    @property
+    def gaps(self) -> tuple[Unreadable, ...]:
+        """Return what could not be read of the hops that hold no pair."""
+        return (*self.delivery.gaps, *self.maker.gaps, *self.workloads.gaps)
+
+
 @dataclass(slots=True)
 class Lookout:
     """Looks at one route, again and again; alone holds the pairs of its last look."""
@@ -135,47 +166,35 @@ class Lookout:
         self, memory: Memory, *, wishes: LookOptions = LookOptions(), rivals: bool = False
     ) -> Look:
         """Return what the route looks like now. Never raises for what a report can carry."""
-        async with asyncio.TaskGroup() as group:
-            source = group.create_task(self.ports.source.read())
-            secret = group.create_task(self.ports.secret.read())
-            delivery = (
-                group.create_task(self.ports.delivery.read()) if self.ports.delivery else None
-            )
-            maker = group.create_task(self.ports.maker.read()) if self.ports.maker else None
-            values = group.create_task(self.ports.values.read()) if self.ports.values else None
-            fleet = group.create_task(self.ports.workloads.read())
-        workloads = fleet.result().state or Fleet()
-        held = await self._as_signed_with(secret.result(), workloads.workloads, memory)
-        pods, pod_gaps = await self._ask_pods(workloads.pods, wishes)
+        first = await self._read_hops()
+        held = await self._as_signed_with(first.secret, first.fleet.workloads, memory)
+        pods, pod_gaps = await self._ask_pods(first.fleet.pods, wishes)
         new_403 = self._new_403(pods)
-        told = delivery.result().state if delivery else None
-        failing = told is not None and told.ready is False
-        kept = await self._ask_kept(source.result().state, memory, wishes)
+        kept = await self._ask_kept(first.source.state, memory, wishes)
         bridged = bridged_key(memory, kept.state)
+        told = first.delivery.state
         about = _Neighbours(
-            source=_offers(source.result(), bridged),
-            secret=_fingerprint(held),
-            failing=failing,
+            source=vault_may_hold(first.source, bridged),
+            secret=held_pair(held),
+            failing=told is not None and told.ready is False,
         )
         vault = await self._ask_vault(about, wishes, again=new_403)
-        taken: Reading[SecretState] = values.result() if values else Reading()
-        minted = naming_present(source.result(), vault.state, held.state, bridged=bridged)
+        minted = naming_present(first.source, vault.state, held.state, bridged=bridged)
         minted = naming_wanted(minted, kept, under_way(memory.rotation))
-        readings = (minted, vault, held, taken)
-        asked = maker.result() if maker else Reading()
-        others = (delivery.result() if delivery else Reading(), asked, fleet.result())
+        holding = (minted, vault, held, first.values)
+        said = (*(gap for r in holding for gap in r.gaps), *first.gaps, *pod_gaps)
         seen = Snapshot(
             spec=self.spec,
             at=self.clock(),
             source=minted.state,
             vault=vault.state,
-            delivery=delivery.result().state if delivery else None,
-            maker=asked.state,
-            values=taken.state,
+            delivery=told,
+            maker=first.maker.state,
+            values=first.values.state,
             secret=held.state,
-            workloads=workloads.workloads,
+            workloads=first.fleet.workloads,
             pods=pods,
-            unreadable=(*(gap for r in (*readings, *others) for gap in r.gaps), *pod_gaps),
+            unreadable=said,
             memory=memory,
             trying=self.ports.trying,
             rivals=rivals,
@@ -183,17 +202,37 @@ class Lookout:
             kept=kept.state,
             kept_gap=next(iter(kept.gaps), None),
         )
-        self.pairs = _pairs((*readings, kept)) | _of_rotation(minted, under_way(memory.rotation))
+        self.pairs = worth_asking((*holding, kept))
+        self.pairs |= of_rotation(minted, under_way(memory.rotation))
         seen = replace(seen, showable=frozenset(self.pairs))
         self.triable = {n: pair for n, pair in self.pairs.items() if may_be_tried(seen, n)}
         if wishes.probe:
-            await self._ask_store(self.triable, again=new_403, offered=_fingerprint(minted))
+            await self._ask_store(self.triable, again=new_403, offered=held_pair(minted))
         snapshot = replace(seen, at=self.clock(), verdicts=self._verdicts_of(self.triable))
         snapshot = replace(snapshot, holders=await self._ask_holders(snapshot))
         after = remember(snapshot)
         # A gate that this look has opened lets the next phase choose the pair.
         named = naming_wanted(minted, kept, under_way(after.rotation)).state
         return judge(replace(snapshot, memory=after, source=named), wishes.policy)
+
+    async def _read_hops(self) -> _FirstReadings:
+        """Return what is read of a route whatever else is known, all at once."""
+        ports = self.ports
+        async with asyncio.TaskGroup() as group:
+            source = group.create_task(ports.source.read())
+            secret = group.create_task(ports.secret.read())
+            delivery = group.create_task(ports.delivery.read()) if ports.delivery else None
+            maker = group.create_task(ports.maker.read()) if ports.maker else None
+            values = group.create_task(ports.values.read()) if ports.values else None
+            fleet = group.create_task(ports.workloads.read())
+        return _FirstReadings(
+            source=source.result(),
+            secret=secret.result(),
+            delivery=delivery.result() if delivery else Reading(),
+            maker=maker.result() if maker else Reading(),
+            values=values.result() if values else Reading(),
+            workloads=fleet.result(),
+        )
 
     async def _as_signed_with(
         self, held: Reading[SecretState], workloads: tuple[WorkloadState, ...], memory: Memory
@@ -204,7 +243,7 @@ class Lookout:
             return held
         bare = await self.ports.secret.read(bare=True)
         before = memory.content.pair if memory.content else None
-        return bare if surely or _fingerprint(bare) == before else held
+        return bare if surely or held_pair(bare) == before else held
 
     def learn(self, pair: Fingerprint, verdict: StoreVerdict) -> None:
         """Keep what the store said of a pair outside a look."""
@@ -280,7 +319,7 @@ class Lookout:
         if pair is None:
             return Holders(unread=("the key itself cannot be read any more, to look for it",))
         changed_at = content.since if content else None
-        return await port.find(pair, changed_at=changed_at, own=_declared(snapshot.source))
+        return await port.find(pair, changed_at=changed_at, own=declared_in(snapshot.source))
 
     async def _ask_store(
         self,
@@ -406,97 +445,6 @@ class Lookout:
         return answer
 
 
-def _fingerprint(
-    reading: Reading[SourceState] | Reading[VaultState] | Reading[SecretState],
-) -> Fingerprint | None:
-    return reading.state.pair.pair if reading.state and reading.state.pair else None
-
-
-async def read_source(ports: RoutePorts) -> Reading[SourceState]:
-    """Return what the source offers; the other hops are read only if they must name its pair."""
-    source = await ports.source.read()
-    state = source.state
-    if state is None or state.pair is not None or state.names_itself:
-        return source
-    vault: Reading[VaultState] = await ports.vault.read() if ports.vault else Reading()
-    held = await ports.secret.read()
-    named = naming_present(source, vault.state, held.state)
-    facts = named.state.pair if named.state else None
-    hops = ((vault.state, vault.pair), (held.state, held.pair))
-    shown = next((pair for hop, pair in hops if hop is not None and hop.pair == facts), None)
-    return replace(named, pair=named.pair or shown)
-
-
-def naming_present(
-    source: Reading[SourceState],
-    vault: VaultState | None,
-    secret: SecretState | None,
-    *,
-    bridged: Fingerprint | None = None,
-) -> Reading[SourceState]:
-    """Return what the source said; where it left open which key is present, with the route's.
-
-    `bridged`: the id of a key that is valid again for a while, and never the present one, whatever
-    the hops behind the source still carry.
-    """
-    state = source.state
-    if state is None or state.pair is not None or state.names_itself:
-        return source
-    carried = (hop.pair if hop is not None else None for hop in (vault, secret))
-    slots = tuple(slot for slot in state.slots or () if slot.key_id != bridged)
-    facts = present(slots, tuple(carried))
-    if facts is None:
-        return source
-    return replace(source, state=replace(state, pair=facts), pair=source.pairs.get(facts.pair))
-
-
-def naming_wanted(
-    source: Reading[SourceState], kept: Reading[KeptPair], rotation: Rotation | None
-) -> Reading[SourceState]:
-    """Return what the source said, with the pair that a rotation wants everywhere in its phase.
-
-    Both pairs are the user's own; which of them the hops shall hold, the rotation says.
-    """
-    state, wanted = source.state, rotation.wanted if rotation is not None else None
-    if state is None or wanted is None:
-        return source
-    slots = (slot.facts for slot in state.slots or () if slot.listed is not False)
-    facts = next((each for each in slots if each is not None and each.pair == wanted), None)
-    if facts is None:
-        return source
-    pair = source.pairs.get(wanted)
-    if pair is None and kept.state is not None and kept.state.pair.pair == wanted:
-        pair = kept.pair
-    return replace(source, state=replace(state, pair=facts), pair=pair)
-
-
-def _declared(source: SourceState | None) -> frozenset[Ref]:
-    """Return the Secrets in which the source itself keeps its keys: whoever issues sees to them."""
-    if source is None:
-        return frozenset()
-    names = {slot.declared_by for slot in source.slots or () if slot.declared_by}
-    home = source.owner.namespace
-    return frozenset({source.ref, *(Ref("Secret", name, home) for name in names)})
-
-
-def _of_rotation(
-    source: Reading[SourceState], rotation: Rotation | None
-) -> dict[Fingerprint, KeyPair]:
-    """Return the pairs of a rotation that the source itself can show."""
-    return {
-        name: pair
-        for name, pair in source.pairs.items()
-        if rotation is not None and rotation.owns(name)
-    }
-
-
-def _offers(reading: Reading[SourceState], bridged: Fingerprint | None) -> frozenset[Fingerprint]:
-    """Return what the vault may hold without being behind: pairs, or ids of keys."""
-    own, slots = _fingerprint(reading), (reading.state.slots if reading.state else None) or ()
-    several = [slot.pair or slot.key_id for slot in slots if slot.key_id != bridged]
-    return frozenset(several if own is None else [own])
-
-
 def _is_fresh(at: datetime, now: datetime, limit: timedelta) -> bool:
     """Tell whether an answer is young enough; one from the future shows a wrong clock."""
     return timedelta(0) <= now - at < limit
@@ -511,26 +459,3 @@ def judge(snapshot: Snapshot, policy: Policy) -> Look:
     """Return the look that a snapshot amounts to."""
     look = seen(snapshot)
     return Look(snapshot=look, diagnosis=diagnose(look), plan=plan(look, policy))
-
-
-def unproved(look: Look) -> tuple[PodState, ...]:
-    """Return the pods that nothing proves yet."""
-    return tuple(pod for pod in look.snapshot.pods if look.snapshot.key(pod).proof is None)
-
-
-def _pairs(
-    readings: tuple[
-        Reading[SourceState],
-        Reading[VaultState],
-        Reading[SecretState],
-        Reading[SecretState],
-        Reading[KeptPair],
-    ],
-) -> dict[Fingerprint, KeyPair]:
-    """Return the pairs worth asking the store about: whole ones, each once."""
-    held: dict[Fingerprint, KeyPair] = {}
-    for reading in readings:
-        facts = reading.state.pair if reading.state else None
-        if facts is not None and reading.pair is not None and not facts.blank:
-            held[facts.pair] = reading.pair
-    return held

@@ -14,21 +14,20 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from lokeys.core.findings.finding import time_to_json
-from lokeys.core.kubernetes.json_fields import at
 from lokeys.core.route.bridging import Leave
 from lokeys.core.route.claims import RouteClaims
 from lokeys.core.route.conditions import PODS_NOT_READY, status
 from lokeys.core.route.history import incident_of, united, with_incident
 from lokeys.core.route.memory import Memory
-from lokeys.core.route.model import Mode, RouteSpec
+from lokeys.core.route.model import RouteSpec
 from lokeys.core.route.plan import Action, Plan, Policy, Step
-from lokeys.core.route.plan.steps import BEGINS_A_BRIDGE, ENDS_A_BRIDGE
+from lokeys.core.route.plan.steps import BEGINS_A_BRIDGE
 from lokeys.core.route.receipts.model import Actor, Door, Receipt, ReceiptKind
-from lokeys.core.route.resource.parse import INVALID, Refused, parse
+from lokeys.core.route.resource.parse import Refused, parse
 from lokeys.core.route.resource.served import keeps_bridges, keeps_rotations, taken
 from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
 from lokeys.core.route.rotation.model import rotation_said, under_way
@@ -55,13 +54,21 @@ from lokeys.kube.resources import STORAGE_CREDENTIAL
 from lokeys.operator.cache import RouteObjects
 from lokeys.operator.metrics import Metrics
 from lokeys.operator.routes.kept import KeptRoute
+from lokeys.operator.routes.manifests import (
+    RECONCILE,
+    asked_anew,
+    bridged_before,
+    left_alone,
+    may_do,
+    refused_status,
+    same_wish,
+    told_before,
+)
 from lokeys.operator.routes.occasion import occasion_of
 from lokeys.operator.statuses import changes, patch_status
 from lokeys.operator.workers import Key
 from lokeys.ports import Clock, RoutePorts
 
-PAUSED = "lokeys.dev/paused"
-RECONCILE = "lokeys.dev/reconcile"
 LOOK_EVERY_S = 30.0
 TIMER_MAY_BE_EARLY_S = 0.05
 LOOK_SOON_S = 4.0
@@ -137,7 +144,7 @@ class Controller:
     async def reconcile(self, key: Key) -> float | None:
         """Bring one route as far as it goes now; return when to look again, in seconds."""
         manifest = self.resources.get(*key)
-        if manifest is None or _left_alone(manifest):
+        if manifest is None or left_alone(manifest):
             self._drop(key)
             return None
         try:
@@ -145,7 +152,7 @@ class Controller:
         except (Refused, BadInput) as refused:
             self._drop(key)
             before = manifest.get("status") or {}
-            now = _refused_status(manifest, refused, self.clock())
+            now = refused_status(manifest, refused, self.clock())
             await patch_status(self.api, STORAGE_CREDENTIAL, manifest, changes(before, now))
             return None
         try:
@@ -158,7 +165,7 @@ class Controller:
         if self.claims.awaits(key) and route.waited < ELDERS_AWAITED:
             route.waited += 1
             return ELDER_AWAITED_S
-        asked = _asked_anew(manifest)
+        asked = asked_anew(manifest)
         if asked:
             route.memory = replace(
                 route.memory,
@@ -177,7 +184,7 @@ class Controller:
         route.wish = wish_of(route.spec, route.memory.rotation, occasion)
         look = await self._look(key, route)
         step = look.plan.next_step
-        if step is not None and not step.passive and _may_do(step, route.spec, manifest):
+        if step is not None and not step.passive and may_do(step, route.spec, manifest):
             # A look from the watches may be a moment older than what the heal has just seen.
             healed = await self._heal(key, route, manifest, look)
             look = healed or await self._look(key, route)
@@ -223,8 +230,8 @@ class Controller:
             sleep=route.sleep,
             longest_wait_s=LONGEST_WAIT_S,
             wanted=lambda step: (
-                _same_wish(manifest, self.resources.get(*key))
-                and _may_do(step, route.spec, manifest)
+                same_wish(manifest, self.resources.get(*key))
+                and may_do(step, route.spec, manifest)
                 and self._may_begin(key, step)
             ),
         )
@@ -429,8 +436,8 @@ class Controller:
             receipts=known.receipts if known else ReceiptBook(by=by, clock=self.clock),
             kept_deeds=known.kept_deeds if known else 0,
             status=known.status if known else manifest.get("status") or {},
-            told=known.told if known else _told_before(manifest),
-            bridged=known.bridged if known else _bridged_before(manifest),
+            told=known.told if known else told_before(manifest),
+            bridged=known.bridged if known else bridged_before(manifest),
         )
         self.routes[key] = route
         return route
@@ -445,51 +452,6 @@ class Controller:
             route.objects.close()
         self._wake_all(self.claims.drop(key))
         self.metrics.forget(key)
-
-
-def _left_alone(manifest: Mapping[str, Any]) -> bool:
-    """Tell whether a resource that goes, or that a person has paused, is nobody's concern.
-
-    A bridge is: its end was promised to the source's owner, whoever stops the rest of the route.
-    """
-    bridged = at(manifest, "status", "memory", "bridge") is not None
-    return _stands_still(manifest) and not bridged
-
-
-def _stands_still(manifest: Mapping[str, Any]) -> bool:
-    metadata = manifest["metadata"]
-    paused = metadata.get("labels", {}).get(PAUSED) == "true"
-    return paused or bool(metadata.get("deletionTimestamp"))
-
-
-def _may_do(step: Step, spec: RouteSpec, manifest: Mapping[str, Any]) -> bool:
-    """Tell whether the operator may do a step; the end of a bridge it owes in any case."""
-    free = spec.mode is not Mode.OBSERVE and not _stands_still(manifest)
-    return free or step.action in ENDS_A_BRIDGE
-
-
-def _asked_anew(manifest: Mapping[str, Any]) -> bool:
-    asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
-    handled = (manifest.get("status") or {}).get("lastHandled", {}).get("reconcile")
-    return asked is not None and asked != handled
-
-
-def _told_before(manifest: Mapping[str, Any]) -> tuple[str, str]:
-    conditions = (manifest.get("status") or {}).get("conditions") or ()
-    ready: Mapping[str, str] = next((c for c in conditions if c.get("type") == "Ready"), {})
-    return ready.get("status", ""), ready.get("reason", "")
-
-
-def _bridged_before(manifest: Mapping[str, Any]) -> str:
-    return "stands" if at(manifest, "status", "bridge") is not None else ""
-
-
-def _same_wish(then: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
-    """Tell whether the resource still asks for what a heal was begun for."""
-    if now is None:
-        return False
-    same = all(now["metadata"][part] == then["metadata"][part] for part in ("uid", "generation"))
-    return same and _stands_still(now) == _stands_still(then)
 
 
 def _pause_s(route: KeptRoute, look: Look) -> float:
@@ -516,27 +478,3 @@ def _round_s(route: KeptRoute, look: Look) -> float:
         wanted_s = WATCHED_AGAIN_S if step.watched else step.look_again_s
         again_s = min(wanted_s, again_s)
     return again_s * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
-
-
-def _refused_status(
-    manifest: Mapping[str, Any], refused: Exception, now: datetime
-) -> dict[str, Any]:
-    """Return the status of a resource that makes no route."""
-    before = manifest.get("status") or {}
-    generation = manifest["metadata"]["generation"]
-    known = {c["type"]: c for c in before.get("conditions") or ()}
-
-    def condition(kind: str, value: str) -> dict[str, Any]:
-        same = known.get(kind, {}).get("status") == value
-        return {
-            "type": kind,
-            "status": value,
-            "reason": refused.reason if isinstance(refused, Refused) else INVALID,
-            "message": str(refused)[:1024],
-            "observedGeneration": generation,
-            "lastTransitionTime": known[kind]["lastTransitionTime"] if same else time_to_json(now),
-        }
-
-    kept = {name: before[name] for name in ("memory", "history", "lastHandled") if name in before}
-    conditions = [condition("Ready", "False"), condition("Stalled", "True")]
-    return {**kept, "observedGeneration": generation, "conditions": conditions}

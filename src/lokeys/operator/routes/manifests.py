@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a StorageCredential in the cluster asks of the operator, and what its status told before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from lokeys.core.findings.finding import time_to_json
+from lokeys.core.kubernetes.json_fields import at
+from lokeys.core.route.model import Mode, RouteSpec
+from lokeys.core.route.plan import Step
+from lokeys.core.route.plan.steps import ENDS_A_BRIDGE
+from lokeys.core.route.resource.parse import INVALID, Refused
+
+PAUSED = "lokeys.dev/paused"
+RECONCILE = "lokeys.dev/reconcile"
+
+
+def left_alone(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a resource that goes, or that a person has paused, is nobody's concern.
+
+    A bridge is: its end was promised to the source's owner, whoever stops the rest of the route.
+    """
+    bridged = at(manifest, "status", "memory", "bridge") is not None
+    return stands_still(manifest) and not bridged
+
+
+def stands_still(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a person has paused the resource, or deleted it."""
+    metadata = manifest["metadata"]
+    paused = metadata.get("labels", {}).get(PAUSED) == "true"
+    return paused or bool(metadata.get("deletionTimestamp"))
+
+
+def may_do(step: Step, spec: RouteSpec, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether the operator may do a step; the end of a bridge it owes in any case."""
+    free = spec.mode is not Mode.OBSERVE and not stands_still(manifest)
+    return free or step.action in ENDS_A_BRIDGE
+
+
+def asked_anew(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a person has asked for a fresh look that nobody has had yet."""
+    asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
+    handled = (manifest.get("status") or {}).get("lastHandled", {}).get("reconcile")
+    return asked is not None and asked != handled
+
+
+def told_before(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    """Return status and reason of Ready as the status has them."""
+    conditions = (manifest.get("status") or {}).get("conditions") or ()
+    ready: Mapping[str, str] = next((c for c in conditions if c.get("type") == "Ready"), {})
+    return ready.get("status", ""), ready.get("reason", "")
+
+
+def bridged_before(manifest: Mapping[str, Any]) -> str:
+    """Return whether a bridge stood when the status was written."""
+    return "stands" if at(manifest, "status", "bridge") is not None else ""
+
+
+def same_wish(then: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
+    """Tell whether the resource still asks for what a heal was begun for."""
+    if now is None:
+        return False
+    same = all(now["metadata"][part] == then["metadata"][part] for part in ("uid", "generation"))
+    return same and stands_still(now) == stands_still(then)
+
+
+def refused_status(
+    manifest: Mapping[str, Any], refused: Exception, now: datetime
+) -> dict[str, Any]:
+    """Return the status of a resource that makes no route."""
+    before = manifest.get("status") or {}
+    generation = manifest["metadata"]["generation"]
+    known = {c["type"]: c for c in before.get("conditions") or ()}
+
+    def condition(kind: str, value: str) -> dict[str, Any]:
+        same = known.get(kind, {}).get("status") == value
+        return {
+            "type": kind,
+            "status": value,
+            "reason": refused.reason if isinstance(refused, Refused) else INVALID,
+            "message": str(refused)[:1024],
+            "observedGeneration": generation,
+            "lastTransitionTime": known[kind]["lastTransitionTime"] if same else time_to_json(now),
+        }
+
+    kept = {name: before[name] for name in ("memory", "history", "lastHandled") if name in before}
+    conditions = [condition("Ready", "False"), condition("Stalled", "True")]
+    return {**kept, "observedGeneration": generation, "conditions": conditions}
