@@ -96,6 +96,17 @@ def test_pods_that_hold_unsaved_lines_are_one_finding() -> None:
     )
 
 
+def test_unsaved_lines_of_several_workloads_are_one_finding() -> None:
+    """All that a restart would cost is one decision; each workload is named."""
+    backend = Ref("StatefulSet", "backend", "monitoring")
+    other = a_pod("backend-0", wal_persistent=False, refused=3, workload=backend)
+    (finding,) = found("LK0604", **late(*pods(1, wal_persistent=False, refused=3), other))
+    assert finding.message.startswith("Pod monitoring/")
+    assert " and Pod monitoring/" in finding.message
+    assert finding.message.endswith("lokeys does not restart them unattended")
+    assert {line.partition(":")[0] for line in finding.evidence} >= {"loki-0", "backend-0"}
+
+
 @pytest.mark.parametrize(("count", "place"), [(1, Ref("Pod", "loki-0", "monitoring")), (3, LOKI)])
 def test_pods_that_a_budget_protects_are_one_finding(count: int, place: Ref) -> None:
     """It says since when the first was refused, and lists them where there are several."""

@@ -66,8 +66,7 @@ WAL_NOT_PERSISTENT = Rule(
     code="LK0604",
     cause="wal_not_persistent",
     title="restarting the pod would lose what it has not flushed",
-    message="{place} keeps its WAL on no volume that outlives it; lokeys does not restart "
-    "it unattended",
+    message="{who} on no volume that outlives {them}; lokeys does not restart {them} unattended",
     meaning="The lines in memory go with the pod: nothing shows that it could still flush them.",
     why="Whether to lose them now or hope for the old key is a person's decision.",
     remedy=(

@@ -75,15 +75,20 @@ def pods_hold_unsaved_lines(snapshot: Seen) -> Iterator[Finding]:
     offered = found is not None and found.for_a_person
     soon = holders(snapshot, found.pair) if found is not None and offered else ()
     late += [pod for pod in soon if pod.wal_persistent is False and pod not in late]
-    for pods in by_workload(late):
-        finding = rules.WAL_NOT_PERSISTENT.at(
-            place_of(pods),
-            route=snapshot.spec.route,
-            evidence=[*each_of(pods, [_held(pod) for pod in pods]), *_no_bridge(snapshot)],
-            namespace=snapshot.spec.namespace,
-            name=snapshot.spec.name,
-        )
-        yield with_bridge(finding, snapshot) if offered else finding
+    if not late:
+        return
+    places = [str(place_of(pods)) for pods in by_workload(late)]
+    alone = len(places) == 1
+    finding = rules.WAL_NOT_PERSISTENT.at(
+        place_of(by_workload(late)[0]),
+        route=snapshot.spec.route,
+        who=f"{' and '.join(places)} {'keeps its' if alone else 'keep their'} WAL",
+        them="it" if alone else "them",
+        evidence=[*each_of(late, [_held(pod) for pod in late]), *_no_bridge(snapshot)],
+        namespace=snapshot.spec.namespace,
+        name=snapshot.spec.name,
+    )
+    yield with_bridge(finding, snapshot) if offered else finding
 
 
 def with_bridge(finding: Finding, snapshot: Seen) -> Finding:
