@@ -75,6 +75,31 @@ ROTATION_PHASE = Metric(
     help="Since when a rotation is in its phase; absent if none is under way.",
     labels=(*_ROUTE, "phase"),
 )
+KEY_AGE = Metric(
+    name="lokeys_route_key_age_seconds",
+    kind=MetricKind.GAUGE,
+    help="For how long the key in use is known to exist; during a rotation this is the old key.",
+    labels=_ROUTE,
+)
+ROTATION_EVERY = Metric(
+    name="lokeys_route_rotation_every_seconds",
+    kind=MetricKind.GAUGE,
+    help="At which age the operator replaces the key; absent if it does not.",
+    labels=_ROUTE,
+)
+LAST_ROTATION = Metric(
+    name="lokeys_route_last_rotation_timestamp_seconds",
+    kind=MetricKind.GAUGE,
+    help="When the last rotation ended; absent if there was none, or one is under way.",
+    labels=(*_ROUTE, "outcome"),
+)
+FURTHER_KEYS = Metric(
+    name="lokeys_route_further_keys",
+    kind=MetricKind.GAUGE,
+    help="How many keys the source's user has besides the one in use, while no rotation and no "
+    "bridge needs them; absent if the user's keys cannot be read.",
+    labels=_ROUTE,
+)
 BRIDGE_UNTIL = Metric(
     name="lokeys_route_bridge_until_timestamp_seconds",
     kind=MetricKind.GAUGE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -16,8 +17,11 @@ from lokeys.core.findings.finding import Finding
 from lokeys.core.place import Hop
 from lokeys.core.route.conditions import conditions
 from lokeys.core.route.key_state import evidence
+from lokeys.core.route.model import Mode
+from lokeys.core.route.rotation.age import key_since
 from lokeys.core.route.rotation.gates import carries_both
 from lokeys.core.route.rotation.model import under_way
+from lokeys.core.route.standing import further_keys
 from lokeys.engine.route.heal import Done
 from lokeys.engine.route.look import Look
 from lokeys.operator import metric_names as names
@@ -42,6 +46,10 @@ class _Shown:
     not_ready: int
     bridge_until: float | None
     rotation: tuple[str, float] | None
+    key_since: float | None
+    every: float | None
+    last_rotation: tuple[str, float] | None
+    further_keys: int | None
     refused: Mapping[str, int]
 
 
@@ -88,6 +96,10 @@ class Metrics:
             verified_at=verified_at,
             bridge_until=_bridge_until(look),
             rotation=_rotation(look),
+            key_since=_stamp(key_since(look.memory)),
+            every=_every(look),
+            last_rotation=_last_rotation(look),
+            further_keys=further_keys(look.snapshot),
             not_ready=sum(not pod.ready for pod in look.snapshot.pods),
             refused={
                 pod.ref.name: pod.metrics.refused for pod in look.snapshot.pods if pod.metrics
@@ -140,6 +152,18 @@ class Metrics:
             names.ROTATION_PHASE,
             (((*k, r.rotation[0]), r.rotation[1]) for k, r in routes if r.rotation),
         )
+        now = self._clock().timestamp()
+        yield family(
+            names.KEY_AGE,
+            ((k, max(now - r.key_since, 0.0)) for k, r in routes if r.key_since is not None),
+        )
+        yield family(names.ROTATION_EVERY, ((k, r.every) for k, r in routes))
+        yield family(
+            names.LAST_ROTATION,
+            (((*k, r.last_rotation[0]), r.last_rotation[1]) for k, r in routes if r.last_rotation),
+        )
+        further = ((k, r.further_keys) for k, r in routes if r.further_keys is not None)
+        yield family(names.FURTHER_KEYS, ((k, float(keys)) for k, keys in further))
         yield family(names.BRIDGE_UNTIL, ((k, r.bridge_until) for k, r in routes))
         yield family(names.PODS_NOT_READY, ((k, float(r.not_ready)) for k, r in routes))
         yield family(
@@ -182,6 +206,25 @@ def _rotation(look: Look) -> tuple[str, float] | None:
     """Return the phase of a rotation that is under way, and since when."""
     rotation = under_way(look.memory.rotation)
     return (rotation.phase.value, rotation.phase_since.timestamp()) if rotation else None
+
+
+def _last_rotation(look: Look) -> tuple[str, float] | None:
+    """Return how the last rotation ended, and when."""
+    rotation = look.memory.rotation
+    if rotation is None or rotation.ended_at is None:
+        return None
+    return ("undone" if rotation.back else "rotated"), rotation.ended_at.timestamp()
+
+
+def _every(look: Look) -> float | None:
+    """Return at which age the key is replaced, where the operator does that."""
+    spec = look.snapshot.spec
+    rotates = spec.mode is Mode.ROTATE and spec.rotation is not None
+    return spec.rotation.every.total_seconds() if rotates and spec.rotation is not None else None
+
+
+def _stamp(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment is not None else None
 
 
 def _bridge_until(look: Look) -> float | None:

@@ -95,7 +95,7 @@ def test_a_status_is_kept_and_shown(defined: Kubernetes, namespace: str) -> None
     assert written["status"] == fitted(longest)
     assert memory_from_status(written["status"], key="k") == memory
     head, row = defined.kubectl("get", "scred", "-n", namespace).splitlines()
-    shown = "NAME MODE READY REASON BROKEN HOP BRIDGED UNTIL VERIFIED AGE"
+    shown = "NAME MODE READY REASON BROKEN HOP BRIDGED UNTIL VERIFIED AGE-OF-KEY AGE"
     assert " ".join(head.split()) == shown
     assert row.split()[:5] == ["loki", "Heal", "False", "VaultBehindSource", "vault"]
 

@@ -24,6 +24,7 @@ from lokeys.core.route.diagnosis import Diagnosis
 from lokeys.core.route.hops import HopView, first_disagreement, hop_to_json
 from lokeys.core.route.key_state import Currency, Proof, Seen, evidence, seen
 from lokeys.core.route.plan import Plan
+from lokeys.core.route.rotation.age import key_since
 from lokeys.core.route.rotation.gates import carries_both
 from lokeys.core.route.rotation.model import under_way
 from lokeys.core.route.snapshot import Snapshot
@@ -205,6 +206,7 @@ def status(
         "pods": _pods(seen(snapshot)),
         "findings": [_brief(finding) for finding in diagnosis.findings[:SHOWN_FINDINGS]],
         "nextStep": f"{step.action.value} {step.target.path}: {step.why}" if step else "",
+        **_told({"keySince": time_to_json(key_since(snapshot.memory))}),
         **_bridge(snapshot),
         **_rotation(snapshot, plan),
         **_last_verified(proved, before, snapshot),

@@ -13,6 +13,7 @@ from __future__ import annotations
 from lokeys.core.findings.verdict import WORKS
 from lokeys.core.route.memory import Bridge, Memory
 from lokeys.core.route.model import RgwSource, RouteSpec, source_ref
+from lokeys.core.route.rotation.model import under_way
 from lokeys.core.route.snapshot import KeptPair, Snapshot
 from lokeys.core.sensitive import Fingerprint
 
@@ -52,6 +53,19 @@ def has_key(snapshot: Snapshot, key_id: Fingerprint, pair: Fingerprint) -> bool 
     if verdict is not None and verdict.answer in WORKS:
         return True
     return False if verdict is not None and verdict.refused else None
+
+
+def further_keys(snapshot: Snapshot) -> int | None:
+    """Return how many keys the user has that nothing needs now; None where nobody can tell.
+
+    While a rotation or a bridge is under way the user has two on purpose.
+    """
+    source, memory = snapshot.source, snapshot.memory
+    if source is None or source.live is None or source.pair is None:
+        return None
+    if memory.bridge is not None or under_way(memory.rotation) is not None:
+        return 0
+    return sum(slot.key_id != source.pair.key_id for slot in source.live)
 
 
 def is_there(snapshot: Snapshot, bridge: Bridge) -> bool | None:

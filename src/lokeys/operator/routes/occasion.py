@@ -9,7 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lokeys.core.kubernetes.json_fields import text_at
+from lokeys.core.route.memory import Memory
 from lokeys.core.route.model import RouteSpec
+from lokeys.core.route.rotation.age import key_since
 from lokeys.core.route.rotation.triggers import Occasion
 
 ROTATE = "lokeys.dev/rotate"
@@ -17,7 +19,9 @@ _LONGEST_ASKED = 1024
 """What the status keeps of the annotation; two values are told apart by so many characters."""
 
 
-def occasion_of(spec: RouteSpec, manifest: Mapping[str, Any], *, now: datetime) -> Occasion:
+def occasion_of(
+    spec: RouteSpec, manifest: Mapping[str, Any], memory: Memory, *, now: datetime
+) -> Occasion:
     """Return what a rotation of this resource is judged by now."""
     created = text_at(manifest, "metadata", "creationTimestamp")
     try:
@@ -30,6 +34,7 @@ def occasion_of(spec: RouteSpec, manifest: Mapping[str, Any], *, now: datetime) 
         uid=text_at(manifest, "metadata", "uid"),
         asked=text_at(manifest, "metadata", "annotations", ROTATE)[:_LONGEST_ASKED],
         handled=text_at(manifest, "status", "lastHandled", "rotate"),
+        key_since=key_since(memory),
         zone=_zone(spec),
     )
 

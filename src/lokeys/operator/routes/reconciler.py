@@ -180,7 +180,7 @@ class Controller:
             route.bridge_refused = ""
         recorded = self._recall(manifest).rotation
         route.memory = replace(route.memory, rotation=newest(route.memory.rotation, recorded))
-        occasion = occasion_of(route.spec, manifest, now=self.clock())
+        occasion = occasion_of(route.spec, manifest, route.memory, now=self.clock())
         route.wish = wish_of(route.spec, route.memory.rotation, occasion)
         look = await self._look(key, route)
         step = look.plan.next_step

@@ -471,13 +471,41 @@ RGW = {"endpoint": "http://rgw", "uid": "loki", "adminSecretRef": {"name": "rgw-
 
 def rotating(*, every: str = "2h", **more: Any) -> Desk:
     """Return a desk before a route of an RGW user that is to be rotated."""
-    desk = Desk(world=World(names_none=True))
+    written = NOON - timedelta(hours=1)
+    desk = Desk(world=World(names_none=True, secret_written_at=written))
     rotation = {"every": every, "overlap": "30s", "retire": "AfterGrace"}
     desk.resource = a_resource("uid-1", mode="Rotate", source={"rgw": RGW}, rotation=rotation)
     desk.resource["metadata"].update({"creationTimestamp": "2026-03-01T12:00:00Z", **more})
     path = "/apis/lokeys.dev/v1alpha1/namespaces/monitoring/storagecredentials"
     desk.store.objects[path] = {"metadata": {}, "items": []}
     return desk
+
+
+def shown_by(desk: Desk, metric: str, *labels: str) -> float | None:
+    """Return what /metrics says of the route."""
+    lines = desk.controller.metrics.page().splitlines()
+    line = next(
+        (x for x in lines if x.startswith(metric + "{") and all(w in x for w in labels)), ""
+    )
+    return float(line.rpartition(" ")[2]) if line else None
+
+
+def test_the_age_of_a_key_goes_on_while_nothing_happens() -> None:
+    """It is counted at each scrape; where nobody rotates, no age is too great."""
+
+    async def main() -> None:
+        desk = Desk()
+        await desk.rest(until=lambda: desk.ready()[0] == "True")
+        first = shown_by(desk, "lokeys_route_key_age_seconds")
+        await asyncio.sleep(1000)
+        later = shown_by(desk, "lokeys_route_key_age_seconds")
+        assert first is not None
+        assert first >= timedelta(days=12).total_seconds()
+        assert later == pytest.approx(first + 1000)
+        assert shown_by(desk, "lokeys_route_rotation_every_seconds") is None
+        assert shown_by(desk, "lokeys_route_last_rotation_timestamp_seconds") is None
+
+    run(main())
 
 
 def test_a_key_that_is_old_enough_is_replaced_by_itself() -> None:
@@ -500,7 +528,15 @@ def test_a_key_that_is_old_enough_is_replaced_by_itself() -> None:
         assert shown[-1]["phase"] == "Idle"
         began = {each["startedAt"] for each in shown if "startedAt" in each}
         assert len(began) == 1
-        assert "2026-03-01T14:00:00Z" <= began.pop() <= "2026-03-01T14:13:00Z"
+        assert "2026-03-01T13:00:00Z" <= min(began) <= "2026-03-01T13:13:00Z"
+        since = [p["status"]["keySince"] for p in desk.store.patches if "keySince" in p["status"]]
+        assert since == ["2026-03-01T11:00:00Z", *began]
+        assert shown_by(desk, "lokeys_route_last_rotation_timestamp_seconds", "rotated") is not None
+        aged = shown_by(desk, "lokeys_route_key_age_seconds")
+        assert aged is not None
+        assert aged < 600
+        assert shown_by(desk, "lokeys_route_rotation_every_seconds") == 7200
+        assert shown_by(desk, "lokeys_route_further_keys") == 0
 
     run(main())
 

@@ -17,6 +17,7 @@ from lokeys.core.route.key_state import Seen
 from lokeys.core.route.model import AwsIamSource, OnePasswordVault, source_ref, staging_name
 from lokeys.core.route.plan.source import unseen, waiting
 from lokeys.core.route.plan.steps import Action, Plan, Policy, Step
+from lokeys.core.route.rotation.age import key_since
 from lokeys.core.route.rotation.gates import asked_of, grace_over_at
 from lokeys.core.route.rotation.model import Phase, Rotation, RotationWish, under_way
 from lokeys.core.route.slots import Slot
@@ -132,6 +133,7 @@ def _begun(snapshot: Seen, present: PairFacts, wish: RotationWish) -> Rotation:
         phase_since=snapshot.at,
         old=present.pair,
         old_id=present.key_id,
+        old_since=key_since(snapshot.memory),
         new=left.pair if left else None,
         new_id=left.key_id if left else None,
         known=tuple(slot.key_id for slot in live),

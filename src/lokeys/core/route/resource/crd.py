@@ -28,6 +28,7 @@ RESOURCE = Definition(
         },
         {"name": "Bridged until", "type": "string", "jsonPath": ".status.bridge.until"},
         {"name": "Verified", "type": "date", "jsonPath": ".status.lastVerified.time"},
+        {"name": "Age-of-key", "type": "date", "jsonPath": ".status.keySince"},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
         {"name": "Next step", "type": "string", "jsonPath": ".status.nextStep", "priority": 1},
     ),

@@ -264,6 +264,7 @@ MEMORY = Fields(
                 "phaseSince": moment("When this phase began."),
                 "old": _whole("The old pair."),
                 "oldId": _whole("Its id."),
+                "oldSince": moment("Since when the old key is known to exist."),
                 "new": _whole("The new pair."),
                 "newId": _whole("Its id."),
                 "known": ListOf(
@@ -307,6 +308,7 @@ STATUS = Fields(
         "findings": _FINDINGS,
         "nextStep": _sentence("What lokeys will do next, or what it waits for."),
         "pods": _PODS,
+        "keySince": moment("Since when the key in use is known to exist."),
         "rotation": _ROTATION,
         "bridge": _BRIDGE,
         "lastVerified": Fields(

@@ -51,7 +51,8 @@ class Rotation:
 
     `source`: whose keys these are, as `standing.source_name` says it. `new` None: no new pair has
     been kept yet. `known`: the ids of the user's keys before. `back`: it goes back to the old
-    pair. `let_go`: a person has said that the old key may go.
+    pair. `let_go`: a person has said that the old key may go. `old_since`: since when the old key
+    is known to exist.
     """
 
     source: str
@@ -59,6 +60,7 @@ class Rotation:
     begun_at: datetime
     old: Fingerprint
     old_id: Fingerprint
+    old_since: datetime | None = None
     phase: Phase = Phase.CREATE
     phase_since: datetime
     new: Fingerprint | None = None

@@ -22,8 +22,9 @@ class Occasion:
     """What a trigger is judged by.
 
     `asked`: the value of `lokeys.dev/rotate`, "" where there is none; `handled`: the last one that
-    was dealt with. `since`: since when the resource exists: no key is known to be older. `uid`: the
-    resource's. `zone`: the window's time zone, None where this machine does not know it.
+    was dealt with. `since`: since when the resource exists. `uid`: the resource's. `key_since`:
+    since when the key in use is known to exist, None where nobody has looked. `zone`: the window's
+    time zone, None where this machine does not know it.
     """
 
     now: datetime
@@ -31,6 +32,7 @@ class Occasion:
     uid: str
     asked: str = ""
     handled: str = ""
+    key_since: datetime | None = None
     zone: tzinfo | None = None
 
 
@@ -58,11 +60,13 @@ def wish_of(spec: RouteSpec, last: Rotation | None, occasion: Occasion) -> Rotat
 def due_at(spec: RouteSpec, last: Rotation | None, occasion: Occasion) -> datetime:
     """Return when the key is old enough, each route at a moment of its own.
 
-    One that went back counts as a try: the next one comes no sooner.
+    One that went back counts as a try: the next one comes no sooner. A key that was too old when
+    the resource was made has its moment in the tenth of `every` after that.
     """
     every = spec.rotation.every if spec.rotation is not None else timedelta.max
-    young = last.ended_at if last is not None and last.ended_at is not None else occasion.since
-    return young + every + _spread(occasion.uid, every)
+    tried = last.ended_at if last is not None else None
+    young = max(filter(None, (occasion.key_since or occasion.since, tried)))
+    return max(young + every, occasion.since) + _spread(occasion.uid, every)
 
 
 def _spread(uid: str, every: timedelta) -> timedelta:

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import NOW, A, B, a_route
+from builders import NOW, A, B, C, a_route
+from lokeys.core.route.memory import Content, Memory
 from lokeys.core.route.model import Mode, RotationSpec, RotationWindow, RouteSpec
+from lokeys.core.route.rotation.age import key_since
 from lokeys.core.route.rotation.cron import is_open, opens_at
 from lokeys.core.route.rotation.model import Phase, Rotation, rotation_said
 from lokeys.core.route.rotation.triggers import Occasion, due_at, newest, wish_of
+from lokeys.core.sensitive import PairFacts
 
 MONTH = timedelta(hours=720)
 
@@ -42,6 +45,13 @@ def a_rotation(**changes: Any) -> Rotation:
             **changes,
         }
     )
+
+
+LONG_AGO = NOW - timedelta(days=99)
+
+
+def held(pair: PairFacts = A, *, since: datetime = LONG_AGO) -> Content:
+    return Content(pair=pair.pair, since=since)
 
 
 def test_a_key_is_replaced_when_it_is_old_enough() -> None:
@@ -76,6 +86,54 @@ def test_the_age_counts_from_the_last_rotation_whichever_way_it_went() -> None:
     assert wish_of(a_spec(), last, an_occasion(days=99)) is None
     old = replace(last, ended_at=NOW - timedelta(days=40))
     assert wish_of(a_spec(), old, an_occasion(days=99)) is not None
+
+
+def test_a_key_older_than_its_resource_is_replaced_within_a_tenth_of_its_age() -> None:
+    """Its age counts, and the resource's does not; not all of them begin in the first minute."""
+    occasion = an_occasion(key_since=NOW - timedelta(days=400))
+    assert wish_of(a_spec(), None, occasion) is None
+    due = due_at(a_spec(), None, occasion) - NOW
+    assert timedelta(0) < due <= MONTH / 10
+
+
+def test_a_key_that_a_heal_has_brought_is_young() -> None:
+    """Whoever replaced it at the source has done what the age would ask for."""
+    assert wish_of(a_spec(), None, an_occasion(days=99, key_since=NOW)) is None
+
+
+@pytest.mark.parametrize(
+    ("memory", "since"),
+    [
+        pytest.param(Memory(), None, id="nobody has looked yet"),
+        pytest.param(Memory(content=held()), LONG_AGO, id="never rotated: since it was delivered"),
+        pytest.param(
+            Memory(content=held(B), rotation=a_rotation(old_since=LONG_AGO, new=B.pair)),
+            LONG_AGO,
+            id="in a rotation: the old key is still taken",
+        ),
+        pytest.param(
+            Memory(content=held(B), rotation=a_rotation(new=B.pair, ended_at=NOW)),
+            NOW,
+            id="rotated: since that began",
+        ),
+        pytest.param(
+            Memory(
+                content=held(since=NOW),
+                rotation=a_rotation(old_since=LONG_AGO, new=B.pair, back=True, ended_at=NOW),
+            ),
+            LONG_AGO,
+            id="gone back: as old as before",
+        ),
+        pytest.param(
+            Memory(content=held(C), rotation=a_rotation(new=B.pair, ended_at=NOW)),
+            LONG_AGO,
+            id="replaced by somebody else since: since that was delivered",
+        ),
+    ],
+)
+def test_how_old_a_key_is(memory: Memory, since: datetime | None) -> None:
+    """As far as lokeys knows: it may be older, never younger."""
+    assert key_since(memory) == since
 
 
 @pytest.mark.parametrize(
