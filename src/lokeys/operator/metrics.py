@@ -66,6 +66,7 @@ class Metrics:
         self._clock = clock
         self._queue_length = queue_length
         self._routes: dict[Key, _Shown] = {}
+        self._owed: dict[Key, float] = {}
         self._leads = False
         self._synced = False
         self._registry = CollectorRegistry()
@@ -109,6 +110,12 @@ class Metrics:
     def forget(self, key: Key) -> None:
         """Show a route no more."""
         self._routes.pop(key, None)
+        self._owed.pop(key, None)
+
+    def owe(self, key: Key, *, bridge_until: datetime | None) -> None:
+        """Show until when a bridge may stand whose route is no route any more."""
+        if bridge_until is not None:
+            self._owed[key] = bridge_until.timestamp()
 
     def took(self, seconds: float) -> None:
         """Count a look and how long it took."""
@@ -164,7 +171,8 @@ class Metrics:
         )
         further = ((k, r.further_keys) for k, r in routes if r.further_keys is not None)
         yield family(names.FURTHER_KEYS, ((k, float(keys)) for k, keys in further))
-        yield family(names.BRIDGE_UNTIL, ((k, r.bridge_until) for k, r in routes))
+        bridges = {**self._owed, **{k: r.bridge_until for k, r in routes}}
+        yield family(names.BRIDGE_UNTIL, bridges.items())
         yield family(names.PODS_NOT_READY, ((k, float(r.not_ready)) for k, r in routes))
         yield family(
             names.HOP_AGREES, (((*k, hop), v) for k, r in routes for hop, v in r.agrees.items())

@@ -75,7 +75,8 @@ class IamDoor:
             credentials = await ambient_credentials()
         else:
             secret = await self.cluster.objects.get(self.place)
-            consent = secret_consent(secret, at_home=True)
+            # IAM never takes a removed key back: there is no bridge to allow.
+            consent = replace(secret_consent(secret, at_home=True), bridge=None)
             credentials = _credentials(pair_of(secret, self.source.admin.keys))
         aws = endpoint in dict(IAM_ENDPOINTS.values())
         if not (aws or self.callers_rights or consent.covers(endpoint)):

@@ -21,6 +21,7 @@ from lokeys.core.kubernetes.json_fields import Json, at, moment_at, text_at
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import PairKeys, RouteSpec, staging_name
 from lokeys.core.route.snapshot import KeptPair, Unreadable, Why
+from lokeys.core.route.standing import FINALIZER
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.errors import Conflict, LokeysError, NeedsHuman, NotFound
 from lokeys.kube.resources import SECRET, STORAGE_CREDENTIAL
@@ -31,9 +32,6 @@ _LABELS = {"app.kubernetes.io/managed-by": "lokeys", "lokeys.dev/staging": "true
 _SOURCE, _SINCE, _UNTIL = (f"lokeys.dev/bridge-{word}" for word in ("source", "since", "until"))
 _SEAL = "lokeys.dev/bridge-seal"
 _LONGEST_SOURCE = 2048
-
-FINALIZER = "lokeys.dev/bridge"
-"""Keeps a StorageCredential that is deleted until its bridge has ended."""
 
 
 @dataclass(frozen=True, slots=True)

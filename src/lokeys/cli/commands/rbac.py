@@ -32,6 +32,7 @@ from lokeys.core.rbac import (
 )
 from lokeys.core.route.bridging import allowed_bridge
 from lokeys.core.route.model import RookSource, RouteSpec, bridging_ref
+from lokeys.core.route.standing import owes_an_end
 from lokeys.core.text.yaml import commented
 from lokeys.errors import Forbidden, LokeysError
 from lokeys.exit_codes import ExitCode
@@ -185,6 +186,7 @@ async def _known(session: Session, spec: RouteSpec) -> RouteFacts:
         secret_store=behind,
         endpoint_unnamed=unnamed_endpoint,
         bridge=await _allows_bridge(session, spec),
+        stands=await _owes_an_end(session, spec),
     )
 
 
@@ -194,6 +196,13 @@ async def _allows_bridge(session: Session, spec: RouteSpec) -> bool:
     with suppress(LokeysError):
         if owner is not None:
             return allowed_bridge(await session.objects.get(owner)) is not None
+    return False
+
+
+async def _owes_an_end(session: Session, spec: RouteSpec) -> bool:
+    """Tell whether a bridge stands whose end is owed, whatever is allowed by now."""
+    with suppress(LokeysError):
+        return owes_an_end(await session.objects.get(spec.ref))
     return False
 
 

@@ -16,6 +16,7 @@ from lokeys.cli.session import Session, run_session
 from lokeys.core.findings.finding import time_to_json
 from lokeys.core.findings.report import report
 from lokeys.core.kubernetes.json_fields import at, mappings_at, moment_at, text_at
+from lokeys.core.route.standing import owes_an_end
 from lokeys.core.text.shell import command as shell_command
 from lokeys.errors import BadInput
 from lokeys.exit_codes import ExitCode
@@ -85,11 +86,12 @@ def _bridge(item: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
     """Return until when a replaced key is valid again, and whether that time has passed.
 
     Whoever asks is told, whether or not an operator lives: its end is owed to the source's owner.
+    Where the status has lost its end, only who heals the route can tell: then it counts as overdue.
     """
-    until = moment_at(item, "status", "memory", "bridge", "until")
-    if until is None:
+    if not owes_an_end(item):
         return None
-    return {"until": time_to_json(until), "overdue": now >= until}
+    until = moment_at(item, "status", "memory", "bridge", "until")
+    return {"until": time_to_json(until), "overdue": until is None or now >= until}
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
@@ -127,4 +129,5 @@ def _bridge_words(row: Mapping[str, Any]) -> Span:
     if not bridge["overdue"]:
         return (f"  bridged until {bridge['until']}", "warning")
     heal = shell_command("lokeys heal -n", row["owner"]["namespace"], row["owner"]["name"])
-    return (f"  bridge overdue since {bridge['until']}: {heal}", "error")
+    since = f" since {bridge['until']}" if bridge["until"] else ": its end was lost"
+    return (f"  bridge overdue{since}: {heal}", "error")

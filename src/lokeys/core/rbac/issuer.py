@@ -10,11 +10,16 @@ from lokeys.core.rbac.grants import APPS, BATCH, CORE, ESO, ROOK, Grant, read_se
 from lokeys.core.route.model import RgwSource, RookSource, Source
 
 
-def issuer_grants(source: Source) -> Iterator[Grant]:
-    """Yield what it takes to give the source's user a key, and to take one away."""
+def issuer_grants(source: Source, *, retires_only: bool = False) -> Iterator[Grant]:
+    """Yield what it takes to give the source's user a key, and to take one away.
+
+    `retires_only`: no key is given any more.
+    """
     match source:
         case RookSource():
             yield from _rook(source)
+            if not retires_only:
+                yield from _rook_gives(source)
         case RgwSource():
             yield Grant(
                 namespace=None,
@@ -42,9 +47,21 @@ def _rook(source: RookSource) -> Iterator[Grant]:
         namespace=there,
         group=CORE,
         resource="secrets",
-        verbs=("patch", "delete"),
+        verbs=("delete",),
         names=slots,
-        why="fills one that `spec.keys` does not name, and deletes that of a key that has retired",
+        why="deletes that of a key that has retired",
+    )
+
+
+def _rook_gives(source: RookSource) -> Iterator[Grant]:
+    there, slots = source.namespace, slot_names(source.user)
+    yield Grant(
+        namespace=there,
+        group=CORE,
+        resource="secrets",
+        verbs=("patch",),
+        names=slots,
+        why="fills one that `spec.keys` does not name",
     )
     yield Grant(
         namespace=there,

@@ -78,7 +78,8 @@ class RouteFacts:
     `key_secrets`: what holds the keys of Rook's user, and whether Rook generates it.
     `secret_store`: the SecretStore or ClusterSecretStore behind the ExternalSecret.
     `endpoint_unnamed`: the CephObjectStore does not name the address that the route writes to.
-    `bridge`: the source's owner lets a replaced key be valid again for a while.
+    `bridge`: the source's owner lets a replaced key be valid again for a while. `stands`: one is,
+    and its end is owed in every mode, and where nothing of that kind is allowed any more.
     """
 
     key_secrets: tuple[str, ...] = ()
@@ -86,6 +87,7 @@ class RouteFacts:
     secret_store: Ref | None = None
     endpoint_unnamed: bool = False
     bridge: bool = False
+    stands: bool = False
 
 
 def route_grants(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[Grant, ...]:
@@ -93,13 +95,13 @@ def route_grants(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[G
     known = known or RouteFacts()
     return (
         *_source(spec, known),
-        *(issuer_grants(spec.source) if _gives_keys(spec, known) else ()),
+        *_issuer(spec, known),
         *_vault(spec),
         *_delivery(spec, known),
         *_secret(spec),
         *_workloads(spec),
         *_staging(spec, known),
-        *_acting(spec),
+        *_acting(spec, known),
     )
 
 
@@ -121,9 +123,16 @@ def _heals(spec: RouteSpec) -> bool:
     return spec.mode is not Mode.OBSERVE
 
 
-def _gives_keys(spec: RouteSpec, known: RouteFacts) -> bool:
-    """Tell whether the source's user may be given a key: by a rotation, or by a bridge."""
-    return spec.mode is Mode.ROTATE or (known.bridge and _heals(spec))
+def _bridges(spec: RouteSpec, known: RouteFacts) -> bool:
+    """Tell whether a bridge may be built; whoever may that may end it."""
+    return _heals(spec) and (known.bridge or known.stands)
+
+
+def _issuer(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
+    """Yield what it takes to change the user's keys: for a rotation, a bridge, or its end alone."""
+    gives = spec.mode is Mode.ROTATE or _bridges(spec, known)
+    if gives or known.stands:
+        yield from issuer_grants(spec.source, retires_only=not gives)
 
 
 def _source(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
@@ -367,8 +376,8 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
 
 def _staging(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
     """Yield what it takes to keep a pair: a rotation's new one, or the pods' old one."""
-    bridges = known.bridge and _heals(spec)
-    if not (bridges or spec.mode is Mode.ROTATE):
+    bridges, keeps = _bridges(spec, known), spec.mode is Mode.ROTATE or _bridges(spec, known)
+    if not (keeps or known.stands):
         return
     home, staging = spec.namespace, staging_name(spec.name)
     yield read_secret(
@@ -378,31 +387,35 @@ def _staging(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
         namespace=home,
         group=CORE,
         resource="secrets",
-        verbs=("patch", "delete"),
+        verbs=("patch", "delete") if keeps else ("delete",),
         names=(staging,),
-        why="a later pair takes its place; it is deleted when the rotation or bridge has ended",
+        why="a later pair takes its place; it is deleted when the rotation or bridge has ended"
+        if keeps
+        else "it is deleted when the bridge has ended",
     )
-    yield Grant(
-        namespace=home,
-        group=CORE,
-        resource="secrets",
-        verbs=("create",),
-        why="lokeys makes that Secret; RBAC cannot limit a create to a name, so this is any "
-        "Secret's, but only where none of that name is yet",
-    )
+    if keeps:
+        yield Grant(
+            namespace=home,
+            group=CORE,
+            resource="secrets",
+            verbs=("create",),
+            why="lokeys makes that Secret; RBAC cannot limit a create to a name, so this is any "
+            "Secret's, but only where none of that name is yet",
+        )
+    held = bridges or known.stands
     yield Grant(
         namespace=home,
         group=LOKEYS,
         resource="storagecredentials",
-        verbs=("get", "patch") if bridges else ("get",),
+        verbs=("get", "patch") if held else ("get",),
         names=(spec.name,),
         why="that Secret belongs to it"
-        + ("; a finalizer keeps it until the bridge has ended" if bridges else ""),
+        + ("; a finalizer keeps it until the bridge has ended" if held else ""),
     )
 
 
-def _acting(spec: RouteSpec) -> Iterator[Grant]:
-    if not _heals(spec):
+def _acting(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
+    if not (_heals(spec) or known.stands):
         return
     yield from lease(spec.namespace, f"lokeys-{spec.name}", "whoever acts on the route holds it")
     yield Grant(

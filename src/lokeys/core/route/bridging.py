@@ -6,10 +6,11 @@ as a second key, the old pair makes every running pod valid at once. It may have
 because it leaked, so:
 
     possible   the delivered Secret, or a staging Secret of ours, still holds the pair; the source
-               is one whose keys lokeys can add
+               is one that takes a key which lokeys chooses (IAM never takes a removed one back)
     allowed    by the source's owner (`lokeys.dev/allowed-bridge`), or by a person's own rights
     known      the source is recorded as having offered this very pair, or a person has confirmed it
-    not again  never one of a suspended user, never one that was bridged before
+    not again  never one of a suspended user, never one that was bridged before, or that a rotation
+               has retired
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 from lokeys.core.findings.verdict import Answer
 from lokeys.core.route.key_state import Currency, Seen, held_pair, known_to_hold
-from lokeys.core.route.model import bridging_ref, source_ref
+from lokeys.core.route.model import AwsIamSource, bridging_ref, source_ref
 from lokeys.core.route.snapshot import PodState, SourceState
 from lokeys.core.route.standing import has_key, source_name
 from lokeys.core.sensitive import PairFacts
@@ -31,6 +32,9 @@ from lokeys.core.text.durations import go_duration
 ALLOWED_BRIDGE = "lokeys.dev/allowed-bridge"
 LONGEST_BRIDGE = timedelta(hours=24)
 _LONGEST_DURATION = 32
+_IAM_TAKES_NONE_BACK = (
+    "IAM never takes a removed key back, and lokeys does not switch on one that was switched off"
+)
 _GONE = frozenset({Answer.UNKNOWN_KEY, Answer.NOT_VALID})
 """What a store says of a key that its user no longer has."""
 
@@ -39,6 +43,7 @@ class NoBridge(Enum):
     """Why a pair is not added again."""
 
     NO_ISSUER = auto()
+    NEVER_RETURNS = auto()
     MALFORMED = auto()
     SUSPENDED = auto()
     BARRED = auto()
@@ -141,6 +146,8 @@ def holders(snapshot: Seen, pair: PairFacts) -> tuple[PodState, ...]:
 
 def why_impossible(snapshot: Seen) -> str:
     """Return why pods with a dead key cannot be helped by a bridge; "" where they could be."""
+    if isinstance(snapshot.spec.source, AwsIamSource):
+        return f"no bridge is possible: {_IAM_TAKES_NONE_BACK}"
     found = chance(snapshot, NO_LEAVE)
     if found is not None:
         return "" if found.for_a_person else f"no bridge is possible: {found.reason}"
@@ -182,12 +189,16 @@ def _refusal(
     )
     if not snapshot.issues:
         return NoBridge.NO_ISSUER, f"lokeys cannot add a key of {owner}"
+    if isinstance(snapshot.spec.source, AwsIamSource):
+        return NoBridge.NEVER_RETURNS, _IAM_TAKES_NONE_BACK
     if pair.flaws:
         return NoBridge.MALFORMED, f"the pair that the pods hold is malformed: {min(pair.flaws)}"
     if source.suspended:
         return NoBridge.SUSPENDED, f"{owner} is suspended at the store"
     if pair.pair in memory.barred:
-        return NoBridge.BARRED, "this key has been added again once, or its user was suspended"
+        return NoBridge.BARRED, (
+            "this key has been added again once, lokeys has retired it, or its user was suspended"
+        )
     if snapshot.spec.bridge_longest <= timedelta(0):
         return NoBridge.NEVER, "`spec.bridge.longest` is 0s"
     if snapshot.kept_gap is not None:

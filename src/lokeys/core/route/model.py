@@ -268,8 +268,6 @@ def bridging_ref(spec: RouteSpec) -> Ref | None:
             return source_ref(spec)
         case RgwSource(admin=admin):
             return admin.secret.ref(spec.namespace)
-        case AwsIamSource(admin=SecretRef() as secret):
-            return secret.ref(spec.namespace)
     return None
 
 

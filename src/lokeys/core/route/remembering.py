@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from lokeys.core.route.key_state import (
 )
 from lokeys.core.route.memory import Bridge, Content, Held, Memory, Offered, Stopping
 from lokeys.core.route.rotation.gates import advanced
-from lokeys.core.route.rotation.model import under_way
+from lokeys.core.route.rotation.model import Phase, Rotation, under_way
 from lokeys.core.route.shutdown import first_seen
 from lokeys.core.route.snapshot import KeptPair, Snapshot
 from lokeys.core.route.standing import is_ours, is_there, source_name
@@ -53,7 +53,9 @@ def remember(snapshot: Snapshot) -> Memory:
         replaced={k: v for k, v in memory.replaced.items() if content and v == content.pair},
     )
     memory = _forget_pods(replace(snapshot, memory=memory))
-    return replace(memory, rotation=advanced(replace(snapshot, memory=memory)))
+    rotation = advanced(replace(snapshot, memory=memory))
+    barred = _with(memory.barred, _retired(rotation), at_most=BARRED_PAIRS)
+    return replace(memory, rotation=rotation, barred=barred)
 
 
 def _offered(snapshot: Snapshot) -> Offered | None:
@@ -74,6 +76,16 @@ def _barred(snapshot: Snapshot) -> tuple[Fingerprint, ...]:
         pair for pair, verdict in snapshot.verdicts.items() if verdict.answer is Answer.SUSPENDED
     }
     return _with(snapshot.memory.barred, suspended, at_most=BARRED_PAIRS)
+
+
+def _retired(rotation: Rotation | None) -> Iterator[Fingerprint]:
+    """Yield the pair that a rotation retires: nobody who puts it back gets a bridge for it."""
+    if rotation is None:
+        return
+    if rotation.phase is Phase.RETIRE:
+        yield rotation.old
+    if rotation.back and not rotation.active and rotation.new is not None:
+        yield rotation.new
 
 
 def _bridge(snapshot: Snapshot) -> Bridge | None:
@@ -102,6 +114,18 @@ def bridge_begun(memory: Memory, bridge: Bridge) -> Memory:
     """Return the memory with the plan of a bridge; its pair is the source's from here on."""
     held = _with(memory.source_held, [bridge.pair])
     return replace(memory, bridge=bridge, source_held=held)
+
+
+def newest_bridge(memory: Memory, recorded: Memory) -> Memory:
+    """Return the memory with a bridge that somebody else has recorded since it was read.
+
+    Whoever acts next owes its end. One that has ended here is barred: an older record is no news.
+    """
+    barred = _with(memory.barred, recorded.barred, at_most=BARRED_PAIRS)
+    bridge = memory.bridge
+    if bridge is None and recorded.bridge is not None and recorded.bridge.pair not in barred:
+        memory = bridge_begun(memory, recorded.bridge)
+    return replace(memory, barred=barred)
 
 
 def bridge_ended(memory: Memory) -> Memory:

@@ -11,11 +11,25 @@ longer takes the key: Rook would add it again.
 from __future__ import annotations
 
 from lokeys.core.findings.verdict import WORKS
+from lokeys.core.kubernetes.json_fields import Json, at
 from lokeys.core.route.memory import Bridge, Memory
 from lokeys.core.route.model import RgwSource, RouteSpec, source_ref
 from lokeys.core.route.rotation.model import under_way
 from lokeys.core.route.snapshot import KeptPair, Snapshot
 from lokeys.core.sensitive import Fingerprint
+
+FINALIZER = "lokeys.dev/bridge"
+"""Keeps a StorageCredential that is deleted until its bridge has ended."""
+
+
+def owes_an_end(manifest: Json) -> bool:
+    """Tell whether a StorageCredential has begun a bridge whose end nobody has seen.
+
+    The status says it, and so does the finalizer where that was lost.
+    """
+    held = at(manifest, "metadata", "finalizers")
+    told = at(manifest, "status", "memory", "bridge") is not None
+    return told or (isinstance(held, list) and FINALIZER in held)
 
 
 def source_name(spec: RouteSpec) -> str:

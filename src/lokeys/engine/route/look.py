@@ -299,7 +299,7 @@ class Lookout:
         Nobody else has given lokeys the right to look.
         """
         allowed = source is not None and source.consent.bridge is not None
-        expected = allowed or memory.bridge is not None or wishes.policy.keep
+        expected = allowed or memory.bridge is not None or wishes.policy.keep or wishes.policy.owes
         expected = expected or wishes.policy.rotate is not None
         expected = expected or under_way(memory.rotation) is not None
         if self.ports.staging is None or not expected:

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from lokeys.core.findings.finding import time_to_json
-from lokeys.core.kubernetes.json_fields import at
+from lokeys.core.kubernetes.json_fields import at, moment_at
 from lokeys.core.route.model import Mode, RouteSpec
 from lokeys.core.route.plan import Step
-from lokeys.core.route.plan.steps import ENDS_A_BRIDGE
 from lokeys.core.route.resource.parse import INVALID, Refused
+from lokeys.core.route.standing import owes_an_end
 
 PAUSED = "lokeys.dev/paused"
 RECONCILE = "lokeys.dev/reconcile"
@@ -23,8 +23,7 @@ def left_alone(manifest: Mapping[str, Any]) -> bool:
 
     A bridge is: its end was promised to the source's owner, whoever stops the rest of the route.
     """
-    bridged = at(manifest, "status", "memory", "bridge") is not None
-    return stands_still(manifest) and not bridged
+    return stands_still(manifest) and not owes_an_end(manifest)
 
 
 def stands_still(manifest: Mapping[str, Any]) -> bool:
@@ -37,7 +36,7 @@ def stands_still(manifest: Mapping[str, Any]) -> bool:
 def may_do(step: Step, spec: RouteSpec, manifest: Mapping[str, Any]) -> bool:
     """Tell whether the operator may do a step; the end of a bridge it owes in any case."""
     free = spec.mode is not Mode.OBSERVE and not stands_still(manifest)
-    return free or step.action in ENDS_A_BRIDGE
+    return free or step.ends_a_bridge
 
 
 def asked_anew(manifest: Mapping[str, Any]) -> bool:
@@ -59,6 +58,12 @@ def bridged_before(manifest: Mapping[str, Any]) -> str:
     return "stands" if at(manifest, "status", "bridge") is not None else ""
 
 
+def bridge_until_before(manifest: Mapping[str, Any]) -> datetime | None:
+    """Return when the bridge ends that the status has recorded, if one stands."""
+    stands = at(manifest, "status", "memory", "bridge", "addedAt") is not None
+    return moment_at(manifest, "status", "memory", "bridge", "until") if stands else None
+
+
 def same_wish(then: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
     """Tell whether the resource still asks for what a heal was begun for."""
     if now is None:
@@ -74,6 +79,8 @@ def refused_status(
     before = manifest.get("status") or {}
     generation = manifest["metadata"]["generation"]
     known = {c["type"]: c for c in before.get("conditions") or ()}
+    owed = "; nobody ends its bridge meanwhile: remove the old key at the store"
+    said = str(refused)[:800] + owed * owes_an_end(manifest)
 
     def condition(kind: str, value: str) -> dict[str, Any]:
         same = known.get(kind, {}).get("status") == value
@@ -81,11 +88,13 @@ def refused_status(
             "type": kind,
             "status": value,
             "reason": refused.reason if isinstance(refused, Refused) else INVALID,
-            "message": str(refused)[:1024],
+            "message": said[:1024],
             "observedGeneration": generation,
             "lastTransitionTime": known[kind]["lastTransitionTime"] if same else time_to_json(now),
         }
 
-    kept = {name: before[name] for name in ("memory", "history", "lastHandled") if name in before}
+    survives = ("memory", "history", "lastHandled", "bridge")
+    kept = {name: before[name] for name in survives if name in before}
     conditions = [condition("Ready", "False"), condition("Stalled", "True")]
+    conditions += [known["Bridged"]] if "bridge" in kept and "Bridged" in known else []
     return {**kept, "observedGeneration": generation, "conditions": conditions}

@@ -27,12 +27,13 @@ from lokeys.core.route.model import RouteSpec
 from lokeys.core.route.plan import Action, Plan, Policy, Step
 from lokeys.core.route.plan.steps import BEGINS_A_BRIDGE
 from lokeys.core.route.receipts.model import Actor, Door, Receipt, ReceiptKind
+from lokeys.core.route.remembering import newest_bridge
 from lokeys.core.route.resource.parse import Refused, parse
 from lokeys.core.route.resource.served import keeps_bridges, keeps_rotations, taken
 from lokeys.core.route.resource.status import fitted, memory_from_status, memory_to_status
 from lokeys.core.route.rotation.model import rotation_said, under_way
 from lokeys.core.route.rotation.triggers import AT_ONCE, newest, wish_of
-from lokeys.core.route.standing import is_overdue
+from lokeys.core.route.standing import is_overdue, owes_an_end
 from lokeys.engine.route.act import Executor
 from lokeys.engine.route.heal import Done, Ending, Healing, Listener, Patience, heal
 from lokeys.engine.route.look import Look, LookOptions, Lookout, standing_still
@@ -57,6 +58,7 @@ from lokeys.operator.routes.kept import KeptRoute
 from lokeys.operator.routes.manifests import (
     RECONCILE,
     asked_anew,
+    bridge_until_before,
     bridged_before,
     left_alone,
     may_do,
@@ -119,7 +121,8 @@ class Controller:
         goes = manifest is not None and "deletionTimestamp" in manifest["metadata"]
         rotate = route.wish if keeps_rotations(self.status_schema) and not goes else None
         leave = Leave(keeps=keeps, refused=route.bridge_refused)
-        return Policy(bridge=leave, ends=goes, rotate=rotate)
+        owes = manifest is not None and owes_an_end(manifest)
+        return Policy(bridge=leave, ends=goes, owes=owes, rotate=rotate)
 
     def _may_begin(self, key: Key, step: Step) -> bool:
         """Tell whether a step may be begun; of rotations only so many at one store at a time."""
@@ -151,6 +154,7 @@ class Controller:
             route = await self._route(key, parse(manifest), manifest)
         except (Refused, BadInput) as refused:
             self._drop(key)
+            self.metrics.owe(key, bridge_until=bridge_until_before(manifest))
             before = manifest.get("status") or {}
             now = refused_status(manifest, refused, self.clock())
             await patch_status(self.api, STORAGE_CREDENTIAL, manifest, changes(before, now))
@@ -178,8 +182,10 @@ class Controller:
             )
             route.lookout.forget()
             route.bridge_refused = ""
-        recorded = self._recall(manifest).rotation
-        route.memory = replace(route.memory, rotation=newest(route.memory.rotation, recorded))
+        recorded = self._recall(manifest)
+        route.memory = newest_bridge(route.memory, recorded)
+        rotation = newest(route.memory.rotation, recorded.rotation)
+        route.memory = replace(route.memory, rotation=rotation)
         occasion = occasion_of(route.spec, manifest, route.memory, now=self.clock())
         route.wish = wish_of(route.spec, route.memory.rotation, occasion)
         look = await self._look(key, route)

@@ -171,6 +171,16 @@ def test_an_older_definition_keeps_no_bridge() -> None:
 ALLOWED = {
     "an hour": ("1h", timedelta(hours=1)),
     "a day at most": ("48h", LONGEST_BRIDGE),
+    "a day at most, however huge": ("9" * 9 + "h", LONGEST_BRIDGE),
+    "more than any calendar has": ("9" * 31 + "h", None),
+    "a fraction of nothing": ("0.0000001ns", None),
+    "no unit": ("3600", None),
+    "a day, which is no unit of Go's": ("1d", None),
+    "a number as Python writes it": ("1e9h", None),
+    "infinity": ("infh", None),
+    "digits of another script": ("\u0661h", None),
+    "two of them": ("1h,2h", None),
+    "one with a newline": ("1h\n", None),
     "nothing": ("", None),
     "zero": ("0s", None),
     "less than nothing": ("-1h", None),
@@ -191,14 +201,14 @@ def test_an_owner_allows(text: object, longest: timedelta | None) -> None:
 
 KEYS = PairKeys(access_key_id="a", secret_access_key="b")
 ADMIN = SecretRef(name="admin", keys=KEYS)
+RGW = RgwSource(uid="loki", admin=RgwAdmin(endpoint="http://rgw", secret=ADMIN))
 OWNERS: dict[str, tuple[Source, Ref | None]] = {
     "rook": (a_route().source, Ref("CephObjectStoreUser", "loki", "storage")),
-    "rgw": (
-        RgwSource(uid="loki", admin=RgwAdmin(endpoint="http://rgw", secret=ADMIN)),
-        Ref("Secret", "admin", "monitoring"),
+    "rgw": (RGW, Ref("Secret", "admin", "monitoring")),
+    "awsIAM, which never takes a removed key back": (
+        AwsIamSource(user_name="loki", admin=ADMIN),
+        None,
     ),
-    "awsIAM": (AwsIamSource(user_name="loki", admin=ADMIN), Ref("Secret", "admin", "monitoring")),
-    "awsIAM by the pod's own identity": (AwsIamSource(user_name="loki"), None),
     "a Secret": (SecretSource(secret=ADMIN, namespace="storage"), None),
 }
 
@@ -211,7 +221,7 @@ def test_a_bridge_is_allowed_on(source: Source, owner: Ref | None) -> None:
 
 def test_its_rights_are_printed_where_it_is_allowed() -> None:
     """One Secret by name, its creation, and the resource it belongs to."""
-    known = RouteFacts(bridge=True)
+    known, stands = RouteFacts(bridge=True), RouteFacts(stands=True)
 
     def about(mode: Mode, facts: RouteFacts) -> set[str]:
         found = route_grants(a_route(mode=mode), known=facts)
@@ -219,6 +229,18 @@ def test_its_rights_are_printed_where_it_is_allowed() -> None:
 
     assert len(about(Mode.HEAL, known)) == 3
     assert about(Mode.OBSERVE, known) == about(Mode.HEAL, RouteFacts()) == set()
+    assert about(Mode.HEAL, stands) == about(Mode.HEAL, known)
+
+
+@pytest.mark.parametrize("source", [a_route().source, RGW], ids=["rook", "rgw"])
+def test_the_rights_to_end_it_are_printed_while_it_stands(source: Source) -> None:
+    """In Observe, and where its owner allows none any more: to end it, and not to begin one."""
+    spec = a_route(mode=Mode.OBSERVE, source=source)
+    plain = {grant.sentence for grant in route_grants(spec)}
+    more = {g.sentence for g in route_grants(spec, known=RouteFacts(stands=True))} - plain
+    assert [each for each in more if "create" in each and "secrets" in each] == []
+    for right in ("delete", "lokeys-bridge-loki", "leases", "storagecredentials"):
+        assert any(right in each for each in more), right
 
 
 LATE: dict[str, Any] = {
@@ -247,6 +269,10 @@ WHY: dict[str, tuple[dict[str, Any], str]] = {
         "has been added again once",
     ),
     "nothing: it is only not allowed": (HELD, ""),
+    "IAM chooses its keys": (
+        {**HELD, "spec": a_route(source=AwsIamSource(user_name="loki", admin=ADMIN))},
+        "IAM never takes a removed key back",
+    ),
     "the store is silent": (
         {**HELD, "verdicts": {A: said(Answer.UNREACHABLE), B: TRUSTED}},
         "holds another pair already",

@@ -10,7 +10,8 @@ route is looked at again and planned afresh, so a plan is never older than its e
     first     allowed   write    by pair   a time   requests
 
 A rotation that is under way chooses the pair, and has steps of its own at its two ends.
-Before all of them comes the end of a bridge whose time is over, or that nobody needs any more.
+Before all of them comes the end of a bridge whose time is over, or that nobody needs any more: no
+wish for a rotation waits for it, or stands in its way.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from lokeys.core.route.plan.secret import plan_secret
 from lokeys.core.route.plan.source import plan_source, unseen
 from lokeys.core.route.plan.steps import HOPELESS, Action, Plan, Policy, Step
 from lokeys.core.route.plan.vault import plan_vault
+from lokeys.core.route.rotation.model import under_way
 from lokeys.core.route.snapshot import Snapshot
 
 STAGES = (plan_bridge, plan_vault, plan_secret, plan_pods, plan_proof, projected_end)
@@ -36,13 +38,10 @@ __all__ = ["Action", "Plan", "Policy", "Step", "plan"]
 def plan(snapshot: Snapshot, policy: Policy) -> Plan:
     """Return the steps that lead from what was seen to a proved route, or to where it stops."""
     look = seen(snapshot)
-    rotating = plan_rotation(look, policy, _healing)
-    if rotating is not None:
-        return rotating
-    ending = plan_end(look, policy)
+    ending = plan_end(look, policy) if under_way(look.memory.rotation) is None else ()
     if ending:
         return Plan(steps=ending)
-    return _healing(look, policy)
+    return plan_rotation(look, policy, _healing) or _healing(look, policy)
 
 
 def _healing(look: Seen, policy: Policy) -> Plan:

@@ -56,6 +56,8 @@ def plan_end(snapshot: Seen, policy: Policy) -> tuple[Step, ...]:
     """Return what ends a bridge now, or removes a copy that is of no use any more."""
     bridge, kept = snapshot.memory.bridge, snapshot.kept
     if bridge is None:
+        if policy.owes and policy.ends and kept is None and snapshot.kept_gap is None:
+            return (_drop(snapshot, snapshot.at),)  # nothing began: only the finalizer is there
         seen_all = snapshot.missing(Hop.PODS) is None
         useless = kept is not None and seen_all and not holders(snapshot, kept.pair)
         if kept is not None and has_key(snapshot, kept.pair.key_id, kept.pair.pair) is not False:
@@ -65,9 +67,10 @@ def plan_end(snapshot: Seen, policy: Policy) -> tuple[Step, ...]:
         return ()
     over = snapshot.at >= bridge.until or policy.ends
     if is_there(snapshot, bridge) is False:
-        return (_drop(snapshot),) if over or _is_of_no_use(snapshot, bridge) else ()
+        over = over or _is_of_no_use(snapshot, bridge)
+        return (_drop(snapshot, bridge.until),) if over else ()
     if over or (bridge.added_at is not None and nobody_holds(snapshot, bridge)):
-        return (_retire(snapshot, bridge), _drop(snapshot))
+        return (_retire(snapshot, bridge), _drop(snapshot, bridge.until))
     return ()
 
 
@@ -77,11 +80,11 @@ def projected_end(course: Draft) -> Draft:
     planned = next((step for step in course.steps if step.action is Action.ADD_KEY), None)
     if planned is not None:
         retire = replace(planned, action=Action.RETIRE_KEY, why=_WHY_RETIRE, changes=_RETIRES)
-        return course.then(retire, _drop(snapshot))
+        return course.then(retire, _drop(snapshot, planned.until))
     if bridge is None or bridge.added_at is None or not is_ours(bridge, snapshot.spec):
         return course
     if course.steps:
-        return course.then(_retire(snapshot, bridge), _drop(snapshot))
+        return course.then(_retire(snapshot, bridge), _drop(snapshot, bridge.until))
     why = f"the old key is valid until {time_to_json(bridge.until)}, or until no pod may hold it"
     left_s = (bridge.until - snapshot.at).total_seconds()
     return course.then(
@@ -214,11 +217,12 @@ def _retire(snapshot: Seen, bridge: Bridge) -> Step:
     )
 
 
-def _drop(snapshot: Seen) -> Step:
+def _drop(snapshot: Seen, until: datetime | None = None) -> Step:
     return Step(
         action=Action.DROP_PAIR,
         hop=Hop.SECRET,
         target=staging_ref(snapshot.spec),
         why="the pair that was kept in it is of no use any more",
         changes="that Secret is deleted",
+        until=until,
     )

@@ -54,7 +54,6 @@ PASSIVE = frozenset({Action.AWAIT, Action.MANUAL, Action.PROVE})
 BEGINS_A_BRIDGE = frozenset({Action.KEEP_PAIR, Action.ADD_KEY})
 
 ENDS_A_BRIDGE = frozenset({Action.RETIRE_KEY, Action.DROP_PAIR})
-"""What was promised to the source's owner when a bridge began: done in every mode."""
 
 
 HOPELESS = frozenset({Why.FORBIDDEN, Why.NOT_SUPPORTED})
@@ -70,6 +69,8 @@ class Policy:
     bridge: Leave = NO_LEAVE
     ends: bool = False
     """Whether a bridge ends now: its route goes."""
+    owes: bool = False
+    """Whether the resource says that a bridge may stand: then it is looked for, allowed or not."""
     rotate: RotationWish | None = None
     go_back: bool = False
     """A rotation shall go back to the old key."""
@@ -117,6 +118,14 @@ class Step:
     def passive(self) -> bool:
         """Tell whether the step changes nothing."""
         return self.action in PASSIVE
+
+    @property
+    def ends_a_bridge(self) -> bool:
+        """Tell whether it was promised to the source's owner: then it is done in every mode.
+
+        A rotation takes a key away, too, and drops its copy; of a bridge alone the end is recorded.
+        """
+        return self.action in ENDS_A_BRIDGE and self.until is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

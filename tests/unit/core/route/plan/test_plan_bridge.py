@@ -39,6 +39,8 @@ from lokeys.core.route.bridging import Leave
 from lokeys.core.route.memory import Bridge, Memory, Offered
 from lokeys.core.route.model import PairKeys, Prove, RgwAdmin, RgwSource, SecretRef
 from lokeys.core.route.plan import Action, Plan, Policy, plan
+from lokeys.core.route.remembering import newest_bridge
+from lokeys.core.route.rotation.model import Phase, Rotation, RotationWish
 from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import Snapshot, Why
 from lokeys.core.route.standing import source_name
@@ -572,3 +574,106 @@ def test_a_lost_record_is_no_leave_to_begin() -> None:
     }
     unasked = replaced(kept=a_kept_pair(**told), source=a_source(B, slots=slots(B)))
     assert Action.ADD_KEY not in {step.action for step in plan(unasked, Policy()).steps}
+
+
+WISH = Policy(rotate=RotationWish(why="the key is too old", at=NOW))
+ROTATING: dict[str, tuple[Snapshot, str]] = {
+    "its time is over": (
+        standing(memory={"bridge": a_bridge(until=ago(seconds=1))}),
+        "retire-key loki",
+    ),
+    "nobody holds its key any more": (moved(pods=(NEW,)), "retire-key loki"),
+    "it stands": (moved(), "replace-pod loki-0"),
+}
+
+
+@pytest.mark.parametrize(("seen_now", "first"), ROTATING.values(), ids=ROTATING)
+def test_a_rotation_that_is_due_does_not_keep_a_bridge(seen_now: Snapshot, first: str) -> None:
+    """The bridge ends as it would without; only then a rotation begins."""
+    assert said_by(plan(seen_now, WISH)) == first
+
+
+def a_rotation(**changes: Any) -> Rotation:
+    """Return a rotation from A to B."""
+    whole: dict[str, Any] = {
+        "source": source_name(a_route()),
+        "why": "asked",
+        "begun_at": ago(minutes=9),
+        "phase_since": ago(minutes=8),
+        "old": A.pair,
+        "old_id": A.key_id,
+        "new": B.pair,
+        "new_id": B.key_id,
+    }
+    return Rotation(**{**whole, **changes})
+
+
+RETIRED: dict[str, tuple[Rotation, PairFacts | None]] = {
+    "the old one, while it is being retired": (a_rotation(phase=Phase.RETIRE), A),
+    "the old one, ever after": (a_rotation(phase=Phase.RETIRE, ended_at=ago(minutes=1)), A),
+    "the new one, where it went back": (a_rotation(back=True, ended_at=ago(minutes=1)), B),
+    "none that was never made": (
+        a_rotation(back=True, new=None, new_id=None, ended_at=ago(minutes=1)),
+        None,
+    ),
+    "none while both are in use": (a_rotation(phase=Phase.GRACE), None),
+}
+
+
+@pytest.mark.parametrize(("rotation", "barred"), RETIRED.values(), ids=RETIRED)
+def test_a_rotation_bars(rotation: Rotation, barred: PairFacts | None) -> None:
+    """A key that lokeys has retired is no key that somebody lost by accident."""
+    looked = look(source=B, memory=Memory(content=content(A), rotation=rotation))
+    assert looked.memory.barred == ((barred.pair,) if barred else ())
+
+
+def test_a_retired_key_that_somebody_puts_back_is_not_bridged() -> None:
+    """An older version of the vault's item brings it back to the pods: the source had it once."""
+    over = a_rotation(phase=Phase.RETIRE, ended_at=ago(minutes=1))
+    back = replaced(memory={"rotation": over})
+    assert Action.ADD_KEY not in {step.action for step in plan(back, Policy()).steps}
+
+
+RECORDED: dict[str, tuple[Memory, Memory, Bridge | None]] = {
+    "somebody else has begun one": (Memory(), Memory(bridge=a_bridge()), a_bridge()),
+    "it has ended here": (Memory(barred=(A.pair,)), Memory(bridge=a_bridge()), None),
+    "it has ended there": (Memory(), Memory(barred=(A.pair,)), None),
+    "here is one": (
+        Memory(bridge=a_bridge()),
+        Memory(bridge=a_bridge(until=NOW)),
+        a_bridge(),
+    ),
+    "there is none": (Memory(), Memory(), None),
+}
+
+
+@pytest.mark.parametrize(("mine", "theirs", "found"), RECORDED.values(), ids=RECORDED)
+def test_what_another_has_recorded_counts(
+    mine: Memory, theirs: Memory, found: Bridge | None
+) -> None:
+    """A person's `heal --bridge` may die: the operator owes the end of its bridge, too."""
+    merged = newest_bridge(mine, theirs)
+    assert merged.bridge == found
+    assert set(merged.barred) == {*mine.barred, *theirs.barred}
+
+
+def test_what_was_promised_is_told_from_a_rotations_own_steps() -> None:
+    """The end of a bridge is done in every mode; a rotation's steps stop with its mode."""
+    over = standing(memory={"bridge": a_bridge(until=ago(seconds=1))})
+    assert [step.ends_a_bridge for step in plan(over, Policy()).steps] == [True, True]
+    rotating = standing(
+        memory={"bridge": None, "rotation": a_rotation(phase=Phase.RETIRE)}, vault=B, secret=B
+    )
+    steps = plan(rotating, Policy()).steps
+    assert {step.action for step in steps} <= {Action.RETIRE_KEY, Action.KEEP_PAIR}
+    assert not any(step.ends_a_bridge for step in steps)
+
+
+def test_a_finalizer_of_a_bridge_that_never_began_goes_with_its_resource() -> None:
+    """Killed before the copy was made: nothing else would ever remove it."""
+    bare = replaced()
+    assert said_by(plan(bare, Policy(owes=True, ends=True))) == "drop-pair lokeys-bridge-loki"
+    assert said_by(plan(bare, Policy(owes=True))) == "keep-pair lokeys-bridge-loki"
+    unread = replaced(kept_gap=a_gap(Hop.SECRET, STAGING, Why.FORBIDDEN))
+    dropped = {step.action for step in plan(unread, Policy(owes=True, ends=True)).steps}
+    assert Action.DROP_PAIR not in dropped
