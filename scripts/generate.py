@@ -33,6 +33,7 @@ from lokeys.core.rbac import (
     doctor_roles,
     operator_grants,
     operator_roles,
+    probe_grants,
     route_grants,
     stack_grants,
 )
@@ -313,6 +314,7 @@ def parts() -> dict[str, str]:
         "operator-rights": rights(operator_grants(Account())),
         "doctor-rights": rights(doctor_grants(Account())),
         "collect-rights": rights(collect_grants("monitoring")),
+        "probe-rights": rights([*probe_grants("monitoring")]),
         "route-rights": rights(_example()),
         "issuer-rights": rights(_issuing()),
         "stack-rights": rights(_stack_example()),

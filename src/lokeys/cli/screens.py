@@ -146,7 +146,9 @@ def finding_lines(finding: Finding, *, width: int) -> Iterator[Line]:
     yield from _labelled("where", _places(finding), width=width)
     yield from _labelled("what", [finding.message], width=width)
     yield from _labelled("evidence", finding.evidence, width=width)
-    yield from _labelled("explains", map(_symptom, finding.symptoms), width=width)
+    # How often it was seen itself is in its message.
+    effects = [each for each in finding.symptoms if each.code != finding.code]
+    yield from _labelled("explains", map(_symptom, effects), width=width)
     for number, remedy in enumerate(finding.remedy):
         label = "mend" if number == 0 else "or"
         warning = " (loses something if misused)" if remedy.destructive else ""

@@ -26,8 +26,8 @@ async def ran(
 ) -> tuple[Link, ...]:
     """Run a Job to its end, remove it, and return the links that it told."""
     name, namespace = text_at(job, "metadata", "name"), text_at(job, "metadata", "namespace")
-    await api.create(JOB, dict(job))
-    try:
+    try:  # an interrupted request may have made it all the same
+        await api.create(JOB, dict(job))
         pod = await _ended(api, name, namespace, sleep=sleep)
         text = await api.log(
             pod,

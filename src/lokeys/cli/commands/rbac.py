@@ -26,6 +26,7 @@ from lokeys.core.rbac import (
     StackWish,
     all_stacks_roles,
     collect_roles,
+    probe_roles,
     route_roles,
     stack_roles,
     unnamed,
@@ -37,7 +38,7 @@ from lokeys.core.text.yaml import commented
 from lokeys.errors import Forbidden, LokeysError
 from lokeys.exit_codes import ExitCode
 
-STACK, COLLECT = "stack", "collect"
+STACK, COLLECT, PROBE = "stack", "collect", "probe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class StackRightsOptions:
 
 
 @click.command("rbac", cls=ManifestCommand)
-@click.argument("names", nargs=-1, metavar="[stack] [NAME] | collect")
+@click.argument("names", nargs=-1, metavar="[stack] [NAME] | collect | probe")
 @click.option("-f", "--file", metavar="FILE", help="Take the resource from a file; `-` is stdin.")
 @click.option(
     "--service-account", default="lokeys-system/lokeys", show_default=True, metavar="NS/NAME"
@@ -77,11 +78,16 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     """Print the Roles and RoleBindings of one route, ready for `kubectl apply -f -`.
 
     With `stack` before the name, those of a LokiStack. `collect`: what `lokeys collect` reads.
+    `probe`: what `lokeys probe credential --in-pod` takes.
     """
     account, options = _account(ctx, service_account), options_of(ctx)
     if names == (COLLECT,) and file is None:
         place = None if every else options.namespace or "default"
         roles = collect_roles(account, namespace=place, secrets=named)
+        show(Printer(no_color=options.no_color), options, roles)
+        return ExitCode.NOTHING_TO_REPORT
+    if names == (PROBE,) and file is None and not (named or every):
+        roles = probe_roles(account, namespace=options.namespace or "default")
         show(Printer(no_color=options.no_color), options, roles)
         return ExitCode.NOTHING_TO_REPORT
     if named:

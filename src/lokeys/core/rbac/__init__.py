@@ -6,6 +6,7 @@
     lokeys rbac NAME         one route: its Secrets by name, its workloads, what its mode may change
     lokeys rbac stack NAME   one LokiStack: its Secrets and all its objects by name
     lokeys rbac collect      what `lokeys collect` reads, for whoever runs it
+    lokeys rbac probe        what `lokeys probe credential --in-pod` takes, for whoever runs it
 
 A Secret is followed by a watch on its name alone, which RBAC can grant for that name. Other kinds
 are followed by namespace, so that many routes share few watches; their rights name no object.
@@ -19,6 +20,7 @@ from typing import Any
 
 from lokeys.core.rbac.collect import NOT_GRANTED, collect_grants
 from lokeys.core.rbac.grants import RBAC, Account, Grant, doctor_grants, operator_grants
+from lokeys.core.rbac.probe import PROBE_NOTES, probe_grants
 from lokeys.core.rbac.route import RouteFacts, route_grants, unnamed
 from lokeys.core.rbac.stack import StackWish, all_stacks_grants, stack_grants
 from lokeys.core.route.model import RouteSpec
@@ -38,6 +40,8 @@ __all__ = [
     "doctor_roles",
     "operator_grants",
     "operator_roles",
+    "probe_grants",
+    "probe_roles",
     "route_grants",
     "route_roles",
     "stack_grants",
@@ -97,6 +101,12 @@ def collect_roles(
     """Return what collecting one namespace takes, None for all; of Secrets perhaps some alone."""
     grants = collect_grants(namespace, secrets)
     return _roles("lokeys-collect", grants, account=account, notes=NOT_GRANTED)
+
+
+def probe_roles(account: Account, *, namespace: str) -> list[dict[str, Any]]:
+    """Return what trying a key in a pod of one namespace takes."""
+    grants = probe_grants(namespace)
+    return _roles("lokeys-probe", grants, account=account, notes=PROBE_NOTES)
 
 
 def _roles(

@@ -23,6 +23,8 @@ _OF_THE_POD = (
     *("dnsConfig", "hostAliases", "securityContext", "priorityClassName"),
 )
 """What of Loki's pod decides where a pod runs, as whom, and what it reaches."""
+_ROOT = 0
+"""Whom the container may not be: then its image's own user runs it."""
 
 
 def probe_job(spec: RouteSpec, workload: Json, *, image: str, name: str) -> dict[str, Any]:
@@ -31,6 +33,10 @@ def probe_job(spec: RouteSpec, workload: Json, *, image: str, name: str) -> dict
     pod = at(template, "spec")
     labels = at(template, "metadata", "labels")
     kept = {key: pod[key] for key in _OF_THE_POD if key in pod} if isinstance(pod, Mapping) else {}
+    if at(kept, "securityContext", "runAsUser") == _ROOT:
+        kept["securityContext"] = {
+            key: value for key, value in kept["securityContext"].items() if key != "runAsUser"
+        }
     metadata = {"name": name, "namespace": spec.namespace}
     own = {"app.kubernetes.io/managed-by": "lokeys", _LABEL: name}
     return {
@@ -78,9 +84,12 @@ def _container(spec: RouteSpec, image: str) -> dict[str, Any]:
             {"name": each, "valueFrom": {"secretKeyRef": {"name": spec.secret.name, "key": key}}}
             for each, key in pair.items()
         ],
+        # What Pod Security's level `restricted` asks for, whatever Loki's own pod says.
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
     }

@@ -18,6 +18,8 @@ from lokeys.core.rbac import (
     doctor_roles,
     operator_grants,
     operator_roles,
+    probe_grants,
+    probe_roles,
     route_grants,
     route_roles,
     unnamed,
@@ -383,3 +385,12 @@ def test_collecting_only_reads(
     roles = collect_roles(Account(), namespace=namespace, secrets=secrets)
     assert [item["kind"] for item in roles[::2]] == kinds
     assert all("not granted: " in item["metadata"]["annotations"][WHY] for item in roles[::2])
+
+
+def test_a_probe_in_a_pod_reads_no_secret_and_says_what_its_rights_allow() -> None:
+    """It stays in its namespace; who grants it is told that Jobs can read Secrets."""
+    found = [*probe_grants("monitoring")]
+    assert {grant.namespace for grant in found} == {"monitoring"}
+    assert "secrets" not in {grant.resource for grant in found}
+    role, _ = probe_roles(Account(), namespace="monitoring")
+    assert "every Secret" in role["metadata"]["annotations"][WHY]

@@ -82,6 +82,24 @@ def test_region_and_style_are_said_where_they_are_set(
 
 
 @pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        pytest.param({"runAsUser": 0, "fsGroup": 1}, {"fsGroup": 1}, id="root"),
+        pytest.param({"runAsUser": 10001}, {"runAsUser": 10001}, id="somebody"),
+    ],
+)
+def test_it_is_never_root(own: dict[str, Any], kept: dict[str, Any]) -> None:
+    """As Pod Security's level restricted asks: where Loki is root, the image's user runs it."""
+    pod = POD | {"securityContext": own}
+    workload = {"spec": {"template": {"metadata": {}, "spec": pod}}}
+    spec = made(workload)["spec"]["template"]["spec"]
+    assert spec["securityContext"] == kept
+    context = spec["containers"][0]["securityContext"]
+    assert (context["runAsNonRoot"], context["capabilities"]) == (True, {"drop": ["ALL"]})
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+@pytest.mark.parametrize(
     "workload", [{}, {"spec": {"template": {"metadata": {"labels": {"a": 1}}}}}]
 )
 def test_an_odd_workload_gives_a_plain_job(workload: dict[str, Any]) -> None:
