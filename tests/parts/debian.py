@@ -26,6 +26,7 @@ PROGRAMS = {
     "promtool": ("promtool", "dpkg-deb"),
     "azurite": ("node", "npm"),
     "shells": ("zsh", "fish"),
+    "clocks": ("faketime",),
 }
 PACKAGES = {
     "kubernetes": ("openssl",),
@@ -43,11 +44,12 @@ PACKAGES = {
     "promtool": ("prometheus",),
     "azurite": ("nodejs", "npm"),
     "shells": ("zsh", "fish"),
+    "clocks": ("faketime",),
 }
 
 
-ASKED_FOR = frozenset({"image"})
-"""What no test needs: `make cluster` asks for it."""
+ASKED_FOR = frozenset({"image", "clocks"})
+"""What no test needs: `make cluster` and `make faults` ask for it."""
 
 Run = Callable[..., Any]
 """Runs a program, as `subprocess.run` does."""

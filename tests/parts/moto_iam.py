@@ -28,8 +28,11 @@ class MotoIam:
         self._process: Process | None = None
         self.administrator: Mapping[str, str] = {}
 
-    def start(self) -> None:
-        """Start it, make the administrator, and from then on let in whoever has a right."""
+    def start(self, *, checked: bool = True) -> None:
+        """Start it, make the administrator, and from then on let in whoever has a right.
+
+        Not `checked`: let in anybody.
+        """
         packages_folder = packages.moto()
         if packages_folder is None:
             raise PartError("moto is not installed here: run `make parts`")
@@ -40,14 +43,14 @@ class MotoIam:
         wait_for(self._answers, "moto answers", processes=[self._process])
         anybody = self.client({"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"})
         self.administrator = self.make_user("administrator", EVERYTHING, by=anybody)
-        answer = self._api("reset-auth", b"0")
+        answer = self._api("reset-auth", b"0" if checked else b"inf")
         assert answer.is_success, answer.text
 
-    def client(self, pair: Mapping[str, str] | None = None) -> Any:
+    def client(self, pair: Mapping[str, str] | None = None, *, service: str = "iam") -> Any:
         """Return botocore's client of IAM, as the administrator or as whose pair is given."""
         pair = pair or self.administrator
         return Session().create_client(
-            "iam",
+            service,
             endpoint_url=self.endpoint,
             region_name="us-east-1",
             aws_access_key_id=pair["AWS_ACCESS_KEY_ID"],
@@ -67,6 +70,19 @@ class MotoIam:
             "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
         }
+
+    def make_role(self, name: str, trust: Any, policy: Any = None) -> str:
+        """Return the ARN of a new role."""
+        iam = self.client()
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+        if policy:
+            document = json.dumps(policy)
+            iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=document)
+        return str(role["Arn"])
+
+    def make_bucket(self, name: str) -> None:
+        """Make a bucket of S3 in the account."""
+        self.client(service="s3").create_bucket(Bucket=name)
 
     def stop(self) -> None:
         if self._process:

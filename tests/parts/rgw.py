@@ -95,6 +95,7 @@ class Rgw:
     """
 
     def __init__(self, *, sts_first: bool = False, host: str = "") -> None:
+        self._clock = ""
         self._folder = Folder("rgw")
         self.folder = self._folder.path
         self.port, self._mon_port, osd_port = free_ports(3)
@@ -146,6 +147,11 @@ class Rgw:
         self.stop_rgw()
         self.start_rgw()
 
+    def set_clock(self, offset: str) -> None:
+        """Set RGW's own clock off, such as by "+20m"; takes faketime."""
+        self._clock = offset
+        self.restart_rgw()
+
     def admin(self, *arguments: str) -> Any:
         """Run radosgw-admin and return the JSON it prints, or None where it prints none."""
         text = self._run("radosgw-admin", *arguments)
@@ -185,7 +191,9 @@ class Rgw:
         wait_for(lambda: "1 up" in self._run("ceph", "osd", "stat"), "OSD up", processes=processes)
 
     def _spawn(self, name: str, program: str, *arguments: str) -> None:
-        argv = [_binary(program), *arguments, *_as_root()]
+        skewed = self._clock and name == "rgw"
+        then = [_binary("faketime"), "--exclude-monotonic", "-f", self._clock] if skewed else []
+        argv = [*then, _binary(program), *arguments, *_as_root()]
         log = self.folder / "log" / f"{name}.out"
         self._processes[name] = Process(argv, log=log, env=self._environment)
 

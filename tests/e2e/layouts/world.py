@@ -43,6 +43,7 @@ from typing import Any
 import pytest
 import yaml
 
+from e2e.layouts import kept
 from parts.build import program
 from parts.external_secrets import ExternalSecrets, apply_crds
 from parts.kubelet.network import Outpost
@@ -55,6 +56,8 @@ Json = dict[str, Any]
 FILES = Path(__file__).parents[2] / "manifests/layouts"
 REQUESTS = "loki_objstore_bucket_transport_requests_total"
 FAILED_FLUSHES = "loki_ingester_chunks_flush_failures_total"
+KEEP = os.environ.get("LOKEYS_KEEP_BUNDLES")
+"""Where `make bundles` keeps what `collect` writes, for each layout that a test looks at."""
 _SECRET = re.compile(r"secret|token|password", re.IGNORECASE)
 _CLUSTER_WIDE = ("ClusterSecretStore", "ClusterRole", "ClusterRoleBinding")
 
@@ -256,8 +259,11 @@ class Layout:
         return self.kubernetes.user_kubeconfig(home, name)
 
     def doctor(self, *words: str, person: Path | None = None) -> Told:
-        """Ask what is wrong in `monitoring`."""
-        return self.told("doctor", *words, person=person)
+        """Ask what is wrong in `monitoring`; where bundles are kept, a bundle says the same."""
+        told = self.told("doctor", *words, person=person)
+        if KEEP and not words:
+            kept.keep(self, told, person=person)
+        return told
 
     def discover(self, *words: str, person: Path | None = None) -> Told:
         """Ask for the routes in `monitoring`; the screen is YAML, what else is said is aside."""

@@ -44,7 +44,9 @@ class Azurite:
         variables = os.environ | {"AZURITE_ACCOUNTS": f"{self.account}:{self.account_key}"}
         log = self._folder.path / "azurite.log"
         self._process = Process(argv, log=log, env=variables, cwd=self._folder.path)
-        wait_for(lambda: answers(self.url), "Azurite answers", processes=[self._process])
+        wait_for(
+            lambda: answers(self.url), "Azurite answers", timeout_s=120, processes=[self._process]
+        )
 
     def stop(self) -> None:
         if self._process:

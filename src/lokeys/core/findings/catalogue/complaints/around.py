@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from lokeys.core.findings.catalogue.complaints.making import NETWORK_WORDS, row
 from lokeys.core.findings.complaint import OfKey
@@ -12,6 +13,7 @@ from lokeys.core.place import Hop
 from lokeys.core.text.shell import command
 
 _NOT_DELIVERED = "The Secret keeps its old value, or is not made at all."
+_WAITING = ("eso_store_not_ready",)
 _VAULT = ("1password", "onepassword", "op://")
 _MISSING = re.compile(
     r'(?:error: |: )secret "[^"]{1,253}" not found|couldn\'t find key \S{1,253} in secret'
@@ -45,11 +47,16 @@ CONNECT_UNREACHABLE = row(
     why=_NOT_DELIVERED,
     fix="check Connect's pods and its Service, and `connectHost` of the SecretStore",
     says=NETWORK_WORDS,
-    beside=("finding 1password", "1password vault", "1password item"),
+    beside=("finding 1password", "1password vault", "1password item", "/v1/vaults"),
     of_key=OfKey.NOTHING,
+    explains=_WAITING,
     hop=Hop.VAULT,
     rank=3,
 )
+CONNECT_IS_A_PAGE = replace(
+    CONNECT_UNREACHABLE, phrases=("decoding response: invalid character '<'",), beside=()
+)
+"""In the words of Connect's own client."""
 VAULT_NOT_FOUND = row(
     "LK0867",
     "op_vault_not_found",
@@ -57,7 +64,11 @@ VAULT_NOT_FOUND = row(
     meaning="The vault's name or id is not accepted, or the token does not see it.",
     why=_NOT_DELIVERED,
     fix="name the vault in the SecretStore by its exact title: op vault list",
-    says=("invalid vault uuid", "no vaults found with title", "vault not found"),
+    says=(
+        *("invalid vault uuid", "no vaults found with title", "vault not found"),
+        "found 0 vaults with title",
+    ),
+    explains=_WAITING,
     of_key=OfKey.NOTHING,
     hop=Hop.VAULT,
     rank=3,
@@ -147,9 +158,10 @@ TOKEN_REFUSED = row(
     "force the sync of store and ExternalSecrets",
     says=(
         *("invalid token signature", "token does not have access to vault", "status 401"),
-        *("authorization: token does not", "invalid bearer token"),
+        *("authorization: token does not", "invalid bearer token", "status 403: "),
     ),
-    beside=("1password", "onepassword", "vault", "(e)"),
+    beside=("1password", "onepassword", "vault", "(e)", "validate provider", "secretstore/"),
+    explains=_WAITING,
     of_key=OfKey.NOTHING,
     hop=Hop.VAULT,
     rank=3,
@@ -190,9 +202,10 @@ STORE_NOT_READY = row(
     ),
     says=(
         *("is not ready", "could not get secretstore", "could not get clustersecretstore"),
-        *("unable to create client", "unable to validate store"),
+        *("unable to create client", "unable to validate store", "cannot get kubernetes secret"),
+        *("could not validate provider", "could not get provider client", "invalidproviderconfig"),
     ),
-    beside=("secretstore", "kubernetes secret", "validate store", "external-secrets"),
+    beside=("secretstore", "kubernetes secret", "validate store", "external-secrets", " provider"),
     of_key=OfKey.NOTHING,
     hop=Hop.DELIVERY,
     rank=4,
@@ -274,6 +287,7 @@ LOKISTACK_SECRET = row(
 FIRST = (
     *(SECRET_MISSING, VAULT_NOT_FOUND, ITEM_NOT_FOUND, ITEM_AMBIGUOUS, FIELD_AMBIGUOUS),
     *(FIELD_NOT_FOUND, WRITE_REJECTED, RATE_LIMITED, TOKEN_REFUSED, CONNECT_UNREACHABLE),
+    CONNECT_IS_A_PAGE,
     *(BAD_INTERVAL, OWNED_BY_OTHER, STORE_NOT_READY, BUDGET, ROOK_STALE, ROOK_NOT_READY),
     LOKISTACK_SECRET,
 )
