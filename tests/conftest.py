@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "parts.plugin",
     "plugins.chaos",
+    "plugins.nodes",
     "plugins.order",
     "plugins.second_try",
     "plugins.times",

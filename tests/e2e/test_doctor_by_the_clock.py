@@ -15,8 +15,7 @@ from e2e.sight import Json
 from e2e.world import Homelab, Loop, Said
 from lokeys.core.route.resource.crd import crd
 from parts.external_secrets import ExternalSecrets
-from parts.kubernetes import Kubernetes
-from parts.plugin import run_kubelet
+from parts.plugin import run_kubelet, run_kubernetes
 from parts.rgw import Rgw
 
 FOLDER = Path(__file__).parents[2] / "deploy/doctor-cronjob"
@@ -36,9 +35,8 @@ def homelab(
     """Make a homelab on a cluster of its own: the doctor looks at all that a cluster has."""
     assert external_secrets.running
     with contextlib.ExitStack() as stack:
-        kubernetes = Kubernetes()
-        stack.callback(kubernetes.stop)
-        kubernetes.start()
+        cluster = contextlib.contextmanager(run_kubernetes)
+        kubernetes = stack.enter_context(cluster(pytestconfig))
         kubernetes.apply(crd())
         operator = ExternalSecrets(kubernetes)
         stack.callback(operator.close)

@@ -44,15 +44,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOT_HAD] = {}
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only a real node shows, where there is none."""
-    if config.getoption(OPTION):
-        return
-    left_out = [item for item in items if item.get_closest_marker("only_real_node")]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell the process that sums up, where tests run in several."""
     told = getattr(session.config, "workeroutput", None)

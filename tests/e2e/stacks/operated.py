@@ -19,6 +19,7 @@ from manifests.lokistack import CANARY
 from parts.api import ApiError, Json
 from parts.kubernetes import KUBELET, Kubernetes
 from parts.process import wait_for
+from parts.real_node.cluster import LEFT_ALONE
 
 GROUP = "loki.grafana.com"
 COMPONENT = "app.kubernetes.io/component"
@@ -57,6 +58,7 @@ class Hands:
     """Makes every pod of some namespaces ready, but for components that are held."""
 
     def __init__(self, kubernetes: Kubernetes) -> None:
+        self._kubernetes = kubernetes
         self._api = kubernetes.client(KUBELET)
         self._namespaces: set[str] = set()
         self.held: set[str] = set()
@@ -65,7 +67,9 @@ class Hands:
         self._thread.start()
 
     def take(self, namespace: str) -> None:
-        """Make pods of this namespace ready, too."""
+        """Make pods of this namespace ready, too, which no real node runs then."""
+        labels = {"metadata": {"labels": {LEFT_ALONE: ""}}}
+        self._kubernetes.api.patch(f"/api/v1/namespaces/{namespace}", labels)
         self._namespaces.add(namespace)
 
     def close(self) -> None:

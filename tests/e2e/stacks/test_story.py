@@ -15,6 +15,7 @@ from parts.plugin import need, not_built
 TESTS = Path(__file__).parents[2]
 
 
+@pytest.mark.stand_in("`make stack` brings up a stand-in of its own")
 @pytest.mark.timeout(500)
 def test_a_stack_without_a_key_comes_up_by_one_command(
     pytestconfig: pytest.Config, loki_binary: Path

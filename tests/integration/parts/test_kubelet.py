@@ -6,15 +6,19 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from lokeys.http_server import HttpRequest, Response
+from lokeys.http_server import json as reply
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.portforward import forward
 from parts.build import program
+from parts.clouds.front import Front
 from parts.kubelet.network import Outpost
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
@@ -24,6 +28,17 @@ from parts.rgw import Rgw
 
 Json = dict[str, Any]
 SLEEP = ["sleep", "1000"]
+OUTSIDE = "store.example.org"
+ASKS_OUTSIDE = f"""
+import ssl, time, urllib.request
+trust = ssl.create_default_context(cafile="/etc/ssl/certs/ca-certificates.crt")
+while True:
+    try:
+        print(urllib.request.urlopen("https://{OUTSIDE}/", context=trust).read(), flush=True)
+    except OSError as error:
+        print(error, flush=True)
+    time.sleep(0.5)
+"""
 DEAF = ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]
 POLITE = ["sh", "-c", "trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"]
 
@@ -247,6 +262,22 @@ def test_a_service_name_leads_to_a_part_on_this_host(pods: Pods, rgw: Rgw) -> No
     pods.make({"name": "main", "command": ["python3", "-uc", program]})
     wait_for(lambda: pods.ready() and pods.log("main"), "it has tried")
     assert pods.log("main") == "found\n"
+
+
+def test_a_name_of_the_world_outside_leads_where_a_test_says(pods: Pods, tmp_path: Path) -> None:
+    """Pods find a front of ours under the name of a cloud, and trust who signed its certificate."""
+
+    async def answer(host: str, _: HttpRequest) -> Response:
+        return reply({"host": host})
+
+    front = Front(pods.kubelet.address, {OUTSIDE: answer}, tmp_path)
+    try:
+        pods.kubelet.lead([OUTSIDE], front.address, trusting=front.ca_file)
+        pods.make({"name": "main", "command": ["python3", "-c", ASKS_OUTSIDE]})
+        said = f'{{"host":"{OUTSIDE}"}}'
+        wait_for(lambda: said in pods.log("main"), "it was answered", timeout_s=60)
+    finally:
+        front.close()
 
 
 def test_one_of_two_containers_is_not_ready(pods: Pods) -> None:

@@ -22,6 +22,7 @@ ACCOUNT = "lokilogs"
 PROJECT = "test-project"
 POOLS = "//iam.googleapis.com/projects/123456789/locations/global/workloadIdentityPools"
 PROVIDER = f"{POOLS}/pool/providers/cluster"
+HOSTS = (ENTRA, f"{ACCOUNT}.blob.core.windows.net", *google.HOSTS)
 
 
 class Clouds:
@@ -53,7 +54,7 @@ class Clouds:
             "*.googleapis.com": self.google.handle,
         }
         self.front = Front(self._kubelet.address, names, self._folder)
-        self._kubelet.lead(names, self.front.address, trusting=self.front.ca_file)
+        self._kubelet.lead(HOSTS, self.front.address, trusting=self.front.ca_file)
 
     def close(self) -> None:
         if self.front:

@@ -11,6 +11,9 @@ from parts.build import built_program
 from parts.kubernetes import CONTROLLER_MANAGER, HOST, SELF_SIGNED, Kubernetes
 from parts.process import Process, free_ports
 
+LEFT_ALONE = "tests/left-alone"
+"""The label of a namespace whose pods no node runs: a test plays it."""
+
 
 class RealNodesKubernetes(Kubernetes):
     """A control plane whose pods are bound by a scheduler and run by `parts.real_node.node`."""

@@ -46,7 +46,7 @@ _LEFT_OUT = re.compile(
     r"/(__pycache__|test|tests|idlelib|tkinter|turtledemo|ensurepip|site-packages|config-[^/]*)(/|$)"
     r"|/botocore/data/"
 )
-_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class Layer(tarfile.TarFile):
@@ -98,7 +98,7 @@ def _write_loki(folder: Path, loki: Path) -> None:
         _add_text(tar, "etc/group", "loki:x:10001:\n")
         _add_folder(tar, "tmp", 0o1777)
         _add_folder(tar, "loki", 0o755, owner=10001)
-        tar.add(_CERTIFICATES.resolve(), str(_CERTIFICATES).lstrip("/"))
+        tar.add(CERTIFICATES.resolve(), str(CERTIFICATES).lstrip("/"))
         tar.add(loki, "usr/bin/loki")
     image = Image(
         names=LOKI,
@@ -129,7 +129,7 @@ def _add_system(tar: "Layer") -> None:
     for name in ("etc/passwd", "etc/group", "etc/nsswitch.conf"):
         if Path("/", name).exists():
             tar.add(f"/{name}", name)
-    tar.add(_CERTIFICATES.resolve(), str(_CERTIFICATES).lstrip("/"))
+    tar.add(CERTIFICATES.resolve(), str(CERTIFICATES).lstrip("/"))
     found = [Path(tool) for name in TOOLS if (tool := shutil.which(name))]
     libraries = _libraries(found)
     home = next(path.parent for path in libraries if path.name.startswith("libc.so"))

@@ -19,10 +19,10 @@ from parts.build import built_program
 from parts.debian import find
 from parts.kubelet.network import Network, ip
 from parts.kubernetes import KUBELET
-from parts.process import Folder, PartError, Process, guard, wait_for
-from parts.real_node.cluster import RealNodesKubernetes
+from parts.process import Folder, Process, guard, wait_for
+from parts.real_node.cluster import LEFT_ALONE, RealNodesKubernetes
 from parts.real_node.images import write_all
-from parts.real_node.settings import CLUSTER_DNS, write_settings
+from parts.real_node.settings import AUTHORITIES, CLUSTER_DNS, write_settings
 from parts.real_node.volumes import Volumes
 
 HERE = Path(__file__).parent
@@ -112,9 +112,13 @@ class RealNode:
         return self.network.relay(port)
 
     def lead(self, names: Iterable[str], address: str, *, trusting: Path | None = None) -> None:
-        """Let pods find host names of the world outside at an address."""
+        """Let pods find host names of the world outside at an address, and trust a CA file there.
+
+        It is the only CA that pods started from now on trust.
+        """
         if trusting is not None:
-            raise PartError("the images of a real node have their own certificates")
+            # In place: containers have this very file, and read it when they begin.
+            (self.folder / AUTHORITIES).write_bytes(trusting.read_bytes())
         with (self.folder / "hosts").open("a") as hosts:
             hosts.writelines(f"{address} {name}\n" for name in names)
 
@@ -230,6 +234,7 @@ class RealNode:
                 "endpoints": endpoints,
             },
             *_pull_nothing(),
+            *_leave_alone(),
         )
 
 
@@ -241,6 +246,18 @@ def _pull_nothing() -> list[Json]:
     )
     containers, first = each % (("containers",) * 2), each % (("initContainers",) * 2)
     expression = f"Object{{spec: Object.spec{{containers: {containers}, initContainers: {first}}}}}"
+    return _policy("pull-nothing", expression)
+
+
+def _leave_alone() -> list[Json]:
+    """Return a policy by which no scheduler takes pods that a test plays the node for."""
+    expression = 'Object{spec: Object.spec{schedulerName: "nobody"}}'
+    selector = {"matchLabels": {LEFT_ALONE: ""}}
+    return _policy("leave-alone", expression, namespaceSelector=selector)
+
+
+def _policy(name: str, expression: str, **constraints: Json) -> list[Json]:
+    """Return a policy that changes pods when they are made."""
     rule = {
         "apiGroups": [""],
         "apiVersions": ["v1"],
@@ -252,18 +269,15 @@ def _pull_nothing() -> list[Json]:
         "applyConfiguration": {"expression": expression},
     }
     spec = {
-        "matchConstraints": {"resourceRules": [rule]},
+        "matchConstraints": {"resourceRules": [rule], **constraints},
         "failurePolicy": "Fail",
         "reinvocationPolicy": "Never",
         "mutations": [mutation],
     }
-    common = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "metadata": {"name": "pull-nothing"},
-    }
+    common = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
     return [
         common | {"kind": "MutatingAdmissionPolicy", "spec": spec},
-        common | {"kind": "MutatingAdmissionPolicyBinding", "spec": {"policyName": "pull-nothing"}},
+        common | {"kind": "MutatingAdmissionPolicyBinding", "spec": {"policyName": name}},
     ]
 
 

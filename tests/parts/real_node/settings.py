@@ -2,14 +2,18 @@
 """The configuration of a real node's programs."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
+from parts.build import built_program
 from parts.debian import find
-from parts.real_node.images import PAUSE
+from parts.real_node.images import CERTIFICATES, PAUSE
 
 Json = dict[str, Any]
 CLUSTER_DNS = "10.96.0.10"
+AUTHORITIES = "authorities.crt"
+"""What every container trusts: this host's authorities, until a test says otherwise."""
 _CNI_PROGRAMS = "/usr/lib/cni"
 
 
@@ -30,6 +34,8 @@ def write_settings(
     for path, content in files.items():
         (folder / path).write_text(json.dumps(content, indent=1))
     (folder / "Corefile").write_text(_corefile(folder, address))
+    (folder / AUTHORITIES).write_bytes(CERTIFICATES.read_bytes())
+    (folder / "container.json").write_text(json.dumps(_container(folder)))
     (folder / "containerd.toml").write_text(_containerd(folder))
     for empty in ("hosts", "resolv.conf"):
         (folder / empty).write_text("")
@@ -122,6 +128,22 @@ def _corefile(folder: Path, address: str) -> str:
 """
 
 
+def _container(folder: Path) -> Json:
+    """Return what every container begins with: containerd's own, and whom it trusts."""
+    command = [str(built_program("node", "ctr")), "oci", "spec"]
+    done = subprocess.run(command, check=True, capture_output=True)
+    spec: Json = json.loads(done.stdout)
+    spec["mounts"].append(
+        {
+            "destination": str(CERTIFICATES),
+            "type": "bind",
+            "source": str(folder / AUTHORITIES),
+            "options": ["bind", "ro"],
+        }
+    )
+    return spec
+
+
 def _containerd(folder: Path) -> str:
     runtime = '[plugins."io.containerd.cri.v1.runtime"'
     return f"""\
@@ -144,6 +166,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.traci
     conf_dir = "{folder}/cni"
   {runtime}.containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
+    base_runtime_spec = "{folder}/container.json"
     {runtime}.containerd.runtimes.runc.options]
       BinaryName = "{find("runc")}"
       SystemdCgroup = false
