@@ -5,6 +5,7 @@ import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -19,13 +20,12 @@ from parts.kubelet import network
 from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.plugin import need, run_kubernetes
+from parts.real_node.cluster import RealNodesKubernetes
+from parts.real_node.images import Program
+from parts.real_node.node import RealNode
 
+LOKI, TAGS = "docker.io/grafana/loki", ("3.6.3", "3.5.7")
 _numbers = itertools.count(1)
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Leave these to the stand-in for a node, which can put another program in Loki's place."""
-    item.add_marker(pytest.mark.stand_in("pods show what Lokis showed that somebody watched"))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,9 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Kubernetes]:
 @pytest.fixture(scope="module")
 def shows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the folder that says what pods show."""
-    return tmp_path_factory.mktemp("shows")
+    folder = tmp_path_factory.mktemp("shows")
+    folder.chmod(0o755)  # pods read it as whoever they are
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +52,15 @@ def node(pytestconfig: pytest.Config, cluster: Kubernetes, shows: Path) -> Itera
     need(pytestconfig, "kubelet", debian.missing("kubelet") or network.unavailable())
     loki = str(program("loki", "loki") or "no-loki-was-built")
     words = [sys.executable, str(Path(watched.__file__)), str(shows), loki]
-    made = Kubelet(cluster, images={"loki": words})
+    made: Kubelet | RealNode
+    if isinstance(cluster, RealNodesKubernetes):
+        lokis = Program(names=[f"{LOKI}:{tag}" for tag in TAGS], words=words, files=[Path(loki)])
+        made = RealNode(cluster, Path(loki), programs=[lokis], shared=[shows])
+    else:
+        made = Kubelet(cluster, images={"loki": words})
     try:
         made.start()
-        yield made
+        yield cast("Kubelet", made)
     finally:
         made.stop()
 

@@ -19,7 +19,7 @@ ExternalSecret, OnePasswordItem or SealedSecret its maker. A `status` in the fil
 CephObjectStoreUser is Ready without one. External Secrets itself runs once a test says
 `layout.start_external_secrets()`, and writes over what the file says that it made.
 
-Pods run on the stand-in for a node; an image called `loki` is `watched.py`, or with
+Pods run once a test says so; an image called `loki` is `watched.py`, or with
 `layout.show("loki", real=True)` the real Loki with the arguments, variables and files of the
 manifest. `layout.lead("rook-ceph-rgw-lake", "rook-ceph", port, to=rgw.port)` makes a Service that
 leads to a port of this machine, for pods and for lokeys, which goes there by a port-forward.
@@ -51,6 +51,7 @@ from parts.kubelet.node import Kubelet
 from parts.kubernetes import Kubernetes
 from parts.manifests import gateway
 from parts.process import wait_for
+from parts.real_node.cluster import LEFT_ALONE
 
 Json = dict[str, Any]
 FILES = Path(__file__).parents[2] / "manifests/layouts"
@@ -116,7 +117,7 @@ class Layout:
         """Return the test's own namespace in the place of this one."""
         if name not in self._namespaces:
             made = self._namespaces[name] = f"{name}-{self.tail}"
-            metadata = {"name": made}
+            metadata = {"name": made, "labels": {LEFT_ALONE: ""}}
             self.kubernetes.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
             account = f"/api/v1/namespaces/{made}/serviceaccounts/default"
             wait_for(lambda: self.kubernetes.api.find(account), f"{made} has its account")

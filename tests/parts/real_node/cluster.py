@@ -12,7 +12,9 @@ from parts.kubernetes import CONTROLLER_MANAGER, HOST, SELF_SIGNED, Kubernetes
 from parts.process import Process, free_ports
 
 LEFT_ALONE = "tests/left-alone"
-"""The label of a namespace whose pods no node runs: a test plays it."""
+"""The label of a namespace whose pods run once a test says so, or never: it plays the node."""
+NOBODY = "nobody"
+"""The scheduler of its pods."""
 
 
 class RealNodesKubernetes(Kubernetes):

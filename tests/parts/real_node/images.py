@@ -14,7 +14,8 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,16 @@ class Layer(tarfile.TarFile):
             super().addfile(tarinfo, fileobj)
 
 
-def write_all(folder: Path, loki: Path) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """An image beside those of all tests: what `any` has and `files`, which begins with `words`."""
+
+    names: Sequence[str]
+    words: Sequence[str]
+    files: Sequence[Path] = ()
+
+
+def write_all(folder: Path, loki: Path, programs: Iterable[Program] = ()) -> None:
     """Write the archives of all images into a folder."""
     base, tests = folder / "base.layer", folder / "tests.layer"
     with Layer.open(base, "w") as tar:
@@ -73,6 +83,12 @@ def write_all(folder: Path, loki: Path) -> None:
         _add_tree(tar, TESTS)
     names = [f"docker.io/library/{name}:latest" for name in STAND_INS]
     Image(names=names, layers=[base, tests], command=["/bin/sh"]).write(folder / "any.tar")
+    for number, each in enumerate(programs):
+        own = folder / f"program-{number}.layer"
+        with Layer.open(own, "w") as tar:
+            _add_files(tar, set(each.files))
+        image = Image(names=each.names, layers=[base, tests, own], entrypoint=each.words)
+        image.write(folder / f"program-{number}.tar")
     _write_pause(folder)
     _write_loki(folder, loki)
     gateway = program("gateway", "observatorium-api")

@@ -20,10 +20,10 @@ from parts.debian import find
 from parts.kubelet.network import Network, ip
 from parts.kubernetes import KUBELET
 from parts.process import Folder, Process, guard, wait_for
-from parts.real_node.cluster import LEFT_ALONE, RealNodesKubernetes
-from parts.real_node.images import write_all
+from parts.real_node.cluster import LEFT_ALONE, NOBODY, RealNodesKubernetes
+from parts.real_node.images import Program, write_all
 from parts.real_node.settings import AUTHORITIES, CLUSTER_DNS, write_settings
-from parts.real_node.volumes import Volumes
+from parts.real_node.volumes import Binder, Volumes
 
 HERE = Path(__file__).parent
 GROUPS = Path("/sys/fs/cgroup")
@@ -58,11 +58,18 @@ class NodeNetwork(Network):
 class RealNode:
     """The only node of a cluster.
 
-    `loki` is the program in the image of that name; `archives` are images beside those of tests.
+    `loki` is the program in the image of that name; `archives` and `programs` are images beside
+    those of tests. Each container sees the folders that are `shared`, at their own places.
     """
 
     def __init__(
-        self, kubernetes: RealNodesKubernetes, loki: Path, *, archives: Sequence[Path] = ()
+        self,
+        kubernetes: RealNodesKubernetes,
+        loki: Path,
+        *,
+        archives: Sequence[Path] = (),
+        programs: Sequence[Program] = (),
+        shared: Sequence[Path] = (),
     ) -> None:
         self.name = f"node-{kubernetes.number}"
         self.network = NodeNetwork(kubernetes.number)
@@ -70,12 +77,15 @@ class RealNode:
         self._kubernetes = kubernetes
         self._loki = loki
         self._archives = archives
+        self._programs = programs
+        self._shared = shared
         self._api = kubernetes.client(KUBELET)
         self._folder = Folder("node")
         self.folder = self._folder.path
         self._group = f"lokeys{kubernetes.number}"
         self._process: Process | None = None
         self._volumes = Volumes(self._api, node=self.name, folder=self.folder / "claims")
+        self._binder = Binder(self._api, node=self.name)
 
     def start(self) -> None:
         """Bring the node up, and wait until it is Ready."""
@@ -88,9 +98,11 @@ class RealNode:
         self._process = Process(self._words(), log=self.folder / "init.out")
         wait_for(self._ready, "the node is Ready", timeout_s=120, processes=[self._process])
         self._volumes.start()
+        self._binder.start()
 
     def stop(self) -> None:
         """End it with all its pods, and leave nothing behind."""
+        self._binder.close()
         self._volumes.close()
         if self._process:
             self._process.kill()
@@ -105,7 +117,8 @@ class RealNode:
     # --- the face of the stand-in ---------------------------------------------------------------
 
     def take(self, namespace: str) -> None:
-        """Run the pods of this namespace, as of every other."""
+        """Run the pods of this namespace, as of every other: also if its scheduler may not."""
+        self._binder.namespaces.add(namespace)
 
     def relay(self, port: int) -> str:
         """Let pods reach a port of this host's loopback; return HOST:PORT for both to use."""
@@ -198,6 +211,7 @@ class RealNode:
             pods=self.network.pods,
             group=self._group,
             ca=self._kubernetes.kubelets_ca,
+            shared=self._shared,
         )
         kubeconfig = self._kubernetes.kubeconfig_of(KUBELET).read_text()
         server = f"https://{self.address}:{self._kubernetes.port}"
@@ -205,7 +219,7 @@ class RealNode:
             kubeconfig.replace(self._kubernetes.server, server)
         )
         (self.folder / "images").mkdir()
-        write_all(self.folder / "images", self._loki)
+        write_all(self.folder / "images", self._loki, self._programs)
         for archive in self._archives:
             (self.folder / "images" / archive.name).symlink_to(archive)
 
@@ -251,7 +265,7 @@ def _pull_nothing() -> list[Json]:
 
 def _leave_alone() -> list[Json]:
     """Return a policy by which no scheduler takes pods that a test plays the node for."""
-    expression = 'Object{spec: Object.spec{schedulerName: "nobody"}}'
+    expression = f'Object{{spec: Object.spec{{schedulerName: "{NOBODY}"}}}}'
     selector = {"matchLabels": {LEFT_ALONE: ""}}
     return _policy("leave-alone", expression, namespaceSelector=selector)
 

@@ -3,6 +3,7 @@
 
 import json
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,19 @@ _CNI_PROGRAMS = "/usr/lib/cni"
 
 
 def write_settings(
-    folder: Path, *, name: str, address: str, pods: str, group: str, ca: Path
+    folder: Path,
+    *,
+    name: str,
+    address: str,
+    pods: str,
+    group: str,
+    ca: Path,
+    shared: Iterable[Path],
 ) -> None:
     """Write the files that `init.sh` hands to the programs, but for the kubeconfig.
 
     `pods` are the pods' addresses, `group` the control group of all, `ca` signs the API server's
-    certificate.
+    certificate, `shared` are folders that each container sees.
     """
     (folder / "cni").mkdir()
     files: dict[str, Json] = {
@@ -35,7 +43,7 @@ def write_settings(
         (folder / path).write_text(json.dumps(content, indent=1))
     (folder / "Corefile").write_text(_corefile(folder, address))
     (folder / AUTHORITIES).write_bytes(CERTIFICATES.read_bytes())
-    (folder / "container.json").write_text(json.dumps(_container(folder)))
+    (folder / "container.json").write_text(json.dumps(_container(folder, shared)))
     (folder / "containerd.toml").write_text(_containerd(folder))
     for empty in ("hosts", "resolv.conf"):
         (folder / empty).write_text("")
@@ -128,19 +136,21 @@ def _corefile(folder: Path, address: str) -> str:
 """
 
 
-def _container(folder: Path) -> Json:
-    """Return what every container begins with: containerd's own, and whom it trusts."""
+def _container(folder: Path, shared: Iterable[Path]) -> Json:
+    """Return what every container begins with: containerd's own, whom it trusts, what it sees."""
     command = [str(built_program("node", "ctr")), "oci", "spec"]
     done = subprocess.run(command, check=True, capture_output=True)
     spec: Json = json.loads(done.stdout)
-    spec["mounts"].append(
+    sources = {CERTIFICATES: folder / AUTHORITIES, **{path: path for path in shared}}
+    spec["mounts"] += [
         {
-            "destination": str(CERTIFICATES),
+            "destination": str(place),
             "type": "bind",
-            "source": str(folder / AUTHORITIES),
+            "source": str(source),
             "options": ["bind", "ro"],
         }
-    )
+        for place, source in sources.items()
+    ]
     return spec
 
 
