@@ -103,6 +103,7 @@ def test_a_line_travels_with_no_key_anywhere(token_stack: Stack, rgw: Rgw) -> No
     assert not {"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_SECRET", "AWS_SECRET_ACCESS_KEY"} & set(names)
 
 
+@pytest.mark.stand_in("a real kubelet renews a token of an hour after 48 minutes")
 def test_loki_goes_on_when_sessions_end_and_tokens_are_renewed(
     token_stack: Stack, relay: StsRelay
 ) -> None:
