@@ -62,7 +62,8 @@ def lead_by_a_service(home: Homelab) -> None:
         "ports": [{"port": address.port}],
     }
     home.apply("v1", "Service", "s3", home.storage, spec=spec)
-    leads = {"loadBalancer": {"ingress": [{"ip": address.hostname}]}}
+    # A node leaves its pods' way to a proxy's address alone.
+    leads = {"loadBalancer": {"ingress": [{"ip": address.hostname, "ipMode": "Proxy"}]}}
     path = f"/api/v1/namespaces/{home.storage}/services/s3/status"
     home.kubernetes.api.patch(path, {"status": leads})
 

@@ -55,7 +55,9 @@ def test_the_runbook_is_played_from_a_terminal_with_nothing_installed(
     file.write_text(before.out)
 
     new = home.break_it()
-    wait_for(lambda: any(each["restartCount"] for each in containers(home)), "it restarts")
+    # Its first process hears no SIGTERM: a restart takes the whole grace of 30 s.
+    restarted = "it restarts"
+    wait_for(lambda: any(c["restartCount"] for c in containers(home)), restarted, timeout_s=90)
     doctor = run(home, "doctor", "-o", "json")
     finding = first_finding(doctor.json())
     assert doctor.code == 3

@@ -274,6 +274,7 @@ def test_a_name_of_the_world_outside_leads_where_a_test_says(pods: Pods, tmp_pat
     try:
         pods.kubelet.lead([OUTSIDE], front.address, trusting=front.ca_file)
         pods.make({"name": "main", "command": ["python3", "-c", ASKS_OUTSIDE]})
+        pods.wait_ready()
         said = f'{{"host":"{OUTSIDE}"}}'
         wait_for(lambda: said in pods.log("main"), "it was answered", timeout_s=60)
     finally:

@@ -133,7 +133,10 @@ def _write_gateway(folder: Path, base: Path, gateway: Path) -> None:
         tar.add(gateway, "gateway/observatorium-api")
         tar.add(older.__file__, "gateway/older.py")
     words = [sys.executable, "-I", "/gateway/older.py", "/gateway/observatorium-api"]
-    image = Image(names=[Images().gateway], layers=[base, layer], entrypoint=words)
+    # Its own image names a user by number, without which a kubelet refuses `runAsNonRoot`.
+    image = Image(
+        names=[Images().gateway], layers=[base, layer], entrypoint=words, user="10000:10000"
+    )
     image.write(folder / "gateway.tar")
 
 
