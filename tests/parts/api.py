@@ -2,6 +2,7 @@
 """A very small Kubernetes client for the parts themselves: paths in, dictionaries out."""
 
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,22 @@ class Api:
             trust_env=False,
         )
 
-    def call(self, method: str, path: str, body: Json | None = None, *, kind: str = "json") -> Json:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        kind: str = "json",
+        headers: Mapping[str, str] | None = None,
+    ) -> Json:
         """Do one request; anything but a success raises ApiError."""
+        given = {"Content-Type": f"application/{kind}"} if body is not None else {}
         answer = self._client.request(
             method,
             path,
             json=body,
-            headers={"Content-Type": f"application/{kind}"} if body is not None else None,
+            headers=given | dict(headers or {}),
         )
         if not answer.is_success:
             raise ApiError(answer.status_code, answer.text)

@@ -3,6 +3,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from lokeys.http_server import json as reply
 from lokeys.kube.client import Api
 from lokeys.kube.kubeconfig import load
 from lokeys.kube.portforward import forward
+from parts.api import ApiError
 from parts.build import program
 from parts.clouds.front import Front
 from parts.kubelet.network import Outpost
@@ -28,6 +30,13 @@ from parts.rgw import Rgw
 
 Json = dict[str, Any]
 SLEEP = ["sleep", "1000"]
+WEBSOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol": "v4.channel.k8s.io",
+}
 OUTSIDE = "store.example.org"
 ASKS_OUTSIDE = f"""
 import ssl, time, urllib.request
@@ -230,6 +239,10 @@ def test_a_port_is_forwarded_through_the_api_server(pods: Pods) -> None:
     assert asyncio.run(read(3100)) == bytes(300000)
     with pytest.raises(httpx2.TransportError):
         asyncio.run(read(9))
+    url = f"{pods.path}/pods/pod/portforward?ports=3100"
+    with pytest.raises(ApiError) as refused:
+        pods.kubernetes.api.call("GET", url, headers=WEBSOCKET | {"Accept": "application/json"})
+    assert refused.value.status == 406
 
 
 def test_an_outpost_reaches_the_api_server_and_no_pod(pods: Pods, outpost: Outpost) -> None:
@@ -303,6 +316,8 @@ def test_a_crashing_container_is_restarted_later_each_time(pods: Pods) -> None:
     status = pods.container()
     assert status["state"]["waiting"]["reason"] == "CrashLoopBackOff"
     assert status["lastState"]["terminated"]["exitCode"] == 3
+    # Any of an image's names, and wholly, whatever the manifest calls it.
+    assert re.fullmatch(r"docker\.io/library/[a-z]+:latest", status["image"])
     assert "dying" in pods.log("main", "--previous")
 
 
