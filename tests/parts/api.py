@@ -72,9 +72,9 @@ class Api:
         """Merge `body` into the object."""
         return self.call("PATCH", path, body, kind="merge-patch+json")
 
-    def apply(self, path: str, body: Json) -> Json:
-        """Server-side apply, over whoever else owns the fields."""
-        query = "?fieldManager=parts&force=true"
+    def apply(self, path: str, body: Json, *, manager: str = "parts") -> Json:
+        """Server-side apply, over whoever else owns the fields; an unknown field is an error."""
+        query = f"?fieldManager={manager}&force=true&fieldValidation=Strict"
         return self.call("PATCH", path + query, body, kind="apply-patch+yaml")
 
     def delete(self, path: str, body: Json | None = None) -> Json | None:

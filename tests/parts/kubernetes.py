@@ -89,6 +89,7 @@ class Kubernetes:
         self._names = itertools.count(1)
         self._api: Api | None = None
         self._audits: dict[str, Audit] = {}
+        self._kinds: dict[tuple[str, str], dict[str, Any]] = {}
 
     @property
     def api(self) -> Api:
@@ -178,9 +179,27 @@ class Kubernetes:
         return done.stdout if check else done.stdout + done.stderr
 
     def apply(self, *objects: dict[str, Any]) -> None:
-        """Server-side apply objects of any kind."""
-        manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+        """Server-side apply objects of any kind, as `kubectl apply` does, which takes a while."""
+        for each in objects:
+            path = self._collection(each) + f"/{each['metadata']['name']}"
+            self.api.apply(path, each, manager="kubectl")
+
+    def _collection(self, manifest: dict[str, Any]) -> str:
+        """Return the path of all objects of a manifest's kind and namespace."""
+        version, kind = manifest["apiVersion"], manifest["kind"]
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+
+        def served() -> bool:
+            listed = (self.api.find(root) or {}).get("resources", [])
+            self._kinds |= {(root, each["kind"]): each for each in listed if "/" not in each["name"]}
+            return (root, kind) in self._kinds
+
+        if (root, kind) not in self._kinds:  # its definition may have been applied just now
+            wait_for(served, f"{kind} of {version} is served")
+        found = self._kinds[root, kind]
+        if found["namespaced"]:
+            root += f"/namespaces/{manifest['metadata'].get('namespace', 'default')}"
+        return f"{root}/{found['name']}"
 
     @contextlib.contextmanager
     def namespace(self, name: str, **labels: str) -> Iterator[None]:
