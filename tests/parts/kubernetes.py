@@ -181,10 +181,10 @@ class Kubernetes:
     def apply(self, *objects: dict[str, Any]) -> None:
         """Server-side apply objects of any kind, as `kubectl apply` does, which takes a while."""
         for each in objects:
-            path = self._collection(each) + f"/{each['metadata']['name']}"
+            path = self.collection(each) + f"/{each['metadata']['name']}"
             self.api.apply(path, each, manager="kubectl")
 
-    def _collection(self, manifest: dict[str, Any]) -> str:
+    def collection(self, manifest: dict[str, Any]) -> str:
         """Return the path of all objects of a manifest's kind and namespace."""
         version, kind = manifest["apiVersion"], manifest["kind"]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"

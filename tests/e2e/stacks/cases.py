@@ -114,11 +114,14 @@ class Case(Operated):
 
     def found(self, objects: list[Json]) -> list[Json]:
         """Return those of some objects that are there."""
-        words = ("get", "--show-managed-fields", "-o", "json", "--ignore-not-found", "-f", "-")
-        said = self.kubernetes.kubectl(*words, stdin=listed(objects))
-        found = json.loads(said) if said.strip() else {"items": []}
-        items: list[Json] = found.get("items", [found])
-        return items
+        collections = {self.kubernetes.collection(each) for each in objects}
+        wanted = {(self.kubernetes.collection(e), e["metadata"]["name"]) for e in objects}
+        return [
+            item
+            for collection in collections
+            for item in self.kubernetes.api.get(collection)["items"]
+            if (collection, item["metadata"]["name"]) in wanted
+        ]
 
 
 def create_as_former(kubernetes: Kubernetes, stack: Json, objects: Iterable[Json]) -> None:
