@@ -191,7 +191,9 @@ class Kubernetes:
 
         def served() -> bool:
             listed = (self.api.find(root) or {}).get("resources", [])
-            self._kinds |= {(root, each["kind"]): each for each in listed if "/" not in each["name"]}
+            self._kinds |= {
+                (root, each["kind"]): each for each in listed if "/" not in each["name"]
+            }
             return (root, kind) in self._kinds
 
         if (root, kind) not in self._kinds:  # its definition may have been applied just now

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of tests that take long come first, so that two processes end at about the same time.
+"""Files of tests that take long come first, so that all processes end at about the same time.
 
-Each takes a file at a time: a file of some minutes that comes last keeps one busy and the other
+Each takes a file at a time: a file of some minutes that comes last keeps one busy and the others
 not. Among the long ones, and among the others, the order is as random as before.
 """
 
