@@ -28,7 +28,7 @@ class TooMuch(Exception):
 def weigh(text: str, *, max_values: int) -> None:
     """Refuse what is too deep, or too much with its aliases written out, or tagged.
 
-    Raises TooMuch, and yaml.YAMLError where the text is no YAML.
+    Raises TooMuch, and yaml.YAMLError where the text is not valid YAML.
     """
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str, int]] = []
@@ -62,7 +62,7 @@ def weigh(text: str, *, max_values: int) -> None:
 
 
 def built(text: str, *, max_values: int = 100_000) -> Any:
-    """Return what a text of one document says; None where it is no YAML, or too much of it."""
+    """Return the value of a text of one document; None if it is not valid YAML, or too large."""
     try:
         weigh(text, max_values=max_values)
         return yaml.load(text, Loader=yaml.CSafeLoader)

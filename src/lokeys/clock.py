@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only place that asks what time it is; everything else is told."""
+"""The only place that reads the clock; everything else gets the time as an argument."""
 
 from __future__ import annotations
 

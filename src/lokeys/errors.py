@@ -67,7 +67,7 @@ class Forbidden(NotReadable):
 
 
 class NeedsHuman(LokeysError):
-    """Only a person can mend this; the message says how."""
+    """Only a person can fix this; the message says how."""
 
 
 class NotAllowed(NeedsHuman):

@@ -168,7 +168,7 @@ class HttpServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError, Hangup):
-            # Else the client went away, or was told to.
+            # Otherwise the client went away, or was asked to.
             await _Connection(reader, writer, self._handler, self._listen).serve()
 
 
@@ -321,7 +321,7 @@ class _Connection:
 
 
 def _length_of(head: h11.Request) -> int:
-    """Return how long a body is said to be; h11 has refused what is no number."""
+    """Return how long a body is said to be; h11 has refused anything but a number."""
     return int(dict(head.headers).get(b"content-length", b"0"))
 
 

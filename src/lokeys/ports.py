@@ -109,7 +109,7 @@ class IssuerPort(Protocol):
 
         `pair`: chosen and kept by the caller, `draft` or an old one; a repeated call is the same
         call. None where the store chooses: then the returned pair exists nowhere else, and the
-        leftover of a call whose answer was lost is removed first, told by `intent`.
+        leftover of a call whose answer was lost is removed first, found by `intent`.
         """
         ...
 
@@ -169,7 +169,7 @@ class MakerPort(Protocol):
         ...
 
     async def ask(self) -> None:
-        """Ask its controller to make the Secret anew. Raises NeedsHuman where it cannot be."""
+        """Ask its controller to recreate the Secret. Raises NeedsHuman if that is not possible."""
         ...
 
 
@@ -210,7 +210,7 @@ class StagingPort(Protocol):
         ...
 
     async def keep(self, pair: KeyPair, *, purpose: KeptFor) -> None:
-        """Keep a pair, in place of any that was kept before; NeedsHuman for another's Secret."""
+        """Keep a pair, in place of the one kept before; NeedsHuman if the Secret is not ours."""
         ...
 
     async def drop(self) -> None:
@@ -422,4 +422,4 @@ Clock = Callable[[], datetime]
 """Tells the present moment, aware, in UTC."""
 
 Sleep = Callable[[float], Awaitable[None]]
-"""Waits some seconds; tests hand in one that does not."""
+"""Waits some seconds; tests pass one that does not."""
