@@ -24,7 +24,7 @@ def diff(
 ) -> list[str]:
     """Return the lines that say what would change; none where nothing would. Raises BadInput."""
     if against == CLUSTER:
-        there = _of_cluster([ref_of(each) for each in rendered], options)
+        there = of_cluster([ref_of(each) for each in rendered], options)
         wanted = [_possible(each, there.get(ref_of(each))) for each in rendered]
     else:
         there, wanted = _of_files(against, groups), list(rendered)
@@ -52,7 +52,7 @@ def _is_rendered(manifest: Manifest, groups: Collection[str]) -> bool:
     return False
 
 
-def _of_cluster(refs: Iterable[Ref], options: Options) -> dict[Ref, Manifest]:
+def of_cluster(refs: Iterable[Ref], options: Options) -> dict[Ref, Manifest]:
     """Return those of the objects that the cluster has."""
     # Whoever compares files needs no client.
     import asyncio  # noqa: PLC0415

@@ -75,7 +75,8 @@ def test_the_api_server_takes_all_objects(
 ) -> None:
     """Strict field validation, a dry run, and Pod Security `restricted` refuse nothing."""
     stack, storage = choice.read()
-    objects = render(stack, storage, options=RenderOptions(now=NOW, environment=choice.environment))
+    options = RenderOptions(now=NOW, environment=choice.environment, gateway_host="logs.example")
+    objects = render(stack, storage, options=options)
     assert restricted == stack.namespace
     for item in objects:
         made = applied(kubernetes, item)

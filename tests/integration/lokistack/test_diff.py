@@ -12,6 +12,7 @@ import pytest
 
 from manifests.lokistack import CANARY, Choice
 from parts.kubernetes import Kubernetes
+from parts.openshift import credentials_request_crd, define, route_crd
 
 CHOICES = (
     Choice(store="s3-token-rgw", size="1x.small", tenancy="static", extra="everything"),
@@ -99,3 +100,29 @@ def test_kinds_that_the_cluster_does_not_know_are_new(
     assert (done.returncode, done.stderr) == (3, "")
     assert f"+++ rendered/Route {namespace}/my-stack" in done.stdout
     assert f"+++ rendered/CredentialsRequest {namespace}/my-stack" in done.stdout
+
+
+def test_the_host_of_a_live_route_is_where_browsers_come_back_to(
+    kubernetes: Kubernetes, namespace: str, tmp_path: Path
+) -> None:
+    """OpenShift has chosen it. A Route among the files says the same as that of the cluster."""
+    define(kubernetes, route_crd(), credentials_request_crd())
+    stack = Rendering(
+        kubernetes, tmp_path / "stack.json", Choice(tenancy="openshift-logging"), namespace
+    )
+    stack.write()
+    try:
+        kubernetes.apply(*json.loads(stack.run("-o", "json").stdout)["items"])
+        assert stack.diff() == (0, "")
+        chosen = {"spec": {"host": "logs.apps.example"}}
+        route = ("-n", namespace, "route.route.openshift.io", "my-stack")
+        kubernetes.kubectl("patch", *route, "--type=merge", "-p", json.dumps(chosen))
+        code, text = stack.diff()
+        assert code == 3
+        assert "https://logs.apps.example/openshift/audit/callback" in text
+        file = tmp_path / "route.json"
+        file.write_text(kubernetes.kubectl("get", *route, "-o", "json"))
+        kubernetes.apply(*json.loads(stack.run("-f", str(file), "-o", "json").stdout)["items"])
+        assert stack.diff() == (0, "")
+    finally:
+        kubernetes.kubectl("delete", "crd", "routes.route.openshift.io")

@@ -69,7 +69,11 @@ def test_what_is_kept_as_ours_is_what_was_applied(
     """The digest of the part that we own is the intent's; so are template and fixed fields."""
     stack, storage = choice.read()
     options = RenderOptions(
-        now=NOW, environment=choice.environment, store_hash="k:1", managed_hash="k:2"
+        now=NOW,
+        environment=choice.environment,
+        store_hash="k:1",
+        managed_hash="k:2",
+        gateway_host="logs.apps.example",
     )
     found = intents_of(replace(stack, uid=UID), storage, options=options)
     for intent in (moved(each, place) for each in found):

@@ -30,7 +30,7 @@ from lokeys.core.operate.intents import (
 from lokeys.core.operate.kept import KeptTemplate, ReadConfig, kept_in, read_config_in
 from lokeys.core.operate.live import Live, LivePodState, LiveWorkload, Pod, Rollout
 from lokeys.core.operate.meaning import as_expanded, meaning_of
-from lokeys.core.place import Ref
+from lokeys.core.place import Ref, is_name
 from lokeys.core.stack.render import names
 from lokeys.core.stack.resource.model import KIND
 from lokeys.kube import resources
@@ -139,7 +139,14 @@ def live_of(obj: Json) -> Live:
         terminating=bool(at(obj, "metadata", "deletionTimestamp")),
         workload=_workload(obj, own, former) if obj.get("kind") in WORKLOADS else None,
         config=_config(own, former) if obj.get("kind") == CONFIG_MAP.kind else None,
+        host=_host(obj) if obj.get("kind") == resources.ROUTE.kind else "",
     )
+
+
+def _host(route: Json) -> str:
+    """Return under which name a Route is reached; whoever may edit it may have written anything."""
+    host = text_at(route, "spec", "host")
+    return host if is_name(host) else ""
 
 
 def _formers(obj: Object) -> Former | None:

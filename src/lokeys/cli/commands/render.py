@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from lokeys.clock import utc_now
 from lokeys.core.findings.catalogue.storage_objects import MISSING_MANAGED_SECRET
 from lokeys.core.findings.finding import Finding
 from lokeys.core.findings.report import ignore_of
-from lokeys.core.place import Ref
+from lokeys.core.kubernetes.json_fields import text_at
+from lokeys.core.place import Ref, is_name
 from lokeys.core.sensitive import Fingerprinter, Sensitive
 from lokeys.core.stack.render.options import RenderOptions
 from lokeys.core.stack.render.render import Group, only, render
+from lokeys.core.stack.resource.model import LokiStack
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.core.stack.validation.named import hashes_of, names_of
 from lokeys.core.stack.validation.objects import PlacedObjects
@@ -46,6 +48,8 @@ class RenderInput:
     environment: CloudEnvironment
     now: datetime
     fingerprinter: Fingerprinter | None = None
+    hosts: Mapping[Ref, str] = field(default_factory=dict)
+    """Under which names Routes are reached."""
 
 
 @click.command("render", cls=ManifestCommand)
@@ -110,6 +114,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     if faults:
         _refuse(printer, faults)
         return ExitCode.FINDINGS
+    given = replace(given, hosts=_hosts(given, options, against))
     wanted = [Group(group) for group in groups]
     stacks = (only(found, wanted) for found in _rendered(given, printer))
     if against is not None:
@@ -228,8 +233,9 @@ def _rendered(given: RenderInput, printer: Printer) -> Iterator[tuple[dict[str, 
 
 
 def _options(view: StackView, given: RenderInput) -> RenderOptions:
+    host = given.hosts.get(_route_of(view), "")
     if given.fingerprinter is None:
-        return RenderOptions(now=given.now, environment=given.environment)
+        return RenderOptions(now=given.now, environment=given.environment, gateway_host=host)
     placed = {ref: given.objects.get(ref) for ref in _named_by(view)}
     found = {ref: each.object for ref, each in placed.items() if each is not None}
     hashes = hashes_of(view, found, given.fingerprinter)
@@ -239,7 +245,29 @@ def _options(view: StackView, given: RenderInput) -> RenderOptions:
         store_hash=hashes.store,
         managed_hash=hashes.managed,
         tenants_hash=hashes.tenants,
+        gateway_host=host,
     )
+
+
+def _route_of(view: StackView) -> Ref:
+    return Ref("Route", view.ref.name, view.ref.namespace)
+
+
+def _has_login(stack: LokiStack | None) -> bool:
+    return bool(stack and stack.tenants and stack.tenants.mode.on_openshift)
+
+
+def _hosts(given: RenderInput, options: Options, against: str | None) -> dict[Ref, str]:
+    """Return the hosts of the stacks' Routes, of the input or of the cluster that is compared."""
+    wanted = [_route_of(each) for each in given.validation.stacks if _has_login(each.stack)]
+    placed = {ref: given.objects.get(ref) for ref in wanted}
+    routes = {ref: each.object for ref, each in placed.items() if each is not None}
+    if wanted and against is not None:
+        from lokeys.cli.stack_diff import CLUSTER, of_cluster  # noqa: PLC0415 - not needed without
+
+        routes = (of_cluster(wanted, options) if against == CLUSTER else {}) | routes
+    hosts = {ref: text_at(route, "spec", "host") for ref, route in routes.items()}
+    return {ref: host for ref, host in hosts.items() if is_name(host)}
 
 
 def _fingerprinter(path: str) -> Fingerprinter:

@@ -97,7 +97,7 @@ def decide(snapshot: StackSnapshot, intents: tuple[Intent, ...] | None) -> Decis
     if intents is None:
         return Decision()
     live = snapshot.objects
-    intents = as_possible(intents, snapshot)
+    intents = tuple(_known(as_possible(intents, snapshot), snapshot))
     workloads = tuple(each for each in intents if each.component is not None)
     open_questions = unproved(snapshot)
     turn = next_turn(workloads, live, unproved=open_questions)
@@ -174,6 +174,21 @@ def _held(course: Decision, snapshot: StackSnapshot, workloads: Sequence[Intent]
         stuck=(),
         try_credentials=snapshot.trial is None and changed(snapshot),
     )
+
+
+def _known(intents: Sequence[Intent], snapshot: StackSnapshot) -> Iterator[Intent]:
+    """Yield the intents without what waits for a Route: the gateway is told the host it will have.
+
+    The API server answers the Route's first write with it. Where somebody deletes the Route again
+    and again, nothing would come of waiting.
+    """
+    seen = {*snapshot.objects, *snapshot.contested}
+    awaited = any(each.ref.kind == "Route" and each.ref not in seen for each in intents)
+    gateway = f"{snapshot.ref.name}-gateway"
+    for each in intents:
+        its_files = each.ref == Ref("ConfigMap", gateway, snapshot.ref.namespace)
+        if not (awaited and (its_files or each.component is Component.GATEWAY)):
+            yield each
 
 
 def _is_right(intent: Intent, live: Mapping[Ref, Live]) -> bool:

@@ -72,6 +72,8 @@ class Live:
     workload: LiveWorkload | None = None
     config: ReadConfig | None = None
     """Of Loki's configuration: what pods have read that no pod of ours has."""
+    host: str = ""
+    """Of a Route: under which name it is reached."""
 
     def other_owner(self, stack: Ref, uid: str) -> Ref | None:
         """Return who else than a stack owns it: another stack, even beside it, or anybody else.

@@ -19,7 +19,7 @@ from lokeys.core.stack.resource.model import Component, LokiStack
 
 Objects = Mapping[Ref, Mapping[str, Any]]
 RULES, ALERTS, POD_TLS = "rules", "alerts", "pod-tls"
-MONITORS, ZONES, BROWSER_LOGIN = "monitors", "zones", "browser-login"
+MONITORS, ZONES = "monitors", "zones"
 WHAT = {
     RULES: "AlertingRules and RecordingRules are not read: the ruler evaluates none of them",
     ALERTS: "RulerConfigs are not read: alerts and recorded samples go nowhere",
@@ -28,13 +28,11 @@ WHAT = {
     MONITORS: "nobody keeps the stack's monitors and alerts: they ask for metrics over HTTPS",
     ZONES: "pods learn their zone from a label that Kubernetes gives them from 1.35 on, of "
     "topology.kubernetes.io alone: others do not know theirs",
-    BROWSER_LOGIN: "OpenShift's login in a browser leads back to no gateway: clients need a token",
 }
 """By name: what happens."""
 _MONITORED = "-monitor"
 _ALERTS = "-prometheus-rule"
 _ZONE_CHECK = "az-annotation-check"
-_REDIRECT = "serviceaccounts.openshift.io/oauth-redirectreference."
 ZONES_SINCE = 35
 """The minor version of Kubernetes 1 from which on pods have their node's zone as a label."""
 _KNOWN_ZONES = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
@@ -96,14 +94,11 @@ def _found(stack: LokiStack, live: LiveStack) -> Iterator[Loss]:
     ruler = live.config.get("ruler")
     if isinstance(ruler, Mapping) and (ruler.get("alertmanager_url") or ruler.get("remote_write")):
         yield Loss(name=ALERTS, place=Ref("ConfigMap", names.config_name(stack.name), home))
-    account = Ref("ServiceAccount", names.name(stack, Component.GATEWAY), home)
-    annotations = at(there.get(account), "metadata", "annotations")
-    if any(str(key).startswith(_REDIRECT) for key in annotations or ()):
-        yield Loss(name=BROWSER_LOGIN, place=account)
+    gateway = names.name(stack, Component.GATEWAY)
     for ref, manifest in sorted(there.items(), key=lambda pair: pair[0]):
         if ref.kind in ("ServiceMonitor", "PrometheusRule"):
             yield Loss(name=MONITORS, place=ref)
-        if ref.kind in ("Deployment", "StatefulSet") and ref.name != account.name:
+        if ref.kind in ("Deployment", "StatefulSet") and ref.name != gateway:
             yield from _of_pods(stack, ref, manifest, live.minor)
 
 

@@ -92,6 +92,7 @@ class StackSnapshot:
     @property
     def options(self) -> RenderOptions:
         """Return what rendering needs."""
+        route = self.objects.get(Ref("Route", self.ref.name, self.ref.namespace))
         return RenderOptions(
             now=self.now,
             images=self.images,
@@ -100,4 +101,5 @@ class StackSnapshot:
             store_hash=self.store_hash,
             managed_hash=self.managed_hash,
             tenants_hash=self.tenants_hash,
+            gateway_host=route.host if route is not None else "",
         )

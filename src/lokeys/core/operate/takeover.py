@@ -8,13 +8,14 @@ snapshot ─────┤
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from lokeys.core.findings.catalogue import adoption
 from lokeys.core.findings.finding import Finding, finding_to_json
 from lokeys.core.findings.report import report
+from lokeys.core.kubernetes.json_fields import at
 from lokeys.core.operate.adoption import rulers_account_changes
 from lokeys.core.operate.changes import Change, ObjectChange, change_of
 from lokeys.core.operate.decision import as_possible, forbidding, plan, with_what_is_fixed
@@ -26,9 +27,11 @@ from lokeys.core.operate.snapshot import StackSnapshot
 from lokeys.core.operate.volumes import KeptVolume, volumes_that_stay
 from lokeys.core.place import Ref
 from lokeys.core.stack.render.config import loki_config
+from lokeys.core.stack.render.login import BACK_TO
 from lokeys.core.stack.resource.model import Component
 from lokeys.core.stack.storage.wording import tell
 
+_NEW_COOKIES = "who is logged in with a browser logs in again"
 _REASONS = (
     (CREDENTIALS, "credentials that were written after its pods may have started"),
     ("spec.template.metadata.annotations.loki.grafana.com/config-hash", "another configuration"),
@@ -108,7 +111,6 @@ def takeover_plan(
     possible = as_possible(intents, snapshot)
     found = tuple(losses(stack, live))
     changes = tuple(change_of(each, there.get(each.ref)) for each in possible)
-    config = _config_change(loki_config(stack, storage, now=snapshot.now), live)
     return TakeoverPlan(
         stack=snapshot.ref,
         objects=tuple(sorted(changes, key=lambda each: each.ref)),
@@ -117,7 +119,7 @@ def takeover_plan(
                 ref=intent.ref,
                 component=intent.component,
                 pods=intent.manifest["spec"]["replicas"],
-                why=tuple(_why(snapshot, intent, change, config)) if change.restarts else (),
+                why=tuple(_why(snapshot, live, intent, change)) if change.restarts else (),
             )
             for intent, change in zip(
                 with_what_is_fixed(intents, snapshot.objects), changes, strict=True
@@ -140,21 +142,33 @@ def _would_be_lost(snapshot: StackSnapshot, loss: Loss) -> Finding:
     return tell(adoption.WOULD_BE_LOST, loss.place, stack=snapshot.ref, words=words)
 
 
-def _config_change(ours: Mapping[str, Any], live: LiveStack) -> str:
+def _config_change(snapshot: StackSnapshot, live: LiveStack) -> str:
     """Return in some words at which places Loki's configuration says something else."""
+    stack, storage = snapshot.view.stack, snapshot.view.storage
+    ours = loki_config(stack, storage, now=snapshot.now) if stack and storage else {}
     places = said_otherwise(live.config, ours)
     return f"another configuration ({', '.join(places)})" if places else "another configuration"
 
 
 def _why(
-    snapshot: StackSnapshot, intent: Intent, change: ObjectChange, config: str
+    snapshot: StackSnapshot, live: LiveStack, intent: Intent, change: ObjectChange
 ) -> Iterator[str]:
-    """Yield in some words, each once, why a workload's pods are replaced."""
+    """Yield in some words, each once, why a workload's pods are replaced, and what that means."""
     paths = replaced_for(snapshot, intent)
     if paths is None:
         paths = tuple(path for path in change.fields if path.startswith("spec.template"))
-    found = (config if path == CONFIG else _reason(path) for path in paths)
-    return iter(dict.fromkeys(found))
+    config = _config_change(snapshot, live) if CONFIG in paths else ""
+    yield from dict.fromkeys(config if path == CONFIG else _reason(path) for path in paths)
+    if intent.component is Component.GATEWAY and _has_logins(snapshot, live):
+        yield _NEW_COOKIES
+
+
+def _has_logins(snapshot: StackSnapshot, live: LiveStack) -> bool:
+    """Tell whether OpenShift sends browsers back to the gateway that runs."""
+    name = f"{snapshot.ref.name}-gateway"
+    account = live.objects.get(Ref("ServiceAccount", name, snapshot.ref.namespace))
+    annotations = at(account, "metadata", "annotations")
+    return any(str(key).startswith(BACK_TO) for key in annotations or ())
 
 
 def _reason(path: str) -> str:

@@ -202,7 +202,9 @@ class StackController:
             # What the stack had before is to be found again, too, by whoever leads after us.
             had = _ON_OPENSHIFT if self.settings.environment.openshift else frozenset()
             await self._follow_optional(key, asked | had)
-        snapshot = self._fresh(key, snapshot, intents)
+        before, snapshot = snapshot, self._fresh(key, snapshot, intents)
+        if snapshot.options != before.options:  # a Route has told its host
+            intents = plan(snapshot)
         return replace(snapshot, counted=await self.trials.counted(key, snapshot)), intents
 
     def _judged(

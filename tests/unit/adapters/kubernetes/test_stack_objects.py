@@ -209,3 +209,21 @@ def test_a_workload_of_anothers_has_its_template() -> None:
     bare = live_of({**obj, "metadata": {"name": "s-querier", "namespace": "logging"}}).workload
     assert bare is not None
     assert bare.kept is None
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("my-stack-logging.apps.example", "my-stack-logging.apps.example"),
+        ("logs.example/\n  clientSecret: x", ""),
+        ("x" * 300, ""),
+        (None, ""),
+        ({"a": "b"}, ""),
+    ],
+    ids=["as OpenShift has chosen it", "more than a host", "too long", "none", "no text"],
+)
+def test_a_routes_host_is_a_name_or_nothing(host: Any, expected: str) -> None:
+    """Whoever may edit the Route could write anything into the gateway's list of tenants."""
+    route = {"kind": "Route", "metadata": {"name": "r", "namespace": "n"}, "spec": {"host": host}}
+    assert live_of(route).host == expected
+    assert live_of({**route, "kind": "Service"}).host == ""

@@ -734,3 +734,29 @@ def test_what_somebody_keeps_changing_back_is_named_and_left() -> None:
     assert [(each.code, each.object) for each in course.findings] == [("LK0226", INDEX)]
     changed = world.snapshot(contested={INDEX: "what was wanted before"})
     assert {each.ref for each in decide(changed, plan(changed)).config} == {INDEX, edited}
+
+
+def test_the_gateway_waits_for_the_host_of_its_route() -> None:
+    """OpenShift answers the first write with it: so no gateway is made that is replaced at once."""
+    world = StackWorld(Choice(tenancy="openshift-logging"))
+    route = Ref("Route", "my-stack", NAMESPACE)
+    gateway = Ref("Deployment", "my-stack-gateway", NAMESPACE)
+    files = Ref("ConfigMap", "my-stack-gateway", NAMESPACE)
+    world.step()
+    assert route in world.objects
+    assert not {gateway, files} & {*world.objects}
+    world.objects[route] = replace(world.objects[route], host="logs.apps.example")
+    world.step()
+    assert "https://logs.apps.example/openshift/audit/callback" in str(
+        world.intents[files].manifest
+    )
+    assert gateway in world.objects
+
+
+def test_the_gateway_waits_for_no_route_that_somebody_keeps_deleting() -> None:
+    """It takes tokens all the same."""
+    world = StackWorld(Choice(tenancy="openshift-logging"))
+    snapshot = world.snapshot()
+    contested = {Ref("Route", "my-stack", NAMESPACE): "x"}
+    course = decide(replace(snapshot, contested=contested), plan(snapshot))
+    assert Component.GATEWAY in {each.component for each in course.workloads}

@@ -18,7 +18,7 @@ from lokeys.core.operate.takeover import TakeoverPlan, takeover_plan, takeover_r
 from lokeys.core.operate.volumes import volumes_that_stay
 from lokeys.core.place import Ref
 from manifests.former import Former
-from manifests.lokistack import NOW
+from manifests.lokistack import NOW, Choice
 
 ZONE = "topology.kubernetes.io/zone"
 SAME = Former(bucket="1234")
@@ -143,20 +143,21 @@ def test_a_ruler_without_rules_loses_nothing() -> None:
     assert planned().losses == ()
 
 
-def test_a_login_in_a_browser_is_lost() -> None:
-    """The gateway's account says that OpenShift may send browsers back to it."""
-    snapshot, seen = taken_from(Former(), world())
-    account = {
-        "kind": "ServiceAccount",
-        "metadata": {
-            "name": "my-stack-gateway",
-            "namespace": "logging",
-            "annotations": {"serviceaccounts.openshift.io/oauth-redirectreference.a": "{}"},
-        },
-    }
-    ref = live_of(account).ref
-    found = takeover_plan(snapshot, LiveStack(objects={**seen.objects, ref: account}))
-    assert [each.name for each in found.losses] == ["browser-login"]
+@pytest.mark.parametrize("logs_in", [True, False], ids=["with a login", "without"])
+def test_who_is_logged_in_with_a_browser_logs_in_again(*, logs_in: bool) -> None:
+    """The login is kept; the cookies of the former gateway are not, and the plan says so."""
+    made = StackWorld(Choice(tenancy="openshift-logging"))
+    snapshot, seen = taken_from(Former(), made)
+    back_to = {"serviceaccounts.openshift.io/oauth-redirectreference.a": "{}"}
+    names = {"name": "my-stack-gateway", "namespace": "logging", "labels": {}}
+    account = {"kind": "ServiceAccount", "metadata": names}
+    account["metadata"] |= {"annotations": back_to if logs_in else {}}
+    workload = {"kind": "Deployment", "metadata": names, "spec": {"template": {"spec": {}}}}
+    there = {live_of(each).ref: each for each in (account, workload)}
+    found = takeover_plan(snapshot, LiveStack(objects={**seen.objects, **there}))
+    assert found.losses == ()
+    (why,) = (each.why for each in found.workloads if each.component.value == "gateway")
+    assert ("who is logged in with a browser logs in again" in why) == logs_in
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 from lokeys.core.stack.render import names, openshift, passthrough
 from lokeys.core.stack.render import serving as certificates
 from lokeys.core.stack.render.limits import longest_query_s
+from lokeys.core.stack.render.login import login_of, with_way_back
 from lokeys.core.stack.render.pods import (
     CONTAINER_SECURITY,
     Manifest,
@@ -32,6 +33,7 @@ from lokeys.core.stack.render.sizes import replicas
 from lokeys.core.stack.render.tenants import (
     FOLDER,
     filling,
+    is_filled,
     mounts,
     tenant_entries,
     tenants_file,
@@ -49,7 +51,7 @@ def gateway_objects(plan: PodPlan, tenants: Tenants) -> Iterator[Manifest]:
     stack = plan.stack
     name = names.name(stack, _GATEWAY)
     labels = names.component_labels(stack, _GATEWAY)
-    files = dict(_files(stack, tenants))
+    files = dict(_files(plan, tenants))
     if files:
         yield {
             "apiVersion": "v1",
@@ -57,12 +59,13 @@ def gateway_objects(plan: PodPlan, tenants: Tenants) -> Iterator[Manifest]:
             "kind": "ConfigMap",
             "metadata": names.metadata(stack, name, labels),
         }
-    yield {
+    account = {
         "apiVersion": "v1",
         "automountServiceAccountToken": tenants.mode.on_openshift,
         "kind": "ServiceAccount",
         "metadata": names.metadata(stack, name, labels),
     }
+    yield with_way_back(account, stack, tenants)
     served = serving(plan, tenants)
     door = service(stack, f"{name}-http", labels, labels, list(_service_ports(tenants)))
     if served and served.by_cluster:
@@ -79,13 +82,14 @@ def gateway_objects(plan: PodPlan, tenants: Tenants) -> Iterator[Manifest]:
         yield from openshift.reviewer(stack)
 
 
-def _files(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
+def _files(plan: PodPlan, tenants: Tenants) -> Iterator[tuple[str, str]]:
     """Yield what gateways read of the ConfigMap; the one that passes all through reads none."""
     if tenants.mode is TenancyMode.STATIC:
         yield POLICY_FILE, POLICY
     if tenants.mode is not TenancyMode.PASSTHROUGH:
         yield "rbac.yaml", to_yaml(_access(tenants))
-        yield "tenants.yaml", to_yaml({"tenants": list(tenant_entries(stack, tenants))})
+        entries = tenant_entries(plan.stack, tenants, login_of(plan, tenants))
+        yield "tenants.yaml", to_yaml({"tenants": list(entries)})
 
 
 def _access(tenants: Tenants) -> dict[str, Any]:
@@ -105,7 +109,7 @@ def _service_ports(tenants: Tenants) -> Iterator[Manifest]:
 
 def _deployment(plan: PodPlan, tenants: Tenants, files: Mapping[str, str]) -> Manifest:
     stack = plan.stack
-    labels = names.gateway_labels(stack)
+    labels, login = names.gateway_labels(stack), login_of(plan, tenants)
     pod: Manifest = {
         "affinity": {"podAntiAffinity": apart(stack, _GATEWAY)},
         "automountServiceAccountToken": tenants.mode.on_openshift,
@@ -113,7 +117,7 @@ def _deployment(plan: PodPlan, tenants: Tenants, files: Mapping[str, str]) -> Ma
         **where(stack, _GATEWAY),
         "securityContext": security(plan),
         "serviceAccountName": names.service_account(stack, _GATEWAY),
-        "volumes": list(volumes(tenants)),
+        "volumes": list(volumes(tenants, login)),
     }
     served = serving(plan, tenants)
     if served and served.by_cluster:
@@ -121,8 +125,8 @@ def _deployment(plan: PodPlan, tenants: Tenants, files: Mapping[str, str]) -> Ma
     if files:
         source = {"defaultMode": 0o644, "name": names.name(stack, _GATEWAY)}
         pod["volumes"] = [{"configMap": source, "name": "access"}, *pod["volumes"]]
-    if tenants.client_secrets:
-        pod["initContainers"] = [in_order(_like_the_gateway(plan) | filling(tenants))]
+    if is_filled(tenants, login):
+        pod["initContainers"] = [in_order(_like_the_gateway(plan) | filling(tenants, login))]
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -162,7 +166,7 @@ def _containers(plan: PodPlan, tenants: Tenants) -> Iterator[Manifest]:
 
 
 def _gateway(plan: PodPlan, tenants: Tenants) -> Manifest:
-    stack, served = plan.stack, serving(plan, tenants)
+    stack, served, login = plan.stack, serving(plan, tenants), login_of(plan, tenants)
     by_cluster = served is not None and served.by_cluster
     reader = names.http_url(stack, Component.QUERY_FRONTEND)
     longest_s = longest_query_s(stack)
@@ -175,7 +179,7 @@ def _gateway(plan: PodPlan, tenants: Tenants) -> Manifest:
         "rbac.config": f"{FOLDER}/rbac.yaml",
         "server.read-timeout": f"{round(longest_s / 10 + _READ_MORE_S)}s",
         "server.write-timeout": f"{round(_answer_s(stack))}s",
-        "tenants.config": tenants_file(tenants),
+        "tenants.config": tenants_file(tenants, login),
         "web.internal.listen": f"0.0.0.0:{names.GATEWAY_STATUS_PORT}",
         "web.listen": f"0.0.0.0:{names.GATEWAY_PORT}",
         **dict(_tls(stack, served)),
@@ -194,7 +198,7 @@ def _gateway(plan: PodPlan, tenants: Tenants) -> Manifest:
         **status_probes(port, secure=by_cluster),
         "volumeMounts": [
             {"mountPath": FOLDER, "name": "access", "readOnly": True},
-            *mounts(tenants),
+            *mounts(tenants, login),
             *(certificates.mounts() if by_cluster else ()),
         ],
     }

@@ -36,3 +36,5 @@ class RenderOptions:
     store_hash: str = ""
     managed_hash: str = ""
     tenants_hash: str = ""
+    gateway_host: str = ""
+    """The host of the stack's Route, which the cluster has chosen; empty where it is not known."""

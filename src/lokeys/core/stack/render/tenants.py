@@ -7,11 +7,15 @@
 The gateway takes a client's secret in its configuration only, from no variable and no file. So the
 configuration that is printed and stored names files, and a container of the gateway's own image
 puts their contents in before the gateway starts: no value leaves its Secret but into memory.
+
+In the OpenShift modes it derives the key of the cookies there, in the same way: HMAC-SHA256 of
+`lokeys gateway cookies of TENANT` under the private key with which the gateway serves TLS.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from lokeys.core.stack.render import names
@@ -25,8 +29,27 @@ TENANTS_FILE = "tenants.yaml"
 FILL = r"""
 set -eu
 umask 077
+digest() { sum=$(sha256sum); printf %s "${sum%% *}"; }
+bytes() {
+  left=$1
+  while [ -n "$left" ]; do
+    rest=${left#??}
+    printf %b "\\0$(printf %03o $((0x${left%"$rest"} ^ $2)))"
+    left=$rest
+  done
+}
+signed() {
+  key=$(digest < "$2")0000000000000000000000000000000000000000000000000000000000000000
+  inner=$({ bytes "$key" 54; printf %s "$1"; } | digest)
+  { bytes "$key" 92; bytes "$inner" 0; } | digest
+}
 while IFS= read -r line; do
   case $line in
+    "    cookieSecret: cookies/"*)
+      value=$(signed "lokeys gateway cookies of ${line#*: cookies/}" "$4")
+      [ "${#value}" = 64 ] || { echo "sha256sum does not work" >&2; exit 1; }
+      printf "    cookieSecret: '%s'\n" "${value%????????????????????????????????}"
+      continue ;;
     "    clientID: "* | "    clientSecret: "* | "    issuerCAPath: clients/"*) ;;
     *) printf '%s\n' "$line"; continue ;;
   esac
@@ -48,12 +71,26 @@ while IFS= read -r line; do
   printf "%s: '%s'\n" "$key" "$quoted$value"
 done < "$1" > "$3"
 """.strip()
-"""Puts the first lines of the Secrets in, quoted; with the shell's own words alone."""
+"""Puts the first lines of the Secrets in, quoted, and derives keys of cookies from a private key.
+
+With the shell's own words, and for keys `sha256sum`. A key of cookies is text of 32 bytes.
+"""
 
 Manifest = dict[str, Any]
 
 
-def tenant_entries(stack: LokiStack, tenants: Tenants) -> Iterator[Manifest]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """How browsers log in: to which host they come back, and where the private key is."""
+
+    host: str
+    private_key: str
+    key_mount: Manifest
+
+
+def tenant_entries(
+    stack: LokiStack, tenants: Tenants, login: Login | None = None
+) -> Iterator[Manifest]:
     """Yield the gateway's list of tenants, which names files where a Secret's values belong."""
     for name in names.OPENSHIFT_TENANTS.get(tenants.mode, ()):
         yield {
@@ -63,7 +100,7 @@ def tenant_entries(stack: LokiStack, tenants: Tenants) -> Iterator[Manifest]:
                 "url": f"http://localhost:{names.OPA_PORT}/v1/data/lokistack/allow",
                 "withAccessToken": True,
             },
-            "openshift": {"serviceAccount": f"{stack.name}-gateway"},
+            "openshift": _openshift(stack, name, login),
         }
     for tenant in tenants.authentication:
         entry: Manifest = {"id": tenant.id, "name": tenant.name}
@@ -74,6 +111,14 @@ def tenant_entries(stack: LokiStack, tenants: Tenants) -> Iterator[Manifest]:
         if tenants.opa_url:
             entry["opa"] = {"url": tenants.opa_url}
         yield entry
+
+
+def _openshift(stack: LokiStack, tenant: str, login: Login | None) -> Manifest:
+    account = {"serviceAccount": f"{stack.name}-gateway"}
+    if login is None:
+        return account
+    back = f"https://{login.host}/openshift/{tenant}/callback"
+    return {"cookieSecret": f"cookies/{tenant}", "redirectURL": back, **account}
 
 
 def _oidc(tenants: Tenants, oidc: Oidc) -> Manifest:
@@ -104,7 +149,13 @@ def path_of(tenants: Tenants, entry: Entry) -> str:
     return f"{FILES_FOLDER}/{place}/{entry.key}"
 
 
-def volumes(tenants: Tenants) -> Iterator[Manifest]:
+def mount_of(tenants: Tenants, entry: Entry) -> Manifest:
+    """Return where a container has the object of a key that the stack names."""
+    place = files_of(tenants).index((entry.kind, entry.name))
+    return _mount(f"file-{place}", f"{FILES_FOLDER}/{place}")
+
+
+def volumes(tenants: Tenants, login: Login | None = None) -> Iterator[Manifest]:
     """Yield the volumes of the gateway's pods beside that of its ConfigMap."""
     for place, name in enumerate(tenants.client_secrets):
         yield {"name": f"client-{place}", "secret": {"defaultMode": 0o644, "secretName": name}}
@@ -114,37 +165,44 @@ def volumes(tenants: Tenants) -> Iterator[Manifest]:
             yield {"name": volume, "secret": {"defaultMode": 0o644, "secretName": name}}
         else:
             yield {"configMap": {"defaultMode": 0o644, "name": name}, "name": volume}
-    if tenants.client_secrets:
+    if is_filled(tenants, login):
         yield {"emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}, "name": "tenants"}
 
 
-def mounts(tenants: Tenants) -> Iterator[Manifest]:
+def is_filled(tenants: Tenants, login: Login | None) -> bool:
+    """Tell whether something belongs into the list of tenants that is not to be printed."""
+    return bool(tenants.client_secrets) or login is not None
+
+
+def mounts(tenants: Tenants, login: Login | None = None) -> Iterator[Manifest]:
     """Yield what the gateway's container mounts beside its ConfigMap: no client's Secret."""
     for place in range(len(files_of(tenants))):
         yield _mount(f"file-{place}", f"{FILES_FOLDER}/{place}")
-    if tenants.client_secrets:
+    if is_filled(tenants, login):
         yield _mount("tenants", FILLED_FOLDER)
 
 
-def tenants_file(tenants: Tenants) -> str:
+def tenants_file(tenants: Tenants, login: Login | None = None) -> str:
     """Return where the gateway finds its tenants."""
-    return f"{FILLED_FOLDER if tenants.client_secrets else FOLDER}/{TENANTS_FILE}"
+    return f"{FILLED_FOLDER if is_filled(tenants, login) else FOLDER}/{TENANTS_FILE}"
 
 
-def filling(tenants: Tenants) -> Manifest:
-    """Return the container that fills in what the clients' Secrets hold."""
+def filling(tenants: Tenants, login: Login | None = None) -> Manifest:
+    """Return the container that fills in what the clients' Secrets hold, and keys of cookies."""
     clients = [
         _mount(f"client-{place}", f"{CLIENTS_FOLDER}/{place}")
         for place in range(len(tenants.client_secrets))
     ]
     target = f"{FILLED_FOLDER}/{TENANTS_FILE}"
+    key = [login.private_key] if login else []
     return {
-        "args": ["tenants", f"{FOLDER}/{TENANTS_FILE}", CLIENTS_FOLDER, target],
+        "args": ["tenants", f"{FOLDER}/{TENANTS_FILE}", CLIENTS_FOLDER, target, *key],
         "command": ["/bin/sh", "-c", FILL],
         "name": "tenants",
         "volumeMounts": [
             _mount("access", FOLDER),
             *clients,
+            *([login.key_mount] if login else ()),
             {"mountPath": FILLED_FOLDER, "name": "tenants"},
         ],
     }

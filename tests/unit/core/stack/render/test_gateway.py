@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway of every tenancy: what it is given, and how a client's secret gets into it."""
 
+import hmac
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -466,7 +468,9 @@ def test_the_hash_is_of_what_the_gateway_reads_once() -> None:
     assert hashed("static", broken) != first[0]
 
 
-def filled(folder: Path, template: str, clients: list[dict[str, bytes]]) -> str:
+def filled(
+    folder: Path, template: str, clients: list[dict[str, bytes]], private: bytes | None = None
+) -> str:
     """Return what the init container's script makes of a template and the Secrets' files."""
     for place, client in enumerate(clients):
         (folder / str(place)).mkdir(exist_ok=True)
@@ -474,6 +478,9 @@ def filled(folder: Path, template: str, clients: list[dict[str, bytes]]) -> str:
             (folder / str(place) / key).write_bytes(value)
     (folder / "in.yaml").write_text(template)
     words = [str(folder / "in.yaml"), str(folder), str(folder / "out.yaml")]
+    if private is not None:
+        (folder / "tls.key").write_bytes(private)
+        words.append(str(folder / "tls.key"))
     subprocess.run(
         ["/bin/sh", "-c", FILL, "tenants", *words], check=True, capture_output=True, env={}
     )
@@ -518,3 +525,109 @@ def test_an_empty_value_is_left_out(tmp_path: Path) -> None:
     data = rendered(mode("static"))["ConfigMap", "my-stack-gateway"]["data"]["tenants.yaml"]
     text = filled(tmp_path, data, [{"clientID": b"me", "clientSecret": b""}])
     assert "clientSecret" not in yaml.safe_load(text)["tenants"][0]["oidc"]
+
+
+# --- logging in with a browser -------------------------------------------------------------------
+
+HOST = "my-stack-logging.apps.example"
+ON_OPENSHIFT = CloudEnvironment(openshift=True)
+BACK_TO = "serviceaccounts.openshift.io/oauth-redirectreference.gateway"
+
+
+def with_login(tenancy: str, *, host: str = HOST, **tenants: Any) -> dict[tuple[str, str], Any]:
+    manifest = mode(tenancy, **tenants)
+    return rendered(manifest, environment=ON_OPENSHIFT, gateway_host=host)
+
+
+def clients_of(found: dict[tuple[str, str], Any]) -> list[dict[str, Any]]:
+    """Return what each tenant says to OpenShift of itself."""
+    data = found["ConfigMap", "my-stack-gateway"]["data"]["tenants.yaml"]
+    return [each.get("openshift", {}) for each in yaml.safe_load(data)["tenants"]]
+
+
+@pytest.mark.parametrize(
+    ("tenancy", "tenants"),
+    [
+        ("openshift-logging", ["application", "infrastructure", "audit"]),
+        ("openshift-network", ["network"]),
+    ],
+)
+def test_openshift_sends_browsers_back_to_the_routes_host(tenancy: str, tenants: list[str]) -> None:
+    """To a path of each tenant's; the account says that the Route is the gateway's."""
+    found = with_login(tenancy)
+    backs = {each["redirectURL"] for each in clients_of(found)}
+    assert backs == {f"https://{HOST}/openshift/{name}/callback" for name in tenants}
+    account = found["ServiceAccount", "my-stack-gateway"]
+    reference = json.loads(account["metadata"]["annotations"][BACK_TO])
+    assert reference["reference"] == {"kind": "Route", "name": "my-stack"}
+    assert ("Route", "my-stack") in found
+
+
+@pytest.mark.parametrize(
+    ("tenancy", "host", "tenants", "annotated"),
+    [
+        ("openshift-logging", "", {}, True),
+        ("openshift-logging", HOST, {"disableIngress": True}, False),
+        ("static", HOST, {}, False),
+    ],
+    ids=["the host is not known yet", "nobody comes from outside", "users have their own issuer"],
+)
+def test_where_browsers_cannot_come_back_nothing_is_said_of_it(
+    tenancy: str, host: str, tenants: dict[str, Any], *, annotated: bool
+) -> None:
+    """A token is taken all the same."""
+    found = with_login(tenancy, host=host, **tenants)
+    assert not any("redirectURL" in each or "cookieSecret" in each for each in clients_of(found))
+    account = found["ServiceAccount", "my-stack-gateway"]["metadata"]
+    assert (BACK_TO in account.get("annotations", {})) == annotated
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["the cluster's", "the stack's own"])
+def test_keys_of_cookies_are_derived_where_the_private_key_is(*, own: bool) -> None:
+    """In the init container. What is printed names the tenant; the gateway reads the outcome."""
+    tls = mode("static")["spec"]["tenants"]["gateway"]
+    found = with_login("openshift-logging", gateway=tls if own else {})
+    assert {each["cookieSecret"] for each in clients_of(found)} == {
+        "cookies/application",
+        "cookies/infrastructure",
+        "cookies/audit",
+    }
+    pod = found["Deployment", "my-stack-gateway"]["spec"]["template"]["spec"]
+    (filling,) = pod["initContainers"]
+    *_, target, key = filling["args"]
+    arguments = pod["containers"][0]["args"]
+    assert f"--tenants.config={target}" in arguments
+    assert f"--tls.server.key-file={key}" in arguments
+    mounts = {each["mountPath"]: each["name"] for each in filling["volumeMounts"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    volume = volumes[mounts[key.rpartition("/")[0]]]
+    assert volume["secret"]["secretName"] == ("gateway-tls" if own else "my-stack-gateway-http")
+    assert volumes["tenants"]["emptyDir"]["medium"] == "Memory"
+
+
+@settings(max_examples=15, deadline=None)
+@given(key=st.binary(min_size=65, max_size=3000), tenant=st.sampled_from(["audit", "network"]))
+def test_a_key_of_cookies_is_an_hmac_that_all_pods_come_to(
+    tmp_path_factory: pytest.TempPathFactory, key: bytes, tenant: str
+) -> None:
+    """Whatever bytes the private key has: 32 characters, each tenant its own."""
+    entry = {"cookieSecret": f"cookies/{tenant}", "redirectURL": f"https://{HOST}/", "x": "y"}
+    template = to_yaml({"tenants": [{"name": tenant, "openshift": entry}]})
+    found = yaml.safe_load(filled(tmp_path_factory.mktemp("fill"), template, [], key))
+    said = f"lokeys gateway cookies of {tenant}".encode()
+    expected = hmac.new(key, said, "sha256").hexdigest()[:32]
+    assert found["tenants"][0]["openshift"] == {**entry, "cookieSecret": expected}
+
+
+def test_an_image_that_cannot_derive_keys_starts_no_gateway(tmp_path: Path) -> None:
+    """Said in one sentence, and nothing of the key."""
+    template = to_yaml({"tenants": [{"name": "a", "openshift": {"cookieSecret": "cookies/a"}}]})
+    (tmp_path / "in.yaml").write_text(template)
+    (tmp_path / "tls.key").write_bytes(b"private")
+    words = [str(tmp_path / name) for name in ("in.yaml", "", "out.yaml", "tls.key")]
+    nowhere = {"PATH": str(tmp_path)}
+    command = ["/bin/sh", "-c", FILL, "tenants", *words]
+    done = subprocess.run(command, check=False, capture_output=True, env=nowhere, text=True)
+    assert done.returncode != 0
+    assert "sha256sum" in done.stderr
+    assert "private" not in done.stdout + done.stderr
