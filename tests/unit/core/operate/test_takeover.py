@@ -149,9 +149,9 @@ def test_who_is_logged_in_with_a_browser_logs_in_again(*, logs_in: bool) -> None
     made = StackWorld(Choice(tenancy="openshift-logging"))
     snapshot, seen = taken_from(Former(), made)
     back_to = {"serviceaccounts.openshift.io/oauth-redirectreference.a": "{}"}
-    names = {"name": "my-stack-gateway", "namespace": "logging", "labels": {}}
+    annotations = back_to if logs_in else {}
+    names = {"name": "my-stack-gateway", "namespace": "logging", "annotations": annotations}
     account = {"kind": "ServiceAccount", "metadata": names}
-    account["metadata"] |= {"annotations": back_to if logs_in else {}}
     workload = {"kind": "Deployment", "metadata": names, "spec": {"template": {"spec": {}}}}
     there = {live_of(each).ref: each for each in (account, workload)}
     found = takeover_plan(snapshot, LiveStack(objects={**seen.objects, **there}))
