@@ -69,6 +69,23 @@ def rgw_lab(
 
 
 @pytest.fixture
+def plain_lab(
+    defined: Kubernetes,
+    external_secrets: ExternalSecrets,
+    rgw: Rgw,
+    kubelet: Kubelet,
+    loop: Loop,
+) -> Iterator[RgwLab]:
+    """Make a homelab of RGW's own user, whose owner allows no bridge; it is not built yet."""
+    name = f"rotated-{os.getpid()}-{next(_numbers)}"
+    made = RgwLab(defined, external_secrets, rgw, kubelet, loop, name)
+    made.has_rook = False
+    made.secrets.add(rgw.admin_secret_key)
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def neighbour(
     defined: Kubernetes,
     external_secrets: ExternalSecrets,

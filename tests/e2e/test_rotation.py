@@ -5,19 +5,14 @@ import base64
 import itertools
 import os
 import secrets
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
-import httpx2
 import pytest
 
 from e2e.bridges import RgwLab
 from e2e.hands import make_admin_secret
-from e2e.sight import ROUTE, SECRET, Pair
+from e2e.rotations import Counters, Keys, Shipper, Watcher, lines_found, working
+from e2e.sight import ROUTE, SECRET
 from e2e.world import Homelab, Loop
 from lokeys.adapters.kubernetes.fingerprints import SECRET_NAME, SYSTEM_NAMESPACE
 from parts.external_secrets import ExternalSecrets
@@ -27,7 +22,6 @@ from parts.process import wait_for
 from parts.rgw import Rgw
 
 _numbers = itertools.count(1)
-BATCH = 100
 ROTATION = {"every": "720h", "overlap": "3s", "retire": "AfterGrace"}
 
 pytestmark = pytest.mark.timeout(600)
@@ -57,117 +51,6 @@ def lab(
     defined.api.delete(f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/secrets/{SECRET_NAME}")
 
 
-@dataclass
-class Shipper:
-    """Sends a hundred lines ten times a second; what is not acknowledged is sent again, the same.
-
-    As a log shipper does: only acknowledged lines are counted.
-    """
-
-    lab: RgwLab
-    sent: int = 0
-    stopped: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        """Send until told to stop."""
-        while not self.stopped.is_set():
-            began = time.monotonic()
-            self._batch()
-            time.sleep(max(0.0, 0.1 - (time.monotonic() - began)))
-
-    def _batch(self) -> None:
-        now = time.time_ns()
-        values = [[str(now + n), f"line {self.sent + n}"] for n in range(BATCH)]
-        body = {"streams": [{"stream": {"app": "load"}, "values": values}]}
-        while not self.stopped.is_set():
-            try:
-                url = f"{self.lab.loki_url()}/loki/api/v1/push"
-                httpx2.post(url, json=body, trust_env=False, timeout=10).raise_for_status()
-            except (httpx2.HTTPError, KeyError, OSError):
-                self.stopped.wait(0.2)
-                continue
-            self.sent += BATCH
-            return
-
-
-@dataclass
-class Watcher:
-    """Tries, ten times a second, the pair that the running pod started with, at the store."""
-
-    lab: RgwLab
-    pairs: dict[str, Pair] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
-    looks: int = 0
-    stopped: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        """Look until told to stop."""
-        while not self.stopped.wait(0.1):
-            self._held()
-
-    def _held(self) -> None:
-        pod = self.lab.pod()
-        state = (pod.get("status", {}).get("containerStatuses") or [{}])[0].get("state", {})
-        if "running" not in state:
-            return
-        uid = pod["metadata"]["uid"]
-        # A pod reads the Secret once, at its start: what it was then, it stays.
-        pair = self.pairs.setdefault(uid, self.lab.pair_in(SECRET) or ("", ""))
-        answer = self.lab.rgw.request(pair, "GET", f"/{self.lab.bucket}")
-        self.looks += 1
-        if answer.status_code == 403:
-            self.refused.append(f"{uid} with {pair[0]}")
-
-
-@dataclass
-class Counters:
-    """Keeps the highest counts of trouble: a Loki that ends takes its counters along."""
-
-    lab: RgwLab
-    counters: dict[str, float] = field(default_factory=dict)
-    stopped: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        """Count until told to stop."""
-        while not self.stopped.wait(0.2):
-            self._count()
-
-    def _count(self) -> None:
-        names = {"loki_ingester_chunks_flush_failures_total": (), "requests": ('"403"',)}
-        try:
-            for name, words in names.items():
-                full = name if name != "requests" else "loki_objstore_bucket_transport_requests"
-                seen = self.lab.metric(full, *words)
-                self.counters[name] = max(self.counters.get(name, 0.0), seen)
-        except (httpx2.HTTPError, KeyError, OSError):
-            return
-
-
-@contextmanager
-def working(*workers: Any) -> Iterator[None]:
-    """Let them work meanwhile."""
-    threads = [threading.Thread(target=each.run, daemon=True) for each in workers]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        for each in workers:
-            each.stopped.set()
-        for thread in threads:
-            thread.join(timeout=30)
-
-
-def count(lab: RgwLab) -> int:
-    """Return how many lines of the load Loki finds."""
-    query = {"query": 'sum(count_over_time({app="load"}[1h]))'}
-    url = f"{lab.loki_url()}/loki/api/v1/query"
-    answer = httpx2.get(url, params=query, trust_env=False, timeout=20)
-    if not answer.is_success:
-        return -1
-    return sum(int(float(row["value"][1])) for row in answer.json()["data"]["result"])
-
-
 def test_a_key_is_replaced_under_load_and_nothing_fails(lab: RgwLab) -> None:
     """No failed flush, no 403, no lost line; at no look did a pod hold a key that was refused."""
     lab.build()
@@ -175,8 +58,8 @@ def test_a_key_is_replaced_under_load_and_nothing_fails(lab: RgwLab) -> None:
     lab.wait_written()
     lab.kubernetes.apply(lab.route(mode="Rotate", rotation=ROTATION, prove="Flush"))
     (old,) = lab.keys()
-    shipper, watcher, trouble = Shipper(lab), Watcher(lab), Counters(lab)
-    with working(shipper, watcher, trouble):
+    shipper, watcher, trouble, keys = Shipper(lab), Watcher(lab), Counters(lab), Keys(lab)
+    with working(shipper, watcher, trouble, keys):
         wait_for(lambda: shipper.sent > 0, "the load runs")
         said = lab.lokeys("rotate", ROUTE, timeout_s=400)
         assert said.code == 0, said.out + said.err
@@ -190,9 +73,12 @@ def test_a_key_is_replaced_under_load_and_nothing_fails(lab: RgwLab) -> None:
     assert new != old
     assert watcher.refused == []
     assert watcher.looks > 10
-    assert len(watcher.pairs) == 2
-    assert trouble.counters == {"loki_ingester_chunks_flush_failures_total": 0.0, "requests": 0.0}
-    wait_for(lambda: count(lab) == shipper.sent, "every acknowledged line is found", timeout_s=90)
+    assert watcher.held == keys.all == {old, new}
+    assert trouble.looks > 10
+    assert trouble.seen == {"flush failures": 0.0, "403": 0.0}
+    wait_for(
+        lambda: lines_found(lab) == shipper.sent, "every acknowledged line is found", timeout_s=90
+    )
     assert not lab.kept()
     (receipt,) = lab.lokeys("history", ROUTE, "-o", "json").json()["receipts"]
     assert receipt["kind"] == "Rotation"

@@ -104,6 +104,9 @@ class Rgw:
         self._environment = os.environ | {"CEPH_CONF": str(self.folder / "ceph.conf")}
         self._fsid = str(uuid.uuid4())
         self._processes: dict[str, Process] = {}
+        # A new client for each request reads all certificates of this host first.
+        none_kept = httpx2.Limits(max_keepalive_connections=0)
+        self._client = httpx2.Client(trust_env=False, limits=none_kept)
         text = CONFIGURATION.format(
             fsid=self._fsid,
             host=HOST,
@@ -132,6 +135,7 @@ class Rgw:
         for name in ("rgw", "osd", "mon"):
             if name in self._processes:
                 self._processes[name].kill()
+        self._client.close()
         self._folder.remove()
 
     def start_rgw(self) -> None:
@@ -170,7 +174,7 @@ class Rgw:
         request = AWSRequest(method=method, url=url, data=body)
         S3SigV4Auth(Credentials(*pair), "s3", "us-east-1").add_auth(request)
         headers = dict(request.headers.items())
-        return httpx2.request(method, url, content=body, headers=headers, trust_env=False)
+        return self._client.request(method, url, content=body, headers=headers)
 
     def _start_monitor(self) -> None:
         address = f"[v2:{HOST}:{self._mon_port}]"

@@ -12,16 +12,39 @@ from typing import Protocol
 
 from lokeys.cli.routes import NamedRoute
 from lokeys.cli.session import Session
+from lokeys.core.findings.verdict import Answer
 from lokeys.core.route.plan import Step
 from lokeys.engine.route.act import Executor
 from lokeys.engine.route.heal import Done, Healing, Listener, Patience, heal
 from lokeys.engine.route.look import Look, LookOptions
 from lokeys.engine.route.receipts import ReceiptBook
-from lokeys.errors import LokeysError
+from lokeys.errors import Forbidden, LokeysError, Unreachable
 
 INTERRUPTED = "interrupted"
 RECEIPT_TAKES_S = 5.0
 """Longer is not waited for it: a person who interrupts wants an end."""
+
+
+def insist_on_store(look: Look) -> None:
+    """Refuse at once where no key can be tested from here: waiting would not help."""
+    verdicts = look.snapshot.verdicts.values()
+    if verdicts and all(verdict.answer is Answer.UNREACHABLE for verdict in verdicts):
+        said = next(iter(verdicts)).detail or "no answer"
+        raise Unreachable(
+            f"the store cannot be reached from here, so no key can be tested and none is spread: "
+            f"{said}"
+        )
+
+
+def insist_on_readable(look: Look) -> None:
+    """Refuse before anything is changed where the plan waits for what we may not, or cannot, read.
+
+    A right may also be taken away meanwhile, so this is asked again at each look.
+    """
+    gap = look.plan.hopeless
+    if gap is not None:
+        said = gap.detail or gap.why
+        raise Forbidden(f"{gap.ref} cannot be read, so waiting would not help: {said}")
 
 
 class Teller(Protocol):

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from fakes.ports import FakeObjects, World, pair
+from fakes.ports import NOON, FakeObjects, World, pair
 from fakes.sessions import STORAGE_CREDENTIAL, Desk
 from lokeys.cli.commands.rotate import RotateOptions, rotate
+from lokeys.core.place import Hop, Ref
 from lokeys.core.route.memory import Memory
 from lokeys.core.route.resource.status import memory_to_status
-from lokeys.errors import BadInput
+from lokeys.core.route.snapshot import Unreadable, Why
+from lokeys.errors import BadInput, Forbidden, Unreachable
 
 ASKED = RotateOptions(timeout=timedelta(hours=2))
 RGW = {"endpoint": "http://rgw", "uid": "loki", "adminSecretRef": {"name": "rgw-admin"}}
@@ -171,6 +173,69 @@ def test_a_holder_that_was_found_keeps_the_old_key() -> None:
     assert "still held by Secret traces/tempo" in desk.printed
     desk.world.holders = []
     assert rotated(desk) == 0
+
+
+UNREAD = {
+    "the vault": Unreadable(
+        hop=Hop.VAULT, ref=Ref("OnePasswordItem", "homelab/loki-s3-config"), why=Why.FORBIDDEN
+    ),
+    "the Secret": Unreadable(
+        hop=Hop.SECRET, ref=Ref("Secret", "loki-s3-credentials", "monitoring"), why=Why.FORBIDDEN
+    ),
+    "the workload": Unreadable(
+        hop=Hop.PODS, ref=Ref("StatefulSet", "loki", "monitoring"), why=Why.FORBIDDEN
+    ),
+}
+
+
+@pytest.mark.parametrize("gap", UNREAD.values(), ids=UNREAD)
+def test_what_may_not_be_read_stops_it_before_anything_changes(gap: Unreadable) -> None:
+    """Its object is named, and not even the Lease is taken; a dry run ends with 5."""
+    desk = a_desk(World(names_none=True, gaps=(gap,)))
+    with pytest.raises(Forbidden, match="waiting would not help") as said:
+        rotated(desk)
+    assert str(gap.ref) in str(said.value)
+    assert (desk.world.writes, desk.held) == ([], [])
+    assert rotated(desk, dataclasses.replace(ASKED, dry_run=True)) == 5
+
+
+def test_a_right_that_is_taken_away_stops_it_where_it_is() -> None:
+    """It ends with the right that is missing, not with the time-out; the next call goes on."""
+
+    class Dwindling(World):
+        given_back = False
+
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            taken = "write vault" in self.writes and not self.given_back
+            self.gaps = (UNREAD["the workload"],) if taken else ()
+
+    world = Dwindling(names_none=True)
+    desk = a_desk(world)
+    with pytest.raises(Forbidden, match="StatefulSet monitoring/loki cannot be read"):
+        rotated(desk)
+    assert world.now - NOON < timedelta(minutes=2)
+    assert len(world.alive) == 2
+    keep(desk)
+    world.given_back, world.gaps = True, ()
+    assert rotated(desk) == 0
+    assert len(world.alive) == 1
+
+
+def test_a_right_to_replace_pods_is_missed_before_a_key_is_made() -> None:
+    """It is named, and nothing is begun that could not be ended."""
+    desk = a_desk(World(names_none=True, may_evict=False))
+    with pytest.raises(Forbidden, match="`create` on `pods/eviction` is missing"):
+        rotated(desk)
+    assert (desk.world.writes, desk.held) == ([], [])
+
+
+def test_a_store_that_is_out_of_reach_is_said_at_once() -> None:
+    """No key could be tested from here."""
+    desk = a_desk(World(names_none=True, store_reachable=False))
+    with pytest.raises(Unreachable, match="cannot be reached from here"):
+        rotated(desk)
+    assert desk.world.writes == []
 
 
 @pytest.mark.parametrize("word", ["abort", "retire"])

@@ -11,7 +11,7 @@ from datetime import timedelta
 import click
 
 from lokeys.cli import screens
-from lokeys.cli.acting import INTERRUPTED, Acting
+from lokeys.cli.acting import INTERRUPTED, Acting, insist_on_readable, insist_on_store
 from lokeys.cli.bridging import Asking, insist_on_record, leave_for
 from lokeys.cli.looking import addressed
 from lokeys.cli.options import LokeysCommand, options_of, route_arguments
@@ -19,7 +19,6 @@ from lokeys.cli.output import Progress
 from lokeys.cli.routes import NamedRoute, route
 from lokeys.cli.session import Session, run_session
 from lokeys.core.findings.finding import Finding
-from lokeys.core.findings.verdict import Answer
 from lokeys.core.route.bridging import Leave
 from lokeys.core.route.key_state import Proof
 from lokeys.core.route.plan import Plan, Policy, Step
@@ -33,7 +32,7 @@ from lokeys.engine.route.act import Executor
 from lokeys.engine.route.heal import Done, Ending, Healing, Patience
 from lokeys.engine.route.look import Look, LookOptions, Lookout, judge
 from lokeys.engine.route.receipts import ReceiptBook
-from lokeys.errors import BadInput, Forbidden, LokeysError, Unreachable
+from lokeys.errors import BadInput, LokeysError
 from lokeys.exit_codes import ExitCode
 
 _EXIT_CODES = {
@@ -131,8 +130,8 @@ async def mend(session: Session, name: str | None, file: str | None, *, wish: Wi
     elif look.plan.stalled is not None and not look.plan.steps:
         healing.ending = Ending.STALLED
     else:
-        _insist_on_store(look)
-        _insist_on_rights(look)
+        insist_on_store(look)
+        insist_on_readable(look)
         hand = Executor(lookout, lambda: 0.0)
         await hand.insist_on_rights(look)
         await _carry_out(session, chosen, hand, healing, wish)
@@ -148,28 +147,6 @@ def _policy(wish: Wish, chosen: NamedRoute) -> Policy:
 async def _first_look(lookout: Lookout, chosen: NamedRoute, wish: Wish) -> Look:
     wishes = LookOptions(eager=not wish.dry_run, logs=wish.dry_run, policy=wish.policy)
     return await lookout.look(chosen.memory, wishes=wishes, rivals=chosen.rivals)
-
-
-def _insist_on_store(look: Look) -> None:
-    """Refuse at once where no key can be tested from here: waiting would not help."""
-    verdicts = look.snapshot.verdicts.values()
-    if verdicts and all(verdict.answer is Answer.UNREACHABLE for verdict in verdicts):
-        said = next(iter(verdicts)).detail or "no answer"
-        raise Unreachable(
-            f"the store cannot be reached from here, so no key can be tested and none is spread: "
-            f"{said}"
-        )
-
-
-def _insist_on_rights(look: Look) -> None:
-    """Refuse before anything is changed where the plan waits for what we may not, or cannot, read.
-
-    A right may also be taken away meanwhile, so this is asked again at each look.
-    """
-    gap = look.plan.hopeless
-    if gap is not None:
-        said = gap.detail or gap.why
-        raise Forbidden(f"{gap.ref} cannot be read, so waiting would not help: {said}")
 
 
 async def _carry_out(
@@ -207,7 +184,7 @@ class _Watcher:
 
     def on_look(self, look: Look) -> None:
         self._book.saw(look)
-        _insist_on_rights(look)
+        insist_on_readable(look)
         step = look.plan.next_step
         if step is not None and step.passive:
             self._progress.now(f"waiting for {step.target.path}: {step.why}")

@@ -10,7 +10,7 @@ from datetime import timedelta
 import click
 
 from lokeys.cli import rotating, screens
-from lokeys.cli.acting import Acting
+from lokeys.cli.acting import Acting, insist_on_readable, insist_on_store
 from lokeys.cli.options import LokeysCommand, options_of
 from lokeys.cli.output import Progress
 from lokeys.cli.routes import NamedRoute, route
@@ -103,11 +103,14 @@ async def rotate(session: Session, name: str, asked: RotateOptions) -> int:
     look = await lookout.look(chosen.memory, wishes=wishes, rivals=chosen.rivals)
     if asked.dry_run:
         return _show_plan(session, chosen, look)
+    insist_on_store(look)
+    insist_on_readable(look)
     hindered = "" if active else hindrance(look.snapshot, plan(look.snapshot, Policy()))
     if hindered:
         session.printer.error(f"no rotation of {chosen.spec.route} begins: {hindered}", None)
         return ExitCode.FINDINGS
     hand = Executor(lookout, lambda: 0.0)
+    await hand.insist_on_rights(look)
     healing = Healing(memory=look.memory, look=look)
     await _carry_out(session, chosen, hand, healing, wishes, asked)
     return _show_outcome(session, chosen, healing)
@@ -153,6 +156,7 @@ class _Teller:
 
     def on_look(self, look: Look) -> None:
         self._book.saw(look)
+        insist_on_readable(look)
         rotation = under_way(look.memory.rotation)
         told = f"{rotation.phase}{rotation.back}" if rotation is not None else ""
         if rotation is not None and told != self._told:
@@ -222,6 +226,8 @@ def _show_plan(session: Session, chosen: NamedRoute, look: Look) -> int:
     else:
         width = session.printer.width
         session.printer.lines(screens.plan_lines(chosen.spec.route, shown, width=width))
+    if look.plan.hopeless is not None:
+        return ExitCode.INCOMPLETE
     return ExitCode.FINDINGS if shown.steps or hindered else ExitCode.NOTHING_TO_REPORT
 
 

@@ -230,6 +230,7 @@ class Controller:
                 await self._write_status(
                     route, manifest, self._status(route, manifest, healing.look)
                 )
+                await self._tell_of_rotation(route, manifest)
 
         patience = Patience(
             timeout=HEAL_AT_MOST,
@@ -312,7 +313,7 @@ class Controller:
         told = (ready["status"], ready["reason"])
         route.pause_s = LOOK_SOON_S if told != route.told else min(2 * route.pause_s, LOOK_EVERY_S)
         await self._tell_of_bridge(route, manifest, look)
-        await self._tell_of_rotation(route, manifest, look)
+        await self._tell_of_rotation(route, manifest)
         if told != route.told and ready["status"] == "False":
             await self.events.write(
                 dict(manifest), reason=ready["reason"], message=ready["message"], warning=True
@@ -348,11 +349,12 @@ class Controller:
         except LokeysError as exc:
             _log.warning("%s: its receipt is not kept: %s", route.spec.route, exc)
 
-    async def _tell_of_rotation(
-        self, route: KeptRoute, manifest: Mapping[str, Any], look: Look
-    ) -> None:
-        """Write an event where a rotation has come to another phase, or has ended."""
-        said = rotation_said(look.memory.rotation)
+    async def _tell_of_rotation(self, route: KeptRoute, manifest: Mapping[str, Any]) -> None:
+        """Write an event where a rotation has come to another phase, or has ended.
+
+        A heal goes through several phases: each is told when it is recorded.
+        """
+        said = rotation_said(route.memory.rotation)
         if said == route.rotation_said:
             return
         first, route.rotation_said = route.rotation_said is None, said

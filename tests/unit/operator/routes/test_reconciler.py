@@ -509,7 +509,10 @@ def test_the_age_of_a_key_goes_on_while_nothing_happens() -> None:
 
 
 def test_a_key_that_is_old_enough_is_replaced_by_itself() -> None:
-    """Neither sooner nor ever twice; it ends with one key, and the route never was unready."""
+    """Neither sooner nor ever twice; it ends with one key, and the route never was unready.
+
+    Each phase is an event.
+    """
 
     async def main() -> None:
         desk = rotating()
@@ -537,6 +540,9 @@ def test_a_key_that_is_old_enough_is_replaced_by_itself() -> None:
         assert aged < 600
         assert shown_by(desk, "lokeys_route_rotation_every_seconds") == 7200
         assert shown_by(desk, "lokeys_route_further_keys") == 0
+        events = [e["reason"] for e in desk.store.objects.values() if "involvedObject" in e]
+        phases = ("Create", "Publish", "Switch", "Roll", "Grace", "Retire")
+        assert events == [*(f"Rotation{phase}" for phase in phases), "Rotated"]
 
     run(main())
 

@@ -21,6 +21,7 @@ from lokeys.core.route.rotation.age import key_since
 from lokeys.core.route.rotation.gates import asked_of, grace_over_at
 from lokeys.core.route.rotation.model import Phase, Rotation, RotationWish, under_way
 from lokeys.core.route.slots import Slot
+from lokeys.core.route.snapshot import Unreadable
 from lokeys.core.route.standing import has_key, source_name
 from lokeys.core.route.trying import may_be_tried
 from lokeys.core.sensitive import Fingerprint, PairFacts
@@ -110,6 +111,9 @@ def _beginning(snapshot: Seen, policy: Policy, heal: Heal) -> Plan | None:
     healing = heal(snapshot, policy)
     if not healing.settled:
         return healing
+    gap = _gap(snapshot)
+    if gap is not None:
+        return Plan(steps=(unseen(gap),))
     hindered = hindrance(snapshot, healing)
     present = snapshot.source.pair if snapshot.source is not None else None
     if hindered or present is None:
@@ -117,6 +121,12 @@ def _beginning(snapshot: Seen, policy: Policy, heal: Heal) -> Plan | None:
     begun = _begun(snapshot, present, wish)
     step = _record(snapshot, Action.BEGIN_ROTATION, begun, f"{wish.why}; the route is proved")
     return Plan(steps=(step, *_projected(snapshot, begun)))
+
+
+def _gap(snapshot: Seen) -> Unreadable | None:
+    """Return what a rotation will have to read and cannot: a key is not made to lie about."""
+    gaps = (snapshot.missing(hop) for hop in (Hop.SOURCE, Hop.VAULT, Hop.DELIVERY, Hop.SECRET))
+    return next((gap for gap in gaps if gap is not None), snapshot.kept_gap)
 
 
 def _begun(snapshot: Seen, present: PairFacts, wish: RotationWish) -> Rotation:
@@ -158,11 +168,20 @@ def _projected(snapshot: Seen, rotation: Rotation) -> tuple[Step, ...]:
         rows.append((Action.WRITE_SECRET, Hop.SECRET, spec.secret_ref, why, what))
     why, what = "Roll: Loki reads its key only at start", "its controller replaces it"
     rows += [(Action.REPLACE_POD, Hop.PODS, pod.ref, why, what) for pod in snapshot.pods]
+    pods = {pod.ref: pod for pod in snapshot.pods}
     why = f"Retire: {asked_of(snapshot).overlap} later, once nobody else is seen to hold it"
     rows.append((Action.RETIRE_KEY, Hop.SOURCE, source_ref(spec), why, _CHANGES_RETIRE))
     key = rotation.old_id
     return tuple(
-        Step(action=action, hop=hop, target=target, why=why, changes=what, key_id=key)
+        Step(
+            action=action,
+            hop=hop,
+            target=target,
+            why=why,
+            changes=what,
+            key_id=key,
+            pod=pods.get(target),
+        )
         for action, hop, target, why, what in rows
     )
 

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A rotation that the operator runs by itself: what begins it, what it tells, and what it leaves.
+
+Pods in Loki's place only read; tests/e2e/test_rotation.py has the real one under load.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from e2e.bridges import RgwLab
+from e2e.canary import assert_no_secret_shows
+from e2e.operators import Installation
+from e2e.rotations import Keys, Statuses, Watcher, working
+from e2e.sight import SECRET, Json, Pair
+
+ROTATION = {"every": "720h", "overlap": "3s", "retire": "AfterGrace"}
+PHASES = ("Create", "Publish", "Switch", "Roll", "Grace", "Retire")
+
+pytestmark = [pytest.mark.usefixtures("operator"), pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def lab(plain_lab: RgwLab, installation: Installation) -> Iterator[RgwLab]:
+    """Make a homelab that an operator looks after; no secret of it may be seen afterwards."""
+    yield plain_lab
+    assert_no_secret_shows(plain_lab, installation)
+
+
+def ask(lab: RgwLab, word: str) -> None:
+    """Ask for a rotation by the annotation."""
+    body = {"metadata": {"annotations": {"lokeys.dev/rotate": word}}}
+    lab.kubernetes.api.patch(lab.route_path, body)
+
+
+def phases_told(lab: RgwLab) -> list[str]:
+    """Return the reasons of the route's events that are about its rotation."""
+    root = f"/api/v1/namespaces/{lab.monitoring}/events"
+    found = lab.kubernetes.api.get(f"{root}?fieldSelector=involvedObject.name=loki")["items"]
+    found.sort(key=lambda event: int(event["metadata"]["resourceVersion"]))
+    return [each["reason"] for each in found if "Rotat" in each["reason"]]
+
+
+def receipts(lab: RgwLab) -> list[Json]:
+    """Return the receipts that are kept of the route, as the command line prints them."""
+    return list(lab.lokeys("history", "loki", "-o", "json").json()["receipts"])
+
+
+def held_now(lab: RgwLab) -> Pair:
+    """Return the pair that the Secret holds; its secret may be seen nowhere."""
+    pair = lab.pair_in(SECRET)
+    assert pair is not None
+    lab.secrets.add(pair[1])
+    return pair
+
+
+def in_order(told: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Tell whether `wanted` are all among `told`, in this order."""
+    rest = iter(told)
+    return all(word in rest for word in wanted)
+
+
+def test_the_annotation_makes_the_operator_replace_a_key(
+    lab: RgwLab, installation: Installation
+) -> None:
+    """Phase, condition, event, column and receipt say so; the route is never not Ready.
+
+    At no look of ten a second did a pod run with a key that the store refused, nor had the user a
+    third key.
+    """
+    lab.build(with_loki=False)
+    (old,) = lab.keys()
+    installation.follow(lab, mode="Rotate", rotation=ROTATION)
+    lab.wait_condition("Ready", "True")
+    watcher, statuses, keys = Watcher(lab), Statuses(lab), Keys(lab)
+    with working(watcher, statuses, keys):
+        ask(lab, "now")
+        lab.wait_condition("Rotating", "True")
+        lab.wait_condition("Rotating", "False", timeout_s=150)
+        lab.wait_condition("Ready", "True")
+    pair = held_now(lab)
+    assert lab.keys() == {pair[0]} != {old}
+    assert lab.vault_pair() == pair
+    assert lab.held_by_pod(pair)
+    assert watcher.refused == []
+    assert watcher.held == keys.all == {old, pair[0]}
+    assert keys.most == 2
+    assert watcher.looks > 20
+    assert "False" not in statuses.ready, statuses.ready
+    assert in_order(statuses.rotating, (*PHASES, "Idle")), statuses.rotating
+    wanted = [f"Rotation{phase}" for phase in PHASES]
+    assert in_order(phases_told(lab), [*wanted, "Rotated"]), phases_told(lab)
+    assert not lab.kept()
+    assert lab.status()["lastHandled"]["rotate"] == "now"
+    (receipt,) = receipts(lab)
+    assert (receipt["kind"], receipt["ending"]) == ("Rotation", "proved")
+    lab.wait_looked_again()
+    assert len(lab.keys()) == 1
