@@ -45,6 +45,13 @@ _GCLOUD = _flags("project format quiet verbosity account")
 GRAMMARS = {
     "az cloud set": Grammar(_flags("name"), _flags("profile")),
     "az account show": Grammar(frozenset()),
+    "az ad sp show": Grammar(_flags("id")),
+    "az storage account keys list": Grammar(
+        _flags("account-name"), _flags("resource-group expand-key-type")
+    ),
+    "az storage account network-rule list": Grammar(
+        _flags("account-name"), _flags("resource-group")
+    ),
     "az group list": Grammar(frozenset(), _flags("tag")),
     "az identity create": Grammar(_flags("name resource-group"), _flags("location tags")),
     "az identity show": Grammar(_flags("name resource-group")),
@@ -96,6 +103,14 @@ GRAMMARS = {
         one_of=_flags("aws azure credential-source-file credential-source-url executable-command"),
         values={"--credential-source-type": frozenset({"text", "json"})},
     ),
+    "gcloud iam service-accounts keys list": Grammar(
+        _flags("iam-account"), _flags("created-before managed-by filter limit")
+    ),
+    "gcloud storage buckets update": Grammar(
+        frozenset(),
+        words=1,
+        switches=_flags("uniform-bucket-level-access no-uniform-bucket-level-access"),
+    ),
     "gcloud iam service-accounts create": Grammar(
         frozenset(), _flags("description display-name"), words=1
     ),
@@ -126,6 +141,8 @@ GRAMMARS = {
     ),
     "base64": Grammar(frozenset(), switches=_flags("decode")),
 }
+_SHORT = {"-o": "--output"}
+"""Of all commands of `az`."""
 _EVERYWHERE = {"az": _AZ, "gcloud": _GCLOUD, "aws": _flags("region endpoint-url query output")}
 
 
@@ -134,6 +151,8 @@ def check(line: str, known: Iterable[str] = ()) -> str | None:
     found = _CAPTURED.fullmatch(line)
     inner = found[2] if found else line
     words = shlex.split(inner.replace("\\\n", " "))
+    if words[:1] == ["az"]:
+        words = [_SHORT.get(word, word) for word in words]
     unset = {name for word in words for name in VARIABLE.findall(word)} - set(known)
     if unset:
         raise Wrong(f"nobody has set {unset}: {line}")

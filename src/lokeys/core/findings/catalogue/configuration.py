@@ -110,7 +110,8 @@ RULERS_OWN_PAIR = Rule(
     severity=Severity.INFO,
     title="the ruler reads its rules with a key pair of its own",
     message="{workloads}: the ruler's own store has its pair from {pair}; chunks and index have "
-    "theirs from {chunks}{values}",
+    "theirs from {chunks}{values}. The ruler's pair is only compared: it is not tried, and `lokeys "
+    "heal` does not replace it",
     meaning="`ruler.storage` (with the newer client `ruler_storage`) is a store of its own. Once "
     "anything is set there, nothing of `common.storage` counts for it.",
     why="A key that is replaced for chunks and index is not replaced there: then alerts stop, "

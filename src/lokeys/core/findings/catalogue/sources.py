@@ -146,6 +146,10 @@ ROOK_DELETION_BLOCKED = Rule(
             text="if Loki still needs it: link the bucket to another user before it is too late",
             command=command("radosgw-admin bucket link --bucket={bucket} --uid=OTHER_USER"),
         ),
+        Remedy(
+            text="then give that user what lies in it, which else only the old user may read",
+            command=command("radosgw-admin bucket chown --bucket={bucket} --uid=OTHER_USER"),
+        ),
     ),
     hop=Hop.SOURCE,
     rank=32,

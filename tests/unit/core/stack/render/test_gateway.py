@@ -182,6 +182,22 @@ def test_nobody_but_the_gateway_reaches_its_judge() -> None:
     assert "--web.listen=127.0.0.1:8082" in judge(mode("openshift-logging"))
 
 
+def test_a_browser_that_an_issuer_sends_back_reaches_the_gateway() -> None:
+    """The way back is outside of the prefix below which lines are read and written."""
+    spec = rendered(mode("static"))["Ingress", "my-stack"]["spec"]
+    backend = spec["defaultBackend"]["service"]
+    assert backend == {"name": "my-stack-gateway-http", "port": {"name": "public"}}
+
+
+@pytest.mark.parametrize("name", ["static", "dynamic", "openshift-logging"])
+def test_rules_are_read_through_the_gateway_and_not_written(name: str) -> None:
+    """They come from the cluster's objects."""
+    manifest = mode(name)
+    assert "logs.rules.read-only" not in arguments(manifest)
+    manifest["spec"]["rules"] = {"enabled": True}
+    assert arguments(manifest)["logs.rules.read-only"] == "true"
+
+
 def test_the_router_waits_longer_than_the_gateway_may_take() -> None:
     """Its own patience of 30 s would cut every long query off."""
     manifest = mode("openshift-logging")
