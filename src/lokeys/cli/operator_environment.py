@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lokeys.core.kubernetes.aws_addresses import role_arn
-from lokeys.core.stack.render.options import Images
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.errors import BadInput
+
+if TYPE_CHECKING:  # what judges manifests alone starts without what renders them
+    from lokeys.core.stack.render.options import Images
 
 CLOUD_VARIABLES = {
     "ROLEARN": "aws_role_arn",
@@ -82,6 +84,8 @@ def from_environment(variables: Mapping[str, str], *, openshift: bool) -> CloudE
 def images_from(variables: Mapping[str, str]) -> Images:
     """Return the images that the operator's own environment names, the usual ones for the rest."""
     named = {field: variables.get(name, "") for name, field in IMAGE_VARIABLES.items()}
+    from lokeys.core.stack.render.options import Images  # noqa: PLC0415 - as above
+
     return Images(**{field: image for field, image in named.items() if image})
 
 

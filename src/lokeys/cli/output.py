@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, TextIO
@@ -205,6 +204,8 @@ class _Stream:
     @property
     def columns(self) -> int:
         """Return how wide the terminal is."""
+        import shutil  # noqa: PLC0415 - loads four compressors, and a pipe is not asked
+
         return max(shutil.get_terminal_size((NARROW, 24)).columns, NARROWEST)
 
     def flow(self, line: Line) -> None:

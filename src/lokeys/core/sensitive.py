@@ -8,8 +8,6 @@ who lacks the key can neither guess a secret from one nor compare two installati
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import string
 from base64 import b64decode
 from binascii import Error as Base64Error
@@ -52,6 +50,8 @@ class Sensitive:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sensitive):
             return NotImplemented
+        import hmac  # noqa: PLC0415 - loads OpenSSL, and manifests alone are judged without
+
         return hmac.compare_digest(self._value, other._value)
 
     def __hash__(self) -> NoReturn:
@@ -174,8 +174,10 @@ class Fingerprinter:
 
     def of(self, value: Sensitive, *, purpose: str) -> Fingerprint:
         """Return the fingerprint of `value`; `purpose` keeps equal ids and secrets apart."""
+        import hmac  # noqa: PLC0415 - as above
+
         message = purpose.encode() + b"\0" + value.reveal()
-        digest = hmac.new(self.key.reveal(), message, hashlib.sha256).hexdigest()
+        digest = hmac.new(self.key.reveal(), message, "sha256").hexdigest()
         return Fingerprint(f"{'k' if self.kept else 'r'}:{digest}")
 
     def describe(self, pair: KeyPair) -> PairFacts:

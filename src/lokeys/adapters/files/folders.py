@@ -19,7 +19,6 @@ from typing import Any
 
 from lokeys.adapters.files.manifests import MAX_BYTES, HandedIn, Located, content_of, objects_in
 from lokeys.bounded_yaml import built
-from lokeys.core.kubernetes.kustomize import FILES
 from lokeys.core.text.words import printable
 from lokeys.core.validation.passed_over import PassedOver, build_command
 from lokeys.errors import BadInput
@@ -33,6 +32,7 @@ MAX_TOLD = 20
 """Files that are passed over by name."""
 
 SUFFIXES = (".yaml", ".yml", ".json")
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 CHART = "Chart.yaml"
 _OBJECT = b"apiVersion:"
 _TEMPLATE = (b"{{", b"{%")
@@ -58,7 +58,7 @@ class _Folder:
         found: dict[str, list[Located]] = {}
         kustomizations: dict[str, Mapping[str, Any]] = {}
         for file in self._files:
-            if file.name in FILES and file not in templates:
+            if file.name in KUSTOMIZATIONS and file not in templates:
                 content = built((self._content(file) or b"").decode(errors="replace"))
                 if isinstance(content, Mapping):
                     kustomizations[os.path.normpath(file.parent)] = content
@@ -162,7 +162,7 @@ def _inside(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _may_hold_objects(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) or name in FILES
+    return name.lower().endswith(SUFFIXES) or name in KUSTOMIZATIONS
 
 
 def _chart_of(file: Path, charts: tuple[Path, ...]) -> bool:

@@ -8,7 +8,6 @@ The JSON form is the contract's (`lokeys.dev/v1`): fields may be added, never ch
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -118,6 +117,8 @@ class Finding:
     @property
     def id(self) -> str:
         """Return an id that stays the same across runs for the same fault at the same place."""
+        import hashlib  # noqa: PLC0415 - loads OpenSSL, and people are shown no id
+
         parts = (self.code, self.cause, self.fault, self.object, self.field, self.route, self.hop)
         text = "\0".join("" if part is None else str(part) for part in parts)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -17,7 +17,6 @@ from typing import LiteralString
 
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
 
-FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 GROUP = "kustomize.config.k8s.io"
 MAX_ENTRIES = 1000
 """Of one list of a kustomization."""

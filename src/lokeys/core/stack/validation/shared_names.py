@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from lokeys.core.findings.catalogue.lokistacks import SHARED_NAMES
 from lokeys.core.findings.finding import Finding
-from lokeys.core.stack.render.made import made_of
 from lokeys.core.stack.resource.model import LokiStack
 from lokeys.core.stack.storage.wording import tell
 from lokeys.core.stack.validation.objects import location_of
@@ -33,6 +32,9 @@ def shared_names(views: Iterable[StackView]) -> Iterator[Finding]:
         for shorter in _beginnings(name):
             if (namespace, shorter) not in known:
                 continue
+            # What renders stacks takes a while to load, and few names begin alike.
+            from lokeys.core.stack.render.made import made_of  # noqa: PLC0415
+
             other = known[namespace, shorter][1]
             shared = sorted(made_of(stack) & made_of(other))
             if shared:
