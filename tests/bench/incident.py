@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a new key at the source to a Loki that writes with it, stage by stage, on the real parts.
 
-Twice: as the operator does it, and as a script types the runbook, without a pause. Loki has the
-charts' settings: 30 s of grace, 15 s of `min_ready_duration`. Lines are
-pushed until the pod is gone.
+Three times: as a script types the runbook, without a pause, as the operator heals by a restart,
+and as it does where a bridge is allowed. Loki has the charts' settings: 30 s of grace, 15 s of
+`min_ready_duration`. Lines are pushed until the pod is gone.
+
+Before that, how long Loki's own back-off lasts: its key is taken away and given back.
 """
 
 import base64
@@ -41,6 +43,7 @@ from parts.process import wait_for
 from parts.rgw import Rgw
 
 RUNS = 3
+OUTAGES_S = 30, 90
 GRACE_S, MIN_READY_S = 30, 15
 STAGES = (
     ("vault", "the vault holds the new key", "own"),
@@ -58,6 +61,8 @@ STAGES = (
 def measure() -> Iterator[Figure]:
     """Yield the figures."""
     with _homelab() as (home, installation):
+        again = [(long_s, asked, _again(home, long_s, asked=asked)) for asked in (False, True)
+                 for long_s in OUTAGES_S]  # fmt: skip
         by_hand = [_by_hand(home) for _ in range(RUNS)]
         home.kubernetes.apply(home.route())
         installation.allow(home, home.route())
@@ -83,6 +88,7 @@ def measure() -> Iterator[Figure]:
         unit="s",
         note="asked to flush at once; nothing has restarted",
     )
+    yield from _back_off(again)
     own = median(_own(run) for run in by_lokeys)
     whole = median(run["written"] for run in by_lokeys)
     hand = median(run["written"] for run in by_hand)
@@ -103,6 +109,16 @@ def measure() -> Iterator[Figure]:
     )
     yield Figure(name="from that request to Ready: ProvedByLoki", value=proof, unit="s")
     yield Figure(name="the runbook takes so many times as long", value=hand / whole, unit="")
+    bridged = by_bridge["good"]
+    yield Figure(name="... as the bridge", value=hand / bridged, unit="", note=f"{bridged:.1f} s")
+
+
+def _back_off(again: list[tuple[int, bool, float]]) -> Iterator[Figure]:
+    """Yield how long a Loki takes to write again once its key works again."""
+    for long_s, asked, took_s in again:
+        how = "asked to flush at once" if asked else "by its own back-off"
+        name = f"its key works again after {long_s} s: the running Loki's next good write, {how}"
+        yield Figure(name=name, value=took_s, unit="s", note="10 s to a minute by Loki's defaults")
 
 
 def _stages(who: str, runs: list[dict[str, float]]) -> Iterator[Figure]:
@@ -153,6 +169,36 @@ def _by_bridge(home: Homelab) -> dict[str, float]:
         clock.wait("ready")
         clock.wait("proved")
     return clock.moments()
+
+
+def _again(home: Homelab, long_s: int, *, asked: bool) -> float:
+    """Take Loki's key away for a while; return how long after its return Loki writes again.
+
+    Each line is a stream of its own, that Loki tries to flush when it has been quiet.
+    """
+    pair, url = home.source_pair(), home.loki_url()
+    home.remove_key_at_rgw(pair[0])
+    until = time.monotonic() + long_s
+    with httpx2.Client(trust_env=False, timeout=10) as client:
+        while time.monotonic() < until:
+            now = str(time.time_ns())
+            body = {"streams": [{"stream": {"app": "test", "line": now}, "values": [[now, "x"]]}]}
+            client.post(f"{url}/loki/api/v1/push", json=body).raise_for_status()
+            time.sleep(0.5)
+        good = _writes(home)
+        home.add_key_at_rgw(*pair)
+        began = time.monotonic()
+        if asked:
+            client.post(f"{url}/flush").raise_for_status()
+    wait_for(lambda: _writes(home) > good, "Loki writes again", timeout_s=120)
+    took_s = time.monotonic() - began
+    time.sleep(long_s)  # the next outage finds no back-off of this one
+    return took_s
+
+
+def _writes(home: Homelab) -> float:
+    name = "loki_objstore_bucket_transport_requests_total"
+    return home.metric(name, 'method="PUT"', 'status_code="200"')
 
 
 def _by_hand(home: Homelab) -> dict[str, float]:

@@ -280,6 +280,41 @@ def test_status_tells_each_state_in_words() -> None:
     assert_golden("status-states.txt", desk.printed)
 
 
+HELD: dict[str, Any] = {"finalizers": ["lokeys.dev/bridge"]}
+HEAL = "lokeys heal -n monitoring loki"
+BRIDGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "it stands": (HELD, {"until": "2999-01-01T00:00:00Z"}, "bridged until 2999-01-01T00:00:00Z"),
+    "its time is over": (
+        HELD,
+        {"until": "2020-01-01T00:00:00Z"},
+        f"bridge overdue since 2020-01-01T00:00:00Z: {HEAL}",
+    ),
+    "the status was lost, and the finalizer is there": (
+        HELD,
+        {},
+        f"bridge overdue: its end was lost: {HEAL}",
+    ),
+    "its end is no time": ({}, {"until": "soon"}, f"bridge overdue: its end was lost: {HEAL}"),
+    "there is none": ({"finalizers": ["another"]}, {}, ""),
+}
+
+
+@pytest.mark.parametrize(("metadata", "bridge", "said"), BRIDGED.values(), ids=BRIDGED)
+def test_status_tells_anybody_of_a_bridge(
+    metadata: dict[str, Any], bridge: dict[str, Any], said: str
+) -> None:
+    """Whether or not an operator lives: until when, or which command ends it."""
+    status_of = {"memory": {"bridge": bridge}} if bridge else {}
+    place = {"name": "loki", "namespace": "monitoring", **metadata}
+    desk = Desk(
+        World(),
+        objects=FakeObjects({**STORAGE_CREDENTIAL, "metadata": place, "status": status_of}),
+    )
+    assert asyncio.run(status.listing(desk.session(), everywhere=True)) == 0
+    assert said in desk.printed
+    assert ("bridge" in desk.printed) is bool(said)
+
+
 @pytest.mark.parametrize("output", ["people", "json"])
 @pytest.mark.parametrize("reason", REASONS)
 def test_a_conditions_reason_is_explained_by_its_name(
