@@ -37,7 +37,14 @@ from lokeys.core.kubernetes.consent import Consent
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.bridging import Leave
 from lokeys.core.route.memory import Bridge, Memory, Offered
-from lokeys.core.route.model import PairKeys, Prove, RgwAdmin, RgwSource, SecretRef
+from lokeys.core.route.model import (
+    AwsIamSource,
+    PairKeys,
+    Prove,
+    RgwAdmin,
+    RgwSource,
+    SecretRef,
+)
 from lokeys.core.route.plan import Action, Plan, Policy, plan
 from lokeys.core.route.remembering import newest_bridge
 from lokeys.core.route.rotation.model import Phase, Rotation, RotationWish
@@ -152,6 +159,10 @@ NONE: dict[str, tuple[dict[str, Any], Leave]] = {
         Leave(),
     ),
     "lokeys cannot add keys there": ({"issues": False}, Leave()),
+    "IAM never takes a removed key back": (
+        {"spec": a_route(source=AwsIamSource(user_name="loki"))},
+        Leave(asked=True, unrecorded=True),
+    ),
     "nothing would keep its end": ({}, Leave(keeps=False)),
     "it was refused when it was begun": ({}, Leave(refused="HTTP 403")),
     "the resource says never": ({"spec": a_route(bridge_longest=timedelta(0))}, Leave()),
