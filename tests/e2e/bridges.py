@@ -27,12 +27,14 @@ class RgwLab(Homelab):
     def _make_user(self) -> None:
         self._pair = self.rgw.create_user(self.user)
         self.secrets.add(self._pair[1])
-        self._make_admin()
+        self.make_admin()
         wait_for(self._make_bucket, "the bucket", timeout_s=60)
 
-    def _make_admin(self) -> None:
+    def make_admin(self) -> None:
+        """Make or change the Secret with RGW's admin, and what its owner allows."""
         pair = {"accessKey": self.rgw.admin_access_key, "secretKey": self.rgw.admin_secret_key}
-        allowed = {ALLOWED_URLS: f"{self.rgw.endpoint},{self.endpoint}"}
+        urls = filter(None, (self.rgw.endpoint, self.endpoint, self.by))
+        allowed = {ALLOWED_URLS: ",".join(urls)}
         allowed |= {ALLOWED_BRIDGE: self.bridge} if self.bridge else {}
         self.apply("v1", "Secret", ADMIN, self.monitoring, annotations=allowed, data=encoded(pair))
 
@@ -64,11 +66,6 @@ class RgwLab(Homelab):
         return self.kubernetes.api.find(self._staging_path) is not None
 
     @property
-    def route_path(self) -> str:
-        """Return where the StorageCredential is."""
-        return self._route_path
-
-    @property
     def _staging_path(self) -> str:
         return f"/api/v1/namespaces/{self.monitoring}/secrets/{STAGING}"
 
@@ -76,7 +73,7 @@ class RgwLab(Homelab):
         """Return the StorageCredential with the user at RGW as its source."""
         source = {
             "rgw": {
-                "endpoint": self.rgw.endpoint,
+                "endpoint": self.by or self.rgw.endpoint,
                 "uid": self.user,
                 "adminSecretRef": {"name": ADMIN},
             }

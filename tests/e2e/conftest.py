@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole world for the end-to-end tests; each test has a homelab of its own."""
 
+import base64
 import itertools
 import os
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +13,7 @@ from e2e.bridges import RgwLab
 from e2e.canary import assert_no_secret_shows
 from e2e.operators import Installation, Operator, wait_led
 from e2e.world import Homelab, Loop
+from lokeys.adapters.kubernetes.fingerprints import SECRET_NAME, SYSTEM_NAMESPACE
 from lokeys.core.route.resource.crd import crd
 from parts.external_secrets import ExternalSecrets
 from parts.kubelet.node import Kubelet
@@ -33,6 +36,18 @@ def defined(kubernetes: Kubernetes) -> Kubernetes:
     """Run a control plane that knows StorageCredentials."""
     kubernetes.apply(crd())
     return kubernetes
+
+
+@pytest.fixture
+def fingerprints(defined: Kubernetes) -> Iterator[None]:
+    """Keep the key of the fingerprints where an operator would: `heal` can remember then."""
+    place = {"name": SYSTEM_NAMESPACE}
+    defined.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": place})
+    metadata = {"name": SECRET_NAME, "namespace": SYSTEM_NAMESPACE}
+    data = {"key": base64.b64encode(secrets.token_bytes(32)).decode()}
+    defined.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+    yield
+    defined.api.delete(f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/secrets/{SECRET_NAME}")
 
 
 @pytest.fixture

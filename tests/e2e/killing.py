@@ -75,7 +75,7 @@ class Course:
 
     def concerns(self, request: HttpRequest) -> bool:
         """Tell whether a request is about this route's objects."""
-        return self._mine.search(request.path) is not None
+        return self._mine.search(request.target) is not None
 
     async def by(self, request: HttpRequest, answer: Handler) -> Response:
         """Let a request pass, unless the heal stands still."""

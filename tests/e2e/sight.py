@@ -126,11 +126,12 @@ class Sight:
 
     def status(self) -> Json:
         """Return the resource's status."""
-        status: Json = (self.kubernetes.api.find(self._route_path) or {}).get("status") or {}
+        status: Json = (self.kubernetes.api.find(self.route_path) or {}).get("status") or {}
         return status
 
     @property
-    def _route_path(self) -> str:
+    def route_path(self) -> str:
+        """Return where the StorageCredential is."""
         kind = "storagecredentials"
         return f"/apis/lokeys.dev/v1alpha1/namespaces/{self.monitoring}/{kind}/{ROUTE}"
 
@@ -138,7 +139,7 @@ class Sight:
         """Ask the operator to look at the route now; return the word that it is asked with."""
         word = secrets.token_hex(4)
         body = {"metadata": {"annotations": {"lokeys.dev/reconcile": word}}}
-        self.kubernetes.api.patch(self._route_path, body)
+        self.kubernetes.api.patch(self.route_path, body)
         return word
 
     def causes(self) -> set[str]:

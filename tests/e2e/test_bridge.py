@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bridge on real Ceph RGW, with the real Loki: no restart, no hanging stop, no lost line."""
 
-import base64
 import dataclasses
 import os
-import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,22 +14,8 @@ from e2e.pages import blocks
 from e2e.sight import ROUTE, SECRET
 from e2e.terminal import Running
 from e2e.world import Homelab
-from lokeys.adapters.kubernetes.fingerprints import SECRET_NAME, SYSTEM_NAMESPACE
 from parts.build import program
-from parts.kubernetes import Kubernetes
 from parts.process import wait_for
-
-
-@pytest.fixture
-def fingerprints(defined: Kubernetes) -> Iterator[None]:
-    """Keep the key of the fingerprints where an operator would: `heal` can remember then."""
-    place = {"name": SYSTEM_NAMESPACE}
-    defined.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": place})
-    metadata = {"name": SECRET_NAME, "namespace": SYSTEM_NAMESPACE}
-    data = {"key": base64.b64encode(secrets.token_bytes(32)).decode()}
-    defined.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
-    yield
-    defined.api.delete(f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/secrets/{SECRET_NAME}")
 
 
 def lines(lab: RgwLab, word: str) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 
 from e2e.bridges import RgwLab
 from e2e.canary import assert_no_secret_shows
-from e2e.operators import Installation
+from e2e.operators import Installation, wait_led
 from e2e.sight import SECRET
 from e2e.world import Homelab
 from lokeys.clock import utc_now
@@ -127,6 +127,9 @@ def test_three_ingesters_write_at_once(lab: RgwLab, installation: Installation) 
     for name in reversed(names):
         lab.wait_ready(after=uids[name], name=name, timeout_s=120)
         told += to_each(lab, [name], "after")
+        keys = lab.keys()
+        if any(lab.pod(each).get("metadata", {}).get("uid") == uids[each] for each in names):
+            assert old in keys, "taken away while one of them holds it"
     lab.wait_healed(pair, timeout_s=120)
     wait_for(lambda: lab.keys() == {pair[0]}, "the old key is retired", timeout_s=60)
     # Each has a ring of its own, so each finds what it has, and what its predecessor flushed.
@@ -226,3 +229,37 @@ def test_a_route_that_is_deleted_ends_its_bridge_first(
     wait_for(lambda: lab.kubernetes.api.find(lab.route_path) is None, "it is gone", timeout_s=30)
     assert not lab.kept()
     lab.start_connect()
+
+
+@pytest.mark.chaos
+def test_a_bridge_whose_operator_died_is_ended_by_the_next(
+    lab: RgwLab, installation: Installation
+) -> None:
+    """Its time passes while nobody looks, and its owner allows none any more: it ends at once."""
+    lab.build(with_loki=False)
+    installation.follow(lab, bridge={"longest": "20s"})
+    lab.wait_condition("Ready", "True")
+    old = lab.source_pair()[0]
+    lab.stop_connect()
+    pair = lab.replace_key()
+    lab.look_now()
+    lab.wait_condition("Bridged", "True", reason="Standing", timeout_s=90)
+    for replica in installation.replicas:
+        replica.stop()
+    lab.bridge = None
+    lab.make_admin()
+    wait_for(lambda: overdue(lab) is True, "`lokeys status` says so", timeout_s=60)
+    assert lab.keys() == {old, pair[0]}
+    wait_led(installation.replica().start())
+    wait_for(lambda: lab.keys() == {pair[0]}, "the bridge is over", timeout_s=60)
+    wait_for(lambda: not lab.kept(), "nothing is kept", timeout_s=30)
+    wait_for(lambda: overdue(lab) is None, "there is none any more", timeout_s=30)
+    lab.start_connect()
+
+
+def overdue(lab: RgwLab) -> bool | None:
+    """Return what `lokeys status` says of the route's bridge."""
+    rows = lab.lokeys("status", "-o", "json").json()["routes"]
+    mine = next(row for row in rows if row["owner"]["namespace"] == lab.monitoring)
+    found: bool | None = mine["bridge"]["overdue"] if mine["bridge"] else None
+    return found

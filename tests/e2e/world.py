@@ -104,6 +104,8 @@ class Homelab(Sight):
     """What the item's fields are called."""
     bridge: str | None = None
     """For how long the source's owner lets a replaced key be valid again."""
+    by: str = ""
+    """Another address of the store, by which lokeys reaches it."""
     has_rook: bool = True
     """Whether Rook runs here; one looks after the users of all homelabs."""
     secrets: set[str] = field(default_factory=set, repr=False)
@@ -380,7 +382,7 @@ class Homelab(Sight):
         with contextlib.suppress(Exception):
             self.stop_rook()
         self._stack.close()
-        self.kubernetes.api.delete(self._route_path)
+        self.kubernetes.api.delete(self.route_path)
         # The bucket would hold up its user's deletion, and Rook is gone.
         users = f"/apis/ceph.rook.io/v1/namespaces/{self.storage}/cephobjectstoreusers"
         if self.kubernetes.api.delete(f"{users}/{self.user}"):
