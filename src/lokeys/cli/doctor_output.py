@@ -19,7 +19,6 @@ from lokeys.cli.output import Line, Printer
 from lokeys.core.findings.finding import Finding, Severity
 from lokeys.core.text.words import printable
 
-_WIDTH = 100
 _TICKS = re.compile(r"`{3,}")
 
 

@@ -140,3 +140,12 @@ def route_arguments(command: Any) -> Any:
         "-f", "--file", metavar="FILE", help="Take the StorageCredential from a file; `-` is stdin."
     )
     return click.argument("name", required=False)(file(command))
+
+
+def manifest_arguments(command: Any) -> Any:
+    """Give a command -f PATH, and more PATHs behind it, as a shell writes for `-f *.yaml`."""
+    words = "A file, a folder, or `-` for stdin. Repeatable."
+    files = click.option(
+        "-f", "--file", "files", multiple=True, required=True, metavar="PATH", help=words
+    )
+    return files(click.argument("more", nargs=-1, metavar="[PATH]...")(command))

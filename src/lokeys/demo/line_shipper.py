@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
-from types import TracebackType
 from typing import Any, Self
 
 import httpx2
@@ -26,39 +24,25 @@ class LineShipper:
         self._where = where
         self._http = httpx2.AsyncClient(timeout=2, trust_env=False)
         self._task: asyncio.Task[None] | None = None
-        self._enough = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_exc: object) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._http.aclose()
 
-    async def finish(self) -> None:
-        """Send no new line, and return when Loki has taken the last one."""
-        self._enough.set()
-        if self._task is not None:
-            await self._task
-
     async def _run(self) -> None:
-        while not self._enough.is_set():
+        while True:
             line = f"line {len(self.taken) + 1}"
             at_ns = str(int(utc_now().timestamp() * 1e6) * 1000)
             while not await self._send([at_ns, line]):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(AGAIN_S)
             self.taken.append(line)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(EVERY_S):
-                    await self._enough.wait()
+            await asyncio.sleep(EVERY_S)
 
     async def _send(self, entry: list[str]) -> bool:
         url = self._where()

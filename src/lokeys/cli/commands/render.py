@@ -13,7 +13,7 @@ import click
 
 from lokeys.adapters.files.manifests import Located, read
 from lokeys.cli.operator_environment import cloud_environment, environment_options
-from lokeys.cli.options import ManifestCommand, Options, options_of
+from lokeys.cli.options import ManifestCommand, Options, manifest_arguments, options_of
 from lokeys.cli.output import Printer, escaped_json
 from lokeys.clock import utc_now
 from lokeys.core.findings.catalogue.storage_objects import MISSING_MANAGED_SECRET
@@ -53,16 +53,7 @@ class RenderInput:
 
 
 @click.command("render", cls=ManifestCommand)
-@click.option(
-    "-f",
-    "--file",
-    "files",
-    multiple=True,
-    required=True,
-    metavar="PATH",
-    help="A file, a folder, or `-` for stdin. Repeatable.",
-)
-@click.argument("more", nargs=-1, metavar="[PATH]...")
+@manifest_arguments
 @click.option(
     "--only",
     "groups",

@@ -11,7 +11,7 @@ from lokeys import __version__
 from lokeys.adapters.files.manifests import Located, hand_in
 from lokeys.cli import screens
 from lokeys.cli.operator_environment import cloud_environment, environment_options
-from lokeys.cli.options import LokeysCommand, Options, options_of
+from lokeys.cli.options import LokeysCommand, Options, manifest_arguments, options_of
 from lokeys.cli.output import Line, Printer
 from lokeys.clock import utc_now
 from lokeys.core.findings.finding import Finding, Severity
@@ -36,16 +36,7 @@ class ValidateCommand(LokeysCommand):
 
 
 @click.command("validate", cls=ValidateCommand)
-@click.option(
-    "-f",
-    "--file",
-    "files",
-    multiple=True,
-    required=True,
-    metavar="PATH",
-    help="A file, a folder, or `-` for stdin. Repeatable.",
-)
-@click.argument("more", nargs=-1, metavar="[PATH]...")
+@manifest_arguments
 @click.option(
     "--secrets",
     type=click.Choice(("required", "optional")),

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from lokeys.clock import utc_now
@@ -125,12 +124,7 @@ class Loki:
         self._tasks = [asyncio.create_task(self._settle()), asyncio.create_task(self._flush_loop())]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_exc: object) -> None:
         self.stopping = True
         for task in self._tasks:
             task.cancel()

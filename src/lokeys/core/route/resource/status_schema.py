@@ -9,7 +9,6 @@ from lokeys.core.route.history import INCIDENTS_AT_MOST, STEPS_AT_MOST
 from lokeys.core.route.resource.texts import moment, text
 from lokeys.core.schema.language import Fields, Flag, Integer, ListOf, MapOf, Text
 
-CONDITION_TYPES = ("Ready", "InSync", "Verified", "Rotating", "Bridged", "Stalled")
 ROTATION_PHASES = ("Idle", "Create", "Publish", "Switch", "Roll", "Grace", "Retire")
 SENTENCE = 1024
 """The longest text that a status carries; `status.fitted` shortens what is longer."""

@@ -10,7 +10,6 @@ from binascii import Error as Base64Error
 
 NEWLINE_AT_THE_END, BLANKS_AT_THE_END = "ends in a newline", "ends in blanks"
 _BOM = "\ufeff"
-_JSON = re.compile(r"\s*\{")
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 _SHORT_FORMS = {
     "endpoint": r"https?://\S+",
