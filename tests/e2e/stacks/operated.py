@@ -45,6 +45,7 @@ PATHS = {
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "Event": "/api/v1/namespaces/{}/events",
     "LokiStack": "/apis/loki.grafana.com/v1/namespaces/{}/lokistacks",
+    "Route": "/apis/route.openshift.io/v1/namespaces/{}/routes",
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
 }

@@ -71,6 +71,7 @@ def from_the_cloud_and_back(case: Case) -> None:
     everything = case.rendered()
     case.wait_made(everything)
     case.wait_main("Ready", timeout_s=STEP_S)
+    hears_of_its_host(case)
     case.choice = replace(case.choice, store="s3", tenancy=None)
     static = case.moved(case.choice.secret)
     case.kubernetes.apply(static)
@@ -79,6 +80,18 @@ def from_the_cloud_and_back(case: Case) -> None:
     gone = [e for e in everything if "Cluster" in e["kind"] or e["kind"] in FROM_OPENSHIFT]
     assert len(gone) == 4
     case.wait_gone(gone)
+
+
+def hears_of_its_host(case: Case) -> None:
+    """The Route has a host, as OpenShift gives one: browsers are sent back to it."""
+    case.patch("Route", NAME, {"spec": {"host": "logs.apps.example"}})
+    back = "https://logs.apps.example/openshift/audit/callback"
+
+    def told() -> bool:
+        return back in case.get("ConfigMap", f"{NAME}-gateway")["data"]["tenants.yaml"]
+
+    wait_for(told, "the gateway is told its Route's host", timeout_s=STEP_S)
+    assert case.get("Route", NAME)["spec"]["host"] == "logs.apps.example"
 
 
 def tried_by_the_operator(case: Case) -> None:
