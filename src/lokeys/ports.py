@@ -213,8 +213,12 @@ class StagingPort(Protocol):
         """Keep a pair, in place of the one kept before; NeedsHuman if the Secret is not ours."""
         ...
 
+    async def hold(self) -> None:
+        """Keep the StorageCredential, even if it is deleted, until what is kept is dropped."""
+        ...
+
     async def drop(self) -> None:
-        """Delete what is kept; fine if it is gone."""
+        """Delete what is kept, and let the StorageCredential go; fine if either is gone."""
         ...
 
 
@@ -268,6 +272,10 @@ class StorePort(Protocol):
 
     async def try_fully(self, pair: KeyPair) -> StoreVerdict:
         """Put, get, list and delete one object of a fixed name under the probe prefix."""
+        ...
+
+    async def try_everywhere(self, pair: KeyPair) -> Mapping[str, StoreVerdict]:
+        """Do the same at each address of the endpoint; by address, "" where there is no choice."""
         ...
 
     async def bucket_exists(self, pair: KeyPair) -> bool:

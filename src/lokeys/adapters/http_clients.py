@@ -73,11 +73,19 @@ class HttpClients:
 
     def trusting(self, ca_bundle: str | None) -> httpx2.AsyncClient:
         """Return a client for `ca_bundle`; raises BadInput where that is no certificate."""
-        return self._client(ca_bundle, self._proxies)
+        return self._client(ca_bundle, self._proxies, dial=self._dial)
+
+    def at(self, address: str, ca_bundle: str | None) -> httpx2.AsyncClient:
+        """Return a client that connects to one address, whatever host its requests name."""
+
+        async def dial(_host: str, port: int) -> tuple[str, int]:
+            return address, port
+
+        return self._client(ca_bundle, NO_PROXIES, dial=dial)
 
     def direct(self) -> httpx2.AsyncClient:
         """Return a client for what is near: pods by their addresses, through no proxy."""
-        return self._client(None, NO_PROXIES)
+        return self._client(None, NO_PROXIES, dial=self._dial)
 
     @property
     def dial(self) -> Dial | None:
@@ -104,12 +112,14 @@ class HttpClients:
         )
         return other.asked_by(self.asker)
 
-    def _client(self, ca_bundle: str | None, proxies: Proxies) -> httpx2.AsyncClient:
+    def _client(
+        self, ca_bundle: str | None, proxies: Proxies, *, dial: Dial | None
+    ) -> httpx2.AsyncClient:
         tls_context(ca_bundle)
         wire: httpx2.AsyncBaseTransport = _Shared(self, (ca_bundle, proxies))
         if self._silences is not None:
             wire = Heeding(wire, self._silences, self.asker)
-        return make_client(dial=self._dial, transport=wire)
+        return make_client(dial=dial, transport=wire)
 
     def take(self, key: Key) -> Wire:
         """Return the wire of a bundle and its proxies; the caller owes a `give_back`."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from lokeys.adapters.aws.endpoint_addresses import EndpointAddresses
 from lokeys.adapters.aws.iam_login import IamDoor
 from lokeys.adapters.aws.s3 import S3Store
 from lokeys.adapters.ceph.rgw import RgwSourcePort
@@ -93,7 +94,12 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
             secret=spec.secret.name,
             kind=spec.secret.kind,
         ),
-        store=S3Store(spec.bucket, access.clients.trusting(spec.bucket.ca_bundle), cluster.clock),
+        store=S3Store(
+            spec.bucket,
+            access.clients.trusting(spec.bucket.ca_bundle),
+            cluster.clock,
+            addresses=EndpointAddresses(clients=access.clients, ca_bundle=spec.bucket.ca_bundle),
+        ),
         staging=StagingSecret(cluster, spec),
         holders=KeyHolders(cluster, spec, access.callers_rights),
         loki=KubernetesLoki(cluster, spec.workloads, client=access.clients.direct()),

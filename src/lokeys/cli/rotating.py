@@ -20,7 +20,7 @@ from lokeys.core.text.shell import command
 from lokeys.engine.route.look import Look
 
 GATES = {
-    Phase.CREATE: "the new key passes all four calls three times in a row",
+    Phase.CREATE: "the new key passes all four calls three times in a row at each address",
     Phase.PUBLISH: "the vault is read back with both halves of the new key",
     Phase.SWITCH: "the Secret holds the new key as one pair",
     Phase.ROLL: "each pod has started with the new key, is Ready and proved",

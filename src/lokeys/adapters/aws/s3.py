@@ -8,15 +8,17 @@ no reason).
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
 import httpx2
 
 from lokeys.adapters.aws import s3_answers
+from lokeys.adapters.aws.endpoint_addresses import EndpointAddresses
 from lokeys.adapters.aws.s3_answers import Judgement
 from lokeys.adapters.http import Bounds, NoAnswer, Reply, TooLong, bounded_request
 from lokeys.core.findings.verdict import Answer, Depth, StoreVerdict
@@ -34,6 +36,8 @@ _PUT_MAY_HAVE_HAPPENED = frozenset({Answer.UNREACHABLE, Answer.UNSPECIFIC, Answe
 _MISROUTED = "the store takes the host name for the bucket (rgw_dns_name does not match)"
 _BOUNDS = Bounds(total_s=10.0, max_bytes=s3_answers.MAX_REPLY_BYTES)
 _REGIONS_WITHOUT_CONSTRAINT = frozenset({"", "us-east-1", "default"})
+WITHIN_S = 8.0
+"""For all four calls at one address: less than a step may take."""
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
@@ -44,7 +48,7 @@ class S3Store:
     `put_headers` are what Loki sends with each object, where a bucket's policy may ask for them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a caller may choose has a default
         self,
         bucket: Bucket,
         client: httpx2.AsyncClient,
@@ -52,6 +56,7 @@ class S3Store:
         *,
         probe: str | None = None,
         put_headers: tuple[tuple[str, str], ...] = (),
+        addresses: EndpointAddresses | None = None,
     ) -> None:
         self._address = _Address(bucket)
         self._probe = probe
@@ -59,6 +64,7 @@ class S3Store:
         self._bucket = bucket
         self._client = client
         self._clock = clock
+        self._addresses = addresses
 
     async def try_list(self, pair: KeyPair) -> StoreVerdict:
         """Ask for a list of at most one key. Never raises for an answer."""
@@ -77,6 +83,38 @@ class S3Store:
         if deleted is not None and verdict.accepted:
             verdict = self._verdict(deleted, Depth.FULL, "delete")
         return verdict
+
+    async def try_everywhere(self, pair: KeyPair) -> Mapping[str, StoreVerdict]:
+        """Try a pair fully at each address of the endpoint, all at once; by address.
+
+        One verdict of no address where that cannot be chosen, or the name leads to none.
+        """
+        ways = await self._addresses.each(self._address.bucket) if self._addresses else {}
+        if not ways:
+            return {"": await self.try_fully(pair)}
+        owner = pair.access_key_id.reveal()
+        stores = [
+            # An object of its own: one address must not delete what another one is about to get.
+            S3Store(
+                self._bucket,
+                client,
+                self._clock,
+                probe=probe_of(owner + address.encode()),
+                put_headers=self._put_headers,
+            )
+            for address, client in ways.items()
+        ]
+        verdicts = await asyncio.gather(*(store.try_within(pair, WITHIN_S) for store in stores))
+        return dict(zip(ways, verdicts, strict=True))
+
+    async def try_within(self, pair: KeyPair, seconds: float) -> StoreVerdict:
+        """Try a pair fully; a store that takes longer gives no answer."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.try_fully(pair)
+        except TimeoutError:
+            late = Judgement(answer=Answer.UNREACHABLE, detail=f"no answer in {seconds:.0f} s")
+            return self._verdict(late, Depth.FULL, "put")
 
     async def bucket_exists(self, pair: KeyPair) -> bool:
         """Tell whether the bucket is there, as `pair` sees it (another user's counts as there)."""

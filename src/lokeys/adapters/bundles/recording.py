@@ -177,6 +177,9 @@ class _Store:
     async def try_fully(self, pair: KeyPair) -> StoreVerdict:
         return self._keep(pair, await self._live.try_fully(pair))
 
+    async def try_everywhere(self, pair: KeyPair) -> Mapping[str, StoreVerdict]:
+        return await self._live.try_everywhere(pair)
+
     async def bucket_exists(self, pair: KeyPair) -> bool:
         return await self._live.bucket_exists(pair)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The staging Secret: lokeys' own copy of a pair that pods hold, and until when it may be valid.
 
-It belongs to the StorageCredential and goes with it, and that one stays until the bridge has ended
-(`lokeys.dev/bridge`, a finalizer). Its annotations say what a status that was
+It belongs to the StorageCredential and goes with it, and that one stays until the bridge, or the
+rotation, has ended (`lokeys.dev/bridge`, a finalizer). Its annotations say what a status that was
 lost can no longer say; they count only with their seal, which only who has the key of the
 fingerprints can make: whoever writes Secrets here must not have a key added, nor another retired.
 """
@@ -85,18 +85,24 @@ class StagingSecret:
             SECRET, self.ref.name, body, namespace=self.ref.namespace
         )
 
+    async def hold(self) -> None:
+        """Keep the StorageCredential until what is kept is dropped. Raises Conflict if it is gone.
+
+        From here on the store may know the key, which the copy's own end would not take away.
+        """
+        await self._hold(await self._owner(), held=True)
+
     async def drop(self) -> None:
-        """Delete what is kept; fine if it is gone, and no other's Secret is touched."""
-        try:
+        """Let the StorageCredential go, and delete what is kept; no other's Secret is touched.
+
+        In this order: the Secret goes with its owner, but nobody would look for the finalizer.
+        """
+        with contextlib.suppress(NotFound):
+            await self._hold(await self._live.get(self.spec.ref), held=False)
+        with contextlib.suppress(NotFound):
             found = await self._live.get(self.ref)
             if _is_ours(found):
                 await self._delete(found)
-        except NotFound:
-            pass
-        try:
-            await self._hold(await self._owner(), held=False)
-        except Conflict:
-            return  # the resource itself is gone
 
     async def _delete(self, found: Json) -> None:
         precondition = _precondition(found)
@@ -116,7 +122,7 @@ class StagingSecret:
             raise Conflict(f"{self.spec.ref} is gone") from error
 
     async def _hold(self, owner: Json, *, held: bool) -> None:
-        """Keep the StorageCredential, even if it is deleted, until the bridge has ended."""
+        """Write or remove the finalizer, of the very resource that was read."""
         known = at(owner, "metadata", "finalizers")
         others = [each for each in known or () if each != FINALIZER]
         wanted = [*others, FINALIZER] if held else others

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -69,3 +70,12 @@ class StoreVerdict:
     def trusted(self) -> bool:
         """Tell whether the key may be spread: all four calls passed."""
         return self.accepted and self.depth is Depth.FULL
+
+
+def of_all(verdicts: Mapping[str, StoreVerdict]) -> StoreVerdict:
+    """Return the first verdict that lets no key travel, with its address; else any of them."""
+    bad = next(((a, v) for a, v in sorted(verdicts.items()) if not v.trusted), None)
+    if bad is None:
+        return next(iter(verdicts.values()))
+    address, verdict = bad
+    return replace(verdict, detail=f"at {address}: {verdict.detail}") if address else verdict

@@ -376,7 +376,7 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
 
 def _staging(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
     """Yield what it takes to keep a pair: a rotation's new one, or the pods' old one."""
-    bridges, keeps = _bridges(spec, known), spec.mode is Mode.ROTATE or _bridges(spec, known)
+    keeps = spec.mode is Mode.ROTATE or _bridges(spec, known)
     if not (keeps or known.stands):
         return
     home, staging = spec.namespace, staging_name(spec.name)
@@ -402,15 +402,13 @@ def _staging(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
             why="lokeys makes that Secret; RBAC cannot limit a create to a name, so this is any "
             "Secret's, but only where none of that name is yet",
         )
-    held = bridges or known.stands
     yield Grant(
         namespace=home,
         group=LOKEYS,
         resource="storagecredentials",
-        verbs=("get", "patch") if held else ("get",),
+        verbs=("get", "patch"),
         names=(spec.name,),
-        why="that Secret belongs to it"
-        + ("; a finalizer keeps it until the bridge has ended" if held else ""),
+        why="that Secret belongs to it; a finalizer keeps it until rotation or bridge has ended",
     )
 
 

@@ -411,6 +411,7 @@ class Snapshot:
     memory: Memory = field(default_factory=Memory)
     trying: Trying = Trying.CONSENT
     rivals: bool = False  # an older StorageCredential claims the same target, item or user
+    going: bool = False  # the StorageCredential is being deleted
     issues: bool = False  # lokeys can add a key at the source, and take one away
     kept: KeptPair | None = None
     kept_gap: Unreadable | None = None

@@ -19,11 +19,11 @@ from lokeys.core.route.snapshot import KeptPair, Snapshot
 from lokeys.core.sensitive import Fingerprint
 
 FINALIZER = "lokeys.dev/bridge"
-"""Keeps a StorageCredential that is deleted until its bridge has ended."""
+"""Keeps a StorageCredential that is deleted until its bridge or rotation has ended."""
 
 
 def owes_an_end(manifest: Json) -> bool:
-    """Tell whether a StorageCredential has begun a bridge whose end nobody has seen.
+    """Tell whether a StorageCredential has begun a bridge, or may have a rotation's second key.
 
     The status says it, and so does the finalizer where that was lost.
     """

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lokeys.core.findings.verdict import of_all
 from lokeys.core.route.memory import Bridge, Memory, Stopping
 from lokeys.core.route.plan import Action, Step
 from lokeys.core.route.remembering import bridge_begun, bridge_ended
-from lokeys.core.route.rotation.model import Rotation, tested
+from lokeys.core.route.rotation.model import Rotation, tested, under_way
 from lokeys.core.route.snapshot import PodState
 from lokeys.core.route.standing import source_name
 from lokeys.core.sensitive import Fingerprint, KeyPair
@@ -120,7 +121,11 @@ class Executor:
 
     async def _test(self, step: Step, memory: Memory) -> Memory:
         pair = self._triable(step)
-        verdict = await self.lookout.ports.store.try_fully(pair)
+        store, rotates = self.lookout.ports.store, under_way(memory.rotation)
+        if rotates is not None and rotates.new == step.pair:
+            verdict = of_all(await store.try_everywhere(pair))
+        else:
+            verdict = await store.try_fully(pair)
         self.lookout.learn(_of(step), verdict)
         rotation = tested(memory.rotation, _of(step), passed=verdict.trusted)
         return replace(memory, rotation=rotation)
@@ -240,6 +245,8 @@ class Executor:
             await issuer.offer(step.key_id)
             return memory
         intent = KeyIntent(since=rotation.begun_at, known=frozenset(rotation.known))
+        if self.lookout.ports.staging is not None:
+            await self.lookout.ports.staging.hold()
         await issuer.create(self._pair(step), intent=intent)
         self.lookout.verdicts.pop(_of(step), None)  # what the store said of it before means nothing
         return memory

@@ -198,6 +198,7 @@ class Lookout:
             memory=memory,
             trying=self.ports.trying,
             rivals=rivals,
+            going=wishes.policy.ends,
             issues=self.ports.issuer is not None,
             kept=kept.state,
             kept_gap=next(iter(kept.gaps), None),

@@ -22,21 +22,35 @@ def left_alone(manifest: Mapping[str, Any]) -> bool:
     """Tell whether a resource that goes, or that a person has paused, is nobody's concern.
 
     A bridge is: its end was promised to the source's owner, whoever stops the rest of the route.
+    So is the second key of a rotation, where the finalizer keeps a resource that is deleted.
     """
     return stands_still(manifest) and not owes_an_end(manifest)
 
 
+def goes(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether the resource is deleted."""
+    return bool(manifest["metadata"].get("deletionTimestamp"))
+
+
 def stands_still(manifest: Mapping[str, Any]) -> bool:
     """Tell whether a person has paused the resource, or deleted it."""
-    metadata = manifest["metadata"]
-    paused = metadata.get("labels", {}).get(PAUSED) == "true"
-    return paused or bool(metadata.get("deletionTimestamp"))
+    return _is_paused(manifest) or goes(manifest)
+
+
+def _is_paused(manifest: Mapping[str, Any]) -> bool:
+    return (manifest["metadata"].get("labels") or {}).get(PAUSED) == "true"
 
 
 def may_do(step: Step, spec: RouteSpec, manifest: Mapping[str, Any]) -> bool:
-    """Tell whether the operator may do a step; the end of a bridge it owes in any case."""
-    free = spec.mode is not Mode.OBSERVE and not stands_still(manifest)
-    return free or step.ends_a_bridge
+    """Tell whether the operator may do a step; the end of a bridge it owes in any case.
+
+    A rotation of a resource that is deleted is brought to its end in every mode.
+    """
+    if step.ends_a_bridge:
+        return True
+    if _is_paused(manifest):
+        return False
+    return owes_an_end(manifest) if goes(manifest) else spec.mode is not Mode.OBSERVE
 
 
 def asked_anew(manifest: Mapping[str, Any]) -> bool:

@@ -60,6 +60,7 @@ from lokeys.operator.routes.manifests import (
     asked_anew,
     bridge_until_before,
     bridged_before,
+    goes,
     left_alone,
     may_do,
     refused_status,
@@ -118,11 +119,11 @@ class Controller:
     def _policy(self, key: Key, route: KeptRoute) -> Policy:
         """Return what the operator may do: no bridge where nothing would keep its end."""
         keeps, manifest = keeps_bridges(self.status_schema), self.resources.get(*key)
-        goes = manifest is not None and "deletionTimestamp" in manifest["metadata"]
-        rotate = route.wish if keeps_rotations(self.status_schema) and not goes else None
+        ends = manifest is not None and goes(manifest)
+        rotate = route.wish if keeps_rotations(self.status_schema) and not ends else None
         leave = Leave(keeps=keeps, refused=route.bridge_refused)
         owes = manifest is not None and owes_an_end(manifest)
-        return Policy(bridge=leave, ends=goes, owes=owes, rotate=rotate)
+        return Policy(bridge=leave, ends=ends, owes=owes, rotate=rotate)
 
     def _may_begin(self, key: Key, step: Step) -> bool:
         """Tell whether a step may be begun; of rotations only so many at one store at a time."""

@@ -3,11 +3,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx2
 import pytest
@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lokeys.adapters.aws import sign as aws_sign
+from lokeys.adapters.aws.endpoint_addresses import EndpointAddresses
 from lokeys.adapters.aws.s3 import S3Store, probe_name
 from lokeys.adapters.ceph.rgw import AdminApi
 from lokeys.adapters.http import make_client
-from lokeys.core.findings.verdict import Answer, StoreVerdict
+from lokeys.adapters.http_clients import HttpClients
+from lokeys.core.findings.verdict import Answer, StoreVerdict, of_all
 from lokeys.core.route.model import Bucket
 from lokeys.core.sensitive import KeyPair, Sensitive
 from lokeys.demo.parts.object_store import ObjectStore, error
@@ -290,3 +292,61 @@ def test_no_key_is_logged_even_at_debug(caplog: pytest.LogCaptureFixture) -> Non
         wire.run(lambda store: store.try_fully(canary))
     assert "access-key=CANARYID" in str(wire.seen[0].url)
     assert not any(word in caplog.text for word in ("CANARYID", "canary-secret", "Signature"))
+
+
+def refusal() -> httpx2.Response:
+    """Return what a gateway says that does not know the key."""
+    text = b"<Error><Code>InvalidAccessKeyId</Code><Message>no</Message></Error>"
+    xml = {"content-type": "application/xml"}
+    return httpx2.Response(403, headers=xml, stream=httpx2.ByteStream(text))
+
+
+def everywhere(
+    wire: Wire, *addresses: str, answers: Callable[[httpx2.Request], httpx2.Response | None]
+) -> Mapping[str, StoreVerdict]:
+    """Return what the store says at each address; `answers` stands for a gateway of its own."""
+
+    async def carry(request: httpx2.Request) -> httpx2.Response:
+        own = answers(request)
+        if own is not None:
+            wire.seen.append(request)
+            return own
+        return await wire.carry(request)
+
+    async def resolve(_host: str, _port: int) -> tuple[str, ...]:
+        return addresses
+
+    async def run() -> Mapping[str, StoreVerdict]:
+        clients = HttpClients(wire=lambda _bundle, _proxies: httpx2.MockTransport(carry))
+        ways = EndpointAddresses(clients=clients, resolve=resolve)
+        async with clients:
+            store = S3Store(wire.bucket, clients.trusting(None), lambda: NOW, addresses=ways)
+            return await store.try_everywhere(wire.pair)
+
+    return asyncio.run(run())
+
+
+def test_each_address_of_the_endpoint_has_its_own_verdict() -> None:
+    """A gateway that does not know the key yet is named; both hear the endpoint's own name."""
+    wire = Wire()
+    host = urlsplit(wire.bucket.endpoint).netloc
+
+    def lagging(request: httpx2.Request) -> httpx2.Response | None:
+        return refusal() if request.url.host == "10.0.0.2" else None
+
+    found = everywhere(wire, "10.0.0.1", "10.0.0.2", answers=lagging)
+    assert {address: verdict.answer for address, verdict in found.items()} == {
+        "10.0.0.1": Answer.ACCEPTED,
+        "10.0.0.2": Answer.UNKNOWN_KEY,
+    }
+    assert of_all(found).detail.startswith("at 10.0.0.2: ")
+    assert {request.headers["host"] for request in wire.seen} == {host}
+    named = {request.extensions["sni_hostname"] for request in wire.seen}
+    assert named == {urlsplit(wire.bucket.endpoint).hostname}
+    assert wire.store.buckets["logs"].objects == {}
+
+
+def test_a_name_that_leads_nowhere_is_asked_as_it_stands() -> None:
+    """Then the ordinary test says why."""
+    found = everywhere(Wire(), answers=lambda _: None)
+    assert {address: verdict.trusted for address, verdict in found.items()} == {"": True}

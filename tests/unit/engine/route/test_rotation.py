@@ -43,7 +43,7 @@ ADMIN = RgwAdmin(endpoint="http://rgw.storage.svc", secret=SecretRef(name="rgw-a
 SOURCE = RgwSource(uid="loki", admin=ADMIN)
 AFTER_GRACE = RotationSpec(retire_on_evidence=False, overlap=timedelta(seconds=40))
 CHANGES = {
-    "staging": ("keep", "drop"),
+    "staging": ("keep", "hold", "drop"),
     "issuer": ("create", "offer", "retire"),
     "vault": ("write",),
     "delivery": ("force_sync",),
@@ -206,6 +206,16 @@ def test_the_route_stays_ready_throughout() -> None:
         rotation = look.memory.rotation
         active = rotation is not None and rotation.active
         assert (told["Rotating"].status == "True") == active
+
+
+def test_a_new_key_waits_for_the_last_address_of_the_store() -> None:
+    """It passes three times in a row at each; what one address refuses starts the count anew."""
+    story = Story()
+    story.world.late_addresses = {"10.0.0.2": 2}
+    assert story.act() is Ending.PROVED
+    assert story.world.late_addresses == {"10.0.0.2": -3}
+    waits = [look.plan.next_step.why for look in story.looks if look.plan.next_step is not None]
+    assert any("at 10.0.0.2" in why for why in waits)
 
 
 def test_one_wish_is_one_rotation() -> None:

@@ -20,7 +20,9 @@ from lokeys.core.kubernetes.size import MAX_ROUTE_BYTES
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import Mode, RouteSpec
 from lokeys.core.route.resource.render import render
+from lokeys.core.route.rotation.model import Phase
 from lokeys.core.route.snapshot import Unreadable, Why
+from lokeys.core.route.standing import FINALIZER
 from lokeys.errors import Forbidden, NeedsHuman
 from lokeys.kube.events import EventWriter
 from lokeys.kube.lease import Lease
@@ -85,6 +87,9 @@ class Desk:
         """Return the resource, as the informer does."""
         if self.world.writes and self.successor is not None:
             self.resource = self.successor
+        metadata = self.resource["metadata"] if self.resource is not None else {}
+        if "deletionTimestamp" in metadata and not self.world.held:
+            return None
         return self.resource if (namespace, name) == KEY else None
 
     def clock(self) -> datetime:
@@ -543,6 +548,75 @@ def test_a_key_that_is_old_enough_is_replaced_by_itself() -> None:
         events = [e["reason"] for e in desk.store.objects.values() if "involvedObject" in e]
         phases = ("Create", "Publish", "Switch", "Roll", "Grace", "Retire")
         assert events == [*(f"Rotation{phase}" for phase in phases), "Rotated"]
+
+    run(main())
+
+
+def deleted(desk: Desk, **metadata: Any) -> None:
+    """Delete the resource as the API server does while the finalizer keeps it."""
+    assert desk.resource is not None
+    assert desk.world.held
+    goes = {"deletionTimestamp": "2026-03-01T13:30:00Z", "finalizers": [FINALIZER], "generation": 2}
+    desk.resource = {
+        **desk.resource,
+        "metadata": {**desk.resource["metadata"], **goes, **metadata},
+        "status": desk.controller.routes[KEY].status,
+    }
+    desk.wake()
+
+
+def in_grace(desk: Desk) -> bool:
+    route = desk.controller.routes.get(KEY)
+    rotation = route.memory.rotation if route is not None else None
+    return rotation is not None and rotation.phase is Phase.GRACE
+
+
+@pytest.mark.parametrize("mode", ["Rotate", "Observe"])
+def test_a_resource_that_is_deleted_in_mid_rotation_leaves_one_key(mode: str) -> None:
+    """It goes back, whatever the mode says by then; the finalizer goes last but the copy."""
+
+    async def main() -> None:
+        desk = rotating(every="720h", annotations={"lokeys.dev/rotate": "please"})
+        await desk.rest(until=lambda: in_grace(desk))
+        assert len(desk.world.alive) == 2
+        assert desk.resource is not None
+        desk.resource["spec"]["mode"] = mode
+        deleted(desk)
+        await desk.rest(until=lambda: not desk.world.held)
+        assert desk.world.alive == [pair("one")]
+        assert desk.world.kept is None
+
+    run(main())
+
+
+def test_a_deleted_resource_of_which_nothing_is_left_is_let_go() -> None:
+    """Whoever had kept it was killed between its last step and this one, or its status was lost."""
+
+    async def main() -> None:
+        desk = Desk()
+        await desk.rest(until=lambda: desk.ready()[0] == "True")
+        desk.world.held = True
+        deleted(desk)
+        await desk.rest(until=lambda: not desk.world.held)
+        assert desk.world.alive == [pair("one")]
+        assert set(desk.world.writes) == {"drop pair"}
+
+    run(main())
+
+
+def test_a_paused_resource_that_is_deleted_waits() -> None:
+    """Whoever paused it wants no hands on its pods: the finalizer keeps it until they say so."""
+
+    async def main() -> None:
+        desk = rotating(every="720h", annotations={"lokeys.dev/rotate": "please"})
+        await desk.rest(until=lambda: in_grace(desk))
+        deleted(desk, labels={"lokeys.dev/paused": "true"})
+        writes, began = list(desk.world.writes), now()
+        await desk.rest(until=lambda: now() - began > 300)
+        assert desk.world.writes == writes
+        deleted(desk, labels={})
+        await desk.rest(until=lambda: not desk.world.held)
+        assert len(desk.world.alive) == 1
 
     run(main())
 

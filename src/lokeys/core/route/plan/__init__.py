@@ -22,7 +22,7 @@ from lokeys.core.route.key_state import Seen, seen
 from lokeys.core.route.plan.bridge import caution, plan_bridge, plan_end, projected_end
 from lokeys.core.route.plan.draft import Stop
 from lokeys.core.route.plan.pods import plan_pods, plan_proof
-from lokeys.core.route.plan.rotation import plan_rotation
+from lokeys.core.route.plan.rotation import plan_leaving, plan_rotation
 from lokeys.core.route.plan.secret import plan_secret
 from lokeys.core.route.plan.source import plan_source, unseen
 from lokeys.core.route.plan.steps import HOPELESS, Action, Plan, Policy, Step
@@ -41,6 +41,8 @@ def plan(snapshot: Snapshot, policy: Policy) -> Plan:
     ending = plan_end(look, policy) if under_way(look.memory.rotation) is None else ()
     if ending:
         return Plan(steps=ending)
+    if look.going and under_way(look.memory.rotation) is None:
+        return Plan(steps=plan_leaving(look))
     return plan_rotation(look, policy, _healing) or _healing(look, policy)
 
 

@@ -18,7 +18,7 @@ from lokeys.core.route.model import AwsIamSource, OnePasswordVault, source_ref, 
 from lokeys.core.route.plan.source import unseen, waiting
 from lokeys.core.route.plan.steps import Action, Plan, Policy, Step
 from lokeys.core.route.rotation.age import key_since
-from lokeys.core.route.rotation.gates import asked_of, grace_over_at
+from lokeys.core.route.rotation.gates import asked_of, grace_over_at, nobody_left
 from lokeys.core.route.rotation.model import Phase, Rotation, RotationWish, under_way
 from lokeys.core.route.slots import Slot
 from lokeys.core.route.snapshot import Unreadable
@@ -51,9 +51,28 @@ def plan_rotation(snapshot: Seen, policy: Policy, heal: Heal) -> Plan | None:
     if has_key(snapshot, rotation.old_id, rotation.old) is False and _needs_old(rotation):
         reason = f"somebody removed the old key of {source_ref(snapshot.spec)}"
         return Plan(stalled="rotation_key_removed", reason=reason)
+    if rotation.back and nobody_left(snapshot):
+        return _undo(snapshot, rotation)
     if rotation.back:
         return _carrying(snapshot, rotation, policy, heal, then=_undo)
     return _going_on(snapshot, rotation, policy, heal)
+
+
+def plan_leaving(snapshot: Seen) -> tuple[Step, ...]:
+    """Return what a route that is deleted leaves behind of a run that its status has lost.
+
+    The finalizer that kept it says that there was one, and lokeys' own copy which key it made.
+    """
+    if snapshot.kept_gap is not None:
+        return (unseen(snapshot.kept_gap),)
+    if snapshot.kept is None or snapshot.memory.bridge is not None:
+        return ()
+    kept = kept_of_ours(snapshot)
+    present = snapshot.source.pair if snapshot.source is not None else None
+    mine = kept is not None and present is not None and kept.key_id != present.key_id
+    if kept is not None and mine and has_key(snapshot, kept.key_id, kept.pair) is True:
+        return (_take_away(snapshot, kept.pair, kept.key_id), _drop(snapshot))
+    return (_drop(snapshot),)
 
 
 def hindrance(snapshot: Seen, healing: Plan) -> str:
@@ -199,6 +218,8 @@ def _asked(snapshot: Seen, rotation: Rotation, policy: Policy) -> Plan | None:
             snapshot, Action.GO_BACK, replace(rotation, back=True), "a person asked for it"
         )
     late = _too_late(snapshot, rotation)
+    if snapshot.going and not rotation.back and rotation.phase is not Phase.RETIRE:
+        late = "the resource is being deleted"
     if late:
         return _record_plan(snapshot, Action.GO_BACK, replace(rotation, back=True), late)
     if policy.let_go and rotation.phase is Phase.GRACE and not rotation.let_go:
@@ -272,7 +293,8 @@ def _try_out(snapshot: Seen, rotation: Rotation, new: Fingerprint) -> Step:
         return _record(snapshot, Action.GO_BACK, replace(rotation, back=True), why)
     verdict = snapshot.verdicts.get(new)
     if verdict is not None and not verdict.accepted and _young(snapshot.at, verdict.at):
-        return _await(snapshot, f"the store does not take the new key yet: {verdict.answer}")
+        said = f"{verdict.answer} {verdict.detail}".strip()
+        return _await(snapshot, f"the store does not take the new key yet: {said}")
     return Step(
         action=Action.TEST_KEY,
         hop=Hop.STORE,
@@ -384,7 +406,10 @@ def _undo(snapshot: Seen, rotation: Rotation) -> Plan:
 
 _WHY_CREATE = "Create: the user gets a second key beside the one that is in use"
 _CHANGES_CREATE = "the user has one more key"
-_WHY_TEST = "nobody gets a key that has not put, got, listed and deleted an object, three times"
+_WHY_TEST = (
+    "nobody gets a key that has not put, got, listed and deleted an object, three times, at each "
+    "address of the store"
+)
 _CHANGES_RETIRE = "the user has one key less"
 
 

@@ -68,7 +68,7 @@ class Policy:
     overwrite_foreign: bool = False
     bridge: Leave = NO_LEAVE
     ends: bool = False
-    """Whether a bridge ends now: its route goes."""
+    """Whether a bridge, or a rotation, ends now: the route is being deleted."""
     owes: bool = False
     """Whether the resource says that a bridge may stand: then it is looked for, allowed or not."""
     rotate: RotationWish | None = None

@@ -6,11 +6,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from lokeys.core.place import Hop
 from lokeys.core.route.checks.pods import behind
 from lokeys.core.route.key_state import Seen, evidence, seen
 from lokeys.core.route.model import RotationSpec
 from lokeys.core.route.rotation.model import PASSES, Phase, Rotation, under_way
-from lokeys.core.route.snapshot import Snapshot
+from lokeys.core.route.snapshot import Snapshot, Why
 from lokeys.core.route.standing import has_key
 from lokeys.core.sensitive import Fingerprint
 
@@ -81,6 +82,16 @@ def all_hold(look: Seen, pair: Fingerprint | None) -> bool:
     return not stopping and not behind(look) and evidence(look) is not None
 
 
+def nobody_left(look: Seen) -> bool:
+    """Tell whether a route that is being deleted has no Secret and no pods any more.
+
+    Then no hop needs a key; a namespace may be going as a whole.
+    """
+    gaps = (gap for gap in look.unreadable if gap.hop in {Hop.SECRET, Hop.PODS})
+    empty = look.secret is None and not look.pods
+    return look.going and empty and all(gap.why is Why.NOT_FOUND for gap in gaps)
+
+
 def carries_both(look: Seen) -> bool:
     """Tell whether hops differ on purpose: each holds one of two keys that the store both takes."""
     rotation = under_way(look.memory.rotation)
@@ -126,7 +137,8 @@ def _is_retired(look: Seen, rotation: Rotation) -> bool:
 
 def _is_back(look: Seen, rotation: Rotation) -> bool:
     """Tell whether all is as before: the old pair everywhere, and no trace of the new one."""
-    if not all_hold(look, rotation.old) or look.kept is not None or look.kept_gap is not None:
+    everywhere = all_hold(look, rotation.old) or nobody_left(look)
+    if not everywhere or look.kept is not None or look.kept_gap is not None:
         return False
     if rotation.new is None or rotation.new_id is None:
         return True

@@ -2,7 +2,7 @@
 """A rotation as it is recorded, before each outside call; whoever goes on needs nothing else.
 
 phase     at the store   vault   Secret   gate to the next
-Create    A, B           A       A        B passes the four calls three times in a row
+Create    A, B           A       A        B passes the four calls thrice, at each address
 Publish   A, B           B       A        the vault is read back with both halves of B
 Switch    A, B           B       B        the delivered Secret holds B as one pair
 Roll      A, B           B       B        each pod has started with B, and is proved

@@ -438,6 +438,93 @@ def test_a_person_may_let_the_old_key_go_unless_somebody_is_seen_to_hold_it() ->
     assert said_by(planned(on_b(gone), let_go=True)) == "await loki"
 
 
+# --- the resource is deleted --------------------------------------------------------------------
+
+ELSEWHERE = Bridge(pair=C.pair, key_id=C.key_id, source="another", since=LATE, until=NOW)
+LOST: dict[str, Any] = {"going": True, "memory": Memory(content=content())}
+EMPTY: dict[str, Any] = {"going": True, "secret": None, "pods": (), "vault": None}
+NO_SECRET = (a_gap(Hop.SECRET, SECRET, Why.NOT_FOUND),)
+DELETED: dict[str, tuple[Snapshot, str]] = {
+    **{
+        f"{phase}: it goes back": (a_look(a_rotation(phase=phase), going=True), "go-back loki")
+        for phase in Phase
+        if phase is not Phase.RETIRE
+    },
+    "Retire: it goes on": (on_b(RETIRE, going=True), "keep-pair lokeys-bridge-loki"),
+    "it goes back already: the new key goes": (a_look(BACK, going=True), "retire-key loki"),
+    "it goes back, and some pod holds the new key": (
+        on_b(BACK, source=A, vault=A, going=True),
+        "force-sync loki-s3-credentials",
+    ),
+    "the namespace goes: nobody is left who needs a key": (
+        a_look(BACK, unreadable=NO_SECRET, **EMPTY),
+        "retire-key loki",
+    ),
+    "the namespace goes, and the new key is gone": (
+        replace(a_look(BACK, unreadable=NO_SECRET, **EMPTY), source=ONLY_A),
+        "drop-pair lokeys-bridge-loki",
+    ),
+    "its status was lost: the copy tells whose the second key is": (
+        a_look(**LOST),
+        "retire-key loki",
+    ),
+    "its status was lost, and the key is gone": (
+        replace(a_look(**LOST), source=ONLY_A),
+        "drop-pair lokeys-bridge-loki",
+    ),
+    "its status was lost, and the copy is of the present key": (
+        a_look(**LOST, kept=kept(A)),
+        "drop-pair lokeys-bridge-loki",
+    ),
+    "its status was lost, and somebody else put the copy there": (
+        a_look(**LOST, kept=kept(sealed=False)),
+        "drop-pair lokeys-bridge-loki",
+    ),
+    "its status was lost, and the copy cannot be read": (
+        a_look(**LOST, kept=None, kept_gap=STAGING_GAP),
+        "await lokeys-bridge-loki",
+    ),
+    "its status was lost, and nothing is left": (a_look(**LOST, kept=None), "settled"),
+    "a bridge of another source stands": (
+        a_look(**{**LOST, "memory": Memory(content=content(), bridge=ELSEWHERE)}),
+        "settled",
+    ),
+    "its status was lost, and the user cannot be read": (
+        a_look(**LOST, source=None),
+        "drop-pair lokeys-bridge-loki",
+    ),
+}
+
+
+@pytest.mark.parametrize(("snapshot", "step"), DELETED.values(), ids=DELETED.keys())
+def test_a_resource_that_is_deleted_leaves_one_key(snapshot: Snapshot, step: str) -> None:
+    """Back to the old key, or forward where the old one is being retired."""
+    assert said_by(planned(snapshot, ends=snapshot.going)) == step
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "over"),
+    [
+        pytest.param(a_look(BACK, unreadable=NO_SECRET, **EMPTY), True, id="nothing is left"),
+        pytest.param(
+            a_look(BACK, unreadable=(a_gap(Hop.SECRET, SECRET, Why.FORBIDDEN),), **EMPTY),
+            False,
+            id="whether anything is left cannot be seen",
+        ),
+        pytest.param(
+            a_look(BACK, unreadable=NO_SECRET, **{**EMPTY, "going": False}),
+            False,
+            id="the resource stays: its Secret may come back",
+        ),
+    ],
+)
+def test_a_rotation_ends_with_its_namespace(snapshot: Snapshot, over: bool) -> None:
+    """Without Secret and pods there is nothing to prove, once the new key is gone."""
+    rotation = advanced(replace(snapshot, source=ONLY_A, kept=None))
+    assert rotation is not None
+    assert rotation.active is not over
+
+
 # --- gates --------------------------------------------------------------------------------------
 
 DEAD = said(Answer.UNKNOWN_KEY)
