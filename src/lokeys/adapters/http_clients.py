@@ -75,7 +75,7 @@ class HttpClients:
         """Return a client for `ca_bundle`; raises BadInput where that is no certificate."""
         return self._client(ca_bundle, self._proxies, dial=self._dial)
 
-    def at(self, address: str, ca_bundle: str | None) -> httpx2.AsyncClient:
+    def leading_to(self, address: str, ca_bundle: str | None) -> httpx2.AsyncClient:
         """Return a client that connects to one address, whatever host its requests name."""
 
         async def dial(_host: str, port: int) -> tuple[str, int]:

@@ -53,4 +53,4 @@ class EndpointAddresses:
         if dial is not None and await dial(host, port) != (host, port):
             return {}
         addresses = (await self.resolve(host, port))[:MOST_ADDRESSES]
-        return {each: self.clients.at(each, self.ca_bundle) for each in addresses}
+        return {each: self.clients.leading_to(each, self.ca_bundle) for each in addresses}
