@@ -15,8 +15,9 @@ import pytest
 from e2e.bridges import RgwLab
 from e2e.canary import assert_no_secret_shows
 from e2e.operators import Installation, wait_led
-from e2e.sight import SECRET
+from e2e.sight import ROUTE, SECRET
 from e2e.world import Homelab
+from lokeys.adapters.kubernetes.fingerprints import SECRET_NAME, SYSTEM_NAMESPACE
 from lokeys.clock import utc_now
 from parts.process import wait_for
 
@@ -263,3 +264,43 @@ def overdue(lab: RgwLab) -> bool | None:
     mine = next(row for row in rows if row["owner"]["namespace"] == lab.monitoring)
     found: bool | None = mine["bridge"]["overdue"] if mine["bridge"] else None
     return found
+
+
+@pytest.mark.chaos
+def test_a_persons_bridge_ends_in_mode_observe_with_the_rights_that_are_printed(
+    lab: RgwLab, installation: Installation
+) -> None:
+    """Nobody has allowed the operator one; it says which right is missing, and then ends it."""
+    lab.bridge = None
+    lab.build(with_loki=False)
+    installation.follow(lab, mode="Observe", bridge={"longest": "2m"})
+    lab.wait_condition("Ready", "True")
+    share_fingerprints(lab, installation)
+    old, pair = lab.source_pair()[0], lab.replace_key()
+    lab.wait_refused_by_store()
+    for _ in range(2):
+        assert lab.lokeys("heal", ROUTE, "--bridge", "--yes", "--no-wait").code == 0
+    assert lab.keys() == {old, pair[0]}
+    stalled = lab.wait_condition("Stalled", "True", reason="NotPermitted", timeout_s=300)
+    assert "forbidden" in stalled["message"]
+    assert lab.keys() == {old, pair[0]}
+    account = f"{installation.namespace}/lokeys"
+    printed = lab.lokeys("rbac", ROUTE, "--service-account", account)
+    lab.kubernetes.kubectl("apply", "-f", "-", stdin=printed.out)
+    lab.look_now()
+    wait_for(lambda: lab.keys() == {pair[0]}, "the bridge is over", timeout_s=90)
+    wait_for(lambda: not lab.kept(), "nothing is kept", timeout_s=30)
+
+    def let_go() -> bool:
+        return not lab.kubernetes.api.get(lab.route_path)["metadata"].get("finalizers")
+
+    wait_for(let_go, "no finalizer is left", timeout_s=30)
+    assert lab.pair_in(SECRET) != pair
+
+
+def share_fingerprints(lab: RgwLab, installation: Installation) -> None:
+    """Let a person read the key of the operator's fingerprints where they look for it."""
+    api = lab.kubernetes.api
+    own = f"/api/v1/namespaces/{installation.namespace}/secrets/{SECRET_NAME}"
+    lab.apply("v1", "Namespace", SYSTEM_NAMESPACE, None)
+    lab.apply("v1", "Secret", SECRET_NAME, SYSTEM_NAMESPACE, data=api.get(own)["data"])
