@@ -108,13 +108,14 @@ def _values(kind: str, found: Json) -> Iterator[bytes]:
         for container in containers_of(at(found, "spec") or {}):
             for variable in mappings_at(container, "env"):
                 yield text_at(variable, "value").encode(errors="surrogatepass")
-            for word in at(container, "args") or ():
+            for word in (*(at(container, "command") or ()), *(at(container, "args") or ())):
                 yield str(word).encode(errors="surrogatepass")
         return
-    data = at(found, "data")
-    for value in data.values() if isinstance(data, Mapping) else ():
-        if isinstance(value, str):
-            yield _decoded(value) if kind == "Secret" else value.encode(errors="surrogatepass")
+    for part, coded in (("data", kind == "Secret"), ("binaryData", True)):
+        data = at(found, part)
+        for value in data.values() if isinstance(data, Mapping) else ():
+            if isinstance(value, str):
+                yield _decoded(value) if coded else value.encode(errors="surrogatepass")
 
 
 def _decoded(value: str) -> bytes:

@@ -61,6 +61,10 @@ HOLDERS: dict[str, dict[str, Any]] = {
     "a configuration in a Secret": secret("mimir", f"s3: {{access_key_id: '{CANARY_ID}'}}"),
     "a ConfigMap": of("ConfigMap", "velero", data={"cloud": f"[default]\nid={CANARY_ID}"}),
     "a variable of a pod": pod("p", containers=[{"env": [{"name": "K", "value": CANARY_ID}]}]),
+    "a ConfigMap that is no text": of(
+        "ConfigMap", "packed", binaryData={"a": b64encode(b"\0" + CANARY_ID.encode()).decode()}
+    ),
+    "the command of a pod": pod("p", containers=[{"command": ["mc", f"alias={CANARY_ID}"]}]),
     "an argument of a pod": pod("p", containers=[{"args": [f"-s3.id={CANARY_ID}"]}]),
     "a pod that started with the Secret as it was": pod(
         "tempo-0", SPEC.namespace, containers=[reading(SPEC.secret.name)]
