@@ -142,13 +142,17 @@ class Installation:
 
     def allow(self, home: Homelab, manifest: Json) -> None:
         """Apply what `lokeys rbac` prints for the route."""
+        self.kubernetes.apply(*self.roles(home, manifest))
+
+    def roles(self, home: Homelab, manifest: Json) -> list[Json]:
+        """Return what `lokeys rbac` prints for the route."""
         known = RouteFacts(
             key_secrets=home.key_secrets or (home.generated,),
             generated=not home.key_secrets,
             secret_store=Ref("SecretStore", "onepassword", home.monitoring),
             bridge=home.bridge is not None,
         )
-        self.kubernetes.apply(*route_roles(parse(manifest), account=self.account, known=known))
+        return list(route_roles(parse(manifest), account=self.account, known=known))
 
     @contextlib.contextmanager
     def all_stacks_allowed(self, wish: StackWish) -> Iterator[None]:

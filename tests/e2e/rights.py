@@ -52,6 +52,16 @@ def granted(kubernetes: Kubernetes, account: Json, namespaces: Iterable[str]) ->
     return found
 
 
+def written(roles: Iterable[Json]) -> set[Right]:
+    """Return all that roles grant which are not applied yet."""
+    return {
+        right
+        for role in roles
+        for rule in role.get("rules", ())
+        for right in _of_rule(rule, role["metadata"].get("namespace", ""))
+    }
+
+
 def _of_rule(rule: Json, namespace: str) -> Iterator[Right]:
     for group in rule["apiGroups"]:
         for resource in rule["resources"]:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import httpx2
 
+from e2e.bridges import RgwLab
 from e2e.sight import Json
 from e2e.world import Homelab
 from parts.hidden import Hidden
@@ -212,6 +213,12 @@ def working(*workers: Worker) -> Iterator[None]:
             each.stopped.set()
         for thread in threads:
             thread.join(timeout=30)
+
+
+def ask(lab: RgwLab, word: str = "now") -> None:
+    """Ask for a rotation by the annotation."""
+    body = {"metadata": {"annotations": {"lokeys.dev/rotate": word}}}
+    lab.kubernetes.api.patch(lab.route_path, body)
 
 
 def lines_found(lab: Homelab, name: str = "loki-0") -> int:

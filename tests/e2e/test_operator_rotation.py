@@ -11,7 +11,8 @@ import pytest
 from e2e.bridges import RgwLab
 from e2e.canary import assert_no_secret_shows
 from e2e.operators import Installation
-from e2e.rotations import Keys, Statuses, Watcher, working
+from e2e.rights import Right, forbidden, used, written
+from e2e.rotations import Keys, Statuses, Watcher, ask, working
 from e2e.sight import SECRET, Json, Pair
 
 ROTATION = {"every": "720h", "overlap": "3s", "retire": "AfterGrace"}
@@ -25,12 +26,6 @@ def lab(plain_lab: RgwLab, installation: Installation) -> Iterator[RgwLab]:
     """Make a homelab that an operator looks after; no secret of it may be seen afterwards."""
     yield plain_lab
     assert_no_secret_shows(plain_lab, installation)
-
-
-def ask(lab: RgwLab, word: str) -> None:
-    """Ask for a rotation by the annotation."""
-    body = {"metadata": {"annotations": {"lokeys.dev/rotate": word}}}
-    lab.kubernetes.api.patch(lab.route_path, body)
 
 
 def phases_told(lab: RgwLab) -> list[str]:
@@ -66,7 +61,8 @@ def test_the_annotation_makes_the_operator_replace_a_key(
     """Phase, condition, event, column and receipt say so; the route is never not Ready.
 
     At no look of ten a second did a pod run with a key that the store refused, nor had the user a
-    third key.
+    third key. Whatever the operator asked for it was allowed, and what `lokeys rbac` prints for
+    mode Rotate beyond mode Heal was all used.
     """
     lab.build(with_loki=False)
     (old,) = lab.keys()
@@ -74,7 +70,7 @@ def test_the_annotation_makes_the_operator_replace_a_key(
     lab.wait_condition("Ready", "True")
     watcher, statuses, keys = Watcher(lab), Statuses(lab), Keys(lab)
     with working(watcher, statuses, keys):
-        ask(lab, "now")
+        ask(lab)
         lab.wait_condition("Rotating", "True")
         lab.wait_condition("Rotating", "False", timeout_s=150)
         lab.wait_condition("Ready", "True")
@@ -96,3 +92,23 @@ def test_the_annotation_makes_the_operator_replace_a_key(
     assert (receipt["kind"], receipt["ending"]) == ("Rotation", "proved")
     lab.wait_looked_again()
     assert len(lab.keys()) == 1
+    of_rotation, mine = more_rights(lab, installation), asked_about(lab, installation)
+    assert forbidden(mine) == set()
+    assert {
+        str(right) for right in of_rotation if not any(right.covers(u) for u in used(mine))
+    } == set()
+
+
+def more_rights(lab: RgwLab, installation: Installation) -> set[Right]:
+    """Return what `lokeys rbac` prints for mode Rotate and not for mode Heal."""
+    rotate, heal = (
+        written(installation.roles(lab, lab.route(mode=mode))) for mode in ("Rotate", "Heal")
+    )
+    return rotate - heal
+
+
+def asked_about(lab: RgwLab, installation: Installation) -> list[Json]:
+    """Return what the operator asked for in Loki's namespace, and of the whole cluster."""
+    places = ("", lab.monitoring, lab.storage)
+    events = installation.audit()
+    return [each for each in events if each.get("objectRef", {}).get("namespace", "") in places]

@@ -123,13 +123,19 @@ class Controller:
         rotate = route.wish if keeps_rotations(self.status_schema) and not ends else None
         leave = Leave(keeps=keeps, refused=route.bridge_refused)
         owes = manifest is not None and owes_an_end(manifest)
-        return Policy(bridge=leave, ends=ends, owes=owes, rotate=rotate)
+        later = self._crowd(key, route) if rotate is not None else ""
+        return Policy(bridge=leave, ends=ends, owes=owes, rotate=rotate, rotate_later=later)
 
     def _may_begin(self, key: Key, step: Step) -> bool:
         """Tell whether a step may be begun; of rotations only so many at one store at a time."""
         route = self.routes[key]
         if step.action is not Action.BEGIN_ROTATION:
             return True
+        route.begins = not self._crowd(key, route)
+        return route.begins
+
+    def _crowd(self, key: Key, route: KeptRoute) -> str:
+        """Return why no rotation of this route may begin beside those of others; "" if it may."""
         store = route.spec.bucket.endpoint
         others = (other for name, other in self.routes.items() if name != key)
         busy = sum(
@@ -137,8 +143,7 @@ class Controller:
             for other in others
             if other.spec.bucket.endpoint == store
         )
-        route.begins = busy < AT_ONCE
-        return route.begins
+        return f"{AT_ONCE} others are under way at {store}" if busy >= AT_ONCE else ""
 
     def wake(self, key: Key) -> None:
         """Tell a healing that waits on this route that something has changed."""

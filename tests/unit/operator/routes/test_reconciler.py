@@ -20,9 +20,10 @@ from lokeys.core.kubernetes.size import MAX_ROUTE_BYTES
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.model import Mode, RouteSpec
 from lokeys.core.route.resource.render import render
-from lokeys.core.route.rotation.model import Phase
+from lokeys.core.route.rotation.model import Phase, Rotation
 from lokeys.core.route.snapshot import Unreadable, Why
 from lokeys.core.route.standing import FINALIZER
+from lokeys.core.sensitive import Fingerprint
 from lokeys.errors import Forbidden, NeedsHuman
 from lokeys.kube.events import EventWriter
 from lokeys.kube.lease import Lease
@@ -634,6 +635,38 @@ def test_the_annotation_asks_for_a_rotation_now_and_once() -> None:
         began = now()
         await desk.rest(until=lambda: now() - began > 300)
         assert desk.world.writes.count("create key") == 1
+
+    run(main())
+
+
+OLD = Fingerprint("old")
+
+
+def test_a_third_rotation_at_a_store_waits_for_one_of_the_two() -> None:
+    """The status says so; at another store it would not wait."""
+
+    async def main() -> None:
+        desk = rotating(every="720h")
+        await desk.rest(until=lambda: desk.ready()[0] == "True")
+        assert desk.resource is not None
+        mine = desk.controller.routes[KEY]
+        begun = Rotation(
+            source="rgw", why="old", begun_at=NOON, phase_since=NOON, old=OLD, old_id=OLD
+        )
+        rotates = replace(mine.memory, rotation=begun)
+        elsewhere = replace(mine.spec, bucket=replace(mine.spec.bucket, endpoint="http://other"))
+        for name in ("one", "two"):
+            desk.controller.routes["monitoring", name] = replace(mine, memory=rotates)
+        far = replace(mine, memory=rotates, spec=elsewhere)
+        desk.controller.routes["monitoring", "far"] = far
+        desk.resource["metadata"]["annotations"] = {"lokeys.dev/rotate": "please"}
+        began = now()
+        await desk.rest(until=lambda: now() - began > 300)
+        assert desk.world.writes == []
+        steps = [p["status"]["nextStep"] for p in desk.store.patches if "nextStep" in p["status"]]
+        assert "2 others are under way at" in steps[-1]
+        del desk.controller.routes["monitoring", "two"]
+        await desk.rest(until=lambda: "drop pair" in desk.world.writes)
 
     run(main())
 

@@ -133,7 +133,7 @@ def _beginning(snapshot: Seen, policy: Policy, heal: Heal) -> Plan | None:
     gap = _gap(snapshot)
     if gap is not None:
         return Plan(steps=(unseen(gap),))
-    hindered = hindrance(snapshot, healing)
+    hindered = hindrance(snapshot, healing) or policy.rotate_later
     present = snapshot.source.pair if snapshot.source is not None else None
     if hindered or present is None:
         return Plan(steps=(_await(snapshot, f"no rotation begins: {hindered}", look_again_s=15.0),))

@@ -72,6 +72,8 @@ class Policy:
     owes: bool = False
     """Whether the resource says that a bridge may stand: then it is looked for, allowed or not."""
     rotate: RotationWish | None = None
+    rotate_later: str = ""
+    """Why the rotation that is wanted does not begin yet, whatever the route is like."""
     go_back: bool = False
     """A rotation shall go back to the old key."""
     let_go: bool = False
