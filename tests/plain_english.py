@@ -27,7 +27,10 @@ def _turn(pattern: str) -> re.Pattern[str]:
 
 
 TURNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (_turn(r"(?:is|are|be|was|were) none"), "say what it is: `is not valid`, `does not exist`"),
+    (
+        _turn(r"(?<!there )(?:is|are|be|was|were) none"),
+        "say what it is: `is not valid`, `does not exist`",
+    ),
     (_turn(r"(?<!there )(?:is|are|was|were) no(?! longer| more| other)"), "`is not a …`"),
     (_turn(r"makes? no sense"), "`is not valid`, `could not be parsed`"),
     (_turn(r"told"), "`reported`, `shown`, `given`"),
@@ -69,7 +72,6 @@ LATER: tuple[str, ...] = (
     "scripts/",
     "src/lokeys/adapters/",
     "src/lokeys/cli/",
-    "src/lokeys/core/findings/",
     "src/lokeys/core/kubernetes/",
     "src/lokeys/core/operate/",
     "src/lokeys/core/rbac/",

@@ -31,6 +31,6 @@ def assert_told_to_people(out: str, *, pod: str) -> None:
     assert "the vault does not hold the source's key: here it goes stale" in out
     assert pod in out
     findings = out[out.index("LK0401") :]
-    assert "the vault holds an older key than the source" in findings
+    assert "the vault has an older key than the source" in findings
     for words in ("Loki cannot flush", "the store refuses Loki's requests", "lokeys heal"):
         assert words in findings

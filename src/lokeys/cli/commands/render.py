@@ -178,7 +178,7 @@ def _ambiguous(given: RenderInput) -> Iterator[str]:
     for ref in dict.fromkeys(ref for view in given.validation.stacks for ref in _named_by(view)):
         if given.objects.differ(ref):
             count = given.objects.count(ref)
-            yield f"{ref} stands in the input {count} times, and not always the same: keep one"
+            yield f"{ref} is in the input {count} times, with different contents: keep one"
 
 
 def _unbuilt(given: RenderInput) -> Iterator[str]:

@@ -32,7 +32,7 @@ class OfKey(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """One row. Texts are in small letters.
+    """One row. Texts are in lowercase.
 
     One of `phrases` must be in what was said; of `beside`, if there are any, one more in the whole
     line; of `never_beside`, none; `shape`, if there is one, is found in what was said.

@@ -45,7 +45,7 @@ class Link:
 
     @property
     def blamed(self) -> str | None:
-        """Return the cause for a report: what is only out of reach from here is none of there."""
+        """Return the cause for a report; None if the link could not be tried from here."""
         return None if self.untried else self.cause
 
 

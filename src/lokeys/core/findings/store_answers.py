@@ -37,7 +37,7 @@ RULE_OF_ANSWER: Mapping[Answer, Rule] = MappingProxyType(
         Answer.UNSPECIFIC: rules.STORE_UNSPECIFIC,
     }
 )
-"""Each answer but ACCEPTED, and UNREACHABLE: that is a gap from here, told by `checks.reading`."""
+"""Each answer but ACCEPTED, and UNREACHABLE, which `checks.reading` reports as not read."""
 
 _CLOSER = MappingProxyType({"session_token_expired": rules.SESSION_TOKEN_EXPIRED})
 """Causes that a store's words name more closely than its code, and that have their own rule."""

@@ -31,7 +31,7 @@ class Answer(StrEnum):
 
 
 REFUSED = frozenset({Answer.UNKNOWN_KEY, Answer.WRONG_SECRET, Answer.NOT_VALID, Answer.SUSPENDED})
-"""The key itself is no good: a pod that holds it cannot write."""
+"""The key itself does not work: a pod that has it cannot write."""
 
 
 WORKS = frozenset({Answer.ACCEPTED, Answer.NO_BUCKET, Answer.DENIED, Answer.FULL})

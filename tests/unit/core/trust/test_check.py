@@ -166,7 +166,7 @@ def test_a_subject_is_suggested_for_no_audience() -> None:
         aws(), DocumentKind.TRUST, trust(StringEquals={**BOTH, f"{HOST}:aud": STACK})
     )
     assert "belongs under `:sub`" in finding.message
-    assert [each.text for each in finding.remedy] == ["let it take the stack's audience"]
+    assert [each.text for each in finding.remedy] == ["let it accept the stack's audience"]
     (other,) = found(aws(), DocumentKind.TRUST, trust(StringEquals={**BOTH, f"{HOST}:aud": "x"}))
     assert any("`audience` in the Secret" in each.text for each in other.remedy)
 

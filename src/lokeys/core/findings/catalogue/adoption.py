@@ -9,20 +9,20 @@ from lokeys.core.text.shell import command
 RULERS_ACCOUNT_CHANGES = Rule(
     code="LK0240",
     severity=Severity.WARNING,
-    title="the ruler gets another service account",
-    message="{place}: the ruler has run as `{former}` so far and will run as `{account}`; its "
-    "tokens are then for system:serviceaccount:{namespace}:{account}",
-    meaning="Outside two tenancy modes of OpenShift the operator before lokeys gives the ruler no "
-    "account of its own. lokeys always does, so that rights to the storage need not be given to a "
-    "whole namespace.",
-    why="A cloud that trusts only the former account refuses the ruler's tokens: rules then read "
-    "nothing.",
+    title="the ruler gets a different service account",
+    message="{place}: the ruler has run as `{former}` and will run as `{account}`; the subject of "
+    "its tokens becomes system:serviceaccount:{namespace}:{account}",
+    meaning="Except in two of OpenShift's tenancy modes, the previous operator does not give the "
+    "ruler its own service account. lokeys always does, so that permissions on the storage need "
+    "not be granted to a whole namespace.",
+    why="A cloud that trusts only the former account refuses the ruler's tokens, and the ruler "
+    "cannot read its rules.",
     remedy=(
         Remedy(
-            text="let the cloud trust both accounts of the stack, before it is the ruler's turn",
+            text="before the ruler is restarted, let the cloud trust both accounts of the stack",
             command=command("lokeys iam {cloud} -n {namespace} {stack}"),
         ),
-        Remedy(text="once the ruler is rolled, take the trust of the former account back"),
+        Remedy(text="after the ruler's rollout, remove the trust of the former account"),
     ),
     rank=60,
 )
@@ -31,12 +31,12 @@ WOULD_BE_LOST = Rule(
     fault="would_be_lost",
     title="a takeover would lose something",
     message="{place}: {what}",
-    meaning="The stack has something from the operator before lokeys that lokeys does not act on.",
-    why="After the takeover nobody would keep it right, and nothing would say so.",
+    meaning="The previous operator provides something for the stack that lokeys does not.",
+    why="After the takeover nothing would look after it, and nothing would report that.",
     remedy=(
-        Remedy(text="leave the stack with its present operator until lokeys acts on it"),
+        Remedy(text="leave the stack with its current operator until lokeys supports this"),
         Remedy(
-            text="or accept this loss by its name",
+            text="or accept this loss by name",
             command=command("lokeys takeover -n {namespace} {stack} --accept-loss={loss}"),
             destructive=True,
         ),

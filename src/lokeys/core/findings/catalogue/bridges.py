@@ -10,19 +10,19 @@ from lokeys.core.text.shell import command
 BRIDGE_OVERDUE = Rule(
     code="LK0615",
     cause="bridge_overdue",
-    title="a key that was replaced is still valid after its time",
-    message="{place} made an old key of {source} valid again, which was to be retired by {until}"
-    "{detail}",
-    meaning="lokeys added a key again that had been replaced, so that running pods could go on. "
-    "Its end was recorded before that, and has passed.",
-    why="The key may have been removed because it leaked: whoever has it can use it.",
+    title="a replaced key is still valid after its bridge has ended",
+    message="{place} made an old key of {source} valid again; it should have been removed by "
+    "{until}{detail}",
+    meaning="lokeys made a replaced key valid again, so that running pods could continue. The end "
+    "of that time was recorded first, and has passed.",
+    why="The key may have been removed because it leaked: anyone who has it can use it.",
     remedy=(
         Remedy(
-            text="retire it now: whoever heals the route does that first",
+            text="remove it now; healing the route does that first",
             command=command("lokeys heal -n {namespace} {name}"),
         ),
         Remedy(
-            text="where that is refused, remove the key at the store; lokeys does not add it again"
+            text="if that is refused, remove the key at the store; lokeys does not add it again"
         ),
     ),
     hop=Hop.SOURCE,
@@ -31,12 +31,12 @@ BRIDGE_OVERDUE = Rule(
 BRIDGE_STANDS = Rule(
     code="LK0616",
     severity=Severity.INFO,
-    title="a key that was replaced is valid again",
+    title="a replaced key is valid again for a while",
     message="{place} has the old key again, until {until} at the latest",
-    meaning="Pods still held that key when it was replaced. As a second key of the same user it "
+    meaning="Pods still used that key when it was replaced. As a second key of the same user it "
     "lets them write, flush and stop while they are replaced.",
-    why="The key may have been removed because it leaked. lokeys retires it as soon as no pod of "
-    "the route holds it.",
+    why="The key may have been removed because it leaked. lokeys removes it again as soon as no "
+    "pod of the route uses it.",
     remedy=(
         Remedy(text="to end it at once, remove the key at the store: lokeys does not add it again"),
     ),

@@ -8,7 +8,7 @@ from lokeys.core.place import Hop
 from lokeys.core.text.shell import Json, Output, command
 
 _HEAL = Remedy(
-    text="let lokeys carry it on and prove it",
+    text="let lokeys deliver the key and prove that it works",
     command=command("lokeys heal -n {namespace} {name}"),
 )
 
@@ -16,9 +16,10 @@ SECRET_BEHIND_VAULT = Rule(
     code="LK0501",
     cause="secret_behind_vault",
     title="the Secret is older than the vault",
-    message="{place} still holds the key from before the vault changed",
-    meaning="External Secrets reads at an interval; a change of the vault pushes nothing.",
-    why="Until the next refresh, which may be an hour away, Loki is handed the old key.",
+    message="{place} still has the key from before the vault changed",
+    meaning="External Secrets reads the vault at an interval; a change in the vault does not "
+    "trigger a refresh.",
+    why="Until the next refresh, which can take an hour, Loki gets the old key.",
     remedy=(_HEAL,),
     hop=Hop.SECRET,
     rank=25,
@@ -26,21 +27,26 @@ SECRET_BEHIND_VAULT = Rule(
 SECRET_PAIR_TORN = Rule(
     code="LK0502",
     cause="secret_pair_torn",
-    title="the Secret's id and secret belong to different keys",
+    title="the Secret's access key id and secret key belong to different keys",
     message="{place} holds the id of one key and the secret of another",
-    meaning="External Secrets reads the two halves one after the other; the item changed between.",
-    why="It says Ready, and stays torn until the next refresh.",
-    remedy=(_HEAL, Remedy(text="`dataFrom.extract` reads the whole item at once")),
+    meaning="External Secrets reads the two halves one after the other, and the item changed in "
+    "between.",
+    why="The ExternalSecret reports Ready, and the pair stays mixed until the next refresh.",
+    remedy=(
+        _HEAL,
+        Remedy(text="to avoid this, use `dataFrom.extract`, which reads the whole item at once"),
+    ),
     hop=Hop.SECRET,
     rank=22,
 )
 SECRET_CANNOT_REFRESH = Rule(
     code="LK0503",
     cause="secret_cannot_refresh",
-    title="the ExternalSecret never reads again",
-    message="{place} says Ready and keeps the old key: {detail}",
-    meaning="An interval of 0, refreshPolicy CreatedOnce or an immutable Secret end all refreshes.",
-    why="No waiting and no annotation helps; the condition stays Ready.",
+    title="the ExternalSecret never refreshes",
+    message="{place} reports Ready and keeps the old key: {detail}",
+    meaning="An interval of 0, refreshPolicy CreatedOnce or an immutable Secret stops all "
+    "refreshes.",
+    why="Waiting or annotating does not help, and the condition stays Ready.",
     remedy=(_HEAL, Remedy(text="{advice}")),
     hop=Hop.DELIVERY,
     rank=24,
@@ -48,11 +54,12 @@ SECRET_CANNOT_REFRESH = Rule(
 ESO_STOPPED_BY_BAD_INTERVAL = Rule(
     code="LK0504",
     cause="eso_stopped_by_bad_interval",
-    title="one bad interval stops every ExternalSecret in the cluster",
-    message="{place} has a refreshInterval that does not parse ({detail}): External Secrets "
-    "reads no ExternalSecret at all until it is gone",
-    meaning="Go durations know h, m and s; a day is `24h`. The CRD accepts `1d` all the same.",
-    why="The controller cannot decode its list of ExternalSecrets, so nothing refreshes.",
+    title="one invalid interval stops every ExternalSecret in the cluster",
+    message="{place} has a refreshInterval that cannot be parsed ({detail}): External Secrets "
+    "reads no ExternalSecret at all until it is fixed",
+    meaning="A Go duration has the units h, m and s; write a day as `24h`. The CRD nevertheless "
+    "accepts `1d`.",
+    why="The controller cannot decode its list of ExternalSecrets, so it refreshes none of them.",
     remedy=(
         Remedy(
             text="write the interval in hours",
@@ -70,12 +77,12 @@ ESO_STORE_NOT_READY = Rule(
     cause="eso_store_not_ready",
     title="the SecretStore is not ready",
     message="{place} is not ready: {detail}",
-    meaning="External Secrets could not validate the store, or its token was mended since and "
-    "nobody looked again.",
-    why="ExternalSecrets neither watch their store nor its token; they keep the old Secret.",
+    meaning="External Secrets could not validate the store, or its token has been fixed since and "
+    "External Secrets has not checked the store again.",
+    why="ExternalSecrets watch neither their store nor its token. They keep the old Secret.",
     remedy=(
         Remedy(
-            text="once the store's token is right, make External Secrets look at the store again",
+            text="when the store's token is right, make External Secrets check the store again",
             command=command(
                 "kubectl -n {store_namespace} annotate {store_kind} {store_name}",
                 Output("date +%s", before="force-sync="),
@@ -91,9 +98,9 @@ ESO_TARGET_OWNED_BY_OTHER = Rule(
     cause="eso_target_owned_by_other",
     title="another ExternalSecret owns the Secret",
     message="{place} belongs to {owner}; this route's ExternalSecret cannot write it",
-    meaning="Two ExternalSecrets name one target; the first one keeps it.",
-    why="What is written is the other one's content, whatever this one reads.",
-    remedy=(Remedy(text="delete one of the two, or give each a target of its own"),),
+    meaning="Two ExternalSecrets have the same target; the first one keeps it.",
+    why="The Secret has the content of the other ExternalSecret, whatever this one reads.",
+    remedy=(Remedy(text="delete one of the two, or give each its own target"),),
     hop=Hop.DELIVERY,
     rank=16,
 )
@@ -123,8 +130,8 @@ DELIVERY_FAILS = Rule(
     ),
     title="External Secrets cannot refresh the Secret",
     message="{place}: {detail}",
-    meaning="The last refresh failed; the cause stands only in its Warning event.",
-    why="The Secret keeps its old value for as long as that lasts.",
+    meaning="The last refresh failed. Only its Warning event shows the cause.",
+    why="The Secret keeps its old value until a refresh succeeds.",
     remedy=(
         Remedy(
             text="read its events",
@@ -139,8 +146,8 @@ DELIVERY_MISSING = Rule(
     cause="externalsecret_missing",
     title="the ExternalSecret does not exist",
     message="{place} does not exist, so nothing delivers the key",
-    meaning="The route names an ExternalSecret that is not there.",
-    why="The Secret is not refreshed by anything.",
+    meaning="The route names an ExternalSecret that does not exist.",
+    why="Nothing refreshes the Secret.",
     remedy=(Remedy(text="create it, or correct `spec.secret.externalSecret.name`"),),
     hop=Hop.DELIVERY,
     rank=15,
@@ -149,21 +156,21 @@ SECRET_MALFORMED = Rule(
     code="LK0510",
     cause="secret_trailing_newline",
     other_causes=("access_key_unknown", "secret_key_mismatch"),
-    title="the Secret's pair is malformed: {flaw}",
+    title="the Secret's key pair is malformed: {flaw}",
     message="in {place} {flaw}",
-    meaning="The value has characters that no key has: most often a newline from `echo`.",
-    why="Loki signs with exactly these bytes, and the store refuses.",
-    remedy=(Remedy(text="write the value again without it (`printf`, not `echo`)"),),
+    meaning="The value has characters that keys never have, usually a newline from `echo`.",
+    why="Loki signs with exactly these bytes, and the store refuses the signature.",
+    remedy=(Remedy(text="write the value again without them (use `printf`, not `echo`)"),),
     hop=Hop.SECRET,
     rank=26,
 )
 SECRET_BLANK = Rule(
     code="LK0511",
     cause="vault_value_empty",
-    title="the Secret was delivered with an empty value",
+    title="an empty value was delivered to the Secret",
     message="in {place} {flaw}",
-    meaning="An empty field, or a missing data key, came through as a success.",
-    why="A Loki started with it finds no credentials.",
+    meaning="An empty field or a missing data key was delivered and reported as success.",
+    why="A Loki that starts with it has no credentials.",
     remedy=(_HEAL,),
     hop=Hop.SECRET,
     rank=26,
@@ -171,11 +178,11 @@ SECRET_BLANK = Rule(
 SECRET_BEHIND_SOURCE = Rule(
     code="LK0512",
     cause="secret_behind_source",
-    title="the Secret holds another key than the source",
-    message="{place} does not hold the source's key{detail}",
-    meaning="Between source and Secret something was not carried on; what lies between is not "
-    "part of the route, or cannot be read.",
-    why="Loki is handed a key that is not the source's.",
+    title="the Secret has a different key than the source",
+    message="{place} does not have the source's key{detail}",
+    meaning="Something between the source and the Secret did not deliver the key. It is not part "
+    "of the route, or it cannot be read.",
+    why="Loki gets a key that is not the source's.",
     remedy=(_HEAL,),
     hop=Hop.SECRET,
     rank=27,
@@ -183,10 +190,11 @@ SECRET_BEHIND_SOURCE = Rule(
 CONFIG_BEHIND_VALUES = Rule(
     code="LK0515",
     cause="config_behind_values",
-    title="Loki's configuration holds another key than the values it is rendered from",
-    message="{place} does not hold the key that {values} holds now: {maker} has not rendered it",
+    title="Loki's configuration has a different key than the values it is rendered from",
+    message="{place} does not have the key that is now in {values}: {maker} has not rendered it "
+    "yet",
     meaning="The chart writes the key into Loki's configuration. A change of the values is "
-    "rendered at the next reconciliation only.",
+    "rendered only at the next reconciliation.",
     why="Loki reads the configuration, not the values.",
     remedy=(_HEAL,),
     hop=Hop.SECRET,
@@ -196,10 +204,10 @@ SECRET_FIXED_BY_HAND = Rule(
     code="LK0513",
     severity=Severity.WARNING,
     cause="two_writers",
-    title="somebody else writes the Secret",
-    message="{place} changes back after each refresh: another writer is at work",
-    meaning="The content differs from the vault's although it was delivered just now.",
-    why="Two writers undo each other, and Loki reads whichever came last.",
+    title="something else writes the Secret",
+    message="{place} changes back after each refresh: something else writes it, too",
+    meaning="The content differs from the vault's, although it was delivered just now.",
+    why="Two writers undo each other's changes, and Loki reads the value that was written last.",
     remedy=(
         Remedy(
             text="see who writes it",
@@ -216,13 +224,13 @@ SECRET_BLANKS_DROPPED = Rule(
     code="LK0514",
     severity=Severity.WARNING,
     cause="secret_trailing_newline",
-    title="a newline that Loki does not sign with: {flaw}",
-    message="in {place} {flaw}, and Loki's configuration drops it: the variable stands bare in "
+    title="the Secret ends in a newline that Loki ignores: {flaw}",
+    message="in {place} {flaw}, and Loki's configuration drops it: the variable is not quoted in "
     "its YAML",
-    meaning="YAML takes blanks away around a value without quotes. In quotes, in an argument, or "
-    "under the names that AWS's SDK looks for, the newline would be part of the key.",
-    why="It works by luck: whatever else reads the Secret signs with the newline and is refused.",
-    remedy=(Remedy(text="write the value again without it (`printf`, not `echo`)"),),
+    meaning="YAML removes whitespace around an unquoted value. In quotes, in an argument, or in "
+    "the variables that AWS's SDK reads, the newline would be part of the key.",
+    why="It works by luck: any other reader of the Secret signs with the newline and is refused.",
+    remedy=(Remedy(text="write the value again without it (use `printf`, not `echo`)"),),
     hop=Hop.SECRET,
     rank=29,
 )

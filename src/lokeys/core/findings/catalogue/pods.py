@@ -8,7 +8,7 @@ from lokeys.core.place import Hop
 from lokeys.core.text.shell import Json, command
 
 _HEAL = Remedy(
-    text="let lokeys replace them one at a time and prove it",
+    text="let lokeys replace them one at a time and prove that the key works",
     command=command("lokeys heal -n {namespace} {name}"),
 )
 
@@ -16,9 +16,9 @@ PODS_BEHIND_SECRET = Rule(
     code="LK0601",
     cause="pods_behind_secret",
     title="{count} pod(s) started before the Secret changed",
-    message="{place} still runs with the key from before; Loki reads its keys only at start",
-    meaning="The Secret is right; the running processes read it before that.",
-    why="/ready stays 200 while each flush is refused.",
+    message="{place} still uses the key from before the change; Loki reads its keys only at start",
+    meaning="The Secret is right, but the running processes read it before it changed.",
+    why="/ready stays 200 while every flush is refused.",
     remedy=(_HEAL,),
     hop=Hop.PODS,
     rank=35,
@@ -28,9 +28,10 @@ ROLLOUT_BLOCKED = Rule(
     severity=Severity.WARNING,
     cause="rollout_blocked",
     title="the rollout waits for a pod that cannot become ready",
-    message="{place} will not replace a broken pod by itself: {detail}",
-    meaning="A StatefulSet rolls on only when its pods are ready, and this one cannot be.",
-    why="The mended revision never reaches the pod that needs it.",
+    message="{place} does not replace a broken pod by itself: {detail}",
+    meaning="A StatefulSet continues its rollout only when its pods are ready, and this one "
+    "cannot become ready.",
+    why="The fixed revision never reaches the pod that needs it.",
     remedy=(_HEAL,),
     hop=Hop.PODS,
     rank=36,
@@ -39,43 +40,45 @@ POD_WILL_NOT_STOP = Rule(
     code="LK0603",
     severity=Severity.WARNING,
     cause="pod_will_not_stop",
-    title="a pod with a dead key hangs in its shutdown flush",
-    message="the store refuses the key of {who}, told to stop: the shutdown flush hangs {end}",
-    meaning="Loki flushes before it ends, and retries what the store refuses. Kubernetes does not "
-    "shorten a grace period that runs: a second delete or eviction changes nothing.",
-    why="That grace period is the outage: nothing takes its place meanwhile.",
+    title="a terminating pod hangs in its shutdown flush, because its key is refused",
+    message="the store refuses the key of {who}, which is terminating: the shutdown flush hangs "
+    "{end}",
+    meaning="Loki flushes before it stops, and retries what the store refuses. Kubernetes does "
+    "not shorten a grace period that has started: a second delete or eviction changes nothing.",
+    why="The outage lasts for the grace period: no other pod takes its place before it ends.",
     remedy=(
         Remedy(
-            text="let the store accept the pod's key again until it is gone: a flush that "
-            "succeeds ends it within seconds and keeps every line"
+            text="let the store accept the pod's key again until the pod is gone: a flush that "
+            "succeeds ends it within seconds, and no line is lost"
         ),
         Remedy(
-            text="or wait: lokeys goes on when it is gone. A forced deletion (grace period 0) "
-            "leaves its container running beside the next pod, on the same volume"
+            text="or wait: lokeys continues when the pod is gone. A forced deletion (grace period "
+            "0) leaves its container running beside the next pod, on the same volume"
         ),
     ),
     hop=Hop.PODS,
     rank=37,
 )
 BRIDGE = Remedy(
-    text="let the store accept the old key again for a while: what runs flushes and stops at once, "
-    "and no line is lost. It may have been removed because it leaked: then do not",
+    text="let the store accept the old key again for a while: running pods flush and stop at "
+    "once, and no line is lost. Do not do this if the key was removed because it leaked",
     command=command("lokeys heal -n {namespace} {name} --bridge"),
 )
 WAL_NOT_PERSISTENT = Rule(
     code="LK0604",
     cause="wal_not_persistent",
-    title="restarting the pod would lose what it has not flushed",
+    title="restarting the pod would lose data that it has not flushed",
     message="{who} on no volume that outlives {them}; lokeys does not restart {them} unattended",
-    meaning="The lines in memory go with the pod: nothing shows that it could still flush them.",
-    why="Whether to lose them now or hope for the old key is a person's decision.",
+    meaning="The lines in memory are lost with the pod: nothing shows that it can still flush "
+    "them.",
+    why="A person must decide whether to lose them now or to try to make the old key work again.",
     remedy=(
         Remedy(
-            text="accept the loss and go on",
+            text="to accept the loss and continue",
             command=command("lokeys heal -n {namespace} {name} --accept-loss"),
             destructive=True,
         ),
-        Remedy(text="for the next time: put the WAL on a PersistentVolumeClaim"),
+        Remedy(text="to avoid this in the future, put the WAL on a PersistentVolumeClaim"),
     ),
     hop=Hop.PODS,
     rank=38,
@@ -84,13 +87,13 @@ EVICTION_BLOCKED_BY_BUDGET = Rule(
     code="LK0605",
     severity=Severity.WARNING,
     cause="eviction_blocked_by_budget",
-    title="a disruption budget forbids the eviction",
-    message="{place} may not be evicted: {detail}",
-    meaning="The budget counts the broken pod as the one that must stay.",
+    title="a PodDisruptionBudget forbids the eviction",
+    message="{place} cannot be evicted: {detail}",
+    meaning="The budget counts the broken pod among those that must stay.",
     why="The pod cannot become healthy without being replaced.",
     remedy=(
         Remedy(
-            text="let budgets allow the eviction of broken pods",
+            text="let the budget allow the eviction of unhealthy pods",
             command=command(
                 "kubectl -n {namespace} patch pdb {budget} --type merge -p",
                 Json.of({"spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow"}}),
@@ -103,14 +106,14 @@ EVICTION_BLOCKED_BY_BUDGET = Rule(
 TWO_WRITERS = Rule(
     code="LK0606",
     cause="two_writers",
-    title="two StorageCredentials claim the same thing",
+    title="two StorageCredentials write to the same place",
     message="{place} shares a target, an item or a user with another route, which is older: this "
-    "one stands still and reads nothing",
-    meaning="Two routes would write the same place. Which one is older is not said here: it can be "
-    "in a namespace that is not yours to see. Only a route that may act and whose source's owner "
-    "allows it counts.",
-    why="They could undo each other's work for ever.",
-    remedy=(Remedy(text="delete one of the two, or make them differ"),),
+    "route is stopped and reads nothing",
+    meaning="Two routes would write to the same place. The other route is not named here, because "
+    "it can be in a namespace that you may not see. Only a route that may act, and that its "
+    "source's owner allows, counts.",
+    why="They could undo each other's work forever.",
+    remedy=(Remedy(text="delete one of the two, or give each its own target, item and user"),),
     hop=Hop.SECRET,
     rank=4,
 )
@@ -119,8 +122,8 @@ WORKLOAD_MISSING = Rule(
     severity=Severity.WARNING,
     title="the workload does not exist",
     message="{place} does not exist{detail}",
-    meaning="`spec.workloads` names something that is not there.",
-    why="Nobody uses the key, or its users are not looked after.",
+    meaning="`spec.workloads` names a workload that does not exist.",
+    why="Nothing uses the key, or lokeys does not know the pods that use it.",
     remedy=(Remedy(text="correct `spec.workloads`"),),
     hop=Hop.PODS,
     rank=50,
@@ -129,8 +132,8 @@ WORKLOAD_READS_OTHER = Rule(
     code="LK0608",
     severity=Severity.WARNING,
     title="the workload does not read the Secret",
-    message="{place} refers to {secret} in none of its containers",
-    meaning="The pods take their credentials from somewhere else.",
+    message="no container of {place} refers to {secret}",
+    meaning="The pods get their credentials from somewhere else.",
     why="Healing this route would not help them.",
     remedy=(
         Remedy(
@@ -144,10 +147,11 @@ WORKLOAD_READS_OTHER = Rule(
 POD_STAYS_BEHIND = Rule(
     code="LK0609",
     cause="pods_behind_secret",
-    title="the pod was replaced and its key is refused all the same",
-    message="lokeys has replaced {who} for this key already; it replaces a pod once per change",
+    title="the pod was replaced, and its key is still refused",
+    message="lokeys has already replaced {who} for this key; it replaces a pod only once per "
+    "change",
     meaning="The pod's credentials do not come from this Secret alone.",
-    why="Replacing it again and again would only cost restarts.",
+    why="Replacing it again would only cause more restarts.",
     remedy=(
         Remedy(
             text="see what the pod really reads",
@@ -162,7 +166,7 @@ NOT_READY = Rule(
     severity=Severity.INFO,
     title="a container is not ready",
     message="{place} is not ready",
-    meaning="A symptom: older Lokis and tight probes fail when storage does.",
+    meaning="A symptom: older Loki versions and strict probes fail when the storage fails.",
     why="It is shown with the cause that explains it, never alone.",
     hop=Hop.PODS,
     rank=80,
@@ -192,24 +196,24 @@ FLUSHES_FAIL = Rule(
     title="Loki cannot flush",
     message="{place}: flushes fail",
     meaning="Chunks stay in memory and in the WAL because the store refuses them.",
-    why="When memory or the WAL's volume is full, lines are lost.",
-    remedy=(Remedy(text="mend the cause it is shown with; what waits is flushed then"),),
+    why="When the memory or the WAL's volume is full, lines are lost.",
+    remedy=(Remedy(text="fix the cause that it is shown with; Loki then flushes what is waiting"),),
     hop=Hop.PODS,
     rank=71,
 )
 SEE_WHERE_FROM = Remedy(
-    text="see what can be told of where its key comes from",
+    text="see what is known about where its key comes from",
     command=command("lokeys discover -n {namespace} {workload}"),
 )
 REQUESTS_REFUSED = Rule(
     code="LK0614",
     title="the store refuses Loki's requests",
-    message="{place}: the storage answers its requests with 403",
-    meaning="The pod's own counter of storage answers.",
-    why="It is the only evidence of what the running process really holds.",
+    message="{place}: the store answers its requests with 403",
+    meaning="The pod's own metric counts the store's answers.",
+    why="It is the only evidence of the key that the running process really has.",
     remedy=(
         Remedy(
-            text="see what the store says of the key that Loki is handed",
+            text="see what the store answers for the key that Loki is given",
             command=command("lokeys trace -n {namespace} {name}"),
         ),
     ),

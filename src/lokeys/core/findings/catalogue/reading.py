@@ -11,8 +11,8 @@ NOT_ALLOWED_TO_READ = Rule(
     severity=Severity.WARNING,
     title="reading is forbidden",
     message="{place} could not be read: {detail}",
-    meaning="The account that asks lacks a right.",
-    why="What cannot be read cannot be compared: the report is incomplete here.",
+    meaning="The account that lokeys uses lacks a permission.",
+    why="What cannot be read cannot be compared, so the report may be incomplete.",
     remedy=(
         Remedy(
             text="grant exactly what this route needs",
@@ -24,10 +24,10 @@ NOT_ALLOWED_TO_READ = Rule(
 NOT_FOUND = Rule(
     code="LK1002",
     severity=Severity.WARNING,
-    title="something the route names does not exist",
+    title="something that the route names does not exist",
     message="{place} does not exist{detail}",
-    meaning="A name in the route, or in what it leads to, points at nothing.",
-    why="What is not there cannot be compared.",
+    meaning="A name in the route, or in an object that it leads to, does not exist.",
+    why="What does not exist cannot be compared.",
     remedy=(Remedy(text="create it, or correct the name"),),
     rank=59,
 )
@@ -36,10 +36,10 @@ UNREACHABLE_FROM_HERE = Rule(
     severity=Severity.WARNING,
     title="no answer from here",
     message="{place} could not be reached from where lokeys runs: {detail}",
-    meaning="That says nothing about whether Loki reaches it: names and networks differ.",
-    why="The report is incomplete here.",
+    meaning="This does not show whether Loki can reach it: names and networks differ.",
+    why="The report may be incomplete.",
     remedy=(
-        Remedy(text="go through the API server: --reach forward"),
+        Remedy(text="connect through the API server: --reach forward"),
         Remedy(text="or run lokeys in the cluster"),
     ),
     rank=61,
@@ -49,17 +49,18 @@ CANNOT_BE_READ = Rule(
     severity=Severity.INFO,
     title="this cannot be read from here",
     message="{place}: {detail}",
-    meaning="Some things have no API that lokeys may use.",
-    why="Neighbouring hops are compared instead.",
+    meaning="Some things have no API that lokeys can use.",
+    why="lokeys compares the neighboring hops instead.",
     rank=62,
 )
 GARBLED = Rule(
     code="LK1005",
     severity=Severity.WARNING,
-    title="the answer makes no sense",
+    title="the answer is not valid",
     message="{place}: {detail}",
-    meaning="What came back is not what this API returns: cut off, too large, another service.",
-    why="Nothing is decided on it; the report is incomplete here.",
-    remedy=(Remedy(text="see what answers there; a proxy or a wrong address is the usual cause"),),
+    meaning="The answer is not what this API returns: it is cut off, too large, or from another "
+    "service.",
+    why="lokeys decides nothing from it, so the report may be incomplete.",
+    remedy=(Remedy(text="see what answers there; usually it is a proxy, or the address is wrong"),),
     rank=61,
 )

@@ -30,37 +30,37 @@ _OF_CLAIM = _go_template(
 
 MISSING_STORAGE_SECRET = Rule(
     code="LK0101",
-    title="the storage Secret is not there",
-    message="{stack_ref} takes its storage from {place}, which {where}",
-    meaning="spec.storage.secret.name points at a Secret that is not among the objects given, and "
-    "none of them makes it.",
-    why="Without it no Loki pod that reaches the storage can start.",
+    title="the storage Secret does not exist",
+    message="{stack_ref} needs {place} for its storage, which {where}",
+    meaning="spec.storage.secret.name names a Secret that is not among the given objects, and "
+    "none of them creates it.",
+    why="Without it, no Loki pod that uses the storage can start.",
     remedy=(
         Remedy(
-            text="hand in its manifest, too; what the cluster has can be looked at with",
+            text="pass its manifest, too; to see whether the cluster has it",
             command=command("kubectl -n {namespace} get secret {name}"),
         ),
-        Remedy(text="where Secrets are kept elsewhere: `lokeys validate --secrets optional`"),
+        Remedy(text="if Secrets are kept elsewhere, use `lokeys validate --secrets optional`"),
     ),
     fault="missing_storage_secret",
     rank=10,
 )
 MISSING_MANAGED_SECRET = Rule(
     code="LK0102",
-    title="the managed credentials are not there",
+    title="the managed credentials do not exist",
     message="{stack_ref} is in mode token-cco, and {place} {where}",
     meaning="In token-cco the Cloud Credential Operator answers the stack's CredentialsRequest "
-    "with a Secret named after the stack. It is made in the cluster, and in no manifest: for "
-    "manifests alone say `--secrets optional`.",
-    why="The pods mount it: until it is there, they cannot start.",
+    "with a Secret named after the stack. That Secret exists only in the cluster, never in a "
+    "manifest: to check manifests alone, use `--secrets optional`.",
+    why="The pods mount the Secret and cannot start without it.",
     remedy=(
         Remedy(
-            text="see what the Cloud Credential Operator says of the request",
+            text="to see the status of the request",
             command=command("kubectl -n {namespace} describe credentialsrequest {stack}"),
         ),
         Remedy(
-            text="where manifests are judged before they are applied: "
-            "`lokeys validate --secrets optional` takes it for granted"
+            text="to check manifests before they are applied, use `lokeys validate --secrets "
+            "optional`, which assumes that the Secret exists"
         ),
     ),
     fault="missing_managed_secret",
@@ -68,13 +68,13 @@ MISSING_MANAGED_SECRET = Rule(
 )
 MISSING_CA_CONFIGMAP = Rule(
     code="LK0125",
-    title="the CA's ConfigMap is not there",
+    title="the CA's ConfigMap does not exist",
     message="{stack_ref} trusts the CA in {place}, which {where}",
-    meaning="spec.storage.tls.caName points at a ConfigMap that is not there.",
-    why="The pods mount it: without it they do not start.",
+    meaning="spec.storage.tls.caName names a ConfigMap that does not exist.",
+    why="The pods mount it and do not start without it.",
     remedy=(
         Remedy(
-            text="make it of the CA's file",
+            text="create it from the CA's file",
             command=command(
                 "kubectl -n {namespace} create configmap {name} --from-file={key}=ca.crt"
             ),
@@ -83,18 +83,18 @@ MISSING_CA_CONFIGMAP = Rule(
     fault="missing_ca_configmap",
     rank=11,
 )
-TAKE_OUT = Remedy(text="take it out of the CA's file where that is kept")
+TAKE_OUT = Remedy(text="remove it from the original of the CA's file")
 BAD_CA_CONFIGMAP = Rule(
     code="LK0126",
-    title="a fault in the CA's ConfigMap",
+    title="the CA's ConfigMap is not valid",
     message="{place}: `{field}` {found}; expected {expected}",
-    meaning="The key holds one certificate or more in PEM, and nothing secret. Loki trusts those "
-    "that are valid today and passes over the others; only without any is it an error.",
-    why="Without a valid CA every TLS connection to the store fails; what a store presents that an "
-    "expired one has signed is refused; and anybody may read a ConfigMap.",
+    meaning="The key holds one or more certificates in PEM format and nothing secret. Loki trusts "
+    "those that are valid today and ignores the others; it is an error only if none is valid.",
+    why="Without a valid CA every TLS connection to the store fails. A certificate signed by an "
+    "expired CA is refused. A ConfigMap is not protected like a Secret.",
     remedy=(
         Remedy(
-            text="make it anew of the CA's file, if nothing else fills the ConfigMap",
+            text="recreate it from the CA's file, if nothing else writes the ConfigMap",
             command=command(
                 "kubectl -n {namespace} create configmap {name} --from-file={field}=ca.crt "
                 "--dry-run=client -o yaml"
@@ -107,26 +107,26 @@ BAD_CA_CONFIGMAP = Rule(
 DUPLICATE_OBJECT = Rule(
     code="LK0132",
     severity=Severity.WARNING,
-    title="the same object twice, with different contents",
-    message="{place} stands in the input {count} times, and not always the same",
+    title="the same object is given twice, with different contents",
+    message="{place} is in the input {count} times, with different contents",
     meaning="Which of them ends up in the cluster depends on the order in which they are applied.",
-    why="What is said here is true of one of them only.",
-    remedy=(Remedy(text="leave out those that are not meant"),),
+    why="The findings are about only one of them.",
+    remedy=(Remedy(text="remove the ones that you do not want"),),
     fault="duplicate_object",
     rank=62,
 )
 EXTERNAL_SECRET_KEPT_OUT = Rule(
     code="LK0135",
     severity=Severity.WARNING,
-    title="an ExternalSecret writes to what another one owns",
-    message="{place} (creationPolicy {policy}) has {secret} as its target, which {owner} owns",
-    meaning="One ExternalSecret owns a Secret (creationPolicy Owner, or no word of it); External "
-    "Secrets refuses all others: `target is owned by another ExternalSecret`.",
-    why="What it should bring never arrives, though the Secret is there.",
+    title="an ExternalSecret writes to a Secret that another ExternalSecret owns",
+    message="the target of {place} (creationPolicy {policy}) is {secret}, which {owner} owns",
+    meaning="One ExternalSecret owns a Secret (creationPolicy Owner, which is the default). "
+    "External Secrets refuses all others: `target is owned by another ExternalSecret`.",
+    why="Its data never arrives, although the Secret exists.",
     remedy=(
-        Remedy(text="let one ExternalSecret bring all keys"),
+        Remedy(text="let one ExternalSecret provide all keys"),
         Remedy(
-            text="or let none own the Secret: creationPolicy Orphan for the one that makes it, "
+            text="or let none own the Secret: creationPolicy Orphan for the one that creates it, "
             "Merge for the others",
             command=command("kubectl -n {namespace} edit externalsecret {name}"),
         ),
@@ -137,15 +137,15 @@ EXTERNAL_SECRET_KEPT_OUT = Rule(
 UNKNOWN_CONTENTS = Rule(
     code="LK0136",
     severity=Severity.INFO,
-    title="what the Secret will hold is not in the manifests",
-    message="{maker} makes {place}, and does not say all of its keys; {stack_ref}, of type {type}, "
-    "also needs {expected}",
-    meaning="An operator makes the Secret out of what a store holds, such as an item's fields. "
-    "Which keys that gives, no manifest says, so nothing is said of them here.",
-    why="A key that is missing there shows only once the Secret is made.",
+    title="the manifests do not show what the Secret will contain",
+    message="{maker} creates {place} and does not list all of its keys; {stack_ref}, of type "
+    "{type}, also needs {expected}",
+    meaning="An operator creates the Secret from what a store holds, such as the fields of an "
+    "item. No manifest lists those keys, so lokeys cannot check them here.",
+    why="A missing key shows only after the Secret is created.",
     remedy=(
         Remedy(
-            text="once it is made, see which keys it has",
+            text="after it is created, list its keys",
             command=command("kubectl -n {namespace} describe secret {name}"),
         ),
     ),
@@ -154,23 +154,23 @@ UNKNOWN_CONTENTS = Rule(
 )
 CLAIMED_SECRET = Rule(
     code="LK0137",
-    title="the Secret of a bucket claim, which a LokiStack cannot read",
-    message="{maker} makes {place} with {found} alone; {stack_ref}, of type {type}, needs "
+    title="a LokiStack cannot read the Secret of a bucket claim",
+    message="{maker} creates {place} with {found} only; {stack_ref}, of type {type}, needs "
     "{expected}",
-    meaning="An ObjectBucketClaim gives its pair as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-    "and the bucket's name and address in a ConfigMap of the same name.",
-    why="The stack finds none of its keys. Renaming them there would break the claim's other "
-    "readers.",
+    meaning="An ObjectBucketClaim writes its key pair as AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, and the bucket's name and address into a ConfigMap of the same name.",
+    why="The stack finds none of the keys that it needs. Renaming them there would break other "
+    "readers of the claim.",
     remedy=(
         Remedy(
-            text="leave it as the claim makes it, and make another Secret of it with the keys that "
-            "a LokiStack reads",
+            text="leave the Secret as it is, and create another one from it with the keys that a "
+            "LokiStack reads",
             command=command(
                 "kubectl -n {namespace} get secret/{name} configmap/{name} -o", _OF_CLAIM
             ).pipe("kubectl -n {namespace} apply -f -"),
         ),
         Remedy(
-            text="and name that one",
+            text="then use that Secret",
             command=command(
                 "kubectl -n {namespace} patch lokistack {stack} --type merge -p",
                 Json.of({"spec": {"storage": {"secret": {"name": "{name}-loki"}}}}),
@@ -183,28 +183,28 @@ CLAIMED_SECRET = Rule(
 FILLED_CA = Rule(
     code="LK0138",
     severity=Severity.INFO,
-    title="what the CA's ConfigMap will hold is not in the manifests",
-    message="{maker} fills {place}, in the namespaces that it chooses; {stack_ref} trusts `{key}` "
-    "there",
-    meaning="trust-manager writes a Bundle's certificates into a ConfigMap of its name, in each "
-    "namespace that its `namespaceSelector` chooses. Which these are, no manifest says.",
-    why="In a namespace that is not chosen the pods wait for the ConfigMap.",
+    title="the manifests do not show what the CA's ConfigMap will contain",
+    message="{maker} writes {place} in the namespaces that it selects; {stack_ref} reads `{key}` "
+    "from it",
+    meaning="trust-manager writes the certificates of a Bundle into a ConfigMap of the same name, "
+    "in each namespace that its `namespaceSelector` selects. No manifest lists those namespaces.",
+    why="In a namespace that is not selected, the pods wait for the ConfigMap.",
     fault="unknown_contents",
     rank=64,
 )
 FILLED_IN_LATER = Rule(
     code="LK0139",
     severity=Severity.INFO,
-    title="values that are filled in before the Secret is applied",
-    message="{place}: what {keys} will hold is not in the manifest, and not judged",
-    meaning="Flux and envsubst replace `${NAME}`, Helm and its like `{{ … }}`, Argo CD's "
-    "vault plugin `<path:…>` and `<key>`; SOPS decrypts `ENC[…]`. Only the names of the keys are "
-    "known here.",
-    why="A fault in such a value shows only in what is applied.",
+    title="a tool fills in values before the Secret is applied",
+    message="{place}: the values of {keys} are not in the manifest and were not checked",
+    meaning="Flux and envsubst replace `${NAME}`; Helm and similar tools replace `{{ … }}`; Argo "
+    "CD's vault plugin replaces `<path:…>` and `<key>`; SOPS decrypts `ENC[…]`. Only the names of "
+    "these keys are known here.",
+    why="An error in such a value shows only in the applied Secret.",
     remedy=(
         Remedy(
-            text="judge what is applied: pass what the tool prints on to `lokeys validate -f -`, "
-            "or the Secret as it is in the cluster",
+            text="check what is applied: pipe the tool's output into `lokeys validate -f -`, or "
+            "check the Secret in the cluster",
             command=command(
                 "kubectl -n {namespace} get lokistack/{stack} secret/{name} -o yaml"
             ).pipe("lokeys validate -f -"),
@@ -214,7 +214,7 @@ FILLED_IN_LATER = Rule(
     rank=65,
 )
 SET_CA_KEY = Remedy(
-    text="say which key it has",
+    text="set the key that it has",
     command=command(
         "kubectl -n {namespace} patch lokistack {stack} --type merge -p",
         Json.of({"spec": {"storage": {"tls": {"caKey": "{value}"}}}}),
@@ -222,10 +222,10 @@ SET_CA_KEY = Remedy(
 )
 BAD_STORAGE_CREDENTIAL = Rule(
     code="LK0134",
-    title="a StorageCredential that the API server would refuse",
+    title="the StorageCredential is not valid",
     message="{place}: {problem}",
-    meaning="A field is missing, unknown, or holds what it cannot.",
-    why="The resource cannot be created, so nobody keeps this key right.",
-    remedy=(Remedy(text="docs/reference/storagecredential.md says what each field is"),),
+    meaning="A field is missing, unknown, or has an invalid value.",
+    why="The API server refuses the resource, so nothing looks after this key.",
+    remedy=(Remedy(text="see docs/reference/storagecredential.md for each field"),),
     rank=12,
 )

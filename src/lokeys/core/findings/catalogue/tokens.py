@@ -11,10 +11,10 @@ _CHECK = Remedy(
     command=command("lokeys iam {cloud} {stack} -n {namespace} --check"),
 )
 _MAKE = Remedy(
-    text="print what the cloud needs for this stack, ready to run",
+    text="print the commands that set up the cloud for this stack",
     command=command("lokeys iam {cloud} {stack} -n {namespace}"),
 )
-_AGAIN = Remedy(text="try again", command=command("lokeys probe stack {stack} -n {namespace}"))
+_AGAIN = Remedy(text="test again", command=command("lokeys probe stack {stack} -n {namespace}"))
 _EDIT = Remedy(
     text="correct the stack's storage Secret",
     command=command("kubectl -n {namespace} edit secret {secret}"),
@@ -45,14 +45,14 @@ def _rule(  # noqa: PLR0913 - one line a fact reads best
     )
 
 
-_NO_CREDENTIALS = "Pods of this account get no credentials; Loki logs `Access Denied.` and no more."
+_NO_CREDENTIALS = "Pods of this account get no credentials; Loki logs only `Access Denied.`"
 
 TRUST_DENIED = _rule(
     "LK0730",
     "sts_trust_policy_denied",
-    "the role does not take this token",
-    meaning="The role's trust policy names another provider, subject or audience, or there is no "
-    "such role: AWS says the same of both, and Ceph RGW says it of everything.",
+    "the role does not accept this token",
+    meaning="The role's trust policy names another provider, subject or audience, or the role "
+    "does not exist: AWS gives the same answer for both, and Ceph RGW gives it for every error.",
     why=_NO_CREDENTIALS,
     remedy=(_CHECK, _MAKE),
     rank=22,
@@ -60,18 +60,22 @@ TRUST_DENIED = _rule(
 WRONG_AUDIENCE = _rule(
     "LK0731",
     "sts_wrong_audience",
-    "the provider does not take tokens of this audience",
-    meaning="A token says whom it is for. The identity provider lists the audiences it takes (its "
-    "client ids), and this one is not among them; or the audience is the API server's own.",
+    "the provider does not accept tokens for this audience",
+    meaning="A token names its audience. The identity provider lists the audiences that it "
+    "accepts (its client ids), and this one is not among them; or the audience is that of the API "
+    "server itself.",
     why=_NO_CREDENTIALS,
-    remedy=(_CHECK, Remedy(text="or set `audience` in the storage Secret to one that it lists")),
+    remedy=(
+        _CHECK,
+        Remedy(text="or set `audience` in the storage Secret to one that the provider lists"),
+    ),
     rank=21,
 )
 PROVIDER_MISSING = _rule(
     "LK0732",
     "sts_oidc_provider_missing",
     "the account has no identity provider for the cluster",
-    meaning="No OpenID Connect provider of the token's issuer is registered, letter by letter.",
+    meaning="No OpenID Connect provider is registered whose URL is exactly the token's issuer.",
     why=_NO_CREDENTIALS,
     remedy=(_MAKE, _CHECK),
     rank=20,
@@ -79,12 +83,12 @@ PROVIDER_MISSING = _rule(
 REGION_INACTIVE = _rule(
     "LK0733",
     "sts_region_inactive",
-    "STS is not active in that region",
-    meaning="An account must switch on the STS of newer regions. AWS says the same as for a "
-    "missing provider; another region took the token.",
+    "STS is not active in this region",
+    meaning="An account must activate STS in newer regions. AWS gives the same answer as for a "
+    "missing provider; another region accepted the token.",
     why=_NO_CREDENTIALS,
     remedy=(
-        Remedy(text="activate the region's STS: IAM console, account settings, endpoints"),
+        Remedy(text="activate STS for the region: IAM console, account settings, endpoints"),
         _AGAIN,
     ),
     rank=20,
@@ -92,8 +96,8 @@ REGION_INACTIVE = _rule(
 ROLE_MISSING = _rule(
     "LK0734",
     "sts_role_missing",
-    "there is no such role",
-    meaning="The role's ARN names nothing, or is no role's name.",
+    "the role does not exist",
+    meaning="The role does not exist or its ARN is invalid.",
     why=_NO_CREDENTIALS,
     remedy=(_MAKE, _EDIT),
     rank=20,
@@ -101,13 +105,15 @@ ROLE_MISSING = _rule(
 ISSUER_UNREACHABLE = _rule(
     "LK0735",
     "oidc_issuer_unreachable",
-    "the cloud cannot fetch the cluster's keys",
-    meaning="To check a token's signature, the cloud fetches the issuer's keys over https from "
-    "outside of the cluster. An issuer with a name of the cluster's own cannot be reached.",
+    "the cloud cannot fetch the cluster's signing keys",
+    meaning="The cloud cannot fetch or does not trust the issuer's signing keys. It fetches them "
+    "over https from outside the cluster, so an issuer whose name resolves only inside the "
+    "cluster cannot be reached.",
     why=_NO_CREDENTIALS,
     remedy=(
         Remedy(
-            text="publish the issuer's discovery document and keys where the cloud can get them"
+            text="publish the issuer's discovery document and signing keys where the cloud can "
+            "fetch them"
         ),
         Remedy(
             text="see which issuer the API server names",
@@ -119,9 +125,9 @@ ISSUER_UNREACHABLE = _rule(
 TOKEN_INVALID = _rule(
     "LK0736",
     "oidc_token_invalid",
-    "the token itself is refused",
-    meaning="Its signature or form does not pass: the keys that the issuer publishes are not those "
-    "that the API server signs with, or its issuer changed.",
+    "the cloud refuses the token itself",
+    meaning="Its signature or format is not valid: the published keys are not the ones that the "
+    "API server signs with, or the issuer changed.",
     why=_NO_CREDENTIALS,
     remedy=(
         Remedy(
@@ -135,38 +141,46 @@ TOKEN_INVALID = _rule(
 NO_STS = _rule(
     "LK0737",
     "sts_sent_to_storage_endpoint",
-    "what answers is no STS",
-    meaning="The exchange went to an address that does not do it: a store without an STS, or one "
-    "that has it switched off (RGW: `rgw enable apis` with sts, iam).",
+    "the address is not an STS",
+    meaning="The exchange was sent to an address that does not support it: a store without an "
+    "STS, or with its STS disabled (RGW: `rgw enable apis` must include sts and iam).",
     why=_NO_CREDENTIALS,
-    remedy=(Remedy(text="name the STS in `sts_endpoint` of the storage Secret"), _EDIT),
+    remedy=(
+        Remedy(text="set `sts_endpoint` of the storage Secret to the address of the STS"),
+        _EDIT,
+    ),
     rank=19,
 )
 CREDENTIALS_REFUSED = _rule(
     "LK0738",
     "temporary_credentials_refused",
-    "the store refuses what STS has just given",
-    meaning="STS and the store do not belong together, or the store does not take temporary keys "
-    "(RGW: `rgw s3 auth use sts = true`, and one `rgw sts key` for all gateways).",
-    why="Each exchange succeeds, and each request of Loki fails.",
-    remedy=(Remedy(text="let STS and store be of one installation, with one key"), _AGAIN),
+    "the store refuses the credentials that STS just issued",
+    meaning="STS and the store do not belong together, or the store does not accept temporary "
+    "keys (RGW: `rgw s3 auth use sts = true`, and the same `rgw sts key` for all gateways).",
+    why="Every exchange succeeds, and every request of Loki fails.",
+    remedy=(
+        Remedy(text="use the STS and the store of the same installation, with the same key"),
+        _AGAIN,
+    ),
     rank=24,
 )
 CREDENTIALS_EXPIRED = _rule(
     "LK0739",
     "session_token_expired",
-    "temporary credentials are over as soon as they come",
-    meaning="The store takes what STS gave a moment ago for expired: the clocks differ.",
-    why="Each exchange succeeds, and each request of Loki fails.",
-    remedy=(Remedy(text="synchronise the clocks of STS and store"), _AGAIN),
+    "temporary credentials are already expired when issued",
+    meaning="The store considers credentials expired that STS has just issued: their clocks "
+    "differ.",
+    why="Every exchange succeeds, and every request of Loki fails.",
+    remedy=(Remedy(text="synchronize the clocks of STS and the store"), _AGAIN),
     rank=24,
 )
 FEDERATED_MISMATCH = _rule(
     "LK0740",
     "azure_federated_credential_mismatch",
-    "no federated credential fits the token",
-    meaning="Issuer, subject and audience of a federated credential must equal the token's, letter "
-    "by letter and in the same capitals. Each service account needs one of its own.",
+    "no federated credential matches the token",
+    meaning="The issuer, subject and audience of a federated credential must equal the token's "
+    "exactly, including uppercase and lowercase. Each service account needs its own federated "
+    "credential.",
     why=_NO_CREDENTIALS,
     remedy=(_CHECK, _MAKE),
     rank=22,
@@ -174,9 +188,9 @@ FEDERATED_MISMATCH = _rule(
 CLIENT_OR_TENANT = _rule(
     "LK0741",
     "azure_client_or_tenant_wrong",
-    "the client is not of that tenant",
-    meaning="`client_id` names no application or managed identity of the tenant `tenant_id`, or "
-    "the storage account belongs to another tenant.",
+    "the client is not in this tenant",
+    meaning="`client_id` is not in tenant `tenant_id`, or that tenant does not exist, or the "
+    "storage account belongs to another tenant.",
     why=_NO_CREDENTIALS,
     remedy=(_EDIT, _CHECK),
     rank=20,
@@ -184,10 +198,11 @@ CLIENT_OR_TENANT = _rule(
 RBAC_MISSING = _rule(
     "LK0742",
     "azure_rbac_missing",
-    "the identity has no role on the blobs",
-    meaning="The token is good; the identity lacks `Storage Blob Data Contributor` on the "
-    "container. Owner and Contributor are no roles on data; a new role takes some minutes.",
-    why="Each request of Loki is refused.",
+    "the identity has no role for the blobs",
+    meaning="The token is valid, but the identity does not have the role `Storage Blob Data "
+    "Contributor` on the container. Owner and Contributor do not include data access. A new role "
+    "takes some minutes to apply.",
+    why="Every request of Loki is refused.",
     remedy=(_MAKE, _CHECK),
     rank=26,
 )
@@ -195,11 +210,14 @@ AUTHORIZATION_FAILURE = _rule(
     "LK0743",
     "azure_authorization_failure",
     "the storage account refuses the request",
-    meaning="The account's firewall, network rules or policies do not let it in from here, or do "
-    "not allow this way of authenticating.",
-    why="Each request of Loki from such a place is refused.",
+    meaning="The account's firewall, network rules or policies do not allow access from here, or "
+    "do not allow this method of authentication.",
+    why="Every request of Loki from such a place is refused.",
     remedy=(
-        Remedy(text="let the cluster's network in: the account's networking and configuration"),
+        Remedy(
+            text="allow the cluster's network in the storage account's networking and "
+            "configuration settings"
+        ),
         _AGAIN,
     ),
     rank=26,
@@ -208,18 +226,18 @@ ACCOUNT_KEY = _rule(
     "LK0744",
     "azure_account_key_invalid",
     "the account key is wrong",
-    meaning="It is another account's, was rotated, or is no account key (a SAS token, a "
-    "connection string).",
-    why="Each request of Loki is refused.",
-    remedy=(_EDIT, Remedy(text="better: mode token, without a key")),
+    meaning="It belongs to another account, was rotated, or is not an account key (but a SAS "
+    "token or a connection string).",
+    why="Every request of Loki is refused.",
+    remedy=(_EDIT, Remedy(text="better: use mode token, which needs no key")),
     rank=20,
 )
 POOL_MISSING = _rule(
     "LK0745",
     "gcs_wif_pool_missing",
-    "there is no such workload identity pool or provider",
-    meaning="`audience` of key.json names a pool or provider that does not exist, or is disabled "
-    "or deleted. It has the project's number, not its name.",
+    "the workload identity pool or provider does not exist",
+    meaning="`audience` of key.json names a pool or provider that does not exist, is disabled or "
+    "was deleted. It contains the project's number, not its name.",
     why=_NO_CREDENTIALS,
     remedy=(_MAKE, _EDIT),
     rank=20,
@@ -228,16 +246,19 @@ GOOGLE_AUDIENCE = _rule(
     "LK0746",
     "gcs_wif_audience_mismatch",
     "the provider does not allow the token's audience",
-    meaning="A provider takes its own full name as audience, or those in its list.",
+    meaning="A provider accepts its own full name as the audience, or the audiences in its list.",
     why=_NO_CREDENTIALS,
-    remedy=(_CHECK, Remedy(text="or set `audience` in the storage Secret to one it allows")),
+    remedy=(
+        _CHECK,
+        Remedy(text="or set `audience` in the storage Secret to one that the provider allows"),
+    ),
     rank=21,
 )
 GOOGLE_ISSUER = _rule(
     "LK0747",
     "gcs_wif_issuer_mismatch",
     "the provider is for another issuer",
-    meaning="The provider's issuer URI is not the cluster's, letter by letter.",
+    meaning="The provider's issuer URI is not exactly the cluster's issuer.",
     why=_NO_CREDENTIALS,
     remedy=(_CHECK, _MAKE),
     rank=21,
@@ -245,8 +266,8 @@ GOOGLE_ISSUER = _rule(
 CONDITION_DENIED = _rule(
     "LK0748",
     "gcs_wif_condition_denied",
-    "the provider's condition rejects the token",
-    meaning="The provider's attribute condition is not true of this service account.",
+    "the provider's attribute condition rejects the token",
+    meaning="The condition is false for this service account.",
     why=_NO_CREDENTIALS,
     remedy=(_CHECK,),
     rank=22,
@@ -254,9 +275,9 @@ CONDITION_DENIED = _rule(
 IMPERSONATION_DENIED = _rule(
     "LK0749",
     "gcs_impersonation_denied",
-    "the federated identity may not act as the service account",
+    "the federated identity cannot impersonate the service account",
     meaning="The Google service account does not grant roles/iam.workloadIdentityUser to this "
-    "subject, does not exist, or the IAM Credentials API is off.",
+    "subject or does not exist, or the IAM Credentials API is disabled.",
     why=_NO_CREDENTIALS,
     remedy=(_MAKE, _CHECK),
     rank=23,
@@ -265,26 +286,28 @@ PERMISSION_DENIED = _rule(
     "LK0750",
     "gcs_permission_denied",
     "the identity lacks a permission on the bucket",
-    meaning="Loki lists, creates, gets and deletes objects: roles/storage.objectAdmin on the "
-    "bucket.",
-    why="Each request of Loki is refused.",
+    meaning="Loki lists, creates, gets and deletes objects. It needs roles/storage.objectAdmin on "
+    "the bucket.",
+    why="Every request of Loki is refused.",
     remedy=(_MAKE, _CHECK),
     rank=26,
 )
 INVALID_JWT = _rule(
     "LK0751",
     "gcs_invalid_jwt",
-    "the service account's key is refused",
-    meaning="The key was deleted at Google, is another account's, or the account is gone.",
+    "Google refuses the service account's key",
+    meaning="The key was deleted at Google or belongs to another account, or the account was "
+    "deleted.",
     why="Loki gets no token.",
-    remedy=(_EDIT, Remedy(text="better: mode token, without a key")),
+    remedy=(_EDIT, Remedy(text="better: use mode token, which needs no key")),
     rank=20,
 )
 KEY_FILE = _rule(
     "LK0752",
     "gcs_key_json_invalid",
-    "the private key in key.json cannot sign",
-    meaning="It is no PEM of an RSA key; often its line breaks were lost on the way.",
+    "the private key in key.json is not valid",
+    meaning="It is not an RSA key in PEM format. Often its line breaks were lost when it was "
+    "copied.",
     why="Loki does not start, or gets no token.",
     remedy=(_EDIT,),
     rank=19,
@@ -292,30 +315,31 @@ KEY_FILE = _rule(
 BEARER_REFUSED = _rule(
     "LK0753",
     "gcs_invalid_credentials_401",
-    "the store does not take the token",
-    meaning="Google Cloud Storage does not take what Google's own exchange gave a moment ago.",
-    why="Each request of Loki is refused.",
-    remedy=(Remedy(text="look whether the project's storage is enabled"), _AGAIN),
+    "the store does not accept the token",
+    meaning="Google Cloud Storage does not accept the token that Google's own exchange just "
+    "issued.",
+    why="Every request of Loki is refused.",
+    remedy=(Remedy(text="check whether Cloud Storage is enabled in the project"), _AGAIN),
     rank=24,
 )
 SCOPE_INSUFFICIENT = _rule(
     "LK0754",
     "gcs_scope_insufficient",
     "the token's scopes do not allow the call",
-    meaning="The token was given for less than reading and writing objects.",
-    why="Each request of Loki is refused.",
-    remedy=(Remedy(text="let the account's tokens have devstorage.read_write"), _AGAIN),
+    meaning="The token was issued for less than reading and writing objects.",
+    why="Every request of Loki is refused.",
+    remedy=(Remedy(text="give the account's tokens the scope devstorage.read_write"), _AGAIN),
     rank=24,
 )
 UNIFORM_ACCESS = _rule(
     "LK0755",
     "gcs_wif_needs_uniform_access",
-    "the bucket needs uniform access for federated identities",
-    meaning="A bucket that decides object by object knows no federated identities.",
-    why="Each request of Loki is refused.",
+    "the bucket needs uniform bucket-level access",
+    meaning="A bucket with per-object access control does not support federated identities.",
+    why="Every request of Loki is refused.",
     remedy=(
         Remedy(
-            text="switch it on for the bucket",
+            text="enable it for the bucket",
             command=command(
                 "gcloud storage buckets update gs://BUCKET --uniform-bucket-level-access"
             ),
@@ -326,34 +350,36 @@ UNIFORM_ACCESS = _rule(
 SECRET_UNUSABLE = _rule(
     "LK0756",
     "lokistack_secret_keys_wrong",
-    "the Secret does not say enough to try anything",
-    meaning="What names the role, the application or the provider is missing or not readable.",
-    why="Nothing can be asked, and Loki's pods cannot ask either.",
+    "the Secret lacks what a test needs",
+    meaning="The key that names the role, the application or the provider is missing or could not "
+    "be read.",
+    why="Nothing can be requested, by lokeys or by Loki's pods.",
     remedy=(
         _EDIT,
-        Remedy(text="see every fault of it", command=command("lokeys validate -f PATH")),
+        Remedy(text="to see all errors in it", command=command("lokeys validate -f PATH")),
     ),
     rank=18,
 )
 BROKEN = _rule(
     "LK0757",
     None,
-    "a link is broken for a reason that lokeys does not know",
-    meaning="The provider or the store refused with a code that is in none of lokeys' tables.",
-    why="Loki's own requests go the same way.",
-    remedy=(_AGAIN, Remedy(text="look the code up in the provider's documentation")),
+    "a link fails for a reason that lokeys does not know",
+    meaning="The provider or the store refused with an error code that lokeys does not know.",
+    why="Loki's own requests fail in the same way.",
+    remedy=(_AGAIN, Remedy(text="look up the error code in the provider's documentation")),
     rank=30,
 )
 NOT_PERMITTED = _rule(
     "LK0758",
     None,
-    "lokeys may not try the stack's tokens",
-    meaning="Asking for a token of the stack's service accounts needs a Role of its own, which is "
-    "off by default. It is limited to the two accounts, and to the provider's audience.",
-    why="Whether the exchange works is not known; Loki would not say so either.",
+    "lokeys is not allowed to test the stack's tokens",
+    meaning="Requesting a token of the stack's service accounts needs a separate Role, which is "
+    "not installed by default. It is limited to the two service accounts and to the provider's "
+    "audience.",
+    why="It is not known whether the exchange works, and Loki would not report it either.",
     remedy=(
         Remedy(
-            text="allow it for this stack (the operator must be started with --verify-tokens, too)",
+            text="allow it for this stack (the operator must also be started with --verify-tokens)",
             command=command("lokeys rbac stack {stack} -n {namespace} --tokens").pipe(
                 "kubectl apply -f -"
             ),
@@ -366,8 +392,8 @@ NOT_PERMITTED = _rule(
 NOT_TRIED = _rule(
     "LK0759",
     None,
-    "the stack's credentials could not be tried",
-    meaning="No answer came, or something that a try needs is not there yet.",
+    "the stack's credentials could not be tested",
+    meaning="There was no answer, or something that the test needs does not exist yet.",
     why="Nothing was refused, and nothing is proved.",
     remedy=(_AGAIN,),
     rank=55,

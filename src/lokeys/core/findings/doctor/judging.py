@@ -4,7 +4,7 @@
 A record is judged by what the program itself says went wrong (`err`, else `msg`), never by the
 queries, labels and streams that people put into it. Known messages come with and without their
 error code, from the current client and the older one. What every start says (an empty ring, a
-cluster seed that is not there yet) is no complaint, and neither is trouble between Lokis.
+cluster seed that does not exist yet) is not a complaint, nor is trouble between Loki processes.
 """
 
 from __future__ import annotations

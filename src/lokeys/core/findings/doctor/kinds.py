@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an input is, told by its first bytes: one place that decides, however it is handed in."""
+"""Decides by its first bytes what an input is: one place for files, stdin and bundles."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def _letter(match: re.Match[str]) -> str:
 
 
 def moment(text: str) -> datetime | None:
-    """Return a time that a line says, in UTC; None where it is none, or of no zone."""
+    """Return the time in a line, in UTC; None if it is not a valid time or has no zone."""
     try:
         if _ZAP_SECONDS.fullmatch(text):
             return datetime.fromtimestamp(float(text), UTC)

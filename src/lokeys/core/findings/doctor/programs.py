@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which program wrote a log, told by what only that program writes."""
+"""Which program wrote a log, recognized by what only that program writes."""
 
 from __future__ import annotations
 

@@ -2,9 +2,10 @@
 """Reads a log of any size from pieces of bytes, in constant memory.
 
 Almost all lines of a log are quiet (level info or debug), and nothing in them counts: they are
-told by their bytes, and only the others are decoded. A line without end is kept up to a bound, and
-the rest of it is skipped. What a runtime broke in pieces is joined, and so is a message of several
-lines. Errors repeat: a line that differs from one before only in its digits is judged once.
+recognized by their bytes, and only the others are decoded. A line without end is kept up to a
+bound, and the rest of it is skipped. What a runtime broke in pieces is joined, and so is a message
+of several lines. Errors repeat: a line that differs from one before only in its digits is judged
+once.
 """
 
 from __future__ import annotations

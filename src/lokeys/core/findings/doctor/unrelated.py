@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrelated:
-    """One kind of trouble that is somebody else's. Texts are in small letters.
+    """One kind of trouble that is somebody else's. Texts are in lowercase.
 
     `before_complaints`: whatever else the line says, it is of this kind.
     """

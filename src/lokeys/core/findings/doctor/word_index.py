@@ -14,7 +14,7 @@ _WORD = re.compile(r"[a-z]{3,40}")
 
 
 class HasPhrases(Protocol):
-    """A row that is found by one of some phrases, in small letters."""
+    """A row that is found by one of some phrases, in lowercase."""
 
     @property
     def phrases(self) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ Row = TypeVar("Row", bound=HasPhrases)
 
 
 def words_of(text: str) -> frozenset[str]:
-    """Return the words of a text in small letters by which rows are looked up."""
+    """Return the words of a lowercase text by which rows are looked up."""
     return frozenset(_WORD.findall(text))
 
 

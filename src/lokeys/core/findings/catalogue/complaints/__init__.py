@@ -47,7 +47,7 @@ RULE_OF_CAUSE: Mapping[str, Rule] = MappingProxyType({each.cause: each.rule for 
 
 
 def printed_by(rule: Rule) -> tuple[str, ...]:
-    """Return what logs print, in small letters, where this rule's finding comes of it."""
+    """Return what logs print, in lowercase, where this rule's finding comes of it."""
     return tuple(
         dict.fromkeys(words for row in COMPLAINTS if row.rule is rule for words in row.phrases)
     )

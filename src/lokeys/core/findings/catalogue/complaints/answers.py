@@ -12,19 +12,19 @@ from lokeys.core.text.shell import command
 
 _HIDDEN = ("anonymous_request_sent", "sts_trust_policy_denied", "no_credentials_in_chain")
 _LINKS = Remedy(
-    text="with short-lived tokens a failed exchange reads the same: try it link by link",
+    text="with short-lived tokens a failed exchange looks the same: test it link by link",
     command=command("lokeys probe stack NAME -n NAMESPACE"),
 )
 _KEY = Remedy(
-    text="to tell a policy from a dead key, try the key itself",
+    text="to see whether a policy or the key is the problem, test the key itself",
     command=command("lokeys doctor -n NAMESPACE --probe write"),
 )
 _ALTERED = Remedy(
-    text="to tell another key's secret from a newline or a wrong copy, compare the hops",
+    text="to see whether it is another key's secret, a newline or a wrong copy, compare the hops",
     command=command("lokeys trace NAME -n NAMESPACE"),
 )
 _SCHEME = Remedy(
-    text="a TLS port that is asked in plain http may just hang up: see what it speaks",
+    text="a TLS port may close the connection when it gets plain http: see which protocol it uses",
     command=command("openssl s_client -connect HOST:PORT -brief"),
 )
 _SIGNATURE = ("secret_trailing_newline", "secret_key_url_encoding", "wrong_region")

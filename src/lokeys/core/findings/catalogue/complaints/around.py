@@ -12,7 +12,7 @@ from lokeys.core.findings.finding import Remedy
 from lokeys.core.place import Hop
 from lokeys.core.text.shell import command
 
-_NOT_DELIVERED = "The Secret keeps its old value, or is not made at all."
+_NOT_DELIVERED = "The Secret keeps its old value, or is not created at all."
 _WAITING = ("eso_store_not_ready",)
 _VAULT = ("1password", "onepassword", "op://")
 _MISSING = re.compile(
@@ -28,9 +28,10 @@ SECRET_MISSING = row(
     "LK0865",
     "k8s_secret_missing",
     "a Secret that the pod needs does not exist",
-    meaning="The container waits for a Secret, or for a key of one, that is not there.",
+    meaning="The container waits for a Secret, or for a key of a Secret, that does not exist.",
     why="The pod does not start.",
-    fix="see who should make it (an ExternalSecret, a chart, Rook), and its name and namespace",
+    fix="check its name and namespace, and what should create it (an ExternalSecret, a chart, "
+    "Rook)",
     says=('" not found', "couldn't find key"),
     beside=("error: secret", "for volume", "in secret"),
     never_beside=("1password", "secretstore"),
@@ -43,7 +44,7 @@ CONNECT_UNREACHABLE = row(
     "LK0866",
     "op_connect_unreachable",
     "1Password Connect does not answer",
-    meaning="Refused, timed out or no such host; or something else answers there.",
+    meaning="Connection refused, timed out, or no such host; or something else answers there.",
     why=_NOT_DELIVERED,
     fix="check Connect's pods and its Service, and `connectHost` of the SecretStore",
     says=NETWORK_WORDS,
@@ -60,10 +61,10 @@ CONNECT_IS_A_PAGE = replace(
 VAULT_NOT_FOUND = row(
     "LK0867",
     "op_vault_not_found",
-    "1Password has no such vault",
-    meaning="The vault's name or id is not accepted, or the token does not see it.",
+    "the vault was not found",
+    meaning="The vault's name or id is not accepted, or the token has no access to it.",
     why=_NOT_DELIVERED,
-    fix="name the vault in the SecretStore by its exact title: op vault list",
+    fix="set the vault in the SecretStore to its exact title: op vault list",
     says=(
         *("invalid vault uuid", "no vaults found with title", "vault not found"),
         "found 0 vaults with title",
@@ -76,8 +77,8 @@ VAULT_NOT_FOUND = row(
 ITEM_NOT_FOUND = row(
     "LK0868",
     "op_item_not_found",
-    "1Password has no such item",
-    meaning="No item of that title is in the vaults that the SecretStore searches.",
+    "the item was not found",
+    meaning="The vaults that the SecretStore searches have no item with that title.",
     why=_NOT_DELIVERED,
     fix=(Remedy(text="compare `remoteRef.key` with the item's title: op item list"), _STATUS),
     says=("key not found in 1password vaults", "no items found with title"),
@@ -88,8 +89,8 @@ ITEM_NOT_FOUND = row(
 ITEM_AMBIGUOUS = row(
     "LK0869",
     "op_item_ambiguous",
-    "several items in 1Password have the same title",
-    meaning="External Secrets reads an item only if its title is the only one.",
+    "several items have the same title",
+    meaning="External Secrets reads an item only if its title is unique.",
     why=_NOT_DELIVERED,
     fix="rename or archive all but one: op item list",
     says=("expected one 1password item matching", "multiple items found with title"),
@@ -101,7 +102,7 @@ FIELD_AMBIGUOUS = row(
     "LK0871",
     "op_field_ambiguous",
     "several fields of the item have the same label",
-    meaning="External Secrets reads a field only if its label is the only one.",
+    meaning="External Secrets reads a field only if its label is unique.",
     why=_NOT_DELIVERED,
     fix="rename all but one of the fields",
     says=("expected one 1password itemfield matching",),
@@ -113,7 +114,7 @@ FIELD_AMBIGUOUS = row(
 FIELD_NOT_FOUND = row(
     "LK0870",
     "op_field_not_found",
-    "the 1Password item has no such field",
+    "the item has no such field",
     meaning="No field of the item has the label that `remoteRef.property` names.",
     why=_NOT_DELIVERED,
     fix=(Remedy(text="compare `remoteRef.property` with the field's label"), _STATUS),
@@ -125,8 +126,8 @@ FIELD_NOT_FOUND = row(
 WRITE_REJECTED = row(
     "LK0874",
     "op_write_rejected",
-    "1Password refuses to write",
-    meaning="The token may read the vault, and may not write it.",
+    "the vault refuses to be written",
+    meaning="The token can read the vault but not write to it.",
     why="The vault keeps the old key.",
     fix="give the Connect token write access to the vault, or remove the PushSecret",
     says=("token does not have write access", "error updating 1password item", "set secret failed"),
@@ -138,7 +139,7 @@ WRITE_REJECTED = row(
 RATE_LIMITED = row(
     "LK0873",
     "op_rate_limited",
-    "1Password's quota of requests is used up",
+    "1Password's request quota is used up",
     meaning="The account's or the token's hourly or daily limit is reached.",
     why=_NOT_DELIVERED,
     fix="raise `refreshInterval` of the ExternalSecrets, or use Connect, which caches",
@@ -152,10 +153,11 @@ TOKEN_REFUSED = row(
     "LK0872",
     "op_token_lacks_vault_access",
     "1Password refuses the token",
-    meaning="The Connect or service account token is not valid, or may not see this vault.",
+    meaning="The Connect token or service account token is not valid, or has no access to this "
+    "vault.",
     why=_NOT_DELIVERED,
-    fix="make a token with read access to the vault, write it into the SecretStore's Secret, then "
-    "force the sync of store and ExternalSecrets",
+    fix="create a token with read access to the vault, write it into the SecretStore's Secret, "
+    "then force a sync of the store and the ExternalSecrets",
     says=(
         *("invalid token signature", "token does not have access to vault", "status 401"),
         *("authorization: token does not", "invalid bearer token", "status 403: "),
@@ -169,13 +171,13 @@ TOKEN_REFUSED = row(
 BAD_INTERVAL = row(
     "LK0875",
     "eso_stopped_by_bad_interval",
-    "one interval that cannot be parsed stops all ExternalSecrets",
-    meaning="An ExternalSecret has a `refreshInterval` such as `1d`, which is not a duration of "
-    "Go; the controller cannot list any of them.",
-    why="No ExternalSecret of the cluster is refreshed.",
+    "one invalid interval stops every ExternalSecret in the cluster",
+    meaning="An ExternalSecret has a `refreshInterval` such as `1d`, which is not a Go duration, "
+    "so the controller cannot list any of them.",
+    why="No ExternalSecret in the cluster is refreshed.",
     fix=(
         Remedy(
-            text="find it, and write hours: 24h",
+            text="find it, and write the interval in hours: 24h",
             command=command(
                 "kubectl get externalsecrets -A -o custom-columns=NS:.metadata.namespace,"
                 "NAME:.metadata.name,INTERVAL:.spec.refreshInterval"
@@ -214,9 +216,9 @@ OWNED_BY_OTHER = row(
     "LK0877",
     "eso_target_owned_by_other",
     "another ExternalSecret owns the Secret",
-    meaning="Two ExternalSecrets have one target; only the first writes it.",
+    meaning="Two ExternalSecrets have the same target; only the first one writes it.",
     why="This one delivers nothing.",
-    fix="give each ExternalSecret a target of its own, or delete one",
+    fix="give each ExternalSecret its own target, or delete one of them",
     says=("target is owned by another externalsecret",),
     of_key=OfKey.NOTHING,
     hop=Hop.DELIVERY,
@@ -225,8 +227,8 @@ OWNED_BY_OTHER = row(
 BUDGET = row(
     "LK0878",
     "eviction_blocked_by_budget",
-    "a disruption budget forbids the eviction",
-    meaning="The PodDisruptionBudget allows no more pods of this kind to be away.",
+    "a PodDisruptionBudget forbids the eviction",
+    meaning="The PodDisruptionBudget does not allow more of these pods to be unavailable.",
     why="A pod with an old key cannot be replaced this way.",
     fix="see which pods are not ready, and why: kubectl -n NAMESPACE get pdb,pods",
     says=("violate the pod's disruption budget",),
@@ -237,9 +239,9 @@ BUDGET = row(
 ROOK_NOT_READY = row(
     "LK0863",
     "rook_object_store_not_ready",
-    "Rook has not made the object store ready",
-    meaning="The CephObjectStore is missing or still being made, so its users and their Secrets "
-    "wait.",
+    "the object store is not ready",
+    meaning="The CephObjectStore is missing or is still being created, so its users and their "
+    "Secrets wait.",
     why="There is no key yet.",
     fix=(
         Remedy(
@@ -261,10 +263,10 @@ ROOK_NOT_READY = row(
 ROOK_STALE = row(
     "LK0864",
     "rook_stale_user_secret",
-    "an old Secret of Rook's user is in the way",
-    meaning="A Secret of that name exists already and belongs to an earlier user.",
+    "an old Secret blocks the new user's Secret",
+    meaning="A Secret of that name already exists and belongs to an earlier user.",
     why="Its key is not the new user's.",
-    fix="delete the old Secret after saving what still uses it; Rook makes it again",
+    fix="after saving what still uses it, delete the old Secret; Rook creates it again",
     says=("already exists",),
     beside=("ceph-object-user", "cephobjectstoreuser", "object store user secret"),
     of_key=OfKey.NOTHING,
@@ -274,10 +276,10 @@ ROOK_STALE = row(
 LOKISTACK_SECRET = row(
     "LK0879",
     "lokistack_secret_keys_wrong",
-    "the LokiStack's storage Secret lacks fields",
-    meaning="A field that the storage type needs is missing or empty in the Secret.",
-    why="The operator makes no pods.",
-    fix="see every fault of it: lokeys validate -f PATH",
+    "keys are missing in the LokiStack's storage Secret",
+    meaning="A key that the storage type needs is missing or empty in the Secret.",
+    why="The operator creates no pods.",
+    fix="to see all errors in it: lokeys validate -f PATH",
     says=("missing secret field", "invalid object storage secret contents"),
     of_key=OfKey.NOTHING,
     hop=Hop.SECRET,

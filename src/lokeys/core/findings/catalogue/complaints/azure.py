@@ -10,7 +10,7 @@ from lokeys.core.place import Hop
 from lokeys.core.text.shell import command
 
 _NO_TOKEN = "Loki gets no token, so nothing is written."
-_REFUSED = "Every request is refused, and /ready stays 200."
+_REFUSED = "Every request is refused, while /ready stays 200."
 _IMDS = ("169.254.169.254", "metadata/identity", "managedidentitycredential", "adal")
 _COMPARE = Remedy(
     text="compare issuer, subject and audience with the service account's",
@@ -21,12 +21,12 @@ ACCOUNT_KEY = row(
     "LK0844",
     "azure_account_key_invalid",
     "the account key is wrong",
-    meaning="It is another account's, was rotated, or is no account key at all (a SAS token, text "
-    "that is not base64); or the account does not allow keys.",
+    meaning="It belongs to another account, was rotated, or is not an account key (but a SAS "
+    "token or text that is not base64); or the account does not allow keys.",
     why=_REFUSED,
     fix=(
         Remedy(
-            text="take a key of this account, and write it into the Secret as it is",
+            text="use a key of this account, and write it into the Secret unchanged",
             command=command("az storage account keys list --account-name ACCOUNT -o table"),
         ),
     ),
@@ -42,9 +42,10 @@ ACCOUNT_KEY = row(
 RBAC = row(
     "LK0845",
     "azure_rbac_missing",
-    "the identity has no role on the blobs",
-    meaning="The token is good; `Storage Blob Data Contributor` on the container or account is "
-    "missing. Owner and Contributor are not data roles; a new role takes some minutes.",
+    "the identity has no role for the blobs",
+    meaning="The token is valid, but the role `Storage Blob Data Contributor` on the container or "
+    "account is missing. Owner and Contributor do not include data access. A new role takes some "
+    "minutes to apply.",
     why=_REFUSED,
     fix=(
         Remedy(
@@ -63,12 +64,12 @@ NETWORK_RULES = row(
     "LK0846",
     "azure_authorization_failure",
     "the storage account's network rules refuse the request",
-    meaning="The account's firewall lets only chosen networks in, or the request came over a path "
+    meaning="The account's firewall allows only selected networks, or the request used a path "
     "that it does not allow.",
     why=_REFUSED,
     fix=(
         Remedy(
-            text="see what the account lets in, and add the cluster's network",
+            text="see which networks the account allows, and add the cluster's network",
             command=command("az storage account network-rule list --account-name ACCOUNT"),
         ),
     ),
@@ -80,8 +81,8 @@ FEDERATED = row(
     "LK0847",
     "azure_federated_credential_mismatch",
     "no federated credential matches the token",
-    meaning="Issuer, subject and audience of a federated credential must equal the token's, letter "
-    "by letter. Each service account needs one of its own.",
+    meaning="The issuer, subject and audience of a federated credential must equal the token's "
+    "exactly. Each service account needs its own federated credential.",
     why=_NO_TOKEN,
     fix=(_COMPARE,),
     says=(
@@ -93,7 +94,7 @@ FEDERATED = row(
 CLIENT_OR_TENANT = row(
     "LK0850",
     "azure_client_or_tenant_wrong",
-    "the client is not in that tenant",
+    "the client is not in this tenant",
     meaning="`client_id` is not in tenant `tenant_id`, or that tenant does not exist.",
     why=_NO_TOKEN,
     fix=(
@@ -129,10 +130,10 @@ NOT_INJECTED = row(
 THROTTLED = row(
     "LK0851",
     "azure_imds_throttled",
-    "the node's token endpoint asks to slow down",
-    meaning="Too many pods of this node ask for managed identity tokens.",
+    "the node's token endpoint limits the rate of requests",
+    meaning="Too many pods on this node request managed identity tokens.",
     why=_NO_TOKEN,
-    fix="use workload identity instead of managed identity, which asks no node",
+    fix="use workload identity instead of managed identity; it does not use the node's endpoint",
     says=("status code = '429'", "429 too many requests", "too many requests"),
     beside=_IMDS,
     said_by=Voice.PROVIDER,
@@ -140,9 +141,9 @@ THROTTLED = row(
 NOT_ASSIGNED = row(
     "LK0849",
     "azure_identity_not_assigned",
-    "the node has no such managed identity",
-    meaning="The identity is not assigned to the node pool. Often managed identity was configured "
-    "where workload identity was meant.",
+    "the node does not have this managed identity",
+    meaning="The identity is not assigned to the node pool. Often managed identity is configured "
+    "where workload identity was intended.",
     why=_NO_TOKEN,
     fix="set `use_federated_token: true` (thanos client: no `user_assigned_id`) for workload "
     "identity, or assign the identity to the node pool",

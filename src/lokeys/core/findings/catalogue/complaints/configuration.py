@@ -16,9 +16,10 @@ _CHUNK = re.compile(
 NOT_EXPANDED = row(
     "LK0880",
     "env_not_expanded",
-    "a variable is used as it is written",
-    meaning="`${NAME}` is filled in only with -config.expand-env=true, in each component.",
-    why="The text itself is taken for the address, the bucket or the key.",
+    "a variable is not expanded",
+    meaning="Loki expands `${NAME}` only with -config.expand-env=true, for each component "
+    "separately.",
+    why="The text itself is used as the address, the bucket or the key.",
     fix="add -config.expand-env=true to the arguments of each component (in the chart `extraArgs`)",
     says=(
         *("lookup ${", 'invalid character "{" in host name', "cannot unmarshal !!str `${"),
@@ -32,10 +33,11 @@ NOT_EXPANDED = row(
 NOT_EXPANDABLE = row(
     "LK0881",
     "env_expansion_fails",
-    "the configuration has an expression that Loki cannot read",
-    meaning="A name is of letters, digits and `_`; a default is written `${NAME:-default}`.",
+    "the configuration has an expression that Loki cannot expand",
+    meaning="A variable's name has letters, digits and `_`; a default is written "
+    "`${NAME:-default}`.",
     why="Loki does not start.",
-    fix="rename the variable (no dash in it), and write a dollar sign that is meant as `$$`",
+    fix="rename the variable (no hyphen in its name), and write a literal dollar sign as `$$`",
     says=("bad substitution", "missing closing brace", "unable to parse variable"),
     of_key=OfKey.NOTHING,
     hop=Hop.PODS,
@@ -44,10 +46,10 @@ NOT_EXPANDABLE = row(
 HALF_A_PAIR = row(
     "LK0882",
     "half_a_pair",
-    "the configuration gives half a key pair",
+    "the configuration has only half of a key pair",
     meaning="One of access_key_id and secret_access_key is set, and the other is empty.",
     why="Loki does not start.",
-    fix="set both, or neither for an identity without a key",
+    fix="set both, or neither to use an identity without a key",
     says=("must supply both an access key id and secret",),
     of_key=OfKey.NOTHING,
     hop=Hop.PODS,
@@ -59,7 +61,7 @@ FILESYSTEM = row(
     "Loki writes to its own disk instead of the store",
     meaning="The schema's `object_store`, or the chart's `storage.type`, is filesystem.",
     why="Nothing reaches the bucket, and a pod without a volume cannot write at all.",
-    fix="set `object_store` of the schema in force, and `loki.storage.type`, to the store's type",
+    fix="set `object_store` of the current schema, and `loki.storage.type`, to the store's type",
     says=("permission denied", "read-only file system", "no such file or directory"),
     shape=_CHUNK,
     of_key=OfKey.NOTHING,
@@ -69,7 +71,7 @@ FILESYSTEM = row(
 NOT_SUPPORTED = row(
     "LK0884",
     "backend_not_supported",
-    "this Loki does not take that storage configuration",
+    "this Loki version does not support this storage configuration",
     meaning="The storage type is unknown to this version, or is configured in a block that this "
     "version does not read.",
     why="Loki does not start.",

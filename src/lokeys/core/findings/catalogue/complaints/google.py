@@ -20,8 +20,8 @@ PERMISSION = row(
     "LK0852",
     "gcs_permission_denied",
     "the service account lacks a permission on the bucket",
-    meaning="Loki lists, creates, gets and deletes objects; the thanos client reads the bucket, "
-    "too.",
+    meaning="Loki lists, creates, gets and deletes objects; the thanos client also reads the "
+    "bucket.",
     why=_REFUSED,
     fix=(
         Remedy(
@@ -38,9 +38,9 @@ PERMISSION = row(
 KEY_JSON = row(
     "LK0853",
     "gcs_key_json_invalid",
-    "the service account's key cannot be read",
-    meaning="The file is missing, is not JSON (a name instead of the content), or its private key "
-    "lost its line breaks.",
+    "the service account's key could not be read",
+    meaning="The file is missing, is not JSON (for example a name instead of the content), or its "
+    "private key lost its line breaks.",
     why="Loki does not start, or gets no token.",
     fix="mount the whole key.json as a file, name it in GOOGLE_APPLICATION_CREDENTIALS, and check "
     "it: jq .type key.json",
@@ -58,12 +58,12 @@ INVALID_JWT = row(
     "LK0854",
     "gcs_invalid_jwt",
     "Google refuses the service account's key",
-    meaning="The key was deleted, is another account's, the account is gone, or the clock of the "
-    "node is wrong.",
+    meaning="The key was deleted or belongs to another account, the account was deleted, or the "
+    "node's clock is wrong.",
     why=_NO_TOKEN,
     fix=(
         Remedy(
-            text="see which keys the account has, and compare with private_key_id of key.json",
+            text="list the account's keys, and compare them with private_key_id of key.json",
             command=command("gcloud iam service-accounts keys list --iam-account EMAIL"),
         ),
     ),
@@ -74,10 +74,10 @@ INVALID_JWT = row(
 INVALID_401 = row(
     "LK0855",
     "gcs_invalid_credentials_401",
-    "Google Cloud Storage does not take the token",
+    "Google Cloud Storage does not accept the token",
     meaning="The token or the key is not valid there.",
     why=_REFUSED,
-    fix="make a new key for the account, or use workload identity",
+    fix="create a new key for the account, or use workload identity",
     says=(
         *("error 401: invalid credentials", "401 with body: invalid credentials", "autherror"),
         "invalid credentials, autherror",
@@ -107,7 +107,7 @@ POOL = row(
     why=_NO_TOKEN,
     fix=(
         Remedy(
-            text="see which pools there are, and compare with `audience` of key.json",
+            text="list the pools, and compare them with `audience` of key.json",
             command=command("gcloud iam workload-identity-pools list --location global"),
         ),
         _COMPARE,
@@ -122,7 +122,7 @@ UNIFORM = row(
     "LK0858",
     "gcs_wif_needs_uniform_access",
     "the bucket needs uniform bucket-level access",
-    meaning="A bucket that decides object by object does not know federated identities.",
+    meaning="A bucket with per-object access control does not support federated identities.",
     why=_REFUSED,
     fix=(
         Remedy(
@@ -138,7 +138,7 @@ AUDIENCE = row(
     "LK0859",
     "gcs_wif_audience_mismatch",
     "the provider does not allow the token's audience",
-    meaning="A provider takes its own full name as audience, or those in its list.",
+    meaning="A provider accepts its own full name as the audience, or the audiences in its list.",
     why=_NO_TOKEN,
     fix=(_COMPARE,),
     says=("audience in id token",),
@@ -158,7 +158,7 @@ CONDITION = row(
     "LK0861",
     "gcs_wif_condition_denied",
     "the provider's attribute condition rejects the token",
-    meaning="The condition is not true of this service account.",
+    meaning="The condition is false for this service account.",
     why=_NO_TOKEN,
     fix=(_COMPARE,),
     says=("rejected by the attribute condition",),
@@ -167,7 +167,7 @@ CONDITION = row(
 IMPERSONATION = row(
     "LK0862",
     "gcs_impersonation_denied",
-    "the federated identity may not act as the service account",
+    "the federated identity cannot impersonate the service account",
     meaning="roles/iam.workloadIdentityUser is not bound to this subject, or the account does not "
     "exist.",
     why=_NO_TOKEN,
@@ -184,4 +184,4 @@ FIRST = (
     *(KEY_JSON, INVALID_JWT, INVALID_401),
 )
 LAST = (PERMISSION,)
-"""Behind those who send nothing at all: Google says of an anonymous caller what it lacks, too."""
+"After the rows for anonymous requests: Google lists missing permissions for those, too."

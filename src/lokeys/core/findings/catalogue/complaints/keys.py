@@ -10,11 +10,11 @@ from lokeys.core.place import Hop
 URL_ENCODING = row(
     "LK0822",
     "secret_key_url_encoding",
-    "a secret key in an s3:// URL is not escaped",
-    meaning="A `/`, `+` or `%` of the secret is read as a part of the URL.",
-    why="Loki does not start, or signs with another key.",
-    fix="set `access_key_id` and `secret_access_key` as fields of their own; else write `/` as %2F "
-    "and `+` as %2B in the URL",
+    "the secret key in an s3:// URL is not escaped",
+    meaning="A `/`, `+` or `%` in the secret key is read as part of the URL.",
+    why="Loki does not start, or signs with a different secret key.",
+    fix="set `access_key_id` and `secret_access_key` as separate fields, or write `/` as %2F and "
+    "`+` as %2B in the URL",
     says=("invalid port", "invalid url escape", "invalid userinfo"),
     beside=("s3://",),
     hop=Hop.PODS,
@@ -24,9 +24,8 @@ TRAILING_NEWLINE = row(
     "LK0823",
     "secret_trailing_newline",
     "a value ends in a newline",
-    meaning="The key, or the endpoint, has a line break at its end: `echo` adds one, `printf` does "
-    "not.",
-    why="The header or the address made of it is not valid, so no request is sent.",
+    meaning="The key or the endpoint ends with a line break. `echo` adds one, `printf` does not.",
+    why="The resulting header or address is not valid, so no request is sent.",
     fix="write the value again without a newline: printf %s VALUE | base64",
     says=('invalid header field value for "authorization"', "invalid control character in url"),
     of_key=OfKey.REFUSED,
@@ -37,10 +36,11 @@ ANONYMOUS = row(
     "LK0824",
     "anonymous_request_sent",
     "the request carries no credentials",
-    meaning="The client had none, or a token exchange failed and the client went on without.",
-    why="The store refuses what nobody signed.",
-    fix="see where the pod's credentials end: lokeys doctor -n NAMESPACE; with tokens: lokeys "
-    "probe stack NAME",
+    meaning="The client had no credentials, or a token exchange failed and the client continued "
+    "without.",
+    why="The store refuses unsigned requests.",
+    fix="see where the pod's credentials get lost: lokeys doctor -n NAMESPACE; with tokens: "
+    "lokeys probe stack NAME",
     says=(
         *("anonymous caller does not have", "noauthenticationinformation"),
         *("public access is not permitted", "publicaccessnotpermitted"),

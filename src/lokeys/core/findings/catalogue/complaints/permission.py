@@ -15,10 +15,10 @@ _DEFAULTS = re.compile(r"arn:aws[a-z-]{0,10}:s3:::(?:chunks|ruler|admin)(?![\w.-
 DEFAULT_BUCKET = row(
     "LK0829",
     "default_bucket_name_used",
-    "the chart's default bucket is used",
+    "the chart's default bucket name is used",
     meaning="`chunks`, `ruler` and `admin` are the chart's defaults: the value with the bucket's "
     "name is at a path that the chart does not read.",
-    why="The bucket is somebody else's, or nobody's.",
+    why="A bucket of that name belongs to somebody else, or does not exist.",
     fix="set `loki.storage.bucketNames.chunks`, `.ruler` and `.admin` of the chart",
     says=("not authorized to perform: s3",),
     shape=_DEFAULTS,
@@ -28,10 +28,10 @@ DEFAULT_BUCKET = row(
 KMS_DENIED = row(
     "LK0826",
     "kms_permission_denied",
-    "the key that encrypts the bucket may not be used",
-    meaning="The bucket is encrypted with a KMS key; the identity may write objects, but not use "
-    "that key, or the key is disabled.",
-    why="Writing is refused, and so is reading what was written.",
+    "the bucket's KMS key is not allowed to be used",
+    meaning="The bucket is encrypted with a KMS key. The identity can write objects but may not "
+    "use that key, or the key is disabled.",
+    why="Writing is refused, and so is reading existing data.",
     fix="allow kms:GenerateDataKey and kms:Decrypt on that key, in the identity's policy and in "
     "the key's own; enable the key if it is disabled",
     says=(
@@ -43,12 +43,13 @@ KMS_DENIED = row(
 EXPLICIT_DENY = row(
     "LK0825",
     "bucket_policy_explicit_deny",
-    "a policy denies the request explicitly",
-    meaning="A bucket policy, a boundary or an organisation's policy denies it, whatever the "
-    "identity is allowed; often a condition on encryption headers or on the network.",
-    why="No permission added to the identity helps.",
+    "a policy explicitly denies the request",
+    meaning="A bucket policy, a permissions boundary or an organization's policy denies it, "
+    "whatever the identity is allowed. Often the condition is about encryption headers or the "
+    "network.",
+    why="Adding permissions to the identity does not help.",
     fix="find the statement with Effect Deny in the bucket's policy (aws s3api get-bucket-policy "
-    "--bucket BUCKET), and meet its condition: for encryption set `sse` in Loki's configuration",
+    "--bucket BUCKET), and meet its condition; for encryption, set `sse` in Loki's configuration",
     says=("with an explicit deny",),
     rank=41,
 )
@@ -56,7 +57,7 @@ NAME_MISSING = row(
     "LK0827",
     "bucket_name_missing",
     "no bucket is configured",
-    meaning="The name of the bucket or container is empty: never set, or not rendered.",
+    meaning="The name of the bucket or container is empty: it was never set, or not rendered.",
     why="Loki does not start, or no request is sent.",
     fix="set the bucket's name: `bucketnames` of storage_config.aws, `bucket_name` of the thanos "
     "client, `loki.storage.bucketNames` of the chart",
@@ -74,10 +75,10 @@ NAME_MISSING = row(
 NAME_IS_PATH = row(
     "LK0828",
     "bucket_name_is_path",
-    "the bucket's name is not a valid name",
-    meaning="A bucket's name has no slash and no variable in it; a prefix is a field of its own.",
+    "invalid bucket name",
+    meaning="A bucket name has no slash and no variable in it. A prefix is a separate field.",
     why="The store or its client refuses every request.",
-    fix="write the bucket's name alone (`bucketnames`), and a prefix as `prefix` of the thanos "
+    fix="set `bucketnames` to the bucket's name alone, and set a prefix as `prefix` of the thanos "
     "client",
     says=("invalidbucketname", "specified bucket is not valid", "bucket name contains invalid"),
     of_key=OfKey.NOTHING,
@@ -90,7 +91,8 @@ REGION_MISSING = row(
     "LK0830",
     "region_missing",
     "no region is configured",
-    meaning="The region is empty, or it is the placeholder `dummy` that Loki uses instead of none.",
+    meaning="The region is empty, or is the placeholder `dummy`, which Loki uses if no region is "
+    "set.",
     why="The request is signed for the wrong region, or goes to a host that does not exist.",
     fix="set `region` in Loki's S3 configuration, or AWS_REGION of the container",
     says=(
@@ -105,10 +107,10 @@ REGION_MISSING = row(
 OBJECT_LOCK = row(
     "LK0832",
     "object_lock_checksum_required",
-    "the bucket with object lock needs a checksum",
-    meaning="A bucket with object lock takes only objects that come with Content-MD5 or an "
-    "x-amz-checksum header; some versions of Loki 3.6 and 3.7 send none.",
-    why="Every write is refused, and reading works.",
+    "the bucket has object lock and needs a checksum",
+    meaning="A bucket with object lock accepts only objects with Content-MD5 or an x-amz-checksum "
+    "header. Some versions of Loki 3.6 and 3.7 send neither.",
+    why="Every write is refused; reading works.",
     fix="upgrade to a Loki that sends a checksum (3.6.11, 3.7.2 or later), or use a bucket without "
     "object lock",
     says=("requests with object lock parameters", "object lock parameters"),
@@ -117,10 +119,10 @@ OBJECT_LOCK = row(
 CHECKSUM = row(
     "LK0831",
     "checksum_unsupported",
-    "the store does not take the client's checksums",
-    meaning="Newer clients send checksums as headers or trailers (aws-chunked) that this "
-    "S3-compatible store does not know.",
-    why="Every write is refused, and the key is not at fault.",
+    "the store does not support the client's checksums",
+    meaning="Newer clients send checksums in headers or trailers (aws-chunked) that this "
+    "S3-compatible store does not support.",
+    why="Every write is refused. The key is not the problem.",
     fix="set AWS_REQUEST_CHECKSUM_CALCULATION=when_required and "
     "AWS_RESPONSE_CHECKSUM_VALIDATION=when_required on the container, or upgrade the store or Loki",
     says=(

@@ -22,10 +22,10 @@ INCLUDES_BUCKET = row(
     "LK0820",
     "endpoint_includes_bucket",
     "the endpoint already contains the bucket",
-    meaning="The client puts the bucket in front of the endpoint's host, which holds it already: "
-    "`bucket.bucket.s3...`, or the bucket is read as a key.",
+    meaning="The client adds the bucket in front of the endpoint's host, which already contains "
+    "it: `bucket.bucket.s3...`, or the bucket is read as part of the object's key.",
     why=_NOTHING_WRITTEN,
-    fix="remove the bucket from `endpoint`: s3.REGION.amazonaws.com alone",
+    fix="remove the bucket from `endpoint`: only s3.REGION.amazonaws.com",
     says=("no such host", "certificate is valid for", "certificate is not valid for"),
     shape=_DOUBLED,
     rank=1,
@@ -34,7 +34,7 @@ VIRTUAL_HOST = row(
     "LK0819",
     "virtual_host_style_dns",
     "the store needs path-style requests",
-    meaning="The client asks for `bucket.host`, and this store's DNS has no such name.",
+    meaning="The client uses the host `bucket.host`, which this store's DNS does not have.",
     why=_NOTHING_WRITTEN,
     fix="set `s3forcepathstyle: true` (thanos client: `bucket_lookup_type: path`; in a LokiStack's "
     "Secret: `forcepathstyle: true`)",
@@ -46,12 +46,12 @@ VIRTUAL_HOST = row(
 RGW_MISROUTE = row(
     "LK0821",
     "rgw_dns_name_misroute",
-    "RGW takes an admin request for one to a bucket",
-    meaning="`rgw_dns_name` does not match the host that Rook uses, so `/admin` is a bucket's name "
-    "to RGW.",
-    why="Rook cannot read or make users, so their keys are never delivered.",
-    fix="let rgw_dns_name cover the Service's host, or name that host in the CephObjectStore's "
-    "`hosting.dnsNames`",
+    "RGW reads the admin path as a bucket",
+    meaning="`rgw_dns_name` does not match the host that Rook uses, so RGW reads `/admin` as a "
+    "bucket name.",
+    why="Rook cannot read or create users, so their keys are never delivered.",
+    fix="make rgw_dns_name cover the Service's host, or add that host to `hosting.dnsNames` of "
+    "the CephObjectStore",
     says=("nosuchbucket",),
     beside=("cephobjectstoreuser", "ceph object user", "radosgw"),
     of_key=OfKey.NOTHING,
@@ -62,7 +62,7 @@ CERTIFICATE_EXPIRED = row(
     "LK0886",
     "tls_certificate_expired",
     "the store's certificate has expired",
-    meaning="It ended, or has not begun yet by the clock of this pod's node.",
+    meaning="It has expired, or is not yet valid by the clock of this pod's node.",
     why=_NOTHING_WRITTEN,
     fix="renew the certificate of the endpoint; if it is valid, set the node's clock",
     says=("certificate has expired or is not yet valid",),

@@ -26,12 +26,12 @@ _CHECK = Remedy(
 ROLE_CHAIN = row(
     "LK0839",
     "sts_assume_role_chain_denied",
-    "the second role of a chain may not be assumed",
-    meaning="The pod has its first role; that role may not assume the next, or the next does not "
-    "trust the first.",
+    "the second role of a role chain cannot be assumed",
+    meaning="The pod has its first role, but that role may not assume the next one, or the next "
+    "one does not trust the first.",
     why=_NO_CREDENTIALS,
-    fix="allow sts:AssumeRole on the second role in the first role's policy, and the first role as "
-    "Principal in the second's trust policy",
+    fix="allow sts:AssumeRole on the second role in the first role's policy, and name the first "
+    "role as Principal in the second role's trust policy",
     says=("perform: sts:assumerole on resource",),
     said_by=Voice.PROVIDER,
     explains=_EFFECTS,
@@ -39,8 +39,8 @@ ROLE_CHAIN = row(
 WRONG_AUDIENCE = row(
     "LK0833",
     "sts_wrong_audience",
-    "the identity provider does not take the token's audience",
-    meaning="The audience of the token is not among the client ids of the provider.",
+    "the identity provider does not accept the token's audience",
+    meaning="The audience of the token is not among the provider's client ids.",
     why=_NO_CREDENTIALS,
     fix=(
         Remedy(
@@ -60,12 +60,12 @@ PROVIDER_MISSING = row(
     "LK0834",
     "sts_oidc_provider_missing",
     "the account has no identity provider for the token's issuer",
-    meaning="No OpenID Connect provider of this issuer is registered in the role's account, letter "
-    "by letter.",
+    meaning="No OpenID Connect provider is registered in the role's account whose URL is exactly "
+    "the token's issuer.",
     why=_NO_CREDENTIALS,
     fix=(
         Remedy(
-            text="see which providers there are, and register the cluster's issuer",
+            text="list the providers, and register the cluster's issuer",
             command=command("aws iam list-open-id-connect-providers"),
         ),
         _CHECK,
@@ -78,8 +78,8 @@ PROVIDER_MISSING = row(
 REGION_INACTIVE = row(
     "LK0835",
     "sts_region_inactive",
-    "STS is not activated in this region",
-    meaning="An account has to activate the STS of newer regions.",
+    "STS is not active in this region",
+    meaning="An account must activate STS in newer regions.",
     why=_NO_CREDENTIALS,
     fix="activate it: IAM console, account settings, STS endpoints; or use another region's STS",
     says=("regiondisabledexception", "sts is not activated in this region"),
@@ -90,11 +90,11 @@ SENT_TO_STORE = row(
     "LK0836",
     "sts_sent_to_storage_endpoint",
     "the token exchange is sent to the storage endpoint",
-    meaning="AssumeRoleWithWebIdentity is posted to the S3 or DynamoDB endpoint that is configured "
-    "explicitly, and this one is no STS.",
+    meaning="AssumeRoleWithWebIdentity is sent to the configured S3 or DynamoDB endpoint, which "
+    "is not an STS.",
     why=_NO_CREDENTIALS,
-    fix="remove `endpoint` (and an `s3:` URL with a host) from Loki's configuration on AWS; "
-    "elsewhere name the STS in AWS_ENDPOINT_URL_STS",
+    fix="on AWS remove `endpoint` (and an `s3:` URL with a host) from Loki's configuration; "
+    "elsewhere set AWS_ENDPOINT_URL_STS to the STS",
     says=(
         *("status code: 405", "statuscode: 405", "methodnotallowed", "unknownoperationexception"),
         *("unsupported action assumerole", "unknown action", "status code: 501"),
@@ -107,9 +107,9 @@ PLAIN_HTTP = row(
     "LK0837",
     "sts_plain_http",
     "STS is called over plain http",
-    meaning="`insecure: true` of the store is used for STS, too, which answers on port 443 alone.",
+    meaning="`insecure: true` of the store also applies to STS, which answers only on port 443.",
     why=_NO_CREDENTIALS,
-    fix="remove `insecure: true` from Loki's S3 configuration; AWS needs https",
+    fix="remove `insecure: true` from Loki's S3 configuration; AWS requires https",
     says=('post "http://sts',),
     shape=_PLAIN,
     said_by=Voice.PROVIDER,
@@ -119,7 +119,7 @@ MESH = row(
     "LK0843",
     "mesh_intercepts_token_exchange",
     "a service mesh answers instead of the credential service",
-    meaning="The sidecar intercepts the request for credentials, and has no route for it.",
+    meaning="The sidecar intercepts the request for credentials and has no route for it.",
     why=_NO_CREDENTIALS,
     fix="exclude the address from the mesh: annotation traffic.sidecar.istio.io/"
     'excludeOutboundIPRanges: "169.254.169.254/32,169.254.170.23/32", and port 443 for STS',
@@ -132,10 +132,10 @@ UNREACHABLE = row(
     "LK0838",
     "sts_unreachable",
     "STS does not answer",
-    meaning="The pod reaches no STS: egress rules, a missing private endpoint, DNS, or a region "
+    meaning="The pod cannot reach STS: egress rules, a missing private endpoint, DNS, or a region "
     "that does not exist.",
     why=_NO_CREDENTIALS,
-    fix="allow egress to sts.REGION.amazonaws.com on port 443 from Loki's namespace, or make an "
+    fix="allow egress to sts.REGION.amazonaws.com on port 443 from Loki's namespace, or create an "
     "interface endpoint for STS",
     says=NETWORK_WORDS,
     shape=_DIALLED,
@@ -170,10 +170,10 @@ TOKEN_FILE = row(
     "LK0842",
     "token_file_unreadable",
     "the process cannot read its projected token",
-    meaning="The token's file is not there, or belongs to another user.",
+    meaning="The token's file does not exist, or belongs to another user.",
     why=_NO_CREDENTIALS,
-    fix="set `securityContext.fsGroup` of the pod to Loki's group (10001), and see that the "
-    "service account's annotation was there before the pod",
+    fix="set `securityContext.fsGroup` of the pod to Loki's group (10001), and make sure that the "
+    "service account was annotated before the pod was created",
     says=(
         *("unable to read file at", "failed fetching webidentity token"),
         *("failed to retrieve jwt from provide source", "serviceaccount/token: permission denied"),
@@ -186,8 +186,8 @@ TOKEN_INVALID = row(
     "LK0887",
     "oidc_token_invalid",
     "the cloud refuses the token itself",
-    meaning="Its signature, form or time does not pass: the published keys are not those that the "
-    "API server signs with, or its issuer changed.",
+    meaning="Its signature, format or time is not valid: the published keys are not the ones that "
+    "the API server signs with, or the issuer changed.",
     why=_NO_CREDENTIALS,
     fix=(
         Remedy(
@@ -212,7 +212,7 @@ HIDDEN_DENIAL = Complaint(
     alternatives=("sts_role_missing", "oidc_issuer_unreachable"),
     apart=(
         Remedy(
-            text="try the exchange link by link",
+            text="test the exchange link by link",
             command=command("lokeys probe stack NAME -n NAMESPACE"),
         ),
     ),
