@@ -2,9 +2,10 @@
 """The real gateway, with the files and arguments that are rendered, lets in who may come.
 
 The part is Observatorium API 0.1.2, the newest that the Go module proxy has. It knows fewer flags
-than the gateway that is deployed today; which, is said below. It has no login of OpenShift's either,
-and `opa-openshift` is to be had nowhere: what is rendered for both is held by unit tests. With `OBSERVATORIUM_API_BINARY`
-another build is put before the same tests, and with `PASSTHROUGH_GATEWAY_BINARY` the other gateway.
+than the gateway that is deployed today; which, is said below. It has no login of OpenShift's, and
+`opa-openshift` is to be had nowhere: what is rendered for both is held by unit tests. With
+`OBSERVATORIUM_API_BINARY` another build is put before the same tests, and with
+`PASSTHROUGH_GATEWAY_BINARY` the other gateway.
 """
 
 import os
