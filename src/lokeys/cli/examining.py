@@ -24,7 +24,7 @@ from lokeys.core.route.report import diagnosis_report
 from lokeys.core.route.symptoms import of_unrouted
 from lokeys.engine.discover.pods import AskedPods, ask_pods
 from lokeys.engine.discover.route import Discoverer, settled
-from lokeys.errors import BadInput
+from lokeys.errors import BadInput, NotReadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +95,15 @@ def _of_others(lokis: Sequence[LokiWorkload], seen: Sequence[SeenRoute]) -> Iter
     return findings_of(others, around=around)
 
 
+async def _known(session: Session, namespace: str | None, not_read: list[str]) -> list[NamedRoute]:
+    """Return the routes that resources describe; that they cannot be listed is a gap."""
+    try:
+        return await resources(session, namespace, unusable=not_read)
+    except NotReadable as gap:
+        not_read.append(str(gap))
+        return []
+
+
 async def _routes(
     session: Session,
     discoverer: Discoverer,
@@ -104,7 +113,7 @@ async def _routes(
     probe: bool,
 ) -> list[NamedRoute]:
     """Return the routes that resources describe, and those of Lokis that none covers."""
-    known = await resources(session, namespace, unusable=not_read)
+    known = await _known(session, namespace, not_read)
     workloads = await discoverer.workloads(namespace)
     bare = [w for w in workloads if not any(covers(route.spec, w) for route in known)]
     found = await discoverer.routes(bare)

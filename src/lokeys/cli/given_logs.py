@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lokeys.adapters.files import logs
@@ -11,7 +12,7 @@ from lokeys.cli import screens
 from lokeys.cli.doctor_output import Diagnosed, show
 from lokeys.cli.options import Options
 from lokeys.cli.output import Line, Printer
-from lokeys.core.findings.doctor.kinds import Kind
+from lokeys.core.findings.doctor.kinds import HEAD_BYTES, Kind, kind_of
 from lokeys.core.findings.doctor.reading import read
 from lokeys.core.findings.doctor.summary import is_judged, log_sentences
 from lokeys.core.findings.doctor.tally import Tally
@@ -26,6 +27,15 @@ if TYPE_CHECKING:  # a log needs none
     from lokeys.core.route.configured import Configuration
 
 
+_HINTS = {
+    Kind.BINARY: "give a log as text",
+    Kind.BUNDLE: "give it alone, or as --bundle FILE",
+    Kind.MANIFEST: "lokeys validate -f FILE judges it; a folder of them is for --bundle DIR",
+    Kind.CONFIGURATION: "give one configuration, from a file: --config FILE",
+}
+"""What to do with an input that is no log."""
+
+
 def examine(
     options: Options,
     paths: Sequence[str],
@@ -37,14 +47,12 @@ def examine(
 
     Raises BadInput where none can be read.
     """
+    tallies, config = _told_apart(paths, config)
     given = None
     if config is not None:
         from lokeys.cli.given_config import configuration_in  # noqa: PLC0415 - a log needs no YAML
 
         given = configuration_in(config, expands=expands)
-    tallies = [read(_name(path), logs.pieces(path)) for path in dict.fromkeys(paths)]
-    if tallies and all(tally.kind is Kind.BINARY for tally in tallies):
-        raise BadInput(f"{tallies[0].name} is binary data, and no log", hint="give a log as text")
     found = verdict(tallies)
     if given is not None:
         from lokeys.core.route.joined import joined  # noqa: PLC0415 - as above
@@ -66,6 +74,31 @@ def examine(
     show(Printer(no_color=options.no_color), options, told)
     fail_on = Severity(options.fail_on)
     return exit_code(findings, complete=document["complete"], fail_on=fail_on)
+
+
+def is_bundle(path: str) -> bool:
+    """Tell whether a path is a bundle's: a folder, or an archive. A pipe is not looked into."""
+    place = Path(path)
+    if not place.is_file():
+        return place.is_dir()
+    return kind_of(next(logs.pieces(path), b"")[:HEAD_BYTES]) is Kind.BUNDLE
+
+
+def _told_apart(paths: Sequence[str], config: str | None) -> tuple[list[Tally], str | None]:
+    """Return logs, and the configuration where one is among them. Raises BadInput."""
+    tallies = []
+    for path in dict.fromkeys(paths):
+        tally = read(_name(path), logs.pieces(path))
+        if tally.kind is not Kind.CONFIGURATION:
+            tallies.append(tally)
+        elif config is not None or path == logs.STDIN:
+            raise BadInput(f"{tally.name} is Loki's configuration", hint=_HINTS[tally.kind])
+        else:
+            config = path
+    kinds = {tally.kind for tally in tallies}
+    if config is None and len(kinds) == 1 and (hint := _HINTS.get(kinds.pop())):
+        raise BadInput(f"{tallies[0].name} is {tallies[0].kind.value}, and no log", hint=hint)
+    return tallies, config
 
 
 def _config_lines(given: Configuration, findings: Sequence[Finding]) -> Iterator[Line]:

@@ -2,6 +2,7 @@
 """`lokeys doctor FILE…`: what logs alone say, and how a person and a program read it."""
 
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,52 @@ def test_findings_can_be_left_out(word: str) -> None:
     code, said = told("--ignore", word, "-", given=ERROR)
     assert code == 0
     assert "1 finding ignored" in said
+
+
+CONFIG = """\
+common:
+  storage:
+    s3: {endpoint: s3.example.net, bucketnames: loki, access_key_id: "${ID}", secret_access_key: x}
+schema_config:
+  configs: [{from: "2024-01-01", store: tsdb, object_store: s3, schema: v13}]
+"""
+
+
+def test_a_configuration_among_files_is_told_by_its_content(tmp_path: Path) -> None:
+    """As with --config: beside a log, whatever its name is and wherever it stands."""
+    (log := tmp_path / "a.yaml").write_text(ERROR)
+    (config := tmp_path / "b.log").write_text(CONFIG)
+    by_content = told(str(log), str(config))
+    assert by_content == told(str(log), "--config", str(config))
+    assert "object_store s3" in by_content[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        pytest.param("apiVersion: v1\nkind: Secret\n", "a manifest of Kubernetes", id="a manifest"),
+        pytest.param("\0\1\2" * 99, "binary data", id="binary"),
+        pytest.param(CONFIG, "Loki's configuration", id="a configuration on stdin"),
+        pytest.param("PK\3\4" + "x" * 99, "an archive", id="a zip"),
+    ],
+)
+def test_what_is_no_log_on_stdin_is_an_error_with_what_to_do(given: str, words: str) -> None:
+    """Exit 2, and where it belongs."""
+    done = doctor("-", given=given)
+    assert isinstance(done.exception, BadInput)
+    assert words in str(done.exception)
+    assert done.exception.hint
+
+
+def test_a_bundle_among_files_is_told_by_its_content(tmp_path: Path) -> None:
+    """A folder or an archive, as with --bundle."""
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": "y"}}
+    (folder := tmp_path / "dump").mkdir()
+    (folder / "pods.json").write_text(json.dumps(pod))
+    code, said = told(str(folder), "-o", "json")
+    assert (code, said) == (5, told("--bundle", str(folder), "-o", "json")[1])
+    assert "StorageCredential" in "".join(json.loads(said)["notRead"])
+    with tarfile.open(tmp_path / "dump.log", "w:gz") as tar:
+        tar.add(folder, "dump")
+    archive = str(tmp_path / "dump.log")
+    assert told(archive, "-o", "json") == told("--bundle", archive, "-o", "json")

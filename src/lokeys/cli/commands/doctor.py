@@ -6,7 +6,7 @@ from __future__ import annotations
 import click
 
 from lokeys.cli.doctor_output import DoctorCommand
-from lokeys.cli.options import PROBES, options_of
+from lokeys.cli.options import PROBES, Options, options_of
 
 
 @click.command("doctor", cls=DoctorCommand)
@@ -67,6 +67,8 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
 
     With logs it asks no cluster: kubectl logs loki-0 | lokeys doctor -
 
+    What a FILE is, is told by its content: a log, Loki's own configuration, or a bundle.
+
     Without, it looks at every StorageCredential of the namespace, and at every Loki that none of
     them covers.
     """
@@ -80,6 +82,8 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     if files or logs or config is not None:
         from lokeys.cli import given_logs  # noqa: PLC0415 - a log needs no cluster's client
 
+        if len(files) == 1 and not logs and config is None and given_logs.is_bundle(files[0]):
+            return _of_bundle(options, files[0], probe=probe)
         return given_logs.examine(options, (*files, *logs), config=config, expands=expands)
     from lokeys.cli import live_doctor  # noqa: PLC0415
 
@@ -87,3 +91,9 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     if bundle is not None:
         return live_doctor.run_on_bundle(options, bundle, asked)
     return live_doctor.run(options, asked, watching=watch)
+
+
+def _of_bundle(options: Options, path: str, *, probe: str) -> int:
+    from lokeys.cli import live_doctor  # noqa: PLC0415 - a log needs no cluster's client
+
+    return live_doctor.run_on_bundle(options, path, live_doctor.Asked(probe=probe))

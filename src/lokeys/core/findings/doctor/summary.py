@@ -39,8 +39,8 @@ def log_sentences(tally: Tally, *, verbose: bool) -> Iterator[str]:
     if tally.kind is Kind.EMPTY:
         yield f"{name} is empty: it says nothing, neither good nor bad"
         return
-    if tally.kind is Kind.BINARY:
-        yield f"{name} is binary data, and no log"
+    if tally.kind is not Kind.LOG:
+        yield f"{name} is {tally.kind.value}, and no log"
         return
     if tally.program is Program.OTHER:
         yield f"{name} is a log of another program: nothing in it is about Loki's storage"

@@ -206,8 +206,16 @@ def test_a_long_line_is_read_as_far_as_the_bound() -> None:
         (bytes(64), Kind.EMPTY),
         (bytes(range(32)) * 9, Kind.BINARY),
         (bytes(range(256)) * 99, Kind.BINARY),
+        (b"x".ljust(257, b"\0") + b"ustar".ljust(255, b"\0"), Kind.BUNDLE),
+        (b"PK\x03\x04" + bytes(99), Kind.BUNDLE),
+        (b"# a comment\n---\nkind: Secret\n", Kind.MANIFEST),
+        (b'{\n    "apiVersion": "v1",\n    "items": []\n}\n', Kind.MANIFEST),
+        (b"\xef\xbb\xbfauth_enabled: false\ncommon:\n  x: 1\n", Kind.CONFIGURATION),
     ],
-    ids=["nothing", "blank lines", "zeros", "control characters", "any bytes"],
+    ids=[
+        *("nothing", "blank lines", "zeros", "control characters", "any bytes", "a tar", "a zip"),
+        *("YAML of Kubernetes", "JSON of kubectl", "a configuration"),
+    ],
 )
 def test_what_is_no_log_is_called_so(raw: bytes, kind: Kind) -> None:
     """And nothing is counted in it."""
