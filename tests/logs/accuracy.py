@@ -16,6 +16,27 @@ from lokeys.core.findings.doctor.reading import read
 from lokeys.core.findings.doctor.verdict import causes_in_order
 
 PAGE = HERE.parents[1] / "docs" / "reference" / "doctor.md"
+SILENT = dict.fromkeys(
+    (
+        "endpoint_not_s3_api: a real Loki, captive-sdk",
+        "endpoint_not_s3_api: a real Loki, captive-thanos",
+    ),
+    "a page with status 200 is a success to the client, and nothing is printed",
+)
+_HIDES = "the client hides the exchange"
+_HANGS_UP = "this TLS server hangs up on plain http"
+UNTOLD = SILENT | {
+    "bucket_name_is_path: a real Loki, slash-sdk": "the path is signed otherwise than it is read",
+    "endpoint_not_s3_api: a real Loki, 404-thanos": "any bare 404 is said to be no bucket",
+    "no_credentials_in_chain: a real Loki, nothing-thanos": "requests are anonymous, and it is "
+    "not said",
+    "sts_trust_policy_denied: a real Loki, rgw-no-role-thanos": _HIDES,
+    "sts_unreachable: a real Loki, closed-thanos": _HIDES,
+    "token_file_unreadable: a real Loki, gone-thanos": _HIDES,
+    "tls_scheme_mismatch: a real Loki, http-to-tls-sdk": _HANGS_UP,
+    "tls_scheme_mismatch: a real Loki, http-to-tls-thanos": _HANGS_UP,
+}
+"""What a log alone cannot tell, and why: the first cause is never called certain."""
 BEGIN, END = "<!-- accuracy -->", "<!-- end -->"
 
 
@@ -65,7 +86,10 @@ def page_table(name: str) -> str:
     rows, total, right = table(listed(name))
     head = "| cause | cases | right first | right among three | named first wrongly |"
     said = f"{right} of {total} right first ({right / total:.1%})."
-    return "\n".join((head, "| --- | --: | --: | --: | --: |", *rows, "", said))
+    untold = [f"- `{title.partition(':')[0]}`: {why}" for title, why in UNTOLD.items()]
+    cannot = "A log alone cannot tell these; the first cause is then never called certain:"
+    end = (said, "", cannot, "", *dict.fromkeys(untold))
+    return "\n".join((head, "| --- | --: | --: | --: | --: |", *rows, "", *end))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class _Member:
 
     def start(self) -> None:
         self.process = Process([self.loki, f"-config.file={self.folder}/c.yaml"], log=self.log)
-        wait_for(self._answers, "Loki is ready", timeout_s=60, processes=[self.process])
+        wait_for(self._answers, "Loki is ready", timeout_s=180, processes=[self.process])
 
     def end(self, *, grace_s: float) -> None:
         assert self.process is not None
@@ -81,8 +81,9 @@ def _config(fault: Fault, member: _Member, seed: int) -> Json:
         "kvstore": {"store": "memberlist"},
         "instance_id": f"loki-{member.folder.name}",
         "heartbeat_period": "1s",
-        "heartbeat_timeout": "5s",
+        "heartbeat_timeout": "8s",
     }
+    config["ingester"]["lifecycler"] = {"min_ready_duration": "1s"}
     config["memberlist"] = {
         "bind_addr": [HOST],
         "bind_port": member.ports[2],
