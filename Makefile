@@ -15,7 +15,7 @@ CHAOS := -m "not chaos"
 ON_A_NODE := --real-node
 NODE := tests/integration/parts/test_kubelet.py tests/integration/parts/test_issuer.py tests/e2e
 
-.PHONY: faults accuracy help setup demo stack unit test node cluster dist oldest cut recording docs image chaos stacks check bench parts
+.PHONY: faults bundles accuracy help setup demo stack unit test node cluster dist oldest cut recording docs image chaos stacks check bench parts
 .DEFAULT_GOAL := help
 
 help: ## say what each target does
@@ -98,6 +98,9 @@ check: setup ## format, lint, types, layers, quick tests, the core's coverage
 
 faults: parts ## run the real Loki once with each fault, and keep what it prints (ten minutes)
 	@PYTHONPATH=tests $(BIN)/python -m logs.faults $(FAULTS)
+
+bundles: setup ## keep what collect writes of routes with faults, beside what the doctor said of them
+	@PYTHONPATH=tests $(BIN)/python -m integration.cli.bundle_faults $(BUNDLES)
 
 accuracy: setup ## how often the doctor's first cause is right, on logs that no rule was written from
 	@PYTHONPATH=tests $(BIN)/python -m logs.accuracy $(CAUSES)

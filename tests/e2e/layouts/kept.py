@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps a bundle of what the doctor was just asked of: `make bundles` makes tests/bundles so."""
+"""Keeps a bundle of what the doctor was just asked of, where LOKEYS_KEEP_BUNDLES names a folder."""
 
 from __future__ import annotations
 

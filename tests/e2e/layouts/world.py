@@ -58,7 +58,7 @@ FILES = Path(__file__).parents[2] / "manifests/layouts"
 REQUESTS = "loki_objstore_bucket_transport_requests_total"
 FAILED_FLUSHES = "loki_ingester_chunks_flush_failures_total"
 KEEP = os.environ.get("LOKEYS_KEEP_BUNDLES")
-"""Where `make bundles` keeps what `collect` writes, for each layout that a test looks at."""
+"""Where to keep what `collect` writes, for each layout that a test looks at; tests/bundles."""
 _SECRET = re.compile(r"secret|token|password", re.IGNORECASE)
 _CLUSTER_WIDE = ("ClusterSecretStore", "ClusterRole", "ClusterRoleBinding")
 
