@@ -12,13 +12,13 @@ _ODD = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
 _MANY = 0.05
 _TAR_MAGIC, _TAR_AT, _ZIP_MAGIC = b"ustar", 257, b"PK\x03\x04"
 _MANIFEST = re.compile(
-    rb"(?:[ \t]*(?:#[^\n]{0,4096})?\r?\n|---[^\n]{0,256}\n){0,64}"
-    rb"(?:(?:apiVersion|kind):[ \t]|\{[ \t]{0,8}\r?\n\s{0,16}\"(?:apiVersion|kind)\":)"
+    r"(?:[ \t]*(?:#[^\n]{0,4096})?\r?\n|---[^\n]{0,256}\n){0,64}"
+    r"(?:(?:apiVersion|kind):[ \t]|\{[ \t]{0,8}\r?\n\s{0,16}\"(?:apiVersion|kind)\":)"
 )
 _SECTION = re.compile(
-    rb"^(auth_enabled|server|common|schema_config|storage_config|limits_config|ingester|querier"
-    rb"|compactor|ruler|memberlist|query_range|frontend|distributor|analytics|bloom_build"
-    rb"|chunk_store_config|table_manager|target|query_scheduler|pattern_ingester):",
+    r"^(auth_enabled|server|common|schema_config|storage_config|limits_config|ingester|querier"
+    r"|compactor|ruler|memberlist|query_range|frontend|distributor|analytics|bloom_build"
+    r"|chunk_store_config|table_manager|target|query_scheduler|pattern_ingester):",
     re.MULTILINE,
 )
 _SECTIONS = 2
@@ -46,10 +46,10 @@ def kind_of(head: bytes) -> Kind:
     odd = len(head) - len(head.translate(None, _ODD))
     if odd > _MANY * len(head):
         return Kind.BINARY
-    return _kind_of_text(head.removeprefix(b"\xef\xbb\xbf"))
+    return _kind_of_text(head.removeprefix(b"\xef\xbb\xbf").decode("latin-1"))
 
 
-def _kind_of_text(head: bytes) -> Kind:
+def _kind_of_text(head: str) -> Kind:
     if _MANIFEST.match(head):
         return Kind.MANIFEST
     if len({found[1] for found in _SECTION.finditer(head)}) >= _SECTIONS:
