@@ -14,6 +14,7 @@ from e2e.operators import Installation
 from e2e.rights import Right, forbidden, used, written
 from e2e.rotations import Keys, Statuses, Watcher, ask, working
 from e2e.sight import SECRET, Json, Pair
+from parts.process import wait_for
 
 ROTATION = {"every": "720h", "overlap": "3s", "retire": "AfterGrace"}
 PHASES = ("Create", "Publish", "Switch", "Roll", "Grace", "Retire")
@@ -112,3 +113,29 @@ def asked_about(lab: RgwLab, installation: Installation) -> list[Json]:
     places = ("", lab.monitoring, lab.storage)
     events = installation.audit()
     return [each for each in events if each.get("objectRef", {}).get("namespace", "") in places]
+
+
+@pytest.mark.chaos
+def test_a_resource_that_is_deleted_in_mid_rotation_leaves_the_old_key(
+    lab: RgwLab, installation: Installation
+) -> None:
+    """A finalizer keeps it until the rotation has gone back; then it goes, with what it kept."""
+    lab.build(with_loki=False)
+    (old,) = lab.keys()
+    installation.follow(lab, mode="Rotate", rotation={**ROTATION, "overlap": "10m"})
+    lab.wait_condition("Ready", "True")
+    ask(lab, "now")
+    wait_for(
+        lambda: (lab.status().get("rotation") or {}).get("phase") == "Grace",
+        "it is in Grace",
+        timeout_s=150,
+    )
+    held_now(lab)
+    assert len(lab.keys()) == 2
+    lab.kubernetes.api.delete(lab.route_path)
+    wait_for(lambda: lab.kubernetes.api.find(lab.route_path) is None, "it is gone", timeout_s=150)
+    assert lab.keys() == {old}
+    pair = held_now(lab)
+    assert pair[0] == old
+    assert lab.vault_pair() == pair
+    assert not lab.kept()
