@@ -63,11 +63,9 @@ TURNS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 LATER: tuple[str, ...] = (
     "CHANGELOG.md",
-    "CONTRIBUTING.md",
     "README.md",
     "docs/adr/",
     "docs/concepts/",
-    "docs/guides/",
     "docs/reference/",
     "scripts/",
     "src/lokeys/adapters/",

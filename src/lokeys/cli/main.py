@@ -33,8 +33,8 @@ COMMANDS = {
     "doctor": "find out why Loki cannot reach its storage",
     "collect": "keep what the doctor reads in files, without any secret value",
     "discover": "follow a running Loki's key back, and print the resource for it",
-    "trace": "walk one route from the source to the pods, a line a hop",
-    "heal": "mend one route step by step, and prove it",
+    "trace": "show one route from the source to the pods, one line per hop",
+    "heal": "repair one route step by step, and prove that its key works",
     "rotate": "replace a route's key while Loki writes, phase by phase, and follow the run",
     "history": "print the receipts of a route: what was done, when, by whom, and what proves it",
     "bucket": "make sure that user and bucket exist; show where and who",
@@ -42,7 +42,7 @@ COMMANDS = {
     "iam": "print what a cloud must know before a stack's tokens are worth anything there",
     "rbac": "print the Roles that the operator needs for one route or stack",
     "status": "all routes, one line each",
-    "explain": "what a finding means, why it matters, how to mend it",
+    "explain": "what a finding means, why it matters and how to fix it",
     "completion": "print the script with which a shell completes commands and options",
     "takeover": "take a LokiStack over from the Loki Operator, and give it back",
     "operator": "run the controller",
@@ -151,7 +151,7 @@ def _take_signals() -> None:
 
 
 def _as_ctrl_c(*_: object) -> None:
-    # A shell's background job is born deaf to SIGINT, and may be told to end all the same.
+    # A shell's background job ignores SIGINT from its start, and can still be asked to stop.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.raise_signal(signal.SIGINT)

@@ -77,7 +77,9 @@ def common_options(*, hidden: bool) -> list[click.Parameter]:
             help="How Services and pods are reached: auto port-forwards where needed.",
         ),
         option(
-            "--fail-on", type=click.Choice(SEVERITIES), help="Exit 3 from here up. [default: error]"
+            "--fail-on",
+            type=click.Choice(SEVERITIES),
+            help="Exit 3 for findings of this severity or higher. [default: error]",
         ),
     ]
 

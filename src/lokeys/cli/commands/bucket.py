@@ -35,7 +35,7 @@ NEW_KEY_TAKES_S = 30
 def command(
     ctx: click.Context, name: str | None, file: str | None, create: bool, reveal: bool
 ) -> int:
-    """Show endpoint, bucket, user, the source's present key id and all keys of the user.
+    """Show endpoint, bucket, user, the source's current key id and all keys of the user.
 
     The secret key is shown with --reveal only, and to a terminal only.
     """

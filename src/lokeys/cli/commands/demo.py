@@ -40,7 +40,7 @@ _MARK, _NAME = 6, 14
 )
 @click.pass_context
 def command(ctx: click.Context, fast: bool, behind_rook: bool) -> int:
-    """Play the whole story on this machine: a key changes, Loki loses its storage, lokeys mends it.
+    """Play the whole story on this machine: a key changes, Loki loses its storage, lokeys fixes it.
 
     Exits with 0 only if Loki really writes again with the new key. Nothing is installed, and
     nothing stays.

@@ -28,7 +28,7 @@ from lokeys.exit_codes import ExitCode
 def command(ctx: click.Context, workload: str | None) -> int:
     """Follow a running Loki's key back to its source, and print the StorageCredential for it.
 
-    Without KIND/NAME: every Loki of the namespace. What could not be told is marked CHANGE-ME.
+    Without KIND/NAME: every Loki of the namespace. What could not be found out is marked CHANGE-ME.
     Nothing secret is printed.
     """
     return run_session(options_of(ctx), lambda session: discover(session, workload))

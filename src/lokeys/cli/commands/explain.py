@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys explain`: what a finding means, why it matters, how to mend it."""
+"""`lokeys explain`: what a finding means, why it matters, how to fix it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lokeys.exit_codes import ExitCode
 @click.argument("word", metavar="CODE|CAUSE|REASON")
 @click.pass_context
 def command(ctx: click.Context, word: str) -> int:
-    """Say what a finding means, why it matters and how to mend it.
+    """Say what a finding means, why it matters and how to fix it.
 
     Takes a code (LK0401), a cause (vault_behind_source) or a condition's reason
     (VaultBehindSource, CredentialsRefused). Of a cause it says what it means, shows

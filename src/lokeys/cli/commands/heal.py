@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys heal`: mend one route, a step at a time, and prove it."""
+"""`lokeys heal`: repair one route, one step at a time, and prove that its key works."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     yes: bool,
     timeout: str,
 ) -> int:
-    """Mend one route, a step at a time, and prove it.
+    """Repair one route, one step at a time, and prove that its key works.
 
     Every step tests before it trusts. Interrupted at any moment it leaves everything consistent;
     run again it goes on from what is there.

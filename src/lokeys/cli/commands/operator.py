@@ -117,7 +117,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     verify_every: float,
     verify_tokens: bool,
 ) -> int:
-    """Look after every StorageCredential, and LokiStacks, until told to stop.
+    """Look after every StorageCredential, and LokiStacks, until asked to stop.
 
     With -n only those of one namespace. Two or more replicas share a Lease; one of them acts.
     """

@@ -82,7 +82,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
 ) -> int:
     """Take a LokiStack over from the Loki Operator, which goes on with all others.
 
-    The stack becomes Unmanaged, so that its present operator leaves it, and is marked as taken
+    The stack becomes Unmanaged, so that its current operator leaves it, and is marked as taken
     over. lokeys' operator then replaces its pods one component after the other. Refused where
     something would be lost that was not accepted by its name.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys trace`: one route, a line a hop."""
+"""`lokeys trace`: one route, one line per hop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lokeys.core.text.shell import command as shell_command
 @route_arguments
 @click.pass_context
 def command(ctx: click.Context, name: str | None, file: str | None) -> int:
-    """Walk one route from the source to the pods, a line a hop.
+    """Show one route from the source to the pods, one line per hop.
 
     NAME is a StorageCredential, or KIND/NAME of a running Loki, such as statefulset/loki.
     """

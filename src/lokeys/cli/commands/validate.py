@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
     """Find every fault of the storage credentials in manifests.
 
     Takes LokiStacks with all that they name (Secrets, or what makes them; CAs),
-    and StorageCredentials; all else is passed over. Asks no cluster and no store.
+    and StorageCredentials; everything else is ignored. Does not contact a cluster or a store.
     """
     options = options_of(ctx)
     environment = cloud_environment(
@@ -96,7 +96,7 @@ def _instead(placed: Sequence[Located], passed_over: Sequence[PassedOver]) -> st
     made = next((how for kind, how in _MAKERS.items() if kind in kinds), None)
     if made:
         return f"manifests are made of it first: {made} | lokeys validate -f -"
-    return "a Secret is judged with the LokiStack that names it: hand in both"
+    return "a Secret is checked together with the LokiStack that names it: pass both"
 
 
 def show(printer: Printer, options: Options, validation: Validation) -> None:
