@@ -57,7 +57,8 @@ def node(pytestconfig: pytest.Config, cluster: Kubernetes, shows: Path) -> Itera
         lokis = Program(names=[f"{LOKI}:{tag}" for tag in TAGS], words=words, files=[Path(loki)])
         made = RealNode(cluster, Path(loki), programs=[lokis], shared=[shows])
     else:
-        made = Kubelet(cluster, images={"loki": words})
+        lokeys = (str(Path(sys.executable).with_name("lokeys")), "/usr/local/bin/lokeys")
+        made = Kubelet(cluster, images={"loki": words}, files={"lokeys": [lokeys]})
     try:
         made.start()
         yield cast("Kubelet", made)
