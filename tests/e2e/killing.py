@@ -75,11 +75,11 @@ class Course:
 
     def concerns(self, request: HttpRequest) -> bool:
         """Tell whether a request is about this route's objects."""
-        return self._mine.search(request.target) is not None
+        return self._mine.search(request.path) is not None
 
     async def by(self, request: HttpRequest, answer: Handler) -> Response:
         """Let a request pass, unless the heal stands still."""
-        coming = self._named(request)
+        coming = self.named(request)
         if not coming or not self.counts:
             return await answer(request)
         if not self.over.is_set() and (self.stopped_at or self.stops_at(self.arrived, coming)):
@@ -89,7 +89,7 @@ class Course:
         self.arrived.append(coming)
         return await answer(request)
 
-    def _named(self, request: HttpRequest) -> str:
+    def named(self, request: HttpRequest) -> str:
         """Return a write as it is called in any homelab; nothing if it writes nothing."""
         if request.method == "GET":
             return ""

@@ -16,8 +16,11 @@ from typing import Protocol
 import httpx2
 
 from e2e.bridges import RgwLab
+from e2e.hands import ADMIN
+from e2e.operators import Installation
 from e2e.sight import Json
 from e2e.world import Homelab
+from lokeys.core.kubernetes.consent import ALLOWED_URLS
 from parts.hidden import Hidden
 
 BATCH = 100
@@ -213,6 +216,21 @@ def working(*workers: Worker) -> Iterator[None]:
             each.stopped.set()
         for thread in threads:
             thread.join(timeout=30)
+
+
+def follow(lab: RgwLab, installation: Installation, store: str, rotation: Json) -> None:
+    """Let the operator look after the lab in mode Rotate, with the store at an address of its own.
+
+    So many rotations at one store wait for each other; stores are told apart by their addresses.
+    """
+    urls = f"{lab.rgw.endpoint},{lab.endpoint},{store}"
+    allowed = {"metadata": {"annotations": {ALLOWED_URLS: urls}}}
+    lab.kubernetes.api.patch(f"/api/v1/namespaces/{lab.monitoring}/secrets/{ADMIN}", allowed)
+    source = {"endpoint": store, "uid": lab.user, "adminSecretRef": {"name": ADMIN}}
+    place = lab.route()["spec"]["bucket"] | {"endpoint": store}
+    manifest = lab.route(mode="Rotate", rotation=rotation, source={"rgw": source}, bucket=place)
+    installation.allow(lab, manifest)
+    lab.kubernetes.apply(manifest)
 
 
 def ask(lab: RgwLab, word: str = "now") -> None:
