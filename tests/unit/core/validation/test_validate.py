@@ -166,7 +166,7 @@ def test_a_secret_for_the_clouds_own_credentials_is_recognised(what: str) -> Non
     )
     found = [each for each in told.all_findings if each.fault == "missing_field"]
     assert found
-    assert all("say --token-cco" in each.remedy[-1].text for each in found)
+    assert all("use --token-cco" in each.remedy[-1].text for each in found)
     for words, values in (
         ({"credentialMode": "static"}, SOUND[f"{what} token-cco"]),
         ({}, {**SOUND[f"{what} token-cco"], "access_key_id": "AKIAIOSFODNN7EXAMPLE"}),

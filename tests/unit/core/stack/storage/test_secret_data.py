@@ -90,7 +90,7 @@ def test_other_values_are_not_taken_for_plain_text(key: str, value: str) -> None
 def test_a_number_under_data_belongs_elsewhere() -> None:
     """In quotes it would still be no base64."""
     (finding,) = secret_data({"data": {"region": 1}}, ref=SECRET, stack=STACK).findings
-    assert finding.remedy[0].text.endswith("which takes it as it is")
+    assert finding.remedy[0].text.endswith("under `stringData` instead")
     (finding,) = secret_data({"stringData": {"region": 1}}, ref=SECRET, stack=STACK).findings
     assert "quotes" in finding.remedy[0].text
 

@@ -241,7 +241,7 @@ def test_a_claims_secret_is_left_to_its_claim(claimed: tuple[Object, ...]) -> No
     (finding,) = told(stack(), *claimed)
 
     assert (finding.code, finding.fault) == ("LK0137", "missing_field")
-    assert "with `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` alone" in finding.message
+    assert "with `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` only" in finding.message
     assert "secret/loki-storage configmap/loki-storage" in str(finding.remedy[0].command)
     assert not any("/data/" in str(remedy.command) for remedy in finding.remedy)
 
