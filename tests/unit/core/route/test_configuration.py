@@ -166,7 +166,7 @@ def test_a_pair_in_clear_is_told_once_with_where_it_stands() -> None:
     (found,) = findings_of(lokis, around=lokis)
     assert (found.code, found.object, found.field) == ("LK0907", FILE.ref, "config.yaml")
     assert (
-        "stands in ConfigMap monitoring/loki, key config.yaml, at common.storage.s3"
+        "is in plain text in ConfigMap monitoring/loki, key config.yaml, at common.storage.s3"
         in found.message
     )
 
@@ -297,5 +297,5 @@ def test_a_rulers_own_pair_is_told_once(found: RunningLoki, expected: list[Sever
     assert [each.severity for each in told] == expected
     for each in told:
         assert "Deployment monitoring/backend, Deployment monitoring/ruler" in each.message
-        assert f"has its pair from {CLEAR}" in each.message
+        assert f"comes from {CLEAR}" in each.message
         assert "from Secret monitoring/loki-s3" in each.message
