@@ -152,7 +152,7 @@ SHARED_BUCKET = Rule(
     severity=Severity.WARNING,
     fault="shared_bucket",
     title="several stacks write to the same bucket",
-    message="{place} and {others} write to the same bucket, {bucket}",
+    message="{place} writes to {bucket}, shared with {others}",
     meaning="Loki stores chunks under the tenant's name and the index under the day. An object's "
     "name does not show which stack wrote it.",
     why="Each stack's compactor assumes that it is the only one: it rewrites the index that the "

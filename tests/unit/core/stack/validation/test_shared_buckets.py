@@ -27,7 +27,7 @@ def test_both_are_named_with_the_bucket() -> None:
     assert finding.severity == "warning"
     bucket = SOUND["s3 static"]["bucketnames"]
     assert finding.message == (
-        f"LokiStack logging/a writes to bucket `{bucket}`, like LokiStack logging/b"
+        f"LokiStack logging/a writes to bucket `{bucket}`, shared with LokiStack logging/b"
     )
     assert finding.location is not None
     assert finding.route is None

@@ -98,7 +98,7 @@ _ENTRIES = [{"secretKey": "ca.crt", "remoteRef": {"key": "x"}}]
             id="other",
         ),
         pytest.param(
-            "Secret", {"data": {"ca.crt": "ENC[x]"}, "sops": {}}, "`ca.crt` will", id="encrypted"
+            "Secret", {"data": {"ca.crt": "ENC[x]"}, "sops": {}}, "of `ca.crt` are not", id="encrypted"
         ),
         pytest.param("Secret", {"data": {"ca.crt": "?"}}, "`ca.crt` is not base64", id="spoilt"),
     ],

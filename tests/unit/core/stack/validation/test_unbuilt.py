@@ -138,7 +138,7 @@ def test_of_many_values_that_are_filled_in_some_are_named() -> None:
     many = {f"key-{number:02}": "${VALUE}" for number in range(12)}
     said = told(Given(stack()), Given(secret({**SOUND["s3 static"], **many})))
     (filled,) = (each for each in said if each.code == "LK0139")
-    assert "`key-07` and 4 more will hold" in filled.message
+    assert "`key-07` and 4 more are not in the manifest" in filled.message
 
 
 def test_what_builds_an_object_can_be_typed() -> None:
