@@ -150,7 +150,7 @@ def finding_lines(finding: Finding, *, width: int) -> Iterator[Line]:
     effects = [each for each in finding.symptoms if each.code != finding.code]
     yield from _labelled("explains", map(_symptom, effects), width=width)
     for number, remedy in enumerate(finding.remedy):
-        label = "mend" if number == 0 else "or"
+        label = "fix" if number == 0 else "or"
         warning = " (loses something if misused)" if remedy.destructive else ""
         text = remedy.text.removeprefix("or ").removeprefix("else ") if number else remedy.text
         yield from _labelled(label, [text + warning], width=width)
@@ -342,6 +342,6 @@ def rule_lines(rule: Rule, *, width: int, printed: Sequence[str] = ()) -> Iterat
     yield from _labelled("matters", [rule.why], width=width)
     yield from _labelled("printed", printed, width=width)
     for number, remedy in enumerate(map(readable_remedy, rule.remedy)):
-        yield from _labelled("mend" if not number else "or", [remedy.text], width=width)
+        yield from _labelled("fix" if not number else "or", [remedy.text], width=width)
         if remedy.command:
             yield _command(remedy.command, width=width)

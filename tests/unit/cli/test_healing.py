@@ -12,7 +12,7 @@ import pytest
 from fakes.ports import NOON, FakeObjects, World, pair
 from fakes.sessions import STORAGE_CREDENTIAL, Desk
 from lokeys.cli.commands import heal
-from lokeys.cli.commands.heal import Wish, mend
+from lokeys.cli.commands.heal import Wish, heal_route
 from lokeys.core.place import Hop, Ref
 from lokeys.core.route.key_state import Proof
 from lokeys.core.route.plan import Policy
@@ -32,7 +32,7 @@ def stale(**words: object) -> World:
 
 def healed(desk: Desk, wish: Wish = WISH, **options: str) -> int:
     """Run `heal loki`."""
-    return asyncio.run(mend(desk.session(**options), "loki", None, wish=wish))
+    return asyncio.run(heal_route(desk.session(**options), "loki", None, wish=wish))
 
 
 def test_heal_carries_the_key_to_the_pod_and_gives_the_lease_back() -> None:
@@ -291,7 +291,7 @@ def test_a_loki_that_nobody_described_is_not_healed() -> None:
     """What was merely guessed is first written down by a person."""
     desk = Desk(stale(), objects=FakeObjects(kinds=frozenset({"StatefulSet"})))
     with pytest.raises(BadInput, match="there is no StatefulSet"):
-        asyncio.run(heal.mend(desk.session(), "statefulset/loki", None, wish=WISH))
+        asyncio.run(heal.heal_route(desk.session(), "statefulset/loki", None, wish=WISH))
 
 
 def test_a_heal_leaves_a_receipt() -> None:
@@ -321,7 +321,7 @@ def test_a_receipt_that_cannot_be_kept_is_said_and_changes_nothing() -> None:
         raise Forbidden("may not patch configmaps")
 
     session = dataclasses.replace(session, keep=refuse)
-    assert asyncio.run(mend(session, "loki", None, wish=WISH)) == 0
+    assert asyncio.run(heal_route(session, "loki", None, wish=WISH)) == 0
     assert "no receipt of this is kept: may not patch configmaps" in desk.said
 
 
@@ -335,7 +335,7 @@ def test_an_interrupted_heal_leaves_a_receipt() -> None:
             raise asyncio.CancelledError
 
         desk.world.starts_slowly = True
-        await mend(dataclasses.replace(session, sleep=stop), "loki", None, wish=WISH)
+        await heal_route(dataclasses.replace(session, sleep=stop), "loki", None, wish=WISH)
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(main())

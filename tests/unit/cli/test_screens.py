@@ -33,8 +33,8 @@ DRY = dataclasses.replace(WISH, dry_run=True)
 COMMANDS: dict[str, Callable[[Session], Coroutine[Any, Any, int]]] = {
     "doctor": lambda session: live_doctor.examine(session, live_doctor.Asked()),
     "trace": lambda session: trace.walk(session, "loki", None),
-    "plan": lambda session: heal.mend(session, "loki", None, wish=DRY),
-    "heal": lambda session: heal.mend(session, "loki", None, wish=WISH),
+    "plan": lambda session: heal.heal_route(session, "loki", None, wish=DRY),
+    "heal": lambda session: heal.heal_route(session, "loki", None, wish=WISH),
     "probe": lambda session: probe.probe(session, "loki", None),
     "bucket": lambda session: bucket.show(session, "loki", None, create=False, reveal=False),
     "status": lambda session: status.listing(session, everywhere=True),

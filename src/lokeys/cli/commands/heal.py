@@ -100,10 +100,10 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         bridge=bridge,
         yes=yes,
     )
-    return run_session(options_of(ctx), lambda session: mend(session, name, file, wish=wish))
+    return run_session(options_of(ctx), lambda session: heal_route(session, name, file, wish=wish))
 
 
-async def mend(session: Session, name: str | None, file: str | None, *, wish: Wish) -> int:
+async def heal_route(session: Session, name: str | None, file: str | None, *, wish: Wish) -> int:
     """Plan, or do and prove, what the route needs; return the exit code."""
     chosen = await route(session, name, file)
     if not chosen.written_down:

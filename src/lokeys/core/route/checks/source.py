@@ -156,7 +156,7 @@ def source_key_is_dead(snapshot: Snapshot) -> Iterator[Finding]:
         if source.live:
             listed = "the store lists this very key: the endpoint may be another store's"
             evidence = (*evidence, listed)
-        remedy = _MEND_CLAIM if isinstance(snapshot.spec.source, ClaimSource) else _MEND
+        remedy = _MEND_CLAIM if isinstance(snapshot.spec.source, ClaimSource) else _FIX
         rook = isinstance(snapshot.spec.source, RookSource) and not source.live
         yield sources.SOURCE_KEY_DEAD.at(
             source.ref,
@@ -168,7 +168,7 @@ def source_key_is_dead(snapshot: Snapshot) -> Iterator[Finding]:
         )
 
 
-_MEND = (Remedy(text="mend the key at its source; lokeys tests it and carries it on by itself"),)
+_FIX = (Remedy(text="fix the key at its source; lokeys tests it and carries it on by itself"),)
 
 _MEND_CLAIM = (
     Remedy(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a snapshot to the steps that would mend the route. Pure: nothing is done here.
+"""From a snapshot to the steps that would fix the route. Pure: nothing is done here.
 
 The stages follow the key. Each adds the steps that its hop needs, projects what they will change
 for the stages behind it, or stops the plan. Only the first step is ever carried out; then the

@@ -85,7 +85,7 @@ def _finding(fault: Fault, ref: Ref) -> Finding:
 
 
 def _of_status(finding: Finding) -> Finding:
-    """Return a finding whose commands mend the status, which an edit alone passes over."""
+    """Return a finding whose commands fix the status, which an edit alone does not change."""
     remedy = tuple(
         replace(each, command=each.command and each.command.option("--subresource=status"))
         for each in finding.remedy

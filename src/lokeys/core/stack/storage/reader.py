@@ -87,7 +87,7 @@ class SecretReader:
             file = (rules.SET_FIELD, rules.SET_SECRET_FIELD)
             remedy = tuple(rules.SET_FILE_FIELD if each in file else each for each in rule.remedy)
         if self.secret.made_by:
-            known["hint"] += f" ({self.secret.made_by} makes this Secret: mend it there)"
+            known["hint"] += f" ({self.secret.made_by} makes this Secret: fix it there)"
         finding = tell(
             rule, self.secret.ref, stack=self.stack, field=key, words=known, remedy=remedy
         )

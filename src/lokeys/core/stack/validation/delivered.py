@@ -118,7 +118,7 @@ def mended_there(finding: Finding, maker: Ref) -> Finding:
     if maker.kind == "Secret":
         text = f"change {maker}: the other one is a copy of it"
         return replace(finding, remedy=(Remedy(text=text),))
-    change = "mend it where it is made" if external else change_of(maker) or "change what makes it"
+    change = "fix it where it is made" if external else change_of(maker) or "change what makes it"
     text = f"{change}: {controller_of(maker)} overwrites what is changed in the Secret"
     if not (external and is_name(maker.name)):
         return replace(finding, remedy=(Remedy(text=text),))

@@ -98,7 +98,10 @@ _ENTRIES = [{"secretKey": "ca.crt", "remoteRef": {"key": "x"}}]
             id="other",
         ),
         pytest.param(
-            "Secret", {"data": {"ca.crt": "ENC[x]"}, "sops": {}}, "of `ca.crt` are not", id="encrypted"
+            "Secret",
+            {"data": {"ca.crt": "ENC[x]"}, "sops": {}},
+            "of `ca.crt` are not",
+            id="encrypted",
         ),
         pytest.param("Secret", {"data": {"ca.crt": "?"}}, "`ca.crt` is not base64", id="spoilt"),
     ],
