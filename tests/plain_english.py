@@ -65,7 +65,6 @@ LATER: tuple[str, ...] = (
     "CHANGELOG.md",
     "README.md",
     "docs/adr/",
-    "docs/concepts/",
     "docs/reference/",
     "scripts/",
     "src/lokeys/adapters/",
