@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator is upgraded before the definition: it says so, and writes what that one takes."""
 
+from collections.abc import Callable
 from typing import Any
 
 from e2e.operators import Installation, running, wait_led
@@ -22,14 +23,13 @@ def hops_of(kubernetes: Kubernetes, path: str) -> list[str]:
 
 
 def test_an_operator_that_is_newer_than_the_definition(
-    defined: Kubernetes, installation: Installation
+    defined: Kubernetes, installation: Installation, make_namespace: Callable[[str], str]
 ) -> None:
     """Its status is written without the hops that would be refused; upgraded, with them.
 
     The resource asks for what only the newer definition keeps: it is made while that is served.
     """
-    kubernetes, namespace = defined, f"older-{installation.namespace}"
-    kubernetes.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    kubernetes, namespace = defined, make_namespace("older")
     root = f"/apis/lokeys.dev/v1alpha1/namespaces/{namespace}/storagecredentials"
     spec = MINIMAL["spec"] | {"secret": {**MINIMAL["spec"]["secret"], **RENDERED}}
     resource = {**MINIMAL, "metadata": {"name": "loki", "namespace": namespace}, "spec": spec}
@@ -61,3 +61,6 @@ def test_an_operator_that_is_newer_than_the_definition(
         wait_led(operator)
         wait_for(lambda: "values" in hops_of(kubernetes, f"{root}/loki"), "all hops are there")
         assert "is older than this operator" not in operator.said
+    # The operator of a neighbour's tests looks at each resource that there is.
+    kubernetes.api.delete(f"{root}/loki")
+    wait_for(lambda: not kubernetes.api.find(f"{root}/loki"), "the resource is gone")
