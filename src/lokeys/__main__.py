@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where `lokeys` and `python -m lokeys` begin: Ctrl-C while modules are loaded is silent."""
+"""The entry point of `lokeys` and `python -m lokeys`: Ctrl-C during imports prints nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def _end(*_: object) -> NoReturn:
-    # Nothing has begun, or all is over: there is nothing to give back.
+    # Nothing has started, or everything has ended: there is nothing to clean up.
     os._exit(ExitCode.INTERRUPTED)
 
 

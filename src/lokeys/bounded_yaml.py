@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML of anyone's: weighed, event by event, before anything is built of it.
+"""YAML from anybody: its size is checked, event by event, before a value is built from it.
 
-A few hundred bytes of aliases unfold into gigabytes, and libyaml's composer ends the whole process
-over what is nested too deeply.
+A few hundred bytes of aliases expand to gigabytes, and libyaml's composer ends the whole process if
+the text is nested too deeply.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NO_TAGS = "a manifest is plain data: remove the `!` and what follows it"
 
 
 class TooMuch(Exception):
-    """The text is not to be built; `line` counts from 1."""
+    """The text must not be built; `line` counts from 1."""
 
     def __init__(self, problem: str, *, line: int, hint: str | None = None) -> None:
         super().__init__(problem)
@@ -26,9 +26,9 @@ class TooMuch(Exception):
 
 
 def weigh(text: str, *, max_values: int) -> None:
-    """Refuse what is too deep, or too much with its aliases written out, or tagged.
+    """Reject text that is nested too deeply, is too large with aliases expanded, or has tags.
 
-    Raises TooMuch, and yaml.YAMLError where the text is not valid YAML.
+    Raises TooMuch, and yaml.YAMLError if the text is not valid YAML.
     """
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str, int]] = []
@@ -37,7 +37,7 @@ def weigh(text: str, *, max_values: int) -> None:
         anchor = getattr(event, "anchor", None) or ""
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
-            if anchor not in sizes:  # unknown, or of a node that is not complete: a circle
+            if anchor not in sizes:  # unknown, or of a node that is not complete: a cycle
                 raise TooMuch(f"alias `{anchor[:63]}` stands for nothing", line=line)
             total += sizes[anchor]
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -62,7 +62,7 @@ def weigh(text: str, *, max_values: int) -> None:
 
 
 def built(text: str, *, max_values: int = 100_000) -> Any:
-    """Return the value of a text of one document; None if it is not valid YAML, or too large."""
+    """Return the value of a text of one document; None if it is not valid YAML or too large."""
     try:
         weigh(text, max_values=max_values)
         return yaml.load(text, Loader=yaml.CSafeLoader)

@@ -7,5 +7,5 @@ from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Return the present moment, aware, in UTC."""
+    """Return the current time in UTC, with its time zone."""
     return datetime.now(UTC)  # noqa: TID251 - the one permitted call

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One module an outside system: it speaks its language and returns the core's data."""
+"""One module per outside system: it speaks that system's protocol and returns the core's data."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: parses words, wires, prints."""
+"""The command line: parses arguments, builds the parts and prints results."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is true of a route, and what to do about it: pure, standard library only."""
+"""Decides what is true of a route and what to do about it: pure, standard library only."""

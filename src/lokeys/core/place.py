@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where something is: an object by its name, a hop by its place on a key's way."""
+"""Where something is: an object by its name, a hop by its position on a route."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _NAMESPACE = re.compile(_LABEL)
 
 
 def is_name(text: object) -> bool:
-    """Tell whether an object can bear this name: a DNS subdomain (RFC 1123)."""
+    """Tell whether an object can have this name: a DNS subdomain (RFC 1123)."""
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 def is_namespace(text: object) -> bool:
-    """Tell whether a namespace can bear this name: a DNS label (RFC 1123)."""
+    """Tell whether a namespace can have this name: a DNS label (RFC 1123)."""
     return isinstance(text, str) and _NAMESPACE.fullmatch(text) is not None
 
 
@@ -40,7 +40,7 @@ class Ref:
 
 
 class Hop(StrEnum):
-    """The places a static key passes, in the order of its way."""
+    """The hops of a static key, in the order of its route."""
 
     SOURCE = "source"
     VAULT = "vault"

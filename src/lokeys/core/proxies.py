@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which proxy a request goes through, by the rules of Go's net/http, which Loki itself follows.
 
-HTTP_PROXY and HTTPS_PROXY name a proxy for each scheme, NO_PROXY what is reached without: hosts
-(with all below them), `.domain` (only what is below it), addresses, CIDRs, each perhaps with a
-port, or `*`. Upper case wins over lower case. localhost and loopback addresses never go through a
+HTTP_PROXY and HTTPS_PROXY name a proxy for each scheme. NO_PROXY names what is reached directly:
+hosts (with their subdomains), `.domain` (subdomains only), addresses and CIDRs, each optionally
+with a port, or `*`. Uppercase names take precedence. localhost and loopback addresses never use a
 proxy. A name in NO_PROXY is compared as it is written; nothing is resolved.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 MAX_NO_PROXY = 128 * 1024
-"""Linux gives a process no longer variable."""
+"""Linux limits one variable of a process to this length."""
 MAX_URL = 2048
 
 _PORTS = {"http": 80, "https": 443}
@@ -27,7 +27,7 @@ _Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Unusable(ValueError):
-    """What should name a proxy names none that can be used; says where it stands, never what."""
+    """A proxy setting is not valid. Says which variable it is in, never its value."""
 
     def __init__(self, where: str) -> None:
         super().__init__(f"{where} names no proxy that can be used")
@@ -44,7 +44,7 @@ class ProxyAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxies:
-    """The proxies of one environment, and where each was named. None by default."""
+    """The proxies of one environment, and which variable set each. None by default."""
 
     http: str = field(default="", repr=False)
     https: str = field(default="", repr=False)
@@ -53,7 +53,7 @@ class Proxies:
     https_from: str = "HTTPS_PROXY"
 
     def of(self, scheme: str, host: str, port: int | None = None) -> ProxyAddress | None:
-        """Return the proxy for an address, None where it is reached without. Raises Unusable."""
+        """Return the proxy for an address, None if it is reached directly. Raises Unusable."""
         text, where = {
             "http": (self.http, self.http_from),
             "https": (self.https, self.https_from),
@@ -77,7 +77,7 @@ class Proxies:
         return (entry for entry in entries if entry)
 
     def told(self) -> Iterator[str]:
-        """Yield what goes through which proxy, without anybody's password."""
+        """Yield what goes through which proxy, without any password."""
         for scheme, text, where in (
             ("https", self.https, self.https_from),
             ("http", self.http, self.http_from),
@@ -95,11 +95,11 @@ NO_PROXIES = Proxies()
 
 
 def from_environment(environment: Mapping[str, str]) -> Proxies:
-    """Return the proxies that an environment names."""
+    """Return the proxies that an environment sets."""
     http_from, http = _first(environment, "HTTP_PROXY")
     https_from, https = _first(environment, "HTTPS_PROXY")
     if environment.get("REQUEST_METHOD"):
-        http = ""  # a CGI program: HTTP_PROXY is then the header `Proxy` of who asks
+        http = ""  # a CGI program: HTTP_PROXY would be the client's header `Proxy`
     return Proxies(
         http=http,
         https=https,
@@ -110,7 +110,7 @@ def from_environment(environment: Mapping[str, str]) -> Proxies:
 
 
 def address_of(text: str) -> ProxyAddress | None:
-    """Return what a proxy's URL says, `HOST:PORT` alone meaning http; None where it is unusable."""
+    """Return the proxy of a URL; `HOST:PORT` alone means http. None if it is not valid."""
     if len(text) > MAX_URL:
         return None
     return _parsed(text) or (None if "://" in text else _parsed(f"http://{text}"))
@@ -132,7 +132,7 @@ def _parsed(text: str) -> ProxyAddress | None:
 
 
 def _first(environment: Mapping[str, str], name: str) -> tuple[str, str]:
-    """Return which of the two spellings is set, and to what; the upper case one if neither is."""
+    """Return which of the two spellings is set, and its value; the uppercase one if neither is."""
     for spelling in (name, name.lower()):
         if environment.get(spelling):
             return spelling, environment[spelling]
@@ -179,7 +179,7 @@ def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
 
 
 def _address(text: str) -> _Ip | None:
-    """Return an IP address without its zone, IPv4 in IPv6 as IPv4."""
+    """Return an IP address without its zone, and IPv4-mapped IPv6 as IPv4."""
     try:
         found = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -189,7 +189,7 @@ def _address(text: str) -> _Ip | None:
 
 
 def _ascii(name: str) -> str:
-    """Return a host name as DNS spells it; one that has no such spelling as it is."""
+    """Return a host name as DNS spells it, or unchanged if it has no such spelling."""
     if name.isascii():
         return name
     labels = name.split(".")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Secret values, and what may be said about them.
 
-A `Sensitive` will not print. What travels through the core instead is a `PairFacts`: keyed
-fingerprints, compared whole, and the flaws of the value's form. Fingerprints are HMAC-SHA-256, so
-who lacks the key can neither guess a secret from one nor compare two installations.
+A `Sensitive` does not print its value. What travels through the core instead is a `PairFacts`:
+keyed fingerprints, always compared whole, and flaws in the value's form. Fingerprints are
+HMAC-SHA-256: without the key, nobody can guess a secret from one or compare two installations.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ SHOWN_HEX_DIGITS = 6
 
 
 def short(fingerprint: Fingerprint) -> str:
-    """Return what people see of a fingerprint: its kind and six hex digits."""
+    """Return the form of a fingerprint that people see: its kind and six hex digits."""
     kind, _, digest = fingerprint.partition(":")
     return f"{kind}:{digest[:SHOWN_HEX_DIGITS]}"
 
 
 class Sensitive:
-    """A secret value that shows itself only when `reveal` is called."""
+    """A secret value that is visible only through `reveal`."""
 
     __slots__ = ("_value",)
 
@@ -37,11 +37,11 @@ class Sensitive:
         self._value = value.encode() if isinstance(value, str) else bytes(value)
 
     def reveal(self) -> bytes:
-        """Return the value. Only adapters may ask."""
+        """Return the value. Only adapters may call this."""
         return self._value
 
     def reveal_text(self) -> str:
-        """Return the value as text; undecodable bytes come back as surrogates."""
+        """Return the value as text; undecodable bytes become surrogates."""
         return self._value.decode(errors="surrogateescape")
 
     def __bool__(self) -> bool:
@@ -71,9 +71,9 @@ class Sensitive:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KeyPair:
-    """An S3 access key as some hop holds it; either half may be missing (empty).
+    """An S3 key pair as some hop holds it; either half may be missing (empty).
 
-    A temporary one, out of a token exchange, has a session token too.
+    A temporary one, from a token exchange, also has a session token.
     """
 
     access_key_id: Sensitive
@@ -92,14 +92,14 @@ class KeyPair:
     __hash__ = None  # type: ignore[assignment]
 
     def without_blanks(self) -> KeyPair:
-        """Return the pair without the blanks at the ends of its values, as YAML drops them."""
+        """Return the pair without leading and trailing blanks in its values, as YAML drops them."""
         halves = (self.access_key_id, self.secret_access_key)
         key_id, secret = (Sensitive(half.reveal().strip(b" \t\r\n")) for half in halves)
         return replace(self, access_key_id=key_id, secret_access_key=secret)
 
 
 class Flaw(StrEnum):
-    """What is wrong with the form of a pair, seen without asking any store."""
+    """What is wrong with the form of a pair, known without asking a store."""
 
     ID_EMPTY = "the access key id is empty"
     SECRET_EMPTY = "the secret key is empty"
@@ -147,7 +147,7 @@ def _is_base64_of_text(value: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairFacts:
-    """All that the core ever knows of a key pair."""
+    """Everything that the core ever knows about a key pair."""
 
     pair: Fingerprint
     key_id: Fingerprint
@@ -156,7 +156,7 @@ class PairFacts:
 
     @property
     def blank(self) -> bool:
-        """Tell whether a half is missing, so that the pair must never travel."""
+        """Tell whether a half is missing, so that the pair must never be delivered."""
         return bool(self.flaws & _BLANK)
 
 
@@ -169,11 +169,11 @@ class Fingerprinter:
 
     @property
     def key_name(self) -> str:
-        """Return a name for the key: fingerprints of two keys of different names never compare."""
+        """Return a name for the key: compare fingerprints only if their keys have the same name."""
         return self.of(Sensitive(b""), purpose="name of the key")[:10]
 
     def of(self, value: Sensitive, *, purpose: str) -> Fingerprint:
-        """Return the fingerprint of `value`; `purpose` keeps equal ids and secrets apart."""
+        """Return the fingerprint of `value`; equal ids and secrets differ by `purpose`."""
         import hmac  # noqa: PLC0415 - as above
 
         message = purpose.encode() + b"\0" + value.reveal()

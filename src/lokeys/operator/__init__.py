@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The controller: wiring of kube, adapters and engine around StorageCredentials."""
+"""The controller: connects kube, adapters and engine for StorageCredentials and LokiStacks."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Kubernetes API and what is reached through it, External Secrets among it."""
+"""The Kubernetes API and what is reached through it, such as External Secrets."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Loki in a pod: its counters, its log, its write-ahead log."""
+"""The Loki in a pod: its counters, its log and its write-ahead log."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One module a command; each is loaded when it is called."""
+"""One module per command. Each is loaded only when it is called."""

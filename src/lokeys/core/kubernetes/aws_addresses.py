@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What AWS's hosts, regions and ARNs say of one another."""
+"""What AWS's hosts, regions and ARNs say about each other."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ IAM_ENDPOINTS = {
     "aws-iso-f": ("https://iam.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1"),
     "aws-eusc": ("https://iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
 }
-"""Where IAM is in each partition, and the region that its requests are signed for."""
+"""Where IAM is in each partition, and the region for which its requests are signed."""
 
 _GLOBAL_REGION = "us-east-1"
 _HOSTED = frozenset({"elb", "compute", "compute-1", "execute-api"})
-"""Labels of hosts in AWS's domains behind which anybody's own store may be: balancers, machines.
+"""Labels in AWS's domains of hosts that may serve anybody's store: load balancers, machines.
 
-Loki's client takes them for no S3 of AWS's either (minio-go 7.0.99, pkg/s3utils/utils.go).
+Loki's client does not treat them as AWS's S3 either (minio-go 7.0.99, pkg/s3utils/utils.go).
 """
 
 
@@ -54,7 +54,7 @@ class NoAwsEndpoint(ValueError):
 
 
 def is_region(text: str) -> bool:
-    """Tell whether this has the form of an AWS region's name, of any partition."""
+    """Tell whether this has the form of an AWS region's name, in any partition."""
     return len(text) < 32 and _REGION.fullmatch(text) is not None
 
 
@@ -75,14 +75,14 @@ def is_aws(host: str) -> bool:
 
 
 def is_global(host: str) -> bool:
-    """Tell whether this is the old host of S3 that serves all regions of the partition aws."""
+    """Tell whether this is the old S3 host that serves all regions of the partition aws."""
     return host == "s3.amazonaws.com"
 
 
 def aws_region_of(host: str) -> str:
     """Return the region that an S3 host of AWS serves. Raises NoAwsEndpoint.
 
-    Regional, FIPS, dual-stack, VPC endpoint, and the old `s3-<region>` and global ones.
+    Accepts regional, FIPS, dual-stack and VPC endpoints, the old `s3-<region>` and the global one.
     """
     found = _split(host)
     if found is None:
@@ -136,7 +136,7 @@ class RoleArn:
 
     @property
     def has_account_id(self) -> bool:
-        """Tell whether the account is one of AWS's: twelve digits."""
+        """Tell whether the account has the form of an AWS account id: twelve digits."""
         return _ACCOUNT.fullmatch(self.account) is not None
 
     @property
@@ -146,6 +146,6 @@ class RoleArn:
 
 
 def role_arn(text: str) -> RoleArn | None:
-    """Return the role that an ARN names, or None where it names none."""
+    """Return the role that an ARN names, or None if it is not a role's ARN."""
     found = _ROLE_ARN.fullmatch(text)
     return RoleArn(**found.groupdict()) if found else None

@@ -13,11 +13,11 @@ def condition_of(obj: Json, kind: str = "Ready") -> Json | None:
 
 
 def truth_of(condition: Json | None) -> bool | None:
-    """Return what a condition says; None for Unknown, and where there is none."""
+    """Return what a condition says; None for Unknown, and if there is no condition."""
     return {"True": True, "False": False}.get(text_at(condition, "status"))
 
 
 def ready_of(obj: Json) -> tuple[bool | None, str]:
-    """Return whether an object says that it is ready, and what it says of that."""
+    """Return whether an object says that it is ready, and its message."""
     ready = condition_of(obj)
     return truth_of(ready), text_at(ready, "message")

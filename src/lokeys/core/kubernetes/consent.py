@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a credential may go: only to addresses that its owner named or allowed.
 
-Whoever may edit a StorageCredential writes addresses into it. That alone must not send anybody's
-credential there, so the owner of each says where it may go:
+Whoever may edit a StorageCredential can write addresses into it. That alone must not send another
+person's credential there, so the owner of each says where it may go:
 
     a key of Rook's       the addresses that its CephObjectStore names; `lokeys.dev/allowed-urls` on
                           the CephObjectStoreUser
     a key in a Secret     `lokeys.dev/allowed-urls` on the Secret
     a Connect token       the host of a SecretStore that names this token; the same annotation
 
-On the command line the caller's own rights decide (`Trying`): whoever reads a key can send it.
+On the command line the caller's permissions decide (`Trying`): whoever reads a key can send it.
 
-The same owner says whether a key that was replaced may be added again for a while (a bridge), by
-`lokeys.dev/allowed-bridge` with the longest time. Whoever may edit a StorageCredential cannot: the
-key may have been removed because it leaked.
+The same owner decides whether a replaced key may be added again for a limited time (a bridge):
+`lokeys.dev/allowed-bridge` is the longest time. An editor of a StorageCredential cannot decide it,
+as the key may have been removed because it leaked.
 """
 
 from __future__ import annotations
@@ -33,20 +33,19 @@ _CLUSTER = ".svc.cluster.local"
 
 
 class Trying(Enum):
-    """Who decides at which address a key is tried."""
+    """Who decides at which address a key is tested."""
 
     CALLER = auto()
-    """A person who named the route: their own rights opened the Secrets."""
+    """A person who named the route: their own permissions gave access to the Secrets."""
     LOKI = auto()
-    """A person who named no route: what Loki reads is tried where Loki writes; others by consent.
-    """
+    """A person who named no route: Loki's key is tested where Loki writes; others need consent."""
     CONSENT = auto()
-    """The operator: the key's owner."""
+    """The operator: the key's owner decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What of a URL says who answers."""
+    """The part of a URL that determines which server answers."""
 
     scheme: str
     host: str
@@ -54,7 +53,7 @@ class Origin:
 
 
 def origin_of(url: str) -> Origin | None:
-    """Return the scheme, host and port of a URL; None for what is not a plain http(s) URL."""
+    """Return the scheme, host and port of a URL; None if it is not a plain http(s) URL."""
     if len(url) > LONGEST_URL or "\\" in url:
         return None
     try:
@@ -71,15 +70,15 @@ def origin_of(url: str) -> Origin | None:
 
 
 def host_of(url: str) -> str | None:
-    """Return the host of a URL; a Service has one name here, however short it is written."""
+    """Return the host of a URL; every short form of a Service's name gives the same host."""
     found = origin_of(url)
     return found.host.removesuffix(".svc") if found else None
 
 
 def address_of(url: str, *, namespace: str | None) -> Origin | None:
-    """Return who answers at a URL, as it is resolved in a namespace.
+    """Return the origin of a URL, as it is resolved in a namespace.
 
-    A Service has one name here, however short it is written.
+    Every short form of a Service's name gives the same host.
     """
     found = origin_of(url)
     if found is None:
@@ -89,7 +88,7 @@ def address_of(url: str, *, namespace: str | None) -> Origin | None:
 
 
 def origins(urls: Iterable[str]) -> frozenset[Origin]:
-    """Return the origins of URLs, without those that are none."""
+    """Return the origins of URLs, without those that are not valid."""
     return frozenset(found for url in urls if (found := origin_of(url)) is not None)
 
 
@@ -112,7 +111,7 @@ def urls_in(annotations: Mapping[str, Any]) -> frozenset[Origin]:
 class Consent:
     """What the owner of a key allows: where it may go, and for how long a replaced one may return.
 
-    `named`: whatever key the route holds may go there, not only the owner's.
+    `named`: origins for any key on the route, not only the owner's.
     """
 
     named: frozenset[Origin] = frozenset()

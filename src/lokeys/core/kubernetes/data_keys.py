@@ -14,7 +14,7 @@ from lokeys.core.place import Ref
 
 @dataclass(frozen=True, slots=True, order=True)
 class DataKey:
-    """Where a value stands: an object, and the data key in it."""
+    """Where a value is: an object, and the data key in it."""
 
     ref: Ref
     key: str
@@ -24,7 +24,7 @@ class DataKey:
 
 
 def value_at(place: DataKey, held: Mapping[Ref, Json]) -> str | None:
-    """Return the text under a data key; None where it cannot be read, or is no text."""
+    """Return the text under a data key; None if it cannot be read or is not text."""
     found = held.get(place.ref)
     plain = at(found, "data", place.key)
     if place.ref.kind == "Secret":
@@ -39,7 +39,7 @@ def keys_of(held: Json | None) -> tuple[str, ...]:
 
 
 def decoded(value: object) -> str | None:
-    """Return base64 as text; None where it is none."""
+    """Return base64 as text; None if it is not valid."""
     if not isinstance(value, str):
         return None
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Flux's HelmReleases say: from where a chart's values for a key pair come.
+"""What Flux's HelmReleases say: where a chart's values for a key pair come from.
 
 https://fluxcd.io/flux/components/helm/helmreleases/#values-references
 """
@@ -16,7 +16,7 @@ from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_BYTES
 from lokeys.core.place import Ref, is_name
 
 VALUES = "values.yaml"
-"""The data key that is read where none is named."""
+"""The data key that is read if none is named."""
 _MAX_SOURCES = 64
 _LONGEST_PATH = 200
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
@@ -33,7 +33,7 @@ Parse = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairValues:
-    """Where a release's values for a pair stand: two data keys, or two paths `inside` of one."""
+    """Where a release's values for a pair are: two data keys, or two paths `inside` of one."""
 
     ref: Ref
     key_id: str
@@ -53,10 +53,10 @@ def values_named(release: Json) -> Iterator[Ref]:
 
 
 def pair_values(release: Json, held: Mapping[Ref, Json], parse: Parse) -> PairValues | None:
-    """Return where the pair's values come from, out of `valuesFrom`; the later entry wins.
+    """Return where the pair's values come from in `valuesFrom`; the later entry wins.
 
-    Entries with a targetPath are looked at first: they are merged in their order, after whole
-    files, as people write them. `held` has the objects that could be read.
+    Entries with a targetPath are searched first: in practice they follow whole files, and they are
+    merged in order. `held` has the objects that could be read.
     """
     halves: dict[str, tuple[Ref, str]] = {}
     for ref, entry in _sources(release):
@@ -74,7 +74,7 @@ def pair_values(release: Json, held: Mapping[Ref, Json], parse: Parse) -> PairVa
 
 
 def has_pair_inline(release: Json) -> bool:
-    """Tell whether the pair's values stand in the release itself."""
+    """Tell whether the pair's values are in the release itself."""
     return _inside(at(release, "spec", "values")) is not None
 
 

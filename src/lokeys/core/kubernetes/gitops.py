@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who keeps an object as it is in Git, so that an edit in the cluster is undone.
+"""Which GitOps controller keeps an object as it is in Git, so that it undoes edits in the cluster.
 
 Flux: https://fluxcd.io/flux/components/kustomize/kustomizations/ (labels, and the field managers
 `kustomize-controller` and `helm-controller`). Argo CD:
 https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/ (its label and annotation),
-field managers `argocd-controller` and `argocd-application-controller`. Plain Helm is not one: it
-leaves alone what is in no chart.
+field managers `argocd-controller` and `argocd-application-controller`. Plain Helm does not count:
+it does not change objects that are not in a chart.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MARKS = (
 
 
 def keeper_of_spec(obj: Json) -> str | None:
-    """Return which GitOps controller keeps an object's spec, as people call it; None if none."""
+    """Return the common name of the GitOps controller that keeps an object's spec; None if none."""
     for part, mark, keeper in _MARKS:
         if text_at(obj, "metadata", part, mark):
             return keeper

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in an object that somebody else wrote, where it has the type that is asked for."""
+"""Fields of an object that somebody else wrote, if they have the requested type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Json = Mapping[str, Any]
 
 
 def at(obj: Any, *path: str) -> Any:
-    """Return the value at `path`, None where a step is missing, null or no object."""
+    """Return the value at `path`, None if a step is missing, null or not an object."""
     for step in path:
         if not isinstance(obj, Mapping):
             return None
@@ -20,13 +20,13 @@ def at(obj: Any, *path: str) -> Any:
 
 
 def mappings_at(obj: Any, *path: str) -> list[Json]:
-    """Return the objects of the list at `path`; nothing where there is none."""
+    """Return the objects of the list at `path`; an empty list if there is none."""
     found = at(obj, *path)
     return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
 
 
 def text_at(obj: Any, *path: str) -> str:
-    """Return the text at `path`, or nothing."""
+    """Return the text at `path`, or an empty one."""
     found = at(obj, *path)
     return found if isinstance(found, str) else ""
 
@@ -38,7 +38,7 @@ def number_at(obj: Any, *path: str, default: int = 0) -> int:
 
 
 def moment_at(obj: Any, *path: str) -> datetime | None:
-    """Return the RFC 3339 time at `path` in UTC, None where there is none."""
+    """Return the RFC 3339 time at `path` in UTC, None if there is none."""
     try:
         found = datetime.fromisoformat(text_at(obj, *path))
     except ValueError:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a kustomization says of the files around it, as far as that can be told without building it.
+"""What a kustomization says about the files around it, as far as is known without building it.
 
-    resources ──▶ as they lie, in its namespace ──patches, prefix, suffix──▶ what is applied
+    resources ──▶ as written, in its namespace ──patches, prefix, suffix──▶ what is applied
     generators, remote resources, charts, components ─────────────────────▶ more of it
 
-What is built is kustomize's to say: here it is only told which files are objects as they lie, which
-are changed, and whether more may come. Source: kustomize's own reference of the kustomization file.
+Only kustomize knows what it builds. This module finds out which files are objects as written, which
+are changed, and whether there may be more. Source: kustomize's reference of the kustomization file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
 
 GROUP = "kustomize.config.k8s.io"
 MAX_ENTRIES = 1000
-"""Of one list of a kustomization."""
+"""Limit for one list of a kustomization."""
 
 _LISTS = ("resources", "bases", "components", "crds")
 _DATA = ("configurations", "transformers", "generators", "validators")
@@ -33,7 +33,7 @@ _REMOTE = ("://", "git@", "?ref=", "github.com/")
 
 @dataclass(frozen=True, slots=True)
 class PatchTarget:
-    """Objects that a patch changes; what is empty is any. Names may be patterns, and then any."""
+    """Objects that a patch changes. An empty field matches any, and so does a name pattern."""
 
     kind: str = ""
     name: str = ""
@@ -45,12 +45,12 @@ class PatchTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kustomization:
-    """What one says of its files, by the paths that it names.
+    """What a kustomization says about its files, by the paths that it names.
 
-    `patches` are files with the targets that it says for each, None where the file itself says it;
-    `inline` are patches that stand in it, likewise. `more` tells whether objects may be there that
-    lie in no file of its resources, or under another name; `charts` and `plugins` whether it takes
-    some to build it.
+    `patches` are files with the targets that it names for each, None if the file itself names them;
+    `inline` are the same for patches in the kustomization. `more` tells whether objects may exist
+    that are not in a file of its resources, or have another name; `charts` and `plugins` whether
+    building it needs these.
     """
 
     resources: tuple[str, ...]
@@ -64,9 +64,9 @@ class Kustomization:
 
 
 def tool_for(taken: Iterable[Kustomization]) -> LiteralString:
-    """Return the command that builds kustomizations: kubectl runs no plugins, and charts if told.
+    """Return the build command: kubectl needs a flag for charts, and cannot run plugins.
 
-    KSOPS and its like are plugins, which kustomize itself starts.
+    KSOPS and similar tools are plugins, which kustomize itself starts.
     """
     taken = tuple(taken)
     if any(each.plugins for each in taken):
@@ -99,7 +99,7 @@ def target_of(patch: Json) -> PatchTarget:
 
 
 def _patches(content: Json) -> Iterator[tuple[str, PatchTarget | None, bool]]:
-    """Yield patches: a path or a text, for what, and whether it is a path."""
+    """Yield patches: a path or a text, its target, and whether it is a path."""
     for each in _texts(content, "patchesStrategicMerge"):
         yield each, None, "\n" not in each and ":" not in each
     for name in ("patches", "patchesJson6902"):
@@ -119,7 +119,7 @@ def _target(said: Json) -> PatchTarget:
 
 
 def _data(content: Json) -> Iterator[str]:
-    """Yield the files that are no objects: contents, values, and kustomize's own configuration."""
+    """Yield the files that are not objects: contents, values, and kustomize's own configuration."""
     for name in _DATA:
         yield from _texts(content, name)
     for name in ("secretGenerator", "configMapGenerator"):

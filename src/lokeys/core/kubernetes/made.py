@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which Secrets an object makes, and the names of their keys as far as its manifest says them.
+"""Which Secrets an object makes, and their keys as far as its manifest names them.
 
-Known are the kinds of `lokeys.core.kubernetes.makers`, and whatever of Crossplane's writes a
-connection Secret; ExternalSecrets have a reader of their own. What nobody says is not guessed: keys
-that a manifest does not name make `complete` False. Names are as they stand there: whoever shows
-them bounds them (`lokeys.core.text.words`).
+It knows the kinds of `lokeys.core.kubernetes.makers`, and any Crossplane object that writes a
+connection Secret; ExternalSecrets have their own reader. Nothing is guessed: if a manifest does not
+name all keys, `complete` is False. Names are returned as they are written: callers that print them
+limit their length (`lokeys.core.text.words`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from lokeys.core.kubernetes.rook import key_secrets
 from lokeys.core.place import Ref
 
 MAX_MADE = 64
-"""Secrets of one object that are looked at; real ones make a handful."""
+"""Limit for the Secrets of one object; real objects make a handful."""
 
 MAX_TEXTS = 256
-"""Words that the containers of one Job are told."""
+"""Limit for the arguments of one Job's containers."""
 
 MAX_SCRIPT = 1 << 16
-"""Characters of one such word, which may be a whole script."""
+"""Limit for the characters of one such argument, which may be a whole script."""
 
 ANYWHERE = None
 """The namespace of what is made in several namespaces, which the manifest does not list."""
@@ -40,9 +40,9 @@ _ENCRYPTED = "ENC["  # how SOPS writes a value
 class Made:
     """A Secret that `maker` makes.
 
-    `secret` has no namespace where it is made in several, and no name where that cannot be read.
-    `keys` are those that the manifest names; `complete` tells whether they are all. `literals` are
-    the values that stand in the manifest as they will be.
+    `secret` has no namespace if it is made in several, and no name if that cannot be read. `keys`
+    are those that the manifest names; `complete` tells whether they are all. `literals` are the
+    values that the manifest has in their final form.
     """
 
     secret: Ref
@@ -58,9 +58,9 @@ class Made:
 
 
 def made_by(manifest: Json, *, namespace: str) -> tuple[Made, ...]:
-    """Return the Secrets that an object makes; `namespace` is its own where it names none.
+    """Return the Secrets that an object makes; `namespace` is used if it does not name one.
 
-    Nothing for kinds that are not known here, and for what a manifest says wrong.
+    Empty for unknown kinds, and if the manifest is not valid.
     """
     kind = str(manifest.get("kind"))
     read = _READERS.get(kind) if kind_of(manifest) else None
@@ -77,7 +77,7 @@ def made_by(manifest: Json, *, namespace: str) -> tuple[Made, ...]:
 
 
 def bundle_keys(manifest: Json) -> frozenset[str]:
-    """Return the keys of the ConfigMaps that trust-manager makes of a Bundle, in its name."""
+    """Return the keys of the ConfigMaps that trust-manager makes from a Bundle, in its name."""
     target = at(manifest, "spec", "target", "configMap")
     formats = _mapping(at(manifest, "spec", "target", "additionalFormats"))
     listed = _listed({"a": target}, "key", "a", "data") if isinstance(target, Mapping) else ()
@@ -96,7 +96,7 @@ def may_make(manifest: Json, secret: str) -> bool:
 
 
 def _orders(pod: object) -> Iterator[str]:
-    """Yield what the containers of a pod are told to run."""
+    """Yield the commands and arguments of a pod's containers."""
     for container in (*mappings_at(pod, "containers"), *mappings_at(pod, "initContainers")):
         for part in ("command", "args"):
             said = at(container, part)
@@ -140,10 +140,10 @@ def _one_password(obj: Json, namespace: str) -> Iterator[_Row]:
 
 
 def _vault(obj: Json, namespace: str) -> Iterator[_Row]:
-    """Read what VaultStaticSecret, VaultDynamicSecret and their like say of their destination."""
+    """Read the destination of a VaultStaticSecret, VaultDynamicSecret and similar kinds."""
     destination = at(obj, "spec", "destination")
     if at(destination, "create") is not True:
-        return  # it writes to one that is there
+        return  # it writes to a Secret that exists
     said = at(destination, "transformation")
     excludes = at(said, "excludes")
     whole = isinstance(excludes, list) and ".*" in excludes and not at(said, "transformationRefs")
@@ -184,7 +184,7 @@ def _sops(obj: Json, namespace: str) -> Iterator[_Row]:
         return
     for said in (each for each in templates if isinstance(each, Mapping)):
         name = text_at(said, "name")
-        if name.startswith(_ENCRYPTED):  # with its names, too
+        if name.startswith(_ENCRYPTED):  # the names are encrypted, too
             yield Ref("Secret", "", namespace), frozenset(), False, {}
         else:
             plain = {**dict.fromkeys(_mapping(said, "data")), **_mapping(said, "stringData")}
@@ -271,7 +271,7 @@ def _carvel(obj: Json, namespace: str) -> Iterator[_Row]:
 
 
 def _generators(obj: Json, namespace: str) -> Iterator[_Row]:
-    """Read the Secrets that a kustomization generates, whose names it may end in a hash."""
+    """Read the Secrets that a kustomization generates; it may append a hash to their names."""
     for said in mappings_at(obj, "secretGenerator"):
         literals, whole = {}, not (at(said, "envs") or at(said, "env"))
         for each in _words(said, "literals"):

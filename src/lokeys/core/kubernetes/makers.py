@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who made a Secret that is in a cluster, and where a value of it is changed so that it stays.
+"""Who made a Secret in a cluster, and where to change a value of it so that the change lasts.
 
     maker_of(secret)     who made it, by the owners and marks that makers leave on their Secrets
-    change_of(maker)     where a value is changed so that it stays: the maker undoes other changes
-    item_of(path)        which item a path of the 1Password operator's is
+    change_of(maker)     where to change a value: the maker undoes changes elsewhere
+    item_of(path)        which item a path of the 1Password operator refers to
     filler_of(object)    what fills a ConfigMap that is empty in Git
-    copied_from(secret)  the Secret of which one that is empty in Git becomes a copy
+    copied_from(secret)  the Secret that is copied into one that is empty in Git
 
-The same kinds out of manifests: `lokeys.core.kubernetes.made`. What no mark says is not guessed:
-whoever made a Secret by hand left none, and `maker_of` returns None. Names and sources are as they
-stand there: whoever shows them bounds them (`lokeys.core.text.words`).
+The same kinds, in manifests: `lokeys.core.kubernetes.made`. Nothing is guessed: a Secret that was
+made by hand has no mark, and `maker_of` returns None. Names and sources are returned as they are
+written: callers that print them limit their length (`lokeys.core.text.words`).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from lokeys.core.place import Ref
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maker:
-    """Who made a Secret, and keeps it: what others change in it is undone.
+    """Who made a Secret and keeps it: the maker undoes what others change in it.
 
-    `ref` is the maker's object, None where the Secret does not name one. `controller` is whose work
-    it is, as people call it; `change` is what to do instead of changing the Secret, as an order.
-    `source` is what the Secret says of where its values come from, such as a 1Password item.
+    `ref` is the maker's object, None if the Secret does not name one. `controller` is the common
+    name of its controller; `change` is an instruction: what to do instead of changing the Secret.
+    `source` is where the values come from according to the Secret, such as a 1Password item.
     """
 
     controller: str
@@ -40,12 +40,12 @@ READ_AGAIN: Mapping[str, str] = {
     "OnePasswordItem": "lokeys.dev/read-again",
     "HelmRelease": "reconcile.fluxcd.io/requestedAt",
 }
-"""The annotation whose new value makes a kind's controller read what it makes a Secret of."""
+"""For each kind, the annotation whose new value makes its controller read the source again."""
 
 
 @dataclass(frozen=True, slots=True)
 class MakerKind:
-    """A kind whose objects make Secrets: its API group, whose work it is, how to change one."""
+    """A kind whose objects make Secrets: its API group, its controller, how to change a Secret."""
 
     group: str
     controller: str
@@ -54,7 +54,7 @@ class MakerKind:
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """What fills an object, and the only key that it will have; empty where it copies another's."""
+    """What fills an object, and the only key that it will have; empty if it copies other keys."""
 
     controller: str
     key: str = ""
@@ -136,14 +136,14 @@ class _Mark:
     part: str
     name: str
     value: str = ""
-    """What it must say; empty where anything will do, which is then the source."""
+    """The value that it must have; empty if any will do, and the value is then the source."""
     kind: str = ""
     controller: str = ""
     change: str = ""
     names: str = ""
-    """The kind of the object whose name the mark's value is, or `namespace/name`."""
+    """The kind of the object that the mark's value names, as a name or `namespace/name`."""
     place: str = ""
-    """The label that says in which namespace that object is; without it, in the Secret's own."""
+    """The label with the namespace of that object; without it, the Secret's own namespace."""
 
 
 _ITEM_PATH = "operator.1password.io/item-path"
@@ -224,7 +224,7 @@ _MARKS = (
         change="change the release's values",
     ),
 )
-"""The first that is found counts: whoever makes values stands before whoever carries objects."""
+"""The first match counts: makers of values come before controllers that copy objects."""
 
 _SERVICE_CA = Filler("OpenShift's service CA operator", "service-ca.crt")
 _FILLED: tuple[tuple[str, str, Filler], ...] = (
@@ -246,11 +246,11 @@ _FILLED: tuple[tuple[str, str, Filler], ...] = (
 
 
 def maker_of(secret: Json) -> Maker | None:
-    """Return who made a Secret that is in a cluster; None where nothing on it says so.
+    """Return who made a Secret in a cluster; None if nothing on it says so.
 
-    Owners are believed first: External Secrets copies foreign labels onto what it makes. An owner
-    counts by kind and API group, whether it is marked as the controller or not: the Vault Secrets
-    Operator marks none.
+    Owners come first, because External Secrets copies other labels onto what it makes. An owner
+    counts by kind and API group, even if it is not marked as the controller: the Vault Secrets
+    Operator does not set that mark.
     """
     namespace = text_at(secret, "metadata", "namespace") or None
     for owner in mappings_at(secret, "metadata", "ownerReferences"):
@@ -268,7 +268,7 @@ def maker_of(secret: Json) -> Maker | None:
 
 
 def kind_of(obj: Json) -> MakerKind | None:
-    """Return whose kind an object, or an owner's reference, is; None for kinds of other groups."""
+    """Return the kind of an object or an owner's reference; None for kinds of other groups."""
     name = obj.get("kind")
     kind = _KINDS.get(name) if isinstance(name, str) else None
     group = text_at(obj, "apiVersion").partition("/")[0]
@@ -276,26 +276,26 @@ def kind_of(obj: Json) -> MakerKind | None:
 
 
 def item_of(path: str) -> str:
-    """Return `vault/item` of the path by which the 1Password operator finds an item; or nothing."""
+    """Return `vault/item` of a path that the 1Password operator uses for an item; or empty."""
     _, vaults, rest = path.partition("vaults/")
     vault, items, item = rest.partition("/items/")
     return f"{vault}/{item}" if vaults and items and vault and item else ""
 
 
 def change_of(maker: Ref) -> str:
-    """Return what to do to change a value of what `maker` makes; empty for kinds not known here."""
+    """Return how to change a value of what `maker` makes; empty for unknown kinds."""
     kind = _KINDS.get(maker.kind)
     return kind.change if kind else ""
 
 
 def controller_of(maker: Ref) -> str:
-    """Return whose work an object of a kind is, as people call it; the kind itself if unknown."""
+    """Return the common name of the controller of an object's kind; the kind itself if unknown."""
     kind = _KINDS.get(maker.kind)
     return kind.controller if kind else maker.kind
 
 
 def filler_of(manifest: Json) -> Filler | None:
-    """Return what fills a ConfigMap that is empty in Git; None where nothing says so."""
+    """Return what fills a ConfigMap that is empty in Git; None if nothing says so."""
     for part, name, filler in _FILLED:
         found = _marked(manifest, part, name)
         if found and (not filler.key or found.lower() == "true"):
@@ -304,7 +304,7 @@ def filler_of(manifest: Json) -> Filler | None:
 
 
 def copied_from(secret: Json) -> Ref | None:
-    """Return the Secret of which one without data of its own becomes a copy, where it says so."""
+    """Return the Secret that is copied into one without its own data, if it says so."""
     maker = next((_by(mark, said, None) for mark, said in _marks_on(secret)), None)
     ref = maker.ref if maker else None
     return ref if ref is not None and ref.kind == "Secret" and ref.namespace else None
@@ -316,7 +316,7 @@ def _marks_on(secret: Json) -> list[tuple[_Mark, str]]:
 
 
 def _by(mark: _Mark, found: str, namespace: str | None) -> Maker:
-    """Return the maker that a mark tells of."""
+    """Return the maker that a mark identifies."""
     if mark.kind:
         kind = _KINDS[mark.kind]
         controller, change = kind.controller, kind.change
@@ -331,6 +331,6 @@ def _by(mark: _Mark, found: str, namespace: str | None) -> Maker:
 
 
 def _marked(obj: Json, part: str, name: str) -> str:
-    """Return what a label or annotation says."""
+    """Return the value of a label or annotation."""
     found = at(obj, "metadata", part)
     return text_at(found, name) if isinstance(found, Mapping) else ""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which Secrets hold the keys of a CephObjectStoreUser. This alone decides it.
+"""Which Secrets hold the keys of a CephObjectStoreUser. Only this module decides it.
 
-Without `spec.keys` it is the one that Rook generates. Its name puts store and user together with a
-hyphen, so that store `objects`, user `prod-loki` and store `objects-prod`, user `loki` share one
+Without `spec.keys` it is the Secret that Rook generates. Its name joins store and user with a
+hyphen, so store `objects` with user `prod-loki` and store `objects-prod` with user `loki` share one
 name. So the name proves nothing: the store comes from the user, and a generated Secret counts only
 if its controller is this very user, by uid. With `spec.keys` the named Secrets count, and the
 generated one is blank.
@@ -31,7 +31,7 @@ class KeySecrets:
 
     generated: Ref
     entries: tuple[tuple[Selector, Selector], ...]
-    """Of `spec.keys`: where the key id of each is, and where the secret."""
+    """From `spec.keys`: for each, where the key id is, and where the secret."""
     store: str
 
     @property
@@ -41,7 +41,7 @@ class KeySecrets:
 
 
 def key_secrets(user: Json) -> KeySecrets:
-    """Return where a user's keys are; whether the generated one counts says `is_generated_for`."""
+    """Return where a user's keys are; `is_generated_for` says whether the generated one counts."""
     store, name = text_at(user, "spec", "store"), text_at(user, "metadata", "name")
     namespace = text_at(user, "metadata", "namespace")
     return KeySecrets(
@@ -55,7 +55,7 @@ def key_secrets(user: Json) -> KeySecrets:
 
 
 def slot_names(user: str) -> tuple[str, str]:
-    """Return what the two Secrets are called in which lokeys keeps keys of a user."""
+    """Return the names of the two Secrets in which lokeys keeps keys of a user."""
     return f"lokeys-key-1-{user}", f"lokeys-key-2-{user}"
 
 
@@ -68,7 +68,7 @@ def slot_entry(secret: str) -> dict[str, Any]:
 
 
 def slot_metadata(secret: str, user: Json) -> dict[str, Any]:
-    """Return the metadata of a Secret with one of a user's keys; it goes with the user."""
+    """Return the metadata of a Secret with one of a user's keys; it is deleted with the user."""
     owner = {
         "apiVersion": text_at(user, "apiVersion"),
         "kind": KIND,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much of anybody's objects is judged. What is larger is reported, and put aside.
+"""The largest objects that are judged. Larger ones are reported and ignored.
 
-A judgement holds the operator's event loop; a test holds the largest ones under a second.
+Judging one blocks the operator's event loop; a test keeps the largest ones under a second.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 MAX_STACK_BYTES = 256 << 10
-"""Of a LokiStack. The published examples have three KiB, one with a hundred tenants has fifty."""
+"""Limit for a LokiStack. The published examples have 3 KiB, one with a hundred tenants has 50."""
 MAX_NAMED_BYTES = 1280 << 10
-"""Of all Secrets and ConfigMaps that a stack names together; one alone may have a MiB."""
+"""Limit for all Secrets and ConfigMaps that a stack names together; one alone may have 1 MiB."""
 MAX_NAMED = 256
-"""Secrets and ConfigMaps that one stack may name."""
+"""Limit for the Secrets and ConfigMaps that one stack may name."""
 MAX_ROUTE_BYTES = 256 << 10
-"""Of a StorageCredential without its status. Two bundles of certificates take 128 KiB at most."""
+"""Limit for a StorageCredential without status. Two certificate bundles take 128 KiB at most."""
 MAX_READ_BYTES = 256 << 10
-"""Of any other object that a look reads. Secrets and ConfigMaps may have the MiB that they hold."""
+"""Limit for any other object that is read. Secrets and ConfigMaps may have up to 1 MiB."""
 MAX_LOKI_CONFIG_BYTES = 256 << 10
 MAX_LOKI_CONFIG_VALUES = 20_000
-"""Of Loki's own configuration; one for a large cluster has two thousand."""
+"""Limit for Loki's own configuration; one for a large cluster has two thousand values."""
 _PER_VALUE = 4
-"""Quotes, a colon or a comma, as JSON has them; so that empty values count, too."""
+"""Quotes, a colon or a comma, as in JSON, so that empty values count too."""
 
 
 def size_of(manifest: Mapping[str, Any]) -> int:
-    """Return about how many bytes an object has as JSON, without what keeps its fields' owners."""
+    """Return the approximate size of an object as JSON, in bytes, without managedFields."""
     return sum(_sizes(_without_owners(manifest)))
 
 
 def is_within(manifest: Mapping[str, Any], limit: int) -> bool:
-    """Tell whether an object has no more bytes than that, without counting what is beyond."""
+    """Tell whether an object has at most this many bytes; stops counting beyond the limit."""
     left = limit
     for size in _sizes(_without_owners(manifest)):
         left -= size

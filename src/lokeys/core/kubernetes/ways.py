@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which addresses lead to the gateways of a CephObjectStore: its Services, and Ingresses to them.
 
-Only objects in the object store's own namespace count: whoever may write there decides about the
-store anyway. Rook labels each gateway pod with `app: rook-ceph-rgw` and the store's name.
+Only objects in the object store's own namespace count: whoever may write there controls the store
+anyway. Rook labels each gateway pod with `app: rook-ceph-rgw` and the store's name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lokeys.core.kubernetes.consent import Origin, origins
 from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, number_at, text_at
 
 MOST_OBJECTS = 500
-"""Of a kind in a namespace. What lies beyond is not looked at, and leads nowhere."""
+"""Limit per kind and namespace. Objects beyond it are ignored."""
 _SCHEMES = ("http", "https")
 
 
@@ -22,8 +22,8 @@ def leading_to(
 ) -> frozenset[Origin]:
     """Return the addresses at which the object store's gateways answer, as the cluster shows it.
 
-    Services and Ingresses are those of the object store's namespace. A name with a wildcard is no
-    address.
+    Services and Ingresses are those of the object store's namespace. A name with a wildcard is not
+    an address.
     """
     store = text_at(object_store, "metadata", "name")
     ours = [service for service in services if store and _selects(service, store)]

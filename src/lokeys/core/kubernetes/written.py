@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When somebody last wrote to an object, as far as its `managedFields` tell."""
+"""When somebody last wrote to an object, as far as its `managedFields` show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def data_written_at(obj: Json) -> datetime | None:
 
 
 def written_at(obj: Json) -> datetime | None:
-    """Return the latest time at which anybody wrote: data that nobody owns has no other bound."""
+    """Return the latest time at which anybody wrote; data without an owner has no better bound."""
     return _latest(_entries(obj))
 
 

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what, and why: the rights of the operator, and those of one route.
+"""Who may do what, and why: the permissions of the operator, and those of one route.
 
-    deploy/                  every route's and stack's resource, no Secret but the operator's own
-                             fingerprint key
+    deploy/                  every route's and stack's resource, and no Secret except the operator's
+                             own fingerprint key
     lokeys rbac NAME         one route: its Secrets by name, its workloads, what its mode may change
     lokeys rbac stack NAME   one LokiStack: its Secrets and all its objects by name
-    lokeys rbac collect      what `lokeys collect` reads, for whoever runs it
-    lokeys rbac probe        what `lokeys probe credential --in-pod` takes, for whoever runs it
+    lokeys rbac collect      what `lokeys collect` reads, for the account that runs it
+    lokeys rbac probe        what `lokeys probe credential --in-pod` needs, for that account
 
-A Secret is followed by a watch on its name alone, which RBAC can grant for that name. Other kinds
-are followed by namespace, so that many routes share few watches; their rights name no object.
+A Secret is watched by its name alone, which RBAC can grant for that name. Other kinds are watched
+by namespace, so that many routes share few watches; permissions on them name no object.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ WHY = "lokeys.dev/why"
 def route_roles(
     spec: RouteSpec, *, account: Account | None = None, known: RouteFacts | None = None
 ) -> list[dict[str, Any]]:
-    """Return the Roles of one route, one for each namespace it passes, and their bindings.
+    """Return the Roles of one route, one for each namespace that it passes, and their bindings.
 
-    Each Role says in an annotation why it holds each rule, and what it lacks.
+    Each Role has an annotation with the reason for each rule and with what is missing.
     """
     name = f"lokeys-{spec.namespace}.{spec.name}"
     grants, notes = route_grants(spec, known=known), unnamed(spec, known=known)
@@ -67,8 +67,8 @@ def route_roles(
 def stack_roles(
     stack: LokiStack, *, wish: StackWish | None = None, account: Account | None = None
 ) -> list[dict[str, Any]]:
-    """Return what operating one stack takes: a Role, and its binding."""
-    # A colon, which no namespace holds: `lokeys-stack-x.y` is the route `y` of namespace `stack-x`.
+    """Return a Role, and its binding, with what operating one stack needs."""
+    # No namespace contains a colon: `lokeys-stack-x.y` is the route `y` of namespace `stack-x`.
     name = f"lokeys-stack:{stack.namespace}.{stack.name}"
     grants = stack_grants(stack, wish or StackWish())
     return _roles(name, grants, account=account or Account())
@@ -77,7 +77,7 @@ def stack_roles(
 def all_stacks_roles(
     *, wish: StackWish | None = None, account: Account | None = None
 ) -> list[dict[str, Any]]:
-    """Return what operating every stack of the cluster takes: a ClusterRole, and its binding."""
+    """Return a ClusterRole, and its binding, with what operating all stacks needs."""
     wish = wish or StackWish()
     notes = () if wish.secrets else ("the stacks' Secrets: lokeys rbac stack NAME, for each",)
     grants = all_stacks_grants(wish)
@@ -91,20 +91,20 @@ def operator_roles(account: Account | None = None) -> list[dict[str, Any]]:
 
 
 def doctor_roles(account: Account, *, home: Account | None = None) -> list[dict[str, Any]]:
-    """Return what a doctor that runs by the clock may see; `home` is the operator's account."""
+    """Return what a scheduled doctor may read; `home` is the operator's account."""
     return _roles("lokeys-doctor", doctor_grants(home or Account()), account=account)
 
 
 def collect_roles(
     account: Account, *, namespace: str | None, secrets: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """Return what collecting one namespace takes, None for all; of Secrets perhaps some alone."""
+    """Return what collecting a namespace needs; None: all of them. `secrets` limits the Secrets."""
     grants = collect_grants(namespace, secrets)
     return _roles("lokeys-collect", grants, account=account, notes=NOT_GRANTED)
 
 
 def probe_roles(account: Account, *, namespace: str) -> list[dict[str, Any]]:
-    """Return what trying a key in a pod of one namespace takes."""
+    """Return what testing a key in a pod of one namespace needs."""
     grants = probe_grants(namespace)
     return _roles("lokeys-probe", grants, account=account, notes=PROBE_NOTES)
 
@@ -124,7 +124,7 @@ def _roles(
 
 
 def _merged(grants: Iterable[Grant]) -> Iterator[Grant]:
-    """Yield each right once, with all its reasons."""
+    """Yield each permission once, with all its reasons."""
     reasons: dict[Grant, list[str]] = {}
     for grant in grants:
         reasons.setdefault(replace(grant, why=""), []).append(grant.why)

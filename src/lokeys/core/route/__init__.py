@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A static key's route, from where it is minted to the pods that use it: look, judge, plan."""
+"""A static key's route, from the key's source to the pods that use it: look, judge, plan."""

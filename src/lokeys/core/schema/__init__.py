@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The language of custom resources: from a schema come definition, check, defaults and docs."""
+"""The schema language of custom resources: definition, check, defaults and docs come from it."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Short-lived tokens: what a trust must say, whether it does, and what a real try showed."""
+"""Short-lived tokens: what a trust must say, whether it does, and what a real test showed."""

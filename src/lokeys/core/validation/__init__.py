@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Manifests in, every fault of the storage credentials out: what `lokeys validate` decides."""
+"""What `lokeys validate` decides: from manifests to every fault of the storage credentials."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a running Loki back to where its key is minted."""
+"""From a running Loki back to where its key is created."""

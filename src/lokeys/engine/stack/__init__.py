@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A LokiStack: read it with all that it names, and try its credentials."""
+"""A LokiStack: read it with all that it names, and test its credentials."""

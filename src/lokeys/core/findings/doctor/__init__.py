@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a log says of the storage: from bytes to findings.
+"""What a log says about the storage: from bytes to findings.
 
 bytes ──▶ lines that are not quiet ──▶ records ──▶ judgements ──▶ tally ──▶ findings
         (`reading`)              (`layouts`)  (`judging`)  (`tally`)   (`verdict`)

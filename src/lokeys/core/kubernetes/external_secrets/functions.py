@@ -17,9 +17,9 @@ _NO_SPACE = str.maketrans("", "", _SPACE)
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of `takes` constant arguments and, as the last one, the value.
+    """A function of `takes` constant arguments, followed by the value.
 
-    `harmless` tells whether it leaves a key as stores mint them (no blanks, not empty) as it is.
+    `harmless` tells whether it leaves a valid key (no blanks, not empty) unchanged.
     """
 
     takes: int
@@ -28,32 +28,32 @@ class Function:
 
 
 def decoded(value: bytes) -> str:
-    """Return bytes as a text that gives them back, whether they are UTF-8 or not."""
+    """Return bytes as a text from which `encoded` restores them, UTF-8 or not."""
     return value.decode(errors="surrogateescape")
 
 
 def encoded(text: str) -> bytes:
-    """Return the bytes that a text stands for."""
+    """Return the bytes that `decoded` made this text from."""
     return text.encode(errors="surrogateescape")
 
 
 def _each(change: Callable[[str], str]) -> Callable[[str], str]:
-    """Return a change of letters that, as in Go, makes one letter of each."""
+    """Return a change of letter case that, as in Go, maps each letter to one letter."""
     return lambda text: "".join(new if len(new := change(one)) == 1 else one for one in text)
 
 
 def base64(text: str) -> str | None:
-    """Return what standard base64 stands for, None where it is not valid."""
+    """Return the text that standard base64 encodes, None if it is not valid."""
     return _unpacked(text, urlsafe=False)
 
 
 def base64_url(text: str) -> str | None:
-    """Return what base64 with `-` and `_` stands for, None where it is not valid."""
+    """Return the text that base64 with `-` and `_` encodes, None if it is not valid."""
     return _unpacked(text, urlsafe=True)
 
 
 def base64_if_valid(text: str) -> str:
-    """Return what either base64 stands for; the text itself where it is not valid."""
+    """Return the text that either base64 encodes, or the text itself if it is not valid."""
     for found in (base64(text), base64_url(text)):
         if found is not None:
             return found
@@ -61,7 +61,7 @@ def base64_if_valid(text: str) -> str:
 
 
 def _replaced(old: str, new: str, text: str) -> str | None:
-    """Return the text with `new` for `old`; nothing where that would make it too long."""
+    """Return the text with `new` for `old`; None if the result would be too long."""
     length = len(text) + text.count(old) * (len(new) - len(old))
     return text.replace(old, new) if length <= LONGEST else None
 
@@ -90,14 +90,14 @@ FUNCTIONS: Mapping[str, Function] = {
     "b64enc": Function(0, lambda text: b64encode(encoded(text)).decode()),
     "b64dec": Function(0, base64),
 }
-"""`b64dec` of what is not valid writes Go's error into the Secret: that is not computed here."""
+"""`b64dec` of an invalid value writes Go's error into the Secret: that is not computed here."""
 
 DECODING: Mapping[str, Function] = {
     "Base64": Function(0, base64),
     "Base64URL": Function(0, base64_url),
     "Auto": Function(0, base64_if_valid),
 }
-"""`decodingStrategy`; where it is None or absent, nothing is decoded."""
+"""Values of `decodingStrategy`; if it is `None` or absent, nothing is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +110,12 @@ class Call:
 
     @property
     def harmless(self) -> bool:
-        """Tell whether a key that a store minted passes through it unchanged."""
+        """Tell whether a key from a store passes through it unchanged."""
         unchanging = self.name == "trimSuffix" and self.arguments[0].isspace()
         return self.function.harmless or unchanging
 
     def of(self, text: str) -> str | None:
-        """Return the function's result, None where it has none."""
+        """Return the function's result, None if it has none."""
         if len(text) > LONGEST:
             return None
         result = self.function.result(*self.arguments, text)
@@ -123,4 +123,4 @@ class Call:
 
 
 LONGEST = 1 << 14
-"""No key is longer. What is longer, or what a template blows up, is not computed further."""
+"""No key is longer. Longer values, also those that a template expands, are not computed."""

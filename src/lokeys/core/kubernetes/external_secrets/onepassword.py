@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SecretStores, and what External Secrets' fields are in 1Password: fields of items, by label."""
+"""SecretStores on 1Password Connect, and which item fields, by label, External Secrets reads."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _FIELD, _FILE = "field/", "file/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemField:
-    """A field of an item, by label; of a 1Password item that is found by title or id.
+    """A field of a 1Password item, by its label; the item is found by title or id.
 
-    `certain` is False where a label of other characters gives the same name in External Secrets.
+    `certain` is False if a label with other characters gives the same name in External Secrets.
     """
 
     item: str
@@ -33,7 +33,7 @@ class ItemField:
 class ConnectStore:
     """The 1Password Connect behind a store. `vaults` in the order in which they are searched.
 
-    `token_namespace` None: that of whoever reads through the store.
+    `token_namespace` None: the namespace of the object that reads through the store.
     """
 
     url: str
@@ -51,7 +51,7 @@ def connect_of(store: Json) -> ConnectStore | None:
     order = at(provider, "vaults")
     vaults = sorted(order, key=partial(number_at, order)) if isinstance(order, Mapping) else []
     own = text_at(store, "metadata", "namespace")
-    # Of a SecretStore, External Secrets reads the token in the store's own namespace alone.
+    # For a SecretStore, External Secrets reads the token only in the store's own namespace.
     namespace = own or text_at(token, "namespace")
     return ConnectStore(
         url=text_at(provider, "connectHost"),
@@ -62,13 +62,13 @@ def connect_of(store: Json) -> ConnectStore | None:
 
 
 def provider_of(store: Json) -> str:
-    """Return the name of a store's provider, `onepassword` for Connect; nothing if it has none."""
+    """Return the name of a store's provider, `onepassword` for Connect; empty if it has none."""
     provider = at(store, "spec", "provider")
     return str(next(iter(provider), "")) if isinstance(provider, Mapping) else ""
 
 
 def item_field(field: Field) -> ItemField | NotFollowed:
-    """Return which field of which item a field is, or why that cannot be told."""
+    """Return the item field behind a field, or why it cannot be determined."""
     remote = field.remote
     if remote.property.startswith(_FILE):
         return NotFollowed("it is a file of the item")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An ExternalSecret, read whole: what each key of its Secret is made of.
+"""A whole ExternalSecret: what each key of its Secret is made of.
 
     store ──extract, find──▶ rewrite or conversion ─╮
     store ──data──────────▶ secretKey ──────────────┴▶ fields ──template──▶ keys of the Secret
 
-Later entries win: dataFrom in its order, then data; of the keys: the fields themselves (without a
-template, or where it merges), templateFrom, template.data.
+Later entries win: dataFrom in its order, then data. For keys: the fields themselves (without a
+template, or if it merges), templateFrom, template.data.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MAX_SOURCES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
-    """What is read: a key of a store, and what of it; `property` empty: the provider's default."""
+    """What is read: a key of a store, and a property of it; empty: the provider's default."""
 
     store: Ref | None
     key: str
@@ -49,8 +49,8 @@ class Remote:
 class Field:
     """A value that External Secrets reads, under its name before the template.
 
-    `renaming` is set where `remote` has several fields (`extract`): of them it is the one that is
-    called `name` once it is renamed.
+    `renaming` is set if `remote` has several fields (`extract`): it is the one that is called
+    `name` after renaming.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Piped:
-    """A field, and the functions that its value goes through on its way to the Secret."""
+    """A field, and the functions that are applied to its value before it is in the Secret."""
 
     field: Field
     calls: tuple[Call, ...] = ()
@@ -69,18 +69,18 @@ class Piped:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a key of the Secret holds: texts and fields in their order."""
+    """What a key of the Secret holds: texts and fields in order."""
 
     parts: tuple[str | Piped, ...]
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """Return the fields that are in it."""
+        """Return the fields in it."""
         return tuple(part.field for part in self.parts if isinstance(part, Piped))
 
     @property
     def alone(self) -> Field | NotFollowed:
-        """Return the field whose value this is, if a key as stores mint them arrives unchanged."""
+        """Return the field whose value this is, if a key from a store arrives unchanged."""
         piped = [part for part in self.parts if not isinstance(part, str) or part.strip()]
         if len(piped) != 1 or isinstance(piped[0], str):
             return NotFollowed("the template makes it of more or less than one field")
@@ -90,7 +90,7 @@ class Value:
         return piped[0].field
 
     def of(self, read: Callable[[Field], bytes | None]) -> bytes | None:
-        """Return the key's value for what `read` finds; None where it is not known."""
+        """Return the key's value, given what `read` returns; None if it is not known."""
         texts: list[str] = []
         for part in self.parts:
             text = part if isinstance(part, str) else _piped(part, read(part.field))
@@ -113,7 +113,7 @@ class _Source:
     renaming: Renaming | NotFollowed
 
     def field(self, name: str) -> Field | NotFollowed | None:
-        """Return the field that is called `name` here; None where there can be none."""
+        """Return the field that is called `name` here; None if there cannot be one."""
         if isinstance(self.renaming, NotFollowed):
             return self.renaming
         if self.renaming.before(name) is Unknown.NONE:
@@ -123,7 +123,7 @@ class _Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalSecret:
-    """What an ExternalSecret says. `target` is empty where it makes no Secret but another object.
+    """What an ExternalSecret says. `target` is empty if it makes another object than a Secret.
 
     `stores` in the order in which they are named: the default first, then those of entries.
     """
@@ -144,17 +144,17 @@ class ExternalSecret:
 
     @property
     def makes_secret(self) -> bool:
-        """Tell whether it makes a Secret that is not there."""
+        """Tell whether it creates a Secret."""
         return bool(self.target) and self.creation_policy not in _NO_MAKER
 
     @property
     def merges(self) -> bool:
-        """Tell whether it adds to a Secret that is there."""
+        """Tell whether it adds to a Secret that exists."""
         return bool(self.target) and self.creation_policy in _MERGES
 
     @property
     def reads_whole_item(self) -> bool:
-        """Tell whether one read brings both halves of a pair: extract, and no key by itself."""
+        """Tell whether one read returns both halves of a pair: only extract, no single keys."""
         return any(source.remote.key for source in self.sources) and not self.fields
 
     @property
@@ -168,7 +168,7 @@ class ExternalSecret:
         return not self.template_from and not (self.keeps_fields and self.sources)
 
     def value(self, key: str) -> Value | NotFollowed:
-        """Return what a key of the Secret is made of, or why that cannot be told."""
+        """Return what a key of the Secret is made of, or why that cannot be determined."""
         text = self.template.get(key)
         if text is not None:
             return self._templated(text)
@@ -179,14 +179,14 @@ class ExternalSecret:
         return self._made((Variable(key),))
 
     def literal(self, key: str) -> str | None:
-        """Return a key's value where it is a text of the template; None where a store has it."""
+        """Return a key's value if it is text in the template; None if it comes from a store."""
         value = self.value(key)
         if isinstance(value, NotFollowed) or value.fields:
             return None
         return "".join(part for part in value.parts if isinstance(part, str))
 
     def field_of(self, key: str) -> Field | NotFollowed:
-        """Return the field whose value a key of the Secret has, or why that cannot be told."""
+        """Return the field whose value a key of the Secret has, or why it cannot be determined."""
         value = self.value(key)
         return value if isinstance(value, NotFollowed) else value.alone
 
@@ -220,7 +220,7 @@ class ExternalSecret:
 
 
 def read(manifest: Json, *, namespace: str | None = None) -> ExternalSecret:
-    """Return what an ExternalSecret says; `namespace` is for one that names none."""
+    """Return what an ExternalSecret says; `namespace` is used if it does not name one."""
     metadata, spec = at(manifest, "metadata"), at(manifest, "spec")
     name, namespace = text_at(metadata, "name"), text_at(metadata, "namespace") or namespace
     target = at(spec, "target")
@@ -249,14 +249,14 @@ def read(manifest: Json, *, namespace: str | None = None) -> ExternalSecret:
 
 
 def target_of(manifest: Json) -> str:
-    """Return the name of the Secret that an ExternalSecret makes; nothing if it makes none."""
+    """Return the name of the Secret that an ExternalSecret makes; empty if it makes none."""
     target = at(manifest, "spec", "target")
     named = text_at(target, "name") or text_at(manifest, "metadata", "name")
     return "" if at(target, "manifest") else named
 
 
 def interval_of(manifest: Json) -> str:
-    """Return how often an ExternalSecret reads its store, as it says it."""
+    """Return how often an ExternalSecret reads its store, as it is written there."""
     interval = at(manifest, "spec", "refreshInterval")
     return DEFAULT_INTERVAL if interval is None else str(interval)
 
@@ -266,7 +266,7 @@ def _is_map(value: object) -> TypeGuard[Json]:
 
 
 def _fields(spec: Json, namespace: str | None) -> Iterator[tuple[str, Field | NotFollowed]]:
-    """Yield what `data` names; where it names a key twice, the later one wins."""
+    """Yield the entries of `data`; if two have the same key, the later one wins."""
     for entry in mappings_at(spec, "data"):
         name, remote = text_at(entry, "secretKey"), at(entry, "remoteRef")
         decoding = _decoding(remote)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the name of a field in the store to its name in External Secrets, for `extract`.
 
-rewrite (one after the other)     regexp, transform     no conversion follows
-else conversionStrategy           Default: `_` for all but letters, digits and `-._`
+rewrite (one after the other)     regexp, transform     no conversion follows else
+conversionStrategy           Default: `_` for all but letters, digits and `-._`
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _MAX_SOURCE = 200
 _MAX_NAME = 253
 _MAX_STEPS = 4
 _MAX_REPEATS = 2
-"""Repeats in one expression: with more of them, a name could take long to match."""
+"""Repeats in one expression: with more of them, matching a name could take too long."""
 
-# What Go and Python read alike: no flags, no repeated groups, no counts, no lookaround.
+# What Go and Python treat alike: no flags, no repeated groups, no counts, no lookaround.
 _CLASS = r"\[\^?(?:[A-Za-z0-9 _./:-]|\\[wWdDsS./-])+\]"
 _ESCAPED = r"\\[wWdDsS.^$*+?()|{}\[\]/-]"
 _ONE = rf"(?:{_CLASS}|{_ESCAPED}|[A-Za-z0-9 _/:@,#%=&~!.-])[*+?]?"
@@ -39,7 +39,7 @@ _UNICODE = re.compile(r"_U[0-9a-f]{4,6}_")
 
 
 class Unknown(Enum):
-    """Why a field's name in the store cannot be told from its name here."""
+    """Why a field's name in the store cannot be determined from its name here."""
 
     NONE = "no field has this name"
     SEVERAL = "more than one field can have this name"
@@ -72,7 +72,7 @@ class Regexp:
         return _GROUP.sub(group, self.target)
 
     def before(self, name: str) -> str | Unknown:
-        """Return the name before, where the expression matches all of every name."""
+        """Return the name before, if the expression matches all of every name."""
         groups = [found for found in _GROUP.finditer(self.target) if found[0] != "$$"]
         if not _EVERYTHING.fullmatch(self.source) or len(groups) != 1:
             return Unknown.SEVERAL
@@ -84,7 +84,7 @@ class Regexp:
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """A template makes the new name out of `.value`."""
+    """A template makes the new name from `.value`."""
 
     parts: Parts
 
@@ -93,7 +93,7 @@ class Transform:
         return rendered(self.parts, lambda variable: name if variable == "value" else None)
 
     def before(self, name: str) -> str | Unknown:
-        """Return the name before, where the template adds nothing but texts."""
+        """Return the name before, if the template only adds text."""
         fields = [each for each in self.parts if isinstance(each, Variable)]
         if fields != [Variable("value")]:
             return Unknown.SEVERAL
@@ -104,12 +104,12 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What may not stand in a Secret's key is replaced."""
+    """Characters that a Secret's key may not have are replaced."""
 
     strategy: str
 
     def new(self, name: str) -> str:
-        """Return the name with what may not stand there replaced."""
+        """Return the name with invalid characters replaced."""
         return "".join(map(self._letter, name))
 
     def _letter(self, one: str) -> str:
@@ -118,15 +118,15 @@ class Conversion:
         return f"_U{ord(one):04x}_" if self.strategy == "Unicode" else "_"
 
     def before(self, name: str) -> str | Unknown:
-        """Return the name before; each `_` may have been something else."""
+        """Return the name before; each `_` may have been another character."""
         replaced = _UNICODE.search(name) if self.strategy == "Unicode" else "_" in name
         return Unknown.SEVERAL if replaced and self.strategy != "None" else name
 
 
 def delivered_names(label: str) -> frozenset[str]:
-    """Return what a whole item's field of this label is called in External Secrets.
+    """Return the possible names in External Secrets of a whole item's field with this label.
 
-    Where nothing but its `conversionStrategy` renames it.
+    This assumes that only `conversionStrategy` renames it.
     """
     return frozenset(Conversion(each).new(label) for each in ("Default", "Unicode"))
 
@@ -145,19 +145,19 @@ Step = Regexp | Transform | Conversion
 
 @dataclass(frozen=True, slots=True)
 class Renaming:
-    """All that happens to a name, in its order."""
+    """All changes to a name, in order."""
 
     steps: tuple[Step, ...]
 
     def new(self, name: str) -> str | None:
-        """Return what a field of the store is called here, None where that is not known."""
+        """Return what a field of the store is called here, None if that is not known."""
         new: str | None = name
         for step in self.steps:
             new = step.new(new) if new is not None and len(new) <= _MAX_NAME else None
         return new
 
     def before(self, name: str) -> str | Unknown:
-        """Return what a field is called in the store, as far as its name here tells."""
+        """Return what a field is called in the store, as far as its name here reveals it."""
         before: str | Unknown = name
         for step in reversed(self.steps):
             before = step.before(before) if isinstance(before, str) else before
@@ -165,7 +165,7 @@ class Renaming:
 
 
 def renaming_of(entry: Json) -> Renaming | NotFollowed:
-    """Return what an entry of `dataFrom` does to names, or why that is not followed."""
+    """Return how an entry of `dataFrom` changes names, or why that is not followed."""
     steps: list[Step] = []
     rewrite = mappings_at(entry, "rewrite")
     if len(rewrite) > _MAX_STEPS:

@@ -41,14 +41,14 @@ _FORM = "the template uses a form that is not followed"
 
 @dataclass(frozen=True, slots=True)
 class NotFollowed:
-    """What cannot be told from an object, and why, as the end of a sentence."""
+    """What cannot be determined from an object, and why, as the end of a sentence."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A field by its name, and the functions that its value goes through."""
+    """A field by its name, and the functions that are applied to its value."""
 
     name: str
     calls: tuple[Call, ...] = ()
@@ -59,11 +59,11 @@ _Token = tuple[str, str]
 
 
 class _Beyond(Exception):
-    """The template says more than is followed."""
+    """The template uses more than is followed."""
 
 
 def parsed(text: str) -> Parts | NotFollowed:
-    """Return a template's texts and fields in their order, or why it is not followed."""
+    """Return a template's texts and fields in order, or why it is not followed."""
     if len(text) > MAX_LENGTH:
         return NotFollowed("the template is too long")
     try:
@@ -73,7 +73,7 @@ def parsed(text: str) -> Parts | NotFollowed:
 
 
 def rendered(parts: Parts, value_of: Callable[[str], str | None]) -> str | None:
-    """Return the template's result; None where a value is unknown or a function has no result."""
+    """Return the template's result; None if a value is unknown or a function has no result."""
     texts: list[str] = []
     for part in parts:
         text = part if isinstance(part, str) else through(part.calls, value_of(part.name))
@@ -85,7 +85,7 @@ def rendered(parts: Parts, value_of: Callable[[str], str | None]) -> str | None:
 
 
 def through(calls: Sequence[Call], value: str | None) -> str | None:
-    """Return what a value becomes."""
+    """Return a value after these function calls."""
     for call in calls:
         if value is None:
             return None
@@ -115,11 +115,11 @@ def _plain(text: str, *, left: bool, right: bool) -> Iterator[str]:
 
 
 class _Pipeline:
-    """What stands between two braces: operands and functions, joined by `|`."""
+    """The text between two braces: operands and functions, joined by `|`."""
 
     def __init__(self, inside: str, steps: int) -> None:
         self.steps = steps
-        """How many fields and functions there were up to here."""
+        """Number of fields and functions so far."""
         self._tokens = list(_tokens(inside))
         self._next = 0
         self._depth = 0
@@ -137,7 +137,7 @@ class _Pipeline:
         return found
 
     def _command(self, piped: str | Variable | None) -> str | Variable:
-        """Return an operand, or what a function makes of its operands and of what was piped."""
+        """Return an operand, or a function's result for its operands and the piped value."""
         kind, word = self._peek()
         if kind != "word" and piped is None:
             return self._operand()

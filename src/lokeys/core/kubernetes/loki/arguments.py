@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The arguments with which a container starts Loki, as Loki reads them.
 
-The kubelet fills in `$(NAME)`; then Go's flags are read: `-f=v`, `--f=v`, `-f v`, a later one over
-an earlier one, and nothing behind the first word that is neither a flag nor a flag's value.
+The kubelet fills in `$(NAME)`. Then Go's flags are parsed: `-f=v`, `--f=v`, `-f v`. A later one
+overrides an earlier one. Parsing stops at the first word that is neither a flag nor a flag's value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lokeys.core.kubernetes.loki.marks import Marks, Occurrence, unmarked
 MAX_WORDS = 1000
 LONGEST_SCRIPT = 1 << 14
 IMAGES_FILE = "/etc/loki/local-config.yaml"
-"""Named by the arguments that Loki's image brings along."""
+"""The file that the default arguments of Loki's image name."""
 FLAGS_DEFAULT = "config.yaml,config/config.yaml"
 _SHELLS = re.compile(r"(?:.*/)?(?:ba|da|a|z)?sh")
 _SWITCHES = frozenset({"config.expand-env", "use-thanos-objstore", "verify-config"})
@@ -28,16 +28,16 @@ _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
-    """What the flags say; variables of a value are marks."""
+    """The values of the flags; variables in a value are marks."""
 
     flags: Mapping[str, str] = field(default_factory=dict)
     by_shell: bool = False
     """Whether a shell starts Loki: it may set variables itself."""
     images_own: bool = False
-    """Whether there are none, so that the image's own count."""
+    """Whether the container has no arguments, so that the image's default ones apply."""
 
     def text(self, flag: str) -> str | None:
-        """Return a flag's value; None where it is not given."""
+        """Return a flag's value; None if it is not given."""
         return self.flags.get(flag)
 
     def is_on(self, flag: str) -> bool:
@@ -46,7 +46,7 @@ class Arguments:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Return where the configuration may stand: the first that exists is read."""
+        """Return where the configuration may be: the first file that exists is read."""
         usual = IMAGES_FILE if self.images_own else FLAGS_DEFAULT
         named = self.flags.get("config.file", usual)
         return tuple(name.strip() for name in named.split(","))
@@ -81,7 +81,7 @@ def _words(found: object) -> list[str]:
 
 
 def _in_script(words: Sequence[str]) -> Iterator[str]:
-    """Yield what stands behind the name of Loki's program in a shell's words."""
+    """Yield the words after the name of Loki's program in a shell script."""
     started = False
     for word in words:
         try:

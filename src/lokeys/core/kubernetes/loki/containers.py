@@ -12,7 +12,7 @@ _VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?![\w.])")
 
 
 def template_of(workload: Json) -> Json:
-    """Return the template of the pods that a workload makes; a pod is its own."""
+    """Return the template of a workload's pods; a pod is its own template."""
     found = at(workload, "spec", "template")
     return found if isinstance(found, dict) else workload
 
@@ -26,14 +26,14 @@ def loki_container(template: Json) -> Json | None:
 
 
 def version_of(container: Json) -> tuple[int, ...] | None:
-    """Return the version that the image's tag names; None where it names none."""
+    """Return the version in the image's tag; None if the tag is not a version."""
     tag = text_at(container, "image").partition("@")[0].rpartition("/")[2].partition(":")[2]
     match = _VERSION.match(tag)
     return tuple(int(part) for part in match.groups() if part) if match else None
 
 
 def port_of(container: Json) -> int:
-    """Return the port of Loki's metrics: the one named http…, else its usual one."""
+    """Return the port of Loki's metrics: the one named http…, otherwise the default one."""
     ports = mappings_at(container, "ports")
     named = (p for p in ports if text_at(p, "name").startswith("http"))
     return number_at(next(named, {}), "containerPort", default=3100)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A container's variables as Kubernetes sets them, and where each value comes from.
 
-Of several sources the later wins, and `env` wins over `envFrom`. `$(NAME)` in a value stands for a
-variable that was set before. A source that cannot be read leaves the environment open: a variable
-that was not found may come from it.
+The last of several sources wins, and `env` overrides `envFrom`. `$(NAME)` in a value stands for a
+variable that was set before. If a source cannot be read, a variable that was not found may come
+from it.
 
 https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#environment-variables
 """
@@ -19,7 +19,7 @@ from lokeys.core.kubernetes.json_fields import Json, at, mappings_at, text_at
 from lokeys.core.place import Ref
 
 LONGEST = 1 << 13
-"""Of a variable's value, in characters; what is longer is not taken for a name or an address."""
+"""Limit for a variable's value, in characters; a longer one is not a name or an address."""
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()$]{1,253})\))")
 _UNKNOWN = "\0"  # no variable can hold it
 _WHOLE = re.compile(r"\$\(([^()$]{1,253})\)")
@@ -27,9 +27,9 @@ _WHOLE = re.compile(r"\$\(([^()$]{1,253})\)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One variable. `origin` None: its value stands in the pod's own manifest.
+    """One variable. `origin` None: its value is in the pod's own manifest.
 
-    `value` is not shown: it may be half of a key. None: it is set, and cannot be read.
+    `value` is never printed: it may be half of a key. None: it is set, and cannot be read.
     """
 
     name: str
@@ -43,14 +43,14 @@ class ContainerEnvironment:
 
     settings: Mapping[str, Setting] = field(default_factory=dict)
     unread: tuple[tuple[Ref, str], ...] = ()
-    """Each with the prefix that its keys get."""
+    """Each with the prefix of its keys."""
     open: bool = False
     """Whether something else may set variables: a shell that starts Loki."""
 
     def setting(self, name: str) -> Setting | None:
-        """Return a variable; None where it is certainly not set.
+        """Return a variable; None if it is certainly not set.
 
-        Where one source alone could not be read, it is taken to be there.
+        If exactly one source could not be read, the variable is assumed to be there.
         """
         if name in self.settings:
             return self.settings[name]
@@ -62,7 +62,7 @@ class ContainerEnvironment:
         return Setting(name=name) if self.unread or self.open else None
 
     def holds(self, name: str) -> bool:
-        """Tell whether a variable is known to be set, to something."""
+        """Tell whether a variable is known to be set and not empty."""
         found = self.settings.get(name)
         return found is not None and found.value != ""
 
@@ -98,9 +98,9 @@ def sources_named(container: Json, namespace: str | None) -> Iterator[Ref]:
 
 
 def filled(text: str, setting: Callable[[Setting], str], known: Mapping[str, Setting]) -> str:
-    """Return a text of the manifest with each `$(NAME)` that is known filled in, as the kubelet.
+    """Return a manifest's text with each known `$(NAME)` filled in, as the kubelet does.
 
-    `$$` is a dollar sign; a name that is not known stays as it is.
+    `$$` is a dollar sign; an unknown name stays as it is.
     """
 
     def value(match: re.Match[str]) -> str:

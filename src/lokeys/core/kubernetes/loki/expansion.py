@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `-config.expand-env` makes of a configuration's text, before anything reads it as YAML.
+"""What `-config.expand-env` makes of a configuration's text, before it is parsed as YAML.
 
-    ${NAME}                           the variable; empty where it is not set
-    ${NAME:-text} ${NAME:=text} …     the text where it is empty or not set; `:?` and `:+` likewise
+    ${NAME}                           the variable; empty if it is not set
+    ${NAME:-text} ${NAME:=text} …     the text if it is empty or not set; `:?` and `:+` likewise
     ${NAME=text}                      likewise
-    $${NAME}                          ${NAME} as it is written
-    ${NAME:1} ${NAME^} ${NAME/a/b} …  functions; that they have a value is known, which is not
-    ${NAME-text} ${MY-NAME} ${}       nothing that can be read: Loki ends before it starts
+    $${NAME}                          ${NAME} literally
+    ${NAME:1} ${NAME^} ${NAME/a/b} …  functions: their value is not computed here
+    ${NAME-text} ${MY-NAME} ${}       not valid: Loki exits before it starts
 
 Everything is expanded, comments too. The rules are those of github.com/drone/envsubst v1.0.3, which
-Loki has had since 2.0.
+Loki has used since 2.0.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PARAMETER = re.compile(r"[^$}]+|\$(?!\{)")
 
 
 class NotExpandable(Exception):
-    """An expression that Loki cannot read: it ends with this error before it starts."""
+    """An expression that Loki cannot parse: it exits with this error before it starts."""
 
     def __init__(self, expression: str, line: int) -> None:
         super().__init__(expression)
@@ -43,7 +43,7 @@ class _TooMuch(Exception):
 
 
 def expanded(text: str, environment: ContainerEnvironment, marks: Marks) -> str | None:
-    """Return the text with a mark for each variable; None where it is too much to follow.
+    """Return the text with a mark for each variable; None if it is too much to follow.
 
     Raises NotExpandable.
     """
@@ -74,7 +74,7 @@ class _Expansion:
         return "".join((*parts, self.text[self.at :]))
 
     def _expression(self, depth: int = 0) -> str:
-        """Return what an expression stands for; `at` goes from behind `${` to behind its `}`."""
+        """Return what an expression stands for; moves `at` from after `${` to after its `}`."""
         begin = self.at - 2
         self.seen += 1
         if self.seen > MAX_EXPRESSIONS or depth > _MAX_DEPTH:
@@ -123,7 +123,7 @@ class _Expansion:
         return self._marked(name, known=False)
 
     def _parameters(self, begin: int, depth: int) -> str:
-        """Return what stands up to the closing brace, with what is nested in it expanded."""
+        """Return the text up to the closing brace, with nested expressions expanded."""
         parts: list[str] = []
         while (char := self._next()) != "}":
             if char == "":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a Loki's settings, before any key is doubted."""
+"""Errors in a Loki's settings that do not depend on its key."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from lokeys.core.kubernetes.loki.model import (
 from lokeys.core.kubernetes.loki.sections import Given, StorageSection
 
 OWN_STS_FROM = (3, 6)
-"""Loki 3.6 came to AWS's SDK v2, in which an endpoint is the S3 client's alone (its PR 19205)."""
+"""Loki 3.6 moved to AWS's SDK v2, where an endpoint applies to the S3 client only (PR 19205)."""
 _PAIR = ("key_id", "secret", "url")
 _FIELDS = ("bucket", "endpoint", *_PAIR)
 _BRACED = re.compile(r"\$\{([A-Za-z_]\w{0,252})[^{}]{0,253}\}", re.ASCII)
 _WHOLE = re.compile(r"\$(?:\(([A-Za-z_]\w{0,252})\)|([A-Za-z_]\w{0,252}))", re.ASCII)
 _LONGEST_TEXT = 4096
 MAX_NAMES = 10
-"""Of variables that a fault names."""
+"""Limit for the variables that a fault names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A field whose variables reach the client as they are written, and what was meant by it."""
+    """A field whose variables reach the client unexpanded, and what was meant by it."""
 
     field: str
     names: tuple[str, ...]
@@ -45,7 +45,7 @@ class Written:
 def written(
     section: StorageSection, marks: Marks, environment: ContainerEnvironment
 ) -> Iterator[Written]:
-    """Yield the fields in which a variable stands as it is written, after all expansion."""
+    """Yield the fields in which a variable is still unexpanded after all expansion."""
     for field, given in section.fields.items():
         text = given.text
         if field not in _FIELDS or len(text) > _LONGEST_TEXT:
@@ -61,7 +61,7 @@ def written(
 
 
 def variables_written(text: str) -> tuple[str, ...]:
-    """Return the variables that a text, which nothing fills in, names as it is written."""
+    """Return the variables in a text that nothing expands."""
     if len(text) > _LONGEST_TEXT:
         return ()
     whole = _WHOLE.fullmatch(text.strip())
@@ -69,7 +69,7 @@ def variables_written(text: str) -> tuple[str, ...]:
 
 
 def not_expanded(found: list[Written]) -> Iterator[ConfigurationFault]:
-    """Variables that reach the client as they are written: in the file, and in arguments."""
+    """Variables that reach the client unexpanded: in the file, and in arguments."""
     for in_arguments in (False, True):
         named = [name for each in found if each.in_arguments is in_arguments for name in each.names]
         if named:
@@ -85,7 +85,7 @@ def not_set(
 ) -> Iterator[ConfigurationFault]:
     """Variables that the settings in force name and the container does not have.
 
-    `fed`: a pair or an identity is there all the same. `of_aws`: the node's own role may be.
+    `fed`: there is still a pair or an identity. `of_aws`: there may be the node's own role.
     """
     told = {each.field for each in found}
     missing = {
@@ -109,7 +109,7 @@ def of_identity(
     identity: Identity | None,
     version: tuple[int, ...] | None,
 ) -> Iterator[ConfigurationFault]:
-    """What keeps a role from being used: a key that is left over, or an explicit endpoint."""
+    """What prevents the use of a role: a key that is left over, or an explicit endpoint."""
     if identity is None or identity.kind is not IdentityKind.IRSA:
         return
     if pair is not None:

@@ -47,7 +47,7 @@ class Files:
     def candidates(self, path: str) -> tuple[DataKey, ...] | None:
         """Return the data keys that the file at `path` may be, whether or not they exist.
 
-        None: nothing that can be looked at is mounted there.
+        None: nothing that can be read is mounted there.
         """
         home = "" if path.startswith("/") else text_at(self.container, "workingDir")
         file = _parts(f"{home}/{path}")
@@ -71,14 +71,14 @@ class Files:
                 yield from projected(volume, self.namespace)
 
     def any_yaml(self, held: Mapping[Ref, Json]) -> Iterator[DataKey]:
-        """Yield the YAML files among them, where no argument says which is Loki's."""
+        """Yield their YAML files, for the case that no argument says which one Loki reads."""
         for source in self.sources():
             for key in source.items.values() or keys_of(held.get(source.ref)):
                 if key.endswith(_YAML):
                     yield DataKey(source.ref, key)
 
     def _mount_of(self, file: tuple[str, ...]) -> Json | None:
-        """Return the mount that holds a file: of several the innermost."""
+        """Return the mount that holds a file: the innermost one."""
         mounts = {
             _parts(text_at(mount, "mountPath")): mount
             for mount in mappings_at(self.container, "volumeMounts")
@@ -88,7 +88,7 @@ class Files:
 
 
 def _parts(path: str) -> tuple[str, ...]:
-    """Return the names that a path is made of."""
+    """Return the parts of a path."""
     return tuple(name for name in path.split("/") if name not in ("", "."))
 
 

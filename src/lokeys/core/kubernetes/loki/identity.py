@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The identity that a pod has without any key: who says so, and what it is called.
+"""The identity that a pod has without a key: where it is set, and its name.
 
 eks.amazonaws.com/role-arn on the service account, or AWS_ROLE_ARN and a token's file (IRSA)
 AWS_CONTAINER_CREDENTIALS_FULL_URI (EKS Pod Identity, put into pods, not into their templates)
@@ -27,7 +27,7 @@ _BACKEND = {
     IdentityKind.GKE: Backend.GCS,
 }
 LONGEST_NAME = 2048
-"""Of an identity: an ARN of a role has at most 2048 characters."""
+"""Limit for an identity's name: an ARN of a role has at most 2048 characters."""
 
 
 def account_of(template: Json, namespace: str | None) -> Ref:

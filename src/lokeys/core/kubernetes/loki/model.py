@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a Loki from its pod's manifest, its configuration and its environment alone."""
+"""What a Loki's pod manifest, configuration and environment alone reveal about it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Backend(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LokiStorage:
-    """Where Loki writes; empty where its configuration does not say, or not readably.
+    """Where Loki writes; empty if its configuration does not say it, or cannot be read.
 
-    `newer_client`: by `use_thanos_objstore`. `several`: the schema names more than one store.
+    `newer_client`: `use_thanos_objstore`. `several`: the schema names more than one store.
     """
 
     backend: Backend = Backend.S3
@@ -38,18 +38,18 @@ class LokiStorage:
     newer_client: bool = False
     several: bool = False
     told_endpoint: bool = False
-    """Whether an endpoint stands in the configuration; without one it is AWS's of the region."""
+    """Whether the configuration has an endpoint; without one, AWS's of the region is used."""
 
     @property
     def of_aws(self) -> bool:
-        """Tell whether the store may be AWS's: there a node may have a role of its own."""
+        """Tell whether the store may be AWS's, where a node may have its own role."""
         host = urlsplit(self.endpoint).hostname or ""
         return self.backend is Backend.S3 and (not host or is_aws(host))
 
 
 @dataclass(frozen=True, slots=True)
 class InFile:
-    """A value that stands in the configuration file itself, at a path in its YAML."""
+    """A value in the configuration file itself, at a path in its YAML."""
 
     file: DataKey
     path: tuple[str, ...]
@@ -60,7 +60,7 @@ class InFile:
 
 @dataclass(frozen=True, slots=True)
 class InManifest:
-    """A value that stands in the workload's own manifest: a variable's, or an argument."""
+    """A value in the workload's own manifest: of a variable, or in an argument."""
 
     field: str
 
@@ -69,26 +69,26 @@ class InManifest:
 
 
 Half = DataKey | InFile | InManifest
-"""Where one half of a key pair stands."""
+"""Where one half of a key pair is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairPlace:
-    """Where the pair stands that Loki signs with. The pair itself is never here.
+    """Where the pair is set with which Loki signs. The pair itself is never here.
 
-    Each half is a data key that a variable brings in, or a place in the configuration or in the
-    manifest where it stands in so many words. `in_url`: both halves are part of one `s3://` URL.
+    Each half is a data key that a variable refers to, or a literal value in the configuration or
+    the manifest. `in_url`: both halves are part of one `s3://` URL.
     """
 
     key_id: Half
     secret: Half
     in_url: bool = False
     blanks_kept: bool = False
-    """Whether blanks at the ends of a value are signed with: YAML drops those that stand bare."""
+    """Whether blanks at a value's ends are signed with: YAML drops those of unquoted values."""
 
     @property
     def data_keys(self) -> tuple[DataKey, DataKey] | None:
-        """Return both halves where they are data keys of one Secret, each by itself."""
+        """Return both halves if they are two data keys of one Secret."""
         one, other = self.key_id, self.secret
         if not (isinstance(one, DataKey) and isinstance(other, DataKey)) or self.in_url:
             return None
@@ -96,7 +96,7 @@ class PairPlace:
 
     @property
     def in_clear(self) -> bool:
-        """Tell whether the secret half stands where it can be read without reading a Secret."""
+        """Tell whether the secret half can be read without reading a Secret."""
         place = self.secret.file if isinstance(self.secret, InFile) else self.secret
         return not (isinstance(place, DataKey) and place.ref.kind == "Secret")
 
@@ -109,7 +109,7 @@ class PairPlace:
 
 
 class IdentityKind(StrEnum):
-    """By what a pod without a key is known to its cloud."""
+    """How a pod without a key identifies itself to its cloud."""
 
     IRSA = "the IAM role"
     POD_IDENTITY = "EKS Pod Identity"
@@ -119,7 +119,7 @@ class IdentityKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """An identity without a key: what it is called, and who says so."""
+    """An identity without a key: its name, and where it is set."""
 
     kind: IdentityKind
     name: str
@@ -130,7 +130,7 @@ class Identity:
 
 
 class Misconfiguration(StrEnum):
-    """What is wrong with how Loki was configured, before any key is doubted."""
+    """What is wrong with Loki's configuration, whatever its key is."""
 
     NOT_EXPANDED = "a variable reaches the client as it is written"
     NOT_SET = "a variable is named and not set"
@@ -142,7 +142,7 @@ class Misconfiguration(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationFault:
-    """One thing that is wrong. `names` are variables, or the expression."""
+    """One configuration error. `names` are variables, or the expression."""
 
     kind: Misconfiguration
     names: tuple[str, ...] = ()
@@ -153,9 +153,9 @@ class ConfigurationFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulerStorage:
-    """The S3 store that a ruler has for itself, where one is configured: for its rules.
+    """The S3 store that a ruler uses for its rules, if it has its own.
 
-    `same_pair` None: whether its pair is that of chunks and index is not known.
+    `same_pair` None: it is not known whether its pair is that of chunks and index.
     """
 
     storage: LokiStorage
@@ -167,7 +167,7 @@ class RulerStorage:
 class RunningLoki:
     """One container that runs Loki.
 
-    `file` None: the configuration cannot be seen, `unseen` says why. `guessed`: no argument names
+    `file` None: the configuration cannot be read, `unseen` says why. `guessed`: no argument names
     the file. `pair` None: no key pair is configured. `targets`: the components in this process.
     """
 
@@ -185,26 +185,26 @@ class RunningLoki:
     faults: tuple[ConfigurationFault, ...] = ()
     ruler: RulerStorage | None = None
     variables: tuple[tuple[str, DataKey], ...] = ()
-    """The variables that the settings in force name, each with the data key that it comes from."""
+    """The variables that the settings in force name, each with its data key."""
 
     @property
     def uses_storage(self) -> bool:
-        """Tell whether some component of this process asks the object store."""
+        """Tell whether some component of this process uses the object store."""
         return not self.targets <= _WITHOUT_STORAGE
 
     @property
     def kept_from_storage(self) -> frozenset[Misconfiguration]:
-        """Return what surely keeps it from its storage, whatever its key is worth."""
+        """Return what certainly prevents access to its storage, whatever its key is."""
         found = (fault for fault in self.faults if fault.certain and self.uses_storage)
         return frozenset(fault.kind for fault in found) - {Misconfiguration.ROLE_SHADOWED}
 
 
 WITH_RULER = frozenset({"all", "ruler", "backend", "read"})
-"""Targets of Loki that run a ruler (`read` in the older simple scalable way)."""
+"""Targets of Loki that run a ruler (`read` in the older simple scalable deployment)."""
 _WITHOUT_STORAGE = frozenset(
     {
         *("distributor", "query-frontend", "query-scheduler", "overrides-exporter"),
         *("ingest-limits", "ingest-limits-frontend", "ui", "memberlist-kv"),
     }
 )
-"""Targets of Loki that make no client of an object store."""
+"""Targets of Loki that do not create an object store client."""

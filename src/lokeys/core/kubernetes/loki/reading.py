@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One Loki read whole, from the manifest of its pod and the objects that it names."""
+"""A whole Loki, read from the manifest of its pod and the objects that it names."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ from lokeys.core.kubernetes.size import MAX_LOKI_CONFIG_BYTES
 from lokeys.core.place import Ref
 
 _SHOWN = 253
-"""Characters of a path that are told."""
+"""Characters of a path that are shown."""
 MAX_NAMED = 64
-"""Objects that one Loki may name, to be read for it."""
+"""Limit for the objects that one Loki names and that are read for it."""
 Parse = Callable[[str], object]
-"""Reads YAML of anybody's; None where it is none, or too much of it."""
+"""Parses untrusted YAML; returns None if it is not valid or too large."""
 
 
 def named_by(workload: Json, *, namespace: str | None) -> tuple[Ref, ...]:
-    """Return the Secrets, ConfigMaps and the account to hand to `reading_of`; nothing: no Loki."""
+    """Return the Secrets, ConfigMaps and account that `reading_of` needs; empty: not a Loki."""
     template = template_of(workload)
     container = loki_container(template)
     if container is None:
@@ -70,7 +70,7 @@ def named_by(workload: Json, *, namespace: str | None) -> tuple[Ref, ...]:
 def reading_of(
     workload: Json, *, owner: Ref, held: Mapping[Ref, Json], parse: Parse
 ) -> RunningLoki | None:
-    """Return what is known of the Loki in a workload's pods, or in a pod; None where none runs.
+    """Return what is known about the Loki in a workload's pods, or in a pod; None if none runs.
 
     `held` has those objects of `named_by` that could be read.
     """
@@ -102,7 +102,7 @@ def reading_of(
     if not seen.faults:
         own = [each for each in literal if not (each.in_arguments and arguments.by_shell)]
         faults += not_expanded([] if chosen.guessed else own)
-        # Whose account cannot be read may well have a role.
+        # An account that cannot be read may have a role.
         fed = bool(pair or identity) or account is None
         faults += not_set(section, marks, literal, fed=fed, of_aws=storage.of_aws)
         faults += _half(settings, faults)
@@ -126,7 +126,7 @@ def reading_of(
 
 
 def _ruler(section: StorageSection | None, settings: S3Settings) -> RulerStorage | None:
-    """Return the ruler's own store, where it has one; `settings` are those of the rest."""
+    """Return the ruler's own store, if it has one; `settings` are those of the other components."""
     if section is None:
         return None
     own = S3Settings(section, settings.marks, settings.environment)
@@ -166,7 +166,7 @@ class _Seen:
 def _chosen(
     arguments: Arguments, files: Files, held: Mapping[Ref, Json], parse: Parse, marks: Marks
 ) -> _Chosen:
-    """Return the first of the files that exists; where no argument names one, any that fits."""
+    """Return the first file that exists; if no argument names one, any that fits."""
     unseen = ""
     for path in arguments.files:
         keys = files.candidates(marks.filled(path) or "")
@@ -216,7 +216,7 @@ def _seen(
 
 
 def _as_meant(text: str, environment: ContainerEnvironment, marks: Marks) -> str:
-    """Return a field as it would be if its variables were expanded: so the pair can be followed."""
+    """Return a field with its variables expanded, so that the pair can be followed."""
     try:
         return expanded(text, environment, marks) or ""
     except NotExpandable:
@@ -224,7 +224,7 @@ def _as_meant(text: str, environment: ContainerEnvironment, marks: Marks) -> str
 
 
 def _half(settings: S3Settings, found: list[ConfigurationFault]) -> tuple[ConfigurationFault, ...]:
-    """Half a pair, where no variable that is missing explains it."""
+    """Half a pair, if no missing variable explains it."""
     if found or not settings.has_half_a_pair():
         return ()
     return (ConfigurationFault(kind=Misconfiguration.HALF_A_PAIR),)

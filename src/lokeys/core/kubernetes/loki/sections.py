@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The S3 settings that are in force, out of all places where Loki takes some.
+"""The S3 settings that are in force, from all places where Loki accepts some.
 
     -s3.…                           over      -object-store.s3.…                         arguments
     storage_config.aws              over      storage_config.object_store.s3             the file
@@ -7,9 +7,9 @@
     common.storage.s3                         common.storage.object_store.s3             the file
     ruler.storage.s3                          ruler_storage.s3                     a ruler's own
 
-On the right is the newer client, which `use_thanos_objstore` turns on. Each field counts by itself.
-A store of a name of its own (`named_stores`) has its own settings only. Which store it is the last
-entry of `schema_config` says. (Loki 3.7: applyStorageConfig, NewS3ObjectClient, bucket.Config)
+The right column is the newer client, which `use_thanos_objstore` enables. Each field is resolved
+separately. A named store (`named_stores`) has only its own settings. The last entry of
+`schema_config` selects the store. (Loki 3.7: applyStorageConfig, NewS3ObjectClient, bucket.Config)
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NEWER = {
     "native": ("native_aws_auth_enabled", "native-aws-auth-enabled"),
 }
 _LONGEST_NAME = 253
-"""Of a store's name; it is part of the place at which its pair stands."""
+"""Limit for a store's name; it is part of the path to its pair."""
 _BACKENDS = {
     **dict.fromkeys(("s3", "aws", "aws-dynamo"), Backend.S3),
     **dict.fromkeys(("gcs", "gcp", "gcp-columnkey", "bigtable"), Backend.GCS),
@@ -56,7 +56,7 @@ _BACKENDS = {
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One field's text, its variables being marks, and where it stands."""
+    """One field's text, with variables as marks, and where it is set."""
 
     text: str
     place: Half
@@ -72,13 +72,13 @@ class StorageSection:
     fields: Mapping[str, Given]
 
     def text(self, name: str) -> str:
-        """Return a field's text; nothing where it is not given."""
+        """Return a field's text; empty if it is not given."""
         found = self.fields.get(name)
         return found.text if found else ""
 
 
 def section_of(document: object, arguments: Arguments, file: DataKey | None) -> StorageSection:
-    """Return the settings in force; `document` is the configuration, None where it is not seen."""
+    """Return the settings in force; `document` is the configuration, None if it was not read."""
     switched = arguments.text("use-thanos-objstore") is not None
     newer = (
         arguments.is_on("use-thanos-objstore")
@@ -105,9 +105,9 @@ def section_of(document: object, arguments: Arguments, file: DataKey | None) -> 
 def ruler_section_of(
     document: object, arguments: Arguments, file: DataKey | None, *, newer: bool
 ) -> StorageSection | None:
-    """Return the settings of a ruler's own S3 store; None where it has none.
+    """Return the settings of a ruler's own S3 store; None if it has none.
 
-    Once anything is set there, nothing of `common` counts for it (Loki 3.7: applyRulerStoreConfig).
+    Once any is set there, `common` no longer applies to it (Loki 3.7: applyRulerStoreConfig).
     """
     path, flags, kind = (
         (("ruler_storage",), "ruler-storage.", "backend")
@@ -150,7 +150,7 @@ def _table(*, newer: bool) -> Mapping[str, tuple[str, str]]:
 def _usual(
     document: object, arguments: Arguments, file: DataKey | None, *, newer: bool
 ) -> Iterator[tuple[str, Given]]:
-    """Yield the fields of all layers, the one that counts last."""
+    """Yield the fields of all layers; a later one overrides an earlier one."""
     table = _table(newer=newer)
     store = ("object_store",) if newer else ()
     flags = "object-store.s3." if newer else "s3."

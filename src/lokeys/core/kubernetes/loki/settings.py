@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the settings in force to the bucket, its address, and where the pair for it stands."""
+"""From the settings in force to the bucket, its address, and where its key pair is set."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from lokeys.core.kubernetes.loki.model import Half, InManifest, LokiStorage, Pai
 from lokeys.core.kubernetes.loki.sections import Given, StorageSection
 
 LONGEST_VALUE = 2048
-"""Of an address or a name; what is longer is none."""
+"""Limit for an address or a name; a longer one is not valid."""
 _BLANKS = " \t\r\n"
 _CHAIN = (
     ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"),
     ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"),
 )
-"""What the clients look for by themselves, where the configuration names no key."""
+"""Where the clients look by themselves if the configuration has no key."""
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _StoreUrl:
-    """`s3://id:secret@host/bucket`; without a dot the host is a region. Parts are texts of marks.
+    """`s3://id:secret@host/bucket`; a host without a dot is a region. Parts are texts with marks.
 
-    Secrets hold slashes, so that all up to the last `@` is passed over.
+    Secrets may contain slashes, so the userinfo ends at the last `@`.
     """
 
     scheme: str = ""
@@ -37,12 +37,12 @@ class _StoreUrl:
 
     @property
     def is_address(self) -> bool:
-        """Tell whether the host is an address, and no region."""
+        """Tell whether the host is an address, not a region."""
         return "." in self.host
 
     @property
     def address(self) -> str:
-        """Return it with the scheme that Loki takes: an `s3://` is plain http."""
+        """Return it with the scheme that Loki uses: an `s3://` is plain http."""
         return f"{self.scheme if self.scheme == 'https' else 'http'}://{self.host}"
 
 
@@ -75,9 +75,9 @@ class S3Settings:
         )
 
     def pair(self, *, supposed: bool) -> PairPlace | None:
-        """Return where the pair stands; None where there is none, so that an identity counts.
+        """Return where the pair is set; None if there is none, so that an identity is used.
 
-        `supposed`: a Secret that could not be read may bring it in by the names that AWS gave it.
+        `supposed`: a Secret that could not be read may provide it under AWS's variable names.
         """
         if self._known("native") == "true":
             return self._of_chain(supposed=supposed)
@@ -89,12 +89,12 @@ class S3Settings:
         return self._of_url() or self._of_chain(supposed=supposed)
 
     def has_half_a_pair(self) -> bool:
-        """Tell whether the configuration gives one half and surely not the other."""
+        """Tell whether the configuration has one half and certainly not the other."""
         one, other = (self._half(name) for name in ("key_id", "secret"))
         return (one is None) != (other is None)
 
     def has_pair_of(self, other: S3Settings) -> bool | None:
-        """Tell whether both sign with one pair; None where that is not known."""
+        """Tell whether both sign with the same pair; None if that is not known."""
         one, two = self.pair(supposed=False), other.pair(supposed=False)
         if one is not None and one == two:
             return True
@@ -190,7 +190,7 @@ def _origin(placed: Occurrence) -> Half:
 
 
 def _as_url(endpoint: str, *, insecure: bool) -> str:
-    """Return the endpoint as a URL without whatever else stood in it."""
+    """Return the endpoint as a URL without anything else that was in it."""
     if not endpoint:
         return ""
     try:

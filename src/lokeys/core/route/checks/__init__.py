@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checks: each looks at a snapshot and yields findings of its own subject.
+"""The checks: each examines a snapshot and yields the findings of its own subject.
 
 A check compares neighbours only: the vault with the source, the Secret with the vault, the pods
-with the Secret. So each disagreement is reported once, at the hop where the key goes stale.
+with the Secret. So each difference is reported once, at the hop where the key becomes stale.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ CHECKS: tuple[Check, ...] = (
     *configuration.CHECKS,
     *reading.CHECKS,
 )
-"""Every check there is; the order does not matter, findings are ranked afterwards."""
+"""Every check. The order does not matter: findings are ranked afterwards."""
 
 
 def findings(snapshot: Seen) -> Iterator[Finding]:
-    """Yield what each check finds, unranked and unfolded."""
+    """Yield what each check finds, neither ranked nor folded."""
     for check in CHECKS:
         yield from check(snapshot)

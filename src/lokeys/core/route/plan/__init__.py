@@ -2,16 +2,16 @@
 """From a snapshot to the steps that would fix the route. Pure: nothing is done here.
 
 The stages follow the key. Each adds the steps that its hop needs, projects what they will change
-for the stages behind it, or stops the plan. Only the first step is ever carried out; then the
-route is looked at again and planned afresh, so a plan is never older than its evidence.
+for the later stages, or stops the plan. Only the first step is ever carried out. Then the route is
+read and planned again, so a plan is never older than its evidence.
 
     source ─▶ bridge ─▶ vault ─▶ secret ─▶ pods ─▶ proof
     tested    where     one      forced,   one at   by Loki's own
     first     allowed   write    by pair   a time   requests
 
-A rotation that is under way chooses the pair, and has steps of its own at its two ends.
-Before all of them comes the end of a bridge whose time is over, or that nobody needs any more: no
-wish for a rotation waits for it, or stands in its way.
+A rotation that is under way chooses the pair, and adds its own steps at its start and its end. A
+bridge that has expired or is no longer needed is ended before all of these. A wish for a rotation
+neither waits for such a bridge nor prevents its end.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["Action", "Plan", "Policy", "Step", "plan"]
 
 
 def plan(snapshot: Snapshot, policy: Policy) -> Plan:
-    """Return the steps that lead from what was seen to a proved route, or to where it stops."""
+    """Return the steps from the snapshot to a proved route, or to where the plan stops."""
     look = seen(snapshot)
     ending = plan_end(look, policy) if under_way(look.memory.rotation) is None else ()
     if ending:
@@ -47,14 +47,14 @@ def plan(snapshot: Snapshot, policy: Policy) -> Plan:
 
 
 def _healing(look: Seen, policy: Policy) -> Plan:
-    """Return the steps that bring the source's pair everywhere, or where they stop."""
+    """Return the steps that bring the source's pair everywhere, or to where the plan stops."""
     made = _staged(look, policy)
     made = replace(made, caution=caution(made.steps))
     gap = look.unseen
     begins = any(not step.passive for step in made.steps)
     if gap is None or gap.why not in HOPELESS or not begins or made.hopeless is not None:
         return made
-    # The plan ends before the pods; nothing of it is begun all the same.
+    # The plan ends before the pods. Even so, none of its steps is started.
     return replace(made, steps=(*made.steps, unseen(gap)))
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The StorageCredential as an API: its schema, its faults, and its way in and out of the model."""
+"""The StorageCredential as an API: its schema, its faults, and how it is parsed and written."""

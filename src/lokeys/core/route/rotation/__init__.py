@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rotation of a key that works: two slots, one phase after the other, each with its gate."""
+"""The rotation of a key that works: two slots and consecutive phases, each with its gate."""

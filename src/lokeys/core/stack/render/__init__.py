@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A LokiStack and its storage as the Kubernetes objects that run it. `render.render` makes all."""
+"""The Kubernetes objects that run a LokiStack and its storage; `render.render` makes them all."""

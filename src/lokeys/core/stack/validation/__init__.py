@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a LokiStack beside all that it names."""
+"""What is wrong with a LokiStack, in light of the objects that it names."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What AWS, or Ceph's STS, must know before a token counts, and what it is compared with."""
+"""What AWS, or Ceph's STS, needs to accept a token, and what that is compared with."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Entra must know before a token counts, and what it is compared with."""
+"""What Entra needs to accept a token, and what that is compared with."""

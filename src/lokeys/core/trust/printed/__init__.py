@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How `lokeys iam` prints what a cloud must know: commands, Terraform, the Secret, JSON."""
+"""How `lokeys iam` prints what a cloud needs: commands, Terraform, the Secret, JSON."""

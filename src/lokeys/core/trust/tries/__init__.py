@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens and keys tried link by link: when, by whose identity, and what the answers mean."""
+"""Tokens and keys tested link by link: when, with whose identity, and what the answers mean."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a log can complain of, one row for each complaint: the one table.
+"""The one table of storage complaints in logs, one row per complaint.
 
-A row has the words that are printed, the rule that tells them, who said them, and what they say of
-the pod's key. Pods of live routes and files of logs are read by it, and which finding comes of a
-line and what it means for a pod's key are taken from here.
+A row has the text that is logged, the rule that reports it, who logged it, and what it says about
+the pod's key. Logs of live routes and log files are read with this table. It decides which finding
+a line leads to and what the line means for a pod's key.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ COMPLAINTS: tuple[Complaint, ...] = (
     *configuration.LAST,
     *sts.LAST,
 )
-"""In the order in which a line is compared with them: what says more comes first."""
+"""Lines are compared in this order: the most specific complaint comes first."""
 
 RULE_OF_CAUSE: Mapping[str, Rule] = MappingProxyType({each.cause: each.rule for each in COMPLAINTS})
 
 
 def printed_by(rule: Rule) -> tuple[str, ...]:
-    """Return what logs print, in lowercase, where this rule's finding comes of it."""
+    """Return the texts, in lowercase, whose log lines lead to a finding of this rule."""
     return tuple(
         dict.fromkeys(words for row in COMPLAINTS if row.rule is rule for words in row.phrases)
     )
 
 
 def causes_that(*says: OfKey) -> frozenset[str]:
-    """Return the causes of the complaints that say one of these things of the key."""
+    """Return the causes of the complaints that say one of these things about the key."""
     return frozenset(each.cause for each in COMPLAINTS if each.of_key in says)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fields of a LokiStack, by the names of the published resource.
+"""The fields of a LokiStack, named as in the published resource.
 
-Fields that are accepted and not acted on say so here, and nowhere else. `published` is what the
-published definition says where it asks for less than lokeys, or for something else.
+Only here do fields say that they are accepted but have no effect. `published` is what the published
+definition says where it requires less than lokeys, or something else.
 """
