@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What changes for a stack that another operator has made, and should be known before it does."""
+"""What changes, and should be known first, when a stack of another operator is taken over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CLOUDS = {"s3": "aws", "azure": "azure", "gcs": "gcp"}
 
 
 def rulers_account_changes(snapshot: StackSnapshot) -> Iterator[Finding]:
-    """Yield that the ruler's tokens will be another account's, until the ruler is rolled."""
+    """Yield that the ruler's tokens are for another account until the ruler is rolled."""
     stack, mode = snapshot.view.stack, snapshot.view.mode
     if stack is None or mode in (None, CredentialMode.STATIC):
         return

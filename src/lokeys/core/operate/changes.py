@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What taking an object over changes of it: the paths of fields, never a value.
+"""What changes of an object when it is taken over: paths of fields, never a value.
 
-Compared is what lokeys would apply with what is there of it and of the former operator's, whose
-fields become lokeys' and go where lokeys sets none. What the API server fills in by itself is no
-change.
+What lokeys would apply is compared with the live fields of lokeys and of the former operator. The
+latter become lokeys' fields, or are removed if lokeys does not set them. What the API server fills
+in by itself is not a change.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lokeys.core.stack.render.differences import ours_of
 from lokeys.core.text.words import shown
 
 MAX_FIELDS = 64
-"""Of one object; the objects are somebody else's."""
+"""Limit for one object; somebody else wrote the objects."""
 _NOT_COMPARED = ("apiVersion", "kind", "status")
 _METADATA = ("annotations", "labels")
 _FILLED_IN: Mapping[str, tuple[Any, ...]] = {
@@ -61,13 +61,13 @@ _FILLED_IN: Mapping[str, tuple[Any, ...]] = {
     "updateStrategy": ({"type": "RollingUpdate"},),
     "volumeMode": ("Filesystem",),
 }
-"""By the name of a field: what stands in it where nobody has said anything."""
+"""By the name of a field: its value if nobody has set it."""
 _OLD_ACCOUNT = "serviceAccount"
 """An old name of `serviceAccountName`, in which the API server repeats it."""
 
 
 class Change(StrEnum):
-    """What becomes of an object."""
+    """What happens to an object."""
 
     STAYS = "stays"
     CHANGES = "changes"
@@ -84,14 +84,14 @@ class ObjectChange:
 
     @property
     def restarts(self) -> bool:
-        """Tell whether its pods are replaced: only a live workload's other template does that."""
+        """Tell whether its pods are replaced: only a live workload's new template does that."""
         return self.change is Change.CHANGES and any(
             path.startswith("spec.template") for path in self.fields
         )
 
 
 def change_of(intent: Intent, there: Mapping[str, Any] | None) -> ObjectChange:
-    """Return what applying an intent changes of an object; `managedFields` say what is whose."""
+    """Return what applying an intent changes of an object; `managedFields` say who owns what."""
     if there is None:
         return ObjectChange(ref=intent.ref, change=Change.MADE)
     before, after = _compared(ours_of(there, intent.manifest)), _compared(intent.manifest)
@@ -108,7 +108,7 @@ def _compared(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differing(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """Yield the paths at which two values differ; what the API server fills in is no difference."""
+    """Yield the paths at which two values differ, except for what the API server fills in."""
     if before == after:
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -127,7 +127,7 @@ def differing(before: Any, after: Any, path: str = "") -> Iterator[str]:
 
 
 def _is_filled_in(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Tell whether one side does not say what the API server fills in, and the other says so."""
+    """Tell whether one side lacks what the API server fills in, and the other side has it."""
     if (key in before) == (key in after):
         return False
     value = before[key] if key in before else after[key]

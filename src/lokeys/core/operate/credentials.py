@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A changed credential is looked at before it is spread.
+"""A changed credential is tested before it is rolled out.
 
-the Secret's hash ≠ the hash that pods wear ─▶ tried ─┬─ reaches the bucket ──▶ all, in order
-                                                     ├─ nobody may try it ───▶ one; all on its proof
-                                                     └─ refused or broken ───▶ none
+the Secret's hash ≠ the pods' hash ─▶ tested ─┬─ reaches the bucket ───▶ all, in order
+                                              ├─ cannot be tested here ▶ one; all once it is proved
+                                              └─ refused or broken ────▶ none
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _FORMER_CONFIG = "-config"
 
 
 class Standing(Enum):
-    """May the credentials as they are now reach pods that run with others?"""
+    """May the current credentials reach pods that run with others?"""
 
     SPREAD = auto()
     HELD = auto()
-    """Not yet, or never: they are being tried, were refused, or what goes with them is missing."""
+    """Not yet, or never: in test, refused, or something that they need is missing."""
 
 
 def standing(snapshot: StackSnapshot) -> Standing:
-    """Return whether pods may be given the credentials as they are now."""
+    """Return whether pods may be given the current credentials."""
     if awaits_managed(snapshot):
         return Standing.HELD
     if not changed(snapshot):
@@ -45,7 +45,7 @@ def standing(snapshot: StackSnapshot) -> Standing:
 
 
 def first_pods(snapshot: StackSnapshot) -> tuple[Pod, ...]:
-    """Return the pods that were the first to get credentials which nobody could try before."""
+    """Return the pods that were the first to get credentials that could not be tested before."""
     given = _given_first(snapshot)
     return tuple(
         pod
@@ -55,15 +55,15 @@ def first_pods(snapshot: StackSnapshot) -> tuple[Pod, ...]:
 
 
 def refused_first(snapshot: StackSnapshot) -> tuple[Pod, ...]:
-    """Return those of them to which the store says no, and has never said anything else."""
+    """Return those of them to which the store has only ever answered with a refusal."""
     counted = ((pod, snapshot.counted.get(pod.uid)) for pod in first_pods(snapshot))
     return tuple(pod for pod, n in counted if n is not None and n.refused and not n.accepted)
 
 
 def unproved(snapshot: StackSnapshot) -> frozenset[str]:
-    """Return the components that were the first to get them, while none has shown their worth.
+    """Return the components that were first to get them, as long as none has proved them.
 
-    The store has answered one of their requests: that is proof, and the rest may follow.
+    One answered request to the store is proof, and the rest may follow.
     """
     if isinstance(snapshot.view.storage, AlibabaCloud):  # Loki counts none of its answers
         return frozenset()
@@ -72,7 +72,7 @@ def unproved(snapshot: StackSnapshot) -> frozenset[str]:
     counts = (snapshot.counted[pod.uid] for pod in asked)
     if any(each is not None and each.accepted for each in counts):
         return frozenset()
-    # A workload may be seen to be ready before its last pod is.
+    # A workload may be reported ready before its last pod is.
     ready = Counter(pod.component for pod in first if pod.state is LivePodState.READY)
     unseen = (
         component
@@ -83,7 +83,7 @@ def unproved(snapshot: StackSnapshot) -> frozenset[str]:
 
 
 def _given_first(snapshot: StackSnapshot) -> dict[str, Rollout]:
-    """Return the components that wear credentials which nobody could try before."""
+    """Return the components that run with credentials that could not be tested before."""
     trial = snapshot.trial
     if trial is None or trial.passed or not changed(snapshot):
         return {}
@@ -95,13 +95,13 @@ def _given_first(snapshot: StackSnapshot) -> dict[str, Rollout]:
 
 
 def _is_new(pod: Pod, rollout: Rollout) -> bool:
-    """Tell whether a pod is of its workload's present template, as far as that can be told."""
+    """Tell whether a pod has its workload's current template, as far as that is known."""
     observed = rollout.observed >= rollout.generation
     return observed and pod.revision in ("", rollout.revision)
 
 
 def changed(snapshot: StackSnapshot) -> bool:
-    """Tell whether some pods wear other hashes of credentials than they would be given."""
+    """Tell whether some pods have other credential hashes than they would be given."""
     return any(
         _wears_others(each.workload, snapshot)
         for each in _with_credentials(snapshot.objects)
@@ -116,7 +116,7 @@ def _wears_others(workload: LiveWorkload, snapshot: StackSnapshot) -> bool:
 
 
 def awaits_managed(snapshot: StackSnapshot) -> bool:
-    """Tell whether the cluster's cloud has yet to hand out the credentials."""
+    """Tell whether the cluster's cloud has not issued the credentials yet."""
     return any(f.code == storage_objects.MISSING_MANAGED_SECRET.code for f in snapshot.findings)
 
 
@@ -132,8 +132,8 @@ def refusals(snapshot: StackSnapshot) -> Iterator[Finding]:
         return
     if trial is None or not trial.broken:
         return
-    # A credential that pods run with already may fail for a moment; one that was never spread
-    # must not be.
+    # Credentials that pods already run with may fail for a moment; those that were never rolled out
+    # may not.
     unsure = not trial.refused and not changed(snapshot)
     for each in trial.verifications:
         link = each.first_broken
@@ -153,7 +153,7 @@ def moved_stores(snapshot: StackSnapshot) -> Iterator[Finding]:
         return
     host = storage.endpoint_host
     if not host or aws_addresses.is_aws(host.partition(":")[0]):
-        return  # each host of AWS leads to the region's buckets, by another way at most
+        return  # each host of AWS leads to the region's buckets, at most by another path
     config = Ref("ConfigMap", f"{snapshot.ref.name}{_FORMER_CONFIG}", snapshot.ref.namespace)
     live = snapshot.objects.get(config)
     if live is not None and live.content is None:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done next for a stack. Applying a course and deciding anew comes to rest, with no write.
+"""What to do next for a stack. Applying decisions repeatedly reaches a state without writes.
 
-    config, services, accounts, budgets ─▶ workloads whose turn it is ─▶ what is ours and too much
+    config, services, accounts, budgets ─▶ workloads whose turn it is ─▶ objects no longer wanted
 
-Nothing is decided while a fault forbids to say what should be: what runs is left alone. While
-credentials are held, nothing is written that would replace a pod: whatever makes a pod start anew
-gives it the credentials of now.
+Nothing is decided while a fault makes it impossible to say what should be: running pods are left
+alone. While credentials are held, nothing is written that would replace a pod: any pod that starts
+again gets the current credentials.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ PROOF_EVERY = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to write now, and what stands in the way of the rest."""
+    """What to write now, and what prevents the rest."""
 
     config: tuple[Intent, ...] = ()
-    """Everything but workloads: written first, and only after all of it the workloads."""
+    """Everything but workloads. Workloads are written only after all of it."""
     workloads: tuple[Intent, ...] = ()
     prunes: tuple[Live, ...] = ()
     stuck: tuple[Pod, ...] = ()
-    """Pods to delete: their StatefulSet waits for them, and they for its new template."""
+    """Pods to delete: their StatefulSet waits for them, and they need its new template."""
     findings: tuple[Finding, ...] = ()
     """Faults that only the live objects show."""
     waiting: tuple[Component, ...] = ()
     awaited: Component | None = None
     unproved: frozenset[str] = frozenset()
-    """Components with credentials that nobody could try: the rest waits for their proof."""
+    """Components with credentials that could not be tested: the rest waits for their proof."""
     try_credentials: bool = False
-    """Whether the rest waits for a trial of the credentials as they are now."""
+    """Whether the rest waits for a test of the current credentials."""
     configured: bool = False
     """Whether Loki's configuration in the cluster is what it should be."""
     restricted: bool = False
@@ -73,12 +73,12 @@ class Decision:
 
     @property
     def rests(self) -> bool:
-        """Tell whether nothing is to be done."""
+        """Tell whether there is nothing to do."""
         return not (self.config or self.workloads or self.prunes or self.stuck)
 
 
 def forbidding(snapshot: StackSnapshot) -> tuple[Finding, ...]:
-    """Return the faults for which nothing can be said of what should be."""
+    """Return the faults that make it impossible to say what should be."""
     awaited = storage_objects.MISSING_MANAGED_SECRET.code
     found = tuple(f for f in snapshot.findings if f.is_error and f.code != awaited)
     return (*found, *moved_stores(snapshot))
@@ -121,9 +121,9 @@ def decide(snapshot: StackSnapshot, intents: tuple[Intent, ...] | None) -> Decis
 
 
 def _without_others(course: Decision, snapshot: StackSnapshot) -> Decision:
-    """Return the course without what is somebody else's, or changed back whenever it is written.
+    """Return the decision without objects of others and those that others keep changing back.
 
-    No pod starts where the configuration beside it cannot be the stack's own.
+    No pod starts if its configuration cannot be the stack's own.
     """
     found = tuple(_others(course, snapshot))
     if not found:
@@ -153,13 +153,13 @@ def _others(course: Decision, snapshot: StackSnapshot) -> Iterator[Finding]:
 
 
 def owned_by_another(ref: Ref, owner: Ref | None, *, stack: Ref) -> Finding:
-    """Return that an object which a stack needs is not the stack's."""
+    """Return that an object that a stack needs does not belong to it."""
     words = {"kind": ref.kind.lower(), "owner": shown(owner)}
     return tell(operation.OWNED_BY_ANOTHER, ref, stack=stack, words=words)
 
 
 def _held(course: Decision, snapshot: StackSnapshot, workloads: Sequence[Intent]) -> Decision:
-    """Return the course without what would replace a pod, or change what a new one starts with."""
+    """Return the decision without what would replace a pod or change how a new one starts."""
     live = snapshot.objects
     harmless = () if awaits_managed(snapshot) else tuple(_harmless(workloads, live))
     return replace(
@@ -177,10 +177,10 @@ def _held(course: Decision, snapshot: StackSnapshot, workloads: Sequence[Intent]
 
 
 def _known(intents: Sequence[Intent], snapshot: StackSnapshot) -> Iterator[Intent]:
-    """Yield the intents without what waits for a Route: the gateway is told the host it will have.
+    """Yield the intents without those that wait for a Route: the gateway needs to know its host.
 
-    The API server answers the Route's first write with it. Where somebody deletes the Route again
-    and again, nothing would come of waiting.
+    The API server returns it from the Route's first write. If somebody keeps deleting the Route,
+    waiting has no effect.
     """
     seen = {*snapshot.objects, *snapshot.contested}
     awaited = any(each.ref.kind == "Route" and each.ref not in seen for each in intents)
@@ -197,7 +197,7 @@ def _is_right(intent: Intent, live: Mapping[Ref, Live]) -> bool:
 
 
 def _is_wrong(intent: Intent, live: Mapping[Ref, Live]) -> bool:
-    """Tell whether a write would help: not while what stands there is being deleted."""
+    """Tell whether a write would help: not while the existing object is being deleted."""
     found = live.get(intent.ref)
     return found is None or (found.content != intent.digest and not found.terminating)
 
@@ -214,12 +214,12 @@ def _keeping_images(intent: Intent, live: Mapping[Ref, Live]) -> Intent:
 
 
 def as_possible(intents: Sequence[Intent], snapshot: StackSnapshot) -> tuple[Intent, ...]:
-    """Return what live objects become: with what was kept of them, and what nobody can change."""
+    """Return intents with the images that were kept of live objects, and immutable fields."""
     return keeping(snapshot, with_what_is_fixed(intents, snapshot.objects))
 
 
 def with_what_is_fixed(intents: Sequence[Intent], live: Mapping[Ref, Live]) -> tuple[Intent, ...]:
-    """Return intents with the images that were kept, and with what nobody can change."""
+    """Return intents with the images that were kept, and with immutable fields."""
     found = ((_keeping_images(each, live), live.get(each.ref)) for each in intents)
     return tuple(
         intent.with_fixed(there.workload.fixed) if there and there.workload else intent
@@ -228,7 +228,7 @@ def with_what_is_fixed(intents: Sequence[Intent], live: Mapping[Ref, Live]) -> t
 
 
 def _harmless(workloads: Sequence[Intent], live: Mapping[Ref, Live]) -> Iterator[Intent]:
-    """Yield workloads that are missing, and those that can be mended without replacing a pod."""
+    """Yield workloads that are missing, and those that can be repaired without replacing a pod."""
     for intent in workloads:
         found = live.get(intent.ref)
         if found is None or found.workload is None:
@@ -242,7 +242,7 @@ def _harmless(workloads: Sequence[Intent], live: Mapping[Ref, Live]) -> Iterator
 def _too_much(
     snapshot: StackSnapshot, wanted: set[Ref], workloads: Sequence[Intent]
 ) -> Iterator[Live]:
-    """Yield what is the stack's by owner and ours by field manager, and no longer wanted."""
+    """Yield what the stack owns and our field manager wrote, and is no longer wanted."""
     for ref, found in snapshot.objects.items():
         ours = snapshot.uid in found.owners and found.content is not None
         if not ours or ref in wanted or found.terminating:
@@ -261,7 +261,7 @@ def _left_the_cloud(snapshot: StackSnapshot, workloads: Sequence[Intent]) -> boo
 
 
 def _look_again_at(snapshot: StackSnapshot, workloads: Sequence[Intent]) -> datetime | None:
-    """Return when time alone changes what is to be done: a pod too long unready, a new schema."""
+    """Return when time alone changes what to do: a pod too long unready, a new schema."""
     stack = snapshot.view.stack
     schemas = stack.schemas if stack else ()
     begins = (datetime.combine(each.effective_date, time(), tzinfo=UTC) for each in schemas)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stack's objects should be: what `render` prints, with an owner, each with its digest.
+"""What a stack's objects should be: what `render` prints, with an owner and a digest for each.
 
-A digest is over what the API server keeps as ours. So a live object needs no write while the digest
-of the part that we own is the intent's, whatever others have added beside it.
+A digest covers what the API server records as ours. So a live object needs no write if the digest
+of the part that we own is the intent's, whatever others have added to it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from lokeys.core.stack.resource.model import API_VERSION, KIND, Component, LokiS
 from lokeys.core.stack.storage.model import Storage
 
 MANAGER = "lokeys"
-"""The one field manager with which objects of stacks are applied."""
+"""The field manager with which all objects of stacks are applied."""
 OWNER_UID = "lokeys.dev/owner-uid"
 OWNER = "lokeys.dev/owner"
-"""Objects without a namespace cannot refer to an owner that has one: they name it so."""
+"""Objects without a namespace cannot reference an owner in one: they name it in this annotation."""
 KEPT_IMAGES = "lokeys.dev/kept-images"
-"""On a workload that was taken over: which images stay, by container. Without it, they go."""
+"""On a workload that was taken over: which images stay, by container. Without it, none stays."""
 MARKS = (names.CONFIG_HASH, names.STORE_HASH, names.MANAGED_HASH)
 MAX_KEPT_BYTES = 4096
 _FIXED = {
@@ -48,21 +48,21 @@ class Intent:
     manifest: Manifest
     digest: str
     component: Component | None = None
-    """Whose workload it is; None for everything but workloads."""
+    """The component whose workload it is; None for everything but workloads."""
     template: str | None = None
 
     @property
     def marks(self) -> Mapping[str, str]:
-        """Return the hashes that its pods shall wear."""
+        """Return the hashes that its pods must have."""
         return marks_of(self.manifest)
 
     @property
     def fixed(self) -> Mapping[str, Any]:
-        """Return the fields that cannot be changed once it is there."""
+        """Return the fields that cannot be changed once it exists."""
         return fixed_of(self.manifest)
 
     def with_marks(self, marks: Mapping[str, str]) -> Intent:
-        """Return the same with its pods wearing these hashes, and no other."""
+        """Return the same intent whose pods have these hashes, and no other."""
         spec = self.manifest["spec"]
         metadata = spec["template"]["metadata"]
         others = {k: v for k, v in metadata["annotations"].items() if k not in MARKS}
@@ -70,7 +70,7 @@ class Intent:
         return intent_of(self.manifest | {"spec": spec | {"template": template}})
 
     def with_images(self, kept: Mapping[str, str]) -> Intent:
-        """Return the same with other images of its containers, which it says to have kept."""
+        """Return the same intent with other images for its containers, recorded as kept."""
         metadata, spec = self.manifest["metadata"], self.manifest["spec"]
         pod = spec["template"]["spec"]
         wanted = {each["name"]: each["image"] for each in pod["containers"]}
@@ -94,9 +94,9 @@ class Intent:
         )
 
     def with_fixed(self, fixed: Mapping[str, Any]) -> Intent:
-        """Return the same with the fields that cannot be changed as they are.
+        """Return the same intent with the immutable fields as they are.
 
-        Pods are labelled as the workload selects them, whoever has chosen those labels.
+        Pods get the labels that the workload selects, whoever has chosen them.
         """
         if self.component is None or fixed == self.fixed:
             return self
@@ -129,13 +129,13 @@ def intent_of(manifest: Manifest) -> Intent:
 
 
 def digest(content: object) -> str:
-    """Return a digest of plain data that does not hang on the order of names."""
+    """Return a digest of plain data that does not depend on the order of names."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def kept_images(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Return the images that a workload says were kept; what cannot be read was not."""
+    """Return the images that a workload records as kept, without those that cannot be read."""
     text = (manifest["metadata"].get("annotations") or {}).get(KEPT_IMAGES)
     if not isinstance(text, str) or len(text) > MAX_KEPT_BYTES:
         return {}
@@ -154,14 +154,14 @@ def images_of(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def marks_of(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Return the hashes that a workload's pods wear."""
+    """Return the hashes of a workload's pods."""
     template = (manifest.get("spec") or {}).get("template") or {}
     annotations = (template.get("metadata") or {}).get("annotations") or {}
     return {name: annotations[name] for name in MARKS if name in annotations}
 
 
 def fixed_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a workload that the API server lets nobody change."""
+    """Return the fields of a workload that are immutable in the API server."""
     spec = manifest.get("spec") or {}
     return {name: spec[name] for name in _FIXED.get(manifest["kind"], ()) if spec.get(name)}
 
@@ -182,7 +182,7 @@ def _owned(manifest: Manifest, stack: LokiStack) -> Manifest:
 
 
 def _kept(manifest: Manifest) -> Manifest:
-    """Return what `managedFields` speaks of: an object's identity is nobody's field."""
+    """Return what `managedFields` covers: an object's identity is in nobody's field."""
     metadata = {k: v for k, v in manifest["metadata"].items() if k not in ("name", "namespace")}
     kept = {k: v for k, v in manifest.items() if k not in ("apiVersion", "kind", "metadata")}
     return kept | {"metadata": metadata}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which pods of another operator's go on as they are when lokeys takes their stack over.
+"""Which pods of another operator keep running when lokeys takes over their stack.
 
-A pod goes on where it has read the same configuration and the same credentials, and where its
-template differs from ours in nothing but what may wait until something else replaces the pod:
+A pod is kept if it has read the same configuration and the same credentials, and if its template
+differs from ours only in what can wait until something else replaces the pod:
 
-    former template ─┬─ the same, but for what may wait ──▶ stays, and stands for ours
+    former template ─┬─ the same, except for what can wait ──▶ kept, and stands for ours
                      └─ anything else ──▶ ours, and the reasons why
 """
 
@@ -33,18 +33,18 @@ from lokeys.core.stack.render.pods import TOKEN_VOLUME
 from lokeys.core.stack.resource.model import Component
 
 CONFIG, CREDENTIALS = "configuration", "credentials"
-"""Reasons that stand in no template."""
+"""Reasons that are not in any template."""
 _CERTIFICATES = "loki.grafana.com/certRotationRequiredAt"
 _OS = "kubernetes.io/os"
 _ON_LINUX = [{"matchExpressions": [{"key": _OS, "operator": "In", "values": ["linux"]}]}]
 _IN_CLUSTER = frozenset({"", ".svc", ".svc.cluster.local", ".cluster.local"})
 _SAID_TWICE = frozenset({"http_proxy", "https_proxy", "no_proxy"})
-"""Variables that the other operator gives in both cases of letters; Go reads the other first."""
+"""Variables that the other operator sets in lowercase and uppercase; Go reads the latter first."""
 _WITH_CA = ("s3", "swift")
 
 
 def keeping(snapshot: StackSnapshot, intents: Sequence[Intent]) -> tuple[Intent, ...]:
-    """Return the intents with the templates that stay, and the configuration that tells of it."""
+    """Return the intents with the templates that are kept; the configuration records it."""
     same, live = _same_config(snapshot), snapshot.objects
     found = []
     for each in intents:
@@ -59,7 +59,7 @@ def keeping(snapshot: StackSnapshot, intents: Sequence[Intent]) -> tuple[Intent,
 
 
 def as_kept(intent: Intent, live: Live | None) -> Intent:
-    """Return the intent with the template that was kept for it, if one was."""
+    """Return the intent with the template that was kept for it, if any."""
     kept = live.workload.kept if live is not None and live.workload is not None else None
     if kept is None or kept.stands_for is None or kept.stands_for != intent.template:
         return intent
@@ -67,9 +67,9 @@ def as_kept(intent: Intent, live: Live | None) -> Intent:
 
 
 def replaced_for(snapshot: StackSnapshot, intent: Intent) -> tuple[str, ...] | None:
-    """Return why the pods of another operator's workload must go: words and a template's paths.
+    """Return why pods of another operator's workload must be replaced: words and template paths.
 
-    None where no other operator has the workload.
+    None if no other operator has the workload.
     """
     former = _former(snapshot.objects.get(intent.ref))
     if former is None:
@@ -82,7 +82,7 @@ def _config_ref(snapshot: StackSnapshot) -> Ref:
 
 
 def _same_config(snapshot: StackSnapshot) -> ReadConfig | None:
-    """Return the configuration that the former operator's pods have read, where ours says it."""
+    """Return the configuration that the former operator's pods have read, if it means the same."""
     stack, storage = snapshot.view.stack, snapshot.view.storage
     live = snapshot.objects.get(_config_ref(snapshot))
     if stack is None or storage is None or live is None or live.config is None:
@@ -100,7 +100,7 @@ def _former(live: Live | None) -> KeptTemplate | None:
 def _reasons(
     snapshot: StackSnapshot, intent: Intent, former: KeptTemplate, same: ReadConfig | None
 ) -> Iterator[str]:
-    """Yield why pods must be replaced; what was written after them they may not have read."""
+    """Yield why pods must be replaced; they may not have read what was written later."""
     since, written = former.since, snapshot.credentials_written_at
     if intent.component is not Component.GATEWAY and (
         same is None or since is None or same.since > since
@@ -117,7 +117,7 @@ def _reasons(
 
 
 def _ca_argument(snapshot: StackSnapshot, intent: Intent) -> tuple[str, ...]:
-    """Return by which argument theirs name the store's CA, which our configuration does."""
+    """Return the argument that sets the store's CA in their pods; ours is in the configuration."""
     stack = snapshot.view.stack
     kind = stack.storage_type if stack is not None else ""
     if stack is None or not stack.ca or kind not in _WITH_CA:
@@ -131,9 +131,9 @@ def _ca_argument(snapshot: StackSnapshot, intent: Intent) -> tuple[str, ...]:
 def _essence(
     template: Mapping[str, Any], component: Component | None, said: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return a template without what may wait: docs/reference/takeover.md lists it.
+    """Return a template without what can wait: docs/reference/takeover.md lists it.
 
-    `said` are arguments that it need not have, as the configuration says the same.
+    `said` are arguments that it need not have, as the configuration has the same.
     """
     metadata, pod = template.get("metadata") or {}, template.get("spec") or {}
     waits = {*MARKS, names.TENANTS_HASH, _CERTIFICATES}
@@ -160,7 +160,7 @@ def _essence(
 
 
 def _free_volumes(pod: Mapping[str, Any]) -> frozenset[str]:
-    """Return the volumes that hold nothing beyond a pod's life, for what Loki writes by the way."""
+    """Return the volumes whose content need not outlive the pod, for temporary files of Loki."""
     volumes = pod.get("volumes") or ()
     return frozenset(each["name"] for each in volumes if "emptyDir" in each) & {"storage"}
 
@@ -196,7 +196,7 @@ def _container(
     found.pop("securityContext", None)
     probe = dict(container.get("readinessProbe") or {})
     if component is Component.QUERY_FRONTEND and "httpGet" in probe:
-        # Without a querier it gets no queries, and queriers find it unready all the same.
+        # Without a querier it gets no queries, and queriers report it unready in any case.
         probe["httpGet"] = {k: v for k, v in probe["httpGet"].items() if k != "path"}
         found["readinessProbe"] = probe
     return {key: value for key, value in found.items() if value not in ({}, [])}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pod template that another operator has made and that stays, because its pods need not go.
+"""A pod template of another operator that is kept, so that its pods need not be replaced.
 
-The annotation on a workload says which template of ours it stands for: once ours becomes another
-one, for whatever reason, ours is written and the pods are replaced as usual.
+The annotation on a workload names our template for which it stands. Once ours changes, for whatever
+reason, ours is written and the pods are replaced as usual.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from lokeys.core.operate.intents import MARKS, MAX_KEPT_BYTES, Intent, digest, i
 
 KEPT_TEMPLATE = "lokeys.dev/kept-template"
 SAME_CONFIG = "lokeys.dev/same-config"
-"""On the ConfigMap: what the one before it meant, as of when it was written."""
+"""On the ConfigMap: what the previous one meant, as of when it was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptTemplate:
     """A live workload's template, as far as its former operator owns it; `text` is its JSON.
 
-    `stands_for` is the digest of ours for which it was kept; None where another operator still has
-    the workload, which it last changed at `since`.
+    `stands_for` is the digest of ours for which it was kept; None if another operator still has the
+    workload, which it last changed at `since`.
     """
 
     text: str
     stands_for: str | None = None
     since: datetime | None = None
     marks: Mapping[str, str] = field(default_factory=dict)
-    """The hashes that its pods would wear, had we made them."""
+    """The hashes that its pods would have, had we made them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadConfig:
-    """What Loki's configuration meant that running pods have read, and since when it was there."""
+    """The meaning of Loki's configuration that pods have read, and since when it existed."""
 
     means: str
     since: datetime
 
 
 def kept_in(workload: Mapping[str, Any]) -> KeptTemplate | None:
-    """Return the kept template of a workload, given what we own of it; None where it is ours."""
+    """Return the kept template of a workload, given what we own of it; None if it is ours."""
     said = _annotated(workload, KEPT_TEMPLATE)
     template = at(workload, "spec", "template")
     if said is None or template is None or said.get("is") != digest(template):
@@ -60,7 +60,7 @@ def kept_in(workload: Mapping[str, Any]) -> KeptTemplate | None:
 
 
 def read_config_in(config: Mapping[str, Any]) -> ReadConfig | None:
-    """Return what a ConfigMap of ours says of the one before it, given what we own of it."""
+    """Return what our ConfigMap records about the previous one, given what we own of it."""
     said = _annotated(config, SAME_CONFIG)
     try:
         since = datetime.fromisoformat(text_at(said, "since"))
@@ -88,7 +88,7 @@ def with_kept_template(intent: Intent, template: Mapping[str, Any]) -> Intent:
 
 
 def with_read_config(intent: Intent, read: ReadConfig) -> Intent:
-    """Return our ConfigMap, saying that it means what the one before it did."""
+    """Return our ConfigMap with a record that it means the same as the previous one."""
     said = {"means": read.means, "since": read.since.isoformat()}
     return _saying(intent, SAME_CONFIG, said)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stack's objects and pods as they stand in the cluster, as far as decisions hang on them."""
+"""A stack's objects and pods in the cluster, as far as decisions depend on them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Rollout:
     observed: int = 0
     wanted: int = 0
     current: int = 0
-    """All pods that the controller counts, of whatever template."""
+    """All pods that the controller counts, of any template."""
     updated: int = 0
     ready: int = 0
     revision: str = ""
-    """What pods of the present template are labelled with; StatefulSets only."""
+    """The label of pods with the current template; StatefulSets only."""
 
     @property
     def settled(self) -> bool:
-        """Tell whether every pod is of the present template and ready, and none is too many."""
+        """Tell whether every pod is ready and runs the current template, with none extra."""
         counts = {self.current, self.updated, self.ready}
         return self.observed >= self.generation and counts == {self.wanted}
 
@@ -40,21 +40,21 @@ class LiveWorkload:
     """A live Deployment or StatefulSet."""
 
     component: str = ""
-    """As its pods are labelled."""
+    """As in its pods' label."""
     rollout: Rollout = Rollout()
     template: str | None = None
     """The digest of the pod template as far as we own it."""
     marks: Mapping[str, str] = field(default_factory=dict)
-    """The hashes that its pods wear: those of configuration and credentials."""
+    """The configuration and credential hashes of its pods."""
     kept: KeptTemplate | None = None
-    """The template of another operator, while it has the workload or where that stays."""
+    """The template of another operator, while it has the workload or if the template is kept."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    """The fields that the API server lets nobody change."""
+    """The immutable fields."""
     images: Mapping[str, str] = field(default_factory=dict)
-    """The images that stay, by container: all of a workload that another operator has made; of
-    ours, those that were kept when it was taken over."""
+    """The images that stay, by container: all of a workload that another operator made, or those of
+    ours that were kept when it was taken over."""
     account: str = ""
-    """The service account that its pods run as; empty where none is named."""
+    """The service account that its pods run as; empty if none is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,21 +65,21 @@ class Live:
     uid: str
     version: str
     owners: Mapping[str, Ref] = field(default_factory=dict)
-    """Its owners by their uids: by reference or, where it has no namespace, by annotation."""
+    """Its owners by uid: by reference or, if it has no namespace, by annotation."""
     content: str | None = None
     """The digest of what we have applied and still own; None if we never applied anything."""
     terminating: bool = False
     workload: LiveWorkload | None = None
     config: ReadConfig | None = None
-    """Of Loki's configuration: what pods have read that no pod of ours has."""
+    """For Loki's configuration: what pods have read that no pod of ours has."""
     host: str = ""
-    """Of a Route: under which name it is reached."""
+    """For a Route: its host."""
 
     def other_owner(self, stack: Ref, uid: str) -> Ref | None:
-        """Return who else than a stack owns it: another stack, even beside it, or anybody else.
+        """Return the other owner of an object, if there is one: another stack, or anybody else.
 
-        A former stack of the same name is nobody else: what is left of it is taken over. Nor is
-        anybody else where nobody owns it: then it becomes the stack's.
+        A former stack of the same name does not count: what is left of it is taken over. Nor does
+        an object without an owner have another one: it becomes the stack's.
         """
         others = [ref for owner, ref in self.owners.items() if owner != uid and ref != stack]
         stacks = [ref for ref in others if ref.kind == KIND]
@@ -89,7 +89,7 @@ class Live:
 
 
 class LivePodState(StrEnum):
-    """What the status says of a pod."""
+    """A pod's state according to its status."""
 
     PENDING = "Pending"
     RUNNING = "Running"

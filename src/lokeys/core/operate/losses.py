@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stack has from the Loki Operator that lokeys does not act on, and would lose.
+"""What a stack has from the Loki Operator and would lose, because lokeys does not support it.
 
-Each kind of loss has a name, by which a person accepts it. It is read off the live objects: what a
-spec asks for and nobody has made is no loss.
+Each kind of loss has a name, by which a person accepts it. Losses are found in the live objects: a
+part of the spec for which no object exists is not a loss.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ WHAT = {
     ZONES: "pods learn their zone from a label that Kubernetes gives them from 1.35 on, of "
     "topology.kubernetes.io alone: others do not know theirs",
 }
-"""By name: what happens."""
+"""What happens, by the name of the loss."""
 _MONITORED = "-monitor"
 _ALERTS = "-prometheus-rule"
 _ZONE_CHECK = "az-annotation-check"
 ZONES_SINCE = 35
-"""The minor version of Kubernetes 1 from which on pods have their node's zone as a label."""
+"""The minor version of Kubernetes 1 since which pods have their node's zone as a label."""
 _KNOWN_ZONES = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """One kind of what would be lost, and where it was seen."""
+    """One kind of loss, and where it was seen."""
 
     name: str
     place: Ref
@@ -52,7 +52,7 @@ class Loss:
 
 
 def looked_at(stack: LokiStack) -> tuple[Ref, ...]:
-    """Return the objects that tell of a loss, beside those that lokeys makes itself."""
+    """Return the objects that may show a loss, in addition to those that lokeys makes itself."""
     home = stack.namespace
     components = (*names.components(stack), Component.GATEWAY)
     monitors = (names.name(stack, each, _MONITORED) for each in components)
@@ -65,10 +65,10 @@ def looked_at(stack: LokiStack) -> tuple[Ref, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveStack:
-    """What of a stack is in the cluster; the former operator's fields count as applied.
+    """What exists of a stack in the cluster; the former operator's fields count as applied.
 
     `config` is Loki's live configuration, `minor` the version of Kubernetes 1, None if unknown;
-    `not_read` says what could not be read, and may hide a loss.
+    `not_read` lists what could not be read, and may hide a loss.
     """
 
     objects: Objects

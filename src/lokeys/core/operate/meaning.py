@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Loki's configuration says, in one form, whoever wrote it.
+"""What Loki's configuration means, in one form, whoever wrote it.
 
-Two operators say the same in other words: in another unit, in another place, or not at all where
-Loki's own default is meant. Pods that have read one of the two need not read the other.
+Two operators may write the same configuration differently: with another unit, in another place, or
+not at all if Loki's default is meant. Pods that have read one need not read the other.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _UNSAID: Mapping[str, Any] = {
     "limits_config.max_streams_per_user": 0,
     "ruler.ring.kvstore.store": "memberlist",
 }
-"""What a configuration says that does not say it: Loki's defaults, and for the ruler's ring what
-all rings have."""
+"""What a configuration means if it does not say it: Loki's defaults, and for the ruler's ring the
+values of all rings."""
 _NO_REASON = frozenset({"common.path_prefix", "querier.max_concurrent"})
-"""What docs/reference/render.md lists as deliberate, and no pod need be replaced for."""
+"""Deliberate differences in docs/reference/render.md: pods need not be replaced for them."""
 _S3 = "storage_config.object_store.s3."
 _HOST_STYLE = ("amazonaws.", "googleapis.", "aliyuncs.")
 """Where Loki's client puts the bucket into the host by itself; elsewhere into the path."""
@@ -47,7 +47,7 @@ _RETENTION, _DELETION = "compactor.retention_enabled", "limits_config.deletion_m
 
 
 def as_expanded(text: str) -> str:
-    """Return a configuration's text as `-config.expand-env` leaves it, but for the variables."""
+    """Return a configuration's text after `-config.expand-env`, with its variables unexpanded."""
     return _ESCAPED.sub(lambda found: found[1] or found[2], text)
 
 
@@ -55,12 +55,12 @@ def facts_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a configuration says by path, without what makes no difference to a pod."""
     found = {_place(path): value for path, value in _flat(config, "")}
     if not found.get(_RETENTION):
-        # Without retention Loki's compactor takes no delete requests, whatever the mode.
+        # Without retention Loki's compactor accepts no delete requests, whatever the mode.
         found.pop(_DELETION, None)
     endpoint = str(found.get(f"{_S3}endpoint"))
     if not any(host in endpoint for host in _HOST_STYLE):
         found.pop(f"{_S3}bucket_lookup_type", None)
-    for path in _CA:  # an argument of the pod's may say it instead: compared there
+    for path in _CA:  # may be set by an argument of the pod instead: compared there
         found.pop(path, None)
     return {
         path: value
@@ -70,16 +70,16 @@ def facts_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Nothing:
-    """Equals no value of a configuration."""
+    """Does not equal any value of a configuration."""
 
 
 def meaning_of(config: Mapping[str, Any]) -> str:
-    """Return a digest that is the same for configurations that say the same."""
+    """Return a digest that is equal for configurations with the same meaning."""
     return digest(facts_of(config))
 
 
 def said_otherwise(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the first few paths at which two configurations say something else; never a value."""
+    """Return the first few paths at which two configurations differ in meaning; never a value."""
     old, new = facts_of(before), facts_of(after)
     paths = sorted(p for p in {*old, *new} if repr(old.get(p)) != repr(new.get(p)))
     more = (f"{len(paths) - MAX_PATHS} more",) if len(paths) > MAX_PATHS else ()
@@ -102,7 +102,7 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Return durations in seconds and sizes in bytes; text without blanks around it."""
+    """Return durations in seconds and sizes in bytes; text without surrounding blanks."""
     if isinstance(value, Mapping):
         return dict(_flat(value, ""))
     if isinstance(value, list | tuple):

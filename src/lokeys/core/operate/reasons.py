@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reason of a Degraded stack, after its first fault: the names that a Loki Operator gives."""
+"""The reason of a Degraded stack, from its first fault: the names that a Loki Operator uses."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _SCHEMA, _SPEC, _SECRET = "InvalidObjectStorageSchema", "InvalidSpec", "InvalidO
 
 
 def reason_of(finding: Finding) -> str:
-    """Return the reason that a stack is given for a fault."""
+    """Return the reason that a stack gets for a fault."""
     if finding.code in _BY_CODE:
         return _BY_CODE[finding.code]
     if finding.code in _SCHEMAS:
@@ -61,14 +61,14 @@ def reason_of(finding: Finding) -> str:
 
 
 def codes_of(reason: str) -> tuple[str, ...]:
-    """Return the codes of the faults for which alone a stack is given this reason."""
+    """Return the codes of the faults that alone give a stack this reason."""
     if place_of(reason):
         return ()
     return tuple(sorted(code for code, word in _BY_CODE.items() if word == reason))
 
 
 def place_of(reason: str) -> str | None:
-    """Return where the faults are for which a stack is given this reason, where it says no more."""
+    """Return where the faults are that give a stack this reason, if it says no more."""
     if reason == _SECRET:
         return "the storage Secret"
     return next((path for path, word in _FIELDS if word == reason), None)

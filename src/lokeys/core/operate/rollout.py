@@ -3,9 +3,9 @@
 
     index gateway ─▶ ingester ─▶ querier ─▶ query frontend ─▶ ruler ─▶ compactor ─▶ the rest
 
-A workload that is not there is made at once. One whose pods would be replaced waits until all
-before it are of their present template and ready, unless none of its own pods is ready: then
-nothing is lost by replacing them, and what is broken may be what others wait for.
+A missing workload is created at once. One whose pods would be replaced waits until all before it
+are ready and run the current template, unless none of its own pods is ready: then nothing is lost
+by replacing them, and others may be waiting for exactly this repair.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ ORDER = (
     Component.GATEWAY,
 )
 UNREADY_FOR = timedelta(seconds=20)
-"""A StatefulSet waits for a pod that is not ready before it replaces any: for ever, where the pod
-needs the new template to become ready."""
+"""A StatefulSet waits for a pod that is not ready before it replaces any: forever, if the pod needs
+the new template to become ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What the workloads' turn has come to."""
+    """How far the workloads have come in their order."""
 
     writes: tuple[Intent, ...] = ()
     waiting: tuple[Component, ...] = ()
-    """Whose change waits for others."""
+    """Components whose change waits for others."""
     awaited: Component | None = None
-    """The first that is not rolled out and ready."""
+    """The first component that is not rolled out and ready."""
 
 
 def next_turn(
     intents: Iterable[Intent], live: Mapping[Ref, Live], *, unproved: frozenset[str] = frozenset()
 ) -> Turn:
-    """Return which workloads are written now; the rest waits for what is `unproved`, too."""
+    """Return which workloads are written now; the rest also waits for those in `unproved`."""
     writes: list[Intent] = []
     waiting: list[Component] = []
     awaited: Component | None = None
@@ -79,7 +79,7 @@ def _may_pass(intent: Intent, workload: LiveWorkload) -> bool:
 
 
 def components_in_order(intents: Iterable[Intent]) -> tuple[Component, ...]:
-    """Return whose workloads these are, in the order in which they are rolled."""
+    """Return the components of these workloads, in rollout order."""
     return tuple(component for _, component in _in_order(intents))
 
 
@@ -91,7 +91,7 @@ def _in_order(intents: Iterable[Intent]) -> Sequence[tuple[Intent, Component]]:
 def stuck_pods(
     intents: Iterable[Intent], live: Mapping[Ref, Live], pods: Sequence[Pod], *, now: datetime
 ) -> tuple[Pod, ...]:
-    """Return pods of an older template that hold up their StatefulSet's rollout."""
+    """Return pods of an older template that block their StatefulSet's rollout."""
     return tuple(
         pod
         for pod in _holding_up(intents, live, pods)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that one decision about a stack is made of."""
+"""Everything that one decision about a stack is based on."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from lokeys.core.trust.tries.verification import Verification
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What became of trying a stack's credentials, as they are in the Secret now."""
+    """The result of testing the credentials that are in a stack's Secret now."""
 
     verifications: tuple[Verification, ...] = ()
-    """One an account; none where there was nobody to try them."""
+    """One per account; empty if nothing here could test them."""
 
     @property
     def refused(self) -> bool:
-        """Tell whether the provider or the store said no to one of the accounts."""
+        """Tell whether the provider or the store refused one of the accounts."""
         return any(each.refused for each in self.verifications)
 
     @property
@@ -37,13 +37,13 @@ class Trial:
 
     @property
     def broken(self) -> bool:
-        """Tell whether the way of one of the accounts is known not to reach the bucket."""
+        """Tell whether one of the accounts is known not to reach the bucket."""
         return any(each.verified is False for each in self.verifications)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSnapshot:
-    """One stack, what it names, and what of it is in the cluster."""
+    """One stack, what it names, and what exists of it in the cluster."""
 
     view: StackView
     uid: str
@@ -53,22 +53,22 @@ class StackSnapshot:
     """The stack's status as we last wrote it, or found it."""
     objects: Mapping[Ref, Live] = field(default_factory=dict)
     taken: Mapping[Ref, Live] = field(default_factory=dict)
-    """What stands under the names of the stack's objects, and is somebody else's."""
+    """Objects that have the name of one of the stack's objects and belong to somebody else."""
     contested: Mapping[Ref, str] = field(default_factory=dict)
-    """What others change back whenever it is written, with the digest of what was written."""
+    """Objects that others keep changing back, with the digest of what was written."""
     pods: tuple[Pod, ...] = ()
     store_hash: str = ""
     managed_hash: str = ""
     tenants_hash: str = ""
     credentials_written_at: datetime | None = None
-    """When somebody last wrote the Secrets and the CA that pods read; None if nobody can say."""
+    """When somebody last wrote the Secrets and the CA that pods read; None if unknown."""
     trial: Trial | None = None
-    """None while the credentials as they are now are still to be tried."""
+    """None until the current credentials are tested."""
     counted: Mapping[str, LokiMetrics | None] = field(default_factory=dict)
-    """How the store has answered the first pods with untried credentials, by their uids; None where
-    a pod has not said so yet."""
+    """How the store has answered the first pods with untested credentials, by uid; None for a pod
+    that has not reported it yet."""
     unreadable: tuple[Finding, ...] = ()
-    """What we may not read, or cannot: nothing is decided without it."""
+    """What may not or could not be read: nothing is decided without it."""
     environment: CloudEnvironment = field(default_factory=CloudEnvironment)
     images: Images = field(default_factory=Images)
     operators_namespace: str = "lokeys-system"
@@ -80,11 +80,11 @@ class StackSnapshot:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Return all that is to be said of the stack and of what it names."""
+        """Return all findings about the stack and what it names."""
         return (*self.unreadable, *self.view.findings)
 
     def seeing(self, found: Mapping[Ref, Live], pods: tuple[Pod, ...]) -> StackSnapshot:
-        """Return the same with what is there now; what is somebody else's is kept apart."""
+        """Return the same snapshot with what exists now; objects of others are kept apart."""
         taken = {r: each for r, each in found.items() if each.other_owner(self.ref, self.uid)}
         objects = {r: each for r, each in found.items() if r not in taken}
         return replace(self, objects=objects, taken=taken, pods=pods)

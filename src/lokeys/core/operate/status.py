@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stack's status: what is applied, whose pods are where, and one main condition.
+"""A stack's status: what is applied, which pods are in which state, and one main condition.
 
     Degraded   a fault of the spec, the Secret or the cluster: somebody must change something
     Failed     a pod has failed
-    Pending    pods are to come, or not ready yet
-    Ready      every pod of every component is of its present template and ready
+    Pending    pods do not exist or are not ready yet
+    Ready      every pod of every component is ready and runs the current template
 
-Of these four one is True. Beside it stand warnings, and CredentialsVerified. Times move only when
-what they stand next to changes: a status that says the same is equal, and not written.
+Exactly one of these four is True. There are also warnings, and CredentialsVerified. A time changes
+only together with what it belongs to: an unchanged status is equal, and is not written.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Told:
 def status_of(
     snapshot: StackSnapshot, course: Decision, *, problems: Sequence[Finding] = ()
 ) -> dict[str, Any]:
-    """Return the status that says what is; equal to the snapshot's where nothing is new.
+    """Return the current status; equal to the snapshot's if nothing is new.
 
-    `problems` are what the API server refused when the course was followed.
+    `problems` are what the API server refused when the decision was applied.
     """
     before = snapshot.status
     stack = snapshot.view.stack
@@ -73,7 +73,7 @@ def status_of(
 def main_condition(
     snapshot: StackSnapshot, course: Decision, problems: Sequence[Finding] = ()
 ) -> Told:
-    """Return the one of the four that holds."""
+    """Return the one of the four that is True."""
     faults = faults_of(snapshot, course, problems)
     if faults:
         text = "; ".join(map(_sentence, faults))
@@ -93,7 +93,7 @@ def _sentence(fault: Finding) -> str:
 
 
 def told_before(status: Mapping[str, Any]) -> Told | None:
-    """Return the main condition that a status shows."""
+    """Return the main condition in a status."""
     for each in status.get("conditions") or ():
         if each.get("type") in MAIN and each.get("status") == "True":
             return Told(
@@ -112,7 +112,7 @@ def faults_of(
 
 
 def _pending(snapshot: StackSnapshot, course: Decision) -> str:
-    """Return what is awaited; nothing where all is there."""
+    """Return what is awaited; empty if nothing is missing."""
     waiting = [
         pod for pod in snapshot.pods if pod.state in (LivePodState.PENDING, LivePodState.RUNNING)
     ]
@@ -165,7 +165,7 @@ def _by_state(pods: Iterable[Pod], label: str) -> dict[str, list[str]]:
 
 
 def _storage(snapshot: StackSnapshot, course: Decision) -> dict[str, Any]:
-    """Return the mode, kept where it cannot be told, and the schemas that are applied."""
+    """Return the mode, unchanged if it is unknown now, and the schemas that are applied."""
     before = snapshot.status.get("storage") or {}
     stack, mode = snapshot.view.stack, snapshot.view.mode
     said = dict(before)
@@ -190,14 +190,14 @@ def _network(snapshot: StackSnapshot, course: Decision) -> dict[str, Any] | None
 
 
 def _conditions(snapshot: StackSnapshot, told: Told) -> list[dict[str, Any]]:
-    """Return the main condition, those that held before it, warnings, and the trial's word."""
+    """Return the main condition, those that were True before, warnings, and the test's result."""
     before = snapshot.status.get("conditions") or ()
     known = {each.get("type"): each for each in before}
     said = []
     for kind in MAIN:
         if kind == told.type:
             said.append(_condition(snapshot, kind, "True", told.reason, told.message, known))
-        elif kind == "Ready":  # the one to wait for, and to ask why not
+        elif kind == "Ready":  # the one to wait for, and whose reason to read
             said.append(_condition(snapshot, kind, "False", told.reason, told.message, known))
         elif kind in known:
             old = known[kind]
@@ -255,7 +255,7 @@ def _text(moment: datetime) -> str:
 
 
 def _warnings(snapshot: StackSnapshot) -> Iterator[tuple[str, str]]:
-    """Yield what is no fault and should be known, by reason."""
+    """Yield what is not a fault but should be known, by reason."""
     stack = snapshot.view.stack
     if stack is not None:
         if in_order(stack.schemas) and in_order(stack.schemas)[-1].version is not SchemaVersion.V13:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Taking a running stack over from the Loki Operator: object by object, before anything is done.
+"""Taking over a running stack from the Loki Operator: object by object, before anything is done.
 
 live objects ─┬─▶ what stays, what changes, which pods are replaced and why
 snapshot ─────┤
@@ -61,7 +61,7 @@ _OF_CONTAINER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadChange:
-    """One workload; `why` says in some words why its pods are replaced, and is empty if not."""
+    """One workload; `why` says briefly why its pods are replaced; empty if they are not."""
 
     ref: Ref
     component: Component
@@ -77,7 +77,7 @@ class TakeoverPlan:
     objects: tuple[ObjectChange, ...] = ()
     workloads: tuple[WorkloadChange, ...] = ()
     volumes: tuple[KeptVolume, ...] = ()
-    """Claim templates that stay though the spec asks for others."""
+    """Claim templates that stay although the spec asks for others."""
     losses: tuple[Loss, ...] = ()
     accepted: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
@@ -95,14 +95,14 @@ class TakeoverPlan:
 
     @property
     def refused(self) -> bool:
-        """Tell whether the stack must not be taken as it is."""
+        """Tell whether the stack must not be taken over as it is."""
         return any(finding.is_error for finding in self.findings)
 
 
 def takeover_plan(
     snapshot: StackSnapshot, live: LiveStack, *, accepted: frozenset[str] = frozenset()
 ) -> TakeoverPlan:
-    """Return what becomes of a live stack, by what lokeys would apply."""
+    """Return what happens to a live stack, based on what lokeys would apply."""
     stack, storage, there = snapshot.view.stack, snapshot.view.storage, live.objects
     intents = plan(snapshot)
     if stack is None or storage is None or intents is None:
@@ -143,7 +143,7 @@ def _would_be_lost(snapshot: StackSnapshot, loss: Loss) -> Finding:
 
 
 def _config_change(snapshot: StackSnapshot, live: LiveStack) -> str:
-    """Return in some words at which places Loki's configuration says something else."""
+    """Return briefly where the meaning of Loki's configuration changes."""
     stack, storage = snapshot.view.stack, snapshot.view.storage
     ours = loki_config(stack, storage, now=snapshot.now) if stack and storage else {}
     places = said_otherwise(live.config, ours)
@@ -153,7 +153,7 @@ def _config_change(snapshot: StackSnapshot, live: LiveStack) -> str:
 def _why(
     snapshot: StackSnapshot, live: LiveStack, intent: Intent, change: ObjectChange
 ) -> Iterator[str]:
-    """Yield in some words, each once, why a workload's pods are replaced, and what that means."""
+    """Yield briefly, each once, why a workload's pods are replaced, and what that means."""
     paths = replaced_for(snapshot, intent)
     if paths is None:
         paths = tuple(path for path in change.fields if path.startswith("spec.template"))
@@ -164,7 +164,7 @@ def _why(
 
 
 def _has_logins(snapshot: StackSnapshot, live: LiveStack) -> bool:
-    """Tell whether OpenShift sends browsers back to the gateway that runs."""
+    """Tell whether OpenShift sends browsers back to the running gateway."""
     name = f"{snapshot.ref.name}-gateway"
     account = live.objects.get(Ref("ServiceAccount", name, snapshot.ref.namespace))
     annotations = at(account, "metadata", "annotations")
@@ -179,7 +179,7 @@ def _reason(path: str) -> str:
 
 
 def takeover_report(found: TakeoverPlan) -> dict[str, Any]:
-    """Return the plan as other programs read it."""
+    """Return the plan in the form for other programs."""
     return report(
         "TakeoverPlan",
         stack={"namespace": found.stack.namespace, "name": found.stack.name},

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a live workload keeps though its spec asks for something else.
+"""What a live workload keeps although its spec asks for something else.
 
-Kubernetes lets nobody change the claim templates of a live StatefulSet. They stay as they were
-made, whoever made them. That is no fault and nothing waits for it, so there is no finding: it is
-shown in a takeover's plan and beside Ready.
+In Kubernetes the claim templates of a live StatefulSet are immutable, whoever made them. This is
+not a fault and nothing waits for it, so there is no finding: a takeover's plan and the Ready
+condition show it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class KeptVolume:
 
 
 def volumes_that_stay(snapshot: StackSnapshot) -> Iterator[KeptVolume]:
-    """Yield where a stack asks for other volumes than it has: those that are there stay."""
+    """Yield where the volumes that exist differ from those that the stack asks for."""
     stack = snapshot.view.stack
     if stack is None:
         return

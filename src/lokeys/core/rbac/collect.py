@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `lokeys collect` may read: one namespace, or all, and nothing that changes anything."""
+"""What `lokeys collect` may read: one namespace or all. Nothing that changes anything."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ NOT_GRANTED = (
     "`create` on pods/portforward: from outside the cluster, Loki's counters are then not read",
     "Secrets of other namespaces, such as Rook's: grant `get` on them by name",
 )
-"""What a bundle has less of without it."""
+"""What is missing in a bundle without a permission."""
 
 
 def collect_grants(namespace: str | None, secrets: Sequence[str] = ()) -> tuple[Grant, ...]:
-    """Return the rights to collect one namespace, None for all; of Secrets perhaps some alone."""
+    """Return the permissions to collect a namespace, None: all; `secrets` limits the Secrets."""
     why = "compares keys; a bundle holds tokens in their place"
     read = Grant(
         namespace=namespace,

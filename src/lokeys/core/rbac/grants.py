@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rights with their reasons: what the operator and the doctor hold before they know a route."""
+"""Permissions with reasons: what the operator and the doctor hold before they know a route."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEADER_LEASE = "lokeys-operator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """One right and its reason. `namespace` None: in the whole cluster; `names`: these alone."""
+    """One permission and its reason. `namespace` None: cluster-wide; `names`: only these."""
 
     namespace: str | None
     group: str
@@ -39,21 +39,21 @@ class Grant:
 
     @property
     def sentence(self) -> str:
-        """Return the right and its reason in one line."""
+        """Return the permission and its reason in one line."""
         named = f" {', '.join(self.names)}" if self.names else ""
         return f"{self.resource}{named} ({', '.join(self.verbs)}): {self.why}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The ServiceAccount that gets the rights."""
+    """The ServiceAccount that gets the permissions."""
 
     name: str = "lokeys"
     namespace: str = "lokeys-system"
 
 
 def operator_grants(account: Account) -> tuple[Grant, ...]:
-    """Return the operator's own rights."""
+    """Return the operator's own permissions."""
     home = account.namespace
     return (
         Grant(
@@ -108,7 +108,7 @@ def operator_grants(account: Account) -> tuple[Grant, ...]:
 
 
 def _stacks() -> tuple[Grant, ...]:
-    """Return what it takes to find LokiStacks, and to say how they are."""
+    """Return what is needed to find LokiStacks and to report their state."""
     return (
         Grant(
             namespace=None,
@@ -136,7 +136,7 @@ def _stacks() -> tuple[Grant, ...]:
 
 
 def doctor_grants(home: Account) -> tuple[Grant, ...]:
-    """Return a doctor's own rights; those of each route come from `lokeys rbac`."""
+    """Return a doctor's own permissions; those of each route come from `lokeys rbac`."""
     return (
         Grant(
             namespace=None,
@@ -150,7 +150,7 @@ def doctor_grants(home: Account) -> tuple[Grant, ...]:
                 namespace=None,
                 group=each.group,
                 resource=each.resource,
-                # Only the one that an ExternalSecret names is looked at.
+                # Only the one that an ExternalSecret names is read.
                 verbs=("get",) if each.resource == "clustersecretstores" else ("get", "list"),
                 why=each.why,
             )
@@ -202,19 +202,19 @@ def _everywhere() -> Iterator[Grant]:
 
 
 def read_secret(namespace: str, name: str, why: str) -> Grant:
-    """Return the right to read and follow one Secret."""
+    """Return the permission to read and watch one Secret."""
     return Grant(
         namespace=namespace, group=CORE, resource="secrets", verbs=READ, names=(name,), why=why
     )
 
 
 def events(namespace: str, why: str) -> Grant:
-    """Return the right to list the events of a namespace."""
+    """Return the permission to list the events of a namespace."""
     return Grant(namespace=namespace, group=CORE, resource="events", verbs=("list",), why=why)
 
 
 def lease(namespace: str, name: str, why: str) -> Iterator[Grant]:
-    """Yield the rights that holding one Lease takes."""
+    """Yield the permissions to hold one Lease."""
     yield Grant(
         namespace=namespace,
         group=COORDINATION,

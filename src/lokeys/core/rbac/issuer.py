@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The further rights of a route whose source's user is given keys: each with its reason."""
+"""The additional permissions of a route that may add keys to its source's user, with reasons."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lokeys.core.route.model import RgwSource, RookSource, Source
 
 
 def issuer_grants(source: Source, *, retires_only: bool = False) -> Iterator[Grant]:
-    """Yield what it takes to give the source's user a key, and to take one away.
+    """Yield what is needed to give the source's user a key, and to remove one.
 
-    `retires_only`: no key is given any more.
+    `retires_only`: no key is added any more.
     """
     match source:
         case RookSource():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `lokeys probe credential --in-pod` takes of one namespace."""
+"""What `lokeys probe credential --in-pod` needs in one namespace."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ PROBE_NOTES = (_NOTE,)
 
 
 def probe_grants(namespace: str) -> Iterator[Grant]:
-    """Yield the rights to try a key in a pod of one namespace."""
+    """Yield the permissions to test a key in a pod of one namespace."""
     for group, resource, verbs, why in _TAKES:
         yield Grant(namespace=namespace, group=group, resource=resource, verbs=verbs, why=why)

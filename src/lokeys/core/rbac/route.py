@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rights of one route, in its mode, and their reasons."""
+"""The permissions of one route in its mode, and their reasons."""
 
 from __future__ import annotations
 
@@ -68,18 +68,18 @@ _ASKED = {
         "a new annotation makes Flux render the values again",
     ),
 }
-"""Makers that can be asked: group, resource, and why they are read and patched."""
+"""Makers that can be asked to update: group, resource, and why they are read and patched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteFacts:
-    """What the resource does not say and a look at the cluster does.
+    """What the resource does not say and the cluster shows.
 
     `key_secrets`: what holds the keys of Rook's user, and whether Rook generates it.
     `secret_store`: the SecretStore or ClusterSecretStore behind the ExternalSecret.
     `endpoint_unnamed`: the CephObjectStore does not name the address that the route writes to.
-    `bridge`: the source's owner lets a replaced key be valid again for a while. `stands`: one is,
-    and its end is owed in every mode, and where nothing of that kind is allowed any more.
+    `bridge`: the source's owner allows a replaced key to be valid again for a limited time.
+    `stands`: a bridge exists and must be ended, in every mode, even if it is no longer allowed.
     """
 
     key_secrets: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class RouteFacts:
 
 
 def route_grants(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[Grant, ...]:
-    """Return the rights that one route needs in its mode, and no others."""
+    """Return the permissions that one route needs in its mode, and no others."""
     known = known or RouteFacts()
     return (
         *_source(spec, known),
@@ -106,7 +106,7 @@ def route_grants(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[G
 
 
 def unnamed(spec: RouteSpec, *, known: RouteFacts | None = None) -> tuple[str, ...]:
-    """Return which rights are missing because nobody has said what the objects are called."""
+    """Return which permissions are missing because the names of their objects are unknown."""
     known = known or RouteFacts()
     missing = []
     if isinstance(spec.source, RookSource) and not known.key_secrets:
@@ -124,19 +124,19 @@ def _heals(spec: RouteSpec) -> bool:
 
 
 def _bridges(spec: RouteSpec, known: RouteFacts) -> bool:
-    """Tell whether a bridge may be built; whoever may that may end it."""
+    """Tell whether a bridge may be built; whoever may build it may end it."""
     return _heals(spec) and (known.bridge or known.stands)
 
 
 def _issuer(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
-    """Yield what it takes to change the user's keys: for a rotation, a bridge, or its end alone."""
+    """Yield what is needed to change the user's keys: for a rotation, a bridge, or only its end."""
     gives = spec.mode is Mode.ROTATE or _bridges(spec, known)
     if gives or known.stands:
         yield from issuer_grants(spec.source, retires_only=not gives)
 
 
 def _source(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
-    """Yield what the source takes; what IAM itself allows is no matter of Roles."""
+    """Yield what the source needs; permissions in IAM are not a matter of Roles."""
     home, source = spec.namespace, spec.source
     admin = None
     match source:
@@ -196,7 +196,7 @@ def _rook(spec: RouteSpec, source: RookSource, known: RouteFacts) -> Iterator[Gr
 
 
 def _vault(spec: RouteSpec) -> Iterator[Grant]:
-    """Yield what the vault takes; a PushSecret is not read yet, so nothing."""
+    """Yield what the vault needs; a PushSecret is not read yet, so nothing."""
     if not isinstance(spec.vault, OnePasswordVault):
         return
     why = (
@@ -296,7 +296,7 @@ def _secret(spec: RouteSpec) -> Iterator[Grant]:
 
 
 def _maker(made_by: Ref) -> Iterator[Grant]:
-    """Yield what it takes to ask the Secret's maker; the Secret itself is never written."""
+    """Yield what is needed to ask the Secret's maker; the Secret itself is never written."""
     if made_by.kind in _ASKED:
         group, resource, _, why = _ASKED[made_by.kind]
         yield Grant(
@@ -310,7 +310,7 @@ def _maker(made_by: Ref) -> Iterator[Grant]:
 
 
 def _read(place: SecretRef, home: str, why: str) -> Grant:
-    """Return the right to read and follow what a pair is in."""
+    """Return the permission to read and watch the object that holds a pair."""
     grant = read_secret(home, place.name, why)
     return grant if place.kind == "Secret" else replace(grant, resource="configmaps")
 
@@ -375,7 +375,7 @@ def _workloads(spec: RouteSpec) -> Iterator[Grant]:
 
 
 def _staging(spec: RouteSpec, known: RouteFacts) -> Iterator[Grant]:
-    """Yield what it takes to keep a pair: a rotation's new one, or the pods' old one."""
+    """Yield what is needed to keep a pair: a rotation's new one, or the pods' old one."""
     keeps = spec.mode is Mode.ROTATE or _bridges(spec, known)
     if not (keeps or known.stands):
         return

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rights of operated LokiStacks: of one, by the names of its objects, or of all.
+"""The permissions to operate LokiStacks: one, by the names of its objects, or all.
 
-A write is for names: server-side apply says the name of what it makes, so that RBAC can limit even
-`create` to it. The names are those of all objects that rendering can make for a stack of this name,
-whatever its spec says: turning on rules or a gateway needs no new Role.
+Write permissions list names: server-side apply sends the name of what it creates, so that RBAC can
+limit even `create` to it. The names are those of all objects that rendering can make for a stack of
+this name, whatever its spec says: enabling rules or a gateway needs no new Role.
 
 Nothing here is `escalate` or `bind`. The only roles that rendering makes, those of a gateway on
-OpenShift, hold the right to review tokens and access; whoever hands it out must hold it, so it is
-granted where such a gateway is asked for, and nowhere else.
+OpenShift, grant the review of tokens and access. Whoever grants that must hold it, so it is
+included only if such a gateway is asked for.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ _ANY_TENANTS = Tenants(mode=TenancyMode.DYNAMIC, opa_url="http://any")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackWish:
-    """What is to be granted beside the least.
+    """What to grant in addition to the minimum.
 
-    `openshift`: the cluster is OpenShift. `tokens`: the operator may try the stack's tokens itself.
-    `secrets`: for all stacks, any Secret may be read.
+    `openshift`: the cluster is OpenShift. `tokens`: the operator may test the stack's tokens
+    itself. `secrets`: for all stacks, any Secret may be read.
     """
 
     openshift: bool = False
@@ -79,7 +79,7 @@ class StackWish:
 
 
 def stack_grants(stack: LokiStack, wish: StackWish) -> tuple[Grant, ...]:
-    """Return the rights that operating one stack takes, and no others."""
+    """Return the permissions that operating one stack needs, and no others."""
     home, made = stack.namespace, object_names(stack)
     if _reviews(stack) or stack.credential_mode == CredentialMode.TOKEN_CCO:
         wish = replace(wish, openshift=True)
@@ -93,7 +93,7 @@ def stack_grants(stack: LokiStack, wish: StackWish) -> tuple[Grant, ...]:
 
 
 def all_stacks_grants(wish: StackWish) -> tuple[Grant, ...]:
-    """Return the rights that operating every stack of the cluster takes; tokens are never in it."""
+    """Return the permissions to operate every stack of the cluster, never those for tokens."""
     any_secret = Grant(
         namespace=None,
         group=CORE,

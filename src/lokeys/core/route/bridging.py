@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a key that was replaced could, and may, be valid again for a while.
+"""Whether a replaced key could, and may, be valid again for a limited time.
 
-The pods hold a pair that the store no longer knows, and the source's user has another. Added again
-as a second key, the old pair makes every running pod valid at once. It may have been removed
+The pods hold a pair that the store no longer knows, and the source's user has another one. Added
+again as a second key, the old pair makes every running pod valid at once. It may have been removed
 because it leaked, so:
 
     possible   the delivered Secret, or a staging Secret of ours, still holds the pair; the source
-               is one that takes a key which lokeys chooses (IAM never takes a removed one back)
-    allowed    by the source's owner (`lokeys.dev/allowed-bridge`), or by a person's own rights
+               accepts a key that lokeys chooses (IAM never accepts a removed one again)
+    allowed    by the source's owner (`lokeys.dev/allowed-bridge`), or by a person's permissions
     known      the source is recorded as having offered this very pair, or a person has confirmed it
-    not again  never one of a suspended user, never one that was bridged before, or that a rotation
+    not again  never for a suspended user, never a pair that was bridged before or that a rotation
                has retired
 """
 
@@ -36,7 +36,7 @@ _IAM_TAKES_NONE_BACK = (
     "IAM never takes a removed key back, and lokeys does not switch on one that was switched off"
 )
 _GONE = frozenset({Answer.UNKNOWN_KEY, Answer.NOT_VALID})
-"""What a store says of a key that its user no longer has."""
+"""How a store answers for a key that its user no longer has."""
 
 
 class NoBridge(Enum):
@@ -54,15 +54,15 @@ class NoBridge(Enum):
 
 
 A_PERSONS = frozenset({NoBridge.NOT_ALLOWED, NoBridge.NOT_RECORDED})
-"""What a person with rights of their own can lift: `lokeys heal --bridge`."""
+"""What a person with their own permissions can override: `lokeys heal --bridge`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
-    """What whoever acts brings along: a person's word, and whether the record will be kept.
+    """What the caller adds: a person's decision, and whether the record will be kept.
 
-    `asked`: a person wants a bridge, by their own rights. `unrecorded`: they were shown the key's
-    id, of which nothing is recorded, and confirmed it. `refused`: why it failed when it was begun.
+    `asked`: a person wants a bridge, with their own permissions. `unrecorded`: they were shown the
+    id of a key without a record, and confirmed it. `refused`: why it failed when it was started.
     """
 
     asked: bool = False
@@ -85,14 +85,14 @@ class Chance:
 
     @property
     def for_a_person(self) -> bool:
-        """Tell whether only leave is missing, which a person's own rights can give."""
+        """Tell whether only permission is missing, which a person can give."""
         return self.refusal is None or self.refusal in A_PERSONS
 
 
 def allowed_bridge(manifest: Mapping[str, Any]) -> timedelta | None:
     """Return for how long an object's owner lets a replaced key be valid again; None: not at all.
 
-    What is no duration, or none above zero, allows nothing; what is longer than a day means a day.
+    An invalid duration, or one not above zero, allows nothing; more than a day counts as a day.
     """
     metadata = manifest.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
@@ -106,7 +106,7 @@ def allowed_bridge(manifest: Mapping[str, Any]) -> timedelta | None:
 
 
 def longest(snapshot: Seen, leave: Leave) -> timedelta:
-    """Return for how long a bridge may stand; zero where nobody lets it."""
+    """Return for how long a bridge may last; zero if nobody allows it."""
     allowed = snapshot.source.consent.bridge if snapshot.source is not None else None
     most = snapshot.spec.bridge_longest
     if leave.asked:
@@ -115,7 +115,7 @@ def longest(snapshot: Seen, leave: Leave) -> timedelta:
 
 
 def chance(snapshot: Seen, leave: Leave) -> Chance | None:
-    """Return the pair that pods hold and the store has lost; None where there is none to be had."""
+    """Return the pair that pods hold and the store has lost; None if there is none."""
     source, pair = snapshot.source, gone_pair(snapshot)
     if source is None or pair is None:
         return None
@@ -124,9 +124,9 @@ def chance(snapshot: Seen, leave: Leave) -> Chance | None:
 
 
 def gone_pair(snapshot: Seen) -> PairFacts | None:
-    """Return the pair that running pods hold, the store no longer knows, and somebody still has.
+    """Return the pair that running pods hold, the store no longer knows, and some hop still has.
 
-    The delivered Secret has it until it is moved on; after that only a staging Secret of ours.
+    The delivered Secret has it until it changes; after that only a staging Secret of ours.
     """
     source, secret, kept = snapshot.source, snapshot.secret, snapshot.kept
     if source is None or source.pair is None:
@@ -140,12 +140,12 @@ def gone_pair(snapshot: Seen) -> PairFacts | None:
 
 
 def holders(snapshot: Seen, pair: PairFacts) -> tuple[PodState, ...]:
-    """Return the running pods that hold a pair, as far as anybody knows; stopping ones, too."""
+    """Return the running pods that hold a pair, as far as is known; stopping ones, too."""
     return tuple(pod for pod in snapshot.pods if _may_hold(pod, snapshot, pair))
 
 
 def why_impossible(snapshot: Seen) -> str:
-    """Return why pods with a dead key cannot be helped by a bridge; "" where they could be."""
+    """Return why a bridge cannot help pods with a dead key; "" if it could."""
     if isinstance(snapshot.spec.source, AwsIamSource):
         return f"no bridge is possible: {_IAM_TAKES_NONE_BACK}"
     found = chance(snapshot, NO_LEAVE)
@@ -168,7 +168,7 @@ def _is_gone(snapshot: Seen, pair: PairFacts) -> bool:
 
 
 def _may_hold(pod: PodState, snapshot: Seen, pair: PairFacts) -> bool:
-    """Tell whether a running pod may hold the pair: it does, or nothing says that it does not."""
+    """Tell whether a running pod may hold the pair: it does, or nothing rules it out."""
     if pod.started_at is None:
         return False
     if snapshot.key(pod).currency is Currency.UNKNOWN:

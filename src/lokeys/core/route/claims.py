@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who claims what: of two routes on one thing the younger stands still."""
+"""Who claims what: of two routes that claim the same thing, the younger one does nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Claim = tuple[str, ...]
 def claims(spec: RouteSpec) -> Iterator[Claim]:
     """Yield what only one route may have: its target, its vault item, its Rook user.
 
-    A route that only observes writes nothing, and claims nothing.
+    A route in mode observe writes nothing, and claims nothing.
     """
     if spec.mode is Mode.OBSERVE:
         return
@@ -32,10 +32,10 @@ def claims(spec: RouteSpec) -> Iterator[Claim]:
 
 
 def _holds(claim: Claim, snapshot: Snapshot) -> bool | None:
-    """Tell whether a look shows the claim to be the route's; None: it could not be seen now.
+    """Tell whether the snapshot shows that the claim is the route's; None: not visible now.
 
-    Whoever may write a resource can name anything in it. What counts is that the source's owner
-    let the route read it, and for an item, that the route's token opens it.
+    An editor of a resource can name anything in it. What counts is that the source's owner lets the
+    route read it and, for an item, that the route's token opens it.
     """
     if snapshot.source is None:
         return _passing(snapshot, Hop.SOURCE)
@@ -49,14 +49,14 @@ def _holds(claim: Claim, snapshot: Snapshot) -> bool | None:
 
 
 def _passing(snapshot: Snapshot, hop: Hop) -> bool | None:
-    """Return None where only an answer is missing, False where the answer is no."""
+    """Return None if there was no answer, False if access was refused."""
     gap = snapshot.missing(hop)
     return None if gap is not None and gap.why is Why.UNREACHABLE else False
 
 
 @dataclass(slots=True)
 class _Claimant:
-    """What one route would claim, and what of it a look has shown to be its own."""
+    """What one route would claim, and the part of it that a snapshot has shown to be its own."""
 
     wishes: frozenset[Claim]
     age: tuple[str, Key]
@@ -65,14 +65,14 @@ class _Claimant:
 
 
 class RouteClaims:
-    """Who claims what, so that of two routes on one thing the younger stands still."""
+    """Who claims what; of two routes that claim the same thing, the younger one does nothing."""
 
     def __init__(self) -> None:
         self._known: dict[Key, _Claimant] = {}
         self._by_wish: dict[Claim, set[Key]] = {}
 
     def put(self, key: Key, spec: RouteSpec, manifest: Mapping[str, Any]) -> set[Key]:
-        """Note what a route would claim; return whoever shares it now or did before."""
+        """Note what a route would claim; return the routes that share it now or did before."""
         neighbours = self.drop(key)
         age = (manifest["metadata"].get("creationTimestamp", ""), key)
         self._known[key] = _Claimant(wishes=frozenset(claims(spec)), age=age)
@@ -81,18 +81,18 @@ class RouteClaims:
         return neighbours | self._sharing(key)
 
     def settle(self, key: Key, snapshot: Snapshot) -> set[Key]:
-        """Take what a look has shown; return whoever it concerns."""
+        """Apply what a snapshot has shown; return the routes that this affects."""
         mine = self._known[key]
         shown = {wish: _holds(wish, snapshot) for wish in mine.wishes}
         held = {w for w, holds in shown.items() if holds or (holds is None and w in mine.held)}
         return self._now(key, frozenset(held))
 
     def stand_still(self, key: Key) -> set[Key]:
-        """Let a route that an older one stops claim nothing itself."""
+        """Make a route that an older one stops claim nothing itself."""
         return self._now(key, frozenset())
 
     def drop(self, key: Key) -> set[Key]:
-        """Forget a route's claims; return whoever shared one."""
+        """Forget a route's claims; return the routes that shared one."""
         neighbours = self._sharing(key)
         gone = self._known.pop(key, None)
         for wish in gone.wishes if gone else ():
@@ -108,7 +108,7 @@ class RouteClaims:
         return sorted(older, key=lambda other: self._known[other].age)
 
     def awaits(self, key: Key) -> bool:
-        """Tell whether an older one has not been looked at yet: it may be a rival."""
+        """Tell whether an older one has not been read yet: it may be a rival."""
         return any(not self._known[elder].settled for elder in self.elders(key))
 
     def has_rival(self, key: Key) -> bool:

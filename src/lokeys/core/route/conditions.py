@@ -4,11 +4,11 @@
     Ready     True only if InSync and Verified are, no error is found, and every pod is Ready
     InSync    every hop that can be read holds the same pair
     Verified  each pod is proved to write with it (the reason says how)
-    Stalled   only a person can go on (the reason is the cause)
+    Stalled   only a person can continue (the reason is the cause)
     Rotating  a rotation is under way
-    Bridged   a key that was replaced is valid again for a while
+    Bridged   a replaced key is valid again for a limited time
 
-Times move only when what they stand next to changes: a status that says the same is not written.
+A time changes only together with what it belongs to: an unchanged status is not written.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from lokeys.core.sensitive import short
 from lokeys.core.text.words import printable
 
 _ENDS = frozenset({Hop.SOURCE, Hop.SECRET})
-"""Without these two nothing can be said to agree; a vault may be of a kind that nobody can read."""
+"""Without these two hops nothing can be said to agree; a vault may be unreadable by its kind."""
 
 PODS_NOT_READY = "PodsNotReady"
-"""The reason of Ready where the key is right everywhere and a pod does not serve (yet)."""
+"""The reason of Ready if the key is right everywhere and some pod does not serve (yet)."""
 
 SHOWN_FINDINGS = 10
 SHOWN_MESSAGE = 1024
@@ -74,14 +74,14 @@ def conditions(snapshot: Snapshot, diagnosis: Diagnosis, plan: Plan) -> tuple[Co
 
 
 def _rotates_well(look: Seen) -> bool:
-    """Tell whether every key in use works, though a rotation has the hops differ for now."""
+    """Tell whether every key in use works, although hops differ during a rotation."""
     if not carries_both(look) or look.unseen is not None:
         return False
     return all(look.key(pod).works is not False for pod in look.pods)
 
 
 def _rotating(snapshot: Snapshot, plan: Plan) -> Condition:
-    """Return whether a rotation is under way; the reason is its phase, the message what is next."""
+    """Return whether a rotation is under way: its phase as reason, the next step as message."""
     rotation = under_way(snapshot.memory.rotation)
     if rotation is None:
         return Condition(type="Rotating", status="False", reason="Idle")
@@ -139,7 +139,7 @@ def _stalled(plan: Plan) -> Condition:
 
 
 def _bridged(snapshot: Snapshot) -> Condition:
-    """Return whether a bridge stands, as far as its end is not yet seen."""
+    """Return whether a bridge exists, as long as its end has not been seen."""
     bridge = snapshot.memory.bridge
     if bridge is None or is_there(snapshot, bridge) is False:
         return Condition(type="Bridged", status="False", reason="NoBridge")
@@ -155,7 +155,7 @@ def _bridged(snapshot: Snapshot) -> Condition:
 
 
 def _serving(snapshot: Snapshot) -> Condition:
-    """Return whether every pod is Ready, all its containers are; a proof is no listening port."""
+    """Return whether all containers of every pod are Ready; a proof serves no requests."""
     waiting = [f"{pod.ref.name} ({pod.containers_ready})" for pod in snapshot.pods if not pod.ready]
     if not waiting:
         return Condition(type="Serving", status="True", reason="PodsReady")
@@ -189,7 +189,7 @@ def status(
     before: Mapping[str, Any],
     generation: int,
 ) -> dict[str, Any]:
-    """Return the status that says what was seen; equal to `before` if nothing changed.
+    """Return the status for what was seen; equal to `before` if nothing changed.
 
     The keys `memory`, `history` and `lastHandled` are the caller's and are carried over.
     """
@@ -214,7 +214,7 @@ def status(
 
 
 def _rotation(snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
-    """Return the present rotation, or the last one, for people."""
+    """Return the current or the last rotation, for people."""
     rotation = snapshot.memory.rotation
     if rotation is None:
         return {}
@@ -259,7 +259,7 @@ def _condition_to_json(
 
 
 def _hop(view: HopView) -> dict[str, Any]:
-    """Return a hop without the time of External Secrets' last refresh, which moves by itself."""
+    """Return a hop without the time of External Secrets' last refresh, which changes by itself."""
     still = replace(view, since=None) if view.hop is Hop.DELIVERY else view
     return _told(hop_to_json(still))
 
@@ -295,7 +295,7 @@ def _brief(finding: Finding) -> dict[str, Any]:
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is not known: the API server takes no nulls here."""
+    """Leave out what is not known: the API server does not accept nulls here."""
     kept = {key: value for key, value in row.items() if value is not None}
     return {k: _told(v) if isinstance(v, dict) else v for k, v in kept.items()}
 
@@ -303,7 +303,7 @@ def _told(row: Mapping[str, Any]) -> dict[str, Any]:
 def _last_verified(
     proved: Proof | None, before: Mapping[str, Any], snapshot: Snapshot
 ) -> dict[str, Any]:
-    """Return when the route was last proved; the time moves only with the evidence."""
+    """Return when the route was last proved; the time changes only with the evidence."""
     known = before.get("lastVerified")
     if proved is None or snapshot.secret is None:
         return {"lastVerified": known} if known else {}

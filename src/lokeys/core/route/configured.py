@@ -5,8 +5,8 @@
     ruler.storage, ruler_storage                                         rules
     compactor.delete_request_store, …shared_store, schema_config         name a store
 
-Variables are filled in with their defaults; one without is taken to be set. No value of a key is
-ever part of a finding.
+Variables are filled in with their defaults; one without a default is assumed to be set. Findings
+never contain a key's value.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lokeys.core.text.words import quoted, shown
 
 Parse = Callable[[str], object]
 LineOf = Callable[[tuple[str, ...]], int | None]
-"""Returns the line in which a path, or the nearest thing around it, stands."""
+"""Returns the line of a path, or of its nearest parent."""
 _KINDS = {
     **dict.fromkeys(("s3", "aws", "aws-dynamo"), "s3"),
     **dict.fromkeys(("gcs", "gcp", "gcp-columnkey", "bigtable"), "gcs"),
@@ -64,7 +64,7 @@ class ConfiguredStore:
         return ".".join(map(shown, self.path))
 
     def text(self, *names: str) -> str:
-        """Return the first of these settings that is given, as text."""
+        """Return the text of the first of these settings that is given."""
         found = (self.settings.get(name) for name in names)
         return next((str(each) for each in found if each not in (None, "")), "")
 
@@ -133,7 +133,7 @@ def configuration_of(
 ) -> Configuration:
     """Return what a configuration says; `expands`: whether Loki runs with -config.expand-env=true.
 
-    None: nobody has said so, and it is read as if it did, for else no variable would do.
+    None: unknown, and treated as true, because otherwise no variable would work.
     """
     marks, environment = Marks(), ContainerEnvironment()
     plain: str | None = unmarked(text)
@@ -201,7 +201,7 @@ class _Read:
         self.store = _in_force(document)
 
     def findings(self) -> Iterator[Finding]:
-        """Yield all that is wrong."""
+        """Yield everything that is wrong."""
         yield from self._of_schema()
         for store in self.stores:
             yield from self._of_store(store)
@@ -229,7 +229,7 @@ class _Read:
             yield self._finding(rules.BUCKET_MISSING, wanted, key=key, confidence=likely)
 
     def _named_by(self, field: str, name: str, own: list[ConfiguredStore]) -> Iterator[Finding]:
-        """Yield that a store that some setting names is not configured; flags could still do it."""
+        """Yield that a store that a setting names is not configured; flags could still do that."""
         if self._fitting(name, own):
             return
         yield self._finding(
@@ -245,7 +245,7 @@ class _Read:
         return [each for each in own if each.newer == self.newer and self._is_meant(each, name)]
 
     def _why(self, name: str, own: list[ConfiguredStore]) -> str:
-        """Say what is configured in the place of a store."""
+        """Say what is configured instead of a store."""
         same = next((each for each in own if self._is_meant(each, name)), None)
         if same is not None:
             switch = "on" if self.newer else "off"
@@ -311,7 +311,7 @@ class _Read:
             )
 
     def _not_expanded(self, store: ConfiguredStore) -> Iterator[Finding]:
-        """Yield what names a variable in a way that is not filled in here."""
+        """Yield what names a variable in a form that is not filled in here."""
         names = [
             each
             for value in store.settings.values()
@@ -353,7 +353,7 @@ class _Read:
 
 
 def _in_force(document: object) -> str:
-    """Return the store that the last entry of the schema names."""
+    """Return the store in the last entry of the schema."""
     periods = mappings_at(document, "schema_config", "configs")
     dated = sorted(periods, key=lambda period: str(period.get("from", "")))
     return text_at(dated[-1], "object_store") if dated else ""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From findings to a diagnosis: causes first, the symptoms that they explain folded in.
+"""From findings to a diagnosis: causes first, with the symptoms that they explain folded in.
 
-A pod's 403s, failed flushes, unready containers and restarts are symptoms. Where a cause is found
-that makes the store refuse what this pod holds, they are its evidence and nothing else is said of
-them. Where none is found, 403s and log lines stand for themselves. Flushes, readiness and restarts
-never stand alone: they may have a hundred reasons that are not storage credentials.
+A pod's 403s, failed flushes, unready containers and restarts are symptoms. If a cause is found for
+which the store refuses what this pod holds, they become its evidence and are not reported again. If
+none is found, 403s and log lines are reported by themselves. Flushes, readiness and restarts never
+are: they may have a hundred reasons other than storage credentials.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ KEY_CAUSES = causes_that(OfKey.REFUSED) | {
     "rook_stale_user_secret",
     "rook_generated_secret_blank",
 }
-"""Causes that make the store refuse what a pod holds."""
+"""Causes for which the store refuses what a pod holds."""
 
 DIFFERENCES = frozenset(
     {
@@ -62,7 +62,7 @@ DIFFERENCES = frozenset(
         "pods_behind_secret",
     }
 )
-"""Causes that say of two hops no more than that they differ."""
+"""Causes that only say that two hops differ."""
 
 STALE_HOPS = (Hop.SOURCE, Hop.VAULT, Hop.DELIVERY, Hop.VALUES, Hop.SECRET, Hop.PODS)
 
@@ -79,12 +79,12 @@ class Diagnosis:
 
     @property
     def cause(self) -> Finding | None:
-        """Return the first error: the best explanation there is."""
+        """Return the first error: the best explanation."""
         return next((f for f in self.findings if f.severity is Severity.ERROR), None)
 
 
 def diagnose(snapshot: Snapshot) -> Diagnosis:
-    """Return the diagnosis of one look at a route."""
+    """Return the diagnosis of one snapshot of a route."""
     look = seen(snapshot)
     found = _without_purpose(tuple(findings(look)), look)
     causes = ranked(_no_surer_than_before(_without_echoes(found)))
@@ -99,7 +99,7 @@ def diagnose(snapshot: Snapshot) -> Diagnosis:
 
 
 def _untried(found: tuple[Finding, ...]) -> bool:
-    """Tell whether the store's answer to a key was not to be had from here."""
+    """Tell whether the store's answer to a key was not available from here."""
     silence = reading_rules.UNREACHABLE_FROM_HERE.code
     return any(f.hop is Hop.STORE and (f.code == silence or seen_from_here_alone(f)) for f in found)
 
@@ -112,17 +112,17 @@ def _without_purpose(found: tuple[Finding, ...], look: Seen) -> tuple[Finding, .
 
 
 def _without_echoes(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Drop what External Secrets says of a fault that was seen at its origin."""
+    """Drop what External Secrets reports about a fault that was seen at its origin."""
     echo = delivery_rules.DELIVERY_FAILS.code
     causes = {f.cause for f in found if f.code != echo}
     return tuple(f for f in found if f.code != echo or f.cause is None or f.cause not in causes)
 
 
 def _no_surer_than_before(found: tuple[Finding, ...]) -> Iterator[Finding]:
-    """Let no hop's staleness explain the failure more surely than that of a hop before it.
+    """Limit a stale hop's confidence as an explanation to that of the hop before it.
 
-    That the pods differ from the Secret is certain; that this is the reason is not, while it is
-    only likely that the vault in front of both is behind.
+    It is certain that the pods differ from the Secret. That this is the reason is not, as long as
+    it is only likely that the vault before both is stale.
     """
     surest = Confidence.CERTAIN
     for hop in STALE_HOPS:
@@ -135,7 +135,7 @@ def _no_surer_than_before(found: tuple[Finding, ...]) -> Iterator[Finding]:
 
 
 def _folded(causes: tuple[Finding, ...], snapshot: Seen) -> Iterator[Finding]:
-    """Give each pod's symptoms to the first cause that explains them."""
+    """Add each pod's symptoms to the first cause that explains them."""
 
     def explain(code: str, pod: PodState) -> Finding | None:
         return _explanation(code, pod, snapshot, causes)
@@ -168,7 +168,7 @@ def _explanation(
 
 
 def _key_is_fine(pod: PodState, snapshot: Seen) -> bool:
-    """Tell whether the pod surely holds a pair that the store takes, so no key is its trouble."""
+    """Tell whether the pod certainly holds a pair that the store accepts, so no key is at fault."""
     verdict = snapshot.verdict(snapshot.secret.pair) if snapshot.secret else None
     accepted = verdict is not None and verdict.accepted
     return accepted and snapshot.key(pod).currency is Currency.CURRENT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was done on a route, as its status keeps it: within what the resource's definition takes."""
+"""What was done on a route, as its status keeps it, within the limits of the schema."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lokeys.core.route.receipts.model import Receipt
 
 INCIDENTS_AT_MOST = 10
 STEPS_AT_MOST = 50
-"""Of one incident."""
+"""Limit for one incident."""
 
 
 def with_step(steps: Sequence[str], step: str) -> list[str]:
     """Return the steps of an incident with one more: the latest fifty.
 
-    A step that is done again and again, such as a flush that nobody answers, stands there once.
+    A step that is repeated, such as a flush without an answer, is listed once.
     """
     again = [*steps[-1:]] == [step]
     return [*steps, *([] if again else [step])][-STEPS_AT_MOST:]
@@ -42,6 +42,6 @@ def incident_of(receipt: Receipt) -> dict[str, Any]:
 def united(
     one: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return two states of one history as one, newest first: a person may have added to it."""
+    """Return two versions of one history as one, newest first: a person may have added to it."""
     rows = {row["time"]: dict(row) for row in (*one, *other)}
     return sorted(rows.values(), key=lambda row: str(row["time"]), reverse=True)

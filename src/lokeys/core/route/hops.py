@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A route as people see it: its hops in order, what each holds, and where it first disagrees."""
+"""A route as people see it: its hops in order, what each holds, and where it first differs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lokeys.core.sensitive import Fingerprint, PairFacts, short
 class HopView:
     """One hop: what it holds, since when, and whether it agrees with the hop before it.
 
-    `agrees` None: nobody can tell (not readable, or nothing to compare with).
+    `agrees` None: not known (not readable, or nothing to compare with).
     """
 
     hop: Hop
@@ -38,7 +38,7 @@ def hops(snapshot: Snapshot) -> tuple[HopView, ...]:
 
 
 def first_disagreement(views: tuple[HopView, ...]) -> HopView | None:
-    """Return the first hop that disagrees with the one before it."""
+    """Return the first hop that differs from the one before it."""
     return next((view for view in views if view.agrees is False), None)
 
 
@@ -55,7 +55,7 @@ def hop_to_json(view: HopView) -> dict[str, Any]:
 
 
 def vault_ref(spec: RouteSpec) -> Ref | None:
-    """Return what the route's vault is called."""
+    """Return the reference of the route's vault."""
     if spec.vault is None:
         return None
     if isinstance(spec.vault, OnePasswordVault):
@@ -116,7 +116,7 @@ def _same(before: PairFacts | None, held: PairFacts | None) -> bool | None:
 
 
 def _absent(snapshot: Snapshot) -> bool | None:
-    """Return that a Secret which does not exist disagrees; nothing of one that was not read."""
+    """Return False for a Secret that does not exist, as it differs; None if it was not read."""
     gap = snapshot.missing(Hop.SECRET)
     return False if gap is not None and gap.why is Why.NOT_FOUND else None
 
@@ -167,7 +167,7 @@ def _delivery(snapshot: Snapshot) -> Iterator[HopView]:
 
 
 def _maker(snapshot: Snapshot) -> Iterator[HopView]:
-    """Yield what makes the Secret in an ExternalSecret's place, where it has a name."""
+    """Yield what makes the Secret instead of an ExternalSecret, if it has a name."""
     maker = maker_of_secret(snapshot)
     if maker is None or maker.ref is None or maker.ref.kind == RELEASE:
         return
@@ -196,7 +196,7 @@ def _release(snapshot: Snapshot) -> Iterator[HopView]:
 
 
 def _where(snapshot: Snapshot, held: PairFacts | None) -> str:
-    """Return where in a text the pair stands, in clear or not, and what the store says of it."""
+    """Return where in a text the pair is, whether in plain text, and the store's answer."""
     place = snapshot.spec.secret
     clear = ", in clear" if place.kind == "ConfigMap" else ""
     inside = f"inside of {place.inside}{clear}" if place.inside else ""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A configuration and a log together: what the one shows decides what the other may mean.
+"""A configuration and a log together: one shows how to interpret the other.
 
-A complaint of a log that a fault of the configuration explains is that fault's symptom: its own
-cause, or one of those that have the same words. The fault is then certain.
+If a fault of the configuration explains a complaint in a log, the complaint is its symptom: it has
+the fault's own cause, or one that is logged in the same words. The fault is then certain.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SHOWS_AS: Mapping[str, frozenset[str]] = {
     "half_a_pair": frozenset({"no_credentials_in_chain", "anonymous_request_sent"}),
     "wrong_storage_backend": frozenset({"no_credentials_in_chain", "region_missing"}),
 }
-"""As what else a fault of the configuration shows itself in a log."""
+"""Other causes as which a fault of the configuration appears in a log."""
 
 
 def joined(
@@ -47,7 +47,7 @@ def joined(
 def _explaining(
     complaint: Finding, faults: Sequence[Finding], tallies: Sequence[Tally]
 ) -> Finding | None:
-    """Return the fault that a complaint is a symptom of."""
+    """Return the fault that explains a complaint."""
     meant = {complaint.cause}
     for tally in tallies:
         row = tally.complaints.get(complaint.cause or "")

@@ -2,17 +2,17 @@
 """Which key a running pod holds, and what proves that it works.
 
 Loki reads its keys once, when its container starts. So a pod is current if its container started
-after the Secret's content changed. Who saw the change come knows the pods that were there before
-it; who did not has two clocks to compare (the API server's and the kubelet's), and within a minute
-of each other the storage decides.
+after the Secret's content changed. An observer of the change knows which pods existed before it.
+Anybody else has to compare two clocks (the API server's and the kubelet's), and if the times are
+within a minute, the storage decides.
 
        content changed                container started        it is
     ───────┼──────────────────────────────────┼─────────────▶  current
     ───────┼──[ one minute: ask the storage ]─────────────────
     container started ───────┼ content changed ─────────────▶  behind
 
-What a container was once known to hold it holds until it starts again: a pod that read a pair
-before a torn one passed through the Secret is current when the pair is back.
+What a container was once known to hold it holds until it restarts: a pod that read a pair before a
+torn one passed through the Secret is current when the pair is back.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from lokeys.core.route.standing import carries
 from lokeys.core.sensitive import Fingerprint
 
 CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
-"""Two machines' clocks, and whole seconds in timestamps, may be this far apart."""
+"""Two machines' clocks, and timestamps in whole seconds, may differ by this much."""
 
 WHOLE_SECONDS = timedelta(seconds=1)
-"""Two times of one clock, each cut to its second, are in order when they are further apart."""
+"""Two times of one clock in whole seconds are in order only if they differ by more than this."""
 
 REFUSED_KEY_CAUSES = causes_that(OfKey.REFUSED, OfKey.MAYBE)
 """Log complaints that a dead key can produce (with token-first RGW also Access Denied)."""
 
 
 class Currency(StrEnum):
-    """What is known of the key in a running pod."""
+    """What is known about the key in a running pod."""
 
     CURRENT = "current"
     BEHIND = "behind"
@@ -56,7 +56,7 @@ class Proof(StrEnum):
 
 
 def storage_works(pod: PodState) -> bool | None:
-    """Return what the pod's own storage requests say of its key; None: they say nothing yet.
+    """Return what the pod's own storage requests say about its key; None: nothing yet.
 
     Counters count since the container started, and its key cannot change meanwhile. 404s are
     harmless (Loki looks for files that need not exist).
@@ -71,9 +71,9 @@ def storage_works(pod: PodState) -> bool | None:
 
 
 def currency(pod: PodState, snapshot: Snapshot) -> Currency:
-    """Tell whether the pod's container has read the Secret's present content, and uses it."""
+    """Tell whether the pod's container has read the Secret's current content, and uses it."""
     if snapshot.kept_from_storage(pod):
-        return Currency.UNKNOWN  # a variable that is not filled in is no key
+        return Currency.UNKNOWN  # a variable that is not expanded is not a key
     content = snapshot.memory.content
     if pod.started_at is None:
         return Currency.CURRENT  # it reads the Secret when it starts
@@ -89,7 +89,7 @@ def currency(pod: PodState, snapshot: Snapshot) -> Currency:
 
 
 def has_read(pod: PodState, content: Content, memory: Memory) -> bool:
-    """Tell whether it is certain that the pod's container has read this content."""
+    """Tell whether the pod's container has certainly read this content."""
     if pod.started_at is None:
         return False
     if known_to_hold(pod, memory) == content.pair:
@@ -98,24 +98,24 @@ def has_read(pod: PodState, content: Content, memory: Memory) -> bool:
         return True
     if content.exact and (pod.uid in content.old_pods or not content.unseen):
         return pod.uid not in content.old_pods
-    # The API server's clock says both; when a container started is the kubelet's word.
+    # Both times are from the API server's clock; a container's start is from the kubelet's.
     return pod.created_at > content.since + WHOLE_SECONDS
 
 
 def known_to_hold(pod: PodState, memory: Memory) -> Fingerprint | None:
-    """Return the pair that the container's present run was once known to hold."""
+    """Return the pair that the container's current run was once known to hold."""
     held = memory.held.get(pod.uid)
     return held.pair if held is not None and held.started_at == pod.started_at else None
 
 
 def pair_from_before(pod: PodState, snapshot: Snapshot) -> Fingerprint | None:
-    """Return the pair that a pod behind the Secret holds, as far as anybody knows."""
+    """Return the pair that a pod behind the Secret holds, as far as is known."""
     content = snapshot.memory.content
     return known_to_hold(pod, snapshot.memory) or (content.before if content else None)
 
 
 def _by_storage(pod: PodState, snapshot: Snapshot) -> Currency:
-    """Let the storage decide about a pod when nobody saw the content change."""
+    """Let the storage decide about a pod if nobody saw the content change."""
     works = storage_works(pod)
     if works is None:
         return Currency.UNKNOWN
@@ -127,8 +127,8 @@ def _by_storage(pod: PodState, snapshot: Snapshot) -> Currency:
 def _restarted_in_place(pod: PodState, content: Content, snapshot: Snapshot) -> Currency:
     """Decide about a container that started around the change, in a pod from before it.
 
-    A request that worked proves the new pair only if the old one is dead, and only in a container
-    that started after the change: one from before may have been answered while the old one lived.
+    A successful request proves the new pair only if the old one is dead, and only in a container
+    that started after the change: an older one may have used the old pair while it was valid.
     """
     works = storage_works(pod)
     after = pod.started_at is not None and pod.started_at > content.since
@@ -136,17 +136,17 @@ def _restarted_in_place(pod: PodState, content: Content, snapshot: Snapshot) -> 
         return Currency.BEHIND
     if works is True:
         return Currency.CURRENT
-    return Currency.UNKNOWN if pod.writes else Currency.BEHIND  # a reader is cheaply replaced
+    return Currency.UNKNOWN if pod.writes else Currency.BEHIND  # replacing a reader is cheap
 
 
 def _secret_is_better(snapshot: Snapshot) -> bool:
-    """Tell whether the store takes the Secret's pair, so that the refused one is another."""
+    """Tell whether the store accepts the Secret's pair, so that the refused one is another."""
     verdict = snapshot.verdict(snapshot.secret.pair) if snapshot.secret else None
     return verdict is not None and verdict.accepted
 
 
 def held_pair(pod: PodState, snapshot: Snapshot) -> Fingerprint | None:
-    """Return the pair that a pod runs with, as far as anybody knows."""
+    """Return the pair that a pod runs with, as far as is known."""
     content = snapshot.memory.content
     if currency(pod, snapshot) is Currency.BEHIND:
         return pair_from_before(pod, snapshot)
@@ -156,8 +156,8 @@ def held_pair(pod: PodState, snapshot: Snapshot) -> Fingerprint | None:
 def key_is_dead(pod: PodState, snapshot: Snapshot) -> bool:
     """Tell whether the store refuses the key that the pod runs with.
 
-    Its own requests say so, or the pair that the Secret held before is known to be refused. While
-    a bridge carries its key, neither counts: requests from before were refused, new ones are not.
+    Its own requests say so, or the pair that the Secret held before is known to be refused. While a
+    bridge makes its key valid neither counts: earlier requests were refused, new ones are not.
     """
     if carries(snapshot, held_pair(pod, snapshot)):
         return False
@@ -170,7 +170,7 @@ def key_is_dead(pod: PodState, snapshot: Snapshot) -> bool:
 def may_lose_lines(pod: PodState, snapshot: Snapshot) -> bool:
     """Tell whether the pod holds lines on no volume, and nothing shows that it can flush them.
 
-    That its requests were answered once shows nothing: its key may have died since the last one.
+    An earlier answered request shows nothing: its key may have died since.
     """
     if pod.wal_persistent is not False:
         return False
@@ -181,7 +181,7 @@ def may_lose_lines(pod: PodState, snapshot: Snapshot) -> bool:
 
 
 def proof(pod: PodState, snapshot: Snapshot) -> Proof | None:
-    """Return what proves that the pod runs with a key that works; None: nothing does yet."""
+    """Return what proves that the pod runs with a key that works; None: nothing yet."""
     if pod.deleting_since is not None or pod.started_at is None:
         return None
     if storage_works(pod) is True and currency(pod, snapshot) is not Currency.BEHIND:
@@ -197,7 +197,7 @@ def proof(pod: PodState, snapshot: Snapshot) -> Proof | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodKey:
-    """What is known of the key that a pod runs with."""
+    """What is known about the key that a pod runs with."""
 
     works: bool | None
     currency: Currency
@@ -208,16 +208,16 @@ class PodKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen(Snapshot):
-    """A look in order, with what is known of each pod's key: derived once, for all who ask."""
+    """A sorted snapshot, with what is known about each pod's key: derived once for all callers."""
 
     keys: Mapping[Ref, PodKey] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Derive the keys, also those of a look that was made out of another."""
+        """Derive the keys, also if the snapshot was made from another one."""
         object.__setattr__(self, "keys", {pod.ref: _key(pod, self) for pod in self.pods})
 
     def key(self, pod: PodState) -> PodKey:
-        """Return what is known of the key of one of the look's pods."""
+        """Return what is known about the key of one of the snapshot's pods."""
         return self.keys[pod.ref]
 
 
@@ -232,7 +232,7 @@ def _key(pod: PodState, snapshot: Snapshot) -> PodKey:
 
 
 def seen(snapshot: Snapshot) -> Seen:
-    """Return a look in order and with its pods' keys; itself, where it is that already."""
+    """Return a sorted snapshot with its pods' keys; itself if it is one already."""
     if isinstance(snapshot, Seen):
         return snapshot
     ordered = snapshot.in_order()
@@ -240,7 +240,7 @@ def seen(snapshot: Snapshot) -> Seen:
 
 
 def evidence(snapshot: Snapshot) -> Proof | None:
-    """Return the weakest proof of all pods; None if one has none. Without pods the store's word."""
+    """Return the weakest proof of all pods; None if one has none. Without pods: the store's."""
     proofs = {key.proof for key in seen(snapshot).keys.values()}
     if (
         None in proofs

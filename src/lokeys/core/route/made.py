@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who makes the Secret of a route that no ExternalSecret makes, and how that one is changed.
+"""Who makes a route's Secret if no ExternalSecret does, and how to change it there.
 
-The Secret's own marks are believed first, then what the resource says.
+The Secret's own marks come first, then what the resource says.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RELEASE = "HelmRelease"
 
 
 def known_maker(secret: Object) -> Maker | None:
-    """Return who made a Secret by the marks on it, with nothing in it that may not be shown."""
+    """Return who made a Secret by the marks on it, with everything in it safe to show."""
     maker = maker_of(secret)
     if maker is None:
         return None
@@ -35,7 +35,7 @@ def _can_be(ref: Ref) -> bool:
 
 
 def maker_of_secret(snapshot: Snapshot) -> Maker | None:
-    """Return what makes the Secret that Loki reads; None for External Secrets, and for nobody."""
+    """Return what makes the Secret that Loki reads; None for External Secrets, and if unknown."""
     spec, secret = snapshot.spec, snapshot.secret
     if spec.external_secret is not None and spec.values is None:
         return None
@@ -59,9 +59,9 @@ def remedies(snapshot: Snapshot, maker: Maker) -> tuple[Remedy, ...]:
 
 
 def unread_vault(snapshot: Snapshot) -> str:
-    """Return what a person does where lokeys cannot read what External Secrets reads; or nothing.
+    """Return what a person does if lokeys cannot read External Secrets' source; or an empty text.
 
-    As far as it can be told: the store, and where in it the pair is.
+    As far as is known: the store, and where in it the pair is.
     """
     delivery, spec = snapshot.delivery, snapshot.spec
     if delivery is None or spec.vault is not None:
@@ -72,7 +72,7 @@ def unread_vault(snapshot: Snapshot) -> str:
 
 
 def by_hand_then_heal(snapshot: Snapshot, text: str) -> tuple[Remedy, ...]:
-    """Return a person's step, and what lokeys does once it is done."""
+    """Return a person's step, and what lokeys does after it."""
     spec = snapshot.spec
     heal = Command(("lokeys", "heal", "-n", spec.namespace, spec.name))
     then = "let lokeys have External Secrets read it, carry it on and prove it"
@@ -80,7 +80,7 @@ def by_hand_then_heal(snapshot: Snapshot, text: str) -> tuple[Remedy, ...]:
 
 
 def kept_elsewhere(spec: RouteSpec) -> Remedy:
-    """Return what to do about a configuration that nothing is seen to make."""
+    """Return what to do about a configuration whose maker is not known."""
     return Remedy(
         text=f"put the source's pair into {spec.secret_ref}, inside of its {spec.secret.inside}, "
         "where that is kept; then restart the pods"
@@ -156,7 +156,7 @@ def _ask(ref: Ref, text: str) -> Remedy:
 
 
 def item_name(snapshot: Snapshot, maker: Maker) -> str:
-    """Return which item of 1Password the Secret is made of, as far as that is known."""
+    """Return the 1Password item that the Secret is made from, as far as that is known."""
     said = snapshot.maker.item if snapshot.maker else ""
     found = said or item_of(maker.source)
     return quoted(found) if found else "that the OnePasswordItem names"

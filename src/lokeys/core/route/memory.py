@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lokeys remembers of a route from look to look."""
+"""What lokeys remembers about a route from look to look."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lokeys.core.sensitive import Fingerprint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A pair that the Secret holds, and since when lokeys knows it to.
+    """A pair that the Secret holds, and since when that is known.
 
-    `exact`: lokeys saw it come. Then `old_pods` are the uids of the pods that were there already:
-    a pod that is not among them was born later and has read this pair, whatever the clocks say.
-    `unseen`: not all pods could be seen then; of one that shows later its age must tell.
+    `exact`: lokeys saw the change. Then `old_pods` are the uids of the pods that existed: any other
+    pod was created later and has read this pair, whatever the clocks say. `unseen`: not all pods
+    could be seen then; the age of one that appears later decides.
     """
 
     pair: Fingerprint
@@ -39,23 +39,23 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
-    """The grace of a pod that is told to stop: how long at most, and since when, if known."""
+    """The grace period of a terminating pod: how long at most, and since when, if known."""
 
     since: datetime | None
     grace: timedelta
 
     @property
     def until(self) -> datetime | None:
-        """Return when the pod is killed at the latest."""
+        """Return the latest time at which the pod is killed."""
         return self.since + self.grace if self.since else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bridge:
-    """A replaced key that is, or is about to be, valid again; its end is recorded before it begins.
+    """A replaced key that is, or will be, valid again; its end is recorded before it starts.
 
-    `source`: whose key it is, as `bridge.source_name` says it. `added_at` None: the store may not
-    have heard of it yet.
+    `source`: whose key it is, as in `bridge.source_name`. `added_at` None: the store may not know
+    it yet.
     """
 
     pair: Fingerprint
@@ -68,7 +68,7 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """The pairs that one source is known to have offered, while the store took them."""
+    """The pairs that one source is known to have offered, while the store accepted them."""
 
     source: str
     pairs: tuple[Fingerprint, ...] = ()
@@ -76,7 +76,7 @@ class Offered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What lokeys remembers of a route between looks; kept in the resource's status."""
+    """What lokeys remembers about a route between looks; kept in the resource's status."""
 
     content: Content | None = None
     source_held: tuple[Fingerprint, ...] = ()  # pairs the source is known to have offered
@@ -91,15 +91,15 @@ class Memory:
     blocked_since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     flushed: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     refreshed_source_at: datetime | None = None
-    revalidated_at: datetime | None = None  # when the SecretStore was last made to look again
+    revalidated_at: datetime | None = None  # when the SecretStore was last made to check again
     held: Mapping[str, Held] = field(default_factory=lambda: MappingProxyType({}))  # by pod's uid
     runs: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
-    """Runs of containers that the last look saw, by uid; not kept in the status."""
+    """Runs of containers in the last snapshot, by uid; not kept in the status."""
     bridge: Bridge | None = None
     rotation: Rotation | None = None
-    """The present rotation, or the last one."""
+    """The current rotation, or the last one."""
     offered: Offered | None = None
     barred: tuple[Fingerprint, ...] = ()
-    """Pairs that no bridge brings back: bridged once, or of a user that was suspended."""
+    """Pairs that no bridge makes valid again: bridged once, or of a suspended user."""
     stopping: Mapping[str, Stopping] = field(default_factory=lambda: MappingProxyType({}))
-    """How pods stop, by uid, as they were first seen to; not kept in the status."""
+    """How pods terminate, by uid, as first seen; not kept in the status."""

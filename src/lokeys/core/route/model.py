@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a StorageCredential asks for: one key's route, from the store's user to Loki's pods.
 
-    source ──▶ vault ──▶ delivery ──▶ secret ──▶ pods ──▶ store
-    mints it   keeps it  carries it   holds it   use it   answers
+    source ────▶ vault ──▶ delivery ──▶ secret ──▶ pods ──▶ store
+    creates it   keeps it  delivers it  holds it   use it   answers
 
 The field names are those of the resource (`lokeys.dev/v1alpha1`), in whole words.
 """
@@ -26,7 +26,7 @@ class Mode(StrEnum):
 
 
 class Prove(StrEnum):
-    """How a proof by Loki's own requests comes about."""
+    """How Loki's own requests come about that prove a key."""
 
     WAIT = "Wait"
     FLUSH = "Flush"
@@ -44,7 +44,7 @@ class PairKeys:
 class SecretRef:
     """A Secret or ConfigMap by name, and the two data keys of the pair in it.
 
-    `inside`: the pair stands in the YAML text under this data key; `keys` are paths in it then.
+    `inside`: the pair is in the YAML text under this data key; `keys` are then paths in it.
     """
 
     name: str
@@ -59,7 +59,7 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RgwAdmin:
-    """Where RGW's admin API is, and who may ask it."""
+    """Where RGW's admin API is, and which credential may use it."""
 
     endpoint: str
     secret: SecretRef
@@ -99,7 +99,7 @@ class AwsIamSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretSource:
-    """Any Secret: its pair is taken as the truth."""
+    """Any Secret: its pair is the source."""
 
     secret: SecretRef
     namespace: str
@@ -123,7 +123,7 @@ class ClaimSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownSource:
-    """Nobody has said where the key is made, and nothing proves it: of a running Loki alone."""
+    """The source is unknown and nothing proves one: only for a running Loki."""
 
 
 Source = RookSource | RgwSource | AwsIamSource | SecretSource | ClaimSource | UnknownSource
@@ -150,7 +150,7 @@ class OnePasswordVault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushSecretVault:
-    """A vault that External Secrets writes on our behalf, by a PushSecret of this name."""
+    """A vault that External Secrets writes for us, through a PushSecret of this name."""
 
     name: str
 
@@ -189,7 +189,7 @@ class MetricsEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """One workload whose pods use the key. `force`: may be deleted where a budget blocks."""
+    """One workload whose pods use the key. `force`: may be deleted if a budget blocks eviction."""
 
     kind: str
     name: str
@@ -200,7 +200,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationWindow:
-    """When a rotation may begin: a five-field cron schedule, and for how long."""
+    """When a rotation may start: a five-field cron schedule, and for how long."""
 
     schedule: str
     duration: timedelta
@@ -222,9 +222,9 @@ class RotationSpec:
 class RouteSpec:
     """One StorageCredential, parsed, with every default filled in.
 
-    `made_by`: whose object makes the Secret, where that is no ExternalSecret. `values`: what a
-    HelmRelease takes the pair from, to render it into what Loki reads. `bridge_longest`: how long a
-    replaced key may be valid again, where its owner allows it; zero: never.
+    `made_by`: the object that makes the Secret, if it is not an ExternalSecret. `values`: what a
+    HelmRelease takes the pair from and renders for Loki. `bridge_longest`: how long a replaced key
+    may be valid again, if its owner allows it; zero: never.
     """
 
     name: str
@@ -259,9 +259,9 @@ class RouteSpec:
 
 
 def bridging_ref(spec: RouteSpec) -> Ref | None:
-    """Return what says by an annotation whether a replaced key may be valid again; None: nothing.
+    """Return the object whose annotation allows a bridge; None if there is none.
 
-    The user that Rook manages, or the Secret of who may change the user's keys.
+    The user that Rook manages, or the Secret of the account that may change the user's keys.
     """
     match spec.source:
         case RookSource():
@@ -277,7 +277,7 @@ def staging_name(route: str) -> str:
 
 
 def consenting_ref(spec: RouteSpec) -> Ref | None:
-    """Return what says by an annotation which namespaces may use the source; None for others."""
+    """Return the object whose annotation says which namespaces may use the source; None if none."""
     match spec.source:
         case ClaimSource() as claim:
             return claim.secret.ref(claim.namespace)
@@ -287,9 +287,9 @@ def consenting_ref(spec: RouteSpec) -> Ref | None:
 
 
 def source_ref(spec: RouteSpec) -> Ref:
-    """Return what the route's source is called before anything was read.
+    """Return the route's source as far as it is known before anything is read.
 
-    Where nobody knows it, that is the Secret with its key.
+    If it is unknown, that is the Secret with its key.
     """
     match spec.source:
         case RookSource(user=user, namespace=namespace):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Job that tries a route's key where Loki stands: its account, its labels, its network.
+"""A Job that tests a route's key as Loki runs: with its account, its labels, its network.
 
-It never holds a value: the key comes to its container from the Secret that Loki reads, by name. It
-is never ready, so that no Service of Loki sends anything to it.
+It never holds a value: its container gets the key from the Secret that Loki reads, by name. It is
+never ready, so that no Service of Loki sends requests to it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from lokeys.core.route.model import RouteSpec
 
 LIVES_S = 120
 KEPT_S = 300
-"""For whoever could not remove it: Kubernetes does, after so long."""
+"""For a caller that could not remove it: Kubernetes does, after this time."""
 CONTAINER = "probe"
 _LABEL = "lokeys.dev/probe"
 _OF_THE_POD = (
     *("serviceAccountName", "imagePullSecrets", "nodeSelector", "tolerations", "dnsPolicy"),
     *("dnsConfig", "hostAliases", "securityContext", "priorityClassName"),
 )
-"""What of Loki's pod decides where a pod runs, as whom, and what it reaches."""
+"""The fields of Loki's pod that decide where a pod runs, as whom, and what it reaches."""
 _ROOT = 0
-"""Whom the container may not be: then its image's own user runs it."""
+"""The user that the container may not be: then its image's own user is used."""
 
 
 def probe_job(spec: RouteSpec, workload: Json, *, image: str, name: str) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _container(spec: RouteSpec, image: str) -> dict[str, Any]:
             {"name": each, "valueFrom": {"secretKeyRef": {"name": spec.secret.name, "key": key}}}
             for each, key in pair.items()
         ],
-        # What Pod Security's level `restricted` asks for, whatever Loki's own pod says.
+        # Required by Pod Security's level `restricted`, whatever Loki's own pod says.
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},

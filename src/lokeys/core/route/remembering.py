@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a look adds to what lokeys remembers of a route."""
+"""What a look adds to what lokeys remembers about a route."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from lokeys.core.route.standing import is_ours, is_there, source_name
 from lokeys.core.sensitive import Fingerprint
 
 REMEMBERED_PAIRS = 10
-"""More than a route meets between two looks at its status; old ones fall out."""
+"""More than a route meets between two looks at its status; old ones are dropped."""
 BARRED_PAIRS = 32
-"""More than are remembered as offered: what falls out here cannot be bridged for lack of that."""
+"""More than are remembered as offered: a pair that is dropped here cannot be bridged anyway."""
 
 
 def remember(snapshot: Snapshot) -> Memory:
-    """Return the memory after this look; equal to the one before if nothing new was seen."""
+    """Return the memory after this look; equal to the previous one if nothing new was seen."""
     memory = _forget_arrived(snapshot)
     memory = replace(
         memory,
@@ -59,10 +59,10 @@ def remember(snapshot: Snapshot) -> Memory:
 
 
 def _offered(snapshot: Snapshot) -> Offered | None:
-    """Return what the route's present source has offered; what another one did is forgotten.
+    """Return what the route's current source has offered; offers of another one are forgotten.
 
-    Whoever may edit the resource can name a source of their own, at a store of their own that takes
-    any key: that must not make the key one of the next source's.
+    An editor of the resource can name their own source, at a store of their own that accepts any
+    key: that must not make the key one of the next source's.
     """
     name, known = source_name(snapshot.spec), snapshot.memory.offered
     pairs = known.pairs if known is not None and known.source == name else ()
@@ -71,7 +71,7 @@ def _offered(snapshot: Snapshot) -> Offered | None:
 
 
 def _barred(snapshot: Snapshot) -> tuple[Fingerprint, ...]:
-    """Return the pairs that no bridge may bring back, with those of a suspended user."""
+    """Return the pairs that no bridge may make valid again, with those of a suspended user."""
     suspended = {
         pair for pair, verdict in snapshot.verdicts.items() if verdict.answer is Answer.SUSPENDED
     }
@@ -79,7 +79,7 @@ def _barred(snapshot: Snapshot) -> tuple[Fingerprint, ...]:
 
 
 def _retired(rotation: Rotation | None) -> Iterator[Fingerprint]:
-    """Yield the pair that a rotation retires: nobody who puts it back gets a bridge for it."""
+    """Yield the pair that a rotation retires: whoever restores it gets no bridge for it."""
     if rotation is None:
         return
     if rotation.phase is Phase.RETIRE:
@@ -89,7 +89,7 @@ def _retired(rotation: Rotation | None) -> Iterator[Fingerprint]:
 
 
 def _bridge(snapshot: Snapshot) -> Bridge | None:
-    """Return the bridge as the source shows it; one that a lost status knew is found again."""
+    """Return the bridge as the source shows it, also if the status has lost it."""
     bridge, kept = snapshot.memory.bridge, snapshot.kept
     if bridge is None and kept is not None and kept.sealed and kept.until and kept.since:
         barred = kept.pair.pair in snapshot.memory.barred
@@ -111,7 +111,7 @@ def _found_again(kept: KeptPair, *, since: datetime, until: datetime) -> Bridge:
 
 
 def bridge_begun(memory: Memory, bridge: Bridge) -> Memory:
-    """Return the memory with the plan of a bridge; its pair is the source's from here on."""
+    """Return the memory with the plan of a bridge; its pair is the source's from now on."""
     held = _with(memory.source_held, [bridge.pair])
     return replace(memory, bridge=bridge, source_held=held)
 
@@ -119,7 +119,7 @@ def bridge_begun(memory: Memory, bridge: Bridge) -> Memory:
 def newest_bridge(memory: Memory, recorded: Memory) -> Memory:
     """Return the memory with a bridge that somebody else has recorded since it was read.
 
-    Whoever acts next owes its end. One that has ended here is barred: an older record is no news.
+    Whoever acts next must end it. One that has ended here is barred: older records are ignored.
     """
     barred = _with(memory.barred, recorded.barred, at_most=BARRED_PAIRS)
     bridge = memory.bridge
@@ -139,7 +139,7 @@ def bridge_ended(memory: Memory) -> Memory:
 def _forget_pods(snapshot: Snapshot) -> Memory:
     """Forget what is remembered of pods that are gone, and of budgets that no longer matter.
 
-    A pod that was replaced is kept by name, gone or not: a StatefulSet brings the name back.
+    A pod that was replaced is kept by name, gone or not: a StatefulSet reuses the name.
     """
     memory = snapshot.memory
     if snapshot.missing(Hop.PODS) is not None:
@@ -154,7 +154,7 @@ def _forget_pods(snapshot: Snapshot) -> Memory:
 
 
 def _content(snapshot: Snapshot) -> Content | None:
-    """Return which pair the Secret holds and since when; a Secret that is gone is still awaited."""
+    """Return which pair the Secret holds and since when; a missing Secret is still awaited."""
     known, secret = snapshot.memory.content, snapshot.secret
     if secret is None:
         return known
@@ -177,8 +177,8 @@ def _content(snapshot: Snapshot) -> Content | None:
 def _held(snapshot: Snapshot, content: Content | None) -> Mapping[str, Held]:
     """Return which pair each container is known to hold; a run that ended is forgotten.
 
-    A run counts when an earlier look has seen it already and the Secret still holds the pair now:
-    in one look alone the Secret may have been read a moment before a new content, the pods after.
+    A run counts if an earlier look has seen it and the Secret still holds the pair now: within one
+    look the Secret may have been read just before new content arrived, and the pods after.
     """
     memory = snapshot.memory
     if snapshot.missing(Hop.PODS) is not None or content is None:
@@ -198,14 +198,14 @@ def _held(snapshot: Snapshot, content: Content | None) -> Mapping[str, Held]:
 
 
 def _runs(snapshot: Snapshot) -> Mapping[str, datetime]:
-    """Return the runs that this look saw beside the Secret's content."""
+    """Return the runs that this look saw together with the Secret's content."""
     if snapshot.secret is None:
         return {}
     return {pod.uid: pod.started_at for pod in snapshot.pods if pod.started_at is not None}
 
 
 def _stopping(snapshot: Snapshot) -> Mapping[str, Stopping]:
-    """Return how pods stop: a later delete changes what is shown, not what runs."""
+    """Return how pods terminate: a later delete changes what is shown, not what happens."""
     memory = snapshot.memory
     return {
         pod.uid: memory.stopping.get(pod.uid) or first_seen(pod, watched=pod.uid in memory.runs)
@@ -215,9 +215,9 @@ def _stopping(snapshot: Snapshot) -> Mapping[str, Stopping]:
 
 
 def _what_pods_hold(snapshot: Snapshot, known: Content) -> Fingerprint:
-    """Return the pair of the pods from before: the last content's, or the dead one before it.
+    """Return the pair of the earlier pods: the last content's, or the dead one before it.
 
-    While a torn pair passes through the Secret, pods go on with the pair from before that.
+    While a torn pair passes through the Secret, pods continue with the pair from before that.
     """
     still_there = any(pod.uid in known.old_pods for pod in snapshot.pods)
     if known.before is not None and still_there and known.before in snapshot.memory.refused:
@@ -228,8 +228,8 @@ def _what_pods_hold(snapshot: Snapshot, known: Content) -> Fingerprint:
 def _pods_from_before(snapshot: Snapshot, written_at: datetime | None) -> tuple[str, ...]:
     """Return the pods whose container possibly started before the Secret was written.
 
-    A pod made between the write and this look (lokeys may have been away) is not one of them: both
-    those times are the API server's. When its container started, another machine's clock says.
+    A pod created between the write and this look (lokeys may not have been running) is not one:
+    both times are the API server's. A container's start is from another machine's clock.
     """
     tolerance = timedelta(seconds=1)  # the times are whole seconds
     return tuple(
@@ -247,7 +247,7 @@ def _pods_from_before(snapshot: Snapshot, written_at: datetime | None) -> tuple[
 
 
 def _source_pairs(snapshot: Snapshot) -> Iterable[Fingerprint]:
-    """Yield the pair that the source offers, once the store has said that it is a real one.
+    """Yield the pair that the source offers, once the store has confirmed it as real.
 
     A rotation's pairs are the source's, too: lokeys has recorded both.
     """
@@ -261,7 +261,7 @@ def _source_pairs(snapshot: Snapshot) -> Iterable[Fingerprint]:
 
 
 def _still_refused(snapshot: Snapshot) -> tuple[Fingerprint, ...]:
-    """Return the refused pairs; one that the store takes again is forgiven."""
+    """Return the refused pairs; one that the store accepts again is removed."""
     refused = {pair for pair, verdict in snapshot.verdicts.items() if verdict.refused}
     accepted = {pair for pair, verdict in snapshot.verdicts.items() if verdict.accepted}
     known = tuple(pair for pair in snapshot.memory.refused if pair not in accepted)
@@ -279,7 +279,7 @@ def _with(
 
 
 def _forget_arrived(snapshot: Snapshot) -> Memory:
-    """Forget forced syncs once their content is there, or no longer what the vault would give."""
+    """Forget forced syncs if their content has arrived, or is not what the vault has now."""
     memory, wanted = snapshot.memory, snapshot.memory.forced_for
     held = snapshot.secret.pair.pair if snapshot.secret else None
     if held is not None and held == memory.asked_for:

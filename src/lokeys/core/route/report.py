@@ -28,7 +28,7 @@ class RouteView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepView:
-    """One step of a healing: planned, or done and how long it took."""
+    """One step of a heal: planned, or done and how long it took."""
 
     step: Mapping[str, Any]
     done: bool
@@ -43,7 +43,7 @@ def diagnosis_report(
     *,
     logs: Sequence[Tally] = (),
 ) -> dict[str, Any]:
-    """Return the report of `doctor`; `not_read` is what no route could be made of."""
+    """Return the report of `doctor`; `not_read` lists Lokis without a route."""
     unread = [*not_read, *(gap for route in routes for gap in route.diagnosis.not_read)]
     return report(
         "DiagnosisReport",

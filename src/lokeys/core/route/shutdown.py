@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a pod that is told to stop stops: until when, with what it holds, and what would help.
+"""How a terminating pod stops: until when, with what it holds, and what would help.
 
-A grace that runs is not shortened: the kubelet asks its runtime once. A later, shorter delete only
-changes what the API server shows, down to a grace of 1 s that is not the one that runs.
+A running grace period is not shortened: the kubelet asks its runtime once. A later, shorter delete
+only changes what the API server shows, down to a grace period of 1 s that is not the real one.
 
     first delete ── Killing event ───────────── the first delete's grace ───────────▶ killed
                           └── delete again with 2 s: the API server shows another end
@@ -19,15 +19,15 @@ from lokeys.core.route.memory import Stopping
 from lokeys.core.route.snapshot import PodState, Snapshot
 
 ENDS_WITHIN = timedelta(seconds=30)
-"""After its grace a pod is killed; that it is gone is told some moments later."""
+"""A pod is killed after its grace period; its end is reported some moments later."""
 
 HELP = "only a key that works ends it sooner"
 
 
 def first_seen(pod: PodState, *, watched: bool) -> Stopping:
-    """Return how a pod stops that is now first seen to; `watched`: it was seen to run before.
+    """Return how a pod stops that is first seen terminating; `watched`: it was seen running before.
 
-    Nobody else knows whether a grace that is less than the pod's own is the first that was asked.
+    Otherwise a grace period shorter than the pod's own may not be the first that was requested.
     """
     known = watched or pod.grace >= pod.own_grace
     since = pod.deleting_since if known else None
@@ -35,12 +35,12 @@ def first_seen(pod: PodState, *, watched: bool) -> Stopping:
 
 
 def hangs(pod: PodState, snapshot: Seen) -> bool:
-    """Tell whether a pod is told to stop and its dead key keeps it in its shutdown flush."""
+    """Tell whether a terminating pod hangs in its shutdown flush because of its dead key."""
     return pod.deleting_since is not None and pod.writes and snapshot.key(pod).dead
 
 
 def latest_end(pod: PodState, snapshot: Snapshot) -> str:
-    """Return until when a pod that is told to stop may take."""
+    """Return the latest end of a terminating pod."""
     grace = snapshot.memory.stopping.get(pod.uid) or first_seen(pod, watched=False)
     grace = replace(grace, since=pod.killing_since or grace.since)
     lasts = f"{int(grace.grace.total_seconds())} s"

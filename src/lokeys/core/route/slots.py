@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys of a source's user, each a slot, and which of them is the route's present one.
+"""The keys of a source's user, each a slot, and which of them is the route's current one.
 
-A store lets one user have several keys at a time, and a rotation needs two. So no key is present
-because it is there. The source's own word counts first (Rook's generated Secret, or the first of
-`spec.keys` where lokeys wrote the list). Where it says nothing, the present key is the one that
-the route carries: what the vault holds, else what the Secret holds. A key that no hop holds is
-never chosen out of several: any choice of ours could be the one that somebody is about to remove.
+A store lets one user have several keys at a time, and a rotation needs two. So a key is not current
+just because it exists. The source's own choice counts first (Rook's generated Secret, or the first
+of `spec.keys` if lokeys wrote the list). Without one, the current key is the one on the route: what
+the vault holds, otherwise what the Secret holds. If no hop holds any of several keys, none is
+chosen: it could be the one that somebody is about to remove.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Slot:
 
     `facts` None: its secret half cannot be seen (IAM never shows it). `hint`: the id's first four
     characters, enough to find it and too little to use. `order`: its place by id, smallest first:
-    Rook keeps the smallest. `since` None: nobody says. `offered`: the source's own Secret offers
-    it. `declared_by`: the Secret through which `spec.keys` names it. `listed`: whether the store's
-    own list has it; None where the store was not asked. `active`: it is not switched off there.
+    Rook keeps the smallest. `since` None: not known. `offered`: the source's own Secret offers it.
+    `declared_by`: the Secret through which `spec.keys` names it. `listed`: whether the store's own
+    list has it; None if the store was not asked. `active`: it is not disabled there.
     """
 
     key_id: Fingerprint
@@ -42,15 +42,15 @@ class Slot:
 
     @property
     def pair(self) -> Fingerprint | None:
-        """Return the fingerprint of the whole pair, where both halves can be seen."""
+        """Return the fingerprint of the whole pair, if both halves can be seen."""
         return self.facts.pair if self.facts is not None else None
 
 
 def present(slots: Sequence[Slot], carried: Iterable[PairFacts | None]) -> PairFacts | None:
-    """Return the pair that is the route's present one; None where that cannot be told.
+    """Return the route's current pair; None if it is not known.
 
-    `carried`: what the hops after the source hold, the nearest to it first. A hop that holds a
-    key's id with another secret names that key, too: the source's word of its secret counts.
+    `carried`: what the hops after the source hold, the nearest first. A hop that holds a key's id
+    with another secret also identifies that key; its secret is then taken from the source.
     """
     usable = [slot for slot in slots if slot.active and slot.listed is not False]
     offered = [slot for slot in usable if slot.offered]
@@ -65,7 +65,7 @@ def present(slots: Sequence[Slot], carried: Iterable[PairFacts | None]) -> PairF
 
 
 def merged(declared: Sequence[Slot], listed: Sequence[Slot]) -> tuple[Slot, ...]:
-    """Return the slots of both lists: what is declared, and what the store lists by itself."""
+    """Return the slots of both lists: the declared ones, and those that the store itself lists."""
     at_store = {slot.pair: slot for slot in listed}
     declared_pairs = {slot.pair for slot in declared}
     return (
@@ -75,7 +75,7 @@ def merged(declared: Sequence[Slot], listed: Sequence[Slot]) -> tuple[Slot, ...]
 
 
 def slot_to_json(slot: Slot, *, present: PairFacts | None) -> dict[str, Any]:
-    """Return the contract's form of a slot; `present`: the route's present pair."""
+    """Return the contract's form of a slot; `present`: the route's current pair."""
     return {
         "keyId": short(slot.key_id),
         "hint": slot.hint,

@@ -2,7 +2,7 @@
 """One look at a route: what every hop held at one moment, as pure data without any secret value.
 
 What could not be read is data too (`Unreadable`), so that a half-broken cluster still gets a full
-report. Times are aware datetimes in UTC.
+report. Times have a time zone: UTC.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """One thing that could not be read, and what was said about it (never a reply body)."""
+    """One thing that could not be read, and the error that was reported (never a reply body)."""
 
     hop: Hop
     ref: Ref
@@ -50,9 +50,9 @@ class Unreadable:
 
     @property
     def hides(self) -> bool:
-        """Tell whether something that may exist could not be read for it.
+        """Tell whether this hides something that may exist.
 
-        What does not exist hides nothing, but a vault's token: the item is behind it.
+        What does not exist hides nothing, except a vault's token: the item is behind it.
         """
         return self.why is not Why.NOT_FOUND or self.hop is Hop.VAULT
 
@@ -80,7 +80,7 @@ class RookUser:
 
     @property
     def applied(self) -> bool:
-        """Tell whether Rook has finished with the present generation."""
+        """Tell whether Rook has applied the current generation."""
         return (
             self.phase == "Ready"
             and self.observed_generation == self.generation
@@ -90,7 +90,7 @@ class RookUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceState:
-    """What the source offers. `slots` None: nobody could look which keys its user has."""
+    """What the source offers. `slots` None: nobody could read which keys its user has."""
 
     ref: Ref  # the Secret that holds the pair, or the user where no Secret is involved
     owner: Ref  # the user itself
@@ -111,7 +111,7 @@ class SourceState:
 
     @property
     def names_itself(self) -> bool:
-        """Tell whether only the source's own Secret says which key is present (Rook's does)."""
+        """Tell whether only the source's own Secret says which key is current (Rook's does)."""
         return self.rook is not None and not self.rook.uses_spec_keys
 
 
@@ -119,7 +119,7 @@ class SourceState:
 
 
 class VaultFault(StrEnum):
-    """Why the vault's pair cannot be had, or not trusted."""
+    """Why the vault's pair cannot be read, or not trusted."""
 
     UNREACHABLE = "Connect does not answer"
     NOT_CONNECT = "what answers is not Connect"
@@ -169,12 +169,12 @@ class StoreState:
     reason: str = ""
     message: str = ""
     connect_host: str | None = None  # None: not 1Password Connect
-    provider: str = ""  # what people call it
+    provider: str = ""  # its common name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryState:
-    """An ExternalSecret; its Ready condition says that ESO is content, not that data is current."""
+    """An ExternalSecret; Ready only means that ESO has no error, not that data is current."""
 
     ref: Ref
     target: str
@@ -186,14 +186,14 @@ class DeliveryState:
     ready: bool | None = None
     reason: str = ""
     message: str = ""
-    last_event: str = ""  # ESO's own words of the last UpdateFailed, the only place of the cause
+    last_event: str = ""  # ESO's text of the last UpdateFailed, the only place with the cause
     synced_version: str = ""  # status.syncedResourceVersion
     refreshed_at: datetime | None = None
     store: StoreState | None = None
     reads_whole_item: bool = False  # dataFrom.extract: never torn
     stopped_by: tuple[Ref, ...] = ()  # ExternalSecrets whose interval stops all of them
     target_owner: Ref | None = None  # another ExternalSecret that owns the target
-    place: str = ""  # where in its store the pair is, in words, as far as that can be told
+    place: str = ""  # where in its store the pair is, in words, if known
 
     @property
     def force_sync_works(self) -> bool:
@@ -215,17 +215,17 @@ class SecretState:
     resource_version: str
     pair: PairFacts
     immutable: bool = False
-    written_at: datetime | None = None  # the latest write to `data` that managedFields know of
+    written_at: datetime | None = None  # the latest write to `data` that managedFields show
     managed_by_eso: bool = False
     owner: Ref | None = None
-    dropped: frozenset[Flaw] = frozenset()  # what YAML takes away before Loki signs
+    dropped: frozenset[Flaw] = frozenset()  # what YAML removes before Loki signs
     maker: Maker | None = None  # as the Secret's owners and marks say
     consent: Consent = NO_CONSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakerState:
-    """What makes the Secret in an ExternalSecret's place, as its own object says it."""
+    """What makes the Secret instead of an ExternalSecret, according to its own object."""
 
     ref: Ref
     item: str = ""  # of a OnePasswordItem: where the item is, as `vault/item`
@@ -236,10 +236,10 @@ class MakerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptPair:
-    """A staging Secret of lokeys' own: a pair that pods hold, kept before the Secret moves on.
+    """A staging Secret of lokeys: a pair that pods hold, kept before the Secret changes.
 
-    `until`: when the bridge ends that it was kept for. `sealed`: that was written by lokeys, with
-    the key of its fingerprints, for this pair and this route.
+    `until`: when the bridge ends for which it was kept. `sealed`: lokeys wrote this, with the key
+    of its fingerprints, for this pair and this route.
     """
 
     ref: Ref
@@ -297,10 +297,10 @@ class PodState:
     ready: bool
     containers_ready: str = ""  # `1/2`, as kubectl writes it
     created_at: datetime
-    started_at: datetime | None = None  # of the Loki container's present run
+    started_at: datetime | None = None  # of the Loki container's current run
     unready_since: datetime | None = None
     restarts: int = 0  # of all its containers
-    waiting_reason: str = ""  # CrashLoopBackOff and the like
+    waiting_reason: str = ""  # CrashLoopBackOff and similar
     probe_failures: int = 0
     deleting_since: datetime | None = None  # as the API server shows it
     grace: timedelta = timedelta(seconds=30)  # likewise: a second, shorter delete changes both
@@ -311,7 +311,7 @@ class PodState:
     budget: Budget | None = None
     metrics: LokiMetrics | None = None
     log: tuple[LogLine, ...] = ()
-    last_words: tuple[LogLine, ...] = ()  # of a run that has ended: no word of its key counts
+    last_words: tuple[LogLine, ...] = ()  # of a run that has ended: says nothing about its key
 
     @property
     def writes(self) -> bool:
@@ -343,19 +343,19 @@ class WorkloadState:
 
     @property
     def writes_to(self) -> str:
-        """Return the endpoint that its configuration names; "" where none, or that is unseen."""
+        """Return the endpoint in its configuration; "" if there is none, or it is not readable."""
         storage = self.loki.storage if self.loki is not None else None
         return storage.endpoint if storage is not None and storage.told_endpoint else ""
 
     def drops_blanks(self, secret: Ref) -> bool:
-        """Tell whether its Loki surely signs with the Secret's values without blanks around."""
+        """Tell whether its Loki certainly signs with the Secret's values without outer blanks."""
         place = self.loki.pair if self.loki is not None and not self.loki.guessed else None
         halves = place.data_keys if place is not None else None
         own = halves is not None and halves[0].ref == secret
         return own and place is not None and not place.blanks_kept
 
     def pods_to_come(self, pods: tuple[PodState, ...]) -> bool:
-        """Tell whether its controller still has to make a pod that will read the Secret."""
+        """Tell whether its controller still has to create a pod that will read the Secret."""
         own = sum(pod.workload == self.ref for pod in pods)
         return self.exists and self.reads_secret and own < self.wanted
 
@@ -374,9 +374,9 @@ def signs_without_blanks(workloads: tuple[WorkloadState, ...], secret: SecretSta
 def may_sign_without_blanks(
     workloads: tuple[WorkloadState, ...], secret: SecretState | None
 ) -> bool:
-    """Tell whether some Loki's configuration cannot be seen now, so that a newline may be dropped.
+    """Tell whether some Loki's configuration is unreadable now, so that it may drop a newline.
 
-    Then what was known before counts: a read that fails for a moment changes no pair.
+    Then the previous knowledge counts: a read that fails for a moment changes no pair.
     """
     if secret is None or not secret.pair.flaws & _NEWLINES:
         return False
@@ -400,7 +400,7 @@ class Snapshot:
     vault: VaultState | None = None
     delivery: DeliveryState | None = None
     maker: MakerState | None = None
-    values: SecretState | None = None  # what a HelmRelease takes the pair from
+    values: SecretState | None = None  # where a HelmRelease takes the pair from
     secret: SecretState | None = None
     workloads: tuple[WorkloadState, ...] = ()
     pods: tuple[PodState, ...] = ()
@@ -412,16 +412,16 @@ class Snapshot:
     trying: Trying = Trying.CONSENT
     rivals: bool = False  # an older StorageCredential claims the same target, item or user
     going: bool = False  # the StorageCredential is being deleted
-    issues: bool = False  # lokeys can add a key at the source, and take one away
+    issues: bool = False  # lokeys can add a key at the source, and remove one
     kept: KeptPair | None = None
     kept_gap: Unreadable | None = None
     holders: Holders | None = None
-    """Who else holds the key that a rotation would take away; None where nobody looked."""
+    """Who else holds the key that a rotation would remove; None if nobody looked."""
     showable: frozenset[Fingerprint] = frozenset()
-    """Pairs whose both halves some hop or the source can show now."""
+    """Pairs of which some hop or the source can show both halves now."""
 
     def verdict(self, pair: PairFacts | None) -> StoreVerdict | None:
-        """Return what the store said of `pair`, if it was asked."""
+        """Return what the store said about `pair`, if it was asked."""
         return self.verdicts.get(pair.pair) if pair else None
 
     def missing(self, hop: Hop) -> Unreadable | None:
@@ -433,7 +433,7 @@ class Snapshot:
         return next((each.loki for each in self.workloads if each.ref == pod.workload), None)
 
     def kept_from_storage(self, pod: PodState) -> bool:
-        """Tell whether the pod cannot reach its storage as it is configured, with any key."""
+        """Tell whether the pod's configuration keeps it from its storage, with any key."""
         loki = self.loki(pod)
         return loki is not None and bool(loki.kept_from_storage)
 
@@ -441,7 +441,7 @@ class Snapshot:
     def unseen(self) -> Unreadable | None:
         """Return the workload, or the list of pods, that could not be read.
 
-        As long as there is one, a pod may be missing from `pods`: nothing holds for all of them.
+        As long as there is one, a pod may be missing from `pods`, and nothing is known of all pods.
         """
         gaps = (gap for gap in self.unreadable if gap.hop is Hop.PODS)
         return next((gap for gap in gaps if gap.ref.kind in _WORKLOADS or _lists(gap.ref)), None)
@@ -452,9 +452,9 @@ class Snapshot:
         return not any(gap.hides for gap in self.unreadable)
 
     def in_order(self) -> Snapshot:
-        """Return the same look with its lists sorted, so that no answer depends on their order.
+        """Return the same snapshot with its lists sorted, so that no answer depends on their order.
 
-        Workloads come as the route lists them, gaps with the plainest reason first.
+        Workloads come in the route's order, unreadable things with the plainest reason first.
         """
         listed = {(w.kind, w.name): place for place, w in enumerate(self.spec.workloads)}
         hops, reasons = list(Hop), list(Why)
@@ -482,10 +482,10 @@ class Snapshot:
 
 
 def _lists(ref: Ref) -> bool:
-    """Tell whether this is the list of all pods, not one pod that was asked for its metrics."""
+    """Tell whether this is the list of all pods, not the metrics of one pod."""
     return ref.kind == "Pod" and ref.name == "*"
 
 
 def _text(ref: Ref) -> tuple[str, str, int, str]:
-    """Return what sorts names as people count: `loki-9` before `loki-10`."""
+    """Return a sort key that orders names as people do: `loki-9` before `loki-10`."""
     return (ref.kind, ref.namespace or "", len(ref.name), ref.name)

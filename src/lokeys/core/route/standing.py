@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a bridge stands: what the source, and the store, say of the key that was added again.
+"""Whether a bridge exists: what the source and the store say about the key that was added again.
 
-    recorded ──▶ added ──▶ it stands ──▶ retired, or removed by a person ──▶ over
+    recorded ──▶ added ──▶ it exists ──▶ retired, or removed by a person ──▶ over
     (status)     (store)       └── at its deadline it ends, whatever else is true
 
-What a source declares (`spec.keys` of Rook) must be taken back there, even where the store no
-longer takes the key: Rook would add it again.
+What a source declares (`spec.keys` of Rook) must be removed there, even if the store no longer
+accepts the key: Rook would add it again.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ FINALIZER = "lokeys.dev/bridge"
 
 
 def owes_an_end(manifest: Json) -> bool:
-    """Tell whether a StorageCredential has begun a bridge, or may have a rotation's second key.
+    """Tell whether a StorageCredential has started a bridge, or may have a rotation's second key.
 
-    The status says it, and so does the finalizer where that was lost.
+    The status says it, and so does the finalizer if the status was lost.
     """
     held = at(manifest, "metadata", "finalizers")
     told = at(manifest, "status", "memory", "bridge") is not None
@@ -33,7 +33,7 @@ def owes_an_end(manifest: Json) -> bool:
 
 
 def source_name(spec: RouteSpec) -> str:
-    """Return what tells a route's source from any other: the user, and the store that it is of.
+    """Return what identifies a route's source: the user, and the user's store.
 
     What lokeys remembers outlives an edit of the resource, which can name another source.
     """
@@ -42,7 +42,7 @@ def source_name(spec: RouteSpec) -> str:
 
 
 def bridged_key(memory: Memory, kept: KeptPair | None) -> Fingerprint | None:
-    """Return the id of the key that a bridge brings back; also where the status has lost it."""
+    """Return the id of the key that a bridge adds again; also if the status has lost it."""
     if memory.bridge is not None:
         return memory.bridge.key_id
     found = kept is not None and kept.sealed and kept.until is not None
@@ -50,12 +50,12 @@ def bridged_key(memory: Memory, kept: KeptPair | None) -> Fingerprint | None:
 
 
 def is_ours(bridge: Bridge, spec: RouteSpec) -> bool:
-    """Tell whether a bridge is one of the route's present source."""
+    """Tell whether a bridge belongs to the route's current source."""
     return bridge.source == source_name(spec)
 
 
 def has_key(snapshot: Snapshot, key_id: Fingerprint, pair: Fingerprint) -> bool | None:
-    """Tell whether the source's user has a key; None where neither source nor store says it."""
+    """Tell whether the source's user has a key; None if neither source nor store says it."""
     source = snapshot.source
     slots = source.slots if source is not None else None
     slot = next((each for each in slots or () if each.key_id == key_id), None)
@@ -70,7 +70,7 @@ def has_key(snapshot: Snapshot, key_id: Fingerprint, pair: Fingerprint) -> bool 
 
 
 def further_keys(snapshot: Snapshot) -> int | None:
-    """Return how many keys the user has that nothing needs now; None where nobody can tell.
+    """Return how many keys the user has that nothing needs now; None if unknown.
 
     While a rotation or a bridge is under way the user has two on purpose.
     """
@@ -83,12 +83,12 @@ def further_keys(snapshot: Snapshot) -> int | None:
 
 
 def is_there(snapshot: Snapshot, bridge: Bridge) -> bool | None:
-    """Tell whether the user has the bridged key now; None where that is not to be known."""
+    """Tell whether the user has the bridged key now; None if that is not known."""
     return has_key(snapshot, bridge.key_id, bridge.pair)
 
 
 def carries(snapshot: Snapshot, pair: Fingerprint | None) -> bool:
-    """Tell whether this pair works only because a bridge stands."""
+    """Tell whether this pair works only because of a bridge."""
     bridge = snapshot.memory.bridge
     if bridge is None or bridge.added_at is None or bridge.pair != pair:
         return False
@@ -97,7 +97,7 @@ def carries(snapshot: Snapshot, pair: Fingerprint | None) -> bool:
 
 
 def is_overdue(snapshot: Snapshot) -> bool:
-    """Tell whether a bridge is over its time and may still stand."""
+    """Tell whether a bridge is past its end and may still exist."""
     bridge = snapshot.memory.bridge
     if bridge is None or snapshot.at < bridge.until:
         return False

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pods show that is no cause by itself, and to which cause it is given.
+"""Symptoms of pods that are not causes, and the cause that each is assigned to.
 
-A pod's 403s, failed flushes, unready containers and restarts are symptoms. Where nothing explains
-them, 403s and log lines stand for themselves. Flushes, readiness and restarts never stand alone:
-they may have a hundred reasons that are not storage credentials.
+A pod's 403s, failed flushes, unready containers and restarts are symptoms. If nothing explains
+them, 403s and log lines are reported by themselves. Flushes, readiness and restarts never are: they
+may have a hundred reasons other than storage credentials.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lokeys.core.route.snapshot import PodState
 FORBIDDING = frozenset(
     RULE_OF_CAUSE[cause].code for cause in causes_that(OfKey.MAYBE, OfKey.NOT_USED)
 )
-"""Findings that are no fault of the key, and with which requests are refused as well."""
+"""Findings that are not faults of the key, and that also make requests fail."""
 
 KEY_SYMPTOMS = frozenset(
     {
@@ -36,7 +36,7 @@ KEY_SYMPTOMS = frozenset(
     }
 )
 _OF_THE_USER = frozenset(rule.code for rule in RULE_OF_CAUSE.values() if rule.hop is Hop.SOURCE)
-"""Said of the user, whichever pod says it."""
+"""About the user, whichever pod reports it."""
 
 SIDE_EFFECTS = frozenset(
     {
@@ -56,17 +56,17 @@ OF_CONFIGURATION = (
         store_rules.ENDPOINT_UNREACHABLE.code,
     }
 )
-"""What shows where a key, a bucket or an address is only the name of a variable, or nothing."""
+"""Symptoms of a key, bucket or address that is only a variable's name, or empty."""
 
 Explain = Callable[[str, PodState], Finding | None]
-"""Tells which finding explains a symptom of a pod, by the symptom's code."""
+"""Returns the finding that explains a symptom of a pod, by the symptom's code."""
 
 
 @dataclass(slots=True)
 class _Unexplained:
-    """A symptom that nothing explains: which pods of a workload show it, and what goes with it.
+    """A symptom that nothing explains: which pods of a workload show it, and its details.
 
-    Eight pods with one trouble are one finding.
+    Eight pods with the same problem are one finding.
     """
 
     pods: list[tuple[PodState, Symptom]] = field(default_factory=list)
@@ -76,7 +76,7 @@ class _Unexplained:
 def fold(
     causes: Sequence[Finding], pods: Iterable[PodState], explain: Explain, spec: RouteSpec | None
 ) -> Iterator[Finding]:
-    """Yield the causes with each pod's symptoms that they explain, and what is left of these."""
+    """Yield the causes with the symptoms that they explain, and the symptoms that remain."""
     given: dict[str, list[Symptom]] = {}
     left: dict[tuple[str, Ref | None], _Unexplained] = {}
     for pod in pods:
@@ -105,9 +105,9 @@ def fold(
 def of_unrouted(
     causes: Sequence[Finding], pods: Iterable[PodState], lokis: Lokis
 ) -> Iterator[Finding]:
-    """Yield what pods show whose Loki has no route; `causes`: what is wrong with how it is set up.
+    """Yield the symptoms of pods whose Loki has no route; `causes`: its configuration errors.
 
-    Of their key nothing is known, so only its configuration can explain what they show.
+    Nothing is known about their key, so only the configuration can explain their symptoms.
     """
 
     def explain(code: str, pod: PodState) -> Finding | None:
@@ -119,7 +119,7 @@ def of_unrouted(
 
 
 def _tells_more(code: str, symptom: Symptom) -> bool:
-    """Tell whether what the pod's log says already covers its counters."""
+    """Tell whether the pod's log already covers its counters."""
     if symptom.code in SIDE_EFFECTS:
         return True
     refused = symptom.code == pod_rules.REQUESTS_REFUSED.code

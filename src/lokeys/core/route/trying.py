@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which pairs of a look may be tried at the store; the others are compared only."""
+"""Which pairs of a snapshot may be tested at the store; the others are only compared."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lokeys.core.sensitive import Fingerprint
 
 
 def may_be_tried(snapshot: Snapshot, pair: Fingerprint) -> bool:
-    """Tell whether the owner of a pair lets it go to the route's store.
+    """Tell whether the owner of a pair allows it to go to the route's store.
 
     The pair that the source offers now is the source's, and so is each that it lists. Any other
-    belongs to whoever owns the Secret that Loki reads. That a source has offered it once counts
-    for nothing: what lokeys remembers outlives an edit of the resource, which can name another
-    source, of another owner.
+    belongs to the owner of the Secret that Loki reads. An earlier offer by a source does not count:
+    what lokeys remembers outlives an edit of the resource, which can name another source, of
+    another owner.
     """
     source, secret, endpoint = snapshot.source, snapshot.secret, snapshot.spec.bucket.endpoint
     offered = source.pair.pair if source is not None and source.pair is not None else None
@@ -24,7 +24,7 @@ def may_be_tried(snapshot: Snapshot, pair: Fingerprint) -> bool:
     if snapshot.trying is Trying.CALLER:
         return True
     if source is not None and source.consent.names(endpoint):
-        return True  # one more name of the source's own store
+        return True  # another name of the source's own store
     if held_by_loki and pair != offered and elsewhere(snapshot):
         return False
     if held_by_loki and snapshot.trying is Trying.LOKI:
@@ -36,11 +36,11 @@ def may_be_tried(snapshot: Snapshot, pair: Fingerprint) -> bool:
 
 
 def elsewhere(snapshot: Snapshot) -> tuple[WorkloadState, ...]:
-    """Return the workloads whose own configuration names another address than the route's store.
+    """Return the workloads whose own configuration has another address than the route's store.
 
-    What answers there says nothing of Loki's store: scheme and port count as the host does. A pair
-    that the source offers is another matter: it is the source's, whatever the store is called where
-    Loki runs.
+    Answers from there say nothing about Loki's store: scheme, host and port all count. A pair that
+    the source offers is different: it is the source's, whatever the store is called where Loki
+    runs.
     """
     namespace = snapshot.spec.namespace
     ours = address_of(snapshot.spec.bucket.endpoint, namespace=namespace)
@@ -54,7 +54,7 @@ def elsewhere(snapshot: Snapshot) -> tuple[WorkloadState, ...]:
 
 
 def not_tried(snapshot: Snapshot) -> Ref | None:
-    """Return whose owner must allow the route's store before all its pairs can be tried."""
+    """Return whose owner must allow the route's store before all its pairs can be tested."""
     source, secret, vault = snapshot.source, snapshot.secret, snapshot.vault
     offered = source.pair if source is not None else None
     if source is not None and offered is not None and not may_be_tried(snapshot, offered.pair):
@@ -62,7 +62,7 @@ def not_tried(snapshot: Snapshot) -> Ref | None:
         if isinstance(spec.source, RgwSource):
             return Ref("Secret", spec.source.admin.secret.name, spec.namespace)
         return source.owner if isinstance(spec.source, RookSource) else source.ref
-    held = None if elsewhere(snapshot) else secret  # no consent lets it go where Loki is not
+    held = None if elsewhere(snapshot) else secret  # no consent allows it where Loki is not
     others = (hop.pair for hop in (held, vault) if hop is not None)
     if any(pair is not None and not may_be_tried(snapshot, pair.pair) for pair in others):
         return snapshot.spec.secret_ref

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A check that takes any JSON and never raises: every fault of a value, each with its path.
+"""A check that accepts any JSON and never raises: every fault of a value, each with its path.
 
-What of a value fits its shape is returned, so that whoever builds on it needs no checks of its own.
-Unknown fields, which the API server drops in silence unless asked to be strict, are faults. A null
-counts as absent, as it does for the API server.
+The parts of a value that fit its shape are returned, so that callers need no checks of their own.
+Unknown fields, which the API server drops silently unless asked to be strict, are faults. A null
+counts as absent, as for the API server.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from lokeys.core.schema.language import (
 from lokeys.core.text.words import SHOWN, found
 
 MAX_FAULTS = 100
-"""Of each kind in one document; what is said of more of them helps nobody."""
+"""Limit for each kind of fault in one document; more would not help anybody."""
 LONGEST_TEXT = 16_384
-"""In characters: what `accepts` a text is given no longer one."""
+"""In characters: `accepts` is never called with a longer text."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _WRONG_TYPE = "wrong type"
 
@@ -46,7 +46,7 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing wrong: where, what, what stands there, what should, and what to do. For people."""
+    """One fault: where, what, what was found, what is expected, and what to do. For people."""
 
     path: str
     problem: str
@@ -66,18 +66,18 @@ class Fault:
 class Checker:
     """Collects the faults of one document.
 
-    `describe` says what a found value is: `text.words.form` where it may be a secret,
-    `text.words.found` where a piece of it may be shown.
+    `describe` says what a found value is: `text.words.form` if it may be a secret,
+    `text.words.found` if a piece of it may be shown.
     """
 
     describe: Callable[[object], str]
     most_unknown: int = MAX_FAULTS
-    """How many unknown fields of one object are named, before the rest is counted."""
+    """How many unknown fields of one object are named before the rest is only counted."""
     faults: list[Fault] = field(default_factory=list)
     _count: Counter[FaultKind] = field(default_factory=Counter)
 
     def checked(self, value: Any, shape: Shape, path: str) -> Any:
-        """Return what of `value` fits `shape`; None where nothing does."""
+        """Return the parts of `value` that fit `shape`; None if nothing does."""
         if not shape.acted_on:
             self.note(path, FaultKind.NOT_ACTED_ON)
         if not shape.rules:
@@ -89,19 +89,19 @@ class Checker:
         return fitting
 
     def identify(self, manifest: Mapping[Any, Any], api_version: str, kind: str) -> None:
-        """Note where a manifest is of another kind or version."""
+        """Note a manifest of another kind or version."""
         for name, expected in (("apiVersion", api_version), ("kind", kind)):
             if manifest.get(name) != expected:
                 self.bad(name, manifest.get(name), "not this kind", f"`{expected}`")
 
     def judge(self, value: Any, rules: Iterable[CelRule], path: str) -> None:
-        """Note the rules that a value of sound form breaks."""
+        """Note the rules that a value of valid form breaks."""
         for rule in rules:
             if rule.holds(value):
                 continue
             if isinstance(value, str):
                 self.bad(path, value, rule.message, hint=lambda: _invisible(value))
-                return  # the rules of a text build on one another
+                return  # each rule of a text assumes the previous ones
             self.note(path, problem=rule.message)
 
     def bad(
@@ -122,7 +122,7 @@ class Checker:
         hint: Callable[[], str] = str,
         **words: str,
     ) -> None:
-        """Note a fault, unless there are many of its kind; a hint is sought for those noted."""
+        """Note a fault, unless there are many of its kind; `hint` is called if it is noted."""
         self._count[kind] += 1
         if self._count[kind] <= MAX_FAULTS:
             words = {"problem": kind.value, **words}
@@ -255,14 +255,14 @@ class Checker:
         return None
 
     def _wrong_type(self, path: str, value: object, expected: str, hint: str = "") -> None:
-        """Note a value of another type; a quoted text is told as one: `3` looks like a number."""
+        """Note a value of another type; says if it is quoted text: `3` looks like a number."""
         told = self.describe(value)
         told = f"the text {told}" if told.startswith("`") else told
         self.note(path, problem=_WRONG_TYPE, found=told, expected=expected, hint=lambda: hint)
 
 
 def _by_name(value: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
-    """Return the entries in an order that is not the document's, so that its order is no matter."""
+    """Return the entries in a fixed order, so that the document's order does not matter."""
     return sorted(value.items(), key=lambda entry: str(entry[0]))
 
 
@@ -297,7 +297,7 @@ def _invisible(value: str) -> str:
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
-    """Return a hint to the known word that was probably meant: other case, snake_case, a slip."""
+    """Return a hint to the known word that was probably meant: other case, snake_case, a typo."""
     from difflib import get_close_matches  # noqa: PLC0415 - only where a word is unknown
 
     plain = {_plain(name): name for name in known}

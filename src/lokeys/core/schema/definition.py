@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CustomResourceDefinitions, as the API server takes them, made from a schema."""
+"""CustomResourceDefinitions, as the API server accepts them, made from a schema."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Node = dict[str, Any]
 class Definition:
     """A custom resource: its names, what `kubectl get` shows of it, and its fields.
 
-    `order` are the words that come first in each node of its definition; readers of a file of
+    `order` are the keys that come first in each node of its definition; readers of a file with
     thousands of lines look for them there.
     """
 
@@ -43,7 +43,7 @@ def definition(resource: Definition) -> Node:
         "shortNames": [*resource.short_names],
         "categories": [*resource.categories],
     }
-    # The root is no field: its type comes first.
+    # The root is not a field: its type comes first.
     root = {"type": "object", **node(resource.root, resource.order)}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -68,7 +68,7 @@ def definition(resource: Definition) -> Node:
 
 
 def node(shape: Shape, order: tuple[str, ...] = ()) -> Node:
-    """Return one shape, and all below it, in words of OpenAPI; those of `order` come first."""
+    """Return one shape, and all below it, as OpenAPI; the keys in `order` come first."""
     said = {
         "description": shape.description or None,
         **_form(shape, order),

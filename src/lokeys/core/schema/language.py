@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The language in which the fields of a custom resource are written.
+"""The language in which the fields of a custom resource are defined.
 
-What a field is for, its default, its bounds and its rules stand with the field. The definition for
-the API server, the check of manifests without a cluster, the defaults and the reference pages are
-made from them.
+The purpose, default, bounds and rules of a field are in one place. The definition for the API
+server, the check of manifests without a cluster, the defaults and the reference pages are made from
+them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CelRule:
-    """What types and bounds cannot say: as CEL for the API server, and the same in Python.
+    """What types and bounds cannot express: as CEL for the API server, and the same in Python.
 
-    Both judge a value whose form is sound and whose defaults are filled in.
+    Both judge a value of valid form with its defaults filled in.
     """
 
     cel: str
@@ -27,10 +27,10 @@ class CelRule:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What holds for every value; an empty description is for values that are no fields.
+    """What every value has; the description is empty for values that are not fields.
 
-    `published` is for the fields of a definition that somebody else has published: what that one
-    says in place of the bounds that are checked here, in words of OpenAPI.
+    `published` is for fields of a definition that somebody else has published: what that one says
+    instead of the bounds that are checked here, as OpenAPI.
     """
 
     description: str
@@ -43,7 +43,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Text(Shape):
-    """Text: one of `choices`, of a pattern, or of a form that `accepts` knows and `says` names."""
+    """Text: one of `choices`, of a pattern, or of a form that `accepts` checks and `says` names."""
 
     _: KW_ONLY
     choices: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class Text(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Integer(Shape):
-    """A whole number of so many bits, within bounds."""
+    """An integer of this many bits, within bounds."""
 
     _: KW_ONLY
     bits: int = 32
@@ -71,7 +71,7 @@ class Flag(Shape):
 
 @dataclass(frozen=True, slots=True)
 class ListOf(Shape):
-    """A list of like items. `keys` are the fields that tell items apart; none: it is one value."""
+    """A list of items of one shape. `keys` are the fields that identify items; none: one value."""
 
     item: Shape
     _: KW_ONLY
@@ -81,7 +81,7 @@ class ListOf(Shape):
 
 @dataclass(frozen=True, slots=True)
 class MapOf(Shape):
-    """A mapping from any names to like values."""
+    """A mapping from any names to values of one shape."""
 
     item: Shape
     _: KW_ONLY
@@ -90,7 +90,7 @@ class MapOf(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Fields(Shape):
-    """A mapping with known names; `open` ones may hold others, which are passed over."""
+    """A mapping with known names; `open` ones may hold others, which are ignored."""
 
     fields: Mapping[str, Shape]
     _: KW_ONLY
@@ -100,7 +100,7 @@ class Fields(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Anything(Shape):
-    """Whatever it is, it is not looked at."""
+    """Any value; it is not checked."""
 
 
 def with_defaults(value: Any, shape: Shape) -> Any:

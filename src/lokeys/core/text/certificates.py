@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The certificates in a PEM text, and when they are valid; read without a file or a connection.
 
-The text may be anybody's and a megabyte long, so it is split at its marks, in one pass. A regular
-expression from mark to mark takes hours where one of the two marks is repeated.
+The text is not trusted and may be a megabyte long, so it is split at its markers in one pass. A
+regular expression from marker to marker takes hours if one of the two markers is repeated.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _UTC_TIME, _GENERALIZED_TIME, _EXPLICIT_VERSION = 0x17, 0x18, 0xA0
 _CENTURY_TURNS = 50
 _BMP_STRING = 0x1E
 _NAMED_BY = (b"\x55\x04\x03", b"\x55\x04\x0a", b"\x55\x04\x0b")
-"""Kinds of a subject's parts: common name, organization, its unit."""
+"""Attributes of a subject: common name, organization, organizational unit."""
 
 
 class _NoCertificateError(ValueError):
-    """A block that says it is a certificate and is none."""
+    """A block that is marked as a certificate and does not contain one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """One certificate: from when to when it is valid, and whose it is, in DER."""
+    """One certificate: its period of validity, and its subject, in DER."""
 
     start: datetime
     end: datetime
@@ -37,7 +37,7 @@ class Certificate:
 
     @property
     def name(self) -> str:
-        """Return its subject's common name, or organization, as it may be printed; often empty."""
+        """Return its subject's common name, or organization, safe to print; often empty."""
         try:
             names = dict(_names(self.subject))
         except (_NoCertificateError, ValueError, IndexError):
@@ -46,7 +46,7 @@ class Certificate:
 
 
 def bodies(pem: str) -> Iterator[str]:
-    """Yield what stands between the marks of each certificate."""
+    """Yield the text between the markers of each certificate."""
     *blocks, _ = pem.split(END)
     for block in blocks:
         _, begin, body = block.rpartition(BEGIN)
@@ -55,7 +55,7 @@ def bodies(pem: str) -> Iterator[str]:
 
 
 def behind_the_last(pem: str) -> str:
-    """Return what stands behind the line that ends the last certificate; nothing without one."""
+    """Return the text after the end line of the last certificate; empty if there is none."""
     _, end, rest = pem.rpartition(END)
     return rest.lstrip(" \t").removeprefix("\r").removeprefix("\n") if end else ""
 
@@ -70,7 +70,7 @@ def certificates(pem: str) -> Iterator[Certificate | None]:
 
 
 def end_of_first(pem: str) -> datetime | None:
-    """Return when the first certificate ends; None where it cannot be read."""
+    """Return when the first certificate expires; None if it cannot be read."""
     first = next(certificates(pem), None)
     return first.end if first else None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Durations as Go writes them: `1h30m`, `1.5s`, `250ms`. Whoever reads one reads it here."""
+"""Durations as Go writes them: `1h30m`, `1.5s`, `250ms`. Only this module parses them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 LONGEST = 100
-"""In characters, of anyone's; what is longer is no duration."""
+"""Limit in characters; a longer text is not a duration."""
 _UNIT_US = {
     "ns": 0.001,
     "us": 1,
@@ -24,7 +24,7 @@ _DURATION = re.compile(rf"([+-]?)((?:{_PART.pattern})+|0)")
 
 
 def go_duration(text: str) -> timedelta | None:
-    """Return what Go's parser reads in `text`, None where it refuses it (`1d`, `5`, nothing)."""
+    """Return the duration as Go's parser reads it, None if Go rejects it (`1d`, `5`, empty)."""
     return _read(text) if len(text) <= LONGEST else None
 
 

@@ -3,8 +3,8 @@
 
     alternatives ─▶ pieces ─▶ atom and how often ─▶ can all of it match nothing?
 
-The rules are those of Go's regexp/syntax in its Perl mode; what is asked for is whether Go compiles
-an expression, and whether it matches the empty text. Names of Unicode classes are taken as given.
+The rules are those of Go's regexp/syntax in its Perl mode. The question is whether Go compiles an
+expression, and whether it matches the empty text. Names of Unicode classes are not checked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 MAX_REPEAT = 1000
 MAX_DEPTH = 250
-"""Go takes 1,000; no selector has groups in as many as this."""
+"""Go accepts 1,000; no selector nests groups this deep."""
 _COUNT = re.compile(r"\{(\d{1,9})(,?)(\d{0,9})\}")
 _GROUP = re.compile(r"\?P?<(\w{1,250})>", re.ASCII)
 _FLAGS = re.compile(r"\?([imsU]{0,8})(-[imsU]{1,8})?([:)])")
@@ -38,38 +38,38 @@ class NotCompiled(Exception):
 
 @dataclass(slots=True)
 class _Group:
-    """What stands between two parentheses, as far as it is read."""
+    """The text between two parentheses, as far as it is read."""
 
     any_empty: bool = False
-    """Whether one of the alternatives before the present one matches nothing."""
+    """Whether one of the previous alternatives matches the empty text."""
     empty: bool = True
-    """Whether the present alternative does, so far."""
+    """Whether the current alternative does, so far."""
     times: int = 1
-    """How often the most repeated piece may stand in it."""
+    """How often the most repeated piece may occur in it."""
     repeatable: bool = False
     atom_empty: bool = True
     atom_times: int = 1
 
     def take(self, *, empty: bool, times: int = 1) -> None:
-        """Take one more atom, which may be repeated; the one before it is settled."""
+        """Add one more atom, which may be repeated; the previous one is final."""
         self.settle()
         self.atom_empty, self.atom_times, self.repeatable = empty, times, True
 
     def settle(self) -> None:
-        """Add the last atom to what stands before it."""
+        """Add the last atom to the previous ones."""
         self.empty = self.empty and self.atom_empty
         self.times = max(self.times, self.atom_times)
         self.atom_empty, self.atom_times, self.repeatable = True, 1, False
 
     def next_alternative(self) -> None:
-        """Begin another alternative."""
+        """Start another alternative."""
         self.settle()
         self.any_empty = self.any_empty or self.empty
         self.empty = True
 
     @property
     def matches_empty(self) -> bool:
-        """Tell whether the whole group matches nothing."""
+        """Tell whether the whole group matches the empty text."""
         return self.any_empty or self.empty
 
 
@@ -120,7 +120,7 @@ class _Reading:
                 group.take(empty=False)
 
     def _repeat(self, *, least: bool, most: int) -> None:
-        """Repeat the last atom; after it no second repetition may stand, but a lazy mark."""
+        """Repeat the last atom; only a lazy mark may follow, not a second repetition."""
         group = self.groups[-1]
         if not group.repeatable:
             raise NotCompiled
@@ -143,7 +143,7 @@ class _Reading:
                 raise NotCompiled
             self.at = found.end()
             if flags and flags[3] == ")":
-                return  # holds for what follows, and is no atom
+                return  # applies to what follows, and does not match anything
         self.groups.append(_Group())
         if len(self.groups) > MAX_DEPTH:
             raise NotCompiled
@@ -176,7 +176,7 @@ class _Reading:
             group.take(empty=False)
 
     def _class_escape(self) -> bool:
-        """Read `d`, `pL` and the like after a backslash, if it stands there."""
+        """Read `d`, `pL` and similar after a backslash, if present."""
         sign = self.text[self.at : self.at + 1]
         found = _UNICODE.match(self.text, self.at)
         if found or (sign and sign in "dDsSwW"):
@@ -246,5 +246,5 @@ class _Reading:
 
 
 def matches_empty(expression: str) -> bool:
-    """Tell whether an expression matches the empty text. Raises NotCompiled where Go refuses it."""
+    """Tell whether an expression matches the empty text. Raises NotCompiled if Go rejects it."""
     return _Reading(expression).all()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Foreign text with what may be a secret taken out, before any of it is shown.
+"""Removes possible secrets from untrusted text before any of it is shown.
 
-Logs quote URLs, headers and tokens. What has the form of a credential is replaced whether it is one
-or not: a line of evidence is worth less than a key.
+Logs quote URLs, headers and tokens. Whatever has the form of a credential is replaced, even if it
+is not one: a line of evidence is worth less than a key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAMED = re.compile(
 )
 _USERINFO = re.compile(r"(://)[^\s@\"']{1,512}@")
 _PORT = re.compile(r"(invalid port \\{0,2}\")([^\"\\]{1,512})")
-"""A secret key with a slash in an s3:// URL is read as a port, and printed as one."""
+"""A secret key with a slash in an s3:// URL is parsed as a port, and printed as one."""
 _JWT = re.compile(r"eyJ[\w-]{8,8192}\.[\w-]{8,8192}(?:\.[\w-]{0,8192})?")
 _PEM = re.compile(r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^-]{0,16384}")
 _ELEMENT = re.compile(
@@ -31,7 +31,7 @@ _ELEMENT = re.compile(
 
 
 def redacted(text: str) -> str:
-    """Return the text without what may be a secret. `text` is bounded by whoever calls."""
+    """Return the text without possible secrets. The caller limits the length of `text`."""
     text = without_echoes(text, lambda _: HIDDEN)
     for pattern, put in (
         (_PEM, HIDDEN),
@@ -44,7 +44,7 @@ def redacted(text: str) -> str:
 
 
 def without_echoes(text: str, put: Callable[[str], str]) -> str:
-    """Return the text with `put` of each value that a client or a store repeats in its answer."""
+    """Return the text with `put` of each value that a client or a store repeats in it."""
     for pattern in (_PORT, _ELEMENT):
         text = pattern.sub(lambda found: f"{found[1]}{put(found[2])}", text)
     return text

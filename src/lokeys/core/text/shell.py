@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands as lists of words; only here are they quoted for a shell, when they are printed.
+"""Commands as lists of words. They are quoted for a shell only here, when they are printed.
 
-A word stays one word whatever it holds, and is never run, nor filled in, by the shell. One that
-cannot be shown as it is makes no command: what is pasted must be what was seen.
+A word stays one word whatever it holds: the shell neither runs nor expands it. A word that cannot
+be shown exactly makes no command: what is pasted must be what was seen.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _WIDE = 96
 
 
 class NoCommand(ValueError):
-    """A word that no command may hold; says why, without the word."""
+    """A word that is not allowed in a command; says why, without the word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Var:
-    """A word of a text and the value of a shell variable."""
+    """A text and the value of a shell variable, as one word."""
 
     name: LiteralString
     before: str = ""
@@ -32,7 +32,7 @@ class Var:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A word of a text and what a command prints."""
+    """A text and the output of a command, as one word."""
 
     command: LiteralString
     before: str = ""
@@ -47,7 +47,7 @@ class Json:
 
     @classmethod
     def of(cls, content: Any, before: str = "") -> Json:
-        """Return the word; in ASCII, so that no text in it is taken for anything else."""
+        """Return the word, in ASCII, so that no text in it can be mistaken for anything else."""
         return cls(json.dumps(content, separators=(",", ":")), before)
 
     @property
@@ -60,7 +60,7 @@ Word = str | Var | Output | Json
 
 
 class Joint(StrEnum):
-    """What stands between two commands, or before the file that the output is written to."""
+    """What is between two commands, or before the file that the output is written to."""
 
     PIPE = "|"
     AND = "&&"
@@ -70,9 +70,9 @@ class Joint(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command by its words, and what follows it. Raises NoCommand.
+    """A command as words, and what follows it. Raises NoCommand.
 
-    In a catalogue it is a template: `{name}` stands for a value, in a word of its own or in one.
+    In a catalogue it is a template: `{name}` stands for a value, as a word or within one.
     """
 
     argv: tuple[Word, ...]
@@ -83,7 +83,7 @@ class Command:
             _check(word)
 
     def __str__(self) -> str:
-        """Return the command as it is typed, in one line."""
+        """Return the command as it is typed, on one line."""
         return _typed(self.argv) + "".join(
             f"{'' if joint is Joint.THEN else ' '}{joint} {_typed(argv)}"
             for joint, argv in self.rest
@@ -91,7 +91,7 @@ class Command:
 
     @property
     def lines(self) -> str:
-        """Return the command as it is typed; a long one has one flag a line."""
+        """Return the command as it is typed; a long one has one flag per line."""
         text = str(self)
         if len(text) <= _WIDE:
             return text
@@ -110,21 +110,21 @@ class Command:
         return Command((*self.argv, word), self.rest)
 
     def followed(self, joint: Joint, *argv: Word) -> Command:
-        """Return the command with another one behind it."""
+        """Return the command with another one after it."""
         return Command(self.argv, (*self.rest, (joint, argv)))
 
     def pipe(self, text: LiteralString, *more: Word) -> Command:
-        """Return the command with one behind it that reads what it prints."""
+        """Return the command with its output piped to another one."""
         return self.followed(Joint.PIPE, *text.split(), *more)
 
     def filled(self, known: Mapping[str, object]) -> Command:
-        """Return the command that a template and values make. Raises NoCommand."""
+        """Return the template filled with values. Raises NoCommand."""
         rest = ((joint, _filled(argv, known)) for joint, argv in self.rest)
         return Command(_filled(self.argv, known), tuple(rest))
 
 
 def command(text: LiteralString, *more: Word) -> Command:
-    """Return the command, or the template, whose words stand in `text` between blanks."""
+    """Return the command, or the template, whose words are separated by blanks in `text`."""
     return Command((*text.split(), *more))
 
 

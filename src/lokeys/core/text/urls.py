@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses out of foreign text: what is one, and what may be printed of it."""
+"""Addresses from untrusted text: whether it is one, and what of it may be printed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 from lokeys.core.text.words import character
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?\.?|\[[0-9a-f:.]+\]")
-"""As Go's clients take it: `_` is a letter, and a dot at the end says that nothing is appended."""
+"""As Go's clients accept it: with `_`, and a final dot that says that the name is complete."""
 _STRANGE = re.compile(r"[^a-z0-9._-]")
 _PATH = re.compile(r"[A-Za-z0-9._~/-]{0,253}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Url:
-    """A URL of scheme, host and port; `path` without a slash at its end."""
+    """A URL of scheme, host and port; `path` without a trailing slash."""
 
     secure: bool
     host: str
@@ -34,11 +34,11 @@ class Url:
 
 
 class NoUrl(ValueError):
-    """A text that is no address; the message says why, and shows nothing of it."""
+    """A text that is not an address; the message says why, and shows nothing of it."""
 
 
 def url(text: str, *, with_path: bool = False, scheme: str | None = None) -> Url:
-    """Return the URL that `text` is; `scheme` is for a text that has none. Raises NoUrl."""
+    """Return `text` as a URL; `scheme` is used if it has none. Raises NoUrl."""
     if "://" not in text:
         if scheme is None:
             raise NoUrl("no URL: it begins neither with `https://` nor with `http://`")
@@ -76,7 +76,7 @@ def _why_none(host: str) -> str:
 
 
 def as_printed(text: str) -> str:
-    """Return an address out of foreign text as it may be printed; empty where it holds more.
+    """Return an address from untrusted text, safe to print; empty if it has more parts.
 
     A user, a query or a fragment may be a credential, and a path anything.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Foreign text as it may be shown: no control character, bounded where that is said."""
+"""Untrusted text, made safe to show: no control characters, and bounded where documented."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ _NO_CHARACTER = "\\uFFFD"
 
 
 def printable(text: str) -> str:
-    """Return text with a `?` for each character that a terminal, a comment or a script may obey."""
+    """Return text with `?` for each character that a terminal or script may interpret."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def object_name(name: str) -> str:
-    """Return an object's name as it may be printed; one that Kubernetes takes is unchanged."""
+    """Return an object's name, safe to print; one that Kubernetes accepts is unchanged."""
     return printable(name[:MAX_NAME])
 
 
 def shown(name: object) -> str:
-    """Return a name as it may be printed: printable, and short."""
+    """Return a name, safe to print: printable, and short."""
     text = printable(str(name)[: SHOWN + 1])
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def quoted(word: object) -> str:
-    """Return a word of a spec, which is no secret, as a sentence holds it."""
+    """Return a word of a spec (not a secret) in the form used in a sentence."""
     return f"`{shown(word)}`"
 
 
 def apart(one: str, other: str) -> tuple[str, str]:
-    """Return two texts as a sentence holds them; long ones from a little before they differ."""
+    """Return two texts in the form used in a sentence; long ones start just before they differ."""
     if max(len(one), len(other)) <= SHOWN:
         return quoted(one), quoted(other)
     pairs = enumerate(zip(one, other, strict=False))
@@ -51,19 +51,19 @@ def _piece(text: str, start: int) -> str:
 
 
 def character(letter: str) -> str:
-    """Return a letter of a foreign text as a sentence names it."""
+    """Return a character of an untrusted text in the form used in a sentence."""
     if letter.isspace():
         return "white space"
     return f"`{letter}`" if letter.isprintable() else "a character that cannot be printed"
 
 
 def one_line(text: str) -> str:
-    """Return prose in one printable line: any white space is one blank."""
+    """Return prose in one printable line, with white space collapsed to single blanks."""
     return printable(" ".join(text.split()))
 
 
 def escaped(text: str) -> str:
-    """Return text as it stands between double quotes in YAML and in Terraform's language."""
+    """Return text escaped for double quotes in YAML and in Terraform's language."""
     if text.isprintable() and '"' not in text and "\\" not in text:
         return text
     return "".join(map(_escaped, text))
@@ -75,7 +75,7 @@ def _escaped(letter: str) -> str:
     if letter.isprintable():
         return letter
     code = ord(letter)
-    if 0xD800 <= code < 0xE000:  # half of a character: no text that is valid holds it
+    if 0xD800 <= code < 0xE000:  # half of a character: not in valid text
         return _NO_CHARACTER
     return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"
 
@@ -101,7 +101,7 @@ def form(value: object) -> str:
 
 
 def found(value: object) -> str:
-    """Return what a value is, in a few words that never hold more than a short piece of it."""
+    """Return a description of a value that never holds more than a short piece of it."""
     match value:
         case None:
             return "null"

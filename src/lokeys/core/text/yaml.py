@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON values as YAML text, fast, in the order given; whatever the text, it reads back as itself.
+"""JSON values as YAML text, fast, in the given order; any text reads back unchanged.
 
-Text that a reader could take for something else is quoted; text of several lines is a block. The
-writer is ours because the usual ones take five times as long, and quote what needs none. It writes
-what Python's readers and Kubernetes' (sigs.k8s.io/yaml) read alike: outside ASCII they differ in
-what ends a line and a comment, so no character that cannot be printed is written as it is.
+Text that could be read as another type is quoted; text of several lines is a block. We have our own
+writer because the usual ones take five times as long and quote too much. It writes what Python's
+readers and Kubernetes' (sigs.k8s.io/yaml) parse alike: outside ASCII they differ in what ends a
+line and a comment, so unprintable characters are always escaped.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from lokeys.core.text.words import escaped, one_line
 
 WIDTH = 100
 MAX_SIMPLE_KEY = 1000
-"""Readers take no longer key (1024, with its quotes) but after a question mark."""
+"""Readers accept longer keys (1024, with quotes) only after a question mark."""
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*(?:[:@][\w./-]+)*", re.ASCII)
 _NOT_TEXT = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
 class Block(str):
-    """Text that is always written as a block, so that what is put into it later needs no quotes."""
+    """Text that is always written as a block, so that later additions to it need no quotes."""
 
     __slots__ = ()
 
@@ -41,10 +41,10 @@ def documents(values: Iterable[Mapping[str, Any]]) -> str:
 
 
 def commented(value: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> str:
-    """Return one object as people write it: a list of scalars in one line, comments over fields.
+    """Return one object as people write it: a list of scalars on one line, comments above fields.
 
-    `notes` are comments by the path of the field that they stand above, such as
-    `spec.secret.name`; the entries of a list share the path of the list.
+    `notes` are comments by the path of the field below them, such as `spec.secret.name`; the
+    entries of a list share the path of the list.
     """
     return _document(value, notes or {})
 
@@ -56,7 +56,7 @@ def _document(value: Mapping[str, Any], notes: Mapping[str, str] | None) -> str:
 
 
 class _Writer:
-    """Puts lines below each other; `notes` are None where programs alone read them."""
+    """Collects the lines of a text; `notes` is None if only programs read it."""
 
     __slots__ = ("lines", "notes")
 
@@ -85,7 +85,7 @@ class _Writer:
                 self._entry(head, item, indent, below)
 
     def _entry(self, head: str, item: Any, indent: str, path: str) -> None:
-        """Write what stands behind `head`, which is a key with its colon, or a dash."""
+        """Write the value after `head`, which is a key with its colon, or a dash."""
         if isinstance(item, str):
             self.lines.append(f"{head} {_written(item, indent)}")
         elif isinstance(item, Mapping) and item:
@@ -145,7 +145,7 @@ def _other(item: Any) -> str:
         case int():
             return str(item)
         case float():
-            # Without its point YAML takes 1e-06 for text.
+            # Without the point YAML reads 1e-06 as text.
             shown = repr(item)
             return shown if "." in shown else shown.replace("e", ".0e")
     return "[]"

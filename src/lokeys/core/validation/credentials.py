@@ -22,7 +22,7 @@ _FAULTS = {
 
 
 def credential_findings(ref: Ref, placed: Placed) -> Iterator[Finding]:
-    """Yield all faults of one."""
+    """Yield all faults of one StorageCredential."""
     return (_finding(ref, placed, fault) for fault in faults(placed.object))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings as JUnit XML: a suite a stack or StorageCredential, a failed case a finding."""
+"""Findings as JUnit XML: one suite per stack or StorageCredential, one failed case per finding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 from lokeys.core.findings.finding import Finding, Severity, at_or_above
 from lokeys.core.text.words import printable
 
-if TYPE_CHECKING:  # the doctor knows no manifests
+if TYPE_CHECKING:  # the doctor does not need manifests
     from lokeys.core.validation.validate import Validation
 
 Suite = tuple[str, Sequence[Finding]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was handed in and is not judged: what it is, why, and how it can be."""
+"""Input that is not judged: what it is, why, and how it can be judged."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _KINDS = {
     "ApplicationSet": "what it makes is not judged: hand in what `argocd app manifests` prints",
     "Template": "hand in what `oc process --local -o yaml -f FILE` prints",
 }
-"""Kinds that are told of, and why; all others have nothing to do with storage credentials."""
+"""Kinds that are reported, and why; all others have nothing to do with storage credentials."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedOver:
-    """Something that is not judged; `command` prints what can be."""
+    """Input that is not judged; `command` prints a form that can be."""
 
     what: str
     why: str
@@ -35,7 +35,7 @@ class PassedOver:
 
 
 def build_command(tool: LiteralString, folder: str) -> Command | None:
-    """Return the command that hands in what a tool makes of a folder; None for a strange name."""
+    """Return the command that validates a tool's output for a folder; None for an unusable name."""
     try:
         printing = Command((*tool.split(), f"./{folder}" if folder.startswith("-") else folder))
     except NoCommand:
@@ -44,7 +44,7 @@ def build_command(tool: LiteralString, folder: str) -> Command | None:
 
 
 def of_kinds(given: Iterable[Placed]) -> Iterator[PassedOver]:
-    """Yield the kinds that are not judged, each once, at the first of it."""
+    """Yield the kinds that are not judged, each once, at its first object."""
     found: dict[str, list[Placed]] = {}
     for placed in given:
         kind = placed.object.get("kind")
@@ -58,7 +58,7 @@ def of_kinds(given: Iterable[Placed]) -> Iterator[PassedOver]:
 
 
 def passed_over_to_json(each: PassedOver) -> dict[str, Any]:
-    """Return it as the report has it."""
+    """Return it in the report's form."""
     return {
         "what": each.what,
         "why": each.why,

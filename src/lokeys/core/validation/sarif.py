@@ -16,7 +16,7 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: 
 
 
 def sarif(findings: Iterable[Finding], *, version: str) -> dict[str, Any]:
-    """Return one run with every finding once, though several stacks may share its object."""
+    """Return one run with every finding once, even if several stacks share its object."""
     once = {(each.code, each.object, each.message, each.location): each for each in findings}
     told = list(once.values())
     codes = sorted({finding.code for finding in told})

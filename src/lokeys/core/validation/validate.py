@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All stacks and StorageCredentials of an input, judged; every finding with its place."""
+"""Judges all stacks and StorageCredentials of an input; every finding has its place."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ class CredentialView:
 
     @property
     def ok(self) -> bool:
-        """Tell whether nothing is an error."""
+        """Tell whether there is no error."""
         return not any(finding.is_error for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
-    """What an input comes to. `findings` are of what no single stack or credential owns."""
+    """The result for an input. `findings` are those of no single stack or credential."""
 
     stacks: tuple[StackView, ...]
     credentials: tuple[CredentialView, ...]
     findings: tuple[Finding, ...]
     passed_over: tuple[PassedOver, ...] = ()
-    """What was handed in and is not judged."""
+    """Input that is not judged."""
 
     @property
     def views(self) -> tuple[StackView | CredentialView, ...]:
@@ -60,7 +60,7 @@ class Validation:
 
     @property
     def ok(self) -> bool:
-        """Tell whether nothing is an error."""
+        """Tell whether there is no error."""
         return not any(finding.is_error for finding in self.all_findings)
 
 
@@ -76,8 +76,8 @@ def validate(  # noqa: PLR0913 - the input and what it is judged against
 ) -> Validation:
     """Return all faults of the stacks and StorageCredentials among the objects.
 
-    `passed_over` is what their reader left out. The order of the objects changes nothing but the
-    places that are named.
+    `passed_over` is what the reader left out. The order of the objects changes only the places that
+    are named.
     """
     objects = PlacedObjects(given, namespace=namespace)
     context = StackContext(
@@ -101,7 +101,7 @@ def _credentials(objects: PlacedObjects, ignored: Sequence[Ignore]) -> Iterator[
     given = list(objects.of_kind(_STORAGE_CREDENTIAL))
     if not given:
         return
-    # Stacks alone are judged sooner without the other resource's schema.
+    # Without the other resource's schema, input with only stacks is judged sooner.
     from lokeys.core.validation.credentials import credential_findings  # noqa: PLC0415
 
     for ref, placed in given:
@@ -112,7 +112,7 @@ def _credentials(objects: PlacedObjects, ignored: Sequence[Ignore]) -> Iterator[
 def _placed(
     findings: Iterable[Finding], view: StackView, objects: PlacedObjects, ignored: Sequence[Ignore]
 ) -> tuple[Finding, ...]:
-    """Return findings with their places: in the object's own file, or else in the stack's."""
+    """Return findings with their places: in the object's own file, or otherwise in the stack's."""
     return heeded((_with_place(finding, view, objects) for finding in findings), ignored)
 
 
@@ -126,7 +126,7 @@ def _with_place(finding: Finding, view: StackView, objects: PlacedObjects) -> Fi
 
 
 def _pointer_to(ref: Ref, view: StackView) -> str:
-    """Return the field of a stack that names an object which is not there."""
+    """Return the field of a stack that names an object that does not exist."""
     from lokeys.core.stack.validation.tenants import pointer_to  # noqa: PLC0415 - few need it
 
     of_tenants = "" if ref.name == view.secret_name else pointer_to(ref, view.placed.object)

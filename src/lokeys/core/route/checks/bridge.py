@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bridge: does a key that was replaced stand again, and has its time passed?"""
+"""The bridge: is a replaced key valid again, and is its time over?"""
 
 from __future__ import annotations
 

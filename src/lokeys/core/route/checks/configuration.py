@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loki's own configuration: is it one that can work, whatever the key is worth?
+"""Loki's own configuration: can it work at all, whatever the key is?
 
-What is told here is read from manifests alone. So it is told of each Loki, whether or not a route
-can be made of it; of several components that share a fault once.
+These findings use only manifests. So each Loki gets them, whether or not it has a route; a fault
+that several components share is reported once.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def misconfigured(snapshot: Seen) -> Iterator[Finding]:
 
 
 def findings_of(lokis: Lokis, *, around: Lokis, route: str | None = None) -> Iterator[Finding]:
-    """Yield what is wrong with how some Lokis are configured; `around` are all of the namespace."""
+    """Yield what is wrong with the configuration of some Lokis; `around`: the namespace's."""
     groups: dict[tuple[Any, ...], list[Ref]] = {}
     for ref, loki in sorted(lokis.items(), key=lambda each: each[0]):
         for fault in loki.faults if loki.uses_storage else _at_start(loki):
@@ -68,7 +68,7 @@ def causes_of(loki: RunningLoki | None) -> frozenset[str | None]:
 
 
 def _at_start(loki: RunningLoki) -> Iterator[ConfigurationFault]:
-    """Yield what a component ends with that asks no storage: its file is read all the same."""
+    """Yield what makes a component exit that does not use storage: it still reads its file."""
     return (each for each in loki.faults if each.kind is Misconfiguration.NOT_EXPANDABLE)
 
 
@@ -147,7 +147,7 @@ def _of_spelling(
 
 
 def _who_has(names: tuple[str, ...], around: Lokis, refs: list[Ref]) -> str:
-    """Say which other component has the variables, and of which Secrets or ConfigMaps."""
+    """Say which other component has the variables, and from which Secrets or ConfigMaps."""
     for ref, loki in sorted(around.items(), key=lambda each: each[0]):
         known: dict[str, DataKey] = dict(loki.variables)
         here = ref not in refs and ref.namespace == refs[0].namespace
@@ -158,7 +158,7 @@ def _who_has(names: tuple[str, ...], around: Lokis, refs: list[Ref]) -> str:
 
 
 def _how_bad(fault: ConfigurationFault, others: str) -> tuple[Severity, Confidence]:
-    """Return how bad it is: on AWS a node's own role may make up for a key."""
+    """Return how bad it is: on AWS a node's own role may replace a key."""
     if fault.certain:
         return Severity.ERROR, Confidence.CERTAIN
     return (
@@ -187,9 +187,9 @@ def _in_clear(lokis: Lokis, route: str | None) -> Iterator[Finding]:
 
 
 def _of_rulers(lokis: Lokis, route: str | None) -> Iterator[Finding]:
-    """Yield where a ruler signs with another pair than the rest; a warning where it surely does.
+    """Yield where a ruler signs with another pair than the rest; a warning if that is certain.
 
-    Two users of one store may be meant. But a replaced key is most often replaced in one place.
+    Two users of one store may be intended. But often a key was replaced in only one place.
     """
     groups: dict[tuple[PairPlace | None, PairPlace | None, bool], list[Ref]] = {}
     for ref, loki in sorted(lokis.items(), key=lambda each: each[0]):

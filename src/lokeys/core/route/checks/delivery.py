@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the vault into the Secret: can External Secrets read, has it read, is the pair whole?"""
+"""From the vault into the Secret: can External Secrets read, has it read, is the pair complete?"""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ CAUSE_OF_WORDS: tuple[tuple[str, str], ...] = (
     (r"SecretStore .*(is not ready|not found)|could not get .*SecretStore", "eso_store_not_ready"),
     (r"owned by another ExternalSecret", "eso_target_owned_by_other"),
 )
-"""External Secrets' own words of a failed refresh (measured, 0.20) and the cause they mean."""
+"""External Secrets' messages of a failed refresh (measured, 0.20) and the cause of each."""
 
 
 def cause_of(words: str) -> str | None:
-    """Return the cause that External Secrets' event text stands for, if it is a known one."""
+    """Return the cause behind External Secrets' event text, if it is a known one."""
     return next((cause for text, cause in CAUSE_OF_WORDS if re.search(text, words)), None)
 
 
 def delivery_is_missing(snapshot: Snapshot) -> Iterator[Finding]:
-    """The route's ExternalSecret is not there."""
+    """The route's ExternalSecret does not exist."""
     gap = snapshot.missing(Hop.DELIVERY)
     if gap is not None and gap.why is Why.NOT_FOUND and gap.ref.kind == "ExternalSecret":
         yield rules.DELIVERY_MISSING.at(gap.ref, route=snapshot.spec.route)
@@ -83,7 +83,7 @@ def all_deliveries_are_stopped(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def store_is_not_ready(snapshot: Snapshot) -> Iterator[Finding]:
-    """The SecretStore says that it is not, or does not exist."""
+    """The SecretStore is not ready, by its own status, or does not exist."""
     store = snapshot.delivery.store if snapshot.delivery else None
     if store is None or (store.exists and store.ready is not False):
         return
@@ -108,7 +108,7 @@ def target_is_anothers(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def refresh_fails(snapshot: Snapshot) -> Iterator[Finding]:
-    """External Secrets says itself that it cannot refresh."""
+    """External Secrets itself reports that it cannot refresh."""
     delivery = snapshot.delivery
     if delivery is None or delivery.ready is not False or delivery.target_owner is not None:
         return
@@ -124,7 +124,7 @@ def refresh_fails(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def secret_is_missing(snapshot: Snapshot) -> Iterator[Finding]:
-    """The Secret that Loki reads is not there."""
+    """The Secret that Loki reads does not exist."""
     gap = snapshot.missing(Hop.SECRET)
     if gap is not None and gap.why is Why.NOT_FOUND:
         yield rules.SECRET_MISSING.at(
@@ -133,7 +133,7 @@ def secret_is_missing(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def secret_disagrees(snapshot: Snapshot) -> Iterator[Finding]:
-    """The Secret's pair is not the one of the hop before it."""
+    """The Secret's pair differs from that of the hop before it."""
     secret = snapshot.secret
     if secret is None:
         return
@@ -172,7 +172,7 @@ def blanks_are_dropped(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def values_disagree(snapshot: Snapshot) -> Iterator[Finding]:
-    """What a HelmRelease takes the pair from does not hold the pair of the hop before it."""
+    """The source of a HelmRelease's pair does not hold the pair of the hop before it."""
     values, before = snapshot.values, _before_values(snapshot)
     if values is None or before is None or before.blank or values.pair.pair == before.pair:
         return
@@ -279,8 +279,8 @@ def _behind(snapshot: Snapshot, secret: SecretState, before: PairFacts) -> Itera
 def _severity(snapshot: Snapshot, secret: SecretState) -> Severity:
     """Return how bad it is that the Secret differs.
 
-    A pair that the store takes loses no line; nor need one of a Loki that writes to another store,
-    as long as that does not refuse it.
+    A pair that the store accepts loses no line. Nor does that of a Loki that writes to another
+    store, as long as that store does not refuse it.
     """
     verdict = snapshot.verdict(secret.pair)
     works = verdict is not None and verdict.accepted
@@ -289,7 +289,7 @@ def _severity(snapshot: Snapshot, secret: SecretState) -> Severity:
 
 
 def _remedy(snapshot: Snapshot, maker: Maker | None) -> tuple[Remedy, ...] | None:
-    """Return what stays where lokeys does not write the Secret; None where it does."""
+    """Return a lasting fix if lokeys does not write the Secret; None if it does."""
     if maker is not None:
         return remedies(snapshot, maker)
     by_hand = unread_vault(snapshot)
@@ -301,7 +301,7 @@ def _remedy(snapshot: Snapshot, maker: Maker | None) -> tuple[Remedy, ...] | Non
 
 
 def _of_values(snapshot: Snapshot, values: SecretState, maker: Maker | None) -> tuple[Remedy, ...]:
-    """Return what is done about values that are behind: at their maker, in their store, or here."""
+    """Return what to do about stale values: at their maker, in their store, or here."""
     if maker is not None:
         return remedies(snapshot, maker)
     text = unread_vault(snapshot) or f"put the source's pair into {values.ref}, where it is kept"
@@ -309,13 +309,13 @@ def _of_values(snapshot: Snapshot, values: SecretState, maker: Maker | None) -> 
 
 
 def _is_torn_itself(snapshot: Snapshot, before: PairFacts) -> bool:
-    """Tell whether the vault's own pair is torn, so that a half of it proves nothing."""
+    """Tell whether the vault's own pair is torn, so that one half of it proves nothing."""
     source = snapshot.source.pair if snapshot.source else None
     return source is not None and is_torn(snapshot, before, source)
 
 
 def _changed_back(snapshot: Snapshot, delivery: DeliveryState | None) -> bool:
-    """Tell whether the Secret was written by another hand after three forced refreshes."""
+    """Tell whether somebody else wrote the Secret after three forced refreshes."""
     memory = snapshot.memory
     if delivery is None or memory.forced_at is None or memory.forced_count < 3:
         return False

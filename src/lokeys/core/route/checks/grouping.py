@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One finding for all pods of a workload that have one trouble: where it is, and which they are."""
+"""One finding for all pods of a workload with the same problem: where it is, and which pods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = 5
 
 
 def by_workload(pods: Iterable[PodState]) -> list[tuple[PodState, ...]]:
-    """Return the pods of each workload, in the order in which they come."""
+    """Return the pods of each workload, in their order."""
     groups: dict[Ref, list[PodState]] = {}
     for pod in pods:
         groups.setdefault(pod.workload, []).append(pod)
@@ -21,18 +21,18 @@ def by_workload(pods: Iterable[PodState]) -> list[tuple[PodState, ...]]:
 
 
 def place_of(pods: Sequence[PodState]) -> Ref:
-    """Return where a trouble of pods of one workload is: the pod, or of several their workload."""
+    """Return where a problem is: the only pod that has it, or the workload of several."""
     return pods[0].ref if len(pods) == 1 else pods[0].workload
 
 
 def each_of(pods: Sequence[PodState], words: Sequence[str]) -> list[str]:
-    """Return what is to be said of each pod, with its name where there are several."""
+    """Return the text about each pod, with its name if there are several."""
     if len(pods) == 1:
         return list(words)
     return listed([f"{pod.ref.name}: {said}" for pod, said in zip(pods, words, strict=True)])
 
 
 def listed(lines: Sequence[str]) -> list[str]:
-    """Return lines, one a pod, and how many are left out."""
+    """Return lines, one per pod, and how many are left out."""
     more = len(lines) - SHOWN
     return [*lines[:SHOWN], *([f"and {more} more pods"] if more > 0 else [])]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pods: do they hold the Secret's pair, and what keeps them from being replaced?"""
+"""The pods: do they hold the Secret's pair, and what prevents their replacement?"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def behind(snapshot: Seen) -> tuple[PodState, ...]:
 
 
 def pods_are_behind(snapshot: Seen) -> Iterator[Finding]:
-    """Pods that started before the Secret changed; one finding a workload."""
+    """Pods that started before the Secret changed; one finding per workload."""
     late = behind(snapshot)
     for workload in sorted({pod.workload for pod in late}):
         pods = [pod for pod in late if pod.workload == workload]
@@ -46,7 +46,7 @@ def pods_are_behind(snapshot: Seen) -> Iterator[Finding]:
 
 
 def pods_stay_behind(snapshot: Seen) -> Iterator[Finding]:
-    """Pods were replaced for this key and are refused, although the store takes the Secret's."""
+    """Pods were replaced for this key and are refused, although the store accepts the Secret's."""
     for pods in by_workload(pod for pod in snapshot.pods if stays_behind(pod, snapshot)):
         yield rules.POD_STAYS_BEHIND.at(
             place_of(pods),
@@ -59,7 +59,7 @@ def pods_stay_behind(snapshot: Seen) -> Iterator[Finding]:
 
 
 def stays_behind(pod: PodState, snapshot: Seen) -> bool:
-    """Tell whether replacing the pod did not help, so that its key is not this Secret's alone."""
+    """Tell whether replacing the pod did not help, so that the Secret's key is not its only one."""
     held = snapshot.secret.pair if snapshot.secret else None
     if held is None or snapshot.memory.replaced.get(pod.ref.name) != held.pair:
         return False
@@ -69,7 +69,7 @@ def stays_behind(pod: PodState, snapshot: Seen) -> bool:
 
 
 def pods_hold_unsaved_lines(snapshot: Seen) -> Iterator[Finding]:
-    """Pods that must go have lines that only they hold, and no volume that outlives them."""
+    """Pods that must be replaced hold the only copy of lines, on no volume that outlives them."""
     late = [pod for pod in behind(snapshot) if snapshot.key(pod).may_lose_lines]
     found = chance(snapshot, NO_LEAVE)
     offered = found is not None and found.for_a_person
@@ -104,7 +104,7 @@ def _no_bridge(snapshot: Seen) -> Iterator[str]:
 
 
 def _held(pod: PodState) -> str:
-    """Return what only the pod holds, as far as its metrics say."""
+    """Return what only the pod holds, according to its metrics."""
     if pod.metrics is None:
         return "what it holds is not known: its metrics could not be read"
     last = time_to_json(pod.metrics.last_flush_at) or "none seen"
@@ -112,7 +112,7 @@ def _held(pod: PodState) -> str:
 
 
 def pods_will_not_stop(snapshot: Seen) -> Iterator[Finding]:
-    """Pods are told to stop, and their dead key keeps them in their shutdown flush."""
+    """Pods are terminating, and their dead key blocks the flush at shutdown."""
     found = chance(snapshot, NO_LEAVE)
     offered = found is not None and found.for_a_person
     for pods in by_workload(pod for pod in snapshot.pods if hangs(pod, snapshot)):
@@ -133,7 +133,7 @@ def pods_will_not_stop(snapshot: Seen) -> Iterator[Finding]:
 
 
 def rollout_is_blocked(snapshot: Seen) -> Iterator[Finding]:
-    """A workload is rolling and waits for a pod of the old revision that cannot become ready."""
+    """A rollout waits for a pod of the old revision that cannot become ready."""
     for workload in snapshot.workloads:
         broken = [
             pod
@@ -154,7 +154,7 @@ def rollout_is_blocked(snapshot: Seen) -> Iterator[Finding]:
 
 
 def budgets_forbid_eviction(snapshot: Seen) -> Iterator[Finding]:
-    """A budget has refused the eviction of pods that must go."""
+    """A PodDisruptionBudget has refused the eviction of pods that must be replaced."""
     since = snapshot.memory.blocked_since
     blocked = (pod for pod in behind(snapshot) if pod.ref.name in since)
     for pods in by_workload(blocked):
@@ -171,7 +171,7 @@ def budgets_forbid_eviction(snapshot: Seen) -> Iterator[Finding]:
 
 
 def workloads_do_not_fit(snapshot: Seen) -> Iterator[Finding]:
-    """A workload that the route names is not there, or reads another Secret."""
+    """A workload that the route names does not exist, or reads another Secret."""
     for workload in snapshot.workloads:
         route = snapshot.spec.route
         if not workload.exists:
@@ -187,7 +187,7 @@ def workloads_do_not_fit(snapshot: Seen) -> Iterator[Finding]:
 
 
 def _who(pods: Sequence[PodState]) -> str:
-    """Return how a sentence calls pods of one workload."""
+    """Return how to name the pods of one workload in a sentence."""
     return f"{len(pods)} pods of {place_of(pods)}" if len(pods) > 1 else str(place_of(pods))
 
 

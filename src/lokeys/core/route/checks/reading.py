@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What could not be read, where no other check says so better."""
+"""What could not be read, if no other check reports it better."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Gap:
     details: tuple[str, ...]
     pods: tuple[Ref, ...]
     hides: bool
-    """Whether something that may exist could not be read for it."""
+    """Whether this hides something that may exist."""
 
     def __str__(self) -> str:
         """Return it as reports list it."""
@@ -44,12 +44,12 @@ class Gap:
 
 
 def grouped(snapshot: Snapshot) -> list[Gap]:
-    """Return what could not be read, in the look's order; pods by their workload."""
+    """Return what could not be read, in the snapshot's order; pods by their workload."""
     return grouped_of(snapshot.unreadable, snapshot.pods)
 
 
 def grouped_of(unreadable: Iterable[Unreadable], pods: Iterable[PodState]) -> list[Gap]:
-    """Return what could not be read, in its order; pods by their workload."""
+    """Return what could not be read, in the given order; pods by their workload."""
     workloads = {pod.ref: pod.workload for pod in pods}
     groups: dict[tuple[Why, Hop, Ref], list[Unreadable]] = {}
     for gap in unreadable:
@@ -108,7 +108,7 @@ def store_not_reached(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def told_elsewhere(snapshot: Snapshot) -> tuple[Unreadable, ...]:
-    """Return the gaps that are faults of their own, told by another check."""
+    """Return what could not be read and is a fault that another check reports."""
     missing = [gap for gap in snapshot.unreadable if gap.why is Why.NOT_FOUND]
     return (
         *gaps_of_source(replace(snapshot, unreadable=tuple(missing))),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the key is minted: is there one, does it work, and has Rook kept up with RGW?"""
+"""Where the key is created: is there one, does it work, and has Rook kept up with RGW?"""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def source_cannot_be_used(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def addresses_are_not_allowed(snapshot: Snapshot) -> Iterator[Finding]:
-    """A key, or the request to RGW's admin API, may not go where the resource says."""
+    """A key, or the request to RGW's admin API, may not go to the address in the resource."""
     spec = snapshot.spec
     refused = (
         (gap.ref, gap.detail)
@@ -66,7 +66,7 @@ def addresses_are_not_allowed(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def address_is_not_lokis(snapshot: Snapshot) -> Iterator[Finding]:
-    """Loki's own configuration names another address than the resource does."""
+    """Loki's own configuration has another address than the resource."""
     for workload in elsewhere(snapshot):
         yield sources.ADDRESS_NOT_LOKIS.at(
             workload.ref,
@@ -77,7 +77,7 @@ def address_is_not_lokis(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def gaps_of_source(snapshot: Snapshot) -> tuple[Unreadable, ...]:
-    """Return why the source's pair is not known; empty if it is (then a gap is of less weight)."""
+    """Return why the source's pair is not known; empty if it is known."""
     if snapshot.source is not None and snapshot.source.pair is not None:
         return ()
     mine = (gap for gap in snapshot.unreadable if gap.hop is Hop.SOURCE)
@@ -85,12 +85,12 @@ def gaps_of_source(snapshot: Snapshot) -> tuple[Unreadable, ...]:
 
 
 def cause_of_missing(gap: Unreadable) -> str:
-    """Return the cause that a missing user, or a missing Secret of it, stands for."""
+    """Return the cause behind a missing user, or a missing Secret of that user."""
     return "k8s_secret_missing" if gap.ref.kind == "Secret" else "store_user_missing"
 
 
 def source_has_no_key(snapshot: Snapshot) -> Iterator[Finding]:
-    """There is nothing to carry: no key at the store, or an empty half."""
+    """There is nothing to deliver: no key at the store, or an empty half."""
     source = snapshot.source
     if source is None or source.generated_blank:
         return
@@ -109,7 +109,7 @@ def source_has_no_key(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def source_is_malformed(snapshot: Snapshot) -> Iterator[Finding]:
-    """A pair whose form spoils it: the store refuses it, or some hop would change it."""
+    """The form of the pair is faulty: the store refuses it, or some hop would change it."""
     source = snapshot.source
     if source is None or source.pair is None:
         return
@@ -128,7 +128,7 @@ def source_is_malformed(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def source_key_is_dead(snapshot: Snapshot) -> Iterator[Finding]:
-    """The store refuses what the source offers; RGW's own list may know a living key."""
+    """The store refuses what the source offers; RGW's own list may have a valid key."""
     source = snapshot.source
     verdict = snapshot.verdict(source.pair) if source else None
     if source is None or verdict is None or not verdict.refused:
@@ -179,7 +179,7 @@ _MEND_CLAIM = (
 
 
 def rook_is_stale(snapshot: Snapshot, source: SourceState) -> bool:
-    """Tell whether RGW lists live keys, and the one in Rook's Secret is none of them."""
+    """Tell whether RGW lists valid keys, and the one in Rook's Secret is not among them."""
     return (
         isinstance(snapshot.spec.source, RookSource)
         and bool(source.live)
@@ -188,7 +188,7 @@ def rook_is_stale(snapshot: Snapshot, source: SourceState) -> bool:
 
 
 def rook_is_behind(snapshot: Snapshot) -> Iterator[Finding]:
-    """Ready, but for an older generation or for older key Secrets; or a store that is not."""
+    """Ready, but for an older generation or older key Secrets; or the object store is not ready."""
     source = snapshot.source
     rook = source.rook if source else None
     if source is None or rook is None:
@@ -222,7 +222,7 @@ def rook_is_behind(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def rook_blanks_its_secret(snapshot: Snapshot) -> Iterator[Finding]:
-    """`spec.keys` is set: Rook's generated Secret is empty, or worse, is named there."""
+    """`spec.keys` is set: Rook's generated Secret is empty or, worse, is named there."""
     source = snapshot.source
     if source is None:
         return
@@ -234,7 +234,7 @@ def rook_blanks_its_secret(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def extra_keys_are_doomed(snapshot: Snapshot) -> Iterator[Finding]:
-    """Rook will delete all keys but the smallest id, whenever it next reconciles."""
+    """Rook will delete all keys but the one with the smallest id when it next reconciles."""
     source = snapshot.source
     if source is None or source.rook is None or source.rook.uses_spec_keys:
         return
@@ -258,7 +258,7 @@ def extra_keys_are_doomed(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _keys(snapshot: Snapshot) -> PairKeys:
-    """Return under which names the source keeps the two halves."""
+    """Return the names under which the source keeps the two halves."""
     spec = snapshot.spec.source
     if isinstance(spec, SecretSource | ClaimSource):
         return spec.secret.keys

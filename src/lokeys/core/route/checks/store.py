@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store's answer to the pair that Loki is handed.
+"""The store's answer to the pair that is delivered to Loki.
 
-What the store says of a key is so from everywhere. Other answers are of the way to it: of a proxy
-between, of the authorities that are trusted here, of this machine's clock, of a policy that names
-networks. Loki has another way, so these are errors only where Loki's own requests fail, too.
+What the store says about a key holds from everywhere. Other answers depend on the path to it: a
+proxy, the trusted certificate authorities, this machine's clock, a policy that names networks.
+Loki's path differs, so these are errors only if Loki's own requests fail, too.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OF_THE_WAY = frozenset(
         Answer.CLOCK_SKEW,
     }
 )
-"""Answers that Loki need not get: what it trusts and what lies between is its own."""
+"""Answers that Loki need not get: its trusted authorities and its path differ."""
 
 _OF_THE_ASKER = frozenset({Answer.DENIED, Answer.WRONG_REGION})
 """Answers of the store that depend on how it is asked, and from where."""
@@ -53,7 +53,7 @@ _CODES_OF_THE_WAY = frozenset(RULE_OF_ANSWER[each].code for each in _OF_THE_WAY 
 
 
 def store_refuses(snapshot: Seen) -> Iterator[Finding]:
-    """The store's answers that are not about the key itself: one finding an answer."""
+    """The store's answers that are not about the key itself: one finding per answer."""
     told: set[Answer] = set()
     for where, pair in _held(snapshot):
         verdict = snapshot.verdict(pair)
@@ -65,12 +65,12 @@ def store_refuses(snapshot: Seen) -> Iterator[Finding]:
 
 
 def seen_from_here_alone(finding: Finding) -> bool:
-    """Tell whether a finding is what only lokeys met, so that the key could not be tried."""
+    """Tell whether only lokeys has seen this problem, so that the key could not be tested."""
     return finding.code in _CODES_OF_THE_WAY and finding.severity is Severity.WARNING
 
 
 def _weight(snapshot: Seen, verdict: StoreVerdict) -> tuple[Severity, Confidence, str]:
-    """Return how bad an answer is, how sure that is, and why, by what Loki's own requests say."""
+    """Return how bad an answer is, how certain that is, and why, given Loki's own requests."""
     rule = rule_of(verdict)
     works = [snapshot.key(pod).works for pod in snapshot.pods]
     if verdict.answer in _OF_THE_WAY:
@@ -89,14 +89,14 @@ def _weight(snapshot: Seen, verdict: StoreVerdict) -> tuple[Severity, Confidence
 
 
 def _held(snapshot: Snapshot) -> Iterator[tuple[Ref, PairFacts | None]]:
-    """Yield what the hops hold, the one that Loki reads first."""
+    """Yield what the hops hold, starting with the one that Loki reads."""
     for hop in (snapshot.secret, snapshot.source, snapshot.vault):
         if hop is not None:
             yield hop.ref, hop.pair
 
 
 def delivered_key_is_refused(snapshot: Seen) -> Iterator[Finding]:
-    """The store refuses the Secret's pair, and no hop before it explains that by differing."""
+    """The store refuses the Secret's pair, and no difference from an earlier hop explains that."""
     secret = snapshot.secret
     verdict = snapshot.verdict(secret.pair) if secret else None
     if secret is None or verdict is None or not verdict.refused or secret.pair.flaws:
@@ -104,7 +104,7 @@ def delivered_key_is_refused(snapshot: Seen) -> Iterator[Finding]:
     before = expected(snapshot)
     source = snapshot.source.pair if snapshot.source else None
     if source is not None or (before is not None and before.pair != secret.pair.pair):
-        return  # the source's own key is dead, or an older pair: told where it goes stale
+        return  # the source's own key is dead, or an older pair: reported where it becomes stale
     if verdict.answer is Answer.SUSPENDED:
         user = source_ref(snapshot.spec)
         yield USER_SUSPENDED.at(user, route=snapshot.spec.route, **user_words(snapshot.spec))

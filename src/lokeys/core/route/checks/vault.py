@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The vault's copy: can it be read, is it whole, and is it the source's?"""
+"""The vault's copy: can it be read, is it complete, and is it the source's?"""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _OF_NAMES = frozenset(
         VaultFault.FIELD_AMBIGUOUS,
     }
 )
-"""Faults that wrong names in the route have, too."""
+"""Faults that wrong names in the route cause, too."""
 
 _READS = (
     "External Secrets says that it can read it, and the store takes the Secret's key: the names in "
@@ -62,7 +62,7 @@ RULE_OF_CONSENT: Mapping[Why, Rule] = {
 
 
 def vault_has_a_fault(snapshot: Snapshot) -> Iterator[Finding]:
-    """The vault, the item or a field cannot be had."""
+    """The vault, the item or a field cannot be read."""
     vault = snapshot.vault
     if vault is None or vault.fault is None:
         return
@@ -84,7 +84,7 @@ def vault_has_a_fault(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _weight(snapshot: Snapshot, fault: VaultFault) -> Confidence:
-    """Return how sure a fault of names is: External Secrets knows better what it reads."""
+    """Return how certain a fault of names is: External Secrets knows better what it reads."""
     delivery, secret = snapshot.delivery, snapshot.secret
     if fault not in _OF_NAMES or delivery is None or delivery.ready is False:
         return Confidence.CERTAIN
@@ -94,7 +94,7 @@ def _weight(snapshot: Snapshot, fault: VaultFault) -> Confidence:
 
 
 def vault_is_not_allowed(snapshot: Snapshot) -> Iterator[Finding]:
-    """The token is another namespace's own, or may not go to the resource's address."""
+    """The token belongs to another namespace, or may not go to the resource's address."""
     spec = snapshot.spec.vault
     gap = snapshot.missing(Hop.VAULT)
     rule = RULE_OF_CONSENT.get(gap.why) if gap is not None else None

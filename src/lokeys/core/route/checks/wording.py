@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words that several checks share: what the store said, and which flaw a pair has."""
+"""Wording that several checks share: what the store said, and which flaw a pair has."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ FLAW_CAUSES: dict[Flaw, str] = {
     Flaw.ID_DOUBLE_BASE64: "access_key_unknown",
     Flaw.SECRET_DOUBLE_BASE64: "secret_key_mismatch",
 }
-"""The cause that each flaw of form leads to at the store."""
+"""The cause that each flaw in a pair's form leads to at the store."""
 
 
 def user_words(spec: RouteSpec) -> dict[str, Any]:
-    """Return the word for the store's user; none where the source is not known."""
+    """Return the word for the store's user; empty if the source is not known."""
     return {} if isinstance(spec.source, UnknownSource) else {"user": source_ref(spec).name}
 
 
 def verdict_evidence(snapshot: Snapshot, pair: PairFacts | None, where: str) -> tuple[str, ...]:
-    """Return what the store said of a pair as one line of evidence, or nothing."""
+    """Return what the store said about a pair as one line of evidence, or nothing."""
     verdict = snapshot.verdict(pair)
     if pair is None or verdict is None:
         return ()
@@ -39,7 +39,7 @@ def verdict_evidence(snapshot: Snapshot, pair: PairFacts | None, where: str) -> 
 
 
 def refused(snapshot: Snapshot, pair: PairFacts) -> bool:
-    """Tell whether the store has refused a pair, and not only was not asked."""
+    """Tell whether the store has refused a pair; False if it was not asked."""
     verdict = snapshot.verdict(pair)
     return verdict is not None and verdict.refused
 
@@ -51,10 +51,10 @@ def half_of(flaw: Flaw, keys: PairKeys) -> str:
 
 
 def spoils(pair: PairFacts, verdict: StoreVerdict | None) -> tuple[Flaw, ...]:
-    """Return the flaws for which a pair must not travel.
+    """Return the flaws that forbid delivery of a pair.
 
-    What only looks like base64 may be the key itself: the store decides. A newline or an invisible
-    character is lost or doubled on some way, whatever the store says.
+    What looks like base64 may be the key itself: the store decides. A newline or an invisible
+    character gets lost or doubled at some hop, whatever the store says.
     """
     looks = (Flaw.ID_DOUBLE_BASE64, Flaw.SECRET_DOUBLE_BASE64)
     works = verdict is not None and verdict.accepted
@@ -62,7 +62,7 @@ def spoils(pair: PairFacts, verdict: StoreVerdict | None) -> tuple[Flaw, ...]:
 
 
 def is_torn(snapshot: Snapshot, held: PairFacts, before: PairFacts) -> bool:
-    """Tell whether exactly one half is of the pair before it, and the store does not take it."""
+    """Tell whether exactly one half equals the pair before it, and the store does not accept it."""
     one_half = (held.key_id == before.key_id) != (held.secret == before.secret)
     verdict = snapshot.verdict(held)
     return one_half and not held.blank and not (verdict is not None and verdict.answer in WORKS)

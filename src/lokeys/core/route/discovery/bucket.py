@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bucket that a Loki writes to, as far as its configuration or Rook tells."""
+"""The bucket that a Loki writes to, as far as its configuration or Rook names it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _READ = "what can be read of Loki's configuration"
 
 
 def bucket_of(storage: LokiStorage, endpoint: str) -> tuple[Bucket, Notes]:
-    """Return the bucket and what is to be said about it; `endpoint` is the one that Rook names."""
+    """Return the bucket and notes about it; `endpoint` is the one that Rook names."""
     ours, notes = as_printed(storage.endpoint), Notes()
     if not storage.bucket:
         notes["spec.bucket.name"] = f"{UNKNOWN}: not in {_READ}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is found on the way from a running Loki to where its key is minted."""
+"""What is found on the way from a running Loki to where its key is created."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from lokeys.core.route.model import (
 )
 
 UNKNOWN = "CHANGE-ME"
-"""Stands where something must be filled in; no object can have this name."""
+"""Marks what must be filled in; no object can have this name."""
 
 Notes = dict[str, str]
-"""What is to be said about a field, by its path in the manifest."""
+"""Notes about fields, by their path in the manifest."""
 
 _STEP = re.compile(r"[-_a-zA-Z0-9]{1,100}")
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
 GUESS = "spec.source.rook.user"
-"""Where it is said how sure a user of Rook is."""
+"""The field whose note says how certain a user of Rook is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LokiWorkload:
-    """A workload that runs Loki. `stack`: the LokiStack that it is a component of."""
+    """A workload that runs Loki. `stack`: the LokiStack whose component it is."""
 
     ref: Ref
     loki: RunningLoki
@@ -43,7 +43,7 @@ class LokiWorkload:
 
     @property
     def secret(self) -> SecretRef | None:
-        """Return the Secret that both halves of its pair are data keys of, or the text's place."""
+        """Return the Secret with both halves of its pair, or the place in a text."""
         pair = self.loki.pair
         halves = pair.data_keys if pair else None
         if halves is None:
@@ -63,7 +63,7 @@ class LokiWorkload:
 
     @property
     def alone(self) -> Workload:
-        """Return it as it is, a component of a stack by itself."""
+        """Return it by itself, even as a component of a stack."""
         metrics = MetricsEndpoint(port=self.loki.port)
         container = self.loki.container
         return Workload(
@@ -72,7 +72,7 @@ class LokiWorkload:
 
 
 def _inside(pair: PairPlace) -> SecretRef | None:
-    """Return the text that both halves stand in, where a resource can name their places."""
+    """Return the text with both halves, if a resource can name their places."""
     one, other = pair.key_id, pair.secret
     if pair.in_url or not (isinstance(one, InFile) and isinstance(other, InFile)):
         return None
@@ -95,16 +95,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovered:
-    """A route as far as it can be told. `notes` stand by the field's path in the manifest.
+    """A route as far as it is known. `notes` are by the field's path in the manifest.
 
-    `sure` is False where the source is a guess: its key must prove itself at the bucket first.
+    `sure` is False if the source is a guess: its key must first be proved at the bucket.
     """
 
     spec: RouteSpec
     notes: Mapping[str, str] = field(default_factory=dict)
     sure: bool = True
     candidates: tuple[RookSource, ...] = ()
-    """Users whose key this may be, where the key id itself does not tell."""
+    """Users whose key this may be, if the key id does not decide it."""
 
     @property
     def blanks(self) -> tuple[str, ...]:
@@ -113,14 +113,14 @@ class Discovered:
 
     @property
     def lookable(self) -> bool:
-        """Tell whether a look at the route makes sense: bucket and endpoint are known."""
+        """Tell whether the route can be examined: bucket and endpoint are known."""
         return UNKNOWN not in (self.spec.bucket.name, self.spec.bucket.endpoint)
 
     @property
     def proved(self) -> RouteSpec:
-        """Return what of the route may be judged: no guess, and nothing that is still to be said.
+        """Return the part of the route that may be judged: no guess, and nothing left to fill in.
 
-        So no finding rests on a guess.
+        So no finding is based on a guess.
         """
         spec = self.spec if self.sure else replace(self.spec, source=UnknownSource())
         vague = any(path.startswith("spec.vault") for path in self.blanks)
@@ -128,7 +128,7 @@ class Discovered:
 
     @property
     def doubt(self) -> str:
-        """Return what could not be told of the route, and what is compared without it."""
+        """Return what is not known about the route, and what is compared without it."""
         lost = [self.notes[path].replace(f"{UNKNOWN}: ", "") for path in self.blanks]
         if not self.sure and "spec.source" not in self.blanks:
             lost += [f"{source_ref(self.spec)} is {self.notes[GUESS]}"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the routes of a namespace are called: short, and no two alike."""
+"""The names of the routes of a namespace: short and unique."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TAKEN = frozenset({"operator"})
 """The Lease of that name is the operator's own."""
 
 Groups = Mapping[str, Sequence[LokiWorkload]]
-"""The workloads of a namespace by the Secret that they take their key pair from."""
+"""The workloads of a namespace by the Secret with their key pair."""
 
 
 def groups_of(workloads: Sequence[LokiWorkload]) -> dict[str, list[LokiWorkload]]:
@@ -28,8 +28,8 @@ def groups_of(workloads: Sequence[LokiWorkload]) -> dict[str, list[LokiWorkload]
 def names_of(groups: Groups) -> dict[str, str]:
     """Return each route's name by its Secret.
 
-    A name depends on what runs in the namespace only, so that all commands agree on it. Where two
-    Lokis would share one, each route is called as its Secret is.
+    A name depends only on what runs in the namespace, so that all commands use the same one. If two
+    Lokis would share a name, each route is named after its Secret.
     """
     usual = {secret: _usual(workloads[0]) for secret, workloads in groups.items()}
     shared = Counter(usual.values())
@@ -49,7 +49,7 @@ def _usual(workload: LokiWorkload) -> str:
 
 
 def _free(name: str, taken: frozenset[str]) -> str:
-    """Return the name, or one with a number where it is taken."""
+    """Return the name, or one with a number if it is taken."""
     count = 1
     found = name
     while found in taken:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose key it is that a Loki reads: by the key id, else by what is likeliest."""
+"""Which source has the key that a Loki reads: by the key id, otherwise the most likely one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LISTED = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundSource:
-    """A route's source, whether it is sure, and the endpoint that Rook names for it.
+    """A route's source, whether it is certain, and the endpoint that Rook names for it.
 
-    Only a sure source names an endpoint: a guess must not say where keys go.
+    Only a certain source gives an endpoint: a guess must not decide where keys go.
     """
 
     source: Source
@@ -34,7 +34,7 @@ def source_behind(
     *,
     claim: ClaimSource | None,
 ) -> FoundSource:
-    """Return the source of a key; `key_ids` are those that Loki reads, and what is behind them."""
+    """Return the source of a key; `key_ids`: the one that Loki reads, and of the hops before."""
     if claim is not None:
         note = "its key is the claim's own and cannot be changed in place"
         return FoundSource(source=claim, notes={"spec.source.objectBucketClaim": note}, sure=True)
@@ -48,9 +48,9 @@ def source_of(
 ) -> FoundSource:
     """Return the source of the key that a workload reads; `key_id` is its id.
 
-    An equal key id rules a user in, whatever its store is called: behind a mesh, an ingress or an
-    external name one store has several names. Without it only a user of the store that Loki
-    writes to can be meant, or one named as Loki is where Loki's endpoint is not known.
+    An equal key id identifies a user, whatever its store is called: behind a mesh, an ingress or an
+    external name one store has several names. Without it, only a user of the store that Loki writes
+    to counts, or one with Loki's name if Loki's endpoint is not known.
     """
     same = next((each for each in users if key_id and each.key_id == key_id), None)
     if same is not None:
@@ -74,7 +74,7 @@ def source_of(
 def _likeliest(
     pool: Sequence[Candidate], workload: LokiWorkload, host: str | None
 ) -> tuple[Candidate | None, str]:
-    """Return the one user of the store at `host`, or the one named as Loki is."""
+    """Return the one user of the store at `host`, or the one with Loki's name."""
     if host is not None and len(pool) == 1:
         return pool[0], "the only user of the store that Loki writes to"
     words = {workload.ref.name, workload.storage.bucket, "loki"}

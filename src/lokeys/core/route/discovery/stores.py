@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people call the stores that External Secrets reads, and where in one of them a pair is.
+"""Common names of the stores that External Secrets reads, and where in a store a pair is.
 
 https://external-secrets.io/latest/provider/
 """
@@ -34,7 +34,7 @@ _OF_AWS = {"ParameterStore": "AWS's Parameter Store", "SecretsManager": "AWS's S
 
 
 def provider_name(store: Json) -> str:
-    """Return what people call the store that a SecretStore reads; nothing if it has none."""
+    """Return the common name of a SecretStore's provider; empty if it has none."""
     name = provider_of(store)
     if name == "aws":
         return _OF_AWS.get(text_at(store, "spec", "provider", name, "service"), "AWS")
@@ -45,7 +45,7 @@ def provider_name(store: Json) -> str:
 
 
 def place_of(fields: Sequence[Field | NotFollowed]) -> str:
-    """Return where in its store a pair is, as far as that can be told; nothing where it cannot."""
+    """Return where in its store a pair is, as far as that is known; empty if it is not."""
     found = [each for each in fields if isinstance(each, Field)]
     keys = list(dict.fromkeys(each.remote.key for each in found if each.remote.key))
     if not keys or len(found) != len(fields):
@@ -62,5 +62,5 @@ def _whole(field: Field) -> str:
 
 
 def _part(field: Field) -> str:
-    """Return what of a key is read: what is named, or what a whole key's field is called here."""
+    """Return which part of a key is read: its property, or the field's name here."""
     return field.remote.property or (field.name if field.renaming is not None else "")

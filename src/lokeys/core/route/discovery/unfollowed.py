@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why a running Loki has no route: where its pair stands instead, or what it is known by."""
+"""Why a running Loki has no route: where its pair is instead, or which identity it uses."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from lokeys.core.route.discovery.model import LokiWorkload
 from lokeys.core.text.words import printable
 
 _LONGEST = 1024
-"""Of a reason: paths, names of stores and of roles are whatever somebody wrote."""
+"""Limit for a reason: paths, store names and role names are untrusted."""
 
 
 def unfollowed(workloads: Sequence[LokiWorkload]) -> Iterator[str]:
-    """Yield one sentence for all workloads of a namespace of which the same is to be said.
+    """Yield one sentence for all workloads of a namespace with the same reason.
 
-    Of components that use no storage nothing is to be said.
+    Components that use no storage have none.
     """
     said: dict[tuple[str | None, str], list[LokiWorkload]] = {}
     for workload in workloads:
@@ -35,7 +35,7 @@ def unfollowed(workloads: Sequence[LokiWorkload]) -> Iterator[str]:
 
 
 def why(loki: RunningLoki) -> str:
-    """Return why no route is followed, as the end of a sentence that may be printed."""
+    """Return why no route is followed, as the end of a sentence, safe to print."""
     return printable(_why(loki)[:_LONGEST])
 
 
@@ -80,7 +80,7 @@ def _by(loki: RunningLoki) -> str:
 
 
 def _what_the_endpoint_does(loki: RunningLoki) -> str:
-    """Say what an explicit endpoint does to a role that STS hands out."""
+    """Say how an explicit endpoint affects a role from STS."""
     by_role = loki.identity is not None and loki.identity.kind is IdentityKind.IRSA
     if not (by_role and loki.storage.told_endpoint) or loki.storage.newer_client:
         return ""

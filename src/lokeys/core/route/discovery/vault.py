@@ -37,9 +37,9 @@ def fields_of(external: ExternalSecret, keys: PairKeys) -> Fields:
 
 
 def fields_in(external: ExternalSecret, place: SecretRef, parse: Parse) -> Fields:
-    """Return where an ExternalSecret takes each half of the pair at a place from.
+    """Return where an ExternalSecret takes each half of the pair in a place from.
 
-    Inside of a text, a field is found by a mark that stands in its place.
+    Within a text, a field is found by a mark in its place.
     """
     if place.inside is None:
         return fields_of(external, place.keys)
@@ -63,7 +63,7 @@ def _marked(value: Value, found: object) -> Field | NotFollowed:
 
 
 def store_of(external: ExternalSecret, fields: Fields) -> Ref | None:
-    """Return the store that the pair comes from; where none is named, the first there is."""
+    """Return the store that the pair comes from; if none is named, the first one."""
     named = stores_of(fields) - {None}
     return next(iter(sorted(named, key=str)), next(iter(external.stores), None))
 
@@ -76,7 +76,7 @@ def stores_of(fields: Fields) -> set[Ref | None]:
 def vault_of(
     store: Json, fields: Fields, *, namespace: str
 ) -> tuple[OnePasswordVault | None, Notes]:
-    """Return the vault behind a store, None where it cannot be followed, and what is to be said."""
+    """Return the vault behind a store, None if it cannot be followed, and notes about it."""
     connect = connect_of(store)
     if connect is None:
         name = provider_of(store) or "unknown"

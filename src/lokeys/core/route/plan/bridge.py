@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bridge: a replaced key is valid again while the pods that hold it are replaced at leisure.
+"""The bridge: a replaced key is valid again until the pods that hold it are replaced.
 
     keep-pair ─▶ add-key ─▶ the ordinary heal ─▶ retire-key ─▶ drop-pair
     a copy, and   second     vault, Secret,       nobody holds   the copy
     its end       key        pods                 it, or time
 
-The end comes before all else in every plan: whoever looks next carries it out, whatever is wrong
-with the rest of the route.
+The end comes first in every plan: the next run carries it out, whatever is wrong with the rest of
+the route.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from lokeys.core.route.standing import carries, has_key, is_ours, is_there
 from lokeys.core.sensitive import PairFacts
 
 FLUSH_ASKED_WITHIN = timedelta(seconds=20)
-"""A Loki that does not answer by then is left to its own back-off; the heal goes on."""
+"""A Loki that does not answer by then retries by its own back-off; the heal continues."""
 
 
 def plan_bridge(course: Draft) -> Draft:
-    """Return the course with the bridge that is possible and allowed, if any."""
+    """Return the plan with the bridge that is possible and allowed, if any."""
     snapshot, bridge = course.snapshot, course.snapshot.memory.bridge
     if under_way(snapshot.memory.rotation) is not None:
         return course  # both keys are at the store, and the copy is the new pair's
@@ -53,15 +53,15 @@ def plan_bridge(course: Draft) -> Draft:
 
 
 def plan_end(snapshot: Seen, policy: Policy) -> tuple[Step, ...]:
-    """Return what ends a bridge now, or removes a copy that is of no use any more."""
+    """Return the steps that end a bridge now, or remove a copy that is no longer needed."""
     bridge, kept = snapshot.memory.bridge, snapshot.kept
     if bridge is None:
         if policy.owes and policy.ends and kept is None and snapshot.kept_gap is None:
-            return (_drop(snapshot, snapshot.at),)  # nothing began: only the finalizer is there
+            return (_drop(snapshot, snapshot.at),)  # nothing was added: only the finalizer exists
         seen_all = snapshot.missing(Hop.PODS) is None
         useless = kept is not None and seen_all and not holders(snapshot, kept.pair)
         if kept is not None and has_key(snapshot, kept.pair.key_id, kept.pair.pair) is not False:
-            return ()  # the copy is all that tells a key of a lost rotation from a stranger's
+            return ()  # the copy alone distinguishes a lost rotation's key from an unknown one
         return (_drop(snapshot),) if useless else ()
     if not is_ours(bridge, snapshot.spec):
         return ()
@@ -75,7 +75,7 @@ def plan_end(snapshot: Seen, policy: Policy) -> tuple[Step, ...]:
 
 
 def projected_end(course: Draft) -> Draft:
-    """Return the course with the end of the bridge that stands, or that it builds."""
+    """Return the plan with the end of the bridge that exists, or that it builds."""
     snapshot, bridge = course.snapshot, course.snapshot.memory.bridge
     planned = next((step for step in course.steps if step.action is Action.ADD_KEY), None)
     if planned is not None:
@@ -93,7 +93,7 @@ def projected_end(course: Draft) -> Draft:
 
 
 def caution(steps: tuple[Step, ...]) -> str:
-    """Return the sentence that a plan with a bridge says first; "" for a plan without."""
+    """Return the first sentence of a plan with a bridge; "" for a plan without."""
     until = next((step.until for step in steps if step.action is Action.ADD_KEY), None)
     return _caution(until) if until is not None else ""
 
@@ -106,9 +106,9 @@ def _caution(until: datetime) -> str:
 
 
 def nobody_holds(snapshot: Seen, bridge: Bridge) -> bool:
-    """Tell whether no pod of the route needs the bridged key any more, nor will one read it.
+    """Tell whether no pod of the route needs the bridged key any more, or will read it.
 
-    All hops hold the source's key, which the store takes, and every pod is proved with it or has
+    All hops hold the source's key, the store accepts it, and every pod is proved with it or has
     read it at its start.
     """
     source = snapshot.source.pair if snapshot.source else None
@@ -128,7 +128,7 @@ def _has_new_key(pod: PodState, snapshot: Seen) -> bool:
 
 
 def _is_of_no_use(snapshot: Seen, bridge: Bridge) -> bool:
-    """Tell whether a bridge whose key is not there is over: it was taken away, or nobody needs it.
+    """Tell whether a bridge without its key is over: removed by a person, or not needed.
 
     A person who removes the key has decided: it is not added again.
     """
@@ -140,7 +140,7 @@ def _is_of_no_use(snapshot: Seen, bridge: Bridge) -> bool:
 
 
 def _is_worth_keeping(course: Draft, found: Chance) -> bool:
-    """Tell whether a pair is kept for a person to decide: lines would be lost without it."""
+    """Tell whether a pair is kept until a person decides: lines would be lost without it."""
     snapshot, policy = course.snapshot, course.policy
     kept = snapshot.kept is not None and snapshot.kept.pair == found.pair
     if kept or not policy.keep or not found.for_a_person or policy.accept_loss:
@@ -149,7 +149,7 @@ def _is_worth_keeping(course: Draft, found: Chance) -> bool:
 
 
 def _flushes(snapshot: Seen, bridge: Bridge) -> Iterator[Step]:
-    """Yield the requests that spare the pods their back-off, where the resource asks for such."""
+    """Yield the flush requests that end the pods' back-off early, if the resource allows them."""
     added = bridge.added_at or snapshot.at
     if snapshot.spec.prove is not Prove.FLUSH or snapshot.at - added >= FLUSH_ASKED_WITHIN:
         return

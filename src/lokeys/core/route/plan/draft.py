@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the stages hand on to each other."""
+"""What the stages pass on to each other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lokeys.core.sensitive import PairFacts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """The plan so far: what was seen, the pair that shall be everywhere, and the steps to it."""
+    """The plan so far: the snapshot, the pair that must be everywhere, and the steps to it."""
 
     snapshot: Seen
     policy: Policy
@@ -21,16 +21,16 @@ class Draft:
     vault_changes: bool = False
     secret_changes: bool = False
     bridges: bool = False
-    """Whether a step of it makes the pair that the pods hold valid again."""
+    """Whether one of its steps makes the pair that the pods hold valid again."""
 
     def then(self, *steps: Step) -> Draft:
-        """Return the course with further steps."""
+        """Return the plan with further steps."""
         return replace(self, steps=(*self.steps, *steps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """The plan goes no further: a cause for a person, or (no cause) something to wait for."""
+    """The plan ends here: with a cause for a person, or (no cause) with something to wait for."""
 
     steps: tuple[Step, ...] = ()
     cause: str | None = None

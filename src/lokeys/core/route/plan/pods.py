@@ -20,7 +20,7 @@ from lokeys.core.route.snapshot import PodState, WorkloadState
 from lokeys.core.route.standing import carries
 
 SHORT_GRACE = timedelta(seconds=2)
-"""Enough to close files; the WAL brings back every line (measured, even after SIGKILL)."""
+"""Enough to close files; the WAL restores every line (measured, even after SIGKILL)."""
 BUDGET_MAY_BLOCK = timedelta(minutes=5)
 OTHERS_ROLL_WITHIN = timedelta(minutes=2)
 FLUSH_AGAIN_AFTER = timedelta(minutes=1)
@@ -34,7 +34,7 @@ _NOT_READY_YET = "it is not ready yet"
 
 
 def plan_pods(course: Draft) -> Draft | Stop:
-    """Return the course with the replacements that are due, or what must be waited for first."""
+    """Return the plan with the replacements that are due, or what to wait for first."""
     snapshot = course.snapshot
     if course.secret_changes:
         return _projected(course)
@@ -53,7 +53,7 @@ def plan_pods(course: Draft) -> Draft | Stop:
 
 
 def _misconfigured(snapshot: Seen) -> Stop | None:
-    """Stop where a pod cannot use any key as it is configured: nothing done here would help."""
+    """Stop if a pod's configuration cannot work with any key: no step here would help."""
     for pod in snapshot.pods:
         cause = min(filter(None, causes_of(snapshot.loki(pod))), default=None)
         if cause is not None:
@@ -63,13 +63,13 @@ def _misconfigured(snapshot: Seen) -> Stop | None:
 
 
 def _worst(stops: Mapping[Ref, Stop | None]) -> Stop:
-    """Return the first stop that only a person can lift, or else what is waited for."""
+    """Return the first stop that only a person can resolve, or otherwise what is waited for."""
     found = [stop for stop in stops.values() if stop is not None]
     return next((stop for stop in found if stop.cause is not None), found[0])
 
 
 def _projected(course: Draft) -> Draft | Stop:
-    """Return what will happen to the pods once the Secret has changed, as far as it is known."""
+    """Return what will happen to the pods once the Secret has changed, as far as is known."""
     pods = _in_order(course.snapshot, course.snapshot.pods)
     dying = _is_dying_pair(course)
     at_risk = [pod for pod in pods if dying and pod.wal_persistent is False]
@@ -83,16 +83,16 @@ def _projected(course: Draft) -> Draft | Stop:
 
 
 def would_lose(pod: PodState, snapshot: Seen) -> str:
-    """Return why a pod is not replaced unattended, and whether a bridge would help."""
+    """Return why a pod is not replaced automatically, and whether a bridge would help."""
     lost, impossible = f"{pod.ref} would lose what it has not flushed", why_impossible(snapshot)
     return f"{lost}; {impossible or 'a bridge would save it (lokeys heal --bridge)'}"
 
 
 def _in_order(snapshot: Seen, pods: tuple[PodState, ...]) -> list[PodState]:
-    """Return pods in the order of their going.
+    """Return pods in the order of their replacement.
 
-    Broken ones first, then as the route lists the workloads, each from its highest ordinal down,
-    as a StatefulSet rolls.
+    Broken ones first, then by workload in the route's order, each from its highest ordinal down, as
+    in a StatefulSet's rollout.
     """
     place = {workload.ref: number for number, workload in enumerate(snapshot.workloads)}
     by_name = sorted(pods, key=lambda pod: (len(pod.ref.name), pod.ref.name), reverse=True)
@@ -136,7 +136,7 @@ def _is_dying_pair(course: Draft) -> bool:
 
 
 def _stopping(snapshot: Seen) -> Stop | None:
-    """Return that a pod which is told to stop is waited for: nobody can shorten its grace."""
+    """Return that a terminating pod is waited for: its grace period cannot be shortened."""
     stopping = [pod for pod in snapshot.pods if pod.deleting_since is not None]
     if not stopping:
         return None
@@ -168,9 +168,9 @@ def _pause(snapshot: Seen, late: list[PodState]) -> Stop | None:
 
 
 def is_starting(pod: PodState, at: datetime) -> bool:
-    """Tell whether the pod may yet become ready: it began not long ago, as replays of a WAL go.
+    """Tell whether the pod may still become ready: it started recently enough for a WAL replay.
 
-    One that is unready for longer, or again and again, has another trouble than its start.
+    If it is unready for longer, or repeatedly, its start is not the problem.
     """
     loops = pod.restarts > RESTARTS_OF_A_LOOP
     began = pod.created_at if loops or pod.started_at is None else pod.started_at
@@ -194,7 +194,7 @@ def _why_wait_for(workload: WorkloadState, snapshot: Seen, late: list[PodState])
 
 
 def _why_not(pod: PodState, course: Draft) -> Stop | None:
-    """Return why this pod may not be replaced by us now."""
+    """Return why we may not replace this pod now."""
     snapshot = course.snapshot
     if stays_behind(pod, snapshot):
         return Stop(cause="pods_behind_secret", reason=f"{pod.ref} was replaced for this key once")
@@ -216,7 +216,7 @@ def _why_not(pod: PodState, course: Draft) -> Stop | None:
 
 
 def _outlasts_bridge(pod: PodState, snapshot: Seen) -> bool:
-    """Tell whether a pod that only a bridge keeps from losing lines may stop after its end."""
+    """Tell whether a pod that would lose lines without a bridge may stop after the bridge's end."""
     bridge = snapshot.memory.bridge
     if bridge is None or pod.wal_persistent is not False:
         return False
@@ -239,7 +239,7 @@ def _may_force(pod: PodState, snapshot: Seen) -> bool:
 
 
 def plan_proof(course: Draft) -> Draft | Stop:
-    """Return the course with what is left to prove."""
+    """Return the plan with what is left to prove."""
     snapshot = course.snapshot
     if any(step.action in {Action.REPLACE_POD, Action.DELETE_POD} for step in course.steps):
         flushes = _flushes_to_come(snapshot)
@@ -288,17 +288,17 @@ def _next_proof(pod: PodState, snapshot: Seen) -> Step:
     if works is False:
         return waiting(pod.ref, Hop.PODS, "its storage requests were refused since it started")
     if not pod.ready:
-        # Once its container runs, what it holds and asks for shows only in its metrics.
+        # Once its container runs, only its metrics show what it holds and asks for.
         unborn = pod.started_at is None
         return waiting(pod.ref, Hop.PODS, _NOT_READY_YET, look_again_s=1.0, watched=unborn)
-    # Traffic comes when it comes; what we have just asked to flush answers at once.
+    # Traffic arrives at its own pace; a flush that we just requested is answered at once.
     why = "it has not asked the storage for anything since it started"
     soon = asked is not None and snapshot.at - asked < FLUSH_TAKES
     return waiting(pod.ref, Hop.PODS, why, look_again_s=1.0 if soon else TRAFFIC_COMES_S)
 
 
 def _holds_chunks(pod: PodState) -> bool:
-    """Tell whether a Loki has something to flush, which it does long before it calls itself ready.
+    """Tell whether a Loki has something to flush, which it does long before it reports ready.
 
     `min_ready_duration` alone keeps it unready for 15 s.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan of a rotation: whether one may begin, and the next step of one that is under way.
+"""The plan of a rotation: whether one may start, and the next step of one that is under way.
 
 Between its first phase and its last, a rotation is an ordinary heal: the source's pair is the one
 that the phase wants (`rotation.wanted`), and vault, Secret and pods follow it, in either direction.
@@ -27,14 +27,14 @@ from lokeys.core.route.trying import may_be_tried
 from lokeys.core.sensitive import Fingerprint, PairFacts
 
 TEST_AGAIN_AFTER = timedelta(seconds=5)
-"""A new key that the store does not take yet is tried again then."""
+"""A new key that the store does not accept yet is tested again after this time."""
 GRACE_LOOK_S = 15.0
 NAMED_HOLDERS = 5
 Heal = Callable[[Seen, Policy], Plan]
 
 
 def plan_rotation(snapshot: Seen, policy: Policy, heal: Heal) -> Plan | None:
-    """Return the plan of a rotation; None where none is under way nor wanted."""
+    """Return the plan of a rotation; None if none is under way or wanted."""
     rotation = under_way(snapshot.memory.rotation)
     if rotation is None:
         return _beginning(snapshot, policy, heal)
@@ -59,9 +59,9 @@ def plan_rotation(snapshot: Seen, policy: Policy, heal: Heal) -> Plan | None:
 
 
 def plan_leaving(snapshot: Seen) -> tuple[Step, ...]:
-    """Return what a route that is deleted leaves behind of a run that its status has lost.
+    """Return what a deleted route leaves behind of a rotation that its status has lost.
 
-    The finalizer that kept it says that there was one, and lokeys' own copy which key it made.
+    The finalizer shows that there was one, and lokeys' own copy shows which key it made.
     """
     if snapshot.kept_gap is not None:
         return (unseen(snapshot.kept_gap),)
@@ -76,7 +76,7 @@ def plan_leaving(snapshot: Seen) -> tuple[Step, ...]:
 
 
 def hindrance(snapshot: Seen, healing: Plan) -> str:
-    """Return why no rotation may begin now; "" where one may."""
+    """Return why no rotation may start now; "" if one may."""
     spec, source = snapshot.spec, snapshot.source
     if not snapshot.issues:
         return f"lokeys cannot add a key to {source_ref(spec)}, nor take one away"
@@ -104,7 +104,7 @@ def hindrance(snapshot: Seen, healing: Plan) -> str:
 
 
 def _strangers(snapshot: Seen, live: tuple[Slot, ...], present: Fingerprint) -> list[Slot]:
-    """Return the keys that are neither the present one nor a leftover in our staging Secret."""
+    """Return the keys that are neither the current one nor a leftover in our staging Secret."""
     kept = kept_of_ours(snapshot)
     ours = {present, kept.key_id if kept else None}
     return [slot for slot in live if slot.key_id not in ours]
@@ -113,14 +113,14 @@ def _strangers(snapshot: Seen, live: tuple[Slot, ...], present: Fingerprint) -> 
 def kept_of_ours(snapshot: Seen) -> PairFacts | None:
     """Return the pair in the staging Secret, if lokeys has sealed it for this source.
 
-    Whoever may write Secrets here must not have a key of their choice added at the store.
+    A writer of Secrets here must not be able to get a key of their choice added at the store.
     """
     kept = snapshot.kept
     ours = kept is not None and kept.sealed and kept.source == source_name(snapshot.spec)
     return kept.pair if kept is not None and ours else None
 
 
-# --- beginning ----------------------------------------------------------------------------------
+# --- start --------------------------------------------------------------------------------------
 
 
 def _beginning(snapshot: Seen, policy: Policy, heal: Heal) -> Plan | None:
@@ -143,13 +143,13 @@ def _beginning(snapshot: Seen, policy: Policy, heal: Heal) -> Plan | None:
 
 
 def _gap(snapshot: Seen) -> Unreadable | None:
-    """Return what a rotation will have to read and cannot: a key is not made to lie about."""
+    """Return what a rotation will have to read and cannot: no key is made that stays unused."""
     gaps = (snapshot.missing(hop) for hop in (Hop.SOURCE, Hop.VAULT, Hop.DELIVERY, Hop.SECRET))
     return next((gap for gap in gaps if gap is not None), snapshot.kept_gap)
 
 
 def _begun(snapshot: Seen, present: PairFacts, wish: RotationWish) -> Rotation:
-    """Return the rotation that begins now; a leftover of an earlier one is its new pair."""
+    """Return the rotation that starts now; a leftover of an earlier one is its new pair."""
     left = kept_of_ours(snapshot)
     if left is not None and left.key_id == present.key_id:
         left = None
@@ -170,7 +170,7 @@ def _begun(snapshot: Seen, present: PairFacts, wish: RotationWish) -> Rotation:
 
 
 def _projected(snapshot: Seen, rotation: Rotation) -> tuple[Step, ...]:
-    """Return what a rotation will do, for who wants to know before it begins."""
+    """Return what a rotation will do, for a preview."""
     spec = snapshot.spec
     rows: list[tuple[Action, Hop, Ref, str, str]] = [
         (Action.CREATE_KEY, Hop.SOURCE, source_ref(spec), _WHY_CREATE, _CHANGES_CREATE),
@@ -209,7 +209,7 @@ def _projected(snapshot: Seen, rotation: Rotation) -> tuple[Step, ...]:
 
 
 def _asked(snapshot: Seen, rotation: Rotation, policy: Policy) -> Plan | None:
-    """Return what a person, or the time, asks of the rotation: to go back, or to let go of A."""
+    """Return what a person, or the time, requires: to go back, or to retire the old key."""
     if policy.go_back and not rotation.back:
         if rotation.phase is Phase.RETIRE:
             reason = "the old key is being retired: after that nothing goes back"
@@ -231,7 +231,7 @@ def _asked(snapshot: Seen, rotation: Rotation, policy: Policy) -> Plan | None:
 
 
 def _too_late(snapshot: Seen, rotation: Rotation) -> str:
-    """Return why a rotation goes back by itself; "" where it does not."""
+    """Return why a rotation goes back by itself; "" if it does not."""
     limit = asked_of(snapshot).roll_timeout
     if rotation.back or snapshot.at - rotation.phase_since <= limit:
         return ""
@@ -287,7 +287,7 @@ def _draft(snapshot: Seen) -> Step:
 
 
 def _try_out(snapshot: Seen, rotation: Rotation, new: Fingerprint) -> Step:
-    """Return the test of a key that was made; of one whose secret was lost, the way back."""
+    """Return the test of a key that was made; if its secret was lost, the way back."""
     if new not in snapshot.showable:
         why = "the new pair was lost before anybody got it"
         return _record(snapshot, Action.GO_BACK, replace(rotation, back=True), why)
@@ -317,7 +317,7 @@ def _carrying(
     *,
     then: Callable[[Seen, Rotation], Plan] | None = None,
 ) -> Plan:
-    """Return the heal that brings the wanted pair everywhere; the source names it first."""
+    """Return the heal that brings the wanted pair everywhere, starting with the source."""
     wanted, source = rotation.wanted, snapshot.source
     key_id = rotation.old_id if rotation.back else rotation.new_id
     if source is None or source.pair is None or source.pair.pair != wanted or key_id is None:
@@ -360,7 +360,7 @@ def _grace(snapshot: Seen, rotation: Rotation) -> Plan:
 
 
 def _retire(snapshot: Seen, rotation: Rotation) -> Step:
-    """Return the next step of the end: a copy of A, A taken away, A refused, the copy dropped."""
+    """Return the next step of the end: copy A, remove A, see A refused, drop the copy."""
     there = has_key(snapshot, rotation.old_id, rotation.old)
     kept = snapshot.kept.pair if snapshot.kept is not None else None
     if snapshot.kept_gap is not None:
@@ -387,7 +387,7 @@ def _retire(snapshot: Seen, rotation: Rotation) -> Step:
 
 
 def _undo(snapshot: Seen, rotation: Rotation) -> Plan:
-    """Return what removes the new key, once nobody holds it."""
+    """Return what removes the new key, once no hop holds it."""
     if rotation.new is not None and rotation.new_id is not None:
         if snapshot.holders is not None and snapshot.holders.found:
             names = ", ".join(str(ref) for ref in snapshot.holders.found[:NAMED_HOLDERS])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stage 3: bring the vault's pair into the Secret, by the means that works for its policy."""
+"""Stage 3: bring the vault's pair into the Secret, in the way that works for its policy."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from lokeys.core.sensitive import PairFacts
 
 FORCED_SYNCS_AT_MOST = 3
 SYNC_TAKES = timedelta(seconds=10)
-"""External Secrets answers a forced sync in 0.1 s; under 30 at once, in 3.3 s (measured)."""
+"""External Secrets does a forced sync in 0.1 s, or 3.3 s under 30 at once (measured)."""
 RELEASE_TAKES = timedelta(minutes=5)
 """Flux's own time limit for an upgrade, which may wait for the pods."""
 ASKED_AT_MOST = 3
 ASKED_AGAIN_AFTER = timedelta(minutes=1)
-"""Each time costs a request of the vault's quota, and its maker reads by itself, too."""
+"""Each time costs one request of the vault's quota; the maker also reads by itself."""
 TORN_AGAIN_AFTER = timedelta(seconds=1)
 STORE_LOOKS_AGAIN_AFTER = timedelta(minutes=1)
 
 
 def plan_secret(course: Draft) -> Draft | Stop:
-    """Return the course with the refresh that the Secret needs, if any."""
+    """Return the plan with the refresh that the Secret needs, if any."""
     snapshot, pair = course.snapshot, course.pair
     secret = snapshot.secret
     if secret is not None and secret.pair.pair == pair.pair:
@@ -62,7 +62,7 @@ def _write(course: Draft, secret: SecretState | None, pair: PairFacts) -> Step |
     if snapshot.spec.secret.inside is not None:
         return Stop(steps=(_by_hand(snapshot.spec.secret_ref, kept_elsewhere(snapshot.spec).text),))
     if secret is not None and (secret.managed_by_eso or secret.owner is not None):
-        # It would be written back, and the pods restarted each time.
+        # It would be changed back, and the pods restarted each time.
         writer = secret.owner or "External Secrets"
         reason = f"{writer} writes {secret.ref}; the route names no ExternalSecret that delivers it"
         return Stop(cause="two_writers", reason=reason)
@@ -115,7 +115,7 @@ def _by_hand(ref: Ref, text: str) -> Step:
 
 
 def _through(maker: Maker, snapshot: Snapshot, pair: PairFacts) -> Step | Stop:
-    """Ask what makes the Secret to do so anew, some times; what is left is a person's."""
+    """Ask the Secret's maker to recreate it, a few times; after that a person is needed."""
     memory, ref = snapshot.memory, maker.ref or snapshot.spec.secret_ref
     asked = memory.asked_count if memory.asked_for == pair.pair else 0
     since = snapshot.at - memory.asked_at if asked and memory.asked_at else None
@@ -140,7 +140,7 @@ def _through(maker: Maker, snapshot: Snapshot, pair: PairFacts) -> Step | Stop:
 
 
 def _guard_working_key(course: Draft, secret: SecretState) -> Stop | None:
-    """Return why the Secret's pair may not be overwritten (yet): it may be a person's, and work."""
+    """Return why the Secret's pair may not be overwritten (yet): a person may have set it."""
     held, snapshot = secret.pair, course.snapshot
     known = held.pair in snapshot.memory.source_held or held.key_id == course.pair.key_id
     if held.blank or known or course.policy.overwrite_foreign:
@@ -156,7 +156,7 @@ def _guard_working_key(course: Draft, secret: SecretState) -> Stop | None:
 
 
 def _refresh(course: Draft, secret: SecretState | None, pair: PairFacts) -> Step | Stop:
-    """Choose how to make External Secrets read; the order is from what blocks to what works."""
+    """Choose how to make External Secrets read: first what blocks it, then what works."""
     snapshot = course.snapshot
     delivery = snapshot.delivery
     if delivery is None:
@@ -189,7 +189,7 @@ def _blocked(delivery: DeliveryState) -> Stop | None:
 def _recreate(
     course: Draft, delivery: DeliveryState, secret: SecretState | None, pair: PairFacts
 ) -> Step | Stop:
-    """Delete an immutable Secret, only where it is dead and its successor is certain."""
+    """Delete an immutable Secret only if its key is dead and its successor is certain."""
     snapshot = course.snapshot
     if secret is None:
         return waiting(snapshot.spec.secret_ref, Hop.SECRET, "External Secrets is making it")
@@ -218,7 +218,7 @@ def _recreate(
 
 
 def _revalidate(snapshot: Snapshot, store: StoreState) -> Stop:
-    """Make External Secrets look at its store again: it does not notice a mended token."""
+    """Make External Secrets check its store again: it does not notice a repaired token."""
     if not store.exists:
         return Stop(cause="eso_store_not_ready", reason=f"{store.ref} does not exist")
     asked = snapshot.memory.revalidated_at

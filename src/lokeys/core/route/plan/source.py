@@ -22,13 +22,13 @@ from lokeys.core.route.trying import may_be_tried
 from lokeys.core.sensitive import PairFacts
 
 REFRESH_TAKES = timedelta(seconds=30)
-"""Rook rewrites its Secret within a second; this long we wait before asking it again."""
+"""Rook rewrites its Secret within a second; after this time it is asked again."""
 
 REFRESH_AGAIN_AFTER = timedelta(minutes=10)
 
 
 def plan_source(snapshot: Seen, policy: Policy) -> Draft | Stop:
-    """Return the course with the source's pair, tested if it is to be spread."""
+    """Return the plan with the source's pair, tested if it is to be delivered."""
     if snapshot.rivals:
         return Stop(cause="two_writers", reason="another route is older and claims the same")
     source = snapshot.source
@@ -55,7 +55,7 @@ def plan_source(snapshot: Seen, policy: Policy) -> Draft | Stop:
 
 
 def agrees_everywhere(snapshot: Seen) -> bool:
-    """Tell whether nothing is to be spread: all hops equal, no pod behind."""
+    """Tell whether there is nothing to deliver: all hops are equal, no pod is behind."""
     pair = snapshot.source.pair if snapshot.source else None
     if pair is None or snapshot.secret is None or snapshot.secret.pair.pair != pair.pair:
         return False
@@ -101,7 +101,7 @@ def _reads_its_own_secret(source: SourceState) -> bool:
 
 
 def _undecided(course: Draft, source: SourceState, verdict: StoreVerdict) -> Draft | Stop:
-    """Plan for a store that does not say whether the key is good, or lacks the bucket."""
+    """Plan for a store that does not say whether the key is valid, or has no such bucket."""
     bucket = course.snapshot.spec.bucket
     if verdict.answer is Answer.NO_BUCKET and bucket.create:
         create = Step(
@@ -120,7 +120,7 @@ def _undecided(course: Draft, source: SourceState, verdict: StoreVerdict) -> Dra
 
 
 def _refused(snapshot: Seen, source: SourceState, verdict: StoreVerdict) -> Stop:
-    """Plan for a dead source: make Rook read RGW again, if that is allowed and harms nobody."""
+    """Plan for a dead source: make Rook read RGW again, if allowed and harmless."""
     if verdict.answer is Answer.SUSPENDED or source.suspended:
         return Stop(cause="user_suspended", reason=f"{source.owner} is suspended at the store")
     if source.live == ():
@@ -154,10 +154,10 @@ def _refused(snapshot: Seen, source: SourceState, verdict: StoreVerdict) -> Stop
 
 
 def _refresh_is_harmless(snapshot: Seen, live: tuple[Slot, ...]) -> bool:
-    """Tell whether Rook's reconcile (it deletes all keys but the smallest id) hits no hop.
+    """Tell whether Rook's reconcile (it deletes all keys but the smallest id) affects no hop.
 
-    With one live key it deletes none. With more, every hop must be known to hold none of the
-    others: what cannot be read, and a pod that may run with any of them, count against it.
+    With one valid key it deletes none. With more, every hop must be known to hold none of the
+    others: a hop that cannot be read counts against it, as does a pod that may run with any.
     """
     survivor = min(live, key=lambda key: key.order)
     doomed = {key.key_id for key in live} - {survivor.key_id}

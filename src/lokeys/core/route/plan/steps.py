@@ -57,7 +57,7 @@ ENDS_A_BRIDGE = frozenset({Action.RETIRE_KEY, Action.DROP_PAIR})
 
 
 HOPELESS = frozenset({Why.FORBIDDEN, Why.NOT_SUPPORTED})
-"""What cannot be read for such a reason will not come by waiting."""
+"""If something cannot be read for one of these reasons, waiting does not help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +70,14 @@ class Policy:
     ends: bool = False
     """Whether a bridge, or a rotation, ends now: the route is being deleted."""
     owes: bool = False
-    """Whether the resource says that a bridge may stand: then it is looked for, allowed or not."""
+    """Whether the resource says that a bridge may exist: then it is looked for, allowed or not."""
     rotate: RotationWish | None = None
     rotate_later: str = ""
-    """Why the rotation that is wanted does not begin yet, whatever the route is like."""
+    """Why the rotation that is wanted does not start yet, regardless of the route's state."""
     go_back: bool = False
-    """A rotation shall go back to the old key."""
+    """Whether a rotation must go back to the old key."""
     let_go: bool = False
-    """A person says that the old key may go, though not all who may hold it could be seen."""
+    """A person says that the old key may be removed, although some holders could not be checked."""
     keep: bool = False
     """Whether a pair may be kept before anybody has said that it may be valid again."""
 
@@ -86,7 +86,7 @@ class Policy:
 class Step:
     """One thing to do or to wait for.
 
-    `pair` is what is carried or tested, `over` what must still be there when it is done.
+    `pair` is what is delivered or tested, `over` what must still be there when it is done.
     """
 
     action: Action
@@ -101,19 +101,19 @@ class Step:
     grace: timedelta | None = None
     look_again_s: float = 5.0
     watched: bool = False
-    """Its end shows in Kubernetes: who follows that by watch need not look so often."""
+    """Its end shows in Kubernetes: a caller that watches need not poll so often."""
     gap: Unreadable | None = None
-    """What could not be read, where that is what is waited for."""
+    """What could not be read, if that is waited for."""
     key_id: Fingerprint | None = None
-    """Which of the user's keys is added or taken away."""
+    """Which of the user's keys is added or removed."""
     rotation: Rotation | None = None
-    """What is recorded of a rotation, where that is the step."""
+    """What is recorded of a rotation, if that is the step."""
     until: datetime | None = None
-    """When a bridge ends at the latest; recorded before it begins."""
+    """When a bridge ends at the latest; recorded before it starts."""
 
     @property
     def id(self) -> str:
-        """Return a name for the step that is the same whenever the same step is planned."""
+        """Return a name for the step that is equal whenever the same step is planned."""
         return f"{self.action.value}:{self.target.path}"
 
     @property
@@ -123,9 +123,9 @@ class Step:
 
     @property
     def ends_a_bridge(self) -> bool:
-        """Tell whether it was promised to the source's owner: then it is done in every mode.
+        """Tell whether this end was promised to the source's owner: then it is done in every mode.
 
-        A rotation takes a key away, too, and drops its copy; of a bridge alone the end is recorded.
+        A rotation also removes a key and drops its copy; only a bridge's end is recorded.
         """
         return self.action in ENDS_A_BRIDGE and self.until is not None
 
@@ -134,7 +134,7 @@ class Step:
 class Plan:
     """The steps to a proved route. `stalled`: the cause that only a person can remove.
 
-    `caution`: what a person should know before anything else of it.
+    `caution`: what a person should know first.
     """
 
     steps: tuple[Step, ...] = ()
@@ -146,14 +146,14 @@ class Plan:
     def next_step(self) -> Step | None:
         """Return the one step that may be done now.
 
-        Nothing is changed on a way that cannot be followed to its end: where a later step would
-        wait in vain, that wait comes first.
+        Nothing is changed if the plan cannot be completed: if a later step would wait in vain, that
+        wait comes first.
         """
         return self._in_vain or (self.steps[0] if self.steps else None)
 
     @property
     def hopeless(self) -> Unreadable | None:
-        """Return what some step would wait for in vain: nobody lets it be read from here."""
+        """Return what some step would wait for in vain: it may not be read from here."""
         return self._in_vain.gap if self._in_vain else None
 
     @property

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stage 2: bring the vault's item up to date, never over a working key that is somebody else's."""
+"""Stage 2: update the vault's item, but never over somebody else's working key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PASSING = frozenset({VaultFault.UNREACHABLE, VaultFault.NOT_CONNECT, VaultFault.
 
 
 def plan_vault(course: Draft) -> Draft | Stop:
-    """Return the course with the write that the vault needs, if any."""
+    """Return the plan with the write that the vault needs, if any."""
     snapshot, pair = course.snapshot, course.pair
     if snapshot.spec.vault is None:
         return course
@@ -54,8 +54,8 @@ def _write(vault: VaultState, held: PairFacts, pair: PairFacts) -> Step:
 def _guard_working_key(course: Draft, vault: VaultState, held: PairFacts) -> Stop | None:
     """Return why the vault's pair may not be overwritten (yet).
 
-    A blank pair cannot work, and neither can the id of the source's tested pair with another
-    secret: those need no guard.
+    A blank pair cannot work, nor can the id of the source's tested pair with another secret: those
+    need no guard.
     """
     snapshot = course.snapshot
     if held.pair in snapshot.memory.source_held or course.policy.overwrite_foreign:
@@ -73,7 +73,7 @@ def _guard_working_key(course: Draft, vault: VaultState, held: PairFacts) -> Sto
 
 
 def _not_to_be_had(course: Draft, vault: VaultState | None) -> Draft | Stop:
-    """Go on without the vault where the Secret is right already; else wait, ask, or stop."""
+    """Continue without the vault if the Secret is right already; otherwise wait, ask, or stop."""
     snapshot = course.snapshot
     if snapshot.secret is not None and snapshot.secret.pair.pair == course.pair.pair:
         return course

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The receipts of a route as its ConfigMap keeps them: a HistoryReport, bounded, newest first.
+"""The receipts of a route in its ConfigMap: a HistoryReport, bounded, newest first.
 
-Whoever may edit the ConfigMap can write anything there. What is no receipt is left out, and said.
+An editor of the ConfigMap can write anything there. What is not a receipt is left out and reported.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _HEX_DIGITS = 32
 def history_ref(route: Ref) -> Ref:
     """Return the ConfigMap with a route's receipts.
 
-    Its name alone does not say whose it is: a stack `lokeys-history-x` makes `lokeys-history-x-…`
-    too. It is the route's only where its owner is the route's resource, by uid.
+    Its name alone does not identify the route: a stack `lokeys-history-x` makes
+    `lokeys-history-x-…` too. It is the route's only if the route's resource is its owner, by uid.
     """
     name = f"{_PREFIX}{route.name}"
     if len(name) > _LONGEST_NAME:
@@ -82,7 +82,7 @@ def with_receipt(
 ) -> tuple[Mapping[str, Any], ...]:
     """Return the receipts with one as it is now, newest first.
 
-    Of one door at one moment there is one: its Lease has one holder.
+    There is one per door and start time, as a Lease has one holder.
     """
 
     def identity(row: Mapping[str, Any]) -> tuple[object, ...]:
@@ -93,7 +93,7 @@ def with_receipt(
 
 
 def text_of(route: str, receipts: Sequence[Mapping[str, Any]]) -> str:
-    """Return the ConfigMap's text: as many of the receipts, newest first, as its bound takes."""
+    """Return the ConfigMap's text: as many of the receipts, newest first, as fit its limit."""
     fitting = list(receipts)
     while True:
         text = json.dumps(history_report(route, fitting), ensure_ascii=False, sort_keys=True)
@@ -116,7 +116,7 @@ def history_report(
 
 
 def receipt_to_json(receipt: Receipt) -> dict[str, Any]:
-    """Return a receipt as its schema says; what is not known is absent."""
+    """Return a receipt according to its schema; what is not known is absent."""
     row = {
         "kind": receipt.kind.value,
         "startedAt": _time(receipt.began_at),
@@ -164,7 +164,7 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _known(**row: Any) -> dict[str, Any]:
-    """Leave out what is not known; a zero is."""
+    """Leave out what is not known; keep zeros."""
     return {name: value for name, value in row.items() if value not in (None, "")}
 
 
@@ -173,7 +173,7 @@ def _text(text: str) -> str:
 
 
 def _time(moment: datetime | None) -> str | None:
-    """Return RFC 3339 with milliseconds: steps of one second are told apart."""
+    """Return RFC 3339 with milliseconds, to order steps within one second."""
     if moment is None:
         return None
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

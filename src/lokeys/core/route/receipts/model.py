@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a receipt says. It claims only what was read, and says when; pairs are fingerprints.
 
-A receipt is begun with the first step that was done, and takes in each look after that. What
-nobody could read is not in it: a pod without metrics has no row.
+A receipt starts with the first step that was done, and includes each look after that. What could
+not be read is not in it: a pod without metrics has no row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lokeys.core.sensitive import Fingerprint
 STEPS_AT_MOST = 100
 PODS_AT_MOST = 100
 ANSWERS_AT_MOST = 20
-"""Of one receipt; the oldest are left out, and counted."""
+"""Limit for one receipt; the oldest are left out, and counted."""
 
 
 class ReceiptKind(StrEnum):
@@ -31,7 +31,7 @@ class ReceiptKind(StrEnum):
 
 
 class Door(StrEnum):
-    """Through which door lokeys acted."""
+    """The entry point through which lokeys acted."""
 
     OPERATOR = "operator"
     COMMAND_LINE = "command line"
@@ -50,7 +50,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """One step that was tried; `note` says why it has to be tried again."""
+    """One step that was attempted; `note` says why it has to be repeated."""
 
     step: str
     at: datetime
@@ -60,7 +60,7 @@ class Deed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """An answer that the store gave to a pair: when it was first heard, and other than before."""
+    """The store's answer to a pair, recorded when it is first seen or changes."""
 
     pair: Fingerprint
     answer: Answer
@@ -71,7 +71,7 @@ class Heard:
 class Run:
     """One run of a pod's Loki container, by Loki's own counters.
 
-    `answered_by`: when an answered storage request of this run was first read; it came before.
+    `answered_by`: when an answered storage request of this run was first read; it was sent before.
     """
 
     pod: str
@@ -88,7 +88,7 @@ class Run:
 class Receipt:
     """What one heal or rotation did, and what was read meanwhile.
 
-    `ending` "": it was not over when written.
+    `ending` "": it had not ended when this was written.
     """
 
     kind: ReceiptKind = ReceiptKind.HEAL
@@ -109,14 +109,14 @@ class Receipt:
 
 
 def begun(snapshot: Snapshot, *, at: datetime, cause: str, why: str, by: Actor) -> Receipt:
-    """Return the receipt of what begins `at` a moment, with the look that it rests on."""
+    """Return the receipt of what starts now, with the snapshot that it is based on."""
     held = snapshot.secret.pair.pair if snapshot.secret else None
     bare = Receipt(began_at=at, cause=cause, why=why, by=by, before=held, after=held)
     return seen_in(bare, snapshot)
 
 
 def with_deed(receipt: Receipt, deed: Deed) -> Receipt:
-    """Return the receipt with one more step; the same step again takes its last try's place."""
+    """Return the receipt with one more step; a repeated step replaces its last attempt."""
     known = receipt.deeds
     if known and (known[-1].step, known[-1].note) == (deed.step, deed.note):
         known = known[:-1]
@@ -140,7 +140,7 @@ def seen_in(receipt: Receipt, snapshot: Snapshot) -> Receipt:
 
 
 def closed(receipt: Receipt, *, ending: str, proof: Proof | None, at: datetime) -> Receipt:
-    """Return the receipt of a heal that is over."""
+    """Return the receipt of a heal that has ended."""
     return replace(receipt, ending=ending, proof=proof, ended_at=at)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The form of a receipt, for whoever reads the report and for reading back what is kept."""
+"""The form of a receipt, for readers of the report and for reading back what is kept."""
 
 from __future__ import annotations
 

@@ -37,9 +37,9 @@ RESOURCE = Definition(
 )
 
 DEFINITION = f"{PLURAL}.{GROUP}"
-"""What the definition itself is called."""
+"""The name of the definition itself."""
 
 
 def crd() -> dict[str, Any]:
-    """Return the definition as the API server takes it."""
+    """Return the definition as the API server accepts it."""
     return definition(RESOURCE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a manifest to the model. After this nobody looks into a dictionary again."""
+"""From a manifest to the model. Later code never needs the dictionary."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ INVALID = "InvalidSpec"
 
 
 class Refused(ValueError):
-    """A manifest that is no StorageCredential; names every fault. Shows no value."""
+    """A manifest that is not a StorageCredential; names every fault. Shows no value."""
 
     def __init__(self, found: tuple[Fault, ...]) -> None:
         super().__init__("\n".join(map(str, found)))
@@ -50,14 +50,14 @@ class Refused(ValueError):
 
     @property
     def reason(self) -> str:
-        """Return the reason of the conditions that tell of it."""
+        """Return the reason of the conditions that report it."""
         return "TooLarge" if self.faults[0].problem == TOO_LARGE else INVALID
 
 
 def parse(manifest: Mapping[str, Any], *, namespace: str = "default") -> RouteSpec:
     """Return the route that `manifest` describes, every default filled in.
 
-    `namespace` is for a manifest that names none. Raises Refused with all faults.
+    `namespace` is used if the manifest has none. Raises Refused with all faults.
     """
     found = faults(manifest)
     if found:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the model to a manifest that a person would have written: no field that says its default."""
+"""From the model to a manifest that a person would have written, without default values."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from lokeys.core.route.resource.schema import API_VERSION, AWS_KEYS, KIND, SPEC
 from lokeys.core.schema.language import Fields, ListOf, Shape
 
 _ALWAYS_SAID = frozenset({"mode", "keys", "fields"})
-"""Defaults that a reader should see all the same."""
+"""Defaults that a reader should see anyway."""
 
 
 def render(spec: RouteSpec) -> dict[str, Any]:
-    """Return the manifest of `spec`; `parse` gives the same spec back."""
+    """Return the manifest of `spec`; `parse` returns the same spec for it."""
     said = _sparse(_spec(spec), SPEC)
     metadata = {"name": spec.name, "namespace": spec.namespace}
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": said}
 
 
 def _sparse(value: Any, shape: Shape) -> Any:
-    """Return `value` without what is None and without what its default says anyway."""
+    """Return `value` without None and without default values."""
     match shape:
         case Fields():
             known = shape.fields
@@ -188,7 +188,7 @@ def _bucket(bucket: Bucket) -> dict[str, Any]:
 
 
 def _workload(workload: Workload) -> dict[str, Any]:
-    # Of these records the model's field names are the resource's own.
+    # In these records the model's field names are the resource's own.
     metrics = asdict(workload.metrics)
     return {
         "kind": workload.kind,

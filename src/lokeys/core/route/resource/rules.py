@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules that the types of a StorageCredential's fields cannot say.
+"""The rules that the types of a StorageCredential's fields cannot express.
 
-A test lets the real API server and these judge the same manifests.
+A test has the real API server and these rules judge the same manifests.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lokeys.core.text.durations import go_duration
 
 
 def matching(pattern: str, message: str) -> CelRule:
-    """Return a rule that the whole text must match; says more than a bare pattern would."""
+    """Return a rule that the whole text must match; its message says more than a pattern."""
     whole = re.compile(pattern)
     return CelRule(
         cel=f"self.matches(r'^{pattern}$')",
@@ -130,7 +130,7 @@ CA_NEEDS_TLS = CelRule(
     message="a CA bundle means nothing to an http:// endpoint",
     holds=lambda value: "caBundle" not in value or value["endpoint"].startswith("https://"),
 )
-# A `:` parts a tenant of Ceph RGW from its bucket; Loki's client takes it (minio-go 7.0.99).
+# A `:` separates a tenant of Ceph RGW from its bucket; Loki's client accepts it (minio-go 7.0.99).
 BUCKET_NAME = matching(
     "[A-Za-z0-9][A-Za-z0-9._:-]*",
     "a bucket's name has letters, digits, `.`, `_`, `-` and `:` only: no `/`, no URL",

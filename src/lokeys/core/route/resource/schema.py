@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a StorageCredential may say: the one place from which everything about it is made.
+"""The fields of a StorageCredential: everything about it is made from this one definition.
 
 The CustomResourceDefinition, the check of manifests without a cluster, the parser's defaults and
 the reference page all read this. After a change: `python scripts/generate.py`.
@@ -33,7 +33,7 @@ def _namespace(description: str) -> Text:
     return text(description, pattern=f"^{_LABEL}$", at_most=63)
 
 
-# The API server's own rules for every object's metadata; no part of the definition.
+# The API server's own rules for every object's metadata, not part of the definition.
 OBJECT_NAME = _name("The resource's name.")
 NAMESPACE = _namespace("The resource's namespace.")
 
@@ -41,7 +41,7 @@ NAMESPACE = _namespace("The resource's namespace.")
 def _pair(
     description: str, *, default: tuple[str, str] | None = None, pattern: str | None = _DATA_KEY
 ) -> Fields:
-    """Return the two names under which a pair is kept; each half has a default of its own."""
+    """Return the two names under which a pair is kept; each half has its own default."""
     key_id, secret = default or (None, None)
     return Fields(
         description,

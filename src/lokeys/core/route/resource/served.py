@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of a status the definition in the cluster takes, which may be older than this lokeys.
+"""Which parts of a status the cluster's definition accepts; it may be older than this lokeys.
 
-The API server leaves out fields that it does not know, and refuses the whole status for one word
-that is not in its list. So such a word is left out: an entry of a list with it, where it must be
-there, else the word alone.
+The API server drops fields that it does not know, and refuses the whole status for one value that
+is not in its list. So such a value is left out: with its whole entry of a list if it is required
+there, otherwise alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _REFUSED = object()
 
 
 def status_schema_of(definition: Json | None) -> Json:
-    """Return the schema of the status that a definition serves; empty where it has none."""
+    """Return the schema of the status that a definition serves; empty if it has none."""
     versions = mappings_at(definition, "spec", "versions")
     ours = next((each for each in versions if text_at(each, "name") == VERSION), None)
     found = at(ours, "schema", "openAPIV3Schema", "properties", "status")
@@ -27,25 +27,25 @@ def status_schema_of(definition: Json | None) -> Json:
 
 
 def words_unknown(schema: Json) -> tuple[str, ...]:
-    """Return the names of hops that a served schema does not take."""
+    """Return the names of hops that a served schema does not accept."""
     known = at(schema, "properties", "hops", "items", "properties", "name", "enum")
     return tuple(hop.value for hop in Hop if known is not None and hop.value not in known)
 
 
 def keeps_bridges(schema: Json) -> bool:
-    """Tell whether a served schema keeps a bridge's end; an older one drops it without a word."""
+    """Tell whether a served schema keeps a bridge's end; an older one drops it silently."""
     known = at(schema, "properties", "memory", "properties")
     return not isinstance(known, Mapping) or "bridge" in known
 
 
 def keeps_rotations(schema: Json) -> bool:
-    """Tell whether a served schema keeps a rotation's state; without it none may begin."""
+    """Tell whether a served schema keeps a rotation's state; without it none may start."""
     known = at(schema, "properties", "memory", "properties")
     return not isinstance(known, Mapping) or "rotation" in known
 
 
 def taken(status: Mapping[str, Any], schema: Json) -> dict[str, Any]:
-    """Return a status without the words that a served schema refuses."""
+    """Return a status without the values that a served schema refuses."""
     kept = _taken(status, schema)
     return kept if isinstance(kept, dict) else {}
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """lokeys' memory in a resource's status, and what keeps a status within its schema.
 
-A status can be edited by hand. What makes no sense in it is forgotten, never an error: lokeys then
+A status can be edited by hand. Invalid parts are forgotten and are never an error: lokeys then
 looks again and is more careful.
 """
 
@@ -55,7 +55,7 @@ def memory_to_status(memory: Memory, *, key: str) -> dict[str, Any]:
 def memory_from_status(status: object, *, key: str) -> Memory:
     """Return what a status remembers; never raises.
 
-    What was written with fingerprints of another key means nothing here, and is forgotten.
+    What was written with fingerprints of another key cannot be compared, and is forgotten.
     """
     kept = status.get("memory") if isinstance(status, Mapping) else None
     if not isinstance(kept, Mapping) or kept.get("key") != key:
@@ -84,7 +84,7 @@ def memory_from_status(status: object, *, key: str) -> Memory:
 
 
 def fitted(status: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `status` cut to the lengths that the schema allows, so that none is ever refused.
+    """Return `status` cut to the lengths that the schema allows, so that it is never refused.
 
     Lists and tables lose their end, texts end in `…`; nulls and unknown fields are left out.
     """
@@ -124,7 +124,7 @@ def _content_to_status(content: Content) -> dict[str, Any]:
 
 
 def _content(value: object) -> Content | None:
-    """Return the content; without its two main facts there is none."""
+    """Return the content; None without its two main facts."""
     if not isinstance(value, Mapping):
         return None
     pair, since = _fingerprint(value.get("pair")), _time(value.get("since"))
@@ -153,7 +153,7 @@ def _bridge_to_status(bridge: Bridge) -> dict[str, Any]:
 
 
 def _bridge(value: object) -> Bridge | None:
-    """Return the bridge; what lacks a fact of it is none."""
+    """Return the bridge; None if a fact is missing."""
     if not isinstance(value, Mapping):
         return None
     pair, key_id = _fingerprint(value.get("pair")), _fingerprint(value.get("keyId"))
@@ -190,7 +190,7 @@ def _rotation_to_status(rotation: Rotation) -> dict[str, Any]:
 
 
 def _rotation(value: object) -> Rotation | None:
-    """Return the rotation; what lacks a fact of it is none."""
+    """Return the rotation; None if a fact is missing."""
     if not isinstance(value, Mapping):
         return None
     old, old_id = _fingerprint(value.get("old")), _fingerprint(value.get("oldId"))
@@ -227,7 +227,7 @@ def _offered(value: object) -> Offered | None:
 
 
 def _held_to_status(memory: Memory) -> dict[str, Any]:
-    """Return what is held that is not the Secret's pair; the others are known after two looks."""
+    """Return what is held and is not the Secret's pair; the others are known after two looks."""
     present = memory.content.pair if memory.content else None
     return {
         uid: {"pair": held.pair, "startedAt": _time_text(held.started_at)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a StorageCredential's status says. Written by lokeys alone, read by people and programs."""
+"""What a StorageCredential's status says. Written only by lokeys, read by people and programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lokeys.core.schema.language import Fields, Flag, Integer, ListOf, MapOf, Te
 
 ROTATION_PHASES = ("Idle", "Create", "Publish", "Switch", "Roll", "Grace", "Retire")
 SENTENCE = 1024
-"""The longest text that a status carries; `status.fitted` shortens what is longer."""
+"""The longest text in a status; `status.fitted` shortens longer ones."""
 
 _SHOWN = "^[kr]:[0-9a-f]{6}$"
 _WHOLE = "^[kr]:[0-9a-f]{64}$"

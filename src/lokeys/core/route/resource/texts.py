@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The texts of a StorageCredential: all of bounded length, which is what keeps CEL rules cheap."""
+"""The texts of a StorageCredential: all of bounded length, which keeps CEL rules cheap."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from lokeys.core.schema.language import Text
 
 text = partial(Text, at_least=1, at_most=253)
-"""A text of as many characters as an object's name, if nothing else is said."""
+"""A text of at most as many characters as an object's name, by default."""
 
 
 def moment(description: str) -> Text:

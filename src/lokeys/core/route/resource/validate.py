@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every fault of a manifest, found as the API server would find it, without one.
+"""Every fault of a manifest, as the API server would find it, without an API server.
 
-No fault shows a value: what stands in the wrong field may be a secret.
+No fault shows a value: a value in the wrong field may be a secret.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from lokeys.core.text.words import form
 
 TOO_LARGE = "too large"
 MAX_UNKNOWN = 20
-"""How many unknown fields of one object are named, before the rest is counted."""
+"""How many unknown fields of one object are named before the rest is only counted."""
 
 
 def faults(manifest: object) -> tuple[Fault, ...]:
-    """Return all faults of a StorageCredential's manifest; its status is nobody's to judge."""
+    """Return all faults of a StorageCredential's manifest; its status is not judged."""
     if not isinstance(manifest, Mapping):
         return (Fault(path="", problem="not an object", found=form(manifest)),)
     if not is_within({**manifest, "status": None}, MAX_ROUTE_BYTES):
@@ -58,7 +58,7 @@ def _body(manifest: Mapping[Any, Any], checker: Checker) -> None:
 
 
 def _same_secret(metadata: Mapping[str, Any], spec: object) -> bool:
-    """Tell of the loop that the API server cannot see: its rules know no namespace of their own."""
+    """Tell whether there is a loop that the API server cannot see: its rules have no namespace."""
     match spec:
         case {
             "source": {"secret": {"name": source, "namespace": namespace}},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How old the key is that is in use."""
+"""How old the key in use is."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lokeys.core.route.rotation.model import under_way
 
 
 def key_since(memory: Memory) -> datetime | None:
-    """Return since when the key in use is known to exist; None where no Secret was seen yet.
+    """Return since when the key in use is known to exist; None if no Secret was seen yet.
 
-    While a rotation is under way that is the old one: the store takes it until the end. A key that
-    a rotation went back to is as old as it was before.
+    While a rotation is under way that is the old one: the store accepts it until the end. A key
+    that a rotation went back to keeps its age.
     """
     rotation, content = memory.rotation, memory.content
     if under_way(rotation) is not None and rotation is not None:

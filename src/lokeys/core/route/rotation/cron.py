@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a window stands open: five cron fields, read as Vixie's cron reads them.
+"""When a window is open: five cron fields, with the meaning of Vixie's cron.
 
 Times are judged minute by minute in the window's own time zone, so a change of the clocks needs no
-rule of its own: an hour that is left out opens nothing, one that comes twice opens twice. The
-schedule has passed the resource's rules: numbers, lists, ranges and steps within their bounds.
+special rule: a skipped hour opens nothing, a repeated one opens twice. The schedule has passed the
+resource's rules: numbers, lists, ranges and steps within their bounds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _A_MINUTE = timedelta(minutes=1)
 
 
 def opens_at(schedule: str, moment: datetime) -> bool:
-    """Tell whether the schedule names this minute; `moment` is in the schedule's time zone."""
+    """Tell whether the schedule includes this minute; `moment` is in the schedule's time zone."""
     fields = schedule.split()
     weekday = moment.isoweekday() % 7
     now = (moment.minute, moment.hour, moment.day, moment.month, weekday)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gates between the phases: what must have been seen before a rotation goes on."""
+"""The gates between the phases: what must have been seen before a rotation continues."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def asked_of(snapshot: Snapshot) -> RotationSpec:
 
 
 def advanced(snapshot: Snapshot) -> Rotation | None:
-    """Return the rotation after this look: through as many gates as stand open.
+    """Return the rotation after this look: through as many gates as are open.
 
-    It never goes a phase back, and nothing is concluded from what this look could not see.
+    It never goes back a phase, and nothing is concluded from what this look could not see.
     """
     rotation = under_way(snapshot.memory.rotation)
     if rotation is None:
@@ -85,7 +85,7 @@ def all_hold(look: Seen, pair: Fingerprint | None) -> bool:
 def nobody_left(look: Seen) -> bool:
     """Tell whether a route that is being deleted has no Secret and no pods any more.
 
-    Then no hop needs a key; a namespace may be going as a whole.
+    Then no hop needs a key; the whole namespace may be terminating.
     """
     gaps = (gap for gap in look.unreadable if gap.hop in {Hop.SECRET, Hop.PODS})
     empty = look.secret is None and not look.pods
@@ -93,7 +93,7 @@ def nobody_left(look: Seen) -> bool:
 
 
 def carries_both(look: Seen) -> bool:
-    """Tell whether hops differ on purpose: each holds one of two keys that the store both takes."""
+    """Tell whether hops differ on purpose: each has one of two keys that the store accepts."""
     rotation = under_way(look.memory.rotation)
     if rotation is None:
         return False
@@ -111,9 +111,9 @@ def grace_over_at(look: Snapshot, rotation: Rotation) -> datetime:
 
 
 def may_retire(look: Seen, rotation: Rotation) -> bool:
-    """Tell whether the old key may go: time, all proved with the new one, and no other holder.
+    """Tell whether the old key may be retired: time, all proved with the new one, no other holder.
 
-    A holder that was found keeps it, whatever was asked for.
+    If a holder was found the key stays, whatever was asked for.
     """
     if look.at < grace_over_at(look, rotation) or not all_hold(look, rotation.new):
         return False
@@ -125,7 +125,7 @@ def may_retire(look: Seen, rotation: Rotation) -> bool:
 
 
 def _is_retired(look: Seen, rotation: Rotation) -> bool:
-    """Tell whether the source's user lacks the old key, and the new one is accepted.
+    """Tell whether the source's user no longer has the old key, and the new one is accepted.
 
     A copy of the old pair is dropped last, once the store has refused it.
     """

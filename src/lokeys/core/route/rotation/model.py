@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A rotation as it is recorded, before each outside call; whoever goes on needs nothing else.
+"""A rotation as it is recorded before each external call; whoever continues needs nothing else.
 
-phase     at the store   vault   Secret   gate to the next
-Create    A, B           A       A        B passes the four calls thrice, at each address
-Publish   A, B           B       A        the vault is read back with both halves of B
-Switch    A, B           B       B        the delivered Secret holds B as one pair
-Roll      A, B           B       B        each pod has started with B, and is proved
-Grace     A, B           B       B        time, and nobody holds A any more
-Retire    B              B       B        A is refused, B is accepted
+phase     at the store   vault   Secret   gate to the next Create    A, B           A       A
+B passes the four calls three times, at each address Publish   A, B           B       A        the
+vault is read back with both halves of B Switch    A, B           B       B        the delivered
+Secret holds B as one pair Roll      A, B           B       B        each pod has started with B,
+and is proved Grace     A, B           B       B        time, and nobody holds A any more Retire
+B              B       B        A is refused, B is accepted
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from enum import StrEnum
 from lokeys.core.sensitive import Fingerprint, short
 
 PASSES = 3
-"""How often in a row the new pair passes all four calls before anybody gets it."""
+"""How often in a row the new pair passes all four calls before it is delivered."""
 
 
 class Phase(StrEnum):
-    """How far a rotation is."""
+    """The phase of a rotation."""
 
     CREATE = "Create"
     PUBLISH = "Publish"
@@ -35,9 +34,9 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationWish:
-    """That somebody wants a rotation: why, since when, and the annotation's value, if it was that.
+    """A wish for a rotation: why, since when, and the annotation's value if it came from there.
 
-    One wish is one rotation: where one has begun since, it has been fulfilled.
+    One wish is one rotation: if one has started since, the wish is fulfilled.
     """
 
     why: str
@@ -47,11 +46,11 @@ class RotationWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """The present rotation, or the last one (`ended_at`).
+    """The current rotation, or the last one (`ended_at`).
 
-    `source`: whose keys these are, as `standing.source_name` says it. `new` None: no new pair has
-    been kept yet. `known`: the ids of the user's keys before. `back`: it goes back to the old
-    pair. `let_go`: a person has said that the old key may go. `old_since`: since when the old key
+    `source`: whose keys these are, as in `standing.source_name`. `new` None: no new pair has been
+    kept yet. `known`: the ids of the user's keys before. `back`: it goes back to the old pair.
+    `let_go`: a person has said that the old key may be retired. `old_since`: since when the old key
     is known to exist.
     """
 
@@ -79,7 +78,7 @@ class Rotation:
 
     @property
     def wanted(self) -> Fingerprint | None:
-        """Return the pair that all hops shall hold in this phase."""
+        """Return the pair that all hops must hold in this phase."""
         return self.old if self.back or self.phase is Phase.CREATE else self.new
 
     def owns(self, pair: Fingerprint | None) -> bool:
@@ -87,7 +86,7 @@ class Rotation:
         return pair is not None and pair in (self.old, self.new)
 
     def at_phase(self, phase: Phase, now: datetime) -> Rotation:
-        """Return the rotation in a phase that begins now."""
+        """Return the rotation in a phase that starts now."""
         return replace(self, phase=phase, phase_since=now)
 
 
@@ -97,7 +96,7 @@ def under_way(rotation: Rotation | None) -> Rotation | None:
 
 
 def rotation_said(rotation: Rotation | None) -> tuple[str, str]:
-    """Return reason and message of the event that a rotation is worth as it is now."""
+    """Return reason and message of the event for a rotation's current state."""
     if rotation is None:
         return "NotRotated", "its key was never rotated by lokeys"
     keys = f"of {short(rotation.old)}, begun {rotation.begun_at:%Y-%m-%dT%H:%M:%SZ}"
@@ -112,7 +111,7 @@ def rotation_said(rotation: Rotation | None) -> tuple[str, str]:
 
 
 def tested(rotation: Rotation | None, pair: Fingerprint, *, passed: bool) -> Rotation | None:
-    """Return the rotation after its new pair was tried: only passes in a row count."""
+    """Return the rotation after its new pair was tested: only consecutive passes count."""
     if rotation is None or not rotation.active or pair != rotation.new:
         return rotation
     return replace(rotation, passed=rotation.passed + 1 if passed else 0)

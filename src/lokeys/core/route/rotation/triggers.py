@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the operator begins a rotation by itself, and why it does not yet."""
+"""When the operator starts a rotation by itself, and why it does not yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lokeys.core.route.rotation.cron import is_open
 from lokeys.core.route.rotation.model import Rotation, RotationWish
 
 AT_ONCE = 2
-"""Rotations at one store at the same time, by one operator."""
+"""Simultaneous rotations at one store, by one operator."""
 _SPREAD = 10
 """Starts are spread over this part of `every`."""
 
@@ -21,10 +21,10 @@ _SPREAD = 10
 class Occasion:
     """What a trigger is judged by.
 
-    `asked`: the value of `lokeys.dev/rotate`, "" where there is none; `handled`: the last one that
-    was dealt with. `since`: since when the resource exists. `uid`: the resource's. `key_since`:
-    since when the key in use is known to exist, None where nobody has looked. `zone`: the window's
-    time zone, None where this machine does not know it.
+    `asked`: the value of `lokeys.dev/rotate`, "" if there is none; `handled`: the last one that was
+    handled. `since`: since when the resource exists. `uid`: the resource's. `key_since`: since when
+    the key in use is known to exist, None if nobody has looked. `zone`: the window's time zone,
+    None if this machine does not know it.
     """
 
     now: datetime
@@ -58,10 +58,10 @@ def wish_of(spec: RouteSpec, last: Rotation | None, occasion: Occasion) -> Rotat
 
 
 def due_at(spec: RouteSpec, last: Rotation | None, occasion: Occasion) -> datetime:
-    """Return when the key is old enough, each route at a moment of its own.
+    """Return when the key is old enough, each route at its own time.
 
-    One that went back counts as a try: the next one comes no sooner. A key that was too old when
-    the resource was made has its moment in the tenth of `every` after that.
+    A rotation that went back counts as an attempt: the next one comes no sooner. For a key that was
+    too old when the resource was created, it is in the tenth of `every` after that.
     """
     every = spec.rotation.every if spec.rotation is not None else timedelta.max
     tried = last.ended_at if last is not None else None
@@ -79,7 +79,7 @@ def newest(mine: Rotation | None, theirs: Rotation | None) -> Rotation | None:
     """Return which of two records of a route's rotation is the later one.
 
     Whoever acts holds the route's Lease and writes before each call, so the two never fork: what
-    began later, has ended, goes back, or is further along, is later.
+    started later, has ended, goes back, or is further along, is later.
     """
     if mine is None or theirs is None:
         return theirs if mine is None else mine
