@@ -64,7 +64,6 @@ TURNS: tuple[tuple[re.Pattern[str], str], ...] = (
 LATER: tuple[str, ...] = (
     "CHANGELOG.md",
     "README.md",
-    "docs/adr/",
     "docs/reference/benchmarks.md",
     "docs/reference/findings/",
     "docs/reference/lokistack.md",
