@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is to be trusted: a stack's two service accounts, by the tokens that their cluster issues.
+"""Who must be trusted: a stack's two service accounts, by the tokens that their cluster issues.
 
 token: iss  https://issuer        the cluster
-       sub  system:serviceaccount:NAMESPACE:STACK            all of Loki but the ruler
+       sub  system:serviceaccount:NAMESPACE:STACK            all of Loki except the ruler
             system:serviceaccount:NAMESPACE:STACK-ruler      the ruler
-       aud  what the store's cloud wants to see
+       aud  what the store's cloud requires
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from lokeys.core.place import Ref
 
 INSIDE = (".svc", ".svc.cluster.local", ".local", ".internal", "localhost")
-"""How the names of hosts end that no cloud can ask."""
+"""Endings of host names that a cloud cannot resolve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountClaims:
-    """What a service account's token says of itself."""
+    """What a service account's token says about itself."""
 
     issuer: str
     subject: str
@@ -31,7 +31,7 @@ class AccountClaims:
 
 
 class NoToken(ValueError):
-    """A text that is no token; the message shows nothing of it."""
+    """A text that is not a token; the message shows nothing of it."""
 
 
 def claims_of(token: str) -> AccountClaims:
@@ -57,9 +57,9 @@ def claims_of(token: str) -> AccountClaims:
 class Stack:
     """One stack, as its cluster's tokens name it.
 
-    `secret` is the storage Secret to be made; `replaces` the one with static keys that the stack
-    still names; `present` tells whether a Secret of that name is there; `rules` whether a ruler
-    runs, or may: a stack without rules has none, and nobody uses its account.
+    `secret` is the storage Secret to create; `replaces` the one with static keys that the stack
+    still names; `present` tells whether a Secret of that name exists; `rules` whether a ruler runs,
+    or may: a stack without rules has none, and nothing uses its account.
     """
 
     namespace: str
@@ -87,12 +87,12 @@ class Stack:
         return (self.subject(self.name), self.subject(f"{self.name}-ruler"))
 
     def is_idle(self, subjects: Iterable[str]) -> bool:
-        """Tell whether these are accounts that nobody uses, as long as the stack has no rules."""
+        """Tell whether these are accounts that nothing uses, as long as the stack has no rules."""
         return not self.rules and set(subjects) == {self.subjects[1]}
 
     @property
     def default_subject(self) -> str:
-        """Return the namespace's own account: under the Loki Operator, often the ruler's."""
+        """Return the default account's subject; under the Loki Operator, often the ruler's."""
         return self.subject("default")
 
     def subject(self, account: str) -> str:
@@ -100,12 +100,12 @@ class Stack:
         return f"system:serviceaccount:{self.namespace}:{account}"
 
     def claims(self, subject: str) -> AccountClaims:
-        """Return what a token of `subject` says, made for this stack's store."""
+        """Return the claims of a token of `subject` for this stack's store."""
         return AccountClaims(issuer=self.issuer, subject=subject, audiences=(self.audience,))
 
     @property
     def strangers(self) -> Mapping[str, str]:
-        """Return subjects that no document for this stack may let in, and what each stands for."""
+        """Return subjects that no document for this stack may admit, and what each stands for."""
         begin = "accounts whose names begin as the stack's"
         alike = "accounts in namespaces whose names begin as the stack's"
         return {
@@ -119,7 +119,7 @@ class Stack:
         }
 
     def let_in(self, passes: Callable[[AccountClaims], bool]) -> str:
-        """Return, in words, what strangers pass; empty where none does."""
+        """Return, in words, which of these subjects pass; empty if none does."""
         found = [words for each, words in self.strangers.items() if passes(self.claims(each))]
         return " and ".join(dict.fromkeys(found))
 
@@ -130,6 +130,6 @@ def without_scheme(issuer: str) -> str:
 
 
 def only_inside(issuer: str) -> bool:
-    """Tell whether the issuer's host is one that only the cluster itself can resolve."""
+    """Tell whether only the cluster itself can resolve the issuer's host."""
     host = without_scheme(issuer).partition("/")[0].partition(":")[0]
     return any(host.endswith(ending) for ending in INSIDE) or "." not in host

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a stack and its cloud: from options, its Secret, its cluster; and what lacks."""
+"""What is known about a stack and its cloud: from options, its Secret, its cluster."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECRET_NAME = "spec.storage.secret.name"
 
 
 class Unfit(ValueError):
-    """An answer that cannot be one; says which, what is wrong, and what is expected."""
+    """An answer that is not valid; says which, what is wrong, and what is expected."""
 
     def __init__(self, option: str, expected: str) -> None:
         super().__init__(f"{option}: {expected} is expected")
@@ -34,13 +34,13 @@ class Unfit(ValueError):
 
 @dataclass(slots=True, kw_only=True)
 class Answers:
-    """Values by the names of their options; asking for one that lacks notes it as missing."""
+    """Values by the names of their options; a needed value that is absent is noted."""
 
     given: Mapping[str, str]
     missing: list[MissingValue] = field(default_factory=list)
 
     def text(self, option: str, form: re.Pattern[str] = _TEXT, expected: str = "a text") -> str:
-        """Return an answer, or nothing. Raises Unfit."""
+        """Return an answer, or an empty text. Raises Unfit."""
         value = self.given.get(option, "")
         if value and not form.fullmatch(value):
             raise Unfit(option, expected)
@@ -55,7 +55,7 @@ class Answers:
         what: str,
         command: Command | None = None,
     ) -> str:
-        """Return an answer, or the name that stands for it in what is printed."""
+        """Return an answer, or the placeholder for it in what is printed."""
         value = self.text(option, form, expected)
         if value:
             return value
@@ -64,7 +64,7 @@ class Answers:
         return name
 
     def url(self, option: str, *, insecure: bool) -> str:
-        """Return an address, or nothing. Raises Unfit."""
+        """Return an address, or an empty text. Raises Unfit."""
         value = self.text(option)
         if not value:
             return ""
@@ -130,7 +130,7 @@ _PLAIN = {
     },
     "gcs": {"bucketname": "--bucket", "audience": "--audience"},
 }
-"""Keys of a storage Secret that are no secrets, and the answers that they are."""
+"""Keys of a storage Secret that are not secret, and the answers that they give."""
 _PROVIDER = re.compile(
     r"//iam\.googleapis\.com/projects/(?P<number>[0-9]+)/locations/global/workloadIdentityPools/"
     r"(?P<pool>[a-z0-9-]+)/providers/(?P<provider>[a-z0-9-]+)"
@@ -143,18 +143,18 @@ _HOME = re.compile(r".*@(?P<project>[a-z0-9-]+)\.iam\.gserviceaccount\.com")
 
 
 def answers_of(storage_type: str, secret: SecretData) -> dict[str, str]:
-    """Return what a storage Secret answers. Nothing else of it is looked at."""
+    """Return the answers in a storage Secret. Nothing else in it is read."""
     known = _PLAIN.get(storage_type, {})
     found = {option: secret.text(key) for key, option in known.items() if secret.text(key)}
     if storage_type == "s3" and secret.has(KMS_CONTEXT):
-        found[KMS_CONTEXT] = "yes"  # what it says is nobody's business
+        found[KMS_CONTEXT] = "yes"  # its value is not read
     if storage_type == "gcs":
         found |= _google(json_object(secret.raw("key.json")) or {})
     return found
 
 
 def _google(credentials: Mapping[str, object]) -> dict[str, str]:
-    """Return what Google's file says of the project, beside its key."""
+    """Return what Google's file says about the project, apart from its key."""
     found: dict[str, str] = {}
     if credentials.get("type") == "service_account" and credentials.get("project_id"):
         found["--project"] = str(credentials["project_id"])

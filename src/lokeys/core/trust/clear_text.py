@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a token would cross a network in clear on its way to whoever exchanges it."""
+"""Whether a token would cross a network in plain text on its way to its exchange."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lokeys.core.trust.tries.identity import FederatedApp, PoolProvider, Role, T
 
 
 def in_clear(trust: Trust, allowed: frozenset[Origin]) -> str | None:
-    """Return where a token would go over plain HTTP, beyond this machine and unallowed.
+    """Return where a token would use plain HTTP, beyond this machine and unallowed.
 
-    A URL that is none goes nowhere either: nobody can tell where it leads.
+    An invalid URL is refused too: nobody can tell where it leads.
     """
     for url in _urls_of(trust):
         origin = origin_of(url)

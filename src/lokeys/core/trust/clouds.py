@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three clouds side by side: what is needed, and what is printed of it."""
+"""The three clouds side by side: what each needs, and what is printed for it."""
 
 from __future__ import annotations
 

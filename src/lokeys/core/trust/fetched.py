@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents as a cloud's own tools hand them out, and findings about them."""
+"""Documents as a cloud's own tools print them, and findings about them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN = 3
 
 
 class DocumentKind(StrEnum):
-    """What a document is, by the option that hands it in."""
+    """What a document is, by the option that provides it."""
 
     TRUST = "--trust-policy"
     POLICY = "--policy"
@@ -29,14 +29,14 @@ class DocumentKind(StrEnum):
 
 
 class NotThis(ValueError):
-    """A document that is not what it was handed in as; says what is expected."""
+    """A document that is not of the expected kind; says what is expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """One document: what it is of, where it was read, and what it says.
+    """One document: what it describes, where it was read, and its content.
 
-    No content: the cloud says that there is no such thing.
+    No content: the cloud says that it does not exist.
     """
 
     kind: DocumentKind
@@ -58,9 +58,9 @@ def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
     subjects: Sequence[str] = (),
     **words: Any,
 ) -> Finding:
-    """Return a finding about a document, with the command that mends it.
+    """Return a finding about a document, with the command that fixes it.
 
-    `subjects` are whose tokens it is about: where nobody uses their accounts yet, it is info.
+    `subjects` are whose tokens it is about: if nothing uses their accounts yet, it is info.
     """
     finding = rule.at(
         document.of,
@@ -83,7 +83,7 @@ def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
 
 
 def listed(texts: Iterable[str], *, last: str = "and") -> str:
-    """Return names as a sentence holds them: a few, and how many more."""
+    """Return names in the form used in a sentence: a few, and how many more."""
     found = [f"`{shown(text)}`" for text in dict.fromkeys(texts)]
     if len(found) > SHOWN + 1:
         return f"{', '.join(found[:SHOWN])} and {len(found) - SHOWN} more"
@@ -93,7 +93,7 @@ def listed(texts: Iterable[str], *, last: str = "and") -> str:
 
 
 def contrasted(found: Iterable[str], expected: str, *, last: str = "and") -> tuple[str, str]:
-    """Return what was found and what was expected, so that a reader sees where they differ."""
+    """Return what was found and what was expected, so that the difference is visible."""
     names = tuple(dict.fromkeys(found))
     if len(names) == 1:
         return apart(names[0], expected)
@@ -115,5 +115,5 @@ def entries(value: object, what: str) -> list[Mapping[str, Any]]:
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """Return the texts of a list; of anything else none."""
+    """Return the texts in a list; none if it is not a list."""
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()

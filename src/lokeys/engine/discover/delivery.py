@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads what makes the Secret or ConfigMap that Loki reads, and the vault behind it.
 
-ExternalSecret ─▶ Secret                              one of External Secrets' own
-…… ─▶ values ─▶ HelmRelease ─▶ configuration          a chart's, rendered of its values
-another maker ─▶ Secret                               by the marks that it leaves on it
+ExternalSecret ─▶ Secret                              made by External Secrets …… ─▶ values ─▶
+HelmRelease ─▶ configuration          a chart's, rendered from its values another maker ─▶ Secret
+by the marks that it leaves on it
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MADE_BY = "spec.secret.madeBy"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundDelivery:
-    """What delivers a Secret, what is behind it, and what is to be said about that.
+    """What delivers a Secret, what is behind it, and notes about both.
 
     `values` is what a HelmRelease takes the pair from, `key_id` the id there, as Kubernetes encodes
     it. `claim` is the ObjectBucketClaim whose key it is.
@@ -56,7 +56,7 @@ class FoundDelivery:
 
 
 def key_id_in(held: Json | None, place: SecretRef, namespace: str) -> str | None:
-    """Return the key id at a place, in the encoding in which Kubernetes hands out Secrets."""
+    """Return the key id at a place, in the encoding in which Kubernetes returns Secrets."""
     name = place.keys.access_key_id
     if place.inside is None:
         found = at(held, "data", name)
@@ -69,7 +69,7 @@ def key_id_in(held: Json | None, place: SecretRef, namespace: str) -> str | None
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReader:
-    """Follows what Loki reads to what makes it, and on to the vault."""
+    """Finds what makes the object that Loki reads, and the vault behind it."""
 
     gatherer: Gatherer
 
@@ -141,7 +141,7 @@ class DeliveryReader:
         return flux.pair_values(release, held, _PARSE)
 
     async def _rendered(self, release: Json, said: str, namespace: str) -> FoundDelivery:
-        """Return the way of a pair that a chart writes into Loki's configuration."""
+        """Return the delivery of a pair that a chart writes into Loki's configuration."""
         metadata = release["metadata"]
         ref = Ref(RELEASE, metadata["name"], metadata.get("namespace"))
         found = await self._values(release)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all readers of a discovery read through: what cannot be read becomes a gap, no error."""
+"""The shared reader of a discovery: what cannot be read is noted and is not an error."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from lokeys.ports import Objects
 
 @dataclass(frozen=True, slots=True)
 class Gatherer:
-    """Reads objects, and keeps in words what could not be read."""
+    """Reads objects, and notes in words what could not be read."""
 
     objects: Objects
     gaps: list[str] = field(default_factory=list)
     _read: dict[Ref, Json | None] = field(default_factory=dict)
 
     async def get(self, ref: Ref, *, gap: bool = True) -> Json | None:
-        """Return an object, read once; None where there is none, or where it cannot be read.
+        """Return an object, read once; None if it does not exist or cannot be read.
 
-        `gap` False: what is not readable is not missed either.
+        `gap` False: if it cannot be read, that is not noted.
         """
         if ref not in self._read:
             self._read[ref] = await self._get(ref, gap=gap)

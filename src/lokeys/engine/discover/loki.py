@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the workloads that run Loki, and the objects that say how each is configured."""
+"""Reads the workloads that run Loki, and the objects with each one's configuration."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class LokiReader:
         if loki is None:
             return None
         if loki.pair is None and loki.identity is None:
-            # What is put into pods as they are made, such as variables, stands in them alone.
+            # Only pods have what is injected when they are created, such as variables.
             for pod in await self._pods(item, ref):
                 loki = await self._reading(pod, ref) or loki
         owner = controller_of(item)
@@ -81,7 +81,7 @@ class LokiReader:
         return reading_of(item, owner=ref, held=held, parse=_PARSE)
 
     async def _pods(self, item: Json, ref: Ref) -> list[Json]:
-        """Return one pod of a workload that may differ from its template; none, where none runs."""
+        """Return one pod of a workload that may differ from its template; none if none runs."""
         labels = at(item, "spec", "selector", "matchLabels")
         wanted = labels.items() if isinstance(labels, Mapping) else ()
         if not wanted:

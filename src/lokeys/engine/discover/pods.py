@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asks the pods of Lokis that have no route what they count and complain of."""
+"""Reads counters and complaints from the pods of Lokis that have no route."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AskedPods:
 
 
 async def ask_pods(ports: PodPorts) -> AskedPods:
-    """Return the pods of some workloads as a look at a route would show them."""
+    """Return the pods of some workloads in the form of a route's snapshot."""
     reading = await ports.workloads.read()
     fleet = reading.state or Fleet()
     told = await asyncio.gather(*(_ask(pod, ports) for pod in fleet.pods))
@@ -33,7 +33,7 @@ async def _ask(pod: PodState, ports: PodPorts) -> tuple[PodState, tuple[Unreadab
     lines = () if isinstance(log, Unreadable) else log
     lost = (log,) if isinstance(log, Unreadable) else ()
     if pod.started_at is None:
-        # It starts again with the key as it is then: what was said of the former is of the past.
+        # It restarts with the current key: complaints about the previous one no longer count.
         last = tuple(line for line in lines if line.cause not in REFUSED_KEY_CAUSES)
         return replace(pod, last_words=last), ()
     metrics = await ports.loki.metrics(pod)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Following a running Loki's key back to where it is minted, and saying how sure each step is.
+"""Follows a running Loki's key back to where it is created, and says how certain each step is.
 
     workload ─▶ its configuration ─▶ Secret ─▶ ExternalSecret ─▶ store ─▶ item
                                              ╰──────── same key id ────────▶ CephObjectStoreUser
 
-Only names are taken, and from Loki's configuration only where it writes: a key id is compared in
-the encoding in which Kubernetes hands it out, and nothing of it is kept.
+Only names are used, and from Loki's configuration only where it writes: a key id is compared in the
+encoding in which Kubernetes returns it, and nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from lokeys.errors import NotReadable
 from lokeys.ports import Objects
 
 CANDIDATES = 50
-"""More users than this are not tried at the store."""
+"""Limit for the users whose keys are tested at the store."""
 
 Opens = Callable[[RouteSpec], Awaitable[bool]]
 """Tells whether the key of a route's source may use the route's bucket."""
 
 
 async def settled(found: Discovered, opens: Opens) -> Discovered:
-    """Return the route with its source settled at the store, where exactly one candidate fits.
+    """Return the route with its source decided at the store, if exactly one candidate fits.
 
     A key that changed at its source is no longer the one that Loki reads, but it still opens the
-    bucket that Loki writes to, and a stranger's key does not.
+    bucket that Loki writes to, and an unrelated key does not.
     """
     if found.sure or not found.lookable:
         return found
@@ -86,8 +86,8 @@ class Discoverer:
     async def route(self, group: Sequence[LokiWorkload]) -> Discovered:
         """Return the route of workloads that read the same Secret.
 
-        Whatever else of the namespace reads that Secret is part of it: a key that is replaced for
-        one component alone leaves the others with the old one.
+        Everything else in the namespace that reads that Secret is included: a key that is replaced
+        for one component alone leaves the others with the old one.
         """
         secret = group[0].secret
         if secret is None:

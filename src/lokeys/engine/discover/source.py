@@ -18,7 +18,7 @@ ROOK_KEYS = PairKeys(access_key_id="AccessKey", secret_access_key="SecretKey")
 
 @dataclass(slots=True)
 class UserReader:
-    """Reads every user of Rook that can be seen, once."""
+    """Reads every visible user of Rook, once."""
 
     gatherer: Gatherer
     _users: list[Candidate] | None = None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Doing one step, and only what its evidence allows.
+"""Carries out one step, and only what its evidence allows.
 
-Before each outside call the lease must last longer than the call may take; a write is refused
+Before each external call the lease must last longer than the call may take; a write is refused
 unless its pair has passed all four calls. Every step is idempotent: whoever repeats it after a
 crash finds it done, or does it with the same effect.
 """
@@ -29,10 +29,10 @@ CALL_TAKES_AT_MOST_S = 10.0
 """Less than a lease lasts between two renewals."""
 
 TRUSTS = frozenset({Action.WRITE_VAULT, Action.WRITE_SECRET, Action.RECREATE_SECRET})
-"""Steps that spread a pair."""
+"""Steps that deliver a pair."""
 
 RemainingLease = Callable[[], float]
-"""Returns for how many seconds the route is still ours."""
+"""Returns for how many seconds we still hold the route."""
 
 
 @dataclass(slots=True)
@@ -42,12 +42,12 @@ class Executor:
     lookout: Lookout
     lease_remaining_s: RemainingLease
     may_begin: bool = False
-    """Whether it is known that what is begun may be ended."""
+    """Whether it is known that what is started can be completed."""
 
     async def insist_on_rights(self, look: Look) -> None:
-        """Refuse to begin what could not be ended: a key is spread for pods that may be replaced.
+        """Refuse to start what cannot end: a key is delivered only if pods may be replaced.
 
-        Asks once. Raises Forbidden with the right that is missing.
+        Asks once. Raises Forbidden with the missing permission.
         """
         replaced = (step.pod for step in look.plan.steps if step.action is Action.REPLACE_POD)
         first = next(replaced, None)
@@ -61,7 +61,7 @@ class Executor:
         self.may_begin = True
 
     async def act(self, step: Step, look: Look) -> Memory:
-        """Do the step; return what is to be remembered of it.
+        """Do the step; return what must be remembered about it.
 
         Raises LeaseLost, Conflict (look again), NeedsHuman, or another class of lokeys.errors.
         """
@@ -192,7 +192,7 @@ class Executor:
         )
 
     async def _bridge(self, step: Step, memory: Memory, now: datetime) -> Memory:
-        """Begin or end a bridge. What is to be remembered of it is written before the next step."""
+        """Start or end a bridge. What must be remembered is written before the next step."""
         staging = self.lookout.ports.staging
         if staging is None:
             raise NeedsHuman(f"nothing can be kept in {step.target} from here")
@@ -233,7 +233,7 @@ class Executor:
         return replace(memory, bridge=replace(bridge, added_at=now))
 
     async def _new_key(self, step: Step, memory: Memory, now: datetime) -> Memory:
-        """Carry out what makes the second key of a rotation, and what offers it."""
+        """Carry out the steps that create the second key of a rotation, and that offer it."""
         issuer, rotation = self._issuer(step), memory.rotation
         if rotation is None:
             raise Conflict("the rotation is not recorded")
@@ -248,13 +248,13 @@ class Executor:
         if self.lookout.ports.staging is not None:
             await self.lookout.ports.staging.hold()
         await issuer.create(self._pair(step), intent=intent)
-        self.lookout.verdicts.pop(_of(step), None)  # what the store said of it before means nothing
+        self.lookout.verdicts.pop(_of(step), None)  # earlier answers of the store no longer count
         return memory
 
     async def _draft(
         self, issuer: IssuerPort, step: Step, rotation: Rotation, now: datetime
     ) -> Rotation:
-        """Keep a new pair, and record which it is; the store has not heard of it."""
+        """Keep a new pair, and record which it is; the store does not know it yet."""
         pair, staging = issuer.draft(), self.lookout.ports.staging
         if pair is None:
             raise NeedsHuman(f"lokeys cannot choose a key of {rotation.source}: it is not rotated")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Healing from the command line: look, do the next step, look again, until it is proved.
 
-The operator does the same in each of its reconciles; both use `Lookout` and `Hand`.
+The operator does the same in each of its reconciles; both use `Lookout` and `Executor`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Done:
 
 @dataclass(slots=True, kw_only=True)
 class Healing:
-    """What a heal has done so far; it is true at any moment, so an interruption can report it."""
+    """What a heal has done so far; always consistent, so that an interruption can report it."""
 
     memory: Memory
     look: Look | None = None
@@ -58,7 +58,7 @@ class Healing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """Who is told of the progress."""
+    """Receives the progress."""
 
     on_look: Callable[[Look], None] = lambda _: None
     on_step: Callable[[Step], None] = lambda _: None
@@ -68,10 +68,10 @@ class Listener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to go on, and how to wait.
+    """How long to continue, and how to wait.
 
-    `longest_wait_s`: what takes longer to pass is not waited for here. `wanted` is asked before
-    each step: whether the heal may still go on with it.
+    `longest_wait_s`: longer waits end the heal. `wanted` is called before each step: whether the
+    heal may continue with it.
     """
 
     timeout: timedelta
@@ -84,7 +84,7 @@ class Patience:
 async def heal(
     hand: Executor, healing: Healing, *, wishes: LookOptions, patience: Patience, listener: Listener
 ) -> Healing:
-    """Mend the route as far as it can be; `healing.ending` says how far that was."""
+    """Heal the route as far as possible; `healing.ending` says how it ended."""
     lookout = hand.lookout
     deadline = lookout.clock() + patience.timeout
     while healing.ending is None:
@@ -101,10 +101,10 @@ async def heal(
             await _wait(step, healing, deadline, lookout.clock(), patience)
         else:
             await hand.insist_on_rights(look)
-            # What the step rests on must outlive us: whoever goes on would take it for news.
+            # What the step is based on must outlive us: the next run would take it for a change.
             await _remember(healing, listener)
             await _do(step, hand, healing, listener, patience)
-            # A test is no step of its own: its verdict is known to this run alone.
+            # A test does not count as the one step: only this run knows its result.
             if patience.one_step and step.action is not Action.TEST_KEY:
                 healing.ending = Ending.ONE_STEP
                 await _look(lookout, healing, wishes)
@@ -140,7 +140,7 @@ async def _wait(
 async def _do(
     step: Step, hand: Executor, healing: Healing, listener: Listener, patience: Patience
 ) -> None:
-    """Do one step; what may pass by itself is noted and tried again after another look."""
+    """Do one step; a problem that may pass is noted, and the step retried after another look."""
     if healing.look is None:
         return
     listener.on_step(step)

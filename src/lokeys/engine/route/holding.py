@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which pairs the hops of a look hold, and which of them is the source's present one.
+"""Which pairs the hops of a look hold, and which of them is the source's current one.
 
 A source with several keys does not say which is in use: the route does, and during a rotation its
-phase. The readings carry the pairs themselves, so none of this is for the core.
+phase. The readings contain the pairs themselves, so none of this is in the core.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from lokeys.ports import Reading, RoutePorts
 def held_pair(
     reading: Reading[SourceState] | Reading[VaultState] | Reading[SecretState],
 ) -> Fingerprint | None:
-    """Return the pair that a hop holds, None where it holds none, or nobody can tell."""
+    """Return the pair that a hop holds, None if it holds none or that is not known."""
     return reading.state.pair.pair if reading.state and reading.state.pair else None
 
 
 async def read_source(ports: RoutePorts) -> Reading[SourceState]:
-    """Return what the source offers; the other hops are read only if they must name its pair."""
+    """Return what the source offers; other hops are read only if they must identify its pair."""
     source = await ports.source.read()
     state = source.state
     if state is None or state.pair is not None or state.names_itself:
@@ -46,10 +46,10 @@ def naming_present(
     *,
     bridged: Fingerprint | None = None,
 ) -> Reading[SourceState]:
-    """Return what the source said; where it left open which key is present, with the route's.
+    """Return the source's state; if it does not say which key is current, with the route's.
 
-    `bridged`: the id of a key that is valid again for a while, and never the present one, whatever
-    the hops behind the source still carry.
+    `bridged`: the id of a key that is valid again for a limited time. It is never the current one,
+    even if the hops after the source still hold it.
     """
     state = source.state
     if state is None or state.pair is not None or state.names_itself:
@@ -65,9 +65,9 @@ def naming_present(
 def naming_wanted(
     source: Reading[SourceState], kept: Reading[KeptPair], rotation: Rotation | None
 ) -> Reading[SourceState]:
-    """Return what the source said, with the pair that a rotation wants everywhere in its phase.
+    """Return the source's state with the pair that a rotation wants everywhere in its phase.
 
-    Both pairs are the user's own; which of them the hops shall hold, the rotation says.
+    Both pairs are the user's own; the rotation decides which of them the hops must hold.
     """
     state, wanted = source.state, rotation.wanted if rotation is not None else None
     if state is None or wanted is None:
@@ -83,7 +83,7 @@ def naming_wanted(
 
 
 def declared_in(source: SourceState | None) -> frozenset[Ref]:
-    """Return the Secrets in which the source itself keeps its keys: whoever issues sees to them."""
+    """Return the Secrets in which the source itself keeps its keys: its issuer manages them."""
     if source is None:
         return frozenset()
     names = {slot.declared_by for slot in source.slots or () if slot.declared_by}
@@ -105,7 +105,7 @@ def of_rotation(
 def vault_may_hold(
     reading: Reading[SourceState], bridged: Fingerprint | None
 ) -> frozenset[Fingerprint]:
-    """Return what the vault may hold without being behind: pairs, or ids of keys."""
+    """Return what the vault may hold without being stale: pairs, or ids of keys."""
     own, slots = held_pair(reading), (reading.state.slots if reading.state else None) or ()
     several = [slot.pair or slot.key_id for slot in slots if slot.key_id != bridged]
     return frozenset(several if own is None else [own])
@@ -120,7 +120,7 @@ def worth_asking(
         Reading[KeptPair],
     ],
 ) -> dict[Fingerprint, KeyPair]:
-    """Return the pairs worth asking the store about: whole ones, each once."""
+    """Return the pairs to test at the store: complete ones, each once."""
     held: dict[Fingerprint, KeyPair] = {}
     for reading in readings:
         facts = reading.state.pair if reading.state else None

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looking at a route: ask every hop, no more often than agreed, and let the core judge.
 
-Budget of a route at rest (design): Kubernetes by watch, the store one signed list a minute, the
-vault one item read in five minutes, Loki's metrics every thirty seconds, and no write. What was
-asked too recently is remembered here; a change of any hop, or a new 403, asks again at once.
+Requests for a route at rest (design): Kubernetes by watch, the store one signed list a minute, the
+vault one item read in five minutes, Loki's metrics every thirty seconds, and no write. Recent
+answers are remembered here; a change of any hop, or a new 403, asks again at once.
 
 A key that died right after a list must be reported within the minute, and only the next list can
-see it. So the minute is counted from the list to the report of the next one: 59 s, and what is left
-for the look and for the status (docs/adr/0008).
+see it. So the minute is counted from the list to the report of the next one: 59 s, and the rest for
+the look and for the status (docs/adr/0008).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class LookPace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookOptions:
-    """What this look shall include. `eager`: somebody is waiting for the route to change."""
+    """What this look must include. `eager`: somebody is waiting for the route to change."""
 
     probe: bool = True
     logs: bool = False
@@ -103,7 +103,7 @@ class Look:
 
 @dataclass(slots=True)
 class _Asked(Generic[Told]):
-    """An answer, when it was given, and to what question."""
+    """An answer, when it was given, and to which question."""
 
     at: datetime
     answer: Told
@@ -112,18 +112,18 @@ class _Asked(Generic[Told]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Neighbours:
-    """What stands around the vault: when it changes, the vault is read again at once."""
+    """The state around the vault: when it changes, the vault is read again at once."""
 
     source: frozenset[Fingerprint]
-    """The pair that the source offers; where it does not say which, all its keys."""
+    """The pair that the source offers; if it does not say which, all its keys."""
     secret: Fingerprint | None
     failing: bool
-    """Whether External Secrets says that it cannot refresh."""
+    """Whether External Secrets reports that it cannot refresh."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _FirstReadings:
-    """What every look reads; an empty reading of what the route does not have."""
+    """What every look reads; empty for parts that the route does not have."""
 
     source: Reading[SourceState]
     secret: Reading[SecretState]
@@ -134,7 +134,7 @@ class _FirstReadings:
 
     @property
     def fleet(self) -> Fleet:
-        """Return the workloads and their pods, none where they could not be read."""
+        """Return the workloads and their pods, none if they could not be read."""
         return self.workloads.state or Fleet()
 
     @property
@@ -145,7 +145,7 @@ class _FirstReadings:
 
 @dataclass(slots=True)
 class Lookout:
-    """Looks at one route, again and again; alone holds the pairs of its last look."""
+    """Looks at one route repeatedly; only this object holds the pairs of its last look."""
 
     spec: RouteSpec
     ports: RoutePorts
@@ -153,7 +153,7 @@ class Lookout:
     pace: LookPace = LookPace()
     pairs: dict[Fingerprint, KeyPair] = field(default_factory=dict)
     triable: dict[Fingerprint, KeyPair] = field(default_factory=dict)
-    """Those whose owner lets them go to the store."""
+    """Pairs whose owner allows them to go to the store."""
     verdicts: dict[Fingerprint, StoreVerdict] = field(default_factory=dict)
     _vault: _Asked[Reading[VaultState]] | None = None
     _metrics: dict[str, _Asked[LokiMetrics | Unreadable]] = field(default_factory=dict)
@@ -165,7 +165,7 @@ class Lookout:
     async def look(
         self, memory: Memory, *, wishes: LookOptions = LookOptions(), rivals: bool = False
     ) -> Look:
-        """Return what the route looks like now. Never raises for what a report can carry."""
+        """Return the route's current state. Never raises for what a report can contain."""
         first = await self._read_hops()
         held = await self._as_signed_with(first.secret, first.fleet.workloads, memory)
         pods, pod_gaps = await self._ask_pods(first.fleet.pods, wishes)
@@ -212,12 +212,12 @@ class Lookout:
         snapshot = replace(seen, at=self.clock(), verdicts=self._verdicts_of(self.triable))
         snapshot = replace(snapshot, holders=await self._ask_holders(snapshot))
         after = remember(snapshot)
-        # A gate that this look has opened lets the next phase choose the pair.
+        # If this look has opened a gate, the next phase already chooses the pair.
         named = naming_wanted(minted, kept, under_way(after.rotation)).state
         return judge(replace(snapshot, memory=after, source=named), wishes.policy)
 
     async def _read_hops(self) -> _FirstReadings:
-        """Return what is read of a route whatever else is known, all at once."""
+        """Return what is always read of a route, all at once."""
         ports = self.ports
         async with asyncio.TaskGroup() as group:
             source = group.create_task(ports.source.read())
@@ -238,7 +238,7 @@ class Lookout:
     async def _as_signed_with(
         self, held: Reading[SecretState], workloads: tuple[WorkloadState, ...], memory: Memory
     ) -> Reading[SecretState]:
-        """Return what the Secret holds as Loki signs with it, as far as that can be told."""
+        """Return what the Secret holds as Loki signs with it, as far as that is known."""
         surely = signs_without_blanks(workloads, held.state)
         if not surely and not may_sign_without_blanks(workloads, held.state):
             return held
@@ -247,23 +247,23 @@ class Lookout:
         return bare if surely or held_pair(bare) == before else held
 
     def learn(self, pair: Fingerprint, verdict: StoreVerdict) -> None:
-        """Keep what the store said of a pair outside a look."""
+        """Keep the store's answer for a pair from outside a look."""
         self.verdicts[pair] = verdict
 
     def store_due_in(self) -> timedelta:
-        """Return in how long the oldest of the store's answers is too old; a whole pace if none."""
+        """Return when the oldest of the store's answers expires; a whole interval if none."""
         asked = min((verdict.at for verdict in self.verdicts.values()), default=None)
         return self.pace.store - (self.clock() - asked if asked else timedelta(0))
 
     def forget(self) -> None:
-        """Ask everything at the next look, whenever it was asked last."""
+        """Ask everything at the next look, regardless of the last time."""
         self.forget_vault()
         self._metrics.clear()
         self._logs.clear()
         self._held = frozenset()
 
     def forget_vault(self) -> None:
-        """Ask the vault at the next look, whenever it was asked last."""
+        """Ask the vault at the next look, regardless of the last time."""
         self._vault = None
 
     def _new_403(self, pods: Iterable[PodState]) -> bool:
@@ -274,7 +274,7 @@ class Lookout:
     async def _ask_vault(
         self, about: _Neighbours, wishes: LookOptions, *, again: bool
     ) -> Reading[VaultState]:
-        """Return the vault's answer; by the title afresh, unless it is the routine read at rest."""
+        """Return the vault's answer; looks up the title again, except for routine reads at rest."""
         if self.ports.vault is None:
             return Reading()
         known, now = self._vault, self.clock()
@@ -288,16 +288,16 @@ class Lookout:
             if _is_fresh(known.at, now, limit):
                 return known.answer
         answer = await self.ports.vault.read(afresh=not routine)
-        # The time of the answer: one that took ten seconds to fail is not asked again at once.
+        # The time of the answer: a request that took ten seconds to fail is not repeated at once.
         self._vault = _Asked(at=self.clock(), answer=answer, about=about)
         return answer
 
     async def _ask_kept(
         self, source: SourceState | None, memory: Memory, wishes: LookOptions
     ) -> Reading[KeptPair]:
-        """Return what is kept for a bridge; asked only where there may be one.
+        """Return what is kept for a bridge; asked only if there may be one.
 
-        Nobody else has given lokeys the right to look.
+        Otherwise lokeys has no permission to look.
         """
         allowed = source is not None and source.consent.bridge is not None
         expected = allowed or memory.bridge is not None or wishes.policy.keep or wishes.policy.owes
@@ -308,7 +308,7 @@ class Lookout:
         return await self.ports.staging.read()
 
     async def _ask_holders(self, snapshot: Snapshot) -> Holders | None:
-        """Return who else holds the key that would go next; asked when all else is done."""
+        """Return who else holds the key to be removed next; asked when everything else is done."""
         rotation, port = under_way(snapshot.memory.rotation), self.ports.holders
         if rotation is None or port is None:
             return None
@@ -329,15 +329,15 @@ class Lookout:
         again: bool,
         offered: Fingerprint | None,
     ) -> None:
-        """Ask about every pair of which the last answer is too old.
+        """Ask about every pair whose last answer is too old.
 
-        What the source offers and the store refuses may be a key that is just being made: Rook
-        removes the old one first. That is asked again after 1, 2, 4 … s, and soon at the pace of
-        all others.
+        What the source offers and the store refuses may be a key that is being replaced: Rook
+        removes the old one first. That is asked again after 1, 2, 4 … s, and soon as often as all
+        others.
         """
         limit = self.pace.store_after_403 if again else self.pace.store
         if pairs.keys() != self._held:
-            limit = timedelta(0)  # what was good a second ago may be what was just replaced
+            limit = timedelta(0)  # a key that was valid a second ago may just have been replaced
         self._held = frozenset(pairs)
         now = self.clock()
         due = [
@@ -361,7 +361,7 @@ class Lookout:
     ) -> timedelta:
         """Return how long an answer counts: a refusal of the source's pair as long as it lasts.
 
-        That none came counts for less: it was perhaps not even asked for.
+        A missing answer counts for less: perhaps the store was never asked.
         """
         if known.answer is Answer.UNREACHABLE:
             return self.pace.store_silent
@@ -408,9 +408,9 @@ class Lookout:
         return pod, gaps
 
     async def _ask_ended(self, pod: PodState, wishes: LookOptions) -> PodState:
-        """Return a pod whose container has ended with its last words.
+        """Return a pod whose container has ended with its last log lines.
 
-        It starts again with the Secret as it is then: what they say of its key is of the past.
+        It restarts with the current Secret: what they say about its key no longer counts.
         """
         log = await self._ask_log(pod) if wishes.logs else ()
         words = () if isinstance(log, Unreadable) else log
@@ -419,7 +419,7 @@ class Lookout:
     async def _ask_metrics(self, pod: PodState, wishes: LookOptions) -> LokiMetrics | Unreadable:
         known, now = self._metrics.get(pod.uid), self.clock()
         if known is not None and known.about == pod.started_at:
-            # With the store's list, if half as old: two looks a minute do for both, not three.
+            # Together with the store's list if half as old: two looks a minute then do both.
             lists_now = self.store_due_in() <= timedelta(0)
             limit = self.pace.loki / 2 if lists_now else self.pace.loki
             answer = known.answer
@@ -447,7 +447,7 @@ class Lookout:
 
 
 def _is_fresh(at: datetime, now: datetime, limit: timedelta) -> bool:
-    """Tell whether an answer is young enough; one from the future shows a wrong clock."""
+    """Tell whether an answer is recent enough; one from the future shows a wrong clock."""
     return timedelta(0) <= now - at < limit
 
 
@@ -457,6 +457,6 @@ def standing_still(spec: RouteSpec, memory: Memory, *, at: datetime) -> Look:
 
 
 def judge(snapshot: Snapshot, policy: Policy) -> Look:
-    """Return the look that a snapshot amounts to."""
+    """Return the look that results from a snapshot."""
     look = seen(snapshot)
     return Look(snapshot=look, diagnosis=diagnose(look), plan=plan(look, policy))

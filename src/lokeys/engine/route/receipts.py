@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing the receipt of a heal while it goes on: each look is taken in, each step noted."""
+"""Writes the receipt of a heal while it runs: each look is included, each step noted."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class ReceiptBook:
     _last: Look | None = None
 
     def saw(self, look: Look) -> None:
-        """Take in a look; before the first step it is kept for what the route was like then."""
+        """Include a look; before the first step it is kept as the route's initial state."""
         self._last = look
         if self.receipt is not None:
             self.receipt = seen_in(self.receipt, look.snapshot)
 
     def did(self, done: Done) -> None:
-        """Note a step that was tried after the last look."""
+        """Note a step that was attempted after the last look."""
         now = self.clock()
         if self.receipt is None:
             if self._last is None:
@@ -59,7 +59,7 @@ class ReceiptBook:
         self.receipt = with_deed(self.receipt, deed)
 
     def close(self, ending: str) -> Receipt | None:
-        """Return the receipt of a heal that is over, if anything was done; and begin afresh."""
+        """Return the receipt of a heal that has ended, if anything was done; then start again."""
         receipt, self.receipt = self.receipt, None
         if receipt is None:
             return None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One LokiStack read with what it names, and judged by what judges manifests in `validate`.
+"""Reads one LokiStack with what it names, and judges it as `validate` judges manifests.
 
-manifest ─▶ names ─▶ gathered ─▶ view and hashes     the operator
-╰──────▶ storage alone       a probe of its credentials
+manifest ─▶ names ─▶ gathered ─▶ view and hashes     the operator ╰──────▶ storage alone       a
+test of its credentials
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ _ABSENT = "does not exist"
 
 @dataclass(frozen=True, slots=True)
 class InCluster:
-    """An object of the cluster: it stands in no file."""
+    """An object of the cluster: it is not in a file."""
 
     object: Json
     file: str = ""
     line: int = 1
 
     def position_of(self, _path: Sequence[str | int]) -> tuple[int, int]:
-        """Return the only place there is."""
+        """Return the only position."""
         return (1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """What a stack names, as far as it is there; `refused` is what may not be read, and why.
+    """What exists of what a stack names; `refused` is what may not be read, and why.
 
-    Of a stack that names too much nothing is `found`, and `too_large` tells of it.
+    If a stack names too much, nothing is `found`, and `too_large` reports it.
     """
 
     stack: Ref
@@ -61,7 +61,7 @@ class Gathered:
 
     @property
     def unreadable(self) -> tuple[Finding, ...]:
-        """Return what is to be said of all that could not be read."""
+        """Return findings for everything that could not be read."""
         rule = operation.STORAGE_SECRET_UNREADABLE
         refused = (
             tell(rule, ref, stack=self.stack, words={"detail": str(refusal)})
@@ -79,7 +79,7 @@ class Judged:
 
 
 async def gather(reads: Reads, stack: Ref, refs: Sequence[Ref]) -> Gathered:
-    """Read what a stack names. What is not there is left out; if nobody answers, that is raised."""
+    """Read what a stack names, without what does not exist. Raises if nobody answers."""
     if len(refs) > MAX_NAMED:
         said = f"it names {len(refs)} Secrets and ConfigMaps"
         return _too_large(stack, stack, found=said, expected=str(MAX_NAMED))
@@ -115,7 +115,7 @@ def judge(  # noqa: PLR0913 - the stack, what it names, and what both are judged
     environment: CloudEnvironment,
     fingerprinter: Fingerprinter,
 ) -> Judged:
-    """Return what a stack comes to, with the objects that were found for it."""
+    """Return the judgement of a stack, with the objects that were found for it."""
     placed = InCluster(manifest)
     given = [placed, *(InCluster({**each, "kind": ref.kind}) for ref, each in found.items())]
     objects = PlacedObjects(given, namespace=stack.namespace or "")
@@ -127,9 +127,9 @@ def judge(  # noqa: PLR0913 - the stack, what it names, and what both are judged
 async def storage_of(
     stack: LokiStack, reads: Reads, *, managed: CloudEnvironment
 ) -> tuple[SecretData, StorageReading]:
-    """Return a stack's Secret and where it stores. Raises NotFound, and what reading raises.
+    """Return a stack's Secret and its storage. Raises NotFound, and errors of reading.
 
-    `managed` is the environment in which the cluster's cloud hands out credentials.
+    `managed` is the environment in which the cluster's cloud issues credentials.
     """
     ref = stack.secret_ref
     decoded = secret_data(await reads.get(ref), ref=ref, stack=stack.ref)
@@ -145,7 +145,7 @@ async def storage_of(
 
 
 async def _is_managed(stack: LokiStack, reads: Reads) -> bool:
-    """Tell whether managed credentials are asked for, or are there as far as can be seen."""
+    """Tell whether managed credentials are requested, or exist as far as can be seen."""
     if stack.storage_type not in WITH_TOKENS or stack.credential_mode is not None:
         return stack.credential_mode == CredentialMode.TOKEN_CCO
     ref = managed_ref(stack.ref)

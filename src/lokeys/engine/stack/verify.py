@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stack's credentials tried as its pods would use them, link by link, before anybody trusts them.
+"""Tests a stack's credentials as its pods would use them, link by link, before they are used.
 
-A static key goes straight to the store. A token is asked of the API server, compared with what its
-exchange will look at, shown to the provider, and what that gives is used on the bucket.
+A static key goes straight to the store. A token is requested from the API server, compared with
+what its exchange will check, and sent to the provider. The result is used on the bucket.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ LOGIN_WAY: Way = (LinkName.SECRET, LinkName.IDENTITY, LinkName.STORE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
-    """A `CredentialVerifier`. `tokens` None: no tokens are asked for, and the reason is told."""
+    """A `CredentialVerifier`. `tokens` None: no token is requested, and the reason reported."""
 
     tokens: TokenPort | None
     clouds: Clouds
@@ -60,9 +60,9 @@ class Verifier:
     async def verify(
         self, stack: LokiStack, storage: Storage, secret: SecretData, *, account: str
     ) -> Verification:
-        """Try the way of one service account to the bucket; never raises for what a link shows.
+        """Test one service account's path to the bucket; never raises for a link's result.
 
-        A stack that names a proxy is tried through that one, as its pods go.
+        A stack that names a proxy is tested through it, as its pods connect.
         """
         if stack.proxy is not None:
             async with self.clouds.through(proxies_of(stack.proxy)) as clouds:
@@ -114,7 +114,7 @@ class Verifier:
         )
 
     async def _named(self, stack: LokiStack, storage: Triable, secret: SecretData) -> _Named | Link:
-        """Return what the Secrets name: the trust, and the place where its credentials count."""
+        """Return what the Secrets name: the trust, and the place where its credentials are used."""
         ref, managed = secret.ref, None
         if storage.mode is CredentialMode.TOKEN_CCO:
             ref = managed_ref(stack.ref)
@@ -182,7 +182,7 @@ def proxies_of(proxy: Proxy) -> Proxies:
 async def try_key(
     clouds: Clouds, storage: Triable, secret: SecretData, *, ca_bundle: str | None, owner: str
 ) -> tuple[Way, list[Link]]:
-    """Try a static key at the store; return the way, and the links that were reached."""
+    """Test a static key at the store; return the path, and the links that were reached."""
     try:
         key = static_key_of(storage, secret)
     except UnusableCredential as problem:
@@ -194,7 +194,7 @@ async def try_key(
 
 
 async def _used(clouds: Clouds, given: Exchanged, place: Place, *, owner: str) -> list[Link]:
-    """Return the provider's links, and the store's where there is something to try it with."""
+    """Return the provider's links, and the store's if there is a credential to test it with."""
     links = list(given.links)
     if given.credential is not None:
         links.append(await clouds.try_place(place, given.credential, owner=owner))
@@ -208,7 +208,7 @@ def _without_a_test(storage: Swift | AlibabaCloud, secret: SecretData) -> list[L
 
 
 def _unsent(trust: Trust, stack: LokiStack) -> Link | None:
-    """Return the link that a token does not take because others could read it on the way."""
+    """Return the link at which a token is not sent because others could read it."""
     unsafe = in_clear(trust, urls_in(stack.annotations))
     if unsafe is None:
         return None
@@ -224,12 +224,12 @@ def _why(error: LokeysError) -> Untried:
 
 
 def _owner(stack: LokiStack, account: str) -> str:
-    """Return whose object a try writes: the same each time, so that leftovers never grow."""
+    """Return the owner of a test's object: the same each time, so that leftovers never grow."""
     return f"{stack.namespace}/{stack.name}/{account}"
 
 
 def worked_out(issued: IssuedToken, *, issuer: str, audience: str, subject: str) -> list[Link]:
-    """Return what can be said of a token's claims before anybody is asked."""
+    """Return the links that a token's claims decide before anybody is asked."""
     claims = issued.claims
     until = f"{claims.expires_at:%H:%M:%S} UTC" if claims.expires_at else "an unknown time"
     links = [held(LinkName.TOKEN, f"for {audience}, until {until}")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The request for cloud credentials on OpenShift: the least that the stack's bucket needs."""
+"""The request for cloud credentials on OpenShift: the minimum that the stack's bucket needs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _BLOB_RIGHTS = tuple(
 def credentials_request(
     stack: LokiStack, storage: Storage, environment: CloudEnvironment
 ) -> Iterator[Manifest]:
-    """Yield the request, where the stack takes its credentials from the cluster's cloud."""
+    """Yield the request, if the stack gets its credentials from the cluster's cloud."""
     if not isinstance(storage, S3 | Azure | Gcs) or storage.mode is not CredentialMode.TOKEN_CCO:
         return
     secret = {"name": f"{stack.name}{MANAGED_SUFFIX}", "namespace": stack.namespace}

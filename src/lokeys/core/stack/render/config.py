@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loki's configuration of one stack: one file for all components, and the tenants' overrides."""
+"""Loki's configuration for a stack: one file for all components, and the tenants' overrides."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def loki_config(stack: LokiStack, storage: Storage, *, now: datetime) -> dict[st
 
 
 def runtime_config(stack: LokiStack) -> dict[str, Any]:
-    """Return the file that Loki reads again while it runs: each tenant's own limits."""
+    """Return the file that Loki reloads while it runs: each tenant's own limits."""
     return {"overrides": tenant_limits(stack) or None}
 
 
@@ -137,7 +137,7 @@ def _compactor(stack: LokiStack) -> dict[str, Any]:
 
 def _ingester(stack: LokiStack) -> dict[str, Any]:
     return {
-        # With two copies of each line one ingester that is gone for good would block its streams.
+        # With two copies of each line, one ingester that is gone for good would block its streams.
         "autoforget_unhealthy": True,
         "chunk_block_size": 262144,
         "chunk_encoding": "snappy",
@@ -168,7 +168,7 @@ def _limits(stack: LokiStack, schemas: Sequence[Schema], now: datetime) -> dict[
         "allow_structured_metadata": structured,
         "deletion_mode": "filter-and-delete" if retention_asked(stack) else "disabled",
         "discover_log_levels": structured and not _on_openshift(stack),
-        # A label that Loki adds by itself makes another stream of each.
+        # A label that Loki adds by itself would split each stream.
         "discover_service_name": [],
         "ingestion_rate_strategy": "global",
         "max_cache_freshness_per_query": "10m",
@@ -182,7 +182,7 @@ def _limits(stack: LokiStack, schemas: Sequence[Schema], now: datetime) -> dict[
 
 
 def _on_openshift(stack: LokiStack) -> bool:
-    """Tell whether OpenShift's collector writes the lines, which says the level of each."""
+    """Tell whether OpenShift's collector writes the lines, each with its level."""
     return stack.tenants is not None and stack.tenants.mode.on_openshift
 
 
@@ -215,10 +215,10 @@ def _querier(stack: LokiStack) -> dict[str, Any]:
 
 
 def _ruler(*, current_client: bool) -> dict[str, Any]:
-    """Return what the ruler does, and where its rules are.
+    """Return the ruler's configuration, and where its rules are.
 
-    With its current clients Loki looks at `ruler_storage` and passes over `ruler.storage`; with
-    its older ones it is the other way round.
+    With its current clients Loki reads `ruler_storage` and ignores `ruler.storage`; with its older
+    ones it is the other way round.
     """
     rules = {"local": {"directory": RULES_FOLDER}}
     ruler: dict[str, Any] = {

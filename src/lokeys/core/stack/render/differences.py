@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What would change: rendered objects against those that are there, as a unified diff.
+"""What would change: rendered objects compared with the existing ones, as a unified diff.
 
-    there ──▶ what of it is ours ──▶ YAML ─┐
-                                           ├─▶ diff
-    rendered ────────────────────▶ YAML ───┘
+    existing ──▶ the part that is ours ──▶ YAML ─┐
+                                                 ├─▶ diff
+    rendered ──────────────────────────▶ YAML ───┘
 
-Of an object that a cluster keeps, ours are the fields that are rendered, and those that somebody
-applied (`managedFields`) and nobody renders any more; all others are defaults, or others' business.
-A value that is there is shown only where it equals ours, for any other may be a credential in
-whatever form: its field is named, and a fingerprint stands in its place, the same for equal values.
+Of an object in a cluster, ours are the fields that are rendered, and those that somebody applied
+(`managedFields`) and that are no longer rendered; all others are defaults, or belong to others. An
+existing value is shown only if it equals ours, because any other may be a credential in whatever
+form: its field is named, with a fingerprint instead of the value, the same for equal values.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _APPLIED_BY_UPDATE = "kubectl-client-side-apply"
 _LIST_KEYS = ("name", "containerPort", "port", "topologyKey")
 _NAMES = frozenset({"name", "topologyKey"})
 _SMALL = 1 << 16
-"""Numbers below are shown: replicas, ports, modes of files."""
+"""Numbers below this are shown: replicas, ports, file modes."""
 _CREDENTIALS = frozenset(
     {
         *("access_key", "access_key_id", "access_key_secret", "account_key", "password", "s3"),
@@ -35,7 +35,7 @@ _CREDENTIALS = frozenset(
         *("secret_access_key", "secret_key", "service_account", "session_token"),
     }
 )
-"""Names that Loki has for credentials; of a configuration's names only these and ours are shown."""
+"""Loki's names for credentials; of a configuration's names only these and ours are shown."""
 Manifest = Mapping[str, Any]
 
 
@@ -52,9 +52,9 @@ def differences(
     where: str,
     fingerprinter: Fingerprinter,
 ) -> Iterator[str]:
-    """Yield the lines of a diff from what is there to what is rendered; none where they agree.
+    """Yield the diff from the existing to the rendered objects; nothing if they are equal.
 
-    What is there and not rendered counts as gone. `where` names the place that it was read from.
+    An existing object that is not rendered counts as removed. `where` names where it was read.
     """
     wanted = {ref_of(each): each for each in rendered}
     for ref in sorted({*wanted, *there}):
@@ -84,7 +84,7 @@ def _sorted(value: Any) -> Any:
 
 
 def ours_of(there: Manifest, rendered: Manifest | None) -> Manifest:
-    """Return of an object what is ours; all of it where it never was in a cluster."""
+    """Return the part of an object that is ours; all of it if it was never in a cluster."""
     metadata = there["metadata"]
     if "uid" not in metadata:
         return there
@@ -97,7 +97,7 @@ def ours_of(there: Manifest, rendered: Manifest | None) -> Manifest:
 
 
 def _applied(metadata: Manifest) -> Iterator[Manifest]:
-    """Yield what somebody's applying owns."""
+    """Yield the fields that somebody's apply owns."""
     for entry in metadata.get("managedFields") or ():
         applied = entry.get("operation") == "Apply" or entry.get("manager") == _APPLIED_BY_UPDATE
         if applied and entry.get("fieldsV1") and not entry.get("subresource"):
@@ -106,7 +106,7 @@ def _applied(metadata: Manifest) -> Iterator[Manifest]:
 
 def _ours(there: Any, rendered: Any, owned: Sequence[Manifest]) -> Any:
     if any(not part for part in owned) and not (isinstance(there, list) and rendered):
-        return there  # applied as a whole, such as a selector of nodes
+        return there  # applied as a whole, such as a node selector
     if isinstance(there, Mapping) and (isinstance(rendered, Mapping) or owned):
         wanted = rendered if isinstance(rendered, Mapping) else {}
         below = {key: _below(f"f:{key}", owned) for key in there}
@@ -126,7 +126,7 @@ def _below(key: str, owned: Sequence[Manifest]) -> list[Manifest]:
 
 
 def _our_items(there: list[Any], rendered: Sequence[Any], owned: Sequence[Manifest]) -> list[Any]:
-    """Return our items, in the order in which they are rendered; foreign ones are left out."""
+    """Return our items, in the order in which they are rendered; others are left out."""
     name = _name_of_items([*there, *rendered])
     if name is None:
         pairs = zip(there, [*rendered, *[None] * len(there)], strict=False)
@@ -143,7 +143,7 @@ def _our_items(there: list[Any], rendered: Sequence[Any], owned: Sequence[Manife
 
 
 def _name_of_items(items: Sequence[Any]) -> str | None:
-    """Return by what field the items of a list are told apart, as the API server does."""
+    """Return the field that identifies the items of a list, as for the API server."""
     if not items or not all(isinstance(item, Mapping) for item in items):
         return None
     names = (key for key in _LIST_KEYS if all(isinstance(i.get(key), str | int) for i in items))
@@ -165,19 +165,19 @@ def _is_key_of(item: Manifest, key: str) -> bool:
 
 
 def _named(there: Manifest) -> Manifest:
-    """Return what of an object is its name, which the diff has said already."""
+    """Return an object's name, which the diff has shown already."""
     metadata = {k: v for k, v in there["metadata"].items() if k in ("name", "namespace")}
     return {"apiVersion": there.get("apiVersion"), "kind": there["kind"], "metadata": metadata}
 
 
 @dataclass(frozen=True, slots=True)
 class _Veil:
-    """Lays fingerprints over all values that are not ours."""
+    """Replaces all values that are not ours with fingerprints."""
 
     fingerprinter: Fingerprinter
 
     def over(self, there: Any, rendered: Any) -> Any:
-        """Return what is there, with its values only where what is rendered has the same."""
+        """Return the existing object, with its values only where the rendered one has the same."""
         if there == rendered or there is None or isinstance(there, bool):
             return there
         if isinstance(there, Mapping):
@@ -203,14 +203,14 @@ class _Veil:
         return [{**veiled, name: item[name]} for item, veiled in items]
 
     def _over_item(self, item: Any, begun: Container[str]) -> Any:
-        """Return an item of a list without names; of an argument that we give, too, its name."""
+        """Return an item of a list without names; with its name if we set that argument."""
         option, equals, value = str(item).partition("=")
         if isinstance(item, str) and equals and option in begun:
             return f"{option}={self._over_value(value)}"
         return self.over(item, None)
 
     def _over_lines(self, there: Iterable[str], rendered: Sequence[str]) -> Iterator[str]:
-        """Yield the lines of a configuration, those that we do not write without their value."""
+        """Yield the lines of a configuration, without the values of lines that we do not write."""
         names = ({_key(line)[1] for line in rendered} | _CREDENTIALS) - {""}
         for line in there:
             indent, key, value = _key(line)
@@ -227,7 +227,7 @@ class _Veil:
 
 
 def _key(line: str) -> tuple[str, str, str]:
-    """Return how far a line of YAML is indented, the name that it begins with, and the rest."""
+    """Return a YAML line's indentation, the name that it begins with, and the rest."""
     plain = line.lstrip(" -")
     name, colon, value = plain.partition(":")
     return line[: len(line) - len(plain)], name.strip(" \"'") if colon else "", value

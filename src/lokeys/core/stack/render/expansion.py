@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Text that Loki reads as it was meant, once it has expanded the variables of its configuration.
+r"""Text that Loki reads as it was meant, after it has expanded the variables in its configuration.
 
-With `-config.expand-env` Loki first reads the whole file as a template of drone/envsubst, and YAML
-only then: `${NAME}` is replaced, `$$` becomes `$`, and `\\` and `\/` become `\` and `/`, between
+With `-config.expand-env` Loki first reads the whole file as a template of drone/envsubst, and only
+then as YAML: `${NAME}` is replaced, `$$` becomes `$`, and `\\` and `\/` become `\` and `/`, in
 quotes or not.
 """
 
@@ -15,12 +15,12 @@ from lokeys.core.text.yaml import Block
 
 
 def from_environment(name: str) -> Block:
-    """Return what Loki replaces by a variable; as a block, no value breaks the YAML."""
+    """Return a variable that Loki replaces; as a block, so that no value breaks the YAML."""
     return Block(f"${{{name}}}")
 
 
 def expandable(value: Any) -> Any:
-    """Return a value in which every text but a variable's name survives the expansion."""
+    """Return a value in which every text except a variable's name survives the expansion."""
     match value:
         case Block():
             return value

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway: who may read and write which tenant's lines, in front of Loki.
 
-On OpenShift a second container asks the cluster itself; its account may review tokens and access,
-and nothing else.
+On OpenShift a second container asks the cluster; its account may review tokens and access, and
+nothing else.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def gateway_objects(plan: PodPlan, tenants: Tenants) -> Iterator[Manifest]:
 
 
 def _files(plan: PodPlan, tenants: Tenants) -> Iterator[tuple[str, str]]:
-    """Yield what gateways read of the ConfigMap; the one that passes all through reads none."""
+    """Yield the files that gateways read from the ConfigMap; the passthrough one reads none."""
     if tenants.mode is TenancyMode.STATIC:
         yield POLICY_FILE, POLICY
     if tenants.mode is not TenancyMode.PASSTHROUGH:
@@ -149,7 +149,7 @@ def _deployment(plan: PodPlan, tenants: Tenants, files: Mapping[str, str]) -> Ma
 
 
 def _annotations(plan: PodPlan, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what rolls the gateway: its own files. Of Loki's it reads none."""
+    """Yield what rolls the gateway: changes of its own files. It reads none of Loki's."""
     whole = "\0".join(files.values())
     yield names.CONFIG_HASH, hashlib.sha256(whole.encode()).hexdigest()
     if plan.options.tenants_hash:
@@ -185,7 +185,7 @@ def _gateway(plan: PodPlan, tenants: Tenants) -> Manifest:
         **dict(_tls(stack, served)),
     }
     if stack.rules_enabled:
-        # The ruler's files are not the gateway's to write: rules come from the cluster's objects.
+        # The gateway must not write the ruler's files: rules come from the cluster's objects.
         arguments["logs.rules.endpoint"] = names.http_url(stack, Component.RULER)
         arguments["logs.rules.read-only"] = "true"
     if tenants.mode.on_openshift:
@@ -211,7 +211,7 @@ def _answer_s(stack: LokiStack) -> float:
 
 
 def _like_the_gateway(plan: PodPlan) -> Manifest:
-    """Return what every container of the gateway's image has."""
+    """Return what every container of the gateway's image has in common."""
     return {
         "image": plan.options.images.gateway,
         "imagePullPolicy": "IfNotPresent",
@@ -221,7 +221,7 @@ def _like_the_gateway(plan: PodPlan) -> Manifest:
 
 
 def _tls(stack: LokiStack, served: Serving | None) -> Iterator[tuple[str, str]]:
-    """Yield the arguments that say how the gateway serves, and how it asks itself if it lives."""
+    """Yield the arguments for how the gateway serves TLS, and how its liveness check reaches it."""
     if served is None:
         yield "web.healthchecks.url", f"http://localhost:{names.GATEWAY_PORT}"
         return
@@ -231,7 +231,7 @@ def _tls(stack: LokiStack, served: Serving | None) -> Iterator[tuple[str, str]]:
     yield "tls.server.cert-file", served.certificate
     yield "tls.server.key-file", served.private_key
     if not served.ca:
-        # It could not believe its own certificate, and would be restarted for that.
+        # It could not trust its own certificate, and would be restarted for that.
         yield "web.healthchecks.url", ""
         return
     service_name = names.name(stack, _GATEWAY, "-http")
@@ -251,7 +251,7 @@ def _ingress(stack: LokiStack, tenants: Tenants) -> Manifest:
     through = tenants.mode is TenancyMode.PASSTHROUGH
     prefix = passthrough.PREFIX if through else "/api/logs/v1"
     path = {"backend": backend, "path": prefix, "pathType": "Prefix"}
-    # An issuer sends a browser back to a path of the gateway's own, outside of the prefix.
+    # An issuer redirects a browser to a path of the gateway's own, outside of the prefix.
     elsewhere = {} if through else {"defaultBackend": backend}
     return {
         "apiVersion": "networking.k8s.io/v1",

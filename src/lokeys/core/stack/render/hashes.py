@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keyed hashes that roll pods when credentials change. Who lacks the key learns nothing."""
+"""The keyed hashes that roll pods when credentials change. Without the key they reveal nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def secret_hash(secret: SecretData, fingerprinter: Fingerprinter) -> str:
 def store_hash(
     secret: SecretData, ca: Mapping[str, Any] | None, fingerprinter: Fingerprinter
 ) -> str:
-    """Return the hash of the storage Secret, with that of the CA's ConfigMap where there is one."""
+    """Return the hash of the storage Secret, with that of the CA's ConfigMap if there is one."""
     hashed = secret_hash(secret, fingerprinter)
     if ca is None:
         return hashed
@@ -38,7 +38,7 @@ def tenants_hash(
     *,
     stack: Ref,
 ) -> str:
-    """Return the hash of what the gateway reads once, clients' Secrets first; empty if nothing."""
+    """Return the hash of what the gateway reads only once, clients' Secrets first; or empty."""
     parts: list[tuple[str, bytes]] = []
     for name in tenants.client_secrets if tenants else ():
         ref = Ref("Secret", name, stack.namespace)
@@ -58,7 +58,7 @@ def _entry(manifest: Mapping[str, Any], entry: Entry, ref: Ref, stack: Ref) -> b
 
 
 def _framed(parts: Iterable[tuple[str, bytes]]) -> Sensitive:
-    """Return names and values, each with its length, so that no two contents look alike."""
+    """Return names and values, each with its length, so that different contents always differ."""
     framed = bytearray()
     for name, value in parts:
         for piece in (name.encode(), value):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limits, of all tenants or of one, in Loki's words."""
+"""Limits of all tenants or of one, with Loki's names."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _QUERIES = {
 
 
 def global_limits(stack: LokiStack) -> dict[str, Any]:
-    """Return what holds for every tenant: the size's limits, changed by the spec's."""
+    """Return the limits of every tenant: the size's, changed by the spec's."""
     limits = stack.limits
     merged = Limits(
         ingestion={**INGESTION[stack.size], **limits.ingestion},
@@ -44,13 +44,13 @@ def global_limits(stack: LokiStack) -> dict[str, Any]:
         retention=limits.retention,
     )
     found = dict(_limits(merged, otlp_for_all(stack)))
-    # Lines that are late are taken in streams of their own time, instead of being refused.
+    # Late lines are accepted in streams for their own time, instead of being refused.
     found["shard_streams"]["time_sharding_enabled"] = True
     return found
 
 
 def tenant_limits(stack: LokiStack) -> dict[str, dict[str, Any]]:
-    """Return what each tenant has of its own."""
+    """Return each tenant's own limits."""
     return {
         tenant: dict(sorted(_limits(limits, otlp_for_tenant(stack, limits.otlp))))
         for tenant, limits in sorted(stack.tenant_limits.items())
@@ -58,7 +58,7 @@ def tenant_limits(stack: LokiStack) -> dict[str, dict[str, Any]]:
 
 
 def retention_asked(stack: LokiStack) -> bool:
-    """Tell whether anything is to be deleted when it is old."""
+    """Tell whether anything must be deleted when it is old."""
     return any(limits.retention for limits in (stack.limits, *stack.tenant_limits.values()))
 
 

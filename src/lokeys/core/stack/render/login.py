@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How somebody with a browser logs in where OpenShift judges.
+"""How a person with a browser logs in if OpenShift decides about access.
 
     browser ──▶ gateway ──▶ OpenShift's login ──▶ https://HOST/openshift/TENANT/callback ──▶ gateway
 
-To OpenShift the gateway is its own service account: an annotation says that browsers may be sent
-back to the stack's Route, whatever its host. The gateway must be told that host, which OpenShift
-chooses for a Route that names none. It keeps a person's token in a cookie, encrypted. Its pods
-derive the key for that from the private key with which all of them serve TLS (tenants.py): nobody
-has to make a Secret for it, and nobody else can tell it.
+To OpenShift the gateway is its own service account: an annotation allows browsers to be redirected
+to the stack's Route, whatever its host. The gateway needs that host, which OpenShift chooses for a
+Route that names none. It keeps a person's token in a cookie, encrypted. Its pods derive the key for
+that from the private key with which all of them serve TLS (tenants.py): no Secret has to be created
+for it, and nobody else can derive it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from lokeys.core.stack.render.tenants import Login, mount_of
 from lokeys.core.stack.resource.model import LokiStack, Tenants
 
 BACK_TO = "serviceaccounts.openshift.io/oauth-redirectreference."
-"""OpenShift's annotation of a service account; what stands behind the dot, its owner chooses."""
+"""OpenShift's annotation on a service account; its owner chooses the part after the dot."""
 
 
 def login_of(plan: PodPlan, tenants: Tenants) -> Login | None:
-    """Return how browsers log in; None where they cannot, or their way back is not known yet."""
+    """Return how browsers log in; None if they cannot, or their way back is not known yet."""
     host, served = plan.options.gateway_host, serving(plan, tenants)
     if not (_has_way_back(tenants) and host and served):
         return None

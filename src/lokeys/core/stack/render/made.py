@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names of the objects that a stack is made of, wherever its storage is."""
+"""The names of a stack's objects, whatever its storage is."""
 
 from __future__ import annotations
 

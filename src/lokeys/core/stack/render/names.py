@@ -37,7 +37,7 @@ IN_RING = (Component.DISTRIBUTOR, Component.INGESTER, Component.QUERIER, Compone
 
 
 def components(stack: LokiStack) -> tuple[Component, ...]:
-    """Return the stack's components of Loki itself; the ruler where rules are enabled."""
+    """Return the stack's components of Loki itself; with the ruler if rules are enabled."""
     return tuple(
         component
         for component in Component
@@ -57,12 +57,12 @@ def host(stack: LokiStack, service: str) -> str:
 
 
 def grpc_address(stack: LokiStack, component: Component) -> str:
-    """Return where a component's gRPC is."""
+    """Return a component's gRPC address."""
     return f"{host(stack, name(stack, component, '-grpc'))}:{GRPC_PORT}"
 
 
 def http_url(stack: LokiStack, component: Component) -> str:
-    """Return where a component's HTTP is."""
+    """Return a component's HTTP URL."""
     return f"http://{host(stack, name(stack, component, '-http'))}:{HTTP_PORT}"
 
 
@@ -72,7 +72,7 @@ def config_name(stack: str) -> str:
 
 
 def gossip_service(stack: LokiStack) -> str:
-    """Return the name of the Service over which the rings find each other."""
+    """Return the name of the Service through which the rings' members find each other."""
     return f"{stack.name}-gossip-ring"
 
 
@@ -100,7 +100,7 @@ def pod_labels(stack: LokiStack, component: Component) -> dict[str, str]:
 
 
 def gateway_labels(stack: LokiStack) -> dict[str, str]:
-    """Return the labels of the gateway's Deployment, by which it selects its pods, too."""
+    """Return the labels of the gateway's Deployment, by which it also selects its pods."""
     own = component_labels(stack, Component.GATEWAY)
     return {**own, ZONE_AWARE_LABEL: "enabled"} if stack.zones else own
 

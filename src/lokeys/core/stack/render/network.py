@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NetworkPolicies, where the stack asks for them: nothing in or out but what Loki needs."""
+"""NetworkPolicies, if the stack asks for them: no traffic except what Loki needs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def network_policies(
 def _inside(stack: LokiStack, storage: Storage) -> Iterator[Manifest]:
     """Yield the namespaces of addresses that are, or may be, Services of this cluster.
 
-    A policy sees the port of the pod behind a Service, which its address does not tell.
+    A policy sees the port of the pod behind a Service, which is not in the Service's address.
     """
     return _within(_hosts(stack, storage), stack)
 
@@ -78,7 +78,7 @@ def _hosts(stack: LokiStack, storage: Storage) -> Iterator[str]:
 
 
 def _namespace(host: str, own: str) -> str:
-    """Return the namespace of a Service's host; empty where it cannot be one."""
+    """Return the namespace of a Service's host; empty if it is not a Service's."""
     match host.split("."):
         case [name]:
             return own if name and ":" not in name else ""
@@ -96,10 +96,10 @@ def egress_ports(stack: LokiStack, storage: Storage) -> tuple[int, ...]:
             if mode_of(storage) is not CredentialMode.STATIC:
                 ports.add(_url_port(storage.sts_endpoint) if storage.sts_endpoint else HTTPS_PORT)
         case Swift():
-            # The catalogue of services may name any other port; https is the likely one.
+            # The service catalogue may name any other port; https is likely.
             ports.add(_url_port(storage.auth_url))
         case AlibabaCloud():
-            # Its client takes a host without a scheme for plain HTTP.
+            # Its client uses plain HTTP for a host without a scheme.
             plain = "://" not in storage.endpoint
             ports = {_url_port(f"http://{storage.endpoint}" if plain else storage.endpoint)}
     if stack.proxy:
@@ -108,7 +108,7 @@ def egress_ports(stack: LokiStack, storage: Storage) -> tuple[int, ...]:
 
 
 def _doors(stack: LokiStack, options: RenderOptions) -> Iterator[Manifest]:
-    """Yield who may come in: to the gateway where there is one, else to Loki itself.
+    """Yield who may connect: to the gateway if there is one, otherwise to Loki itself.
 
     The operator always may: it reads from Loki's metrics how the store answers its requests.
     """
@@ -139,7 +139,7 @@ def _doors(stack: LokiStack, options: RenderOptions) -> Iterator[Manifest]:
 
 
 def _asked(tenants: Tenants) -> tuple[str, ...]:
-    """Return the addresses that the gateway asks who somebody is, and what they may do."""
+    """Return the addresses from which the gateway learns who a user is and what they may do."""
     issuers = (each.issuer_url for each in tenants.issued)
     return (*issuers, *filter(None, (tenants.opa_url,)))
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway where OpenShift judges: the container that asks it, its rights, and the way in.
+"""The gateway if OpenShift decides: the container that asks it, its permissions, the Route.
 
     client ──token──▶ gateway ──who, which tenant, which namespaces, the token──▶ opa ──▶ OpenShift
 
-Whoever may not read all of a tenant reads the namespaces that the query names and OpenShift
-allows. So the gateway takes the namespaces out of the query, and hands on the token, without
-which the second container answers nothing.
+A user who may not read all of a tenant reads the namespaces that the query names and OpenShift
+allows. So the gateway extracts the namespaces from the query, and passes on the token, without
+which the second container refuses.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _SELECTORS = {
     TenancyMode.OPENSHIFT_LOGGING: "kubernetes_namespace_name,k8s_namespace_name",
     TenancyMode.OPENSHIFT_NETWORK: "SrcK8S_Namespace,DstK8S_Namespace",
 }
-"""The labels that name a line's namespace: of logs one of the two, by who wrote the line."""
+"""The labels with a line's namespace: one of the two for logs, depending on the collector."""
 _MATCHING = {
     TenancyMode.OPENSHIFT_LOGGING: (
-        "--opa.skip-tenants=audit,infrastructure",  # what nodes and auditors write has no namespace
+        "--opa.skip-tenants=audit,infrastructure",  # lines of nodes and auditors have no namespace
         "--opa.viaq-to-otel-migration=true",
     ),
     TenancyMode.OPENSHIFT_NETWORK: ("--opa.matcher-op=or",),
@@ -41,7 +41,7 @@ _MATCHING = {
 
 
 def extraction(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
-    """Yield the gateway's arguments that take namespaces out of queries, and out of rules."""
+    """Yield the gateway's arguments that extract namespaces from queries and rules."""
     selectors = _SELECTORS[tenants.mode]
     yield "logs.auth.extract-selectors", selectors
     if stack.rules_enabled and tenants.mode is TenancyMode.OPENSHIFT_LOGGING:
@@ -49,7 +49,7 @@ def extraction(stack: LokiStack, tenants: Tenants) -> Iterator[tuple[str, str]]:
 
 
 def opa(plan: PodPlan, tenants: Tenants) -> Manifest:
-    """Return the container that asks OpenShift; only the gateway beside it can reach it."""
+    """Return the container that asks OpenShift; only the gateway in its pod can reach it."""
     mode, port, served = tenants.mode, names.OPA_STATUS_PORT, serving(plan, tenants)
     by_cluster = served is not None and served.by_cluster
     arguments = [
@@ -83,8 +83,8 @@ def opa(plan: PodPlan, tenants: Tenants) -> Manifest:
 
 
 def route(stack: LokiStack, tenants: Tenants, *, answer_s: float) -> Manifest:
-    """Return the way in from outside; the router waits longer than the gateway may take."""
-    # The router believes the cluster's own certificates; with another it must not end TLS.
+    """Return the Route from outside; the router waits longer than the gateway may take."""
+    # The router trusts the cluster's own certificates; with another it must not end TLS.
     own = tenants.tls.serves
     patience = {"haproxy.router.openshift.io/timeout": f"{round(answer_s + _ROUTE_MORE_S)}s"}
     metadata = names.metadata(stack, stack.name, names.component_labels(stack, _GATEWAY))
@@ -105,8 +105,8 @@ def route(stack: LokiStack, tenants: Tenants, *, answer_s: float) -> Manifest:
 
 
 def reviewer(stack: LokiStack) -> Iterator[Manifest]:
-    """Yield the right to ask whose a token is, and what its owner may do."""
-    # With a dot, which neither name can hold: else two stacks could come to one name.
+    """Yield the permissions to ask whose a token is, and what its owner may do."""
+    # With a dot, which neither name can contain: otherwise two stacks could get the same name.
     name = f"{stack.namespace}.{names.name(stack, _GATEWAY)}"
     metadata = {"labels": names.component_labels(stack, _GATEWAY), "name": name}
     reviews = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rendering needs to know beside the stack and its storage."""
+"""What rendering needs to know in addition to the stack and its storage."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ class Images:
     """The container images; the operator takes them from its environment (RELATED_IMAGE_…).
 
     The tags of `gateway` and `opa` are those that the Tempo Operator's main branch named at version
-    0.22.0. Of the passthrough gateway no tag is known but `latest`, and no digest of any was
-    verified.
+    0.22.0. For the passthrough gateway only `latest` is known, and no digest was verified.
     """
 
     loki: str = "docker.io/grafana/loki:3.7.3"
@@ -26,15 +25,15 @@ class Images:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderOptions:
-    """`now` decides which schema is in force. The hashes are keyed, and empty where not known."""
+    """`now` decides which schema is in force. The hashes are keyed, and empty if not known."""
 
     now: datetime
     images: Images = Images()
     environment: CloudEnvironment = field(default_factory=CloudEnvironment)
     operators_namespace: str = "lokeys-system"
-    """Where the operator runs, which reads how the store answers Loki."""
+    """Namespace of the operator, which reads how the store answers Loki."""
     store_hash: str = ""
     managed_hash: str = ""
     tenants_hash: str = ""
     gateway_host: str = ""
-    """The host of the stack's Route, which the cluster has chosen; empty where it is not known."""
+    """The host of the stack's Route, which the cluster has chosen; empty if it is not known."""

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of OpenTelemetry's attributes: which are labels, and which are dropped.
+"""How OpenTelemetry's attributes are handled: which are labels, and which are dropped.
 
-    OpenShift's list + everybody's ─▶ limits_config.otlp_config
-                     + a tenant's own ─▶ its override, which Loki takes instead of everybody's
+    OpenShift's list + the stack's ─▶ limits_config.otlp_config
+                    + a tenant's own ─▶ its override, which Loki uses instead of the global one
 
-Loki makes some attributes labels by itself. As soon as the spec names any, for everybody or for one
-tenant, Loki's own go for all: the spec's lists are then the whole of it.
+Loki makes some attributes labels by default. As soon as the spec names any, for all tenants or for
+one, none of Loki's own apply to any: the spec's lists are then complete.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ Attributes = Sequence[Mapping[str, Any]]
 
 
 def otlp_for_all(stack: LokiStack) -> dict[str, Any]:
-    """Return what holds for tenants without a list of their own; empty where nothing is said."""
+    """Return the rules for tenants without their own list; empty if there are none."""
     return _config(_of_openshift(stack), stack.limits.otlp)
 
 
 def otlp_for_tenant(stack: LokiStack, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what holds for a tenant: everybody's, and its own; empty where it has none."""
+    """Return the rules for a tenant: the stack's, and its own; empty if it has none."""
     return _config(_of_openshift(stack), stack.limits.otlp, own) if own else {}
 
 
 def names_labels(stack: LokiStack) -> bool:
-    """Tell whether the stack says which attributes are labels, so that Loki's own choice goes."""
+    """Tell whether the stack names attributes as labels, which replaces Loki's default."""
     said = (
         _of_openshift(stack),
         stack.limits.otlp,
@@ -69,7 +69,7 @@ def _config(*said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rules(action: str, lists: Iterable[Attributes]) -> Iterator[dict[str, Any]]:
-    """Yield what is done with all attributes of some lists: each once, names before patterns."""
+    """Yield the rules for all attributes of some lists: each once, names before patterns."""
     attributes = [attribute for each in lists for attribute in each]
     names = {each["name"] for each in attributes if not each.get("regex")}
     patterns = dict.fromkeys(each["name"] for each in attributes if each.get("regex"))

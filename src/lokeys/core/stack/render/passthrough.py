@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway that judges nobody: whoever stands in front of it says whose lines they are.
+"""The gateway that checks nobody: the client in front of it names the tenant.
 
-It is another program than the gateway of the other tenancies. Where the stack names a CA, clients
-must come with a certificate of it.
+It is another program than the gateway of the other tenancies. If the stack names a CA, clients need
+a certificate from it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lokeys.core.stack.render.tenants import mounts, path_of
 from lokeys.core.stack.resource.model import Component, LokiStack, Tenants
 
 PREFIX = "/"
-"""Paths are Loki's own: those that write go to the distributor, all others to the querying side."""
+"""Paths are Loki's own: writes go to the distributor, everything else to the querying side."""
 
 
 def container(plan: PodPlan, tenants: Tenants) -> Manifest:
@@ -44,7 +44,7 @@ def container(plan: PodPlan, tenants: Tenants) -> Manifest:
                 {"containerPort": names.GATEWAY_PORT, "name": "public", "protocol": "TCP"},
                 {"containerPort": port, "name": "metrics", "protocol": "TCP"},
             ],
-            # With a certificate its other port speaks TLS, too, and asks nobody for one.
+            # With a certificate its other port also speaks TLS, and requires none from clients.
             **status_probes(port, secure=served is not None),
             "securityContext": CONTAINER_SECURITY,
             "volumeMounts": [
@@ -65,7 +65,7 @@ def _arguments(
     yield "loki-query-frontend-endpoint", names.http_url(stack, Component.QUERY_FRONTEND)
     yield "loki-timeout", f"{round(longest_query_s(stack) + 60)}s"
     if tenants.default_tenant:
-        # The kubelet would take $(NAME) for a variable.
+        # The kubelet would expand $(NAME) as a variable.
         yield "default-tenant", tenants.default_tenant.replace("$(", "$$(")
     if served is not None:
         yield "tls-cert-file", served.certificate

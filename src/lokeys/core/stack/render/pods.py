@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pods of Loki's components: what they run, mount and may, and where they stand."""
+"""The pods of Loki's components: what they run, mount and may do, and where they run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodPlan:
-    """One stack with all that its pods share."""
+    """One stack with everything that its pods share."""
 
     stack: LokiStack
     storage: Storage
@@ -59,19 +59,19 @@ class PodPlan:
 
     @property
     def has_token(self) -> bool:
-        """Tell whether pods prove who they are by a token."""
+        """Tell whether pods identify themselves by a token."""
         return mode_of(self.storage) is not CredentialMode.STATIC
 
     @property
     def on_openshift(self) -> bool:
-        """Tell whether pods run on OpenShift: it is said, or OpenShift judges who may read."""
+        """Tell whether pods run on OpenShift: by option, or by the mode of tenancy."""
         tenants = self.stack.tenants
         asked = tenants is not None and tenants.mode.on_openshift
         return asked or self.options.environment.openshift
 
     @property
     def has_ca(self) -> bool:
-        """Tell whether the store's CA is one that pods must be given."""
+        """Tell whether pods must be given the store's CA."""
         return self.stack.ca is not None and isinstance(self.storage, S3 | Swift)
 
 
@@ -102,7 +102,7 @@ def pod_template(plan: PodPlan, component: Component) -> Manifest:
 
 
 def security(plan: PodPlan) -> Manifest:
-    """Return the pods' security context. OpenShift gives each namespace a group of its own."""
+    """Return the pods' security context. OpenShift gives each namespace its own group."""
     context: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     return context if plan.on_openshift else {"fsGroup": LOKI_GROUP, **context}
 
@@ -123,7 +123,7 @@ def _placement(stack: LokiStack, component: Component) -> Placement:
 
 
 def apart(stack: LokiStack, component: Component) -> Manifest:
-    """Return from which pods a component's keep away: from each other, unless the user says."""
+    """Return which pods a component's avoid: each other, unless the user sets something else."""
     chosen = _placement(stack, component).pod_anti_affinity
     if chosen is not None:
         return dict(chosen)
@@ -138,7 +138,7 @@ def apart(stack: LokiStack, component: Component) -> Manifest:
 
 
 def where(stack: LokiStack, component: Component) -> Manifest:
-    """Return on which nodes the pods may stand."""
+    """Return on which nodes the pods may run."""
     chosen = _placement(stack, component)
     found: Manifest = {"nodeSelector": _node_selector(chosen)}
     if chosen.tolerations:
@@ -193,7 +193,7 @@ def _container(plan: PodPlan, component: Component) -> Manifest:
 
 
 def resources(stack: LokiStack, component: Component) -> Manifest:
-    """Return what a container asks for; nothing on the smallest size."""
+    """Return a container's resource requests; nothing for the smallest size."""
     asked = requests(stack.size, component)
     if asked is None:
         return {}
@@ -210,7 +210,7 @@ def _ports(component: Component) -> Iterator[Manifest]:
 
 def _environment(plan: PodPlan, component: Component) -> Iterator[Manifest]:
     stack = plan.stack
-    # One configuration serves all components, and names these variables for all of them.
+    # One configuration serves all components, and uses these variables for all of them.
     if stack.pod_ip_in_ring or stack.ipv6:
         yield {
             "name": RING_ADDRESS,
@@ -223,7 +223,7 @@ def _environment(plan: PodPlan, component: Component) -> Iterator[Manifest]:
 
 
 def proxy_environment(stack: LokiStack) -> Iterator[Manifest]:
-    """Yield how a container learns of the proxy; what is in the cluster is reached without."""
+    """Yield a container's proxy variables; hosts in the cluster are reached directly."""
     if stack.proxy:
         words = {"HTTP_PROXY": stack.proxy.http, "HTTPS_PROXY": stack.proxy.https}
         for name, value in (*words.items(), ("NO_PROXY", stack.proxy.exceptions)):
@@ -232,9 +232,9 @@ def proxy_environment(stack: LokiStack) -> Iterator[Manifest]:
 
 
 def _zone(stack: LokiStack) -> Iterator[Manifest]:
-    """Yield where a pod learns its zone: of its own labels, which a binding copies from the node.
+    """Yield where a pod gets its zone: from its own labels, which a binding copies from the node.
 
-    Kubernetes does so from 1.35 on, for zone and region. Of other labels somebody has to tell.
+    Kubernetes does so since 1.35, for zone and region. Other labels have to be set by somebody.
     """
     keys = [zone.topology_key for zone in stack.zones]
     paths = [_KNOWN_TO_PODS.get(key, "") for key in keys]
@@ -273,7 +273,7 @@ def _mounts(plan: PodPlan, component: Component) -> Iterator[Manifest]:
 
 
 def secret_volume(stack: LokiStack) -> str:
-    """Return the volume's name: the Secret's, where that may name a volume and is not taken."""
+    """Return the volume's name: the Secret's, if that is valid for a volume and is not taken."""
     name = stack.storage_secret_name
     return name if _VOLUME_NAME.fullmatch(name) and name not in _TAKEN else SECRET_VOLUME
 

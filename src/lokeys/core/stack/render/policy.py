@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The roles of a static tenancy as a policy text, for pods of a gateway that read them so.
+"""The roles of a static tenancy as a policy text, for pods of a gateway that reads them so.
 
-lokeys' own gateway judges by the same roles itself. While a stack is taken over, pods of the Loki
-Operator's gateway still ask a policy in this file: one that starts again before it is replaced must
-find it. The text is Rego that old and new readers (before and after version 1) take alike.
+lokeys' own gateway applies the same roles itself. While a stack is taken over, pods of the Loki
+Operator's gateway still use a policy in this file: one that restarts before it is replaced must
+find it. The text is Rego that old and new parsers (before and after version 1) both accept.
 """
 
 from __future__ import annotations

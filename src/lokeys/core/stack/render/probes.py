@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the kubelet asks containers whether they live and are ready."""
+"""How the kubelet checks whether containers are alive and ready."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def probe(  # noqa: PLR0913 - where it looks, and how often
 
 
 def status_probes(port: int, *, secure: bool) -> Manifest:
-    """Return the probes of a gateway's container, which look at its status port."""
+    """Return the probes of a gateway's container, which use its status port."""
     scheme = "HTTPS" if secure else "HTTP"
     return {
         "livenessProbe": probe(

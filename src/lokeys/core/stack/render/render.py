@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """All objects of a stack: what the operator applies is what `lokeys render` prints.
 
-    stack + storage ─▶ configuration ─▶ hash ─▶ pods ─▶ workloads, and what stands around them
+    stack + storage ─▶ configuration ─▶ hash ─▶ pods ─▶ workloads, and the objects around them
 
-The same input gives the same objects in the same order, to the byte.
+The same input gives the same objects in the same order, byte for byte.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lokeys.core.text.yaml import to_yaml
 
 
 class Group(StrEnum):
-    """What `lokeys render --only` chooses from."""
+    """The groups for `lokeys render --only`."""
 
     LOKI_CONFIG = "loki-config"
     WORKLOADS = "workloads"
@@ -61,12 +61,12 @@ def render(stack: LokiStack, storage: Storage, *, options: RenderOptions) -> tup
 
 
 def group_of(kind: object) -> Group | None:
-    """Return the group of a kind; None where no stack is made of such objects."""
+    """Return the group of a kind; None if no stack has such objects."""
     return _GROUPS.get(kind) if isinstance(kind, str) else None
 
 
 def only(manifests: Iterable[Manifest], groups: Iterable[Group]) -> tuple[Manifest, ...]:
-    """Return the objects of some groups; all where none is named."""
+    """Return the objects of some groups; all if none is named."""
     wanted = frozenset(groups) or frozenset(Group)
     return tuple(each for each in manifests if _GROUPS[each["kind"]] in wanted)
 
@@ -86,7 +86,7 @@ def _objects(stack: LokiStack, storage: Storage, options: RenderOptions) -> Iter
     yield from service_accounts(stack)
     budgeted = names.components(stack)
     if stack.tenants is not None:
-        # Stacks without are rendered sooner without it.
+        # Stacks without a gateway are rendered sooner without this import.
         from lokeys.core.stack.render.gateway import gateway_objects  # noqa: PLC0415
 
         yield from gateway_objects(plan, stack.tenants)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the ruler's rules come from: one ConfigMap, a file a tenant."""
+"""Where the ruler's rules come from: one ConfigMap, one file per tenant."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def rules_name(stack: LokiStack) -> str:
 
 
 def rules_volume(stack: LokiStack) -> dict[str, Any]:
-    """Return the volume in which each tenant that the spec names has a folder with its rules.
+    """Return the volume in which each tenant in the spec has a folder with its rules.
 
-    Loki's ruler takes a folder for a tenant and passes over files beside it. In the ConfigMap a
-    tenant's rules are under TENANT.yaml; a key that is not there is no fault.
+    Loki's ruler treats a folder as a tenant and ignores files beside it. In the ConfigMap a
+    tenant's rules are under TENANT.yaml; the key may be missing.
     """
     source: dict[str, Any] = {"name": rules_name(stack), "optional": True}
     items = [
@@ -39,7 +39,7 @@ def rules_volume(stack: LokiStack) -> dict[str, Any]:
 
 
 def _tenants(stack: LokiStack) -> Iterator[str]:
-    """Yield all tenants of whom the spec speaks."""
+    """Yield all tenants that the spec names."""
     yield from stack.tenant_limits
     if stack.tenants is not None:
         yield from OPENSHIFT_TENANTS.get(stack.tenants.mode, ())

@@ -11,7 +11,7 @@ from lokeys.core.stack.resource.model import Component, LokiStack
 
 
 def services(stack: LokiStack) -> Iterator[Manifest]:
-    """Yield two Services a component, and the one over which the rings gossip."""
+    """Yield two Services per component, and the one that the rings use for gossip."""
     for component in names.components(stack):
         labels = names.component_labels(stack, component)
         selector = names.pod_labels(stack, component)
@@ -27,7 +27,7 @@ def services(stack: LokiStack) -> Iterator[Manifest]:
     labels = names.labels(stack)
     selector = {**labels, names.GOSSIP_LABEL: "true"}
     gossip = _headless(service(stack, names.gossip_service(stack), labels, selector, ring))
-    # Pods must find each other before they can be ready: a ring of none never begins.
+    # Pods must find each other before they can be ready: otherwise no ring ever forms.
     yield _for_unready(gossip)
 
 
@@ -38,7 +38,7 @@ def service(
     selector: dict[str, str],
     ports: list[Manifest],
 ) -> Manifest:
-    """Return a Service with an address of its own."""
+    """Return a Service with its own address."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -48,14 +48,14 @@ def service(
 
 
 def service_accounts(stack: LokiStack) -> Iterator[Manifest]:
-    """Yield the stack's account, and the ruler's where there is a ruler."""
+    """Yield the stack's account, and the ruler's if there is a ruler."""
     accounts = stack.service_accounts if stack.rules_enabled else stack.service_accounts[:1]
     for account in accounts:
         ruler = account != stack.name
         labels = names.component_labels(stack, Component.RULER) if ruler else names.labels(stack)
         yield {
             "apiVersion": "v1",
-            # Loki asks nothing of the API server; the store's token is projected by itself.
+            # Loki does not use the API server; the store's token is projected separately.
             "automountServiceAccountToken": False,
             "kind": "ServiceAccount",
             "metadata": names.metadata(stack, account, labels),

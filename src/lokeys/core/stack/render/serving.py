@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""With what the gateway serves TLS: the stack's own certificate, or on OpenShift the cluster's.
+"""The gateway's TLS certificate: the stack's own, or on OpenShift the cluster's.
 
     Service, annotated ──▶ service CA ──▶ Secret <stack>-gateway-http ─────────▶ the gateway's pods
-    ConfigMap <stack>-gateway-ca-bundle, annotated ──▶ service CA puts its own certificate in ──▶
+    ConfigMap <stack>-gateway-ca-bundle, annotated ──▶ service CA adds its own certificate ──────▶
 
-OpenShift's service CA signs for Services that ask, and signs anew in time. Clients in the cluster
-have the address `https://<stack>-gateway-http.<namespace>.svc:8080` built in.
+OpenShift's service CA signs for Services that ask, and renews in time. Clients in the cluster have
+the address `https://<stack>-gateway-http.<namespace>.svc:8080` built in.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ CA_BUNDLE = "-ca-bundle"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """Where in the gateway's containers is what serving takes. An empty `ca`: it trusts nobody."""
+    """Paths of the TLS files in the gateway's containers. An empty `ca`: it trusts nobody."""
 
     certificate: str
     private_key: str
     ca: str = ""
     by_cluster: bool = False
-    """Whether it is the cluster's: then the status ports and the second container serve it, too."""
+    """Whether it is the cluster's: then the status ports and the second container also serve it."""
 
 
 def serving(plan: PodPlan, tenants: Tenants) -> Serving | None:
-    """Return with what a gateway serves TLS; None where it speaks plain HTTP."""
+    """Return a gateway's TLS files; None if it uses plain HTTP."""
     tls = tenants.tls
     if tls.certificate and tls.private_key:
         return Serving(
@@ -57,7 +57,7 @@ def serving(plan: PodPlan, tenants: Tenants) -> Serving | None:
 
 
 def asking(service: Manifest) -> Manifest:
-    """Return a Service that asks the cluster for a certificate, in a Secret of its own name."""
+    """Return a Service that requests a certificate from the cluster, in a Secret of its name."""
     metadata = service["metadata"]
     return {**service, "metadata": {"annotations": {SERVING_SECRET: metadata["name"]}, **metadata}}
 
@@ -74,9 +74,9 @@ def authority(stack: LokiStack) -> Manifest:
 
 
 def volumes(stack: LokiStack, tenants: Tenants) -> Iterator[Manifest]:
-    """Yield the volumes with the cluster's certificate and its CA; pods wait until they are made.
+    """Yield the volumes with the cluster's certificate and its CA; pods wait for them.
 
-    The gateway that passes all through asks nothing of itself, and needs no CA for it.
+    The passthrough gateway does not call itself, and needs no CA.
     """
     if tenants.mode is not TenancyMode.PASSTHROUGH:
         bundle = names.name(stack, Component.GATEWAY, CA_BUNDLE)
@@ -87,18 +87,18 @@ def volumes(stack: LokiStack, tenants: Tenants) -> Iterator[Manifest]:
 
 
 def mounts() -> Iterator[Manifest]:
-    """Yield where the gateway's containers have them."""
+    """Yield the mounts of these volumes in the gateway's containers."""
     yield {"mountPath": _CA_FOLDER, "name": _CA, "readOnly": True}
     yield from certificate_mount()
 
 
 def certificate_mount() -> Iterator[Manifest]:
-    """Yield where a container that asks nobody over TLS has the certificate."""
+    """Yield the certificate's mount in a container that makes no TLS requests."""
     yield {"mountPath": _CERTIFICATE_FOLDER, "name": _CERTIFICATE, "readOnly": True}
 
 
 def status_arguments(served: Serving) -> Iterator[tuple[str, str]]:
-    """Yield the arguments by which a container's status port serves the cluster's certificate."""
+    """Yield the arguments with which a container's status port serves the cluster's certificate."""
     yield "tls.internal.server.cert-file", served.certificate
     yield "tls.internal.server.key-file", served.private_key
     yield "tls.min-version", "VersionTLS12"

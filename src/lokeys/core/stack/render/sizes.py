@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stack's size decides: replicas, requests, volumes, limits."""
+"""What depends on a stack's size: replicas, requests, volumes, limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEBI = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What one pod asks for: CPU in thousandths, memory in MiB."""
+    """Resource requests of one pod: CPU in thousandths, memory in MiB."""
 
     cpu_milli: int
     memory_mib: int
@@ -51,7 +51,7 @@ _REPLICAS: Mapping[Component, int] = {
     _C.RULER: 2,
 }
 MAX_CONCURRENT = {_S.DEMO: 0, _S.PICO: 1, _S.EXTRA_SMALL: 2, _S.SMALL: 4, _S.MEDIUM: 6}
-"""Queries at a time of one querier; 0 leaves it to Loki."""
+"""Concurrent queries of one querier; 0 leaves it to Loki."""
 
 _COMMON_INGESTION = {
     "maxLabelNameLength": 1024,
@@ -90,12 +90,12 @@ INGESTION: Mapping[Size, Mapping[str, int]] = {
 
 
 def requests(size: Size, component: Component) -> Requests | None:
-    """Return what a pod of `component` asks for; None on the size that asks for nothing."""
+    """Return the requests of a pod of `component`; None for the size that has none."""
     return None if size is _S.DEMO else Requests(*_REQUESTS[component][_ORDER.index(size)])
 
 
 def replicas(stack: LokiStack, component: Component) -> int:
-    """Return how many pods: the user's word, but for the compactor, of which there is one."""
+    """Return how many pods: as the user sets it, except for the compactor, which has one."""
     if component is _C.COMPACTOR:
         return 1
     chosen = stack.placements.get(component)
@@ -114,7 +114,7 @@ def replication_factor(stack: LokiStack) -> int:
 
 
 def replay_ceiling_mib(size: Size) -> int:
-    """Return how much memory the replay of a WAL may take: half an ingester's."""
+    """Return the memory limit of a WAL's replay: half an ingester's memory."""
     asked = requests(size, _C.INGESTER)
     return max(512, asked.memory_mib // 2) if asked else 512
 

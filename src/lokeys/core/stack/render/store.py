@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store's part of Loki's configuration, and what its pods are given to reach it.
+"""The store's part of Loki's configuration, and what its pods need to reach it.
 
-Credentials never stand here: the configuration names environment variables, which Loki puts in
+Credentials are never in here: the configuration names environment variables, which Loki expands
 when it starts, and pods take those from the Secret.
 """
 
@@ -56,7 +56,7 @@ def mode_of(storage: Storage) -> CredentialMode:
 
 
 def audience_of(storage: Storage) -> str:
-    """Return whom the pods' tokens are for."""
+    """Return the audience of the pods' tokens."""
     match storage:
         case S3() | Azure() | Gcs():
             return storage.audience or AUDIENCES[type(storage)]
@@ -64,12 +64,12 @@ def audience_of(storage: Storage) -> str:
 
 
 def uses_managed_secret(storage: Storage) -> bool:
-    """Tell whether pods mount what the cloud credential operator wrote."""
+    """Tell whether pods mount what the Cloud Credential Operator wrote."""
     return mode_of(storage) is CredentialMode.TOKEN_CCO and isinstance(storage, S3 | Gcs)
 
 
 def store_config(stack: LokiStack, storage: Storage) -> dict[str, Any]:
-    """Return the part of `storage_config` that says where chunks and index go."""
+    """Return the part of `storage_config` that says where chunks and index are stored."""
     if isinstance(storage, S3) and len(storage.buckets) > 1:
         return {"aws": dict(_older_s3(stack, storage)), "use_thanos_objstore": False}
     return {"object_store": _object_store(stack, storage), "use_thanos_objstore": True}
@@ -120,7 +120,7 @@ def _s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
 
 
 def _older_s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
-    """Yield the settings of Loki's older client, the only one that spreads over several buckets."""
+    """Yield the settings of Loki's older client, the only one that uses several buckets."""
     host = storage.endpoint_host
     if storage.mode is CredentialMode.STATIC:
         yield "access_key_id", from_environment("AWS_ACCESS_KEY_ID")
@@ -132,7 +132,7 @@ def _older_s3(stack: LokiStack, storage: S3) -> Iterator[tuple[str, Any]]:
     if storage.insecure:
         yield "insecure", True
     yield "region", storage.region or "us-east-1"
-    # This client takes virtual hosts unless told otherwise, which hardly any store but AWS's has.
+    # This client uses virtual hosts by default, which hardly any store except AWS's supports.
     yield "s3forcepathstyle", storage.path_style
     if storage.mode is CredentialMode.STATIC:
         yield "secret_access_key", from_environment("AWS_ACCESS_KEY_SECRET")
@@ -204,7 +204,7 @@ def _environment(stack: LokiStack, storage: Storage) -> Iterator[Env]:
 def _s3_environment(stack: LokiStack, storage: S3) -> Iterator[Env]:
     keys: dict[str, str] = {}
     if stack.ca and storage.mode is not CredentialMode.STATIC:
-        # Tokens are exchanged by a client of AWS's SDK, which does not see Loki's own setting.
+        # Tokens are exchanged by a client of AWS's SDK, which does not use Loki's own setting.
         yield _value("AWS_CA_BUNDLE", f"{CA_FOLDER}/{stack.ca.key}")
     match storage.mode:
         case CredentialMode.STATIC:
@@ -251,5 +251,5 @@ def _from_secret(secret: str, keys: Mapping[str, str]) -> Iterator[Env]:
 
 
 def _value(name: str, value: str) -> Env:
-    # Kubernetes replaces $(NAME) in a value; doubled, the sign stands for itself.
+    # Kubernetes expands $(NAME) in a value; a doubled sign is literal.
     return {"name": name, "value": value.replace("$(", "$$(")}

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gateway is told of its tenants, and how a client's secret gets into it.
+"""The gateway's list of tenants, and how a client's secret gets into it.
 
     ConfigMap tenants.yaml ──▶ init container ──▶ memory: tenants.yaml ──▶ gateway
-      without values             │ the Secrets' files are mounted here alone
+      without values             │ only here are the Secrets' files mounted
 
-The gateway takes a client's secret in its configuration only, from no variable and no file. So the
-configuration that is printed and stored names files, and a container of the gateway's own image
-puts their contents in before the gateway starts: no value leaves its Secret but into memory.
+The gateway accepts a client's secret only in its configuration, not from a variable or a file. So
+the configuration that is printed and stored names files, and a container of the gateway's own image
+inserts their contents before the gateway starts: a value leaves its Secret only into memory.
 
-In the OpenShift modes it derives the key of the cookies there, in the same way: HMAC-SHA256 of
-`lokeys gateway cookies of TENANT` under the private key with which the gateway serves TLS.
+In the OpenShift modes it derives the cookies' key there in the same way: HMAC-SHA256 of `lokeys
+gateway cookies of TENANT` under the private key with which the gateway serves TLS.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ while IFS= read -r line; do
   printf "%s: '%s'\n" "$key" "$quoted$value"
 done < "$1" > "$3"
 """.strip()
-"""Puts the first lines of the Secrets in, quoted, and derives keys of cookies from a private key.
+"""Inserts the first lines of the Secrets, quoted, and derives cookies' keys from a private key.
 
-With the shell's own words, and for keys `sha256sum`. A key of cookies is text of 32 bytes.
+Uses only the shell's built-ins, and `sha256sum` for keys. A cookies' key is text of 32 bytes.
 """
 
 Manifest = dict[str, Any]
@@ -81,7 +81,7 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """How browsers log in: to which host they come back, and where the private key is."""
+    """How browsers log in: the host to which they return, and where the private key is."""
 
     host: str
     private_key: str
@@ -91,7 +91,7 @@ class Login:
 def tenant_entries(
     stack: LokiStack, tenants: Tenants, login: Login | None = None
 ) -> Iterator[Manifest]:
-    """Yield the gateway's list of tenants, which names files where a Secret's values belong."""
+    """Yield the gateway's list of tenants, with names of files in place of a Secret's values."""
     for name in names.OPENSHIFT_TENANTS.get(tenants.mode, ()):
         yield {
             "id": name,
@@ -150,13 +150,13 @@ def path_of(tenants: Tenants, entry: Entry) -> str:
 
 
 def mount_of(tenants: Tenants, entry: Entry) -> Manifest:
-    """Return where a container has the object of a key that the stack names."""
+    """Return a container's mount of the object with a key that the stack names."""
     place = files_of(tenants).index((entry.kind, entry.name))
     return _mount(f"file-{place}", f"{FILES_FOLDER}/{place}")
 
 
 def volumes(tenants: Tenants, login: Login | None = None) -> Iterator[Manifest]:
-    """Yield the volumes of the gateway's pods beside that of its ConfigMap."""
+    """Yield the volumes of the gateway's pods, except that of its ConfigMap."""
     for place, name in enumerate(tenants.client_secrets):
         yield {"name": f"client-{place}", "secret": {"defaultMode": 0o644, "secretName": name}}
     for place, (kind, name) in enumerate(files_of(tenants)):
@@ -170,12 +170,12 @@ def volumes(tenants: Tenants, login: Login | None = None) -> Iterator[Manifest]:
 
 
 def is_filled(tenants: Tenants, login: Login | None) -> bool:
-    """Tell whether something belongs into the list of tenants that is not to be printed."""
+    """Tell whether the list of tenants needs values that must not be printed."""
     return bool(tenants.client_secrets) or login is not None
 
 
 def mounts(tenants: Tenants, login: Login | None = None) -> Iterator[Manifest]:
-    """Yield what the gateway's container mounts beside its ConfigMap: no client's Secret."""
+    """Yield the gateway's mounts, except its ConfigMap: no client's Secret."""
     for place in range(len(files_of(tenants))):
         yield _mount(f"file-{place}", f"{FILES_FOLDER}/{place}")
     if is_filled(tenants, login):
@@ -183,12 +183,12 @@ def mounts(tenants: Tenants, login: Login | None = None) -> Iterator[Manifest]:
 
 
 def tenants_file(tenants: Tenants, login: Login | None = None) -> str:
-    """Return where the gateway finds its tenants."""
+    """Return the path of the gateway's list of tenants."""
     return f"{FILLED_FOLDER if is_filled(tenants, login) else FOLDER}/{TENANTS_FILE}"
 
 
 def filling(tenants: Tenants, login: Login | None = None) -> Manifest:
-    """Return the container that fills in what the clients' Secrets hold, and keys of cookies."""
+    """Return the container that inserts the clients' Secrets and the cookies' keys."""
     clients = [
         _mount(f"client-{place}", f"{CLIENTS_FOLDER}/{place}")
         for place in range(len(tenants.client_secrets))

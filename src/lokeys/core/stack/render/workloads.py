@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deployments, StatefulSets and what keeps enough of their pods running."""
+"""Deployments, StatefulSets and the budgets that keep enough of their pods running."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def workloads(plan: PodPlan) -> Iterator[Manifest]:
 
 
 def disruption_budgets(stack: LokiStack, components: tuple[Component, ...]) -> Iterator[Manifest]:
-    """Yield a budget for each component of which one pod at a time may go."""
+    """Yield a budget for each component that may lose one pod at a time."""
     for component in components:
         if component is not Component.COMPACTOR:
             labels = names.component_labels(stack, component)
@@ -47,7 +47,7 @@ def _stateful_set(plan: PodPlan, component: Component) -> Manifest:
     spec: dict[str, Any] = {
         **_common(plan, component),
         "podManagementPolicy": "Parallel" if parallel else "OrderedReady",
-        # Pods are found by other Services; Kubernetes 1.31 demands the field.
+        # Pods are found through other Services; Kubernetes 1.31 requires the field.
         "serviceName": "",
         "updateStrategy": {"type": "RollingUpdate"},
         "volumeClaimTemplates": [_claim(stack, component, claim) for claim in _claims(component)],

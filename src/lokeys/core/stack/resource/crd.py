@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The CustomResourceDefinition of the LokiStack, made from the fields that lokeys reads.
 
-It takes every manifest that the published definition takes: lists of choices, defaults and bounds
-are the published ones and no more, and whatever else lokeys holds against a manifest it says in
-the status, as `lokeys validate` does. So there are no rules in CEL: none could be added without
-refusing what others accept. What lokeys does not act on is kept as it is written.
+It accepts every manifest that the published definition accepts: lists of choices, defaults and
+bounds are the published ones and no more. Everything else that lokeys objects to is reported in the
+status, as in `lokeys validate`. So there are no rules in CEL: each would refuse what others accept.
+What lokeys does not use is kept as it is written.
 """
 
 from __future__ import annotations
@@ -103,5 +103,5 @@ RESOURCE = Definition(
 
 
 def crd() -> dict[str, Any]:
-    """Return the definition as the API server takes it."""
+    """Return the definition as the API server accepts it."""
     return definition(RESOURCE)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A LokiStack's spec, parsed, with every default filled in.
 
-The names are those of the resource in whole words. What only travels on to Kubernetes or to Loki
+The names are those of the resource in whole words. What is only passed on to Kubernetes or to Loki
 (selectors, tolerations, limits by their names) stays a mapping of checked types.
 """
 
@@ -32,7 +32,7 @@ class Size(StrEnum):
 
 
 class Component(StrEnum):
-    """A part of Loki with pods of its own, as names and labels spell it."""
+    """A part of Loki with its own pods, spelled as in names and labels."""
 
     COMPACTOR = "compactor"
     DISTRIBUTOR = "distributor"
@@ -68,9 +68,9 @@ class TenancyMode(StrEnum):
 
 
 USUAL_TENANCY = TenancyMode.OPENSHIFT_LOGGING
-"""Where tenants are spoken of and no mode is: as the published definition has it."""
+"""The mode if there are tenants and no mode: as in the published definition."""
 USUAL_ADMIN_GROUPS = ("system:cluster-admins", "cluster-admin", "dedicated-admin")
-"""Who may do everything where nobody says: as the published definition has it."""
+"""Groups that may do everything if none is named: as in the published definition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
-    """The proxy that Loki's components use; each empty where there is none."""
+    """The proxy that Loki's components use; each empty if there is none."""
 
     http: str = ""
     https: str = ""
@@ -107,7 +107,7 @@ class Proxy:
 
     @property
     def exceptions(self) -> str:
-        """Return what is reached without it: what the stack says, and what is in the cluster."""
+        """Return what is reached directly: the stack's list, and hosts in the cluster."""
         return ",".join(filter(None, (self.no_proxy, ".svc", ".svc.cluster.local")))
 
 
@@ -130,7 +130,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The limits of all tenants, or of one. `ingestion` and `queries` are by the spec's names."""
+    """The limits of all tenants, or of one. `ingestion` and `queries` use the spec's names."""
 
     ingestion: Mapping[str, int] = field(default_factory=dict)
     queries: Mapping[str, int] = field(default_factory=dict)
@@ -142,7 +142,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """What `spec.template` says of one component; the mappings are Kubernetes' own."""
+    """One component in `spec.template`; the mappings are Kubernetes' own."""
 
     replicas: int | None = None
     node_selector: Mapping[str, str] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Entry:
-    """One key of a ConfigMap or a Secret beside the stack."""
+    """One key of a ConfigMap or a Secret in the stack's namespace."""
 
     kind: str
     name: str
@@ -161,7 +161,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oidc:
-    """Users come with a token of this issuer; the Secret holds what the gateway is to it."""
+    """Users have a token of this issuer; the Secret holds the gateway's client credentials."""
 
     secret_name: str
     issuer_url: str
@@ -173,7 +173,7 @@ class Oidc:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """One tenant, and how its users say who they are: one of the two."""
+    """One tenant, and how its users identify themselves: one of the two."""
 
     name: str
     id: str
@@ -183,7 +183,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayTls:
-    """With what the gateway serves TLS; `ca` is whose certificate it expects of itself."""
+    """The gateway's TLS files; `ca` is the issuer that it expects of its own certificate."""
 
     certificate: Entry | None = None
     private_key: Entry | None = None
@@ -191,13 +191,13 @@ class GatewayTls:
 
     @property
     def serves(self) -> bool:
-        """Tell whether there is all that serving takes."""
+        """Tell whether everything that serving needs is there."""
         return self.certificate is not None and self.private_key is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenants:
-    """Who may read and write, as far as it is acted on; the rest stays in the spec."""
+    """Who may read and write, as far as lokeys uses it; the rest stays in the spec."""
 
     mode: TenancyMode
     authentication: tuple[Tenant, ...] = ()
@@ -209,7 +209,7 @@ class Tenants:
     disable_ingress: bool = False
     tls: GatewayTls = GatewayTls()
     client_ca: Entry | None = None
-    """Of passthrough: whose certificates clients must come with."""
+    """For passthrough: the CA of the certificates that clients need."""
 
     @property
     def issued(self) -> tuple[Oidc, ...]:
@@ -218,22 +218,22 @@ class Tenants:
 
     @property
     def client_secrets(self) -> tuple[str, ...]:
-        """Return the Secrets that say what the gateway is to an issuer, by name."""
+        """Return the Secrets with the gateway's client credentials, by name."""
         return tuple(sorted({each.secret_name for each in self.issued}))
 
     @property
     def authorities(self) -> tuple[Entry, ...]:
-        """Return where the CAs are by which issuers and clients are known."""
+        """Return the CAs of issuers and clients."""
         found = {each.issuer_ca for each in self.issued}
         found |= {self.client_ca, *(tenant.client_ca for tenant in self.authentication)}
         return tuple(sorted(each for each in found if each is not None))
 
     @property
     def read_once(self) -> tuple[Entry, ...]:
-        """Return the files that the gateway reads when it starts, and never again.
+        """Return the files that the gateway reads only when it starts.
 
-        The gateway of users reads its own certificate again when that changes; the one that passes
-        all through does not.
+        The gateway of users reloads its own certificate when that changes; the passthrough one does
+        not.
         """
         through = self.mode is TenancyMode.PASSTHROUGH
         own = (self.tls.certificate, self.tls.private_key) if through else (self.tls.ca,)
@@ -241,14 +241,14 @@ class Tenants:
 
     @property
     def asks_for_certificates(self) -> bool:
-        """Tell whether some clients say who they are by a certificate."""
+        """Tell whether some clients identify themselves by a certificate."""
         clients = any(tenant.client_ca for tenant in self.authentication)
         return clients or self.client_ca is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LokiStack:
-    """One LokiStack, free of faults of form."""
+    """One LokiStack without faults of form."""
 
     name: str
     namespace: str
@@ -289,7 +289,7 @@ class LokiStack:
 
     @property
     def secret_ref(self) -> Ref:
-        """Return the Secret that says where the storage is."""
+        """Return the Secret with the storage."""
         return Ref("Secret", self.storage_secret_name, self.namespace)
 
     @property

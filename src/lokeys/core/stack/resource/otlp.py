@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenTelemetry's attributes as a spec names them, and where it says two things of one.
+"""OpenTelemetry's attributes as a spec names them, and where it contradicts itself.
 
 OpenShift's list is that of its data model (rhobs/observability-data-model, `cluster-logging.md`):
-what it calls a required stream label. Its console, and the rights of its users, hang on them.
+what it calls a required stream label. Its console and its users' permissions depend on them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _REQUIRED = (
 
 
 def required_labels(mode: TenancyMode | None) -> tuple[str, ...]:
-    """Return the attributes of resources that are labels in a tenancy, whatever the spec says."""
+    """Return the resource attributes that are labels in a tenancy, whatever the spec says."""
     return _REQUIRED if mode is TenancyMode.OPENSHIFT_LOGGING else ()
 
 
 def otlp_findings(stack: LokiStack) -> Iterator[Finding]:
-    """Yield the attributes of resources that are dropped and labels at once.
+    """Yield the resource attributes that are dropped and labels at once.
 
-    Names are compared; a pattern is compared with no name, for Loki alone knows how it reads it.
+    Names are compared. Patterns are not compared with names: only Loki knows how it matches them.
     """
     required = frozenset(required_labels(stack.tenants.mode if stack.tenants else None))
     everybody = stack.limits.otlp
@@ -78,7 +78,7 @@ def _dropped(otlp: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _named(otlp: Mapping[str, Any], word: str) -> dict[str, str]:
-    """Return the names of a list of resources' attributes, each with its path below the limits."""
+    """Return the names in a list of resource attributes, each with its path below the limits."""
     listed = otlp.get(word, {}).get("resourceAttributes", ())
     return {
         each["name"]: f"otlp.{word}.resourceAttributes[{place}]"

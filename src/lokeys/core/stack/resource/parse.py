@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A LokiStack manifest read: the stack, or every fault of its form. Takes any JSON, never raises.
+"""Parses a LokiStack manifest: the stack, or every fault of its form. Any JSON; never raises.
 
-What needs the Secret (storage type, credential mode) or the time (schemas in force) is judged by
-`lokeys.core.stack.storage` and `lokeys.core.stack.resource.schemas`.
+What depends on the Secret (storage type, credential mode) or the time (schemas in force) is judged
+by `lokeys.core.stack.storage` and `lokeys.core.stack.resource.schemas`.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ Parsed = tuple[LokiStack | None, tuple[Finding, ...]]
 
 
 def parse(manifest: object, *, namespace: str = "default") -> Parsed:
-    """Return the stack, and what is to be said of its form; no stack where that has errors.
+    """Return the stack, and findings about its form; no stack if those have errors.
 
-    `namespace` is for a manifest that names none.
+    `namespace` is used if the manifest names none.
     """
     checker = Checker(describe=found)
     fields = checker.checked(manifest, DOCUMENT, "") or {}
@@ -102,7 +102,7 @@ def _rule_of(path: str) -> Rule:
 
 
 def _stack(fields: Mapping[str, Any], ref: Ref, checker: Checker) -> LokiStack | None:
-    """Return the stack of checked fields; None where a required one is missing."""
+    """Return the stack of checked fields; None if a required one is missing."""
     spec, metadata = fields["spec"], fields.get("metadata", {})
     storage = spec.get("storage", {})
     secret = storage.get("secret", {})
@@ -150,7 +150,7 @@ def _stack(fields: Mapping[str, Any], ref: Ref, checker: Checker) -> LokiStack |
 
 
 def _listed(entries: Iterable[Mapping[str, str]]) -> tuple[Schema, ...]:
-    """Return the schemas of a list, those without version or date left out."""
+    """Return the schemas of a list, without those that have no version or date."""
     dated = (
         (entry["version"], calendar_date(entry["effectiveDate"]))
         for entry in entries
@@ -236,7 +236,7 @@ def _placements(template: Mapping[str, Any]) -> Iterable[tuple[Component, Placem
 
 
 def _tenants(tenants: Mapping[str, Any], checker: Checker) -> Tenants:
-    # Stacks without are read sooner without it.
+    # Stacks without tenants are read sooner without this import.
     from lokeys.core.stack.resource.tenancy import not_acted_on, tenants_of  # noqa: PLC0415
 
     for path in not_acted_on(tenants):

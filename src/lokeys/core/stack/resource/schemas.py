@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The storage schemas of a stack: what may follow on what is applied.
+"""The storage schemas of a stack: how the applied ones may change.
 
     applied ─────────┬──────────┬───────────────▶ time
-      in force: kept │ to come: may go or change │ new: two hours' notice before its midnight
+      in force: kept │ future: may change or go │ new: two hours' notice before its midnight
 
 A schema whose midnight (UTC) is less than the notice away counts as in force, for additions,
-changes and removals alike, so that no list is refused for two reasons that contradict each other.
+changes and removals alike, so that no list is refused for two contradictory reasons.
 
-What counts is the version in force at each moment: a schema of its predecessor's version says
-nothing new, and the Loki Operator leaves it out of the status.
+What counts is the version in force at each moment: a schema with its predecessor's version changes
+nothing, and the Loki Operator leaves it out of the status.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def schema_findings(
 
 
 def in_order(schemas: Iterable[Schema]) -> tuple[Schema, ...]:
-    """Return schemas by date, as Loki wants them."""
+    """Return schemas by date, as Loki requires."""
     return tuple(sorted(schemas, key=lambda schema: schema.effective_date))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Selectors of streams, as Loki reads them: with one that it refuses it does not start."""
+"""Stream selectors, as Loki parses them: it does not start with one that it refuses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from lokeys.core.text.go_regex import NotCompiled, matches_empty
 
 MAX_CHARACTERS = 16_384
-# No two runs of white space meet: which of them took what would be tried in all ways.
+# No two runs of white space are adjacent: the pattern would try every way to divide them.
 _WIDE = r"u[0-9A-Fa-f]{4}|U00(?:0[0-9A-Fa-f]|10)[0-9A-Fa-f]{4}"
 _ESCAPE = rf'\\(?:[abfnrtv\\"]|x[0-9A-Fa-f]{{2}}|[0-3][0-7]{{2}}|{_WIDE})'
 _VALUE = rf'"(?:[^"\\\n]|{_ESCAPE})*"|`[^`]*`'
@@ -21,10 +21,10 @@ _LETTERS = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92
 
 
 def is_selector(text: str) -> bool:
-    """Tell whether Loki takes a selector of streams whose lines are kept for another time.
+    """Tell whether Loki accepts a selector of streams with their own retention.
 
-    One matcher at least must say of a label that it is there: any stream fits what also fits a
-    label that is missing, and Loki refuses to look through all of them.
+    At least one matcher must require a label: a selector that also matches a missing label matches
+    any stream, and Loki refuses to search all of them.
     """
     if len(text) > MAX_CHARACTERS or not _SELECTOR.fullmatch(text):
         return False
@@ -35,7 +35,7 @@ def is_selector(text: str) -> bool:
 
 
 def _fit_missing(text: str) -> Iterator[bool]:
-    """Yield of each matcher whether it fits a label that is missing. Raises NotCompiled."""
+    """Yield for each matcher whether it matches a missing label. Raises NotCompiled."""
     for found in _EACH.finditer(text):
         operator, value = found[1], _unquoted(found[2])
         empty = matches_empty(value) if "~" in operator else not value

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spec.tenants`: who asks, how they say who they are, and what they may do.
+"""`spec.tenants`: who uses a stack, how they identify themselves, and what they may do.
 
-static       users by OpenID Connect or certificate; what they may do stands in the spec
-dynamic      the same users; a policy server says what they may do
-openshift-…  OpenShift says both
-passthrough  somebody in front says both; perhaps known by a certificate
+static       users by OpenID Connect or certificate; the spec says what they may do dynamic      the
+same users; a policy server says what they may do openshift-…  OpenShift says both passthrough  a
+client in front says both; it may need a certificate
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _ACTED_ON = {
     "passthrough.ca": (TenancyMode.PASSTHROUGH,),
     "passthrough.defaultTenant": (TenancyMode.PASSTHROUGH,),
 }
-"""Which fields count in which modes; those that are not here count in all."""
+"""Which fields count in which modes; fields that are not here count in all."""
 _NEEDED = {
     TenancyMode.STATIC: ("authentication", "authorization.roles", "authorization.roleBindings"),
     TenancyMode.DYNAMIC: ("authentication", "authorization.opa"),
@@ -72,7 +71,7 @@ def tenants_of(fields: Mapping[str, Any]) -> Tenants:
 
 
 def not_acted_on(fields: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the paths of what counts in other modes than that of the checked `fields`."""
+    """Yield the paths of fields that only count in other modes than that of `fields`."""
     mode = fields.get("mode", USUAL_TENANCY)
     for path, modes in _ACTED_ON.items():
         if mode not in modes and _at(fields, path) is not None:
@@ -80,9 +79,9 @@ def not_acted_on(fields: Mapping[str, Any]) -> Iterator[str]:
 
 
 def tenancy_of(manifest: Mapping[str, Any]) -> Tenants | None:
-    """Return who may read and write, of a manifest that may have other faults.
+    """Return who may read and write, from a manifest that may have other faults.
 
-    None where it does not speak of tenants, or their mode is none.
+    None if it has no tenants, or their mode is invalid.
     """
     given = _at(manifest, "spec.tenants")
     if not isinstance(given, Mapping):
@@ -93,7 +92,7 @@ def tenancy_of(manifest: Mapping[str, Any]) -> Tenants | None:
 
 
 def tenancy_findings(stack: Ref, manifest: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield what a tenancy lacks, or says twice, so that its gateway would let nobody in."""
+    """Yield what is missing or contradictory, so that the gateway would admit nobody."""
     given = _at(manifest, "spec.tenants")
     tenants = tenancy_of(manifest)
     if tenants is None:
@@ -123,7 +122,7 @@ def _twice(stack: Ref, tenants: Tenants) -> Iterator[Finding]:
 
 
 def _unbound(stack: Ref, tenants: Tenants) -> Iterator[Finding]:
-    """Yield roles that are bound and not there, and tenants that are meant and not there."""
+    """Yield roles that are bound and do not exist, and tenants that are named and do not exist."""
     roles = {str(role.get("name")) for role in tenants.roles}
     known = {tenant.name for tenant in tenants.authentication}
     for place, binding in enumerate(tenants.role_bindings):
@@ -151,7 +150,7 @@ def _without_tls(stack: Ref, tenants: Tenants) -> Iterator[Finding]:
 
 
 def _ambiguous(stack: Ref, given: Any) -> Iterator[Finding]:
-    """Yield references that name a ConfigMap and a Secret, or neither."""
+    """Yield references that name both a ConfigMap and a Secret, or neither."""
     for path in ("gateway.tls.ca", "gateway.tls.certificate", "passthrough.ca"):
         entry = _at(given, path)
         if isinstance(entry, Mapping):

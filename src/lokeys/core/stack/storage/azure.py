@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a Secret for Azure's blobs, in each of its clouds."""
+"""Reads a Secret for Azure's blobs, in each of its clouds."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ _OTHER_NAMES = {
     "azuregovernment": "AzureUSGovernment",
     "azureusgovernmentcloud": "AzureUSGovernment",
 }
-"""Names that Azure's other tools give its clouds, in small letters."""
+"""Names that Azure's other tools use for its clouds, in lowercase."""
 _ACCOUNT = re.compile("[a-z0-9]{3,24}")
 _CONTAINER = re.compile("(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 _IDENTITY = ("client_id", "tenant_id", "subscription_id")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-"""A tenant by a domain of it (azidentity 1.13.1, azidentity.go: validTenantID)."""
+"""A tenant by one of its domains (azidentity 1.13.1, azidentity.go: validTenantID)."""
 _ZONE = re.compile(r"z[0-9]{1,2}\.blob\.storage\.azure\.net")
-"""Of accounts with an Azure DNS zone of their own."""
+"""Hosts of accounts with their own Azure DNS zone."""
 _SUFFIX = re.compile(r"(?=.{1,253}$)[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 def read_azure(reader: SecretReader) -> Azure:
-    """Return what the Secret says; what it says wrong is among the reader's findings."""
+    """Return what the Secret says; its faults are among the reader's findings."""
     environment, suffix = reader.value("environment"), reader.value("endpoint_suffix")
     cloud = _cloud(reader, environment, suffix)
     token = reader.mode is CredentialMode.TOKEN
@@ -90,7 +90,7 @@ def _look_at_identity(reader: SecretReader) -> None:
 
 
 def _account(reader: SecretReader) -> str:
-    """Return the storage account's name, having told where it is its host or can be none."""
+    """Return the storage account's name; adds a finding if it is a host or not valid."""
     text = reader.value("account_name")
     name, _, domain = text.removeprefix("https://").rstrip("/").partition(".")
     if not domain:
@@ -140,9 +140,9 @@ def _cloud(reader: SecretReader, environment: str, suffix: str) -> _Cloud | None
 
 
 def _unknown_suffix(reader: SecretReader, suffix: str) -> None:
-    """Tell of a suffix that no cloud has: a slip, or the one of an Azure Stack.
+    """Add a finding about a suffix that no cloud has: a typo, or that of an Azure Stack.
 
-    The client puts it behind the account's name, whatever it is (github.com/grafana/objstore,
+    The client appends it to the account's name, whatever it is (github.com/grafana/objstore,
     providers/azure/helpers.go).
     """
     suffixes = list(dict.fromkeys(cloud.suffix for cloud in CLOUDS.values()))

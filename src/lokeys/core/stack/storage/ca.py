@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the ConfigMap with the CA that a stack trusts."""
+"""Reads the ConfigMap with the CA that a stack trusts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CERTIFICATES = "certificates in PEM, from -----BEGIN CERTIFICATE----- on"
 
 
 class CaFault(NamedTuple):
-    """What was found in place of certificates; harmless where enough is left to trust."""
+    """What was found instead of certificates; harmless if enough is left to trust."""
 
     found: str
     expected: str
@@ -29,7 +29,7 @@ class CaFault(NamedTuple):
 
 
 MADE_BY_CLUSTER = {"openshift-service-ca.crt": "service-ca.crt", "kube-root-ca.crt": "ca.crt"}
-"""ConfigMaps with their key that stand in every namespace (of OpenShift), and in no manifest."""
+"""ConfigMaps and their keys that exist in every namespace (of OpenShift), and in no manifest."""
 
 
 def read_ca(  # noqa: PLR0913 - what a CA is judged by, all named at the call
@@ -41,7 +41,7 @@ def read_ca(  # noqa: PLR0913 - what a CA is judged by, all named at the call
     now: datetime,
     absent: str = "is not among the objects given",
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with the CA at `key` of the ConfigMap `ref`; None where it is absent."""
+    """Return what is wrong with the CA at `key` of the ConfigMap `ref`; None if it is absent."""
     if config_map is None:
         words = {"stack_ref": str(stack), "key": key, "where": absent}
         return (tell(rules.MISSING_CA_CONFIGMAP, ref, stack=stack, words=words),)
@@ -71,16 +71,16 @@ def _faults(config_map: Mapping[str, Any], key: str, now: datetime) -> Iterator[
 def certificate_faults(
     text: str | None, now: datetime, *, passes_over: bool = True
 ) -> Iterator[CaFault]:
-    """Yield what was found in a text of certificates that should not be, and what should.
+    """Yield faults in a text of certificates, and what is expected.
 
-    One certificate that is valid is enough: what is over or not begun is trusted by nobody.
-    `passes_over` tells that the reader leaves out what it cannot read, too, as Go's pools of
-    certificates do (crypto/x509, AppendCertsFromPEM, with which Loki reads a CA).
+    One valid certificate is enough: nobody trusts one that is expired or not yet valid.
+    `passes_over` tells that the reader also ignores what it cannot parse, as Go's certificate pools
+    do (crypto/x509, AppendCertsFromPEM, with which Loki reads a CA).
     """
     if not text or not text.strip():
         yield CaFault("is missing" if text is None else "is empty", _CERTIFICATES)
         return
-    # Stacks without a CA are read sooner without it.
+    # Stacks without a CA are read sooner without this import.
     from lokeys.core.text.certificates import certificates  # noqa: PLC0415
 
     found = list(certificates(text))

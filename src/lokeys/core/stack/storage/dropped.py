@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What at the end of a value never reaches the store: Loki's configuration is YAML, which drops it.
+"""Characters at the end of a value that never reach the store: Loki's YAML drops them.
 
-Some values are put into the configuration as variables, others as text. Behind a plain value YAML
-drops line breaks and blanks (YAML 1.2, 7.3.3), at the end of a block line breaks alone (8.1.1.2).
-The Loki Operator writes plain ones (grafana/loki at 65e30f8, operator/internal/manifests/internal/
-config/loki-config.yaml), lokeys blocks for variables: what both drop works before and after a
-takeover. Values that pods get as variables alone, and those that the Loki Operator itself compares,
-keep it: role, ids, audiences, endpoints, switches.
+Some values are inserted into the configuration as variables, others as text. After a plain value
+YAML drops line breaks and blanks (YAML 1.2, 7.3.3), at the end of a block only line breaks
+(8.1.1.2). The Loki Operator writes plain values (grafana/loki at 65e30f8, operator/internal/
+manifests/internal/config/loki-config.yaml), lokeys writes blocks for variables: what both drop
+works before and after a takeover. Values that pods get only as variables keep them, as do those
+that the Loki Operator itself compares: role, ids, audiences, endpoints, switches.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _AS_TEXT = {
 
 
 def is_dropped(problem: str, key: str, storage_type: StorageType) -> bool:
-    """Tell whether what nobody sees in a value is gone before the store gets it."""
+    """Tell whether the invisible part of a value is dropped before the store gets it."""
     if key in _AS_TEXT.get(storage_type, ()):
         return problem in (NEWLINE_AT_THE_END, BLANKS_AT_THE_END)
     return problem == NEWLINE_AT_THE_END and key in _BY_VARIABLE.get(storage_type, ())

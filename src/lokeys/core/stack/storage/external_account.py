@@ -2,9 +2,9 @@
 """Google's configuration of an exchange of tokens: key.json of type external_account.
 
 Loki 3.7.8 reads it with golang.org/x/oauth2 0.36.0 (google/google.go, google/externalaccount/
-basecredentials.go). That asks for an audience, a subject token type and a source; it sends the
-token wherever the addresses lead, and has one of its own where `token_url` is left out. What it
-does not look at Google's service does: the names of providers, https, the path of the exchange.
+basecredentials.go). That requires an audience, a subject token type and a source. It sends the
+token wherever the addresses lead, and has a default if `token_url` is missing. What it does not
+check Google's service does: the names of providers, https, the path of the exchange.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PROVIDER = re.compile(
 )
 # Clusters of a fleet, and GKE's own, are providers of their project's pool without a name.
 _CLUSTER = re.compile(r"identitynamespace:[a-z0-9.:-]{1,253}\.id\.goog:https://[\x21-\x7e]{1,253}")
-# A pool of people, which may take any issuer's tokens.
+# A pool of people, which may accept any issuer's tokens.
 _WORKFORCE = re.compile(
     r"//iam\.googleapis\.com/locations/[a-z0-9-]+/workforcePools/[a-z0-9-]+/providers/.+"
 )
@@ -57,7 +57,7 @@ _ACCOUNT_URL = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccou
 
 
 def read_external_account(reader: SecretReader, found: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the provider and the service account that are named, as far as they are sound."""
+    """Return the provider and the service account that are named, as far as they are valid."""
     universe = found.get("universe_domain")
     sovereign = isinstance(universe, str) and _DOMAIN.fullmatch(universe) is not None
     domains = {_GOOGLE, str(universe).lower()} if sovereign else {_GOOGLE}
@@ -77,7 +77,7 @@ def bad(
     hint: str = "",
     severity: Severity | None = None,
 ) -> None:
-    """Tell what is wrong in key.json."""
+    """Add a finding about what is wrong in key.json."""
     reader.tell(rules.BAD_JSON, KEY, found=found, expected=expected, hint=hint, severity=severity)
 
 
@@ -96,7 +96,7 @@ def _provider(reader: SecretReader, audience: object) -> str:
 
 def _token_url(reader: SecretReader, address: object, domains: set[str]) -> None:
     if address in (None, ""):
-        return  # the client has one of its own
+        return  # the client has a default
     found = _url(address)
     if found is None:
         bad(reader, "has a `token_url` that is no token exchange", _TOKEN_URL)
@@ -127,7 +127,7 @@ def _impersonated(reader: SecretReader, address: object, domains: set[str]) -> s
 
 
 def _unknown_host(reader: SecretReader, member: str, found: Url, expected: str) -> None:
-    """Tell that tokens go to a host that is not known for Google's; the client sends them there."""
+    """Add a finding that tokens go to a host that is not a known host of Google."""
     clear = "" if found.secure else ", in clear"
     what = f"has a `{member}` at {quoted(found.host)}, to which it sends tokens{clear}"
     bad(reader, what, expected, severity=Severity.WARNING)
@@ -143,7 +143,7 @@ def _url(address: object) -> Url | None:
 def _is_of(service: re.Pattern[str], host: str, domains: set[str]) -> bool:
     """Tell whether a host is a service of Google: global, of a region, private, or with mTLS.
 
-    So Google's libraries name them: SERVICE.DOMAIN, REGION-SERVICE.DOMAIN, SERVICE.REGION.DOMAIN
+    Google's libraries use these names: SERVICE.DOMAIN, REGION-SERVICE.DOMAIN, SERVICE.REGION.DOMAIN
     and SERVICE-NAME.p.DOMAIN.
     """
     return any(

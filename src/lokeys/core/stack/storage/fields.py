@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which data keys each store reads in each mode, and what was meant by those it does not."""
+"""Which data keys each store reads in each mode, and what other keys were meant to be."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ DECIDING = {
     StorageType.AZURE: "client_id",
     StorageType.GCS: "key.json",
 }
-"""The key by which a Secret's mode is token; for gcs it is what stands in it."""
+"""The key whose presence means mode token; for gcs its content decides."""
 
 OWN_KEYS = {
     StorageType.S3: ("access_key_id", "access_key_secret"),
     StorageType.AZURE: ("account_key",),
 }
-"""What a Secret holds in mode static alone."""
+"""What only a Secret in mode static holds."""
 
 KNOWN_KEYS = frozenset(name for keys in KEYS.values() for name in keys.known)
 """Keys that any store reads in any mode."""
@@ -124,12 +124,12 @@ EXPECTED = {
     "environment": "the Azure cloud, such as AzureGlobal",
     "sse_kms_key_id": "the id of a KMS key",
 }
-"""What a key holds, in words: every key that may be missed."""
+"""What a key holds, in words: every key that may be missing."""
 
 EXPECTED_OF = {
     (StorageType.ALIBABACLOUD, "endpoint"): "a host such as oss-cn-hangzhou.aliyuncs.com",
 }
-"""The same, where a store's own differs."""
+"""The same, for stores that differ."""
 
 _MEANT = {
     "bucketnames": "bucket bucketname bucket_name bucket_names buckets aws_bucket_names bucketName",
@@ -173,12 +173,12 @@ _ALIASES = {
 
 
 def keys_of(storage_type: StorageType, mode: CredentialMode) -> Keys:
-    """Return the keys of a store in a mode; of its static mode where it has no such mode."""
+    """Return the keys of a store in a mode, or of its static mode if it has no such mode."""
     return KEYS.get((storage_type, mode)) or KEYS[storage_type, STATIC]
 
 
 def meant_by(word: str, keys: Keys) -> str | None:
-    """Return the key that was probably meant: another tool's name for it, or a slip."""
+    """Return the key that was probably meant: another tool's name for it, or a typo."""
     plain = _plain(word)[:64]
     known = sorted(keys.known)
     for key in known:

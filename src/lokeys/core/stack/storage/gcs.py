@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a Secret for Google Cloud Storage: a bucket, and Google's credentials file.
+"""Reads a Secret for Google Cloud Storage: a bucket, and Google's credentials file.
 
 Loki 3.7.8 reads the file with golang.org/x/oauth2 0.36.0 (google/google.go, internal/oauth2.go).
 """
@@ -27,11 +27,11 @@ _UNUSUAL = {
     "external_account_authorized_user": "holds the login of a person from outside Google",
     "gdch_service_account": "is an account of Google Distributed Cloud",
 }
-"""Types that the client reads as well, and nobody means for a program that runs for years."""
+"""Types that the client also reads, and that are not meant for a long-running program."""
 
 
 def read_gcs(reader: SecretReader) -> Gcs:
-    """Return what the Secret says; what it says wrong is among the reader's findings."""
+    """Return what the Secret says; its faults are among the reader's findings."""
     provider = email = ""
     audience = "" if reader.mode is CredentialMode.STATIC else reader.value("audience")
     if reader.mode is not CredentialMode.TOKEN_CCO and reader.value(KEY):
@@ -91,7 +91,7 @@ def _account_key(reader: SecretReader, credentials: Mapping[str, Any]) -> None:
 
 
 def _is_pem(text: str) -> bool:
-    """Tell whether Go finds a block of PEM; what stands before it does not count."""
+    """Tell whether Go finds a PEM block; text before it does not count."""
     lines = text.strip().splitlines()
     begin = next((at for at, line in enumerate(lines) if line.startswith("-----BEGIN ")), None)
     if begin is None:
@@ -101,7 +101,7 @@ def _is_pem(text: str) -> bool:
 
 
 def _audience(reader: SecretReader, audience: str, *, provider: str) -> None:
-    """Say so where the token's audience is not the provider's name; the provider may allow it."""
+    """Add a finding if the audience is not the provider's name; the provider may allow it."""
     if audience and provider and audience not in (provider, f"https:{provider}"):
         reader.tell(
             rules.BAD_AUDIENCE,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a stack's pods authenticate: the spec's word, the operator's environment, or the Secret."""
+"""How a stack's pods authenticate: by the spec, the operator's environment, or the Secret."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def infer_mode(
     secret: SecretData | None,
     environment: CloudEnvironment,
 ) -> CredentialMode | None:
-    """Return the mode in use; None where it cannot be known from what is given."""
+    """Return the mode in use; None if it cannot be known from the arguments."""
     if word:
         return CredentialMode(word) if word in set(CredentialMode) else None
     if storage_type not in WITH_TOKENS:
@@ -59,7 +59,7 @@ def infer_mode(
 def _by_secret(storage_type: StorageType, secret: SecretData) -> CredentialMode | None:
     if storage_type is StorageType.GCS:
         if secret.values is None or (not secret.complete and WHOLE_FILE not in secret.keys):
-            return None  # what key.json will say is not known
+            return None  # the future content of key.json is not known
         file = near_miss(secret.keys, WHOLE_FILE, storage_type)
         credentials = json_object(secret.raw(WHOLE_FILE) or secret.raw(file or ""))
         token = credentials is not None and credentials.get("type") == "external_account"
@@ -70,9 +70,9 @@ def _by_secret(storage_type: StorageType, secret: SecretData) -> CredentialMode 
 
 
 def meant_for_token(storage_type: StorageType, secret: SecretData) -> str | None:
-    """Return the key for which a Secret was meant for mode token: that key, or a slip for it.
+    """Return the key that shows that a Secret is for mode token: that key, or a typo of it.
 
-    None where there is something of mode static, or may be.
+    None if there is something of mode static, or may be.
     """
     own = OWN_KEYS.get(storage_type, ())
     if not own or not secret.complete:
@@ -84,7 +84,7 @@ def meant_for_token(storage_type: StorageType, secret: SecretData) -> str | None
 
 
 def json_object(value: bytes) -> dict[str, Any] | None:
-    """Return the object that JSON text stands for, or None for anything else."""
+    """Return the object in a JSON text, or None for anything else."""
     try:
         found = json.loads(value)
     except (ValueError, RecursionError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A LokiStack's object storage, resolved: facts of its Secret that are no secrets.
+"""A LokiStack's object storage, resolved: the facts in its Secret that are not secret.
 
 `lokeys.core.stack.storage` reads a Secret into one of these; `lokeys.core.stack.render` renders
 them. Secret values stay in the Secret: pods refer to its data keys.
@@ -54,7 +54,7 @@ class S3:
     """An S3 bucket, or several. `endpoint_host` is `host[:port]`, empty for AWS's default.
 
     `sts_endpoint` is a URL (token mode on Ceph RGW or MinIO), empty for AWS's own. Without
-    `force_path_style` Loki's client chooses how it puts the bucket into an address.
+    `force_path_style` Loki's client chooses where the bucket is in a URL.
     """
 
     mode: CredentialMode
@@ -70,11 +70,11 @@ class S3:
 
     @property
     def host(self) -> str:
-        """Return the host that Loki asks, as `host[:port]`."""
+        """Return the host that Loki connects to, as `host[:port]`."""
         return self.endpoint_host or f"s3.{self.region}.{aws_addresses.domain_of(self.region)}"
 
     def takes_paths(self, bucket: str) -> bool:
-        """Tell whether requests name a bucket in their path, not in their host."""
+        """Tell whether requests have the bucket in their path, not in their host."""
         name = self.host.partition(":")[0]
         return self.force_path_style or not s3_client.takes_virtual_hosts(
             name, secure=not self.insecure, bucket=bucket
@@ -82,7 +82,7 @@ class S3:
 
     @property
     def path_style(self) -> bool:
-        """Tell whether requests name any of the buckets in their path."""
+        """Tell whether requests have any of the buckets in their path."""
         return any(map(self.takes_paths, self.buckets))
 
 
@@ -140,12 +140,12 @@ class AlibabaCloud:
 
 
 Storage = S3 | Azure | Gcs | Swift | AlibabaCloud
-"""One stack's storage, free of faults."""
+"""One stack's storage, without faults."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudEnvironment:
-    """The operator's own credentials for token-cco, by cloud; empty where it has none.
+    """The operator's own credentials for token-cco, by cloud; empty if it has none.
 
     `aws_role_arn` ROLEARN · `azure` CLIENTID, TENANTID, SUBSCRIPTIONID (REGION) · `gcp`
     PROJECT_NUMBER, POOL_ID, PROVIDER_ID, SERVICE_ACCOUNT_EMAIL.

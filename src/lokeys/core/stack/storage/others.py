@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a Secret for the stores that know static keys only: Swift and Alibaba Cloud.
+"""Reads a Secret for the stores that support only static keys: Swift and Alibaba Cloud.
 
-Loki 3.7.8 asks Swift with ncw/swift 1.0.53 (auth.go) and Alibaba Cloud with aliyun-oss-go-sdk 3.0.2
+Loki 3.7.8 uses Swift with ncw/swift 1.0.53 (auth.go) and Alibaba Cloud with aliyun-oss-go-sdk 3.0.2
 (oss/utils.go, oss/conn.go).
 """
 
@@ -22,7 +22,7 @@ _SHORTEST, _LONGEST = 3, 63
 
 
 def read_swift(reader: SecretReader) -> Swift:
-    """Return what the Secret says; what it says wrong is among the reader's findings."""
+    """Return what the Secret says; its faults are among the reader's findings."""
     address = reader.url("auth_url", with_path=True)
     if address is not None:
         _version(reader, address)
@@ -51,7 +51,7 @@ def read_swift(reader: SecretReader) -> Swift:
 
 
 def _version(reader: SecretReader, address: Url) -> None:
-    """Tell that the client cannot see in the URL how to log in: it looks for v3, v2 and v1."""
+    """Add a finding if the URL does not show the client how to log in: with v3, v2 or v1."""
     if not any(version in str(address) for version in _VERSIONS):
         reader.tell(
             rules.BAD_ENDPOINT,
@@ -63,7 +63,7 @@ def _version(reader: SecretReader, address: Url) -> None:
 
 
 def read_alibabacloud(reader: SecretReader) -> AlibabaCloud:
-    """Return what the Secret says; the endpoint may stand without `https://`."""
+    """Return what the Secret says; the endpoint may be without `https://`."""
     text = reader.value("endpoint")
     endpoint = reader.url("endpoint", scheme="https", with_path=True)
     expected = "a host, with `https://` in small letters or nothing before it"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a stack's storage Secret to what it means; every fault of it at once."""
+"""From a stack's storage Secret to its meaning, with all its faults at once."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _MANAGED_KEYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageReading:
-    """What a Secret means; `storage` is None where an error, of its data too, forbids to say.
+    """What a Secret means; `storage` None: an error, also in its data, makes it unknown.
 
-    `mode` is None only where it cannot be known.
+    `mode` None: it cannot be known.
     """
 
     storage: Storage | None = None
@@ -67,9 +67,9 @@ def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named 
     managed: SecretData | None = None,
     environment: CloudEnvironment | None = None,
 ) -> StorageReading:
-    """Return a stack's storage and the faults of its Secret. No Secret: the mode's faults alone.
+    """Return a stack's storage and the faults of its Secret. No Secret: only the mode's faults.
 
-    Whether a Secret should be there is its caller's to tell.
+    The caller reports whether a Secret should exist.
     """
     around = environment or CloudEnvironment()
     if storage_type not in set(StorageType):
@@ -85,7 +85,7 @@ def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named 
     meant = meant_for_token(kind, secret) if secret is not None and credential_mode else None
     if secret is not None and meant and mode is CredentialMode.STATIC:
         findings.append(_another_mode(meant, secret.ref, stack, kind))
-        read_as = CredentialMode.TOKEN  # so that nobody is asked for keys that were not meant
+        read_as = CredentialMode.TOKEN  # so that no keys are requested that were not meant
     storage: Storage | None = None
     if secret is not None and (read_as is not None or secret.values is None):
         reader = _reader(stack, secret, kind, read_as or CredentialMode.STATIC)
@@ -95,7 +95,7 @@ def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named 
             reader.look_at_forms()
             storage = _read(reader)
         elif read_as is not None and kind is StorageType.AZURE:
-            _read(reader)  # which of two keys is there shows in the names alone
+            _read(reader)  # the names alone show which of two keys is there
         findings += reader.findings
         if not credential_mode and _may_be_managed(kind, mode, secret):
             findings = [_perhaps_managed(each) for each in findings]
@@ -107,7 +107,7 @@ def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named 
 
 
 def _another_mode(key: str, secret: Ref, stack: Ref, kind: StorageType) -> Finding:
-    """Return that a stack says static, of a Secret that was made for tokens."""
+    """Return that a stack says static, although its Secret was made for tokens."""
     deciding = DECIDING[kind]
     looks = "with it" if key == deciding else f"it looks like `{deciding}`, with which"
     hint = (
@@ -120,7 +120,7 @@ def _another_mode(key: str, secret: Ref, stack: Ref, kind: StorageType) -> Findi
 
 
 def _may_be_managed(kind: StorageType, mode: CredentialMode | None, secret: SecretData) -> bool:
-    """Tell whether a Secret without any credentials is whole for mode token-cco."""
+    """Tell whether a Secret without any credentials is complete for mode token-cco."""
     if mode is not CredentialMode.STATIC or kind not in WITH_TOKENS:
         return False
     keys = keys_of(kind, CredentialMode.TOKEN_CCO)
@@ -142,7 +142,7 @@ def _reader(
 
 
 def _read(reader: SecretReader) -> Storage:
-    """Return what the Secret says. Most inputs are of one store: only its reader is loaded."""
+    """Return what the Secret says. Most inputs use one store: only its reader is loaded."""
     match reader.type:
         case StorageType.S3:
             from lokeys.core.stack.storage.s3 import read_s3  # noqa: PLC0415
@@ -195,7 +195,7 @@ def _mode_fits(
 
 
 def _managed(stack: Ref, managed: SecretData, kind: StorageType) -> list[Finding]:
-    """Return what lacks in the Secret that the Cloud Credential Operator makes."""
+    """Return what is missing in the Secret that the Cloud Credential Operator makes."""
     return [
         replace(
             tell(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One Secret under examination: what every store's check does, and the findings so far."""
+"""One Secret that is being checked: what every store's check does, and the findings so far."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _PAIRS = (
 )
 _DROPPED = "; Loki's configuration drops it, other readers of the Secret may not"
 _SHORTEST_NAME = 3
-"""Of buckets, containers and storage accounts, in every cloud."""
+"""For buckets, containers and storage accounts, in every cloud."""
 
 _STRANGE = re.compile(r"[^A-Za-z0-9._-]")
 _MANAGED = frozenset({"account_key", "client_id", "tenant_id", "subscription_id"})
@@ -79,7 +79,7 @@ class SecretReader:
         remedy: tuple[Remedy, ...] | None = None,
         **words: Any,
     ) -> None:
-        """Add a finding about a key. Words that a rule may use and nobody gave are empty."""
+        """Add a finding about a key. Words that a rule may use and that are not given are empty."""
         known = {"type": self.type.value, "mode": self.mode.value, "hint": "", **words}
         if remedy is None and key in SECRET_KEYS and rules.SET_FIELD in rule.remedy:
             remedy = (rules.SET_SECRET_FIELD, *rule.remedy[1:])
@@ -94,15 +94,15 @@ class SecretReader:
         self.findings.append(replace(finding, severity=severity) if severity else finding)
 
     def value(self, key: str) -> str:
-        """Return a key's text; empty where there is none, or none that can be judged further."""
+        """Return a key's text; empty if there is none, or none that can be judged further."""
         return "" if key in self.unusable or key in self.secret.spoilt else self.secret.text(key)
 
     def is_empty(self, key: str) -> bool:
-        """Tell whether a key is there and holds nothing."""
+        """Tell whether a key exists and holds nothing."""
         return key in (self.secret.values or {}) and not self.secret.has(key)
 
     def missing(self, key: str, *, why: str = "", value: str = "") -> None:
-        """Tell that a required key is not there; `value` is what it should hold, if known."""
+        """Add a finding that a required key is missing; `value`: what it should be, if known."""
         if self.secret.may_have(key):
             return
         near = [
@@ -131,14 +131,14 @@ class SecretReader:
         return f"; `{wrong}` is there: was that meant?"
 
     def _rename_here(self, wrong: str) -> None:
-        """Take the command that renames a key from the finding that nothing reads it."""
+        """Remove the command that renames a key from the finding that nothing reads it."""
         for number, each in enumerate(self.findings):
             if (each.code, each.field) == (rules.UNKNOWN_FIELD.code, wrong):
                 remedy = tuple(replace(one, command=None) for one in each.remedy)
                 self.findings[number] = replace(each, remedy=remedy)
 
     def url(self, key: str, *, with_path: bool = False, scheme: str | None = None) -> Url | None:
-        """Return the URL at a key, or None having told why it is none."""
+        """Return the URL at a key, or None and add a finding why it is not valid."""
         text = self.value(key)
         if not text:
             return None
@@ -152,9 +152,9 @@ class SecretReader:
     def name(
         self, key: str, *, dollar: bool = False, usual: re.Pattern[str] | None = None, of: str = ""
     ) -> str:
-        """Return a bucket's name, having told where it can be none.
+        """Return a bucket's name; adds a finding if it is not valid.
 
-        `usual` is what names of that store look like, in words `of`: others are warned of.
+        `usual` matches usual names at that store, `of` says so in words: others get a warning.
         """
         text = self.value(key)
         refused = _refused(text.removeprefix("$") if dollar else text)
@@ -167,12 +167,12 @@ class SecretReader:
         return text
 
     def bad_name(self, key: str, found: str) -> None:
-        """Tell that what stands there names no bucket, and why."""
+        """Add a finding that a value is not a bucket's name, and why."""
         expected = "a name of letters, digits, `.`, `_` and `-`, at least three of them"
         self.tell(rules.BAD_BUCKET_NAME, key, found=found, expected=expected)
 
     def look_at_keys(self) -> None:
-        """Tell which keys are missing, unknown, foreign or forbidden."""
+        """Add findings about keys that are missing, unknown, foreign or forbidden."""
         for key in self.keys.required:
             self.missing(key)
         for key in sorted(self.secret.keys - self.keys.known):
@@ -182,7 +182,7 @@ class SecretReader:
         forbidden = _FORBIDDEN.get((self.type, self.mode, key))
         if forbidden:
             if self.secret.has(key):
-                own = key == "role_arn"  # an identity, with which there is another way out
+                own = key == "role_arn"  # an identity, which has another remedy
                 out = (rules.REMOVE_FIELD, rules.USE_TOKENS) if own else None
                 self.tell(rules.FIELD_NOT_ALLOWED, key, hint=forbidden, remedy=out)
             return
@@ -192,7 +192,7 @@ class SecretReader:
         others = providers_of(key, but=self.type)
         if meant and not self.secret.has(meant):
             hint = f": `{meant}` was probably meant"
-            # The finding of the key that is missed has the command.
+            # The finding about the missing key has the command.
             remedy = (rules.MOVE_TO if meant in self.keys.required else rules.RENAME_FIELD,)
             wrong = shown(key)
             self.tell(rules.UNKNOWN_FIELD, key, remedy=remedy, hint=hint, wrong=wrong, meant=meant)
@@ -202,7 +202,7 @@ class SecretReader:
             self._unread(key, meant)
 
     def _override(self, key: str) -> bool:
-        """Tell of an identity beside the managed one, if this is one."""
+        """Add a finding about an identity beside the managed one, if this is one."""
         rule: Rule | None = None
         static = key == "account_key"
         if self.type is StorageType.AZURE and key in _MANAGED:
@@ -227,14 +227,14 @@ class SecretReader:
             hint = f": it is read in {_in_modes(key, self.type)}"
             if key in SECRET_KEYS:
                 hint += "; to use it, say `credentialMode: static`"
-                # Who names a role has moved on; who named none may not know of the cluster's.
+                # A stack with a role has moved on; others may not know of the cluster's one.
                 managed = self.mode is CredentialMode.TOKEN_CCO
                 remedy = (rules.USE_STATIC_KEYS, rules.REMOVE_FIELD)
                 remedy = remedy if managed else remedy[::-1]
         self.tell(rules.UNKNOWN_FIELD, key, hint=hint, remedy=remedy)
 
     def look_at_forms(self) -> None:
-        """Tell of unseen characters, double base64 and swapped halves in the keys that are read."""
+        """Add findings about invisible characters, double base64 and swapped halves."""
         both = {
             key
             for pair in _PAIRS
@@ -277,10 +277,10 @@ class SecretReader:
             self.unusable.add(key)
 
     def _is_dropped(self, problem: str, key: str) -> bool:
-        """Tell whether what nobody sees in a value never reaches the store."""
+        """Tell whether the invisible part of a value never reaches the store."""
         if (self.type, self.mode, key) != (StorageType.S3, CredentialMode.STATIC, "region"):
             return is_dropped(problem, key, self.type)
-        # At AWS the Loki Operator compares it with the endpoint; elsewhere it is text like another.
+        # At AWS the Loki Operator compares it with the endpoint; elsewhere it is ordinary text.
         try:
             free = not is_aws(url(self.secret.text("endpoint")).host)
         except NoUrl:
@@ -293,7 +293,7 @@ def _in_modes(key: str, storage_type: StorageType) -> str:
 
 
 def _refused(text: str) -> str | None:
-    """Return why this can be no name in any cloud, in words."""
+    """Return why this is not a valid name in any cloud, in words."""
     strange = _STRANGE.search(text)
     if strange:
         return f"a name with {character(strange[0])} in it"
@@ -305,10 +305,10 @@ def _refused(text: str) -> str | None:
 def meant_of(
     value: str, allowed: Iterable[str], others: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return `found`, `hint` and `value` for a word outside its list, as far as any is near.
+    """Return `found`, `hint` and `value` for a word outside its list, if a similar one exists.
 
-    Only then is it shown: a word like none of them may be anything. `others` are words of other
-    tools, in small letters, with what is said here instead.
+    Only then is it shown: a word unlike all of them may be anything. `others` are words of other
+    tools, in lowercase, with their replacements.
     """
     word = value.strip().lower().replace("_", "-")
     near = {each.lower(): each for each in allowed} | dict(others or {})

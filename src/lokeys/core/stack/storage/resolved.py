@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract's `resolved`: what a storage Secret comes to, without any secret value."""
+"""The contract's `resolved`: the meaning of a storage Secret, without any secret value."""
 
 from __future__ import annotations
 

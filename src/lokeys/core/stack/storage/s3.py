@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a Secret for S3: AWS in all its partitions, Ceph RGW, MinIO and their like."""
+"""Reads a Secret for S3: AWS in all its partitions, Ceph RGW, MinIO and similar stores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OTHER_SSE = {"aes256": "SSE-S3", "s3": "SSE-S3", "aws:kms": "SSE-KMS", "kms": "
 
 
 def read_s3(reader: SecretReader) -> S3:
-    """Return what the Secret says; what it says wrong is among the reader's findings."""
+    """Return what the Secret says; its faults are among the reader's findings."""
     endpoint, sts = read_place(reader)
     buckets = _buckets(reader, elsewhere=is_elsewhere(endpoint))
     if endpoint is not None and is_elsewhere(endpoint):
@@ -74,7 +74,7 @@ def _several(reader: SecretReader, text: str, names: tuple[str, ...]) -> None:
 
 
 def _taken_for_the_bucket(reader: SecretReader, endpoint: Url, buckets: tuple[str, ...]) -> None:
-    """Tell of a host that Loki refuses, as it takes it for that of the bucket alone.
+    """Add a finding about a host that Loki refuses, because it takes it for the bucket's.
 
     Loki splits the endpoint at its dots (grafana/loki 3.7.8, pkg/storage/bucket/s3/config.go).
     """
@@ -85,9 +85,9 @@ def _taken_for_the_bucket(reader: SecretReader, endpoint: Url, buckets: tuple[st
 
 
 def _by_path(reader: SecretReader, endpoint: Url | None) -> bool:
-    """Tell whether Loki is asked to name buckets in paths; `false` leaves the choice to its client.
+    """Tell whether Loki must put buckets into paths; `false` leaves the choice to its client.
 
-    So does the Loki Operator: a stack that it ran is addressed as before.
+    The Loki Operator does the same: a stack that it ran keeps its URLs.
     """
     key = "forcepathstyle"
     asked = _switch(reader, key)

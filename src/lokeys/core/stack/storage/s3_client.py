@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Loki's S3 client makes of hosts, regions and names.
+"""How Loki's S3 client handles hosts, regions and names.
 
-Loki 3.7.8 has minio-go 7.0.99, behind github.com/grafana/objstore (providers/s3/s3.go). Of that
-are the rules here: pkg/s3utils/utils.go, utils.go (isValidEndpointURL), api.go (makeTargetURL) and
+Loki 3.7.8 has minio-go 7.0.99, behind github.com/grafana/objstore (providers/s3/s3.go). The rules
+here are from its pkg/s3utils/utils.go, utils.go (isValidEndpointURL), api.go (makeTargetURL) and
 endpoints.go.
 """
 
@@ -32,9 +32,9 @@ _REGIONS = frozenset(_REGION_NAMES.split())
 
 
 def refused_name(name: str) -> str | None:
-    """Return why the client refuses a bucket's name, in words; None where it takes it.
+    """Return why the client refuses a bucket's name, in words; None if it accepts it.
 
-    A `:` parts a tenant of Ceph RGW from its bucket.
+    A `:` separates a tenant of Ceph RGW from its bucket.
     """
     if len(name) < _SHORTEST:
         return f"a name of fewer than {_SHORTEST} characters"
@@ -53,7 +53,7 @@ def refused_name(name: str) -> str | None:
 
 
 def refused_host(host: str) -> str | None:
-    """Return why the client refuses the host of an endpoint, in words; None where it takes it."""
+    """Return why the client refuses the host of an endpoint, in words; None if it accepts it."""
     if len(host) > _LONGEST_HOST:
         return f"a URL whose host has more than {_LONGEST_HOST} characters"
     if ".googleapis.com" in host and host != _GOOGLE:
@@ -62,7 +62,7 @@ def refused_host(host: str) -> str | None:
 
 
 def takes_virtual_hosts(host: str, *, secure: bool, bucket: str) -> bool:
-    """Tell whether the client puts the bucket into the host, where nothing asks for either way.
+    """Tell whether the client puts the bucket into the host if nothing sets either style.
 
     It does at AWS, Google and Alibaba Cloud, unless a certificate would not cover the host.
     """
@@ -72,11 +72,11 @@ def takes_virtual_hosts(host: str, *, secure: bool, bucket: str) -> bool:
 
 
 def was_asked_by_path(host: str) -> bool:
-    """Tell whether the Loki Operator asks for paths at a host that has virtual ones for the client.
+    """Tell whether the Loki Operator sets paths for a host where the client would not use them.
 
-    It asks for them wherever an endpoint does not end in .amazonaws.com (grafana/loki at 65e30f8,
-    operator/internal/handlers/internal/storage/secrets.go). Alibaba Cloud takes none: no stack
-    runs there like that.
+    It sets them wherever an endpoint does not end in .amazonaws.com (grafana/loki at 65e30f8,
+    operator/internal/handlers/internal/storage/secrets.go). Alibaba Cloud does not accept paths: no
+    stack runs there like that.
     """
     return host == _GOOGLE or (host.endswith(".cn") and _is_known(host))
 
@@ -84,8 +84,8 @@ def was_asked_by_path(host: str) -> bool:
 def asks_another_region(host: str, region: str) -> bool:
     """Tell whether requests go to us-east-1, as the client has no host for a region of AWS.
 
-    At S3's ordinary hosts it takes the host of the region that is set, whatever host is given;
-    it leaves those of FIPS and of VPCs alone.
+    For S3's ordinary hosts it uses the host of the configured region, whatever host is given; it
+    does not change those of FIPS and of VPCs.
     """
     fixed = host.startswith("s3-fips") or ".vpce." in host
     return region not in _REGIONS and not fixed and _is_known(host)

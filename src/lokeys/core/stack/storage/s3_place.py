@@ -2,8 +2,8 @@
 """Where a Secret for S3 leads: endpoint, region and role, and whether they agree.
 
 In mode token the Loki Operator reads no endpoint (grafana/loki at 65e30f8, operator/internal/
-manifests/internal/config/loki-config.yaml). What an old Secret still says there was never tried: it
-is an error only where role or region show that a store of one's own is meant.
+manifests/internal/config/loki-config.yaml). An endpoint in an old Secret was never used: it is an
+error only if role or region show that another store than AWS is meant.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def is_elsewhere(endpoint: Url | None) -> bool:
 
 
 def read_place(reader: SecretReader) -> tuple[Url | None, Url | None]:
-    """Return endpoint and STS, having told what of them is wrong; None for the region's at AWS."""
+    """Return endpoint and STS and add findings about them; None for the region's own at AWS."""
     region = reader.value("region")
     token = reader.mode is CredentialMode.TOKEN
     sts = reader.url("sts_endpoint", with_path=True) if token else None
@@ -47,7 +47,7 @@ def read_place(reader: SecretReader) -> tuple[Url | None, Url | None]:
         _role(reader, region=region, elsewhere=is_elsewhere(endpoint) or is_elsewhere(sts))
         look_at_exchange(reader, sts, region=region)
         if sts is None and is_elsewhere(endpoint):
-            sts = endpoint  # RGW and MinIO answer both at one address
+            sts = endpoint  # RGW and MinIO serve both at one address
     _another_region(reader, endpoint, region=region)
     return endpoint, sts
 
@@ -60,7 +60,7 @@ def _is_of_aws(reader: SecretReader, region: str) -> bool:
 
 
 def _left_over(reader: SecretReader, *, region: str) -> Url | None:
-    """Return an endpoint beside a role of AWS, as far as it leads anywhere else than the role."""
+    """Return an endpoint beside a role of AWS, if it leads anywhere else than the role."""
     text = reader.value(_ENDPOINT)
     if not text:
         return None
@@ -89,7 +89,7 @@ def _left_over(reader: SecretReader, *, region: str) -> Url | None:
 
 
 def _problem(endpoint: Url, region: str) -> str:
-    """Return why an endpoint cannot be where the role's store is; empty where it can."""
+    """Return why an endpoint cannot be where the role's store is; empty if it can."""
     if not aws_addresses.is_aws(endpoint.host):
         return s3_client.refused_host(endpoint.host) or ""
     if not endpoint.secure:
@@ -120,7 +120,7 @@ def _at_aws(reader: SecretReader, endpoint: Url, *, region: str) -> None:
     right = f"https://s3.{shown}.{aws_addresses.domain_of(region) if known else 'amazonaws.com'}"
     words: dict[str, Any] = {"expected": f"`{right}`", "value": right if known else "VALUE"}
     if not endpoint.secure:
-        # The Loki Operator refuses it under .amazonaws.com alone; S3 itself answers.
+        # The Loki Operator refuses it only under .amazonaws.com; S3 itself answers.
         severity = None if endpoint.host.endswith(".amazonaws.com") else Severity.WARNING
         found = "http:// to AWS"
         reader.tell(rules.BAD_ENDPOINT, _ENDPOINT, severity=severity, found=found, **words)
@@ -139,10 +139,10 @@ def _at_aws(reader: SecretReader, endpoint: Url, *, region: str) -> None:
 
 
 def _disagree(reader: SecretReader, endpoint: Url, *, served: str, region: str, right: str) -> None:
-    """Tell that the endpoint serves another region; both ways out are offered.
+    """Add a finding that the endpoint serves another region, with both remedies.
 
-    The client goes to the host of the region that is set, so the old host of all regions is right
-    for each of them.
+    The client uses the host of the configured region, so the old global host is right for each of
+    them.
     """
     if aws_addresses.is_global(endpoint.host):
         found = f"is the host of all regions; Loki's client asks the one of {region}"
@@ -184,7 +184,7 @@ def _another_region(reader: SecretReader, endpoint: Url | None, *, region: str) 
 
 
 def _region(reader: SecretReader, region: str) -> None:
-    """Check a region's form, where AWS must know it; a store of one's own names it as it likes."""
+    """Check a region's form if AWS must know it; other stores may use any name."""
     if region and not aws_addresses.is_region(region):
         _no_region(reader, region)
 
@@ -192,7 +192,7 @@ def _region(reader: SecretReader, region: str) -> None:
 def _no_region(reader: SecretReader, region: str) -> None:
     found, expected = "is no region of AWS", "a name such as eu-west-1"
     small = region.lower().replace("_", "-")
-    zone = small.rstrip("abcdefgh")  # of a region; that is one letter at its end
+    zone = small.rstrip("abcdefgh")  # of a region; a zone has one more letter
     near = next((each for each in (small, zone) if aws_addresses.is_region(each)), None)
     meant: dict[str, Any] = {"value": near, "hint": f"; `{near}` was meant"} if near else {}
     reader.tell(rules.REGION_MISMATCH, "region", found=found, expected=expected, **meant)

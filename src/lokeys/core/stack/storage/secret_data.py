@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Secret's data, out of its manifest; or what is told of it by the manifest of what makes it.
+"""A Secret's data, from its manifest or from the manifest of what makes it.
 
-Makers tell names, and the values that stand in their templates as they will be; what SOPS has
+Makers reveal names, and the values that their templates have in final form. What SOPS has
 encrypted, and what is filled in before a manifest is applied, has a name and no value.
 
-The one place of the core that looks at values: what leaves `lokeys.core.stack.storage` is their
-form.
+The only place in the core that looks at values: only their form leaves `lokeys.core.stack.storage`.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ from lokeys.core.stack.storage.wording import tell
 from lokeys.core.text.variables import is_filled_in
 from lokeys.core.text.words import form, object_name, quoted
 
-if TYPE_CHECKING:  # most inputs hold no maker of Secrets, and start sooner without their readers
+if TYPE_CHECKING:  # most inputs have no maker of Secrets, and start sooner without their readers
     from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
     from lokeys.core.kubernetes.made import Made
 
 WHOLE_FILE = "key.json"
-"""The key whose value, not its name, says in which mode the stack is."""
+"""The key whose value, not its name, decides the stack's mode."""
 
-_VAULT_PATH = "avp.kubernetes.io/path"  # Argo CD's vault plugin: then `<key>` is what it reads
+_VAULT_PATH = "avp.kubernetes.io/path"  # Argo CD's vault plugin: then it reads `<key>`
 _ENCRYPTED = "ENC["  # how SOPS writes a value
 _PLAIN = re.compile("[A-Za-z0-9+/]{3,512}={0,2}")
 _BY_CHANCE = "is plain text, not base64: decoded it is no text"
@@ -49,11 +48,11 @@ _KEY = re.compile(r"(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretData:
-    """What is known of a Secret. `values` is None where only key names are (an ExternalSecret).
+    """What is known about a Secret. `values` None: only key names are (an ExternalSecret).
 
-    `complete` tells whether `keys` are all there will be; `spoilt` are keys whose value is not
-    known: not decoded, which has been told already, or encrypted; `whole` tells whether nothing of
-    the manifest is.
+    `complete` tells whether there will be no more keys; `spoilt` are keys whose value is not known:
+    invalid, which is reported already, or encrypted; `whole` tells whether nothing in the manifest
+    is.
     """
 
     ref: Ref
@@ -65,7 +64,7 @@ class SecretData:
     made_by: Ref | None = None
 
     def has(self, key: str) -> bool:
-        """Tell whether the key is there, and is more than white space as far as can be seen."""
+        """Tell whether the key exists and, as far as known, is more than white space."""
         if key in self.spoilt:
             return True
         if self.values is None:
@@ -74,16 +73,16 @@ class SecretData:
         return value is not None and bool(value.reveal().strip())
 
     def may_have(self, key: str) -> bool:
-        """Tell whether the key is there, or may be."""
+        """Tell whether the key exists, or may exist."""
         return self.has(key) or not self.complete
 
     def raw(self, key: str) -> bytes:
-        """Return a value's bytes; none where it is absent or unknown."""
+        """Return a value's bytes; empty if it is absent or unknown."""
         value = (self.values or {}).get(key)
         return value.reveal() if value else b""
 
     def text(self, key: str) -> str:
-        """Return a value without what stands around it unseen; empty where absent or unknown."""
+        """Return a value without outer invisible characters; empty if absent or unknown."""
         return seen(self.raw(key).decode(errors="replace"))
 
 
@@ -96,7 +95,7 @@ class Decoded:
 
 
 def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded:
-    """Return the data of a Secret; what `stringData` says wins, as at the API server."""
+    """Return the data of a Secret; `stringData` takes precedence, as in the API server."""
     values: dict[str, Sensitive] = {}
     findings: list[Finding] = []
     spoilt: set[str] = set()
@@ -118,7 +117,7 @@ def secret_data(manifest: Mapping[str, Any], *, ref: Ref, stack: Ref) -> Decoded
                 )
                 spoilt.add(key)
                 continue
-            # What a cluster has is base64, in which none of these can stand.
+            # In a cluster it is base64, which contains none of these.
             placeholder = from_vault and value.startswith("<")
             if (sops and value.startswith(_ENCRYPTED)) or is_filled_in(value) or placeholder:
                 spoilt.add(key)
@@ -162,7 +161,7 @@ def _entries(
 
 
 def _some(keys: Collection[str]) -> str:
-    """Return names of keys as a sentence lists them."""
+    """Return names of keys in the form used in a sentence."""
     names, more = [quoted(key) for key in sorted(keys)[:_LISTED]], len(keys) - _LISTED
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
@@ -178,11 +177,11 @@ def _no_base64(value: str) -> str:
 
 
 def _is_plain(key: str, value: str, decoded: bytes) -> bool:
-    """Tell whether text under `data` was meant as it stands, though it happens to be base64.
+    """Tell whether text under `data` was meant literally, although it happens to be base64.
 
-    No key that a store reads holds anything but text. Keys of AWS and Ceph (20 and 40 letters) and
-    Azure's (88) are always valid base64; decoded they are no text. What is ASCII for the most part
-    was encoded, from text in another encoding.
+    All keys that a store reads hold text. Keys of AWS and Ceph (20 and 40 characters) and Azure's
+    (88) are always valid base64; decoded they are not text. If the result is mostly ASCII, it was
+    encoded, from text in another encoding.
     """
     if key not in KNOWN_KEYS or key == WHOLE_FILE or not _PLAIN.fullmatch(value):
         return False
@@ -201,7 +200,7 @@ def _is_ordinary(letter: str) -> bool:
 
 
 def _bytes(value: str) -> bytes | None:
-    """Return what base64 stands for, as Go's decoder reads it: line breaks are no fault."""
+    """Return base64 decoded as in Go: line breaks are allowed."""
     try:
         return b64decode(value.replace("\n", "").replace("\r", "").encode(), validate=True)
     except (Base64Error, ValueError):
@@ -209,7 +208,7 @@ def _bytes(value: str) -> bytes | None:
 
 
 def external_secret_data(said: ExternalSecret, *, ref: Ref) -> SecretData:
-    """Return what an ExternalSecret says of the Secret that it makes: its keys, and literals."""
+    """Return what an ExternalSecret says about the Secret that it makes: its keys, and literals."""
     namespace = ref.namespace if said.ref.kind == "ExternalSecret" else None
     made_by = Ref(said.ref.kind, object_name(said.ref.name), namespace)
     literals = {key: text for key in said.template if (text := said.literal(key)) is not None}
@@ -217,7 +216,7 @@ def external_secret_data(said: ExternalSecret, *, ref: Ref) -> SecretData:
 
 
 def made_secret_data(made: Made, *, ref: Ref) -> SecretData:
-    """Return what any other object says of the Secret that it makes."""
+    """Return what any other object says about the Secret that it makes."""
     made_by = Ref(made.maker.kind, object_name(made.maker.name), made.maker.namespace)
     return _told(ref, made_by, made.keys, made.literals, complete=made.complete)
 
@@ -225,7 +224,7 @@ def made_secret_data(made: Made, *, ref: Ref) -> SecretData:
 def _told(
     ref: Ref, made_by: Ref, keys: frozenset[str], literals: Mapping[str, str], *, complete: bool
 ) -> SecretData:
-    """Return what is known of a Secret that is made. What a file says is known whole, or not."""
+    """Return what is known about a made Secret. A file is known completely, or not at all."""
     unknown = keys - literals.keys()
     values = {key: Sensitive(text.encode(errors="surrogatepass")) for key, text in literals.items()}
     known = bool(literals) and WHOLE_FILE not in unknown

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a stack's tokens are exchanged: AWS's STS by its hosts, or what a store of one's own has.
+"""Where a stack's tokens are exchanged: AWS's STS by its hosts, or another store's.
 
-sts.REGION.DOMAIN, sts-fips.REGION.DOMAIN       regional
-sts.amazonaws.com                               the old one, of the partition aws
-vpce-ID.sts.REGION.vpce.DOMAIN                  in a VPC
+sts.REGION.DOMAIN, sts-fips.REGION.DOMAIN       regional sts.amazonaws.com
+the old one, of the partition aws vpce-ID.sts.REGION.vpce.DOMAIN                  in a VPC
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _IN_VPC = re.compile(r"vpce-[a-z0-9-]+\.sts\.(?P<region>[a-z0-9-]+)\.vpce\.(?P<d
 
 
 def look_at_exchange(reader: SecretReader, sts: Url | None, *, region: str) -> None:
-    """Tell what is wrong with an STS of AWS. A token is worth a key: it crosses no network bare."""
+    """Add findings about an STS of AWS. A token is as valuable as a key: TLS is required."""
     if sts is None or not aws_addresses.is_aws(sts.host):
         return
     known = aws_addresses.is_region(region)
@@ -50,7 +49,7 @@ def _tell(
 
 
 def _region_of(host: str) -> str | None:
-    """Return the region that an STS serves, or None where the host is no STS of a region."""
+    """Return the region that an STS serves, or None if the host is not a regional STS."""
     found = _IN_VPC.fullmatch(host) or _REGIONAL.fullmatch(host)
     if found is None or not aws_addresses.is_region(found["region"]):
         return None
@@ -72,5 +71,5 @@ def _compare(reader: SecretReader, served: str, *, region: str, right: str) -> N
         _tell(reader, rules.REGION_MISMATCH, found, right)
     elif served and served != region:
         found = f"exchanges tokens in {served}, though the bucket is in {region}"
-        # It works, as long as both regions are up and in reach.
+        # It works as long as both regions are available.
         _tell(reader, rules.REGION_MISMATCH, found, right, severity=Severity.WARNING)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with the form of a value, whatever it means: unseen characters, base64 twice."""
+"""Faults in the form of a value, whatever it means: invisible characters, double base64."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Co", "Cn", "Cs"})
 
 
 def unseen(value: bytes, *, spaces: bool = True) -> str | None:
-    """Return what of a value nobody sees, in words; `spaces` tells whether inner ones are fine."""
+    """Return the invisible part of a value, in words; `spaces`: whether inner ones are fine."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
         return "is not UTF-8 text"
     if not text.strip():
-        return None  # that it is empty is told as such
+        return None  # an empty value is reported as such
     if text.startswith(_BOM):
         return "begins with a byte order mark"
     plain = text.rstrip(_BLANKS)
@@ -66,17 +66,17 @@ def unseen(value: bytes, *, spaces: bool = True) -> str | None:
 
 
 def unseen_before_the_end(value: bytes, *, spaces: bool = True) -> str | None:
-    """Return what nobody sees of a value without the blanks and line breaks at its end."""
+    """Return the invisible part of a value, without blanks and line breaks at its end."""
     return unseen(value.rstrip(_BLANKS.encode()), spaces=spaces)
 
 
 def seen(text: str) -> str:
-    """Return what of a text people see, its lines kept: what was meant, the rest is a mistake."""
+    """Return the visible part of a text with its lines: what was meant, without the mistake."""
     return text.translate(dict.fromkeys(map(ord, _strange(text).difference(_LINES)))).strip()
 
 
 def unseen_in_json(value: bytes) -> str | None:
-    """Return what of a JSON text its reader stumbles over; white space around it is none."""
+    """Return what a JSON parser rejects in a text; white space around it is allowed."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -85,8 +85,8 @@ def unseen_in_json(value: bytes) -> str | None:
 
 
 def _strange(text: str) -> frozenset[str]:
-    """Return the letters of a text that nobody sees. A text may be long; its letters are few."""
-    if text.isascii() and text.isprintable():  # as most are, which is told at once
+    """Return the invisible characters of a text. A text may be long; it has few characters."""
+    if text.isascii() and text.isprintable():  # as most are: a quick check
         return frozenset()
     return frozenset(letter for letter in set(text) if _is_strange(letter))
 
@@ -98,7 +98,7 @@ def _is_strange(letter: str) -> bool:
 
 
 def encoded_twice(key: str, value: str) -> str | None:
-    """Return of what a value is base64 that should be plain, in words; None where it is not."""
+    """Return what a base64 value decodes to if it should be plain, in words; None if it is fine."""
     decoded = _decoded(value)
     if decoded is None:
         return None
@@ -107,7 +107,7 @@ def encoded_twice(key: str, value: str) -> str | None:
         long = len(value) >= _LONG_ENOUGH and _PRINTABLE.fullmatch(decoded)
         return "a plain text" if long else None
     if key in _NAMES and not any(letter.isupper() for letter in value):
-        return None  # a bucket's name in small letters is what it says it is
+        return None  # a bucket's name in lowercase is what it says it is
     if re.fullmatch(wanted, decoded, re.DOTALL):
         return _WHAT.get(key, "what it should be")
     return None
@@ -126,8 +126,8 @@ def _decoded(value: str) -> str | None:
 def both_encoded_twice(key_id: str, secret: str) -> bool:
     """Tell whether both halves of a pair are base64 of plain text.
 
-    One half alone may be so by chance where it is short; both, where one is padded or long, are
-    not: no store makes keys of that kind.
+    A single short half may be so by chance. Both, with one of them padded or long, are not: no
+    store makes keys like that.
     """
     pair = (key_id, secret)
     plain = [_decoded(half) for half in pair if len(half) >= _SHORTEST_HALF]
@@ -141,7 +141,7 @@ _SECRET_KEY = re.compile("[A-Za-z0-9/+=]{30,}")
 
 
 def swapped(key_id: str, secret: str) -> bool:
-    """Tell whether the halves of a pair stand in each other's place."""
+    """Tell whether the halves of a pair are swapped."""
     return _SECRET_KEY.fullmatch(key_id) is not None and _KEY_ID.fullmatch(secret) is not None
 
 

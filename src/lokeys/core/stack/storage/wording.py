@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How findings about storage speak: with commands only where a name can be an object's."""
+"""Wording of findings about storage: commands only if a name can be an object's."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def tell(  # noqa: PLR0913 - a finding has many facets, all named at the call
     words: Mapping[str, Any] | None = None,
     remedy: tuple[Remedy, ...] | None = None,
 ) -> Finding:
-    """Return a finding of `rule` at `place`; no command is given that a strange name would twist.
+    """Return a finding of `rule` at `place`, without commands if an unusual name would break them.
 
-    `remedy` replaces the rule's own; its texts are templates, too.
+    `remedy` replaces the rule's own; its texts are also templates.
     """
     known: dict[str, Any] = {
         "value": "VALUE",

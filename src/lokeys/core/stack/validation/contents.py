@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is told of Secrets and CAs that somebody else makes or fills.
+"""Findings about Secrets and CAs that somebody else makes or fills.
 
-Their keys may be unknown, or another reader's; findings about them name a way that the maker does
-not undo.
+Their keys may be unknown, or another reader's; findings about them name a change that the maker
+does not undo.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lokeys.core.text.words import object_name, quoted
 
 _SHOWN = 4
 _CARRIERS = frozenset({"Kustomization", "HelmRelease"})
-"""Of Flux: they carry a Secret as it lies in Git, where it is changed as any other."""
+"""Of Flux: they apply a Secret as it is in Git, where it is changed like any other."""
 
 BUNDLES = ("Bundle", "ClusterBundle")
 CLAIM = "ObjectBucketClaim"
@@ -40,7 +40,7 @@ def told_of_contents(  # noqa: PLR0913 - the Secret, what was said of it, and fo
     mode: CredentialMode | None,
     context: StackContext,
 ) -> Iterator[Finding]:
-    """Yield the findings about a stack's Secret, with what its maker means for them."""
+    """Yield the findings about a stack's Secret, adapted to what makes it."""
     if secret is None or storage_type not in set(StorageType):
         yield from findings
         return
@@ -59,11 +59,11 @@ def told_of_contents(  # noqa: PLR0913 - the Secret, what was said of it, and fo
 
 
 def filler_of_ca(wanted: Ref, context: StackContext) -> tuple[str, frozenset[str]] | None:
-    """Return what fills a CA's ConfigMap, and its keys; no keys where it copies another's.
+    """Return what fills a CA's ConfigMap, and its keys; no keys if it copies others.
 
-    None where nothing does, and where the manifests hold what stands in it.
+    None if nothing does, or if the manifests have its content.
     """
-    # Only for a CA, and for what is at fault.
+    # Only for a CA, and for faults.
     from lokeys.core.kubernetes.makers import filler_of  # noqa: PLC0415
 
     placed = context.objects.get(wanted)
@@ -82,7 +82,7 @@ def filler_of_ca(wanted: Ref, context: StackContext) -> tuple[str, frozenset[str
 def told_of_filled_ca(
     wanted: Ref, key: str, stack: Ref, context: StackContext
 ) -> tuple[Finding, ...] | None:
-    """Return what is to be said of a CA that something fills; None where nothing does."""
+    """Return findings about a CA that something fills; None if nothing does."""
     filled = filler_of_ca(wanted, context)
     if filled is None:
         return None
@@ -103,13 +103,13 @@ def told_of_filled_ca(
 
 
 def _is_of_keys(finding: Finding) -> bool:
-    """Tell whether a finding is about a key that is missed, or about one of the claim's own."""
+    """Tell whether a finding is about a missing key, or about one of the claim's own."""
     unread = finding.code == storage_secrets.UNKNOWN_FIELD.code and finding.field in _OF_CLAIM
     return unread or finding.code == storage_secrets.MISSING_FIELD.code
 
 
 def _owner(secret: Ref, context: StackContext) -> Ref | None:
-    """Return what made a Secret that was handed in: by its owners, or by its maker beside it."""
+    """Return what made a Secret in the input: by its owners, or by its maker beside it."""
     from lokeys.core.kubernetes.makers import maker_of  # noqa: PLC0415 - as above
 
     placed = context.objects.get(secret)
@@ -126,7 +126,7 @@ def _owner(secret: Ref, context: StackContext) -> Ref | None:
 def _unknown(
     maker: Ref, secret: SecretData, stack: Ref, keys: Keys, storage_type: str
 ) -> Iterator[Finding]:
-    """Yield that nobody says which keys there will be, where some that are needed are not named."""
+    """Yield that the Secret's keys are unknown, if some that are needed are not named."""
     wanted = [key for key in keys.required if key not in secret.keys]
     if wanted:
         words = {

@@ -37,7 +37,7 @@ class StackContext:
     environment: CloudEnvironment
     secrets_optional: bool = False
     absent: str = NOT_GIVEN
-    """What is said of an object that is not there."""
+    """The text about an object that does not exist."""
 
 
 def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it is not there
@@ -49,7 +49,7 @@ def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it 
     missing: Rule = rules.MISSING_STORAGE_SECRET,
     words: Mapping[str, str] | None = None,
 ) -> SecretData | None:
-    """Return what is known of a Secret; adds what is to be said of its form or its absence."""
+    """Return what is known about a Secret; adds findings about its form or its absence."""
     known = _known_secret(wanted, stack, context, findings)
     if known is not None:
         return known
@@ -68,7 +68,7 @@ def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it 
 def _known_secret(
     wanted: Ref, stack: Ref, context: StackContext, findings: list[Finding]
 ) -> SecretData | None:
-    """Return what the manifests hold of a Secret, or of what makes it; None where neither does."""
+    """Return what the manifests have of a Secret, or of its maker; None if neither exists."""
     objects = context.objects
     placed, external = objects.get(wanted), objects.external_secrets_of(wanted)
     said = [read_external(each.object) for each in external]
@@ -88,7 +88,7 @@ def _known_secret(
 
 
 def _source_of(secret: Mapping[str, Any]) -> Ref | None:
-    """Return the Secret of which an empty one becomes a copy."""
+    """Return the Secret that is copied into an empty one."""
     if secret.get("data") or secret.get("stringData"):
         return None
     from lokeys.core.kubernetes.makers import copied_from  # noqa: PLC0415 - few are empty
@@ -102,7 +102,7 @@ def _source_of(secret: Mapping[str, Any]) -> Ref | None:
 def _kept_out(
     external: Sequence[Placed], wanted: Ref, stack: Ref, objects: PlacedObjects
 ) -> Iterator[Finding]:
-    """Yield the ExternalSecrets that would write to a Secret which another one owns."""
+    """Yield the ExternalSecrets that would write to a Secret that another one owns."""
     said = [read_external(each.object) for each in external]
     owner, out = owner_among(said), kept_out(said)
     for each, its in zip(external, said, strict=True):
@@ -128,9 +128,9 @@ def told_absent(  # noqa: PLR0913 - what is missing, for whom, and what is known
     optional: Severity = Severity.WARNING,
     namesake: Ref | None = None,
 ) -> Finding:
-    """Return the finding that an object is not there; `optional` where it may be kept elsewhere.
+    """Return the finding that an object does not exist; `optional` if it may be kept elsewhere.
 
-    `namesake` is one of that name whose namespace, or the stack's, is whoever's that applies it.
+    `namesake` has the same name, and its namespace or the stack's is chosen when it is applied.
     """
     if namesake is not None:
         why = f"{why}, and {namesake} is: one of the two names no namespace"

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Secret that External Secrets leaves behind: one's own keys, and those that it brings.
+"""The Secret that External Secrets leaves behind: its own keys, and those that are added.
 
-creationPolicy   the Secret is
-Owner            made, and kept from all other ExternalSecrets
-Orphan           made
-CreateOrMerge    made, or added to where it is there
-Merge            added to, and never made
-None             left alone
+creationPolicy   the Secret is Owner            made, and kept from all other ExternalSecrets Orphan
+made CreateOrMerge    made, or added to if it exists Merge            added to, and never made None
+left alone
 """
 
 from __future__ import annotations
@@ -21,17 +18,17 @@ from lokeys.core.sensitive import Sensitive
 from lokeys.core.stack.storage.secret_data import WHOLE_FILE, SecretData, external_secret_data
 from lokeys.core.text.shell import Command, command
 
-if TYPE_CHECKING:  # most inputs hold no ExternalSecret, and start sooner without its reader
+if TYPE_CHECKING:  # most inputs have no ExternalSecret, and start sooner without its reader
     from lokeys.core.kubernetes.external_secrets.reading import ExternalSecret
 
 
 def owner_among(external_secrets: Iterable[ExternalSecret]) -> ExternalSecret | None:
-    """Return the ExternalSecret that keeps all others out; the first, where several would."""
+    """Return the ExternalSecret that excludes all others; the first, if several would."""
     return next((each for each in external_secrets if each.creation_policy == "Owner"), None)
 
 
 def kept_out(external_secrets: Sequence[ExternalSecret]) -> list[ExternalSecret]:
-    """Return those that would write to a Secret which another one owns."""
+    """Return those that would write to a Secret that another one owns."""
     owner = owner_among(external_secrets)
     return [
         each
@@ -41,9 +38,9 @@ def kept_out(external_secrets: Sequence[ExternalSecret]) -> list[ExternalSecret]
 
 
 def made_secret(external_secrets: Sequence[ExternalSecret], *, ref: Ref) -> SecretData | None:
-    """Return what is known of a Secret that only ExternalSecrets speak of; None if none makes it.
+    """Return what is known about a Secret that only ExternalSecrets name; None if none makes it.
 
-    Of several that would own it External Secrets lets one, and nobody else writes to it.
+    If several would own it, External Secrets allows one, and no other writes to it.
     """
     maker = owner_among(external_secrets) or next(
         (each for each in external_secrets if each.makes_secret), None
@@ -59,14 +56,14 @@ def with_brought(
     *,
     but: ExternalSecret | None = None,
 ) -> SecretData:
-    """Return a Secret of which only names are known, with those that ExternalSecrets add to it."""
+    """Return a Secret whose names are known, with those that ExternalSecrets add to it."""
     for data in _brought(external_secrets, made.ref, but=but):
         made = replace(made, keys=made.keys | data.keys, complete=made.complete and data.complete)
     return made
 
 
 def added_to(own: SecretData, external_secrets: Sequence[ExternalSecret]) -> SecretData:
-    """Return a Secret with what ExternalSecrets merge into it, of which only names are known."""
+    """Return a Secret with the keys that ExternalSecrets merge into it, without values."""
     brought = tuple(_brought(external_secrets, own.ref))
     if not brought:
         return own
@@ -99,7 +96,7 @@ def _brought(
 
 
 def why_not_made(external_secrets: Sequence[Ref], policies: Sequence[str]) -> str:
-    """Return what to say beside a Secret's absence, where ExternalSecrets name it and make none."""
+    """Return a text about a missing Secret that ExternalSecrets name and do not make."""
     said = (
         f"{ref} (creationPolicy {policy}) does not make it"
         for ref, policy in zip(external_secrets, policies, strict=True)
@@ -111,7 +108,7 @@ def mended_there(finding: Finding, maker: Ref) -> Finding:
     """Return a finding about a made Secret with a remedy that its maker does not undo."""
     if not any(remedy.command for remedy in finding.remedy):
         return finding
-    # Most Secrets are nobody's, and are judged sooner without it.
+    # Most Secrets have no maker, and are judged sooner without this import.
     from lokeys.core.kubernetes.makers import change_of, controller_of  # noqa: PLC0415
 
     external = maker.kind in ("ExternalSecret", "ClusterExternalSecret")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a LokiStack names, out of its manifest alone, and the hashes of what it names."""
+"""What a LokiStack names, from its manifest alone, and the hashes of what it names."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from lokeys.core.stack.validation.stacks import StackView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """The objects that a stack names, by what they are to it."""
+    """The objects that a stack names, by their purpose."""
 
     storage: Ref | None
     managed: Ref
-    """What a cluster's cloud hands out goes by the stack's own name."""
+    """The credentials that a cluster's cloud issues have the stack's own name."""
     ca: Ref | None
     tenants: tuple[Ref, ...]
 
@@ -39,7 +39,7 @@ class Names:
 
 
 def managed_ref(stack: Ref) -> Ref:
-    """Return the Secret into which a cluster's cloud puts a stack's credentials."""
+    """Return the Secret into which a cluster's cloud writes a stack's credentials."""
     return Ref("Secret", f"{stack.name}{MANAGED_SUFFIX}", stack.namespace)
 
 
@@ -58,7 +58,7 @@ def names_of(stack: Ref, manifest: Json) -> Names:
 def _tenants(stack: Ref, manifest: Json) -> tuple[Ref, ...]:
     if at(manifest, "spec", "tenants") is None:
         return ()
-    # Stacks without are read sooner without it.
+    # Stacks without tenants are read sooner without this import.
     from lokeys.core.stack.resource.tenancy import tenancy_of  # noqa: PLC0415
 
     tenants = tenancy_of(manifest)
@@ -69,16 +69,16 @@ def _tenants(stack: Ref, manifest: Json) -> tuple[Ref, ...]:
 
 
 def named_in(stack: Ref, manifest: Json, environment: CloudEnvironment) -> tuple[Ref, ...]:
-    """Return what a stack names and may have in an environment; nothing of one too large."""
+    """Return what a stack names and may have in an environment; empty if it is too large."""
     if size_of(manifest) > MAX_STACK_BYTES:
-        return ()  # which is told of the stack itself
+        return ()  # the stack has a finding about that
     named = names_of(stack, manifest)
     managed = _may_be_managed(manifest, environment)
     return tuple(ref for ref in named.all if managed or ref != named.managed)
 
 
 def _may_be_managed(manifest: Json, environment: CloudEnvironment) -> bool:
-    """Tell whether the cluster's cloud may hand out the stack's credentials."""
+    """Tell whether the cluster's cloud may issue the stack's credentials."""
     secret = at(manifest, "spec", "storage", "secret")
     word, kind = text_at(secret, "credentialMode"), text_at(secret, "type")
     if word:
@@ -88,13 +88,13 @@ def _may_be_managed(manifest: Json, environment: CloudEnvironment) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hashes:
-    """The keyed hashes of what a stack names; empty where there is nothing to hash."""
+    """The keyed hashes of what a stack names; empty if there is nothing to hash."""
 
     store: str = ""
     managed: str = ""
     tenants: str = ""
     credentials_written_at: datetime | None = None
-    """When what the first two are made of was last written; None if that cannot be told."""
+    """When the content of the first two was last written; None if that is not known."""
 
 
 def hashes_of(view: StackView, found: Mapping[Ref, Json], fingerprinter: Fingerprinter) -> Hashes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The objects that were handed in, found by kind and name whatever their order."""
+"""The objects of an input, found by kind and name whatever their order."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ OF_CLUSTER = "ClusterExternalSecret"
 _NO_NAMESPACE = frozenset({OF_CLUSTER, "Bundle", "ClusterBundle", "ClusterPolicy", "ClusterSecret"})
 _NO_MAKERS = frozenset({"Secret", "ConfigMap", "LokiStack", "ExternalSecret", OF_CLUSTER})
 MAX_NAMESPACES = 256
-"""Of one ClusterExternalSecret."""
+"""Limit for one ClusterExternalSecret."""
 
 _TOKEN = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 Path = tuple[str | int, ...]
 
 
 class Placed(Protocol):
-    """An object and where it stands."""
+    """An object and where it is."""
 
     @property
     def object(self) -> Mapping[str, Any]:
@@ -47,13 +47,13 @@ class Placed(Protocol):
         ...
 
     def position_of(self, path: Sequence[str | int]) -> tuple[int, int]:
-        """Return line and column of what stands at `path`, or of the nearest thing around it."""
+        """Return line and column of the value at `path`, or of its nearest parent."""
         ...
 
 
 def read_external(manifest: Mapping[str, Any]) -> ExternalSecret:
     """Return what an ExternalSecret says, or those that a ClusterExternalSecret makes."""
-    # Most inputs hold none, and start sooner without this.
+    # Most inputs have none, and start sooner without this import.
     from lokeys.core.kubernetes.external_secrets.reading import read  # noqa: PLC0415
 
     if manifest.get("kind") != OF_CLUSTER:
@@ -65,7 +65,7 @@ def read_external(manifest: Mapping[str, Any]) -> ExternalSecret:
 
 
 class PlacedObjects:
-    """All objects by their names. `namespace` is for those that name none."""
+    """All objects by their names. `namespace` is used for those that name none."""
 
     def __init__(self, given: Iterable[Placed], *, namespace: str) -> None:
         self._namespace = namespace
@@ -81,7 +81,7 @@ class PlacedObjects:
         self._namesakes: dict[tuple[str, str], dict[Ref, bool]] | None = None
 
     def ref_of(self, placed: Placed) -> Ref:
-        """Return an object's name; what it does not say is empty."""
+        """Return an object's name; missing parts are empty."""
         metadata = placed.object.get("metadata")
         said = metadata if isinstance(metadata, Mapping) else {}
         name, namespace = said.get("name"), said.get("namespace")
@@ -93,27 +93,27 @@ class PlacedObjects:
         return Ref(kind, named, object_name(given) or self._namespace)
 
     def of_kind(self, kind: str) -> Iterator[tuple[Ref, Placed]]:
-        """Yield all objects of a kind, by name; those of one name by what they say."""
+        """Yield all objects of a kind, by name; those with the same name by their content."""
         for ref in sorted(ref for ref in self._all if ref.kind == kind):
             yield from ((ref, placed) for placed in _in_order(self._all[ref]))
 
     def count(self, ref: Ref) -> int:
-        """Return how often an object was handed in."""
+        """Return how often the input has an object."""
         return len(self._all.get(ref, ()))
 
     def differ(self, ref: Ref) -> bool:
-        """Tell whether an object was handed in with different contents."""
+        """Tell whether the input has an object with different contents."""
         return len({_canonical(placed) for placed in self._all.get(ref, ())}) > 1
 
     def get(self, ref: Ref) -> Placed | None:
-        """Return an object, or None where it was not handed in."""
+        """Return an object, or None if the input does not have it."""
         found = self._all.get(ref)
         return _in_order(found)[0] if found else None
 
     def namesake(self, wanted: Ref, asking: Ref) -> Ref | None:
-        """Return the one object, or what is made, of that kind and name in another namespace.
+        """Return the one object, or made object, with that kind and name in another namespace.
 
-        Only where it, or who asks for it, names no namespace: whoever applies them says one.
+        Only if it, or the object that names it, has no namespace: one is chosen on apply.
         """
         if self._namesakes is None:
             self._namesakes = {}
@@ -126,7 +126,7 @@ class PlacedObjects:
         return fitting[0] if len(fitting) == 1 else None
 
     def _named(self) -> Iterator[tuple[Ref, bool]]:
-        """Yield what is there or made, and whether it names no namespace."""
+        """Yield what exists or is made, and whether it names no namespace."""
         for source in (self._all, self._makers):
             for ref, items in source.items():
                 yield from ((ref, _is_bare(placed)) for placed in items if ref.namespace)
@@ -136,19 +136,19 @@ class PlacedObjects:
                     yield made.secret, _is_bare(placed)
 
     def external_secrets_of(self, secret: Ref) -> list[Placed]:
-        """Return the ExternalSecrets that name a Secret as their target, by what they say."""
+        """Return the ExternalSecrets that have a Secret as their target, by content."""
         everywhere = self._makers.get(Ref("Secret", secret.name), [])
         return _in_order([*self._makers.get(secret, []), *everywhere])
 
     def maker_of(self, secret: Ref) -> Placed | None:
-        """Return the ExternalSecret that makes a Secret, or names it, or else what makes it."""
+        """Return the ExternalSecret that makes or names a Secret, or else its other maker."""
         found = self.external_secrets_of(secret)
         made = None if found else self.made_of(secret)
         named = found[0] if found else made and made[0]
         return next((each for each in found if read_external(each.object).makes_secret), named)
 
     def made_of(self, secret: Ref) -> tuple[Placed, Made] | None:
-        """Return what else makes a Secret, with what it says of it; a guess where none names it.
+        """Return what else makes a Secret, with what it says about it; a guess if none names it.
 
         One that names it comes first; then a Job whose script does; then one whose names are
         encrypted.
@@ -158,7 +158,7 @@ class PlacedObjects:
         return next(iter(named), None) or self._job_for(secret) or self._unnamed(secret)
 
     def _all_made(self) -> dict[str, list[tuple[Placed, Made]]]:
-        """Return what is made, by name; only asked for where a Secret is not there."""
+        """Return what is made, by name; only called if a Secret does not exist."""
         if self._made is None:
             from lokeys.core.kubernetes.made import made_by  # noqa: PLC0415 - few need it
 
@@ -188,7 +188,7 @@ def _is_bare(placed: Placed) -> bool:
 
 
 def _targets(manifest: Mapping[str, Any], ref: Ref) -> list[Ref]:
-    """Return the Secrets that an ExternalSecret has as its target; several, of a cluster's one."""
+    """Return the Secrets that an ExternalSecret has as its target; a cluster's one has several."""
     made = object_name(read_external(manifest).target)
     if not made:
         return []
@@ -211,7 +211,7 @@ def _canonical(placed: Placed) -> str:
 
 
 def location_of(placed: Placed, field: str | None) -> Location:
-    """Return where a field of an object stands: a JSON path, or a Secret's data key."""
+    """Return where a field of an object is: a JSON path, or a Secret's data key."""
     line, column = min(
         (placed.position_of(path) for path in _paths(placed, field)),
         default=placed.position_of(()),
@@ -232,5 +232,5 @@ def _paths(placed: Placed, field: str | None) -> Iterator[Path]:
                 yield (part, field)
     elif placed.object.get("kind") in ("LokiStack", "StorageCredential"):
         yield tuple(int(index) if index else name for index, name in _TOKEN.findall(field))
-    else:  # what makes a Secret of that key
+    else:  # what makes a Secret with that key
         yield ("spec",)

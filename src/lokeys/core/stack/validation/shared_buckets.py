@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stacks that write to one bucket: Loki's layout of objects has no part that is a stack's own."""
+"""Stacks that write to one bucket: Loki's object paths do not contain a stack's name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lokeys.core.stack.validation.stacks import StackView
 from lokeys.core.text.words import quoted
 
 NAMED = 3
-"""So many of the others are named, however many there are."""
+"""At most this many of the other stacks are named."""
 
 _Place = tuple[str, ...]
 
@@ -25,7 +25,7 @@ _Place = tuple[str, ...]
 def shared_buckets(views: Iterable[StackView]) -> Iterator[Finding]:
     """Yield a finding for each bucket that several stacks write to, at the first of them.
 
-    Where only the names of a Secret's keys are known, stacks that share it share its bucket.
+    If only the names of a Secret's keys are known, stacks that share it share its bucket.
     """
     users: dict[_Place, dict[object, StackView]] = {}
     for view in views:
@@ -46,7 +46,7 @@ def shared_buckets(views: Iterable[StackView]) -> Iterator[Finding]:
 
 
 def _places(view: StackView) -> Iterator[_Place]:
-    """Yield what tells a stack's buckets from all others; its last word is for people."""
+    """Yield what identifies a stack's buckets; the last part is for people."""
     if view.storage is not None:
         yield from _buckets(view.storage)
     elif view.secret is not None and view.secret.made_by is not None:
@@ -73,7 +73,7 @@ def _buckets(storage: Storage) -> Iterator[_Place]:
 
 
 def _host(storage: S3) -> str:
-    """Return where a bucket's name is the only one: a partition of AWS, or a host and its port."""
+    """Return where a bucket's name is unique: a partition of AWS, or a host and port."""
     host, _, port = storage.endpoint_host.partition(":")
     if not host or is_aws(host):
         return partition_of(storage.region)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stacks of one namespace whose objects would have the same names.
 
-The name of an object is its stack's and a word, with a dash between; a stack's name may hold dashes
-itself. So the index gateway of `a` is named like the gateway of `a-index`.
+The name of an object is its stack's, a dash, and a word; a stack's name may itself contain dashes.
+So the index gateway of `a` has the same name as the gateway of `a-index`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from lokeys.core.stack.validation.objects import location_of
 from lokeys.core.stack.validation.stacks import StackView
 
 NAMED = 3
-"""So many objects are named, however many there are."""
+"""At most this many objects are named."""
 _FIELD = "metadata.name"
 
 
 def shared_names(views: Iterable[StackView]) -> Iterator[Finding]:
-    """Yield a finding at each stack whose objects another stack, of a shorter name, needs too."""
+    """Yield a finding at each stack whose objects a stack with a shorter name also needs."""
     known: dict[tuple[str, str], tuple[StackView, LokiStack]] = {}
     for view in views:
         if view.stack is not None:
@@ -32,7 +32,7 @@ def shared_names(views: Iterable[StackView]) -> Iterator[Finding]:
         for shorter in _beginnings(name):
             if (namespace, shorter) not in known:
                 continue
-            # What renders stacks takes a while to load, and few names begin alike.
+            # The module that renders stacks loads slowly, and few names have the same beginning.
             from lokeys.core.stack.render.made import made_of  # noqa: PLC0415
 
             other = known[namespace, shorter][1]
@@ -50,6 +50,6 @@ def _told(view: StackView, other: LokiStack, shared: list[str]) -> Finding:
 
 
 def _beginnings(name: str) -> Iterator[str]:
-    """Yield all that a name begins with, up to one of its dashes."""
+    """Yield the parts of a name before each of its dashes."""
     parts = name.split("-")
     return ("-".join(parts[:count]) for count in range(1, len(parts)))

@@ -32,7 +32,7 @@ _WITH_CA = frozenset({"s3", "swift"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackView:
-    """One stack and what is wrong with it. `storage` and `stack` are None where that forbids it."""
+    """One stack and what is wrong with it, which may leave `storage` and `stack` None."""
 
     ref: Ref
     stack: LokiStack | None
@@ -46,12 +46,12 @@ class StackView:
 
     @property
     def ok(self) -> bool:
-        """Tell whether nothing is an error."""
+        """Tell whether there is no error."""
         return not any(finding.is_error for finding in self.findings)
 
 
 def view_stack(ref: Ref, placed: Placed, context: StackContext) -> StackView:
-    """Return a stack with all its faults: those of the Secret, too, where the spec has some."""
+    """Return a stack with all its faults: those of the Secret, too, if the spec has some."""
     size = size_of(placed.object)
     if size > MAX_STACK_BYTES:
         return _too_large(ref, placed, size)
@@ -88,12 +88,12 @@ def view_stack(ref: Ref, placed: Placed, context: StackContext) -> StackView:
             reading.findings, secret, ref, storage_type=kind, mode=mode, context=context
         )
         if reading.asks_for_managed and managed is None:
-            # No manifest has it: whoever judges manifests alone takes it for granted.
+            # It is in no manifest: a check of manifests alone assumes that it exists.
             optional, rule = Severity.INFO, rules.MISSING_MANAGED_SECRET
             findings.append(told_absent(rule, managed_ref, ref, context, optional=optional))
     findings += _ca(ref, storage, kind, context)
     if _at(placed.object, "spec").get("tenants") is not None:
-        # Stacks without are judged sooner without it.
+        # Stacks without tenants are judged sooner without this import.
         from lokeys.core.stack.validation.tenants import tenant_findings  # noqa: PLC0415
 
         findings += tenant_findings(ref, placed.object, context)
@@ -134,7 +134,7 @@ def _twice(ref: Ref, context: StackContext) -> Iterator[Finding]:
 def _schemas(
     ref: Ref, manifest: Mapping[str, Any], stack: LokiStack | None, *, now: datetime
 ) -> Iterator[Finding]:
-    """Yield the faults of the schemas; where the spec has other faults, of those that are sound."""
+    """Yield the faults of the schemas; if the spec has other faults, of the valid schemas."""
     if stack is not None:
         yield from schema_findings(ref, stack.schemas, applied=stack.applied_schemas, now=now)
         return

@@ -29,7 +29,7 @@ _TYPES = {"ConfigMap": "configmap", "Secret": "secret generic"}
 def tenant_findings(
     stack: Ref, manifest: Mapping[str, Any], context: StackContext
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with a stack's tenants; nothing where it has none."""
+    """Return what is wrong with a stack's tenants; nothing if it has none."""
     found = list(islice(tenancy_findings(stack, manifest), MAX_FAULTS))
     tenants = tenancy_of(manifest)
     if tenants is not None:
@@ -41,7 +41,7 @@ def tenant_findings(
 
 
 def _client(wanted: Ref, stack: Ref, context: StackContext) -> Iterator[Finding]:
-    """Yield what is wrong with the Secret that says what the gateway is to an issuer."""
+    """Yield what is wrong with the Secret that has the gateway's client credentials."""
     found: list[Finding] = []
     secret = named_secret(wanted, stack, context, found, missing=rules.MISSING_CLIENT)
     yield from found
@@ -63,7 +63,7 @@ def _bad_client(secret: SecretData, stack: Ref, key: str, found: str, expected: 
 def _authority(
     entry: Entry, stack: Ref, tenants: Tenants, context: StackContext
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a CA by which an issuer or clients are known."""
+    """Yield what is wrong with a CA of an issuer or of clients."""
     wanted = Ref(entry.kind, entry.name, stack.namespace)
     issuers = {each.issuer_ca for each in tenants.issued}
     words = {"key": entry.key, "kind": _TYPES[entry.kind]}
@@ -90,7 +90,7 @@ def _text(  # noqa: PLR0913 - which, for whom, and what is said where it is not 
     *,
     words: Mapping[str, str],
 ) -> tuple[bool, str | None]:
-    """Return whether it is known what an entry holds, and its text; None where it holds nothing."""
+    """Return whether an entry's content is known, and its text; None if it is empty."""
     missing = rules.MISSING_AUTHORITY
     if entry.kind == "Secret":
         secret = named_secret(wanted, stack, context, findings, missing=missing, words=words)
@@ -112,13 +112,13 @@ def _text(  # noqa: PLR0913 - which, for whom, and what is said where it is not 
 
 
 def _behind(text: str | None) -> Iterator[CaFault]:
-    """Yield that something stands behind the last certificate, at which the gateway stumbles."""
+    """Yield that there is text after the last certificate, which the gateway rejects."""
     if behind_the_last(text or ""):
         yield CaFault("goes on behind its last certificate", "the end there, without an empty line")
 
 
 def pointer_to(wanted: Ref, manifest: Mapping[str, Any]) -> str:
-    """Return the field under `spec.tenants` that names an object; empty where none does."""
+    """Return the field under `spec.tenants` that names an object; empty if none does."""
     tenants = tenancy_of(manifest)
     for place, tenant in enumerate(tenants.authentication if tenants else ()):
         path = f"spec.tenants.authentication[{place}]"

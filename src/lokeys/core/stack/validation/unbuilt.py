@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects as they lie in a folder that a tool builds: what is said of them may not be the end.
+"""Objects in a folder that a tool builds: findings about them may not apply to the result.
 
-What kustomize patches, and what somebody fills in before it is applied, works as it is built. So no
+What kustomize patches, or what is filled in before it is applied, is used as it is built. So no
 fault of it is an error: it is a warning with the command that builds it, or info.
 """
 
@@ -25,9 +25,9 @@ _TOKEN = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 
 @dataclass(frozen=True, slots=True)
 class Unbuilt:
-    """What is made of an object: by which command, and whether it is changed itself.
+    """What becomes of an object: by which command, and whether it is changed itself.
 
-    Where it is not, more may stand around it.
+    If it is not, more objects may be added around it.
     """
 
     command: Command | None
@@ -36,11 +36,11 @@ class Unbuilt:
 
 @runtime_checkable
 class MayBeUnbuilt(Protocol):
-    """An object that knows what is made of it."""
+    """An object that knows whether it is built."""
 
     @property
     def unbuilt(self) -> Unbuilt | None:
-        """Return what is made of it; None where it is applied as it lies."""
+        """Return what becomes of it; None if it is applied as it is."""
         ...
 
 
@@ -51,15 +51,15 @@ def is_changed(placed: Placed) -> bool:
 
 
 def builder_of(placed: Placed) -> str:
-    """Return what prints an object as it is built, as it is typed; else the tool alone."""
+    """Return the command that prints an object as it is built; otherwise only the tool."""
     unbuilt = _unbuilt(placed)
     return str(Command(unbuilt.command.argv)) if unbuilt and unbuilt.command else "kustomize build"
 
 
 def softened(finding: Finding, own: Placed | None, stack: Placed) -> Finding:
-    """Return a finding as it is for objects that are built: an error is a warning there.
+    """Return a finding adapted to objects that are built: an error becomes a warning.
 
-    `own` is the object that it is about, None where that is not there.
+    `own` is the object that it is about, None if that does not exist.
     """
     if not finding.is_error:
         return finding
@@ -91,7 +91,7 @@ def _filled_later(finding: Finding) -> Finding:
 
 
 def _at(content: object, field: str) -> str:
-    """Return the text at a JSON path; nothing where there is none."""
+    """Return the text at a JSON path; empty if there is none."""
     for index, name in _TOKEN.findall(field):
         if isinstance(content, Mapping):
             content = content.get(name)

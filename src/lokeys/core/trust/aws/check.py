@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS's documents beside what a stack needs: what lacks, what contradicts it, what is too wide."""
+"""AWS's documents compared with a stack's needs: what is missing, contradicts or is too wide."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PROVIDER_FORM = "what `aws iam get-open-id-connect-provider` prints"
 
 
 def check_aws(needs: AwsNeeds, documents: Sequence[Fetched]) -> Iterator[Finding]:
-    """Yield what is wrong with the documents. Raises NotThis, naming what it should be."""
+    """Yield what is wrong with the documents. Raises NotThis, naming the expected document."""
     policies = [document for document in documents if document.kind is DocumentKind.POLICY]
     for document in documents:
         if document.kind is DocumentKind.TRUST:
@@ -83,7 +83,7 @@ def _trust(needs: AwsNeeds, document: Fetched) -> Iterator[Finding]:
 def _refused(
     needs: AwsNeeds, document: Fetched, statements: tuple[Statement, ...], refused: list[str]
 ) -> Iterator[Finding]:
-    """Yield why, by the statement that comes nearest."""
+    """Yield the reasons, from the statement that comes nearest."""
     stack, command = needs.stack, update_trust(needs)
     request = assume_request(needs, stack.claims(refused[0]))
     allowing = [each for each in statements if each.allow and each.principals is not None]
@@ -109,7 +109,7 @@ def _refused(
         issuer, _, claim = condition.key.rpartition(":")
         at = f"{nearest.statement.place}.Condition.{condition.operator}"
         if issuer.lower() != needs.provider_name.lower():
-            if nearest.principal:  # else that is told already
+            if nearest.principal:  # otherwise that is reported already
                 yield _wrong_issuer(needs, document, issuer, at)
         elif claim == "sub":
             yield tell(
@@ -139,7 +139,7 @@ def _wrong_audience(needs: AwsNeeds, document: Fetched, values: Sequence[str], a
         hint=", a subject, which belongs under `:sub`" if subject else "",
         expected=expected,
     )
-    # No token has a service account's name for its audience: there is one way out.
+    # An audience is never a service account's name: there is one way to fix it.
     return replace(finding, remedy=finding.remedy[:1]) if subject else finding
 
 

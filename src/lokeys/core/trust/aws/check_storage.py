@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a role may do, beside what Loki does with its bucket."""
+"""What a role may do, compared with what Loki does with its bucket."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TOO_MUCH = (
 
 
 def check_storage(needs: AwsNeeds, documents: Sequence[Fetched]) -> Iterator[Finding]:
-    """Yield what Loki does and the policies forbid, and what they allow besides."""
+    """Yield what Loki does and the policies forbid, and what else they allow."""
     document = documents[0]
     statements = tuple(
         _of_tenant(needs, statement)
@@ -69,7 +69,7 @@ def check_storage(needs: AwsNeeds, documents: Sequence[Fetched]) -> Iterator[Fin
 
 
 def _of_tenant(needs: AwsNeeds, statement: Statement) -> Statement:
-    """Return a statement of a role in a tenant of Ceph RGW: what names no tenant means this one."""
+    """Return a statement of a role in a Ceph RGW tenant: names without a tenant mean this one."""
     if not needs.tenant or statement.resources is None:
         return statement
     own = f":s3::{needs.tenant}:"
@@ -81,7 +81,7 @@ def _of_tenant(needs: AwsNeeds, statement: Statement) -> Statement:
 
 
 def check_bucket(needs: AwsNeeds, document: Fetched) -> Iterator[Finding]:
-    """Yield what the bucket's own policy denies the role. What it allows besides is others'."""
+    """Yield what the bucket's own policy denies the role. What else it allows may be for others."""
     statements = statements_in(document, _BUCKET_FORM)
     decisions = [(each, decide(statements, each)) for each in bucket_requests(needs)]
     denied = [each for each, found in decisions if found is PolicyDecision.DENIED]
@@ -164,7 +164,7 @@ def _not_allowed(
 
 
 def _general(needs: AwsNeeds, resource: str) -> str:
-    """Return a bucket's ARN, or that of all its objects, for the ARN of one."""
+    """Return a bucket's ARN, or that of all its objects, given an ARN of one."""
     bucket = next(arn for arn in needs.bucket_arns if f"{resource}/".startswith(f"{arn}/"))
     return resource if resource == bucket else f"{bucket}/*"
 
@@ -172,7 +172,7 @@ def _general(needs: AwsNeeds, resource: str) -> str:
 def _of_other_partition(
     needs: AwsNeeds, allowing: Iterable[Statement], named: Sequence[PolicyRequest]
 ) -> list[str]:
-    """Return the patterns that would fit, were they of the stack's partition."""
+    """Return the patterns that would match in the stack's partition."""
     found = []
     for statement in allowing:
         for pattern in statement.resources.patterns if statement.resources else ():

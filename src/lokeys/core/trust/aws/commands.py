@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is printed for AWS, Ceph RGW and MinIO's like: documents, commands, Terraform."""
+"""What is printed for AWS, Ceph RGW, MinIO and similar stores: documents, commands, Terraform."""
 
 from __future__ import annotations
 
@@ -68,38 +68,38 @@ def _secret(needs: AwsNeeds) -> dict[str, Word]:
 
 
 def _path_style(needs: AwsNeeds) -> str:
-    """Return what the Secret says of it; at AWS nothing is said that Loki does by itself."""
+    """Return the Secret's value for it; empty at AWS if it is Loki's default."""
     if needs.path_style:
         return "true"
     return "false" if needs.elsewhere else ""
 
 
 def _aws(needs: AwsNeeds, *words: str) -> Command:
-    """Return a call of AWS's tool, where the partition or the store is another one told so."""
+    """Return a call of AWS's tool, with options if the partition or the store is another one."""
     if needs.elsewhere:
         return Command((*words, "--endpoint-url", needs.sts_endpoint or needs.endpoint))
     return Command(words if needs.partition == "aws" else (*words, "--region", needs.region))
 
 
 def update_trust(needs: AwsNeeds) -> Command:
-    """Return the command that puts the printed trust policy in the place of the present one."""
+    """Return the command that replaces the current trust policy with the printed one."""
     words = ("aws", "iam", "update-assume-role-policy", "--role-name", needs.role_name)
     document = ("--policy-document", "file://trust-policy.json")
     return _aws(needs, *words, *document)
 
 
 def put_policy(needs: AwsNeeds) -> Command:
-    """Return the command that gives the role the printed rights."""
+    """Return the command that gives the role the printed permissions."""
     return _policy(needs).command
 
 
 def create_provider(needs: AwsNeeds) -> Command:
-    """Return the command that makes the identity provider."""
+    """Return the command that creates the identity provider."""
     return _provider(needs).command
 
 
 def add_audience(needs: AwsNeeds) -> Command:
-    """Return the command that lets the identity provider take the stack's audience."""
+    """Return the command that makes the identity provider accept the stack's audience."""
     words = ("aws", "iam", "add-client-id-to-open-id-connect-provider")
     arn = ("--open-id-connect-provider-arn", needs.provider_arn)
     return _aws(needs, *words, *arn, "--client-id", needs.stack.audience)
@@ -108,7 +108,7 @@ def add_audience(needs: AwsNeeds) -> Command:
 def _provider(needs: AwsNeeds) -> PrintedStep:
     words = ("aws", "iam", "create-open-id-connect-provider", "--url", needs.stack.issuer)
     audience = ("--client-id-list", needs.stack.audience)
-    # Ceph wants one and compares it with nothing; AWS finds it out by itself.
+    # Ceph requires one and compares it with nothing; AWS finds it by itself.
     thumbprint = ("--thumbprint-list", "0" * 40) if needs.elsewhere else ()
     return PrintedStep(
         why="let the account know who signs the cluster's tokens, and whom they are for (once)",
@@ -143,7 +143,7 @@ def _policy(needs: AwsNeeds) -> PrintedStep:
 
 
 def _terraform(needs: AwsNeeds) -> Iterator[HclBlock]:
-    if needs.elsewhere:  # or Terraform would speak to AWS
+    if needs.elsewhere:  # otherwise Terraform would connect to AWS
         address = needs.sts_endpoint or needs.endpoint
         skips = (
             *("credentials_validation", "requesting_account_id"),

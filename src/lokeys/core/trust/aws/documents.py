@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS's documents, read as its tools hand them out."""
+"""AWS's documents, in the forms that its tools print."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _PARTS = {
 
 
 def statements_in(document: Fetched, form: str) -> tuple[Statement, ...]:
-    """Return the statements of a document, in whatever its tool wraps it. Raises NotThis."""
+    """Return the statements of a document, in whatever form its tool wraps it. Raises NotThis."""
     found: Any = mapping(document.content, form)
     for path in _PARTS[document.kind]:
         inner: Any = found
         for name in path:
             inner = inner.get(name) if isinstance(inner, Mapping) else None
-        if isinstance(inner, str):  # S3 hands its policy out as a text
+        if isinstance(inner, str):  # S3 returns its policy as a text
             inner = json_object(inner.encode())
         found = inner if isinstance(inner, Mapping) else found
     try:
@@ -43,7 +43,7 @@ def undecided(
     requests: Sequence[PolicyRequest],
     actions: str,
 ) -> Finding:
-    """Return that the documents alone do not tell, and what decides."""
+    """Return that the documents alone do not decide it, and what does."""
     keys = [
         f"{condition.operator} {condition.key}"
         for each in statements

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What AWS, Ceph RGW and MinIO's like must know before a stack's tokens are worth anything there.
+"""What AWS, Ceph RGW, MinIO and similar stores need to accept a stack's tokens.
 
 OIDC provider  iss, aud     who signs the tokens, and whom they are for
-role           sub          trust policy: which service accounts may take it
+role           sub          trust policy: which service accounts may assume it
                s3:, kms:    storage policy: what it may do with the bucket
 """
 
@@ -32,18 +32,18 @@ _ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _BUCKETS = re.compile(r"[A-Za-z0-9._-]{3,255}(\s*,\s*[A-Za-z0-9._-]{3,255})*")
 _RGW_BUCKET = r"([\w-]{1,128}:)?[A-Za-z0-9._-]{3,255}"
 _RGW_BUCKETS = re.compile(rf"{_RGW_BUCKET}(\s*,\s*{_RGW_BUCKET})*", re.ASCII)
-"""With a tenant before the bucket, which only Ceph RGW knows."""
+"""With a tenant before the bucket, which only Ceph RGW has."""
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 _ANY_REGION = re.compile(r"[\w-]{1,64}")
 _KMS_NAME = re.compile(r"[\w/:-]{1,2048}")
 _PARTITION = re.compile("aws|aws-cn|aws-us-gov|aws-iso(-[bef])?|aws-eusc")
 _TRAIL = ("index/lokeys/1.tsdb.gz", "lokeys/fake/1:2:3")
-"""Names of objects as Loki gives them: an index, a tenant's chunk."""
+"""Names of objects in Loki's form: an index, a tenant's chunk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwsNeeds:
-    """One stack on AWS; with an endpoint that is not AWS's, on Ceph RGW or what speaks like it."""
+    """One stack on AWS or, with an endpoint that is not AWS's, on Ceph RGW or a similar store."""
 
     stack: Stack
     partition: str
@@ -58,14 +58,14 @@ class AwsNeeds:
     sse_type: str = ""
     kms_key: str = ""
     kms_context_from: str = ""
-    """The Secret that holds an encryption context, where one does."""
+    """The Secret with an encryption context, if there is one."""
     create_provider: bool = False
     made_already: bool = False
-    """Whether a Secret names the role, so that it is probably there."""
+    """Whether a Secret names the role, so that it probably exists."""
 
     @property
     def elsewhere(self) -> bool:
-        """Tell whether the store is not AWS's; an endpoint of AWS's own (VPC, FIPS) is."""
+        """Tell whether the store is not AWS's; an endpoint of AWS (VPC, FIPS) is AWS's."""
         return _is_elsewhere(self.endpoint) or _is_elsewhere(self.sts_endpoint)
 
     @property
@@ -85,22 +85,22 @@ class AwsNeeds:
 
     @property
     def bucket_arns(self) -> tuple[str, ...]:
-        """Return the buckets' ARNs; Ceph RGW has a tenant in the place of the account.
+        """Return the buckets' ARNs; Ceph RGW has a tenant instead of the account.
 
         `arn:aws:s3::tenant:bucket`: ceph 19, src/rgw/rgw_iam_policy.cc. There a policy without a
-        tenant means that of its role, and may name no other.
+        tenant means that of its role, and may not name another one.
         """
         parts = (bucket.rpartition(":") for bucket in self.buckets)
         return tuple(f"arn:{self.partition}:s3::{tenant}:{name}" for tenant, _, name in parts)
 
     @property
     def tenant(self) -> str:
-        """Return Ceph RGW's tenant of the buckets; empty where none is named."""
+        """Return Ceph RGW's tenant of the buckets; empty if none is named."""
         return next((name.rpartition(":")[0] for name in self.buckets if ":" in name), "")
 
     @property
     def key_arn(self) -> str:
-        """Return what the KMS key is in a policy, which knows no aliases, only keys."""
+        """Return the KMS key as a policy names it: by key, never by alias."""
         before, alias, _ = self.kms_key.partition("alias/")
         if self.kms_key.startswith("arn:"):
             return f"{before}key/*" if alias else self.kms_key
@@ -109,13 +109,13 @@ class AwsNeeds:
 
     @property
     def key_alias(self) -> str:
-        """Return the KMS key's alias, where it is named by one."""
+        """Return the KMS key's alias, if one is given."""
         found = re.search("(?:^|:)(alias/.*)", self.kms_key)
         return found[1] if found else ""
 
 
 def aws_needs(answers: Answers) -> AwsNeeds:
-    """Return what a stack needs. What lacks is noted in the answers. Raises Unfit."""
+    """Return what a stack needs. Missing values are noted in the answers. Raises Unfit."""
     endpoint, sts = _endpoint(answers, "--endpoint"), _endpoint(answers, "--sts-endpoint")
     elsewhere = _is_elsewhere(endpoint) or _is_elsewhere(sts)
     role = aws_addresses.role_arn(answers.text("role_arn"))
@@ -160,7 +160,7 @@ def aws_needs(answers: Answers) -> AwsNeeds:
 
 
 def _tenants_account(account: str, buckets: Iterable[str]) -> str:
-    """Return the role's account: Ceph RGW's tenant, where buckets are in one. Raises Unfit."""
+    """Return the role's account: Ceph RGW's tenant, if buckets are in one. Raises Unfit."""
     tenants = {bucket.rpartition(":")[0] for bucket in buckets if ":" in bucket}
     own = account or min(tenants, default="")
     if tenants - {own}:
@@ -169,7 +169,7 @@ def _tenants_account(account: str, buckets: Iterable[str]) -> str:
 
 
 def _endpoint(answers: Answers, option: str) -> str:
-    """Return an endpoint; AWS has more than a region names: VPC, FIPS, dual-stack. Raises Unfit."""
+    """Return an endpoint; AWS's may be more than a region: VPC, FIPS, dual-stack. Raises Unfit."""
     found = answers.url(option, insecure=True)
     if found.lower().startswith("http:") and not _is_elsewhere(found):
         raise Unfit(option, "a URL of https (AWS takes no other)")
@@ -193,13 +193,13 @@ def _region(answers: Answers, *, elsewhere: bool) -> str:
 
 
 def assume_request(needs: AwsNeeds, claims: AccountClaims) -> PolicyRequest:
-    """Return the exchange of a token for the role, as the trust policy judges it."""
+    """Return the exchange of a token for the role, as the trust policy sees it."""
     issuer = without_scheme(claims.issuer)
     prefix = issuer.lower()
     arn = needs.provider_arn.removesuffix(needs.provider_name) + issuer
     context = {f"{prefix}:sub": (claims.subject,), f"{prefix}:aud": claims.audiences}
     if needs.elsewhere:
-        context[f"{prefix}:app_id"] = claims.audiences  # RGW's older name of the same
+        context[f"{prefix}:app_id"] = claims.audiences  # RGW's older name for it
     return PolicyRequest(action=ASSUME, principal=arn, context=context)
 
 
@@ -215,7 +215,7 @@ def storage_requests(needs: AwsNeeds) -> Iterator[PolicyRequest]:
 
 
 def bucket_requests(needs: AwsNeeds) -> Iterator[PolicyRequest]:
-    """Yield the same as the bucket's own policy judges it: by whom, and how it is encrypted."""
+    """Yield the same as the bucket's own policy sees it: with the principal and the encryption."""
     account = f"arn:{needs.partition}:iam::{needs.account}:root"
     also = (f"AWS:{account}", f"AWS:{needs.account}")
     encrypted = {"SSE-KMS": ("aws:kms",), "SSE-S3": ("AES256",)}.get(needs.sse_type, ())
@@ -237,7 +237,7 @@ def key_requests(needs: AwsNeeds) -> Iterator[PolicyRequest]:
 
 
 def trust_policy(needs: AwsNeeds) -> dict[str, Any]:
-    """Return the trust policy: both service accounts, tokens of this cluster, for this audience."""
+    """Return the trust policy: both service accounts, this cluster's tokens, this audience."""
     name = needs.provider_name
     return {
         "Version": _VERSION,
@@ -258,7 +258,7 @@ def trust_policy(needs: AwsNeeds) -> dict[str, Any]:
 
 
 def storage_policy(needs: AwsNeeds) -> dict[str, Any]:
-    """Return the least that Loki needs: list the bucket; put, get and delete its objects."""
+    """Return the minimum that Loki needs: list the bucket; put, get and delete its objects."""
     arns = needs.bucket_arns
     statements: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": list(ON_BUCKET), "Resource": list(arns)},

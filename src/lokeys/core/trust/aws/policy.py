@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS's policy language, read and evaluated: does a document let this request pass?
+"""AWS's policy language, parsed and evaluated: does a document allow this request?
 
-An explicit Deny wins, then an Allow, and what nobody allows is refused. A condition on a key that
-lokeys cannot know (where a request comes from, at what time) is neither met nor unmet: `None`.
+An explicit Deny wins, then an Allow; everything else is refused. A condition on a key that lokeys
+cannot know (where a request comes from, at what time) is neither met nor unmet: `None`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ MAX_STATEMENTS = 1000
 
 
 class NoPolicy(ValueError):
-    """A document that is no policy; says where and why."""
+    """A document that is not a policy; says where and why."""
 
 
 class PolicyDecision(StrEnum):
-    """What comes of a request. UNDECIDED: it hangs on what lokeys cannot know."""
+    """The decision on a request. UNDECIDED: it depends on something that lokeys cannot know."""
 
     ALLOWED = "allowed"
     REFUSED = "refused"
@@ -40,7 +40,7 @@ class PolicyCondition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyNames:
-    """Whom or what a statement is about: these, or with `but` all others. None: not said."""
+    """Principals, actions or resources of a statement; `but`: all others. None: not given."""
 
     patterns: tuple[str, ...]
     but: bool = False
@@ -48,7 +48,7 @@ class PolicyNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One statement; `place` says which of the document's."""
+    """One statement; `place` says where it is in the document."""
 
     place: str
     allow: bool
@@ -60,10 +60,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRequest:
-    """What is asked for: an action, by whom, on what, and what is known around it.
+    """A request: an action, a principal, a resource, and what is known about its context.
 
-    A principal of AWS's own is `AWS:` and its ARN, `also` the other names that it goes by. An
-    empty tuple in the context is a key that is known to be absent.
+    A principal of AWS is `AWS:` and its ARN, `also` its other names. An empty tuple in the context
+    is a key that is known to be absent.
     """
 
     action: str
@@ -75,7 +75,7 @@ class PolicyRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """How one statement meets a request, part by part."""
+    """How one statement matches a request, part by part."""
 
     statement: Statement
     action: bool
@@ -85,7 +85,7 @@ class Match:
 
     @property
     def holds(self) -> bool | None:
-        """Tell whether the statement is about the request; None where that cannot be known."""
+        """Tell whether the statement matches the request; None if that cannot be known."""
         if not (self.action and self.principal and self.resource):
             return False
         met = [met for _, met in self.conditions]
@@ -93,13 +93,13 @@ class Match:
 
     @property
     def misses(self) -> int:
-        """Return how many parts do not fit: the fewest tell what was meant."""
+        """Return how many parts do not match: the statement with the fewest was probably meant."""
         unmet = sum(met is False for _, met in self.conditions)
         return (not self.principal) + (not self.resource) + unmet
 
 
 def decide(statements: tuple[Statement, ...], request: PolicyRequest) -> PolicyDecision:
-    """Return what comes of a request under these statements, of one document or of several."""
+    """Return the decision on a request under these statements, of one or several documents."""
     held = [(each.allow, match(each, request).holds) for each in statements]
     if (False, True) in held:
         return PolicyDecision.DENIED
@@ -111,7 +111,7 @@ def decide(statements: tuple[Statement, ...], request: PolicyRequest) -> PolicyD
 
 
 def match(statement: Statement, request: PolicyRequest) -> Match:
-    """Return how a statement meets a request."""
+    """Return how a statement matches a request."""
     return Match(
         statement=statement,
         action=_named(statement.actions, request.action, fold=True),
@@ -130,7 +130,7 @@ def _named(names: PolicyNames | None, *values: str, fold: bool = False) -> bool:
 
 
 def like(value: str, pattern: str) -> bool:
-    """Tell whether a value is of a pattern: `*` stands for any text, `?` for one letter."""
+    """Tell whether a value matches a pattern: `*` stands for any text, `?` for one character."""
     at = star = 0
     begun = -1
     for_good = len(pattern)
@@ -249,7 +249,7 @@ def _principals(said: Mapping[str, Any], place: str) -> PolicyNames | None:
 def _principal(said: Mapping[str, Any], place: str) -> Iterator[str]:
     for kind, names in said.items():
         for name in _texts(names, f"{place}.{kind}"):
-            # An account or a service is no identity provider; `*` is everybody.
+            # An account or a service is not an identity provider; `*` is everybody.
             yield name if kind == "Federated" or name == "*" else f"{kind}:{name}"
 
 
@@ -272,7 +272,7 @@ def _texts(value: object, place: str) -> tuple[str, ...]:
     found: list[str] = []
     for each in value if isinstance(value, list) else [value]:
         if isinstance(each, bool):
-            found.append(str(each).lower())  # as the Bool operator takes it
+            found.append(str(each).lower())  # as the Bool operator expects it
         elif isinstance(each, str):
             found.append(each)
         else:

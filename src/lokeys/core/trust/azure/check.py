@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Azure's documents beside what a stack needs: federated credentials, role assignments."""
+"""Azure's documents compared with a stack's needs: federated credentials, role assignments."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _EXPRESSION = re.compile(r"claims\['sub'\]\s+(?P<verb>eq|matches)\s+'(?P<pattern
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FederatedCredential:
-    """One credential. `pattern`: whom a flexible one takes, `unread` where that is not understood.
+    """One credential. `pattern`: the subjects of a flexible one, `unread` if it is not understood.
 
-    Entra compares issuer, subject and audience letter by letter.
+    Entra compares issuer, subject and audience exactly.
     """
 
     name: str
@@ -64,7 +64,7 @@ def credentials_of(content: object) -> tuple[FederatedCredential, ...]:
 
 
 def _credential(said: Mapping[str, Any]) -> FederatedCredential:
-    # The REST API wraps what the tool prints flat.
+    # The REST API nests what the tool prints flat.
     inner = said.get("properties")
     known = inner if isinstance(inner, Mapping) else said
     expression = known.get("claimsMatchingExpression")
@@ -83,7 +83,7 @@ def _credential(said: Mapping[str, Any]) -> FederatedCredential:
 
 
 def check_azure(needs: AzureNeeds, documents: Sequence[Fetched]) -> Iterator[Finding]:
-    """Yield what is wrong with the documents. Raises NotThis, naming what it should be."""
+    """Yield what is wrong with the documents. Raises NotThis, naming the expected document."""
     for document in documents:
         if document.kind is DocumentKind.CREDENTIALS:
             yield from _credentials(needs, document)
@@ -141,7 +141,7 @@ def _near(
     found: tuple[FederatedCredential, ...],
     refused: list[str],
 ) -> Iterator[Finding]:
-    """Yield why credentials that name a subject take no token of it."""
+    """Yield why credentials that name a subject do not accept its token."""
     stack = needs.stack
     about = [each for each in found if any(each.names(subject) for subject in refused)]
     issuers = [each.issuer for each in about if each.issuer != stack.issuer]
@@ -212,7 +212,7 @@ def _roles(needs: AzureNeeds, document: Fetched) -> Iterator[Finding]:
 
 
 def _covers(scope: str, container: str) -> bool:
-    """Tell whether a scope holds the container; Azure's names know no capitals."""
+    """Tell whether a scope includes the container; Azure's names ignore case."""
     return f"{container}/".casefold().startswith(f"{scope.rstrip('/')}/".casefold())
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Azure must know before a stack's tokens are worth anything there.
+"""What Azure needs to accept a stack's tokens.
 
-managed identity ── federated credential  iss, sub, aud   one a service account
+managed identity ── federated credential  iss, sub, aud   one per service account
                  ── role assignment       Storage Blob Data Contributor, on the container
 """
 
@@ -26,7 +26,7 @@ ROLE = "Storage Blob Data Contributor"
 
 @dataclass(frozen=True, slots=True)
 class _Cloud:
-    """How Azure's own tools name a cloud, and whom its Entra wants tokens to be for."""
+    """A cloud's name in Azure's own tools, and the audience that its Entra expects."""
 
     cli: str
     audience: str = AUDIENCE
@@ -72,12 +72,12 @@ class AzureNeeds:
 
     @property
     def cloud(self) -> _Cloud:
-        """Return what Azure's tools must be told of the cloud."""
+        """Return what Azure's tools need to know about the cloud."""
         return CLOUDS[self.environment]
 
     @property
     def scope(self) -> str:
-        """Return the container, as roles are assigned on it."""
+        """Return the container as a scope of role assignments."""
         return (
             f"/subscriptions/{self.subscription}/resourceGroups/{self.storage_group}"
             f"/providers/Microsoft.Storage/storageAccounts/{self.storage_account}"
@@ -93,9 +93,9 @@ class AzureNeeds:
 
 
 def azure_needs(answers: Answers) -> AzureNeeds:
-    """Return what a stack needs. What lacks is noted in the answers. Raises Unfit."""
+    """Return what a stack needs. Missing values are noted in the answers. Raises Unfit."""
     environment = _environment(answers)
-    # A Secret that serves tokens already decides what they are for: without a word, the default.
+    # A Secret for tokens already decides their audience: if it names none, the default.
     default = AUDIENCE if answers.given.get("mode") == "token" else CLOUDS[environment].audience
     stack = answers.stack(issuer=answers.issuer(), audience=answers.text("--audience") or default)
     group = answers.needed(
@@ -187,7 +187,7 @@ def azure_prerequisites(needs: AzureNeeds, answers: Answers) -> Prerequisites:
 
 
 def azure_documents(needs: AzureNeeds) -> tuple[Document, ...]:
-    """Return what the commands make, as documents for those who make it otherwise."""
+    """Return what the commands make as documents, for other ways to make it."""
     return (
         Document(
             name="federated-credentials.json",
@@ -278,7 +278,7 @@ def _credential(needs: AzureNeeds, name: str, subject: str) -> PrintedStep:
 
 
 def credential_command(needs: AzureNeeds, subject: str) -> Command:
-    """Return the command that lets the identity take the tokens of one of the stack's subjects."""
+    """Return the command that makes the identity accept the tokens of one of the subjects."""
     name = next(name for name, each in needs.credentials if each == subject)
     return _credential(needs, name, subject).command
 
@@ -287,7 +287,7 @@ def _terraform(needs: AzureNeeds) -> Iterator[HclBlock]:
     provider: tuple[tuple[str, Value] | HclBlock, ...] = (("subscription_id", needs.subscription),)
     if needs.cloud.terraform:
         provider = (*provider, ("environment", needs.cloud.terraform))
-    # Before 5.0 a federated credential named its identity `parent_id`.
+    # Before 5.0 a federated credential had its identity in `parent_id`.
     versions = ("azurerm", {"source": "hashicorp/azurerm", "version": ">= 5.0"})
     yield HclBlock("terraform", (), (HclBlock("required_providers", (), (versions,)),))
     yield HclBlock("provider", ("azurerm",), (*provider, HclBlock("features", (), ())))

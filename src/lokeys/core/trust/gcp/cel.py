@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Google's attribute conditions, evaluated as far as they speak of a token's own claims.
+"""Google's attribute conditions, evaluated as far as they use a token's own claims.
 
 Comparisons of texts, `in` a list, startsWith, endsWith and contains, joined by &&, || and !. What
-is not known, or said in more of the language than that, is None: neither true nor false.
+is not known, or uses more of the language, gives `None`: neither true nor false.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Value = str | bool | tuple[str, ...] | None
 
 
 class _Unread(Exception):
-    """More of the language than is read here."""
+    """It uses more of the language than is supported here."""
 
 
 def holds(condition: str, claims: Mapping[str, str | tuple[str, ...]]) -> bool | None:
-    """Tell whether a condition holds for claims, named as `assertion.sub` and `google.subject`."""
+    """Tell whether a condition is true for claims, such as `assertion.sub`, `google.subject`."""
     try:
         reader = _Reader(tokens=_tokens(condition), claims=claims)
         found = reader.any_of()

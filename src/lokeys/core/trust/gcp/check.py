@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Google Cloud's documents beside what a stack needs: provider, service account, bucket."""
+"""Google Cloud's documents compared with a stack's needs: provider, service account, bucket."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DENIED = "gcs_permission_denied"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """One provider of a pool. `audiences` empty: the provider's own name, with https: or not."""
+    """One provider of a pool. `audiences` empty: the provider's name, with https: or not."""
 
     issuer: str
     audiences: tuple[str, ...]
@@ -42,7 +42,7 @@ class Provider:
     off: str = ""
 
     def takes(self, claims: AccountClaims, *, name: str) -> bool | None:
-        """Tell whether a token of this cluster passes; None where its condition is not read."""
+        """Tell whether a token of this cluster passes; None if its condition is not supported."""
         wanted = self.audiences or (name, f"https:{name}")
         fits = claims.issuer == self.issuer and any(each in wanted for each in claims.audiences)
         if self.off or not fits or self.subject != "assertion.sub":
@@ -51,7 +51,7 @@ class Provider:
 
 
 def known_of(claims: AccountClaims) -> dict[str, str | tuple[str, ...]]:
-    """Return what a condition may ask of a service account's token."""
+    """Return what a condition may use from a service account's token."""
     _, _, namespace, account = claims.subject.split(":")
     return {
         "assertion.iss": claims.issuer,
@@ -64,7 +64,7 @@ def known_of(claims: AccountClaims) -> dict[str, str | tuple[str, ...]]:
 
 
 def provider_of(content: object) -> Provider:
-    """Return a provider as it is described. Raises NotThis."""
+    """Return a provider from its description. Raises NotThis."""
     said = mapping(content, _PROVIDER_FORM)
     oidc = mapping(said.get("oidc"), _PROVIDER_FORM)
     mapped = said.get("attributeMapping")
@@ -79,7 +79,7 @@ def provider_of(content: object) -> Provider:
 
 
 def check_gcp(needs: GcpNeeds, documents: Sequence[Fetched]) -> Iterator[Finding]:
-    """Yield what is wrong with the documents. Raises NotThis, naming what it should be."""
+    """Yield what is wrong with the documents. Raises NotThis, naming the expected document."""
     for document in documents:
         match document.kind:
             case DocumentKind.PROVIDER:
@@ -198,7 +198,7 @@ def _trust(needs: GcpNeeds, document: Fetched) -> Iterator[Finding]:
 
 
 def _elsewhere(needs: GcpNeeds, bound: Mapping[str, bool]) -> str:
-    """Return that the subjects of another pool are bound, where they are."""
+    """Return a text that the subjects of another pool are bound, if they are."""
     ends = tuple(f"/subject/{subject}" for subject in needs.stack.subjects)
     pools = [
         each.partition("/subject/")[0].rpartition("/")[2] for each in bound if each.endswith(ends)
@@ -218,7 +218,7 @@ def _policy(needs: GcpNeeds, document: Fetched) -> Iterator[Finding]:
             needs.stack,
             command=bucket_command(needs),
             cause=_DENIED,
-            # A right on the whole project does not show in the bucket's own policy.
+            # A permission on the whole project is not in the bucket's own policy.
             confidence=Confidence.LIKELY,
             actions=f"`{needs.email}` to read and write its objects",
             found="",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Google Cloud must know before a stack's tokens are worth anything there.
+"""What Google Cloud needs to accept a stack's tokens.
 
 pool, provider   iss, aud   who signs the tokens, and whom they are for; sub becomes the subject
-service account  sub        workloadIdentityUser: which subjects may act as it
-bucket                      objectUser: what the service account may do there
+service account  sub        workloadIdentityUser: which subjects may act as it bucket
+objectUser: what the service account may do there
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAPPING = {"google.subject": "assertion.sub"}
 USER_ROLE = "roles/iam.workloadIdentityUser"
 BUCKET_ROLE = "roles/storage.objectUser"
 SUBJECT_BYTES = 127
-"""Google takes no longer subject than this."""
+"""Google's limit for a subject."""
 _IAM = "//iam.googleapis.com/"
 _PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _NUMBER = re.compile("[0-9]{1,20}")
@@ -61,7 +61,7 @@ class GcpNeeds:
 
     @property
     def made_already(self) -> bool:
-        """Tell whether the service account is named by its address, as one that is there."""
+        """Tell whether the service account is given by its address, so that it exists."""
         return "@" in self.service_account
 
     @property
@@ -76,16 +76,16 @@ class GcpNeeds:
 
     @property
     def audience_of_exchange(self) -> str:
-        """Return how the exchange of tokens names the provider; also its default audience."""
+        """Return the provider's name in the exchange of tokens; also its default audience."""
         return f"{_IAM}{self.provider_name}"
 
     def principal(self, subject: str) -> str:
-        """Return how Google names whoever has a token of `subject`."""
+        """Return Google's name for the holder of a token of `subject`."""
         return f"principal:{_IAM}{self.pool_name}/subject/{subject}"
 
 
 def gcp_needs(answers: Answers) -> GcpNeeds:
-    """Return what a stack needs. What lacks is noted in the answers. Raises Unfit."""
+    """Return what a stack needs. Missing values are noted in the answers. Raises Unfit."""
     project = answers.needed(
         "--project",
         _PROJECT,
@@ -135,7 +135,7 @@ def gcp_needs(answers: Answers) -> GcpNeeds:
 
 
 def _known_provider(answers: Answers, project: str, pool: str) -> str:
-    """Return what stands for a provider that is there already, and is called nobody knows how."""
+    """Return a placeholder for an existing provider whose name is not known."""
     return answers.needed(
         "--provider",
         what="the pool's provider that takes the cluster's tokens",
@@ -148,7 +148,7 @@ def _known_provider(answers: Answers, project: str, pool: str) -> str:
 
 
 def account_for(stack: str) -> str:
-    """Return a service account's id for a stack; Google wants 6 to 30 characters."""
+    """Return a service account's id for a stack; Google requires 6 to 30 characters."""
     return f"loki-{stack.replace('.', '-')}"[:30].rstrip("-").ljust(6, "0")
 
 
@@ -159,7 +159,7 @@ def service_account_policy(needs: GcpNeeds) -> dict[str, Any]:
 
 
 def bucket_policy(needs: GcpNeeds) -> dict[str, Any]:
-    """Return the least that Loki needs on its bucket."""
+    """Return the minimum that Loki needs on its bucket."""
     return {"bindings": [{"role": BUCKET_ROLE, "members": [f"serviceAccount:{needs.email}"]}]}
 
 
@@ -172,7 +172,7 @@ def provider_document(needs: GcpNeeds) -> dict[str, Any]:
 
 
 def credentials_file(needs: GcpNeeds) -> dict[str, Any]:
-    """Return Google's configuration of the exchange, which holds no key."""
+    """Return Google's configuration of the exchange, which contains no key."""
     impersonate = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
     return {
         "type": "external_account",
@@ -185,7 +185,7 @@ def credentials_file(needs: GcpNeeds) -> dict[str, Any]:
 
 
 def gcp_documents(needs: GcpNeeds) -> tuple[Document, ...]:
-    """Return what the commands make, as documents for those who make it otherwise."""
+    """Return what the commands make as documents, for other ways to make it."""
     return (
         Document(
             name="provider.json",
@@ -287,7 +287,7 @@ def binding_command(needs: GcpNeeds, subject: str) -> Command:
 
 
 def bucket_command(needs: GcpNeeds) -> Command:
-    """Return the command that gives the service account its rights on the bucket."""
+    """Return the command that gives the service account its permissions on the bucket."""
     return _on_bucket(needs).command
 
 
@@ -348,7 +348,7 @@ def _terraform(needs: GcpNeeds) -> Iterator[HclBlock]:
                 ("member", needs.principal(subject)),
             ),
         )
-    # An account that is only looked up exports its address alone.
+    # An account that is only looked up has nothing but its address as output.
     email = f"serviceAccount:{needs.email}"
     member = email if needs.made_already else Reference(f"{account}.member")
     yield HclBlock(

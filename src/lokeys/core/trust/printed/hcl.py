@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Terraform's language, as much of it as is written here: blocks, texts, lists, references."""
+"""The part of Terraform's language that is written here: blocks, texts, lists, references."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lokeys.core.text.words import escaped, printable
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An expression that stands as it is, such as `aws_iam_role.loki.arn`."""
+    """An expression that is written as it is, such as `aws_iam_role.loki.arn`."""
 
     text: str
 
@@ -30,7 +30,7 @@ Value = str | bool | Reference | HclJson | Sequence[str] | Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class HclBlock:
-    """One block: its kind, its labels, and what stands in it."""
+    """One block: its kind, its labels, and its content."""
 
     kind: str
     labels: tuple[str, ...]
@@ -81,5 +81,5 @@ def _text(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return text in which Terraform finds nothing to fill in."""
+    """Return text that Terraform does not expand."""
     return text.replace("${", "$${").replace("%{", "%%{")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a cloud must know, as it is printed: a script with its reasons, or the contract's report."""
+"""How `iam` prints what a cloud needs: a script with its reasons, or the contract's report."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def iam_report(found: Prerequisites, findings: Sequence[Finding]) -> dict[str, A
 
 
 def script(found: Prerequisites) -> Iterator[tuple[str, str]]:
-    """Yield the lines of a shell script, each with what it is: a comment, or to be run."""
+    """Yield the lines of a shell script, each marked as a comment or a command."""
     for missing in found.missing:
         for line in missing_lines(missing):
             yield _comment(line), "comment"
@@ -62,6 +62,6 @@ def _comment(text: str) -> str:
 
 
 def missing_lines(missing: MissingValue) -> Iterator[str]:
-    """Yield what lacks, and how to find it out."""
+    """Yield what is missing, and how to find it."""
     how = f": {missing.command}" if missing.command else ""
     yield f"{missing.name} stands for {missing.what}; give {missing.option}{how}"

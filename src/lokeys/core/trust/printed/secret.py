@@ -13,7 +13,7 @@ from lokeys.core.trust.printed.shell import PrintedStep
 def secret_commands(
     stack: Stack, values: Mapping[str, Word], *, files: tuple[str, ...] = ()
 ) -> Iterator[PrintedStep]:
-    """Yield the commands that hand over to the new Secret. It holds nothing secret."""
+    """Yield the commands that switch to the new Secret. It holds nothing secret."""
     literals = (
         _literal(key, value) for key, value in values.items() if isinstance(value, Var) or value
     )

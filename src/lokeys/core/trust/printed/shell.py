@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is printed for a cloud: commands with their reasons, documents, and what lacks."""
+"""What is printed for a cloud: commands with their reasons, documents, and missing values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lokeys.core.text.shell import Command
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrintedStep:
-    """One command, why it is there, and the shell variable that keeps what it prints."""
+    """One command, its reason, and the shell variable that keeps its output."""
 
     why: str
     command: Command
@@ -36,7 +36,7 @@ class Document:
 
     @property
     def text(self) -> str:
-        """Return the document as it stands in its file."""
+        """Return the document as it is in its file."""
         if self.compact:
             return json.dumps(self.content, separators=(",", ":"))
         return json.dumps(self.content, indent=2)
@@ -49,9 +49,9 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingValue:
-    """A value that is not known: its name in the documents, the option that gives it, and how.
+    """A value that is not known: its name in the documents, the option for it, and how to find it.
 
-    `command` prints it, where there is one.
+    `command` prints it, if there is one.
     """
 
     name: str
@@ -62,16 +62,16 @@ class MissingValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prerequisites:
-    """All that a cloud must know before a stack's tokens are worth anything there."""
+    """Everything that a cloud needs to accept a stack's tokens."""
 
     cloud: str
     documents: tuple[Document, ...]
     steps: tuple[Document | PrintedStep, ...]
-    """What is done, in order: documents are written where a command reads them from a file."""
+    """The steps in order: a document is written before a command reads it from a file."""
     terraform: str
     missing: tuple[MissingValue, ...] = ()
 
     @property
     def commands(self) -> tuple[PrintedStep, ...]:
-        """Return the commands alone."""
+        """Return only the commands."""
         return tuple(step for step in self.steps if isinstance(step, PrintedStep))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service account's token says of itself: who issued it, for whom, to whom, until when.
+"""What a service account's token says about itself: issuer, audience, subject, expiry.
 
-The token is a secret, its claims are not: each is the name of something that a trust document
-names too.
+The token is a secret, its claims are not: each is the name of something that a trust document also
+names.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 CLUSTERS_OWN = frozenset(
     f"https://kubernetes.default.svc{suffix}" for suffix in ("", ".cluster.local")
 )
-"""Issuers that nobody outside of the cluster can reach; also the API servers' own audiences."""
+"""Issuers that only the cluster can reach; also the API servers' own audiences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """The claims on which an exchange hangs; empty where the token lacks them."""
+    """The claims on which an exchange depends; empty if the token does not have them."""
 
     issuer: str = ""
     subject: str = ""
@@ -32,7 +32,7 @@ class Claims:
 
 
 def claims_of(token: bytes) -> Claims | None:
-    """Return what a JSON Web Token claims; None where it is none. Nothing is verified."""
+    """Return what a JSON Web Token claims; None if it is not one. Nothing is verified."""
     parts = token.split(b".")
     if len(parts) != 3:
         return None
@@ -75,23 +75,23 @@ def subject_of(namespace: str, account: str) -> str:
 
 
 def is_of_api_server(audience: str, *, issuer: str) -> bool:
-    """Tell whether a token for this audience would open the API server itself.
+    """Tell whether a token for this audience would be accepted by the API server itself.
 
-    Its audiences are its issuer, unless it was told others; those names are known by convention.
+    Its audiences are its issuer, unless others are configured; those names are known by convention.
     """
     plain = audience.rstrip("/")
     return not plain or plain in {issuer.rstrip("/"), *CLUSTERS_OWN, "api", "kubernetes"}
 
 
 def is_reachable_from_outside(issuer: str) -> bool:
-    """Tell whether a cloud might fetch this issuer's keys: over https, by a name of the world."""
+    """Tell whether a cloud may be able to fetch this issuer's keys: https and a public name."""
     host = issuer.removeprefix("https://").partition("/")[0].partition(":")[0]
     inside = host.endswith((".svc", ".local", ".internal")) or "." not in host
     return issuer.startswith("https://") and not inside
 
 
 def as_evidence(claims: Claims) -> tuple[str, ...]:
-    """Return what the token says, to be compared with what the trust asks."""
+    """Return what the token says, to be compared with what the trust requires."""
     lines = (
         f"the token's issuer is {claims.issuer}",
         f"its subject is {claims.subject}",

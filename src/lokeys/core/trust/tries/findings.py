@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a try of a stack's credentials showed, as findings with their remedies."""
+"""The results of testing a stack's credentials, as findings with their remedies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lokeys.core.text.shell import command
 from lokeys.core.trust.tries.verification import LinkName, Verification
 
 CLOUDS = {"s3": "aws", "azure": "azure", "gcs": "gcp"}
-"""What `lokeys iam` calls the cloud of a storage type."""
+"""The name in `lokeys iam` of the cloud of a storage type."""
 
 _OWN: dict[str, Rule] = {
     rule.cause: rule for rule in vars(tokens).values() if isinstance(rule, Rule) and rule.cause
@@ -45,7 +45,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
 
 
 def findings_of(stack: LokiStack, verifications: Sequence[Verification]) -> tuple[Finding, ...]:
-    """Return a finding for each account whose way is broken, or could not be tried."""
+    """Return a finding for each account with a broken link, or that could not be tested."""
     return tuple(found for each in verifications for found in _findings(stack, each))
 
 
@@ -91,7 +91,7 @@ def _rule_of(link: Link) -> Rule:
 
 
 def _place(stack: LokiStack, account: str, link: Link) -> Ref:
-    """Return the object that is to be looked at: a Secret, the stack, or whose token it was."""
+    """Return the object to look at: a Secret, the stack, or the token's account."""
     if link.cause == "k8s_secret_missing":
         return Ref("Secret", f"{stack.name}{MANAGED_SUFFIX}", stack.namespace)
     match link.name:

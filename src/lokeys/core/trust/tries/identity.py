@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stack's credentials are and where they are used, worked out of its Secrets.
+"""What a stack's credentials are and where they are used, derived from its Secrets.
 
     static     a key           AccessKey · AccountKey · ServiceAccountKey
     token      a trust         Role · FederatedApp · PoolProvider
-    token-cco  the same trust, out of the Secret that the Cloud Credential Operator manages
+    token-cco  the same trust, from the Secret that the Cloud Credential Operator manages
 
-Everything that an adapter needs to try them is here; secret values are `Sensitive`.
+Everything that an adapter needs to test them is here; secret values are `Sensitive`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ AZURE_AUTHORITY = "https://login.microsoftonline.com/"
 AZURE_SUFFIX = "blob.core.windows.net"
 GOOGLE_STORAGE = "https://storage.googleapis.com"
 SESSION = "AWS_SESSION_TOKEN"
-"""Of a temporary key that a person hands in; no stack's Secret has it."""
+"""For a temporary key that a person provides; no stack's Secret has it."""
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 _GOOGLES_TOKEN_URI = "https://oauth2.googleapis.com/token"
 _GOOGLES_EXCHANGE = "https://sts.googleapis.com/v1/token"
-"""Where Loki's client goes if a credentials file does not say it (golang.org/x/oauth2 0.36.0)."""
+"""Loki's client uses this if a credentials file does not set it (golang.org/x/oauth2 0.36.0)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class ServiceAccountKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A role that takes web identities, and the STS that gives its credentials."""
+    """A role that accepts web identities, and the STS that issues its credentials."""
 
     arn: str
     sts_url: str
@@ -92,7 +92,7 @@ class PoolProvider:
 
 
 Triable = S3 | Azure | Gcs
-"""The stores that lokeys can try."""
+"""The stores that lokeys can test."""
 
 StaticKey = AccessKey | AccountKey | ServiceAccountKey
 Trust = Role | FederatedApp | PoolProvider
@@ -127,7 +127,7 @@ Place = S3Place | BlobPlace | GcsPlace
 
 
 class UnusableCredential(ValueError):
-    """The Secrets do not say enough to try anything; the message says what is missing."""
+    """The Secrets do not contain enough for a test; the message says what is missing."""
 
 
 def place_of(storage: Triable, *, ca_bundle: str | None = None) -> Place:
@@ -193,7 +193,7 @@ def service_account_key(found: Mapping[str, Any]) -> ServiceAccountKey:
 
 
 def trust_of(storage: Triable, secret: SecretData, managed: SecretData | None = None) -> Trust:
-    """Return whom a stack's tokens are shown to; `managed` is for token-cco. Raises Unusable."""
+    """Return who gets a stack's tokens; `managed` is for token-cco. Raises Unusable."""
     source = secret
     if storage.mode is CredentialMode.TOKEN_CCO:
         if managed is None:
@@ -277,7 +277,7 @@ def _member(found: Mapping[str, Any], name: str) -> str:
 
 
 def _url(found: Mapping[str, Any], name: str) -> str:
-    """Return an address to which a secret may be sent: over TLS, and whole."""
+    """Return an address to which a secret may be sent: complete, and over TLS."""
     text = _member(found, name)
     head, colon, verb = text.rpartition(":")
     address = head if colon and verb == "generateAccessToken" else text
@@ -291,14 +291,14 @@ def _url(found: Mapping[str, Any], name: str) -> str:
 
 
 def accounts_to_try(stack: LokiStack, storage: Storage) -> tuple[str, ...]:
-    """Return the service accounts that each need a try; with a static key one stands for all."""
+    """Return the service accounts to test; with a static key one stands for all."""
     if mode_of(storage) is CredentialMode.STATIC:
         return (stack.name,)
     return stack.service_accounts if stack.rules_enabled else stack.service_accounts[:1]
 
 
 def encryption_headers(sse: Sse | None) -> tuple[tuple[str, str], ...]:
-    """Return the headers that Loki writes with: a bucket's policy may ask for them."""
+    """Return the headers with which Loki writes: a bucket's policy may require them."""
     if sse is None:
         return ()
     if sse.type is SseType.S3:

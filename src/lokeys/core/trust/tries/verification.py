@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One service account's way to the bucket, tried link by link, and what that means for a stack.
+"""One service account's path to the bucket, tested link by link, and what that means for a stack.
 
     secret ─▶ token ─▶ issuer ─▶ audience ─▶ subject ─▶ trust ─▶ identity ─▶ store
-    is there  the API  what the token says, against     the      who one     put, get, list
-    and whole server   what the trust asks (worked out) exchange is then     and delete
+    complete  the API  what the token says, compared     the     the         put, get, list
+              server   with what the trust requires   exchange   result      and delete
 
-A try ends at the first link that breaks; those behind it were not tried. What could not be tried,
-for lack of a right or of an answer, is no failure of the link. A static key has no token: its way
-is secret ─▶ store.
+A test ends at the first broken link; later links are not tested. What could not be tested, because
+a permission or an answer was missing, is not a failure of the link. A static key has no token: its
+path is secret ─▶ store.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lokeys.core.findings.link import Link, Untried
 
 
 class LinkName(StrEnum):
-    """The links of the way, in its order."""
+    """The links, in order."""
 
     SECRET = "secret"
     TOKEN = "token"
@@ -34,10 +34,10 @@ class LinkName(StrEnum):
 
 
 def in_order(links: Sequence[Link], *, expected: Sequence[LinkName]) -> tuple[Link, ...]:
-    """Return the links of a way in its order, those not reached as not tried.
+    """Return the links in order, those that were not reached as not tested.
 
-    The last word about a link counts: a provider that refuses a token for its audience breaks
-    that link, whatever was worked out before; and nothing behind a break holds.
+    The last result for a link counts: a provider that refuses a token for its audience breaks that
+    link, whatever was derived before. No link after a break is verified.
     """
     known = {link.name: link for link in links}
     ordered: list[Link] = []
@@ -53,19 +53,19 @@ _OWN = frozenset({LinkName.SECRET, LinkName.TOKEN})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What became of one try with one service account (`account` is its name alone)."""
+    """The result of one test with one service account (`account` is its name alone)."""
 
     account: str
     links: tuple[Link, ...]
 
     @property
     def reported(self) -> tuple[Link, ...]:
-        """Return the links, each with the account whose token it was."""
+        """Return the links, each with the account whose token was used."""
         return tuple(replace(link, account=self.account) for link in self.links)
 
     @property
     def verified(self) -> bool | None:
-        """Tell whether the way is whole to its end; None where that could not be tried."""
+        """Tell whether every link works; None if that could not be tested."""
         if self.first_broken is not None:
             return False
         store = [link for link in self.links if link.name is LinkName.STORE]
@@ -73,30 +73,30 @@ class Verification:
 
     @property
     def first_broken(self) -> Link | None:
-        """Return the link that breaks the way, if one does."""
+        """Return the broken link, if there is one."""
         return next((link for link in self.links if link.ok is False), None)
 
     @property
     def first_untried(self) -> Link | None:
-        """Return the first link that was meant to be tried and could not be."""
+        """Return the first link that should have been tested and could not be."""
         return next((link for link in self.links if link.untried is not None), None)
 
     @property
     def left_open(self) -> bool:
-        """Tell whether a link was not tried though it may be: another try may tell."""
+        """Tell whether a link was not tested but may be: another test may give a result."""
         link = self.first_untried
         return link is not None and link.untried is Untried.NOT_TRIED
 
     @property
     def refused(self) -> bool:
-        """Tell whether the provider or the store itself said no. Its silence is not a no."""
+        """Tell whether the provider or the store itself refused. No answer is not a refusal."""
         first = self.first_broken
         return first is not None and first.name not in _OWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionWords:
-    """What the condition CredentialsVerified says; equal words are no change."""
+    """The text of the condition CredentialsVerified; equal texts are not a change."""
 
     status: str  # True, False or Unknown
     reason: str
@@ -106,10 +106,10 @@ class ConditionWords:
 def condition_words(
     verifications: Sequence[Verification], *, previous: ConditionWords | None = None
 ) -> ConditionWords:
-    """Return what CredentialsVerified says after a try with each account.
+    """Return the text of CredentialsVerified after a test with each account.
 
-    Without any try, as after a restart, what was said before still stands. A broken account wins
-    over one that could not be tried, and that over one that is verified.
+    Without any test, as after a restart, the previous text stays. A broken account takes precedence
+    over one that could not be tested, and that one over a verified one.
     """
     if not verifications:
         return previous or ConditionWords(status="Unknown", reason=Untried.NOT_TRIED.value)
@@ -127,7 +127,7 @@ def condition_words(
 
 
 def _reason(link: Link) -> str:
-    """Return the cause in CamelCase, as conditions spell it, or the link's name."""
+    """Return the cause in CamelCase, as in conditions, or the link's name."""
     words = link.cause.split("_") if link.cause else [link.name, "broken"]
     return "".join(word.capitalize() for word in words)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spec.limits`: what all tenants may use, and what single ones."""
+"""`spec.limits`: the limits of all tenants, and of single ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lokeys.core.stack.resource.model import DEFAULT_QUERY_TIMEOUT
 
 
 def _is_selector(text: str) -> bool:
-    # Stacks without are read sooner without it.
+    # Stacks without selectors are read sooner without this import.
     from lokeys.core.stack.resource.selectors import is_selector  # noqa: PLC0415
 
     return is_selector(text)

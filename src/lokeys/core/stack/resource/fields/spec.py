@@ -179,4 +179,4 @@ DOCUMENT = Fields(
     },
     required=("metadata", "spec"),
 )
-"""What is read of a manifest; of its status, the schemas that are applied."""
+"""The parts of a manifest that are read; of its status, the applied schemas."""

@@ -22,7 +22,7 @@ TEMPLATE_NAMES = {
 
 
 def _choice(description: str, *choices: str) -> Text:
-    """Return a choice that the definition of a pod judges, and the published one does not."""
+    """Return a choice that a pod's definition restricts, and the published one does not."""
     return Text(description, choices=choices, published={})
 
 

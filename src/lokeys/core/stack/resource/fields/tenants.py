@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spec.tenants`: who may read and write, and how they say who they are."""
+"""`spec.tenants`: who may read and write, and how they identify themselves."""
 
 from __future__ import annotations
 
@@ -137,5 +137,5 @@ TENANTS = Fields(
         ),
         "passthrough": _PASSTHROUGH,
     },
-    published={"required": ["mode"]},  # which its default then fulfils
+    published={"required": ["mode"]},  # which its default then satisfies
 )

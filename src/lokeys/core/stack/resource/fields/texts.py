@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The texts that stand in a LokiStack, and what else many of its fields have in common."""
+"""The texts in a LokiStack, and what else many of its fields have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST = timedelta(days=365)
 
 
 def duration_s(text: str) -> float | None:
-    """Return the seconds of a Go duration such as `1m30s`; None if it is none, or not positive."""
+    """Return the seconds of a Go duration such as `1m30s`; None if invalid or not positive."""
     found = go_duration(text)
     return found.total_seconds() if found and timedelta() < found <= _LONGEST else None
 
@@ -51,7 +51,7 @@ def url(description: str) -> Text:
 
 
 def object_name(description: str) -> Text:
-    """Return the name of an object beside the stack."""
+    """Return the name of an object in the stack's namespace."""
     return Text(description, accepts=_SUBDOMAIN.fullmatch, says="the name of an object")
 
 
@@ -88,5 +88,5 @@ def authority(description: str) -> Fields:
 
 
 def ignored(description: str = "Accepted, and not acted on.") -> Anything:
-    """Return a field that is kept as it is written, and that nothing comes of."""
+    """Return a field that is kept as it is written, and has no effect."""
     return Anything(description, acted_on=False)
