@@ -3,17 +3,17 @@
 
     LokeysError
     ├── Waiting            ask again later; nothing is wrong yet
-    ├── Transient          the other side stumbled: retry with backoff
-    │   ├── Unreachable    no answer at all from where we stand
+    ├── Transient          the other side failed for now: retry with backoff
+    │   ├── Unreachable    no answer at all from here
     │   ├── Conflict       somebody else wrote first: read again, then decide again
     │   └── Throttled      asked to slow down; `retry_after_s` says how long
     ├── NotReadable        reading is refused or impossible: data for a report, not a crash
     │   ├── NotFound       the object does not exist
-    │   └── Forbidden      the object may exist; we may not look
+    │   └── Forbidden      the object may exist; we may not read it
     ├── NeedsHuman         no retry will help; the message says what to change
     │   ├── NotAllowed     a credential's owner has not allowed it to go to this address
     │   └── NotShared      a credential's owner has not allowed this namespace to use it
-    ├── BadInput           what the user handed us cannot be used; names the place and the fix
+    ├── BadInput           the user's input cannot be used; names the place and the fix
     └── LeaseLost          another holder acts on this route: stop at once, write nothing more
 
 A message names the object and the reason. It never holds a secret value nor a whole reply body.
@@ -39,7 +39,7 @@ class Transient(LokeysError):
 
 
 class Unreachable(Transient):
-    """No answer came from where we stand: refused, no such host, timed out, TLS failed."""
+    """No answer arrived here: refused, no such host, timed out, TLS failed."""
 
 
 class Conflict(Transient):
@@ -47,7 +47,7 @@ class Conflict(Transient):
 
 
 class Throttled(Transient):
-    """The other side asked for patience (HTTP 429)."""
+    """The other side asked to slow down (HTTP 429)."""
 
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
@@ -55,7 +55,7 @@ class Throttled(Transient):
 
 
 class NotReadable(LokeysError):
-    """The thing cannot be read; a report carries on without it."""
+    """The object cannot be read; a report continues without it."""
 
 
 class NotFound(NotReadable):
@@ -79,9 +79,9 @@ class NotShared(NeedsHuman):
 
 
 class BadInput(LokeysError):
-    """What the user handed us cannot be used.
+    """The user's input cannot be used.
 
-    `place` is where it stands (a file with its line, a field); `hint` is the fix.
+    `place` is where it is (a file with its line, a field); `hint` is the fix.
     """
 
     def __init__(self, message: str, *, place: str | None = None, hint: str | None = None) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the engine needs of the outside world, one Protocol a hop.
+"""What the engine needs from outside, one Protocol per hop.
 
-Reading never raises for what a report can carry: a hop that cannot be read returns `Unreadable`
+Reading never raises for what a report can contain: a hop that cannot be read returns `Unreadable`
 (or a state with its fault). Acting raises the classes of `lokeys.errors`. Every call is bounded in
 time and size by its adapter. A reading's pair is a secret: the engine keeps it for one pass only
-and hands it to nobody but another port.
+and passes it only to another port.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ State = TypeVar("State", covariant=True)  # noqa: PLC0105 - it reads better than
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading(Generic[State]):
-    """What a hop said: its state for the core, its pair for the ports, its gaps for the report."""
+    """One hop's state for the core, pair for the ports, and unreadable parts for the report."""
 
     state: State | None = None
     pair: KeyPair | None = None
     pairs: Mapping[Fingerprint, KeyPair] = field(default_factory=lambda: MappingProxyType({}))
-    """All pairs that a source of several keys can show."""
+    """All pairs that a source with several keys can show."""
     gaps: tuple[Unreadable, ...] = ()
 
 
 class SourcePort(Protocol):
-    """Where the key is minted."""
+    """Where the key is created."""
 
     async def read(self) -> Reading[SourceState]:
         """Return what the source offers now."""
@@ -71,13 +71,13 @@ class SourcePort(Protocol):
         ...
 
     async def ensure_user(self) -> bool:
-        """Make sure that the user exists; return whether it was made just now."""
+        """Make sure that the user exists; return whether this call created it."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyIntent:
-    """What the caller has recorded before it asks for a key: what tells a leftover of its own.
+    """What the caller has recorded before it asks for a key, to identify a leftover of its own.
 
     `since`: when it recorded that it would. `known`: the ids that the user had then.
     """
@@ -87,13 +87,13 @@ class KeyIntent:
 
 
 class IssuerPort(Protocol):
-    """Who gives the source's user a key, and takes one away. Needs further rights at the store.
+    """Adds a key to the source's user, and removes one. Needs more permissions at the store.
 
-    Each call asks the store first whose key it is, and changes one thing at a time: repeated,
-    it finds its work done, or goes on with it to the same effect. It raises Waiting where the
-    change is made and not yet in force (call again), Conflict where somebody else changed the
-    user's keys (list again, then decide again), NeedsHuman where a person must decide, Forbidden,
-    NotFound (no such user), Unreachable, Transient.
+    Each call first asks the store whose key it is, and changes one thing at a time: if repeated, it
+    finds its work done, or continues with the same effect. It raises Waiting if the change is made
+    and not yet in force (call again), Conflict if somebody else changed the user's keys (list
+    again, then decide again), NeedsHuman if a person must decide, Forbidden, NotFound (no such
+    user), Unreachable, Transient.
     """
 
     async def list(self) -> tuple[Slot, ...]:
@@ -101,20 +101,20 @@ class IssuerPort(Protocol):
         ...
 
     def draft(self) -> KeyPair | None:
-        """Return a new pair that nobody has heard of; None where the store chooses pairs."""
+        """Return a new pair that exists only here; None if the store chooses pairs."""
         ...
 
     async def create(self, pair: KeyPair | None, *, intent: KeyIntent) -> KeyPair:
         """Make sure that the user has this key, and return its pair.
 
-        `pair`: chosen and kept by the caller, `draft` or an old one; a repeated call is the same
-        call. None where the store chooses: then the returned pair exists nowhere else, and the
-        leftover of a call whose answer was lost is removed first, found by `intent`.
+        `pair`: chosen and kept by the caller, from `draft` or an old one; a repeated call has the
+        same effect. None if the store chooses: then the returned pair exists nowhere else, and the
+        leftover of a call whose answer was lost is removed first, identified by `intent`.
         """
         ...
 
     async def offer(self, key_id: Fingerprint) -> None:
-        """Make this key the one that the source names as present, where it names any."""
+        """Make this key the source's current one, if the source names one."""
         ...
 
     async def retire(self, key_id: Fingerprint) -> None:
@@ -129,18 +129,18 @@ class VaultPort(Protocol):
     """Where a copy of the key is kept."""
 
     async def read(self, *, afresh: bool = False) -> Reading[VaultState]:
-        """Return what the item holds now. One item read; the item's id is remembered.
+        """Return what the item holds now. Reads one item; the item's id is remembered.
 
-        `afresh`: its title is looked up once more, so that a second item of that title is noticed.
+        `afresh`: its title is looked up again, so that a second item with that title is noticed.
         """
         ...
 
     async def write(self, pair: KeyPair, *, over: Fingerprint) -> VaultState:
         """Put `pair` into both fields with one PATCH, and return what a read-back showed.
 
-        The title is looked up afresh. Raises Conflict if it leads to several items, or the item no
-        longer holds the pair `over`, NeedsHuman where the item, a field or the right is missing,
-        Waiting if the read-back has not caught up in time.
+        The title is looked up again. Raises Conflict if several items have it, or if the item no
+        longer holds the pair `over`, NeedsHuman if the item, a field or a permission is missing,
+        Waiting if the read-back is not up to date in time.
         """
         ...
 
@@ -157,12 +157,12 @@ class DeliveryPort(Protocol):
         ...
 
     async def revalidate_store(self) -> None:
-        """Annotate its SecretStore with a new value, so that the operator looks at it again."""
+        """Annotate its SecretStore with a new value, so that the operator checks it again."""
         ...
 
 
 class MakerPort(Protocol):
-    """What makes the Secret in an ExternalSecret's place."""
+    """What makes the Secret instead of an ExternalSecret."""
 
     async def read(self) -> Reading[MakerState]:
         """Return what its object says."""
@@ -181,7 +181,7 @@ class SecretPort(Protocol):
         ...
 
     async def spoil_data_hash(self, *, expected: SecretState) -> None:
-        """Write a wrong data-hash annotation; makes ESO read where force-sync does nothing."""
+        """Write a wrong data-hash annotation; makes ESO read if force-sync has no effect."""
         ...
 
     async def delete(self, *, expected: SecretState) -> None:
@@ -195,7 +195,7 @@ class SecretPort(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptFor:
-    """What a pair is kept for: a bridge of this source that ends at `until`, or (None) a person."""
+    """The reason to keep a pair: a bridge of this source until `until`, or (None) a person."""
 
     source: str
     since: datetime
@@ -203,14 +203,14 @@ class KeptFor:
 
 
 class StagingPort(Protocol):
-    """A Secret of lokeys' own, in which a pair outlives the delivered Secret's."""
+    """A Secret of lokeys, in which a pair outlives the delivered Secret's."""
 
     async def read(self) -> Reading[KeptPair]:
-        """Return what is kept now; no state where nothing is."""
+        """Return what is kept now; no state if nothing is."""
         ...
 
     async def keep(self, pair: KeyPair, *, purpose: KeptFor) -> None:
-        """Keep a pair, in place of the one kept before; NeedsHuman if the Secret is not ours."""
+        """Keep a pair, instead of the previous one; NeedsHuman if the Secret is not ours."""
         ...
 
     async def hold(self) -> None:
@@ -218,7 +218,7 @@ class StagingPort(Protocol):
         ...
 
     async def drop(self) -> None:
-        """Delete what is kept, and let the StorageCredential go; fine if either is gone."""
+        """Delete what is kept, and release the StorageCredential; fine if either is gone."""
         ...
 
 
@@ -228,7 +228,7 @@ class HoldersPort(Protocol):
     async def find(
         self, pair: KeyPair, *, changed_at: datetime | None, own: frozenset[Ref]
     ) -> Holders:
-        """Return who holds the pair's id beside the route's own hops, and the source's `own`.
+        """Return who holds the pair's id besides the route's own hops, and the source's `own`.
 
         `changed_at`: when the delivered Secret's content changed from this pair to another.
         """
@@ -251,7 +251,7 @@ class WorkloadsPort(Protocol):
         ...
 
     async def may_evict(self, pod: PodState) -> bool | None:
-        """Tell whether this pod may be evicted from here; None where that is not to be known."""
+        """Tell whether this pod may be evicted from here; None if that is not known."""
         ...
 
     async def evict(self, pod: PodState, *, grace: timedelta | None) -> None:
@@ -264,7 +264,7 @@ class WorkloadsPort(Protocol):
 
 
 class StorePort(Protocol):
-    """The object store, asked with a given key."""
+    """The object store, used with a given key."""
 
     async def try_list(self, pair: KeyPair) -> StoreVerdict:
         """Ask for a list of at most one key. Never raises for an answer."""
@@ -275,15 +275,15 @@ class StorePort(Protocol):
         ...
 
     async def try_everywhere(self, pair: KeyPair) -> Mapping[str, StoreVerdict]:
-        """Do the same at each address of the endpoint; by address, "" where there is no choice."""
+        """Do the same at each address of the endpoint; by address, "" if there is only one."""
         ...
 
     async def bucket_exists(self, pair: KeyPair) -> bool:
-        """Tell whether the bucket is there, as `pair` sees it."""
+        """Tell whether the bucket exists, as seen with `pair`."""
         ...
 
     async def create_bucket(self, pair: KeyPair) -> None:
-        """Create the bucket, owned by the pair's user; fine if it is there and ours."""
+        """Create the bucket, owned by the pair's user; fine if it exists and is ours."""
         ...
 
 
@@ -305,7 +305,7 @@ class LokiPort(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedToken:
-    """A service account's token, and what it says of itself."""
+    """A service account's token, and its claims."""
 
     token: Sensitive
     claims: Claims
@@ -321,56 +321,56 @@ class TokenPort(Protocol):
     async def request(self, account: Ref, *, audience: str) -> IssuedToken:
         """Ask for a short-lived token of `account` for `audience`.
 
-        Raises Forbidden, NotFound, or NeedsHuman for an audience of the API server's own, for
+        Raises Forbidden, NotFound, or NeedsHuman for an audience of the API server itself, for
         which lokeys never asks.
         """
         ...
 
 
 Credential = KeyPair | AccountKey | Sensitive
-"""What opens a store: an S3 key (temporary or not), an account key, or a bearer token."""
+"""What gives access to a store: an S3 key (temporary or not), an account key, a bearer token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanged:
-    """What a provider answered: the links that it decided, and the credential that it gave."""
+    """A provider's answer: the links that it decided, and the credential that it issued."""
 
     links: tuple[Link, ...] = ()
     credential: Credential | None = field(default=None, repr=False)
 
 
 class Clouds(Protocol):
-    """The providers and stores of all clouds. Never raises for an answer, nor for silence."""
+    """The providers and stores of all clouds. Never raises for an answer, or for none."""
 
     def through(self, proxies: Proxies) -> AbstractAsyncContextManager[Clouds]:
-        """Return the same clouds, reached through these proxies while the context lasts."""
+        """Return the same clouds, reached through these proxies while the context is open."""
         ...
 
     async def exchange(
         self, trust: Trust, issued: IssuedToken, *, ca_bundle: str | None
     ) -> Exchanged:
-        """Show a token to the provider that trusts it."""
+        """Send a token to the provider that trusts it."""
         ...
 
     async def log_in(self, key: StaticKey) -> Exchanged:
-        """Return what a static key opens the store with; Google's is exchanged first."""
+        """Return the credential for a static key; Google's is exchanged first."""
         ...
 
     async def try_place(self, place: Place, credential: Credential, *, owner: str) -> Link:
-        """Put, get, list and delete one object; `owner` makes its name, always the same."""
+        """Put, get, list and delete one object; `owner` gives it a fixed name."""
         ...
 
 
 class CredentialVerifier(Protocol):
-    """Tries a LokiStack's credentials as its pods would, before anybody trusts them."""
+    """Tests a LokiStack's credentials as its pods would use them, before they are used."""
 
     async def verify(
         self, stack: LokiStack, storage: Storage, secret: SecretData, *, account: str
     ) -> Verification:
-        """Try the way of one service account to the bucket, link by link.
+        """Test one service account's path to the bucket, link by link.
 
-        All modes and stores. `secret` is the stack's storage Secret as it is to be tried, spread
-        or not; `account` is `<stack>` or `<stack>-ruler`. Never raises for what a link shows.
+        All modes and stores. `secret` is the stack's storage Secret to test, rolled out or not;
+        `account` is `<stack>` or `<stack>-ruler`. Never raises for a link's result.
         """
         ...
 
@@ -393,19 +393,19 @@ class RoutePorts:
     staging: StagingPort | None = None
     holders: HoldersPort | None = None
     trying: Trying = Trying.CONSENT
-    """Who decides where keys are tried."""
+    """Who decides where keys are tested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodPorts:
-    """The pods of workloads whose Loki has no route: read, and never changed."""
+    """The pods of workloads whose Loki has no route: only read, never changed."""
 
     workloads: WorkloadsPort
     loki: LokiPort
 
 
 class Objects(Protocol):
-    """All that is read of a cluster: objects from a cache or live, events and logs always live."""
+    """Everything that is read of a cluster: objects cached or live, events and logs always live."""
 
     async def get(self, ref: Ref) -> Mapping[str, Any]:
         """Return the object; raises NotFound, Forbidden, Unreachable."""
@@ -418,16 +418,16 @@ class Objects(Protocol):
         ...
 
     async def events(self, about: Ref, *, reason: str) -> Sequence[Mapping[str, Any]]:
-        """Return the events of this reason about an object, in no order."""
+        """Return the events with this reason about an object, in any order."""
         ...
 
     async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
-        """Return the end of a container's log; raises BadInput where it has not started."""
+        """Return the end of a container's log; raises BadInput if it has not started."""
         ...
 
 
 Clock = Callable[[], datetime]
-"""Tells the present moment, aware, in UTC."""
+"""Returns the current time in UTC, with its time zone."""
 
 Sleep = Callable[[float], Awaitable[None]]
 """Waits some seconds; tests pass one that does not."""

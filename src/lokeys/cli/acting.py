@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carrying out a route's steps for a person: under its Lease, with a receipt however it ends."""
+"""Carries out a route's steps for a person: under its Lease, with a receipt however it ends."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from lokeys.errors import Forbidden, LokeysError, Unreachable
 
 INTERRUPTED = "interrupted"
 RECEIPT_TAKES_S = 5.0
-"""Longer is not waited for it: a person who interrupts wants an end."""
+"""It is not waited for longer: a person who interrupts wants it to end."""
 
 
 def insist_on_store(look: Look) -> None:
-    """Refuse at once where no key can be tested from here: waiting would not help."""
+    """Refuse at once if no key can be tested from here: waiting would not help."""
     verdicts = look.snapshot.verdicts.values()
     if verdicts and all(verdict.answer is Answer.UNREACHABLE for verdict in verdicts):
         said = next(iter(verdicts)).detail or "no answer"
@@ -37,9 +37,9 @@ def insist_on_store(look: Look) -> None:
 
 
 def insist_on_readable(look: Look) -> None:
-    """Refuse before anything is changed where the plan waits for what we may not, or cannot, read.
+    """Refuse before any change if the plan waits for what may not or cannot be read.
 
-    A right may also be taken away meanwhile, so this is asked again at each look.
+    A permission may also be removed meanwhile, so this is checked again at each look.
     """
     gap = look.plan.hopeless
     if gap is not None:
@@ -48,24 +48,24 @@ def insist_on_readable(look: Look) -> None:
 
 
 class Teller(Protocol):
-    """Who tells a person how it goes."""
+    """Reports the progress to a person."""
 
     def on_look(self, look: Look) -> None:
-        """Hear of each look."""
+        """Report a look."""
         ...
 
     def on_step(self, step: Step) -> None:
-        """Hear of a step that begins."""
+        """Report the start of a step."""
         ...
 
     def on_done(self, done: Done) -> None:
-        """Hear of a step that has ended."""
+        """Report the end of a step."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """One route, and the hand that acts on it for a person."""
+    """One route, and the executor that acts on it for a person."""
 
     session: Session
     route: NamedRoute
@@ -75,7 +75,7 @@ class Acting:
     async def heal(
         self, healing: Healing, teller: Teller, *, wishes: LookOptions, patience: Patience
     ) -> None:
-        """Go as far as it goes under the route's Lease. Raises what `heal` and the Lease raise."""
+        """Heal as far as possible under the route's Lease. Raises as `heal` and the Lease do."""
         session, spec = self.session, self.route.spec
         listener = Listener(
             on_look=teller.on_look,
@@ -89,7 +89,7 @@ class Acting:
 
     @asynccontextmanager
     async def _kept(self, healing: Healing) -> AsyncIterator[None]:
-        """Keep a receipt of what was done, however it ends; that it cannot be kept is said."""
+        """Keep a receipt of what was done, however it ends; report if it cannot be kept."""
         try:
             yield
         finally:

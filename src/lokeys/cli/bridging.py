@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`heal --bridge`: what a person is told and asked before a replaced key is valid again."""
+"""`heal --bridge`: what a person is shown and asked before a replaced key is valid again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lokeys.errors import BadInput, NeedsHuman
 
 
 def insist_on_record(session: Session, chosen: NamedRoute) -> None:
-    """Refuse a bridge whose end nothing would keep: its record is the resource's status."""
+    """Refuse a bridge whose end nothing would record: the record is in the resource's status."""
     if chosen.remembers:
         return
     if not session.kept:
@@ -35,7 +35,7 @@ def insist_on_record(session: Session, chosen: NamedRoute) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Who is asked about which route. `yes`: the answer is given; `ask`: it is worth a question."""
+    """The question, for one route. `yes`: it is answered already; `ask`: it must be asked."""
 
     session: Session
     chosen: NamedRoute
@@ -44,10 +44,9 @@ class Asking:
 
 
 def leave_for(asking: Asking, look: Look, lookout: Lookout) -> Leave:
-    """Return what a person lets the bridge do, once they know which key it is.
+    """Return what a person allows the bridge to do, once they know which key it is.
 
-    Raises NeedsHuman where no bridge is possible, and why; BadInput where a question can be put to
-    nobody.
+    Raises NeedsHuman if no bridge is possible, and why; BadInput if nobody can be asked.
     """
     session, chosen = asking.session, asking.chosen
     leave = Leave(asked=True, keeps=True)

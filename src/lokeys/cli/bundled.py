@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A session on a bundle: all is read from its files, nobody is asked, nothing can be changed."""
+"""A session on a bundle: all is read from its files, and nothing can be changed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from lokeys.ports import Objects
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleContents:
-    """What a bundle holds. `not_read` is what it should hold and does not."""
+    """The content of a bundle. `not_read` is what it should contain and does not."""
 
     objects: Objects = field(repr=False)
     answers: KeptAnswers = field(repr=False)
@@ -53,14 +53,14 @@ class BundleContents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A bundle as a command looks at it."""
+    """A bundle as a command uses it."""
 
     session: Session
     held: BundleContents
 
     @property
     def everywhere(self) -> bool:
-        """Tell whether all namespaces are looked at: all are in it, and none was chosen."""
+        """Tell whether all namespaces are used: all are in it, and none was chosen."""
         return self.held.namespace is None and self.session.options.namespace is None
 
 
@@ -99,7 +99,7 @@ async def opened_bundle(
 async def opened_contents(
     options: Options, held: BundleContents, printer: Printer | None = None
 ) -> AsyncIterator[Opened]:
-    """Open what a bundle holds."""
+    """Open the content of a bundle."""
     names = fingerprinter_of(held.answers)
     async with no_api() as api, HttpClients(wire=no_way) as clients:
         cluster = Cluster(
@@ -137,7 +137,7 @@ def _refuse(spec: RouteSpec) -> AbstractAsyncContextManager[RemainingLease]:
 
 
 async def _forget(spec: RouteSpec, memory: Memory) -> None:
-    """Remember nothing: a bundle stays as it is."""
+    """Do not keep the memory: a bundle is never changed."""
 
 
 async def _make_nothing(job: Mapping[str, Any]) -> tuple[Link, ...]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A diagnosis in the form that was asked for: for people, programs, CI, or an issue tracker.
+"""A diagnosis in the requested form: for people, programs, CI, or an issue tracker.
 
-In Markdown all that others wrote stands in fenced blocks: a host shows it as it is, and takes no
-name in it for a person, no number for an issue and no address for a link.
+In Markdown all untrusted text is in fenced blocks: a host shows it unchanged, and treats no name in
+it as a person, no number as an issue and no address as a link.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _TICKS = re.compile(r"`{3,}")
 
 
 class DoctorCommand(LokeysCommand):
-    """Knows the formats of CI and of issue trackers, too."""
+    """A command that also has the formats of CI and of issue trackers."""
 
     formats = ("people", "json", "sarif", "junit", "markdown")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosed:
-    """What a doctor has to say: the contract's document, and what of it people read.
+    """A doctor's result: the contract's document, and the lines for people.
 
-    `before` are the lines before the findings, such as routes; `after` those behind them.
+    `before` are the lines before the findings, such as routes; `after` those after them.
     """
 
     document: Mapping[str, Any]
@@ -47,11 +47,11 @@ def show(printer: Printer, options: Options, told: Diagnosed) -> None:
         case "json":
             printer.json(told.document)
         case "sarif":
-            from lokeys.core.validation.sarif import sarif  # noqa: PLC0415 - seldom asked for
+            from lokeys.core.validation.sarif import sarif  # noqa: PLC0415 - rarely needed
 
             printer.json(sarif(told.findings, version=__version__))
         case "junit":
-            from lokeys.core.validation.junit import junit_of  # noqa: PLC0415 - seldom asked for
+            from lokeys.core.validation.junit import junit_of  # noqa: PLC0415 - rarely needed
 
             printer.text(junit_of([*_suites(told)], fail_on=Severity(options.fail_on)))
         case "markdown":
@@ -63,7 +63,7 @@ def show(printer: Printer, options: Options, told: Diagnosed) -> None:
 
 
 def _suites(told: Diagnosed) -> Iterator[tuple[str, Sequence[Finding]]]:
-    """Yield findings by their route; those of none, and what could not be read, come last."""
+    """Yield findings by their route; those without one, and what could not be read, come last."""
     routes = dict.fromkeys(finding.route for finding in told.findings)
     for route in [each for each in routes if each]:
         yield route, [finding for finding in told.findings if finding.route == route]

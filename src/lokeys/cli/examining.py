@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looking at all that a namespace, or a cluster, has of Loki's storage: what `doctor` reports."""
+"""Examines everything about Loki's storage in a namespace or cluster: what `doctor` reports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Examined:
 
     @property
     def agreed(self) -> bool:
-        """Tell whether no route has a hop that differs from the one before it."""
+        """Tell whether no hop of a route differs from the one before it."""
         return all(first_disagreement(e.view.diagnosis.hops) is None for e in self.seen)
 
     def report(self, findings: Sequence[Finding]) -> dict[str, Any]:
@@ -48,10 +48,10 @@ class Examined:
 async def examined(
     session: Session, *, everywhere: bool, probe: str, missing: Sequence[str] = ()
 ) -> Examined:
-    """Look at the routes of a namespace, or of all.
+    """Examine the routes of a namespace, or of all.
 
-    `missing` is what is known not to have been read already. Raises BadInput where a namespace has
-    nothing to look at.
+    `missing` is what is already known not to be readable. Raises BadInput if a namespace has
+    nothing to examine.
     """
     not_read = [*missing]
     namespace = None if everywhere else session.namespace
@@ -73,7 +73,7 @@ async def examined(
 async def _unrouted_pods(
     session: Session, lokis: Sequence[LokiWorkload], seen: Sequence[SeenRoute]
 ) -> AskedPods:
-    """Return the pods of Lokis that use a store, and that no route's look has asked."""
+    """Return the pods of Lokis that use a store, and that no route has asked."""
     looked = {w.ref for each in seen for w in each.look.snapshot.workloads}
     groups: dict[str, list[Workload]] = {}
     for each in lokis:
@@ -88,7 +88,7 @@ async def _unrouted_pods(
 
 
 def _of_others(lokis: Sequence[LokiWorkload], seen: Sequence[SeenRoute]) -> Iterator[Finding]:
-    """Yield how those Lokis are configured wrongly that no route's look has shown."""
+    """Yield configuration errors of Lokis that no route has shown."""
     shown = {w.ref for each in seen for w in each.look.snapshot.workloads if w.loki is not None}
     around = {each.ref: each.loki for each in lokis}
     others = {ref: loki for ref, loki in around.items() if ref not in shown}
@@ -96,7 +96,7 @@ def _of_others(lokis: Sequence[LokiWorkload], seen: Sequence[SeenRoute]) -> Iter
 
 
 async def _known(session: Session, namespace: str | None, not_read: list[str]) -> list[NamedRoute]:
-    """Return the routes that resources describe; that they cannot be listed is a gap."""
+    """Return the routes that resources describe; notes it if they cannot be listed."""
     try:
         return await resources(session, namespace, unusable=not_read)
     except NotReadable as gap:
@@ -112,7 +112,7 @@ async def _routes(
     *,
     probe: bool,
 ) -> list[NamedRoute]:
-    """Return the routes that resources describe, and those of Lokis that none covers."""
+    """Return the routes that resources describe, and those of Lokis without a resource."""
     known = await _known(session, namespace, not_read)
     workloads = await discoverer.workloads(namespace)
     bare = [w for w in workloads if not any(covers(route.spec, w) for route in known)]
@@ -133,7 +133,7 @@ async def _routes(
         if namespace is not None:
             hint = "look everywhere with -A, or choose with -n"
             raise BadInput(f"no StorageCredential and no Loki in namespace {namespace}", hint=hint)
-        # All was seen, and nothing of it is amiss: a look by the clock must not fail for that.
+        # Everything was read, and nothing is wrong: a scheduled run must not fail for that.
         words = "no StorageCredential and no Loki in any namespace: is this the cluster?"
         session.printer.talk((words, "warning"))
     return routes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys doctor --config FILE`: what Loki's own configuration says alone, or beside its log."""
+"""`lokeys doctor --config FILE`: what Loki's own configuration shows, alone or with its log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARSE = partial(built, max_values=MAX_LOKI_CONFIG_VALUES)
 
 
 def configuration_in(path: str, *, expands: bool | None) -> Configuration:
-    """Return what a configuration says. Raises BadInput where the file is none."""
+    """Return what a configuration says. Raises BadInput if the file is not one."""
     if path == STDIN:
         hint = "write it into a file: stdin is for a log"
         raise BadInput("a configuration is read from a file", place="stdin", hint=hint)
@@ -31,7 +31,7 @@ def configuration_in(path: str, *, expands: bool | None) -> Configuration:
     def line_of(field: tuple[str, ...]) -> int | None:
         try:
             return manifest.position_of((0,), field)[0]
-        except (YAMLError, IndexError):  # what only its variables make YAML
+        except (YAMLError, IndexError):  # it is YAML only with its variables expanded
             return None
 
     told = configuration_of(text, name=path, parse=_PARSE, expands=expands, line_of=line_of)

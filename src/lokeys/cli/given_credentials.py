@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Credentials that a person hands in, tried at their store: `lokeys probe s3|azure|gcs`.
+"""Credentials that a person provides, tested at their store: `lokeys probe s3|azure|gcs`.
 
 They come from a Secret (a manifest, or the cluster's), from the environment that the cloud's own
-tools read, or from files. Never from the command line: it is there for all to read.
+tools read, or from files. Never from the command line: everybody on the machine can read it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _OTHER_NAMES = {
     "AWS_SECRET_ACCESS_KEY": "access_key_secret",
     "secret_access_key": "access_key_secret",
 }
-"""Data keys of Secrets that are not a LokiStack's."""
+"""Data keys of Secrets that are not for a LokiStack."""
 _ENVIRONMENT: Mapping[StorageType, Mapping[str, str]] = {
     StorageType.S3: {
         "AWS_ACCESS_KEY_ID": "access_key_id",
@@ -65,7 +65,7 @@ _NAMES_A_TRUST = {StorageType.S3: "role_arn", StorageType.AZURE: "client_id"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenCredentials:
-    """What the command line said: where the credentials are, and what is no secret."""
+    """The command line's options: where the credentials are, and what is not secret."""
 
     type: StorageType
     name: str | None = None
@@ -83,7 +83,7 @@ class GivenCredentials:
 async def gathered(
     given: GivenCredentials, objects: Objects | None, *, namespace: str, environ: Mapping[str, str]
 ) -> SecretData:
-    """Return all that is known, as a storage Secret's data. Raises BadInput."""
+    """Return everything that is known, as a storage Secret's data. Raises BadInput."""
     if given.name is not None:
         named(given.name)
     ref = Ref("Secret", given.name or HANDED_IN, namespace if given.name else None)
@@ -147,7 +147,7 @@ def _content(path: str) -> bytes:
 
 
 def run_given(given: GivenCredentials, options: Options) -> int:
-    """Try what was handed in, through a cluster where one is needed; return the exit code."""
+    """Test what was provided, through a cluster if one is needed; return the exit code."""
     if given.from_cluster or options.reach == "forward":
         return run_session(options, lambda session: _in_cluster(given, session))
     return asyncio.run(_from_here(given, options))
@@ -173,7 +173,7 @@ async def _from_here(given: GivenCredentials, options: Options) -> int:
         return await probe_given(given, clouds, printer, options, way=way)
 
 
-async def probe_given(  # noqa: PLR0913 - what a try of given credentials hangs on
+async def probe_given(  # noqa: PLR0913 - what a test of given credentials depends on
     given: GivenCredentials,
     clouds: Clouds,
     printer: Printer,
@@ -184,7 +184,7 @@ async def probe_given(  # noqa: PLR0913 - what a try of given credentials hangs 
     namespace: str = "default",
     environ: Mapping[str, str] | None = None,
 ) -> int:
-    """Try what was handed in; return the exit code."""
+    """Test what was provided; return the exit code."""
     variables = os.environ if environ is None else environ
     secret = await gathered(given, objects, namespace=namespace, environ=variables)
     trust = _NAMES_A_TRUST.get(given.type)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys doctor FILE…`: what logs alone say. No cluster is asked."""
+"""`lokeys doctor FILE…`: what logs alone show. No cluster is used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lokeys.core.route.report import diagnosis_report
 from lokeys.core.text.words import shown
 from lokeys.errors import BadInput
 
-if TYPE_CHECKING:  # a log needs none
+if TYPE_CHECKING:  # a log does not need it
     from lokeys.core.route.configured import Configuration
 
 
@@ -33,7 +33,7 @@ _HINTS = {
     Kind.MANIFEST: "lokeys validate -f FILE judges it; a folder of them is for --bundle DIR",
     Kind.CONFIGURATION: "give one configuration, from a file: --config FILE",
 }
-"""What to do with an input that is no log."""
+"""What to do with an input that is not a log."""
 
 
 def examine(
@@ -45,7 +45,7 @@ def examine(
 ) -> int:
     """Report what logs show, and a configuration; return the exit code.
 
-    Raises BadInput where none can be read.
+    Raises BadInput if one cannot be read.
     """
     tallies, config = _told_apart(paths, config)
     given = None
@@ -77,7 +77,7 @@ def examine(
 
 
 def is_bundle(path: str) -> bool:
-    """Tell whether a path is a bundle's: a folder, or an archive. A pipe is not looked into."""
+    """Tell whether a path is a bundle: a folder, or an archive. A pipe is not opened for that."""
     place = Path(path)
     if not place.is_file():
         return place.is_dir()
@@ -85,7 +85,7 @@ def is_bundle(path: str) -> bool:
 
 
 def _told_apart(paths: Sequence[str], config: str | None) -> tuple[list[Tally], str | None]:
-    """Return logs, and the configuration where one is among them. Raises BadInput."""
+    """Return logs, and the configuration if one is among them. Raises BadInput."""
     tallies = []
     for path in dict.fromkeys(paths):
         tally = read(_name(path), logs.pieces(path))

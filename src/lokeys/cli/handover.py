@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A LokiStack between two operators: looked at as it is, handed over, and given back.
+"""A LokiStack between two operators: read as it is, handed over, and given back.
 
-Unmanaged: the Loki Operator leaves it ─▶ label and annotation: lokeys goes on with it
-both taken away, Managed again         ◀─ given back
+Unmanaged: the Loki Operator leaves it ─▶ label and annotation: lokeys operates it both removed,
+Managed again            ◀─ given back
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Manifest = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """One LokiStack and the API server that keeps it."""
+    """One LokiStack and the API server that stores it."""
 
     session: Session
     api: Api
@@ -61,18 +61,18 @@ class Handover:
 
     @property
     def ref(self) -> Ref:
-        """Return the stack's reference. Raises BadInput for what cannot be a name."""
+        """Return the stack's reference. Raises BadInput for an invalid name."""
         return Ref(KIND, named(self.name), self.session.namespace)
 
     async def manifest(self) -> Manifest:
-        """Return the stack as it is now. Raises BadInput where there is none."""
+        """Return the stack as it is now. Raises BadInput if there is none."""
         try:
             return await self.session.objects.get(self.ref)
         except NotFound as exc:
             raise BadInput(f"there is no {self.ref}", hint="kubectl get lokistack -A") from exc
 
     async def look(self) -> tuple[StackSnapshot, LiveStack]:
-        """Return the stack with all that it names and is made of."""
+        """Return the stack with everything that it names and consists of."""
         manifest, objects = await self.manifest(), self.session.objects
         environment = await self._environment()
         refs = named_in(self.ref, manifest, environment)
@@ -123,14 +123,14 @@ class Handover:
         for ref in dict.fromkeys(refs):
             try:
                 found[ref] = await self.session.objects.get(ref)
-            except NotFound:  # the kind, too, may be one that this cluster does not know
+            except NotFound:  # this cluster may not even have the kind
                 continue
             except NotReadable as exc:
                 unread.append(f"{ref}: {exc}")
         return found, tuple(unread)
 
     async def workloads(self, refs: Iterable[Ref]) -> dict[Ref, Live]:
-        """Return live workloads, as far as they can be seen."""
+        """Return live workloads, as far as they can be read."""
         found, _ = await self._found(refs)
         return {ref: live_of(each) for ref, each in found.items()}
 
@@ -151,22 +151,22 @@ class Handover:
     # --- handing over ----------------------------------------------------------------------------
 
     async def release(self, manifest: Manifest) -> None:
-        """Make the other operator leave the stack, and remember what it was before."""
+        """Make the other operator leave the stack, and record its previous state."""
         before = text_at(manifest, "spec", "managementState") or MANAGED
         annotations = {FORMER_STATE: before}
         await self._patch({"annotations": annotations}, {"managementState": UNMANAGED})
 
     async def take(self) -> None:
-        """Say that lokeys operates the stack though it is Unmanaged."""
+        """Mark the stack as operated by lokeys although it is Unmanaged."""
         await self._patch({"labels": {MANAGED_LABEL: YES}, "annotations": {TAKEN_OVER: YES}}, None)
 
     async def leave(self) -> None:
-        """Say that lokeys operates it no more; it is still Unmanaged."""
+        """Remove that mark; the stack is still Unmanaged."""
         labels = {MANAGED_LABEL: None}
         await self._patch({"labels": labels, "annotations": {TAKEN_OVER: None}}, None)
 
     async def restore(self, manifest: Manifest) -> None:
-        """Let the other operator go on with it as before."""
+        """Let the other operator continue with it as before."""
         before = at(manifest, "metadata", "annotations", FORMER_STATE)
         state = before if before in (MANAGED, UNMANAGED) else MANAGED
         await self._patch({"annotations": {FORMER_STATE: None}}, {"managementState": state})
@@ -181,7 +181,7 @@ class Handover:
 
 
 def _as_inherited(manifest: Manifest) -> Manifest:
-    """Return an object as it is once the former operator's fields are ours."""
+    """Return an object as it is when the former operator's fields are ours."""
     if live_of(manifest).content is not None:
         return manifest
     entries = inherited(dict(manifest))

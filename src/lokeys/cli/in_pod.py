@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A probe in a pod next to Loki: for which routes that can be done, and by which Job."""
+"""A probe in a pod beside Loki: for which routes that is possible, and with which Job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORKLOADS = ("StatefulSet", "Deployment", "DaemonSet")
 
 
 async def job_for(objects: Objects, route: NamedRoute, *, image: str) -> dict[str, Any]:
-    """Return the Job for a route. Raises BadInput where its key cannot be handed over by name."""
+    """Return the Job for a route. Raises BadInput if its key cannot be passed by name."""
     spec = route.spec
     if spec.secret.kind != "Secret" or spec.secret.inside is not None:
         raise BadInput(

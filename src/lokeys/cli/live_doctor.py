@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys doctor` on a cluster, or on a bundle: routes found, looked at, and diagnosed."""
+"""`lokeys doctor` on a cluster, or on a bundle: routes found, examined, and diagnosed."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ PAUSE_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What to look at, and how. `since`: an older bundle, of which only what differs is told."""
+    """What to examine, and how. `since`: an older bundle; only differences are reported."""
 
     everywhere: bool = False
     probe: str = "read"
     since: str | None = None
     missing: tuple[str, ...] = ()
-    """What is known not to have been read already."""
+    """What is already known not to be readable."""
 
 
 def run(options: Options, asked: Asked, *, watching: bool = False) -> int:
-    """Look at the cluster that the options choose; return the exit code.
+    """Examine the cluster that the options choose; return the exit code.
 
-    Each thing is read once in a look, however many routes name it.
+    Each object is read once per look, even if several routes name it.
     """
     recorder = Recorder()
     if watching:
@@ -49,7 +49,7 @@ def run(options: Options, asked: Asked, *, watching: bool = False) -> int:
 
 
 def run_on_bundle(options: Options, path: str, asked: Asked) -> int:
-    """Look at a bundle; return the exit code."""
+    """Examine a bundle; return the exit code."""
     return asyncio.run(_of_bundle(options, path, asked))
 
 
@@ -77,7 +77,7 @@ async def examine(session: Session, asked: Asked) -> int:
 async def watch(
     session: Session, asked: Asked, *, afresh: Callable[[], None] = lambda: None
 ) -> int:
-    """Report, and go on to report what is new and what is gone, until somebody ends it."""
+    """Report, and continue to report what is new and what is gone, until interrupted."""
     before = await _before(session.options, asked.since) if asked.since is not None else None
     while True:
         afresh()
@@ -106,7 +106,7 @@ async def _before(options: Options, path: str) -> tuple[Finding, ...]:
 
 
 def _told(session: Session, seen: Examined, before: Sequence[Finding] | None) -> Diagnosed:
-    """Return what to say of a look; of findings only what differs from those before."""
+    """Return the report of a look, with only the findings that differ from earlier ones."""
     heeded = session.heeded(seen.found)
     known = {finding.id for finding in before or ()}
     findings = tuple(finding for finding in heeded if finding.id not in known)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looking at routes from the command line, as deep as was asked for."""
+"""Looks at routes from the command line, as thoroughly as requested."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def _addressed(remedy: Remedy, route: NamedRoute) -> Remedy:
         steps = "write the route down and fill in what it marks CHANGE-ME"
         lost = replace(remedy, text=f"{steps}; then {remedy.text}: {said.argv[1]} it with -f")
         return lost.showing(lambda: described)
-    # Where something could not be told, `discover` exits 5 and the second command does not run.
+    # If something is not known, `discover` exits 5 and the second command does not run.
     written = described.followed(Joint.AND, *argv)
     then = replace(remedy, text=f"write the route down; then {remedy.text}")
     return then.showing(lambda: Command(written.argv, (*written.rest, *said.rest)))
 
 
 def _timed(look: Look) -> Diagnosis:
-    """Return the diagnosis without a time of the look itself: it says no more than "by now"."""
+    """Return the diagnosis without the look's own time: it adds nothing to "by now"."""
     hops = (
         replace(hop, since=None) if hop.hop is Hop.SECRET and hop.since == look.snapshot.at else hop
         for hop in look.diagnosis.hops
@@ -91,7 +91,7 @@ def _timed(look: Look) -> Diagnosis:
 
 
 def _doubted(diagnosis: Diagnosis, route: NamedRoute) -> Diagnosis:
-    """Return the diagnosis with what could not be told about the route itself."""
+    """Return the diagnosis with what is not known about the route itself."""
     if not route.doubt:
         return diagnosis
     said = f"{route.owner}: {route.doubt}"
@@ -101,7 +101,7 @@ def _doubted(diagnosis: Diagnosis, route: NamedRoute) -> Diagnosis:
 async def _look(session: Session, route: NamedRoute, probe: str) -> Look:
     ports = session.wire(route.spec)
     if not route.written_down:
-        # Nobody named this address but Loki's own configuration.
+        # Only Loki's own configuration has named this address.
         ports = replace(ports, trying=Trying.LOKI)
     lookout = Lookout(spec=route.spec, ports=ports, clock=session.clock)
     wishes = LookOptions(probe=probe != "off", logs=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line's door. Knows the commands by name; loads only the one that was called.
+"""The command line's entry point. Has the commands by name; loads only the one that is called.
 
 Every error ends here, as `error:` and `hint:` on stderr and the contract's exit code.
 """
@@ -63,7 +63,7 @@ class Lokeys(click.Group):
     ) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        # What a module makes while it is loaded stays: looking for garbage in it is a tenth of a
+        # What a module creates while it is loaded stays: garbage collection then takes a tenth of a
         # short command's time.
         gc.disable()
         try:
@@ -75,7 +75,7 @@ class Lokeys(click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Name the commands that a word begins, without loading any of them."""
+        """Return the commands that start with a word, without loading any of them."""
         from click.shell_completion import CompletionItem  # noqa: PLC0415 - a shell asks for it
 
         commands = [
@@ -121,7 +121,7 @@ def run(argv: Sequence[str] | None = None) -> None:
 
 
 def _guarded(argv: list[str]) -> int:
-    """Return the exit code; every error becomes a sentence."""
+    """Return the exit code; every error is reported as a sentence."""
     traceback = argv.count("-v") + 2 * argv.count("-vv") >= 2
     try:
         _take_signals()
@@ -134,7 +134,7 @@ def _guarded(argv: list[str]) -> int:
     except click.ClickException as exc:
         _say(_lowered(exc.format_message()), _usage_hint(exc))
         return ExitCode.BAD_INPUT
-    except Exception as exc:  # the very top: nobody is to see a traceback unasked
+    except Exception as exc:  # the top level: a traceback is only shown on request
         if traceback:
             raise
         return _told(exc)
@@ -142,7 +142,7 @@ def _guarded(argv: list[str]) -> int:
 
 
 def _take_signals() -> None:
-    """Let a stopped job and a closing terminal end lokeys as Ctrl-C does: the lease given back."""
+    """Handle a stopped job and a closed terminal like Ctrl-C: the lease is released."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for ending in (signal.SIGTERM, signal.SIGHUP):
@@ -158,7 +158,7 @@ def _as_ctrl_c(*_: object) -> None:
 
 
 def _told(exc: BaseException) -> int:
-    """Say what went wrong; return the exit code that it has."""
+    """Report what went wrong; return its exit code."""
     while isinstance(exc, BaseExceptionGroup):
         exc = exc.exceptions[0]
     if isinstance(exc, OSError) and (said := unwritten()):
@@ -172,7 +172,7 @@ def _told(exc: BaseException) -> int:
 
 
 def code_of(error: LokeysError) -> ExitCode:
-    """Return the exit code of an error: what cannot be read is a gap, not a failure."""
+    """Return the exit code of an error: what cannot be read makes a report incomplete."""
     match error:
         case BadInput() | NotFound():
             return ExitCode.BAD_INPUT
@@ -184,7 +184,7 @@ def code_of(error: LokeysError) -> ExitCode:
 def _say(message: str, hint: str | None) -> None:
     try:
         Printer(no_color="--no-color" in sys.argv).error(message, hint)
-    except (ReaderLeft, OSError):  # nobody hears it; the exit code says it all the same
+    except (ReaderLeft, OSError):  # nobody reads it; the exit code is enough
         silence(sys.stderr)
 
 
@@ -215,7 +215,7 @@ def _leave(code: int) -> None:
 
 
 def _end_at_once_on_ctrl_c() -> None:
-    # The interpreter's own end takes its time, too; nothing is left to be cleaned up.
+    # The interpreter's own shutdown takes time; there is nothing left to clean up.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(ExitCode.INTERRUPTED))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names from the command line, judged before anything is asked for by them."""
+"""Names from the command line, checked before they are used in a request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lokeys.errors import BadInput
 
 
 def named(word: str) -> str:
-    """Return a name from the command line that an object can bear. Raises BadInput."""
+    """Return a name from the command line that is valid for an object. Raises BadInput."""
     if not is_name(word):
         said = f"`{shown(word)}` is no object's name" if word else "the name given is empty"
         hint = "a name is of a-z, 0-9, - and dots" if word else "is a variable of the shell unset?"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's environment: its own, or as `validate` and `render` are told it."""
+"""The operator's environment: its own, or as options of `validate` and `render` describe it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lokeys.core.kubernetes.aws_addresses import role_arn
 from lokeys.core.stack.storage.model import CloudEnvironment
 from lokeys.errors import BadInput
 
-if TYPE_CHECKING:  # what judges manifests alone starts without what renders them
+if TYPE_CHECKING:  # checks of manifests alone start without the renderer
     from lokeys.core.stack.render.options import Images
 
 CLOUD_VARIABLES = {
@@ -47,7 +47,7 @@ MAX_BYTES = 64 * 1024
 
 
 def environment_options(command: Any) -> Any:
-    """Give a command --openshift, --token-cco and --operator-env."""
+    """Add --openshift, --token-cco and --operator-env to a command."""
     options = (
         click.option("--openshift", is_flag=True, help="As if the operator ran on OpenShift."),
         click.option(
@@ -76,13 +76,13 @@ def cloud_environment(
 
 
 def from_environment(variables: Mapping[str, str], *, openshift: bool) -> CloudEnvironment:
-    """Return what the operator's own environment says; an empty variable says nothing."""
+    """Return what the operator's own environment says; an empty variable counts as not set."""
     found = {field: variables.get(name, "") for name, field in CLOUD_VARIABLES.items()}
     return CloudEnvironment(openshift=openshift, **found)
 
 
 def images_from(variables: Mapping[str, str]) -> Images:
-    """Return the images that the operator's own environment names, the usual ones for the rest."""
+    """Return the images in the operator's own environment, with defaults for the rest."""
     named = {field: variables.get(name, "") for name, field in IMAGE_VARIABLES.items()}
     from lokeys.core.stack.render.options import Images  # noqa: PLC0415 - as above
 
@@ -109,7 +109,7 @@ def _read(path: str) -> dict[str, str]:
         name, equals, value = line.removeprefix("export ").partition("=")
         if not equals:
             raise BadInput("not NAME=VALUE", place=f"{path}:{number}")
-        if name.strip() in CLOUD_VARIABLES:  # the operator has other variables, too
+        if name.strip() in CLOUD_VARIABLES:  # the operator also has other variables
             said = _unquoted(value.strip())
             if name.strip() == "ROLEARN" and said and role_arn(said) is None:
                 raise BadInput(

@@ -14,7 +14,7 @@ from lokeys.core.place import is_namespace
 OUTPUTS = ("people", "json", "yaml", "sarif", "junit", "markdown", "commands", "terraform")
 REACHES = ("auto", "direct", "forward")
 PROBES = ("off", "read", "write")
-"""How keys are tried at the store: not at all, by a list, or also by one object."""
+"""How keys are tested at the store: not at all, by a list, or also by one object."""
 SEVERITIES = ("error", "warning", "info")
 _IGNORE = re.compile(r"LK[0-9]{4}(=[A-Za-z]+/[^/\s]*/[^/\s]+)?")
 _META = "lokeys.cli.options"
@@ -22,7 +22,7 @@ _META = "lokeys.cli.options"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What was asked for, whatever the command."""
+    """The options, whatever the command."""
 
     context: str | None = None
     kubeconfig: str | None = None
@@ -37,7 +37,7 @@ class Options:
 
 @dataclass(slots=True)
 class _Given:
-    """What the command line has said so far; what stands later wins."""
+    """The options so far; later ones override earlier ones."""
 
     words: dict[str, Any] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ class _Given:
 
 
 def options_of(ctx: click.Context) -> Options:
-    """Return what the command line said in the end."""
+    """Return the final options of the command line."""
     return Options(**_given(ctx).words)
 
 
@@ -111,7 +111,7 @@ def _given(ctx: click.Context) -> _Given:
 
 
 class LokeysCommand(click.Command):
-    """A command that takes the common options too. `formats` are the outputs that it knows."""
+    """A command that also takes the common options. `formats` are its outputs."""
 
     formats: tuple[str, ...] = ("people", "json")
 
@@ -121,7 +121,7 @@ class LokeysCommand(click.Command):
         super().__init__(*args, **words)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Refuse an output that the command does not know, then run it."""
+        """Refuse an output that the command does not have, then run it."""
         output = options_of(ctx).output
         if output not in self.formats:
             raise click.UsageError(
@@ -137,7 +137,7 @@ class ManifestCommand(LokeysCommand):
 
 
 def route_arguments(command: Any) -> Any:
-    """Give a command NAME and -f FILE, which every command about one route takes."""
+    """Add NAME and -f FILE to a command, as for every command about one route."""
     file = click.option(
         "-f", "--file", metavar="FILE", help="Take the StorageCredential from a file; `-` is stdin."
     )
@@ -145,7 +145,7 @@ def route_arguments(command: Any) -> Any:
 
 
 def manifest_arguments(command: Any) -> Any:
-    """Give a command -f PATH, and more PATHs behind it, as a shell writes for `-f *.yaml`."""
+    """Add -f PATH to a command, with more PATHs after it, as a shell expands `-f *.yaml`."""
     words = "A file, a folder, or `-` for stdin. Repeatable."
     files = click.option(
         "-f", "--file", "files", multiple=True, required=True, metavar="PATH", help=words

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only place that prints: data to stdout, talk to stderr.
+"""The only place that prints: data to stdout, messages to stderr.
 
-A line is a tuple of spans, a text and what it means; colour says the same again, on a terminal
-only. rich is imported when there is one. What is longer than a terminal is wide goes on below,
-broken at blanks; in a pipe a line stays one.
+A line is a tuple of spans, each a text and its meaning; colour only repeats the meaning, and only
+on a terminal. rich is imported only then. A line that is wider than the terminal is wrapped at
+blanks; in a pipe it is not.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ STYLES = {
 _TO_PASTE = frozenset({"command", "comment"})
 NARROWEST, NARROW, WIDE = 20, 80, 120
 GOES_ON = 4
-"""The column where the rest of a line goes on."""
+"""The column where wrapped lines continue."""
 
 
 def _harmless(line: Line) -> Line:
-    """Return the line without what a terminal obeys: names and messages are anybody's."""
+    """Return the line without terminal control characters: names and messages are untrusted."""
     return tuple((_harmless_text(text), style) for text, style in line)
 
 
@@ -51,7 +51,7 @@ def _harmless_text(text: str) -> str:
 
 
 def escaped_json(text: str) -> str:
-    """Return the same JSON without a character that a terminal obeys; lines stay lines."""
+    """Return the same JSON without terminal control characters; lines stay lines."""
     lines = text.split("\n")
     return "\n".join(e if e.isprintable() else "".join(map(_escaped, e)) for e in lines)
 
@@ -64,7 +64,7 @@ def _escaped(letter: str) -> str:
 
 
 def flowing(line: Line, *, width: int) -> Iterator[Line]:
-    """Yield a line on as many as it needs, broken at blanks: a name stays whole, and a command."""
+    """Yield a line, wrapped at blanks: names and commands stay whole."""
     long = sum(len(text) for text, _ in line) > width
     if not long or any(style in _TO_PASTE or "\n" in text for text, style in line):
         yield line
@@ -75,7 +75,7 @@ def flowing(line: Line, *, width: int) -> Iterator[Line]:
         for word in re.findall(r" *[^ ]+| +$", text):
             if row and used + len(word.rstrip()) > width:
                 yield tuple(row)
-                # The indent stands in the blanks' place.
+                # The indent replaces the blanks.
                 row, used, word = [(" " * GOES_ON, "")], GOES_ON, word.lstrip()  # noqa: PLW2901
             row.append((word, style))
             used += len(word)
@@ -83,7 +83,7 @@ def flowing(line: Line, *, width: int) -> Iterator[Line]:
 
 
 class ReaderLeft(Exception):
-    """Whoever read the output has seen enough, as `head` does. click would call it a failure."""
+    """The reader of the output has stopped, as `head` does. click would call it a failure."""
 
 
 class Printer:
@@ -104,7 +104,7 @@ class Printer:
 
     @property
     def width(self) -> int:
-        """Return how wide text may be: the terminal's width within reason."""
+        """Return the width for text: the terminal's, within limits."""
         return min(self._out.columns, WIDE) if self._out.interactive else NARROW
 
     @property
@@ -114,7 +114,7 @@ class Printer:
 
     @property
     def terminal(self) -> TextIO:
-        """Return the stream of the data, for what may only be shown to a person."""
+        """Return the stream of the data, for what only a person may see."""
         return self._out.stream
 
     def lines(self, lines: Iterable[Line]) -> None:
@@ -123,7 +123,7 @@ class Printer:
             self._out.flow(_harmless(line))
 
     def text(self, text: str) -> None:
-        """Print data as it is, in as many lines as it has."""
+        """Print data unchanged, with all its lines."""
         self._out.line(_harmless(((text, ""),)))
 
     def json(self, document: Mapping[str, Any]) -> None:
@@ -133,15 +133,15 @@ class Printer:
         self.text(escaped_json(json.dumps(document, indent=2, ensure_ascii=False)))
 
     def talk(self, *spans: Span) -> None:
-        """Say something that is not data, in one line: a name that holds two forges none."""
+        """Print a message on one line: a name with a line break cannot forge a second one."""
         self._err.flow(tuple((printable(text), style) for text, style in spans))
 
     def progress(self) -> Progress:
-        """Return what tells the person how far it is."""
+        """Return what shows a person the progress."""
         return Progress(self._err)
 
     def error(self, message: str, hint: str | None = None) -> None:
-        """Say what went wrong, which may be several things, a line each, and what to do."""
+        """Print what went wrong, which may be several things, one per line, and what to do."""
         first, *others = message.split("\n")
         self.talk(("error:", "error"), (f" {first}", ""))
         for other in others:
@@ -151,7 +151,7 @@ class Printer:
 
 
 class Progress:
-    """What happens while a person waits, on stderr: finished lines, and one that changes."""
+    """Progress on stderr: finished lines, and one that changes."""
 
     def __init__(self, stream: _Stream) -> None:
         self._stream = stream
@@ -165,9 +165,9 @@ class Progress:
         self._hide()
 
     def now(self, text: str, *, brief: bool = False) -> None:
-        """Say what is going on; on a terminal it stays until the next line.
+        """Show the current activity; on a terminal it stays until the next line.
 
-        `brief`: it will soon be over and have a line of its own, so that a log can do without.
+        `brief`: it will soon end and get its own line, so that a log can omit it.
         """
         text = printable(text)
         if text == self._said or (brief and not self._stream.colourful):
@@ -182,7 +182,7 @@ class Progress:
             self._status.update(text)
 
     def line(self, *spans: Span) -> None:
-        """Say what is done."""
+        """Show what is done."""
         self._hide()
         self._stream.flow(_harmless(spans))
 
@@ -193,7 +193,7 @@ class Progress:
 
 
 class _Stream:
-    """One stream; a rich console stands behind it where colour is welcome."""
+    """One stream; with a rich console if it supports colour."""
 
     def __init__(self, stream: TextIO, *, plain: bool) -> None:
         self.stream = stream
@@ -203,13 +203,13 @@ class _Stream:
 
     @property
     def columns(self) -> int:
-        """Return how wide the terminal is."""
+        """Return the terminal's width."""
         import shutil  # noqa: PLC0415 - loads four compressors, and a pipe is not asked
 
         return max(shutil.get_terminal_size((NARROW, 24)).columns, NARROWEST)
 
     def flow(self, line: Line) -> None:
-        """Print what is said: on a terminal what is longer than it is wide goes on below."""
+        """Print a line, wrapped on a terminal."""
         for row in flowing(line, width=self.columns) if self.interactive else (line,):
             self.line(row)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the owners of a route's credentials have yet to allow before the operator may use them."""
+"""What the owners of a route's credentials have not allowed yet and the operator needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ANNOTATE = command("kubectl -n {namespace} annotate {kind} {name} --overwrite {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingConsent:
-    """An annotation that the owner of an object would have to make."""
+    """An annotation that the owner of an object would have to add."""
 
     place: Ref
     annotation: str
@@ -31,7 +31,7 @@ class MissingConsent:
 
     @property
     def command(self) -> Command:
-        """Return the command that makes it. Raises NoCommand."""
+        """Return the command that adds it. Raises NoCommand."""
         words = {
             "kind": self.place.kind.lower(),
             "namespace": self.place.namespace or "",
@@ -42,7 +42,7 @@ class MissingConsent:
 
 
 async def missing_consents(session: Session, spec: RouteSpec) -> AsyncIterator[MissingConsent]:
-    """Yield what is missing, as far as the caller can see; what cannot be read is left out."""
+    """Yield what is missing, as far as the caller can see, without what cannot be read."""
     ref = consenting_ref(spec)
     if ref is not None:
         try:
@@ -72,12 +72,12 @@ async def missing_consents(session: Session, spec: RouteSpec) -> AsyncIterator[M
 async def _of_token(
     session: Session, vault: OnePasswordVault, namespace: str
 ) -> list[MissingConsent]:
-    """Return what the owner of a Connect token has yet to allow for a route of `namespace`."""
+    """Return what the owner of a Connect token must still allow for a route of `namespace`."""
     place = vault.token_secret(namespace)
     try:
         secret = await session.objects.get(place)
     except LokeysError:
-        return []  # who cannot see it is not told that it is missing
+        return []  # without access to it nothing is reported missing
     missing = []
     if not allows(secret, namespace):
         missing.append((ALLOWED_NAMESPACES, namespace))

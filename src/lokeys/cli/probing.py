@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A LokiStack's credentials tried from here, and what a person or a program is told of it."""
+"""A LokiStack's credentials tested from here, and the report of it."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from lokeys.ports import Objects
 
 @dataclass(frozen=True, slots=True)
 class FilesFirst:
-    """An `Objects` that looks into manifests before it asks the cluster."""
+    """An `Objects` that searches manifests before it asks the cluster."""
 
     given: Sequence[Located]
     cluster: Objects
 
     async def get(self, ref: Ref) -> Mapping[str, Any]:
-        """Return the object; a manifest that names no namespace is of any."""
+        """Return the object; a manifest without a namespace matches any."""
         for item in self.given:
             namespace = (item.object.get("metadata") or {}).get("namespace")
             named = (item.object.get("kind"), name_of(item)) == (ref.kind, ref.name)
@@ -63,7 +63,7 @@ class FilesFirst:
 
 
 async def probe_stack(session: Session, name: str | None, file: str | None) -> int:
-    """Try each account of a stack; return the exit code."""
+    """Test each account of a stack; return the exit code."""
     given = read(file) if file is not None else ()
     stack = (
         stack_among(given, path=file, name=name, namespace=session.namespace)
@@ -83,7 +83,7 @@ async def probe_stack(session: Session, name: str | None, file: str | None) -> i
 
 
 async def _storage(stack: LokiStack, objects: FilesFirst) -> tuple[SecretData, StorageReading]:
-    """Read the stack's Secret. Raises BadInput where there is none."""
+    """Read the stack's Secret. Raises BadInput if there is none."""
     managed = cloud_environment(openshift=True, token_cco=True, operator_env=None)
     try:
         return await storage_of(stack, objects, managed=managed)
@@ -93,7 +93,7 @@ async def _storage(stack: LokiStack, objects: FilesFirst) -> tuple[SecretData, S
 
 
 def _unsound(session: Session, findings: Sequence[Finding]) -> int:
-    """Say what is wrong with the Secret: nothing can be tried with it."""
+    """Report what is wrong with the Secret: nothing can be tested with it."""
     heeded = session.heeded(tuple(findings))
     links = [Link(name=LinkName.SECRET, ok=False, detail="; ".join(f.title for f in heeded))]
     if session.options.output == "json":
@@ -106,7 +106,7 @@ def _unsound(session: Session, findings: Sequence[Finding]) -> int:
 def show(
     session: Session, stack: LokiStack, storage: Storage, tried: Sequence[Verification]
 ) -> int:
-    """Print each account's links and what is to be done; return the exit code."""
+    """Print each account's links and what to do; return the exit code."""
     findings = session.heeded(findings_of(stack, tried))
     if session.options.output == "json":
         links = [link for each in tried for link in each.reported]

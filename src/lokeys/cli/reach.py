@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a laptop to what only the cluster can name: through the API server, to a ready pod.
+"""From a laptop to hosts that only the cluster knows: through the API server, to a ready pod.
 
     host of a Service ─▶ a ready pod of it ─▶ port-forward ─▶ 127.0.0.1:port
     a pod's address   ─▶ that pod          ─▶ port-forward ─▶ 127.0.0.1:port
 
-Only where to connect changes: URL, Host header, signature and TLS name stay the original host's.
-What cannot be reached this way is said to be unreachable from here, and no more.
+Only the connection's target changes: URL, Host header, signature and TLS name stay the original
+host's. What cannot be reached this way is reported only as unreachable from here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Address = tuple[str, int]
 
 
 class ReachMode(StrEnum):
-    """How hosts are reached: auto forwards what is the cluster's, unless we are in a cluster."""
+    """How hosts are reached: auto forwards the cluster's hosts, unless we run in a cluster."""
 
     AUTO = "auto"
     DIRECT = "direct"
@@ -40,7 +40,7 @@ class ReachMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pod:
-    """Where a tunnel shall end."""
+    """The end of a tunnel."""
 
     namespace: str
     name: str
@@ -64,21 +64,21 @@ class Reach:
         await self._tunnels.aclose()
 
     async def dial(self, host: str, port: int) -> Address:
-        """Return where to connect for `host`. Raises NoAnswer where there is no way from here."""
+        """Return where to connect for `host`. Raises NoAnswer if it cannot be reached from here."""
         if self._mode is ReachMode.DIRECT or _is_loopback(host):
             return host, port
         address = (host, port)
         async with self._locks.setdefault(address, asyncio.Lock()):
             known = self._known.get(address)
             if known is not None and known.error is not None:
-                del self._known[address]  # its pod went: look for another
+                del self._known[address]  # its pod is gone: find another
             if address not in self._known:
                 self._known[address] = await self._tunnel(host, port)
             tunnel = self._known[address]
         return (tunnel.host, tunnel.port) if tunnel else address
 
     async def _tunnel(self, host: str, port: int) -> Forwarded | None:
-        """Open the way to a host; None where it is dialled as it stands."""
+        """Open a tunnel to a host; None if it is dialled directly."""
         try:
             pod = await self._pod_behind(host, port)
             if pod is None:
@@ -93,7 +93,7 @@ class Reach:
             raise NoAnswer(f"{host}:{port}", Reason.NO_ROUTE, note=note) from exc
 
     async def _pod_behind(self, host: str, port: int) -> _Pod | None:
-        """Return the pod that answers for a host; None where it is none of the cluster's."""
+        """Return the pod that answers for a host; None if it is not the cluster's."""
         if _is_address(host):
             return await self._pod_of_address(host, port)
         name = service_name(host)
@@ -104,10 +104,10 @@ class Reach:
         except NotFound:
             if name.certain:
                 raise
-            return None  # two labels, and no Service of that name: a host like any other
+            return None  # two labels, and no Service of that name: an ordinary host
 
     async def _pod_of_address(self, address: str, port: int) -> _Pod | None:
-        """Return the pod that has this address. An address without a pod is dialled."""
+        """Return the pod with this address. An address without a pod is dialled."""
         if ipaddress.ip_address(address).is_global:
             return None
         for pod in (await self._api.list(POD, fields=f"status.podIP={address}")).items:
@@ -133,7 +133,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceName:
-    """A Service by its host name; two labels alone may be a host of the outside, too."""
+    """A Service by its host name; with only two labels it may also be an outside host."""
 
     name: str
     namespace: str
@@ -141,7 +141,7 @@ class ServiceName:
 
 
 def service_name(host: str) -> ServiceName | None:
-    """Return the Service that a host name names: `name.ns.svc…`, or perhaps `name.ns`."""
+    """Return the Service in a host name: `name.ns.svc…`, or perhaps `name.ns`."""
     labels = host.rstrip(".").split(".")
     if len(labels) >= 3 and labels[2] == "svc":
         return ServiceName(name=labels[0], namespace=labels[1], certain=True)
@@ -166,7 +166,7 @@ def target_port(ports: Sequence[Json], port: int, pod: Json) -> int:
 
 
 def is_ready(pod: Json) -> bool:
-    """Tell whether a Service would send anything to this pod."""
+    """Tell whether a Service would send requests to this pod."""
     conditions = (pod.get("status") or {}).get("conditions") or ()
     going = pod["metadata"].get("deletionTimestamp")
     return not going and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person and a program see of a rotation."""
+"""How a rotation is shown to people and programs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GATES = {
 
 
 def lines(look: Look, chosen: NamedRoute) -> Iterator[Line]:
-    """Yield a rotation that is under way as a tree, with the one command that goes back."""
+    """Yield a rotation that is under way as a tree, with the command that goes back."""
     rotation = under_way(look.memory.rotation)
     if rotation is None:
         return
@@ -95,7 +95,7 @@ def _after(rotation: Rotation, look: Look, chosen: NamedRoute) -> Iterator[Line]
 
 
 def last_line(chosen: NamedRoute, look: Look) -> Line:
-    """Return what is to be said of a route without a rotation under way."""
+    """Return the line about a route without a rotation under way."""
     rotation = look.memory.rotation
     if rotation is None:
         return ((f"{chosen.spec.route}: its key was never rotated by lokeys", ""),)
@@ -108,12 +108,12 @@ def last_line(chosen: NamedRoute, look: Look) -> Line:
 
 
 def stuck_line(plan: Plan) -> Line:
-    """Return why a rotation does not go on."""
+    """Return why a rotation does not continue."""
     return ((plan.reason or "the time is up", "error"),)
 
 
 def rotation_report(route: str, look: Look) -> dict[str, Any]:
-    """Return the report of `rotate`: where it is, what is awaited, who holds which key."""
+    """Return the report of `rotate`: its phase, what is awaited, who holds which key."""
     rotation, snapshot, step = look.memory.rotation, look.snapshot, look.plan.next_step
     holders = snapshot.holders
     return report(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what a person names to the route that is meant: a resource, a file, or a running Loki."""
+"""From a name on the command line to its route: a resource, a file, or a running Loki."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedRoute:
-    """One route, what describes it, and what lokeys remembers of it."""
+    """One route, what describes it, and what lokeys remembers about it."""
 
     spec: RouteSpec
     owner: Ref
@@ -60,17 +60,17 @@ class NamedRoute:
     rivals: bool = False
     """Whether an older resource claims the same."""
     doubt: str = ""
-    """What could not be told of a route that nobody has written down."""
+    """What is not known about a route without a resource."""
     file: str | None = None
 
     @property
     def written_down(self) -> bool:
-        """Tell whether somebody has described the route, so that lokeys may act on it."""
+        """Tell whether a resource describes the route, so that lokeys may act on it."""
         return self.owner.kind == KIND
 
     @property
     def address(self) -> tuple[str, ...]:
-        """Return the words that name the route, now or once it is written down."""
+        """Return the words that name the route, now or once it has a resource."""
         namespace = ("-n", self.spec.namespace)
         if self.file is not None:
             return (*namespace, "-f", _path(self.file))
@@ -80,12 +80,12 @@ class NamedRoute:
 
 
 def _path(file: str) -> str:
-    """Return a path that no program takes for an option; a dash alone is standard input."""
+    """Return a path that no program takes for an option; a single dash is standard input."""
     return f"./{file}" if file.startswith("-") and file != "-" else file
 
 
 def ref_of(word: str, namespace: str) -> Ref:
-    """Return what `KIND/NAME` or a resource's bare name stands for. Raises BadInput."""
+    """Return the reference for `KIND/NAME` or a resource's bare name. Raises BadInput."""
     kind, slash, name = word.partition("/")
     if not slash:
         return Ref(KIND, named(word), namespace)
@@ -97,7 +97,7 @@ def ref_of(word: str, namespace: str) -> Ref:
 
 
 async def route(session: Session, word: str | None, file: str | None) -> NamedRoute:
-    """Return the one route that is meant. Raises BadInput saying which there are."""
+    """Return the one route that is meant. Raises BadInput listing the existing ones."""
     if file is not None:
         return from_file(session, word, file)
     if word is None:
@@ -147,7 +147,7 @@ async def of_resource(
 
 
 async def from_workload(session: Session, ref: Ref) -> list[NamedRoute]:
-    """Return the route of a running Loki: the resource that covers it, else what can be told."""
+    """Return the route of a running Loki: of its resource, otherwise what is known."""
     discoverer = Discoverer(session.objects)
     try:
         workload = await discoverer.workload(ref)
@@ -178,7 +178,7 @@ def _discover(ref: Ref) -> Command:
 
 
 def of_discovered(found: Discovered) -> NamedRoute:
-    """Return the route that was told from a running Loki, as far as it is proved."""
+    """Return the route that was found from a running Loki, as far as it is proved."""
     workload = found.spec.workloads[0]
     owner = Ref(workload.kind, workload.name, found.spec.namespace)
     return NamedRoute(spec=found.proved, owner=owner, doubt=found.doubt)
@@ -187,9 +187,9 @@ def of_discovered(found: Discovered) -> NamedRoute:
 async def resources(
     session: Session, namespace: str | None, *, unusable: list[str] | None = None
 ) -> list[NamedRoute]:
-    """Return the routes of all resources; none where the kind is not installed.
+    """Return the routes of all resources; none if the kind is not installed.
 
-    What is wrong with a resource goes into `unusable`, where given, and is raised else.
+    Faults of a resource are added to `unusable`, if given, and raised otherwise.
     """
     try:
         found = await session.objects.list(KIND, namespace=namespace)
@@ -208,7 +208,7 @@ async def resources(
 
 
 def covers(spec: RouteSpec, workload: LokiWorkload) -> bool:
-    """Tell whether a route looks after this workload, by name or by the Secret that it reads."""
+    """Tell whether a route covers this workload, by name or by the Secret that it reads."""
     if spec.namespace != workload.ref.namespace:
         return False
     own = {(workload.ref.kind, workload.ref.name), ("LokiStack", workload.stack)}
@@ -219,7 +219,7 @@ def covers(spec: RouteSpec, workload: LokiWorkload) -> bool:
 async def _everywhere(
     session: Session, found: Sequence[Mapping[str, Any]]
 ) -> Sequence[Mapping[str, Any]]:
-    """Return all resources that may be seen, to find two on one thing."""
+    """Return all visible resources, to find two that claim the same."""
     try:
         return await session.objects.list(KIND, namespace=None)
     except LokeysError:
@@ -229,7 +229,7 @@ async def _everywhere(
 async def _has_rival(
     session: Session, spec: RouteSpec, others: Sequence[Mapping[str, Any]]
 ) -> bool:
-    """Tell whether an older resource claims the same target, item or user, and may."""
+    """Tell whether an older resource claims the same target, item or user, and may do so."""
     known, specs = RouteClaims(), {}
     for other in others:
         metadata = other["metadata"]
@@ -243,7 +243,7 @@ async def _has_rival(
 
 
 async def _may_claim(session: Session, spec: RouteSpec) -> bool:
-    """Tell whether the source's owner allows a route; what cannot be seen counts as allowed."""
+    """Tell whether the source's owner allows a route; if that is not visible, True."""
     ref = consenting_ref(spec)
     if ref is None:
         return True
@@ -256,7 +256,7 @@ async def _may_claim(session: Session, spec: RouteSpec) -> bool:
 
 
 async def what_exists(session: Session, ref: Ref) -> str:
-    """Return a hint that names what there is, here or elsewhere."""
+    """Return a hint that names what exists, here or elsewhere."""
     try:
         found = await session.objects.list(ref.kind, namespace=None)
     except LokeysError:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person sees of routes, findings and plans: lines, made of what the core knows.
+"""What a person sees of routes, findings and plans: lines, made from the core's data.
 
-Nothing is said by colour alone. Commands are never wrapped: they are there to be pasted. Where a
-column of labels leaves too little room, what they label begins right beside them; the printer
-breaks what is longer than the terminal is wide.
+Nothing is shown by colour alone. Commands are never wrapped: they are there to be pasted. If a
+column of labels leaves too little room, the text starts right after each label; the printer wraps
+what is wider than the terminal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lokeys.core.place import Hop, Ref
 from lokeys.core.sensitive import short
 from lokeys.core.text.shell import Command
 
-if TYPE_CHECKING:  # what judges manifests alone starts without routes and plans
+if TYPE_CHECKING:  # checks of manifests alone start without routes and plans
     from lokeys.core.findings.link import Link
     from lokeys.core.route.hops import HopView
     from lokeys.core.route.plan import Plan, Step
@@ -28,13 +28,13 @@ if TYPE_CHECKING:  # what judges manifests alone starts without routes and plans
 BLANK: Line = ()
 _LABEL = 10
 _NAME_AT = 29
-"""The column where a hop's object stands: what is compared stands before it, aligned."""
+"""The column of a hop's object; what is compared is before it, aligned."""
 _COLUMN = 30
-"""The least room beside labels that is worth a column of its own."""
+"""The least room beside labels that is worth a column."""
 _ROOM_FOR_NAMES = 45
 """The least room that is worth a column of hops' objects."""
 _INDENT = 4
-"""Where things stand, where there is no such room."""
+"""The indent if there is no such room."""
 _MARKS = {True: ("=", "good"), False: ("≠", "error"), None: ("?", "faint")}
 _DISAGREES = {
     Hop.VAULT: "the vault does not hold the source's key: here it goes stale",
@@ -48,7 +48,7 @@ _DISAGREES = {
 
 
 def route_lines(route: RouteView, *, at: datetime, width: int) -> Iterator[Line]:
-    """Yield one route, a line a hop, the first disagreement marked in words."""
+    """Yield one route, one line per hop, the first difference marked in words."""
     from lokeys.core.route.hops import first_disagreement  # noqa: PLC0415
 
     hops = route.diagnosis.hops
@@ -88,7 +88,7 @@ def _hop_lines(view: HopView, *, home: str | None, at: datetime, width: int) -> 
 
 
 def _has_columns(width: int) -> bool:
-    """Tell whether hops are shown in columns, or what they hold below their names."""
+    """Tell whether hops are shown in columns, or their content below their names."""
     return width >= _NAME_AT + _ROOM_FOR_NAMES
 
 
@@ -99,12 +99,12 @@ def _name(ref: Ref, home: str | None) -> str:
 
 
 def age_of(moment: datetime, now: datetime) -> str:
-    """Return an age as people say it: `12d`, `3h`, `40m`, `5s`."""
+    """Return an age in its common form: `12d`, `3h`, `40m`, `5s`."""
     return span_of(now - moment)
 
 
 def span_of(span: timedelta) -> str:
-    """Return a length of time in its largest unit that is not zero."""
+    """Return a duration in its largest unit that is not zero."""
     seconds = max(int(span.total_seconds()), 0)
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= 2 * length or (unit == "m" and seconds >= 100):
@@ -115,7 +115,7 @@ def span_of(span: timedelta) -> str:
 def wrapped(text: str, width: int, *, after: str = "") -> list[str]:
     """Return prose in lines; a word that is longer than a line stays whole.
 
-    The first line has only the room that is left `after` what stands before it.
+    The first line has only the room that is left `after` the text before it.
     """
     lead = " " * max(len(after) - _INDENT - 2, 0)
     lines = textwrap.wrap(
@@ -135,7 +135,7 @@ def findings_lines(findings: Iterable[Finding], *, width: int) -> Iterator[Line]
 
 
 def finding_lines(finding: Finding, *, width: int) -> Iterator[Line]:
-    """Yield one finding: what, where, why we think so, what it explains, what mends it."""
+    """Yield one finding: what, where, its evidence, what it explains, how to fix it."""
     severity = finding.severity.value
     yield (
         (finding.code, "strong"),
@@ -146,7 +146,7 @@ def finding_lines(finding: Finding, *, width: int) -> Iterator[Line]:
     yield from _labelled("where", _places(finding), width=width)
     yield from _labelled("what", [finding.message], width=width)
     yield from _labelled("evidence", finding.evidence, width=width)
-    # How often it was seen itself is in its message.
+    # Its message says how often it was seen itself.
     effects = [each for each in finding.symptoms if each.code != finding.code]
     yield from _labelled("explains", map(_symptom, effects), width=width)
     for number, remedy in enumerate(finding.remedy):
@@ -159,13 +159,13 @@ def finding_lines(finding: Finding, *, width: int) -> Iterator[Line]:
 
 
 def _command(command: Command, *, width: int) -> Line:
-    """Return a command where what is said of it stands."""
+    """Return a command with the indent of its explanation."""
     indent = _LABEL + 2 if width >= _LABEL + 2 + _COLUMN else _INDENT
     return ((" " * indent, ""), (str(command), "command"))
 
 
 def _places(finding: Finding) -> Iterator[str]:
-    """Yield where it is, as far as the message does not say so itself."""
+    """Yield where it is, if the message does not say so itself."""
     if finding.location:
         yield f"{finding.location.file}:{finding.location.line or 1}"
     named = str(finding.object or "")
@@ -176,13 +176,13 @@ def _places(finding: Finding) -> Iterator[str]:
 
 
 def headline(finding: Finding) -> Line:
-    """Return a finding in one line: its code, how bad, what."""
+    """Return a finding on one line: its code, severity and title."""
     severity = finding.severity.value
     return ((finding.code, "strong"), (f" {severity}", severity), (f"  {finding.title}", ""))
 
 
 def _symptom(symptom: Symptom) -> str:
-    # What judges manifests sees no symptoms, and starts without the rules of all findings.
+    # Checks of manifests see no symptoms, and start without the rules of all findings.
     from lokeys.core.findings.rules import RULES  # noqa: PLC0415
 
     rule = RULES.get(symptom.code)
@@ -200,7 +200,7 @@ def _labelled(label: str, texts: Iterable[str], *, width: int) -> Iterator[Line]
 
 
 def _beside(label: str, text: str, *, width: int) -> Iterator[Line]:
-    """Yield prose beside its label, in a column where there is room for one."""
+    """Yield prose beside its label, in a column if there is room for one."""
     room = width - len(label)
     if room >= _COLUMN:
         for part in wrapped(text, room):
@@ -216,7 +216,7 @@ def _beside(label: str, text: str, *, width: int) -> Iterator[Line]:
 def summary_line(
     findings: Sequence[Finding], *, complete: bool, ignored: int = 0, agreed: bool = True
 ) -> Line:
-    """Return the last line of a report. `agreed`: no hop was seen that disagrees."""
+    """Return the last line of a report. `agreed`: no hop was seen that differs."""
     unheard = f"{ignored} finding{'s' if ignored > 1 else ''} ignored, as --ignore says"
     counts = [
         (sum(f.severity is severity for f in findings), severity.value) for severity in Severity
@@ -304,11 +304,11 @@ def link_lines(links: Sequence[Link], *, width: int) -> Iterator[Line]:
 
 
 def first_broken_lines(links: Sequence[Link], *, width: int) -> Iterator[Line]:
-    """Yield what the first broken link means, and where more stands."""
+    """Yield what the first broken link means, and where to read more."""
     first = next((link for link in links if link.ok is False and link.cause), None)
     if first is None or first.cause is None:
         return
-    from lokeys.core.findings.causes import CAUSES  # noqa: PLC0415 - where one is broken
+    from lokeys.core.findings.causes import CAUSES  # noqa: PLC0415 - if one is broken
 
     yield BLANK
     yield ((f"the first broken link is {first.name}: ", "strong"), (CAUSES[first.cause], ""))
@@ -318,20 +318,20 @@ def first_broken_lines(links: Sequence[Link], *, width: int) -> Iterator[Line]:
 
 
 def reason_lines(reason: str, meaning: str, *, width: int) -> Iterator[Line]:
-    """Yield what a condition's reason means that is no finding's cause."""
+    """Yield the meaning of a condition's reason that is not a finding's cause."""
     yield ((reason, "strong"),)
     yield from _labelled("means", [meaning], width=width)
 
 
 def cause_lines(cause: str, meaning: str, rules: Sequence[Rule], *, width: int) -> Iterator[Line]:
-    """Yield what a cause means, and which findings tell it."""
+    """Yield the meaning of a cause, and the findings that report it."""
     yield from reason_lines(cause, meaning, width=width)
     told = ", ".join(rule.code for rule in rules) or "no finding of lokeys tells this cause"
     yield from _labelled("told by", [told], width=width)
 
 
 def rule_lines(rule: Rule, *, width: int, printed: Sequence[str] = ()) -> Iterator[Line]:
-    """Yield what a finding means, why it matters, what logs print of it, and what mends it."""
+    """Yield a finding's meaning, why it matters, what logs print for it, and how to fix it."""
     cause = f"  {rule.cause}" if rule.cause else ""
     title = readable(rule.title)
     severity = rule.severity.value

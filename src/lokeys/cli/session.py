@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of a command: the cluster it speaks to, as whom, and how its routes are reached."""
+"""One run of a command: its cluster, its user, and how its routes are reached."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ from lokeys.kube.resources import STORAGE_CREDENTIAL
 from lokeys.ports import Clock, Clouds, CredentialVerifier, Objects, PodPorts, RoutePorts, Sleep
 
 LEASE_AWAITED_S = 20.0
-"""Longer than a lease lasts: who holds it renews it meanwhile, or is dead and is followed."""
+"""Longer than a lease lasts: a live holder has renewed it by then, a dead one has lost it."""
 CALL_S = 15.0
 Hold = Callable[[RouteSpec], AbstractAsyncContextManager[RemainingLease]]
 Remember = Callable[[RouteSpec, Memory], Awaitable[None]]
 Keep = Callable[[RouteSpec, Receipt], Awaitable[None]]
 Way = Callable[[str, str | None], Awaitable[tuple[Link, ...]]]
-"""Told an endpoint and the CA bundle that is trusted there, returns the links up to it."""
+"""Takes an endpoint and its trusted CA bundle, returns the links up to the endpoint."""
 RunJob = Callable[[Mapping[str, Any]], Awaitable[tuple[Link, ...]]]
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What a command works with. Everything that reaches outside is one of these fields."""
+    """What a command works with. All access to the outside is through these fields."""
 
     options: Options
     printer: Printer
@@ -67,39 +67,39 @@ class Session:
     objects: Objects
     wire: Callable[[RouteSpec], RoutePorts]
     pods: Callable[[str, Sequence[Workload]], PodPorts]
-    """Leads to the pods of workloads of a namespace that no route has."""
+    """Returns the pods of a namespace's workloads that no route has."""
     hold: Hold
     remember: Remember
     keep: Keep
-    """Keeps a receipt beside the route's resource, and in short in its status."""
+    """Keeps a receipt beside the route's resource, and a summary in its status."""
     clouds: Clouds
     verifier: Callable[[Objects], CredentialVerifier]
     run_job: RunJob
-    """Runs a probe's Job to its end, removes it, and returns the links that it told."""
+    """Runs a probe's Job to its end, removes it, and returns the links that it reported."""
     way: Way
-    """Tries the way to an endpoint, before any key is shown there."""
+    """Tests the path to an endpoint, before any key is sent there."""
     fingerprint_key: str
-    """The name of the fingerprints' key: what a status remembers under another means nothing."""
+    """The name of the fingerprints' key: a status made with another key cannot be compared."""
     kept: bool
-    """Whether fingerprints outlive this run, so that remembering them in a status makes sense."""
+    """Whether fingerprints outlive this run, so that a status may remember them."""
     clock: Clock = utc_now
     sleep: Sleep = asyncio.sleep
 
     @property
     def fail_on(self) -> Severity:
-        """Return from which severity up a finding is a failure."""
+        """Return the lowest severity of a finding that counts as a failure."""
         return Severity(self.options.fail_on)
 
     def heeded(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-        """Return the findings that the person wants to hear of."""
+        """Return the findings that the person wants to see."""
         return heeded(findings, [ignore_of(word) for word in self.options.ignore])
 
 
 async def opens_bucket(session: Session, spec: RouteSpec) -> bool:
     """Tell whether the key of a guessed source may list the bucket that Loki writes.
 
-    Loki's configuration alone named the address, so nobody's key goes there but where its own
-    owner lets it.
+    Only Loki's configuration named the address, so a key goes there only if its own owner allows
+    it.
     """
     ports = session.wire(spec)
     reading = await ports.source.read()
@@ -139,7 +139,7 @@ async def opened(
         Reach(api, mode=mode, in_cluster=in_cluster) as reach,
         HttpClients(dial=reach.dial, proxies=proxies) as clients,
     ):
-        # The first call: a dead server is told in words before anything is gathered.
+        # The first call: an unreachable server is reported before anything is gathered.
         await api.raw_get("/version")
         fingerprinter = await fingerprints.load(api)
         objects: Objects = LiveObjects(api)
@@ -182,7 +182,7 @@ async def opened(
 
 
 def way_through(clients: HttpClients, clock: Clock) -> Way:
-    """Return a look at the way to an endpoint, as these clients go it."""
+    """Return a test of the path to an endpoint, as these clients connect."""
 
     async def links(endpoint: str, ca_bundle: str | None) -> tuple[Link, ...]:
         from lokeys.adapters.way import StoreWay  # noqa: PLC0415 - probes alone look at it
@@ -194,7 +194,7 @@ def way_through(clients: HttpClients, clock: Clock) -> Way:
 
 
 def proxies_told(printer: Printer, options: Options) -> Proxies:
-    """Return the environment's proxies; with -v the person is told which they are."""
+    """Return the environment's proxies; with -v they are shown."""
     proxies = from_environment(os.environ)
     if options.verbose:
         for line in proxies.told():
@@ -209,7 +209,7 @@ def cluster_config(options: Options) -> ClusterConfig:
 
 @asynccontextmanager
 async def _hold(api: Api, spec: RouteSpec) -> AsyncIterator[RemainingLease]:
-    """Hold the route's Lease. Refuses, naming the holder, where another acts on the route."""
+    """Hold the route's Lease. Refuses, naming the holder, if another acts on the route."""
     lease = Lease(api, name=f"lokeys-{spec.name}", namespace=spec.namespace, holder=this_process())
     try:
         await lease.acquire(timeout_s=LEASE_AWAITED_S, from_the_dead_only=True)
@@ -220,7 +220,7 @@ async def _hold(api: Api, spec: RouteSpec) -> AsyncIterator[RemainingLease]:
 
 
 def _insist_on_bridge(memory: Memory, kept: Mapping[str, Any]) -> None:
-    """Refuse to go on where the end of a bridge was not kept: an older definition drops it."""
+    """Refuse to continue if the end of a bridge was not kept: an older definition drops it."""
     if memory.bridge is not None and at(kept, "status", "memory", "bridge") is None:
         raise NeedsHuman(
             "the definition of StorageCredentials in this cluster is older than this lokeys and "
@@ -237,7 +237,7 @@ class _Status:
         self._written: dict[Ref, Mapping[str, Any]] = {}
 
     async def remember(self, spec: RouteSpec, memory: Memory) -> None:
-        """Write what is to be remembered; a resource that went meanwhile forgets it."""
+        """Write what must be remembered; nothing if the resource was deleted meanwhile."""
         kept = fitted({"memory": memory_to_status(memory, key=self._key)})
         if self._written.get(spec.ref) == kept:
             return
@@ -259,13 +259,13 @@ class _Status:
 
 
 class _Receipts:
-    """Keeps the receipts of what a person did, under the name that the API server has for them."""
+    """Keeps the receipts of a person's actions, under their user name in the API server."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     async def keep(self, spec: RouteSpec, receipt: Receipt) -> None:
-        """Keep it whole in the route's ConfigMap, and in short in its status."""
+        """Keep it in the route's ConfigMap, and a summary in its status."""
         found = await self._api.get(STORAGE_CREDENTIAL, spec.name, namespace=spec.namespace)
         signed = replace(receipt, by=Actor(door=Door.COMMAND_LINE, name=await self._user()))
         await RouteHistory(self._api).keep(found, signed)

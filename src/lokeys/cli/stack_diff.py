@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `lokeys render --diff` compares with: objects in files, or those of a cluster."""
+"""The other side of `lokeys render --diff`: objects in files, or those of a cluster."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Manifest = Mapping[str, Any]
 def diff(
     rendered: Collection[dict[str, Any]], against: str, *, options: Options, groups: Collection[str]
 ) -> list[str]:
-    """Return the lines that say what would change; none where nothing would. Raises BadInput."""
+    """Return the lines that say what would change; empty if nothing would. Raises BadInput."""
     if against == CLUSTER:
         there = of_cluster([ref_of(each) for each in rendered], options)
         wanted = [_possible(each, there.get(ref_of(each))) for each in rendered]
@@ -32,14 +32,14 @@ def diff(
 
 
 def _possible(rendered: dict[str, Any], live: Manifest | None) -> dict[str, Any]:
-    """Return a workload as the live one can become it: what nobody can change stays."""
+    """Return a workload as far as the live one can become it: immutable fields stay."""
     from lokeys.core.operate.intents import fixed_of, intent_of  # noqa: PLC0415
 
     return intent_of(rendered).with_fixed(fixed_of(live)).manifest if live else rendered
 
 
 def _of_files(path: str, groups: Collection[str]) -> dict[Ref, Manifest]:
-    """Return what in a file or folder belongs to some stack, of the groups that are compared."""
+    """Return the objects in a file or folder that belong to a stack, of the compared groups."""
     found = (item.object for item in read(path))
     return {ref_of(each): each for each in found if _is_rendered(each, groups)}
 
@@ -54,7 +54,7 @@ def _is_rendered(manifest: Manifest, groups: Collection[str]) -> bool:
 
 def of_cluster(refs: Iterable[Ref], options: Options) -> dict[Ref, Manifest]:
     """Return those of the objects that the cluster has."""
-    # Whoever compares files needs no client.
+    # A comparison with files needs no client.
     import asyncio  # noqa: PLC0415
 
     from lokeys.adapters.kubernetes.objects import LiveObjects  # noqa: PLC0415
@@ -70,7 +70,7 @@ def of_cluster(refs: Iterable[Ref], options: Options) -> dict[Ref, Manifest]:
             for ref in refs:
                 try:
                     there[ref] = await objects.get(ref)
-                except NotFound:  # the kind, too, may be one that this cluster does not know
+                except NotFound:  # this cluster may not even have the kind
                     continue
         return there
 

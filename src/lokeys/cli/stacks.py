@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what a person names to the LokiStack that is meant: a resource or a file."""
+"""From a name on the command line to its LokiStack: a resource or a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stack_from_file(path: str, *, name: str | None, namespace: str) -> LokiStack
 def stack_among(
     given: Sequence[Located], *, path: str, name: str | None, namespace: str
 ) -> LokiStack:
-    """Return the one LokiStack among what was read, or the one of that name. Raises BadInput."""
+    """Return the one LokiStack in the input, or the one of that name. Raises BadInput."""
     stacks = [item for item in given if item.object.get("kind") == KIND]
     chosen = [item for item in stacks if name in (None, name_of(item))]
     there = [item for item in chosen if namespace == _namespace_of(item)]

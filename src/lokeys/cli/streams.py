@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three streams that a process is born with, or without, and what cannot be written to them."""
+"""The three standard streams, which may be closed, and errors while writing to them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from typing import TextIO
 
 _FLAGS = ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY))
-"""A closed stdout is replaced by what refuses to be written to: nobody is to think it was read."""
+"""A closed stdout is replaced by one that refuses writes: its data must not seem to be read."""
 
 
 def have_streams() -> None:
-    """Have a stdout and a stderr, and no socket in place of one that was closed."""
+    """Open stdout and stderr, so that no socket gets the number of a closed one."""
     for number, flags in _FLAGS:
         try:
             os.fstat(number)
@@ -25,7 +25,7 @@ def have_streams() -> None:
 
 
 def unwritten() -> str | None:
-    """Return in words why something that was printed cannot be written; None where all was."""
+    """Return in words why printed data cannot be written; None if all was."""
     for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
         try:
             stream.flush()
@@ -36,5 +36,5 @@ def unwritten() -> str | None:
 
 
 def silence(stream: TextIO) -> None:
-    """Point a stream that nobody can read at nothing, so that the last flush does not complain."""
+    """Redirect a broken stream to nothing, so that the last flush does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`iam --check`: documents out of files or from IAM itself, beside what a stack needs."""
+"""`iam --check`: documents from files or from IAM itself, compared with a stack's needs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FETCHED_BY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What came of a comparison; `gaps` could not be read."""
+    """The result of a comparison; `gaps` could not be read."""
 
     findings: tuple[Finding, ...]
     looked_at: tuple[Fetched, ...]
@@ -70,7 +70,7 @@ def checked(
     files: Mapping[DocumentKind, Sequence[str]],
     missing: Sequence[MissingValue],
 ) -> Checked:
-    """Compare what was handed in, or what IAM says. Raises BadInput, LokeysError."""
+    """Compare the given documents, or what IAM says. Raises BadInput, LokeysError."""
     if files:
         _known_enough(cloud, files, missing)
         documents = [
@@ -106,7 +106,7 @@ def _compared(needs: Needs, documents: Sequence[Fetched]) -> Iterator[Finding]:
 
 
 def _subject(kind: DocumentKind, needs: Needs) -> Ref:
-    """Return what a document is about, as people call it."""
+    """Return a document's subject by its common name."""
     match needs:
         case AwsNeeds():
             others = {
@@ -160,14 +160,14 @@ def _bounded(file: BinaryIO, place: str) -> bytes:
 
 
 async def _live(needs: AwsNeeds) -> Checked:
-    # Only here: botocore's session is heavy, and nobody else asks AWS.
+    # Only here: botocore's session loads slowly, and nothing else needs AWS.
     from lokeys.adapters.aws.iam import Iam, ambient_credentials  # noqa: PLC0415
     from lokeys.adapters.http_clients import HttpClients  # noqa: PLC0415
 
     endpoint, region = IAM_ENDPOINTS[needs.partition]
     if needs.elsewhere:
         endpoint, region = needs.sts_endpoint or needs.endpoint, needs.region
-    # The variable is AWS's own, for its tools, too.
+    # AWS's own tools use this variable, too.
     endpoint = os.environ.get(ENDPOINT_VARIABLE) or endpoint
     credentials = await ambient_credentials()
     documents: list[Fetched] = []

@@ -30,7 +30,7 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What is known of a stack without any option; `faults` are in the way of trusting it.
+    """What is known about a stack without options; `faults` prevent trust in it.
 
     `unread` says which Secret could not be read, and why: then its values are asked for.
     """
@@ -39,11 +39,11 @@ class Source:
     faults: tuple[Finding, ...] = ()
     unread: str = ""
     place: str = ""
-    """Where the stack is described."""
+    """Where the stack was read."""
 
 
 def from_files(paths: Sequence[str], name: str | None, *, cloud: str, options: Options) -> Source:
-    """Return what manifests say of a stack. Raises BadInput."""
+    """Return what manifests say about a stack. Raises BadInput."""
     located = [item for path in dict.fromkeys(paths) for item in read(path)]
     return _judged(located, name, cloud=cloud, options=options, place=", ".join(paths))
 
@@ -76,12 +76,12 @@ def from_cluster(name: str, *, cloud: str, options: Options) -> Source:
     source = _judged(located, name, cloud=cloud, options=options, place="the cluster")
     if not unread:
         return source
-    # It is there, and what it holds is not known: a new one is made beside it, whatever its mode.
+    # It exists, and its content is unknown: a new one is made beside it, whatever its mode.
     return replace(source, answers={**source.answers, "mode": "static"}, unread=unread)
 
 
 def issuer_of_cluster(options: Options) -> tuple[str, str]:
-    """Return the issuer of the cluster's tokens; or nothing, and why."""
+    """Return the issuer of the cluster's tokens; or an empty text, and why."""
 
     async def body(api: Any, _namespace: str) -> str:
         try:
@@ -100,7 +100,7 @@ def issuer_of_cluster(options: Options) -> tuple[str, str]:
 
 
 def _on_cluster(options: Options, body: Callable[[Any, str], Awaitable[_Answer]]) -> _Answer:
-    # Only here: whoever names the issuer needs no HTTP client.
+    # Only here: with a given issuer no HTTP client is needed.
     from lokeys.cli.session import cluster_config  # noqa: PLC0415
     from lokeys.kube.calls import CallLimits  # noqa: PLC0415
     from lokeys.kube.client import Api  # noqa: PLC0415
@@ -158,7 +158,7 @@ def _answers(view: StackView) -> dict[str, str]:
 
 
 def _in_the_way(view: StackView) -> list[Finding]:
-    """Return the faults of what is used here. What lacks is asked for otherwise."""
+    """Return the faults of what is used here. Missing values are asked for instead."""
     used = used_keys(view.storage_type or "")
     return [
         finding

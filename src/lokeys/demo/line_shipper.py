@@ -39,7 +39,7 @@ class LineShipper:
         while True:
             line = f"line {len(self.taken) + 1}"
             at_ns = str(int(utc_now().timestamp() * 1e6) * 1000)
-            while not await self._send([at_ns, line]):  # noqa: ASYNC110 - no event tells
+            while not await self._send([at_ns, line]):  # noqa: ASYNC110 - no event shows it
                 await asyncio.sleep(AGAIN_S)
             self.taken.append(line)
             await asyncio.sleep(EVERY_S)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small Kubernetes runtime: client, informers, queue, leases. Knows nothing of Loki."""
+"""A small Kubernetes runtime: client, informers, queue, leases. Independent of Loki."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One call to the API server: sent when it is its turn, bounded in size and time."""
+"""One call to the API server: queued, and bounded in size and time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallLimits:
-    """How much of an answer is read, and how long it is awaited."""
+    """How much of an answer is read, and how long to wait for it."""
 
     object_bytes: int = 16 * 1024 * 1024
     page_bytes: int = 64 * 1024 * 1024
@@ -35,7 +35,7 @@ class CallLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiCall:
-    """What is asked, of what, and how much of the answer is read."""
+    """The request, its target, and how much of the answer is read."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class ApiCall:
 
 
 class Calls:
-    """Sends calls over one connection, few at a time."""
+    """Sends calls over one connection, a few at a time."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Calls:
         self._turn = asyncio.Semaphore(CALLS_AT_A_TIME)
 
     async def send(self, call: ApiCall) -> bytes:
-        """Return the body of a good answer; wait out a few requests for patience."""
+        """Return the body of a successful answer; retries a few times if asked to slow down."""
         tries = self._limits.throttled_tries
         for attempt in range(tries):
             try:
@@ -80,7 +80,7 @@ class Calls:
         await self._connection.prepare()
         try:
             async with (
-                self._turn,  # waiting here costs nothing of the time that an answer may take
+                self._turn,  # waiting here does not count towards the answer's time limit
                 asyncio.timeout(self._limits.call_s),
                 self.opened(call, client=self._connection.calls) as response,
             ):
@@ -89,7 +89,7 @@ class Calls:
             raise unreachable(exc, server=self._server) from exc
 
     async def lets_in(self, client: httpx2.AsyncClient, token: str) -> bool:
-        """Ask, with this token alone, as whom the server sees its bearer."""
+        """Ask the server, with only this token, which user it belongs to."""
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         request = client.build_request(
             "POST",
@@ -112,10 +112,10 @@ class Calls:
     async def opened(
         self, call: ApiCall, *, client: httpx2.AsyncClient
     ) -> AsyncIterator[httpx2.Response]:
-        """Send the call; yield its answer where it is good, else raise what it means."""
+        """Send the call; yield its answer if successful, otherwise raise its error."""
         request = client.build_request(
             call.method,
-            # The client would read the URL three times over to put it together: a sixth of a call.
+            # The client would parse the URL three times to build it: a sixth of a call's time.
             self._root + call.path + (f"?{urlencode(call.params)}" if call.params else ""),
             headers=call.headers,
             content=call.content,
@@ -134,7 +134,7 @@ class Calls:
 
 
 def read_object(body: bytes, *, target: Target) -> dict[str, Any]:
-    """Return the JSON object that an answer is; raises Transient for anything else."""
+    """Return the JSON object in an answer; raises Transient for anything else."""
     try:
         found = msgspec.json.decode(body)
     except msgspec.DecodeError:

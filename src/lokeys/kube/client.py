@@ -47,7 +47,7 @@ _CONTENT_TYPES: Mapping[PatchType, str] = {
 
 
 class Listing(NamedTuple):
-    """All objects of a list, and the moment it shows."""
+    """All objects of a list, and its resourceVersion."""
 
     items: list[Object]
     resource_version: str
@@ -61,7 +61,7 @@ class WatchEvent(NamedTuple):
 
 
 class Api:
-    """One API server, spoken to as one user. Use it as an async context manager."""
+    """One API server, used as one user. Use it as an async context manager."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Api:
 
     @property
     def connection(self) -> Connection:
-        """Return the way to the server, for what is no plain call (port-forward)."""
+        """Return the connection to the server, for other uses than calls (port-forward)."""
         return self._connection
 
     async def get(self, resource: Resource, name: str, *, namespace: str | None = None) -> Object:
@@ -137,7 +137,7 @@ class Api:
     async def create(
         self, resource: Resource, obj: Object, *, namespace: str | None = None
     ) -> Object:
-        """Create the object and return it as stored. Raises `Conflict` where it exists."""
+        """Create the object and return it as stored. Raises `Conflict` if it exists."""
         name, space = _identity(obj, namespace)
         target = Target(verb="create", resource=resource, namespace=space, name=name)
         return await self._object("POST", resource.path(space), target=target, body=obj)
@@ -150,7 +150,7 @@ class Api:
         namespace: str | None = None,
         subresource: str | None = None,
     ) -> Object:
-        """Write the whole object; its resourceVersion, where set, must be the present one."""
+        """Write the whole object; its resourceVersion, if set, must be the current one."""
         name, space = _identity(obj, namespace)
         target = Target(verb="update", resource=resource, namespace=space, name=name)
         path = _below(resource.path(space, name), subresource)
@@ -211,7 +211,7 @@ class Api:
         resource_version: str | None = None,
         grace_s: int | None = None,
     ) -> None:
-        """Delete the object, only while `uid` and `resource_version`, where given, still hold."""
+        """Delete the object, only while `uid` and `resource_version`, if given, still match."""
         target = Target(verb="delete", resource=resource, namespace=namespace, name=name)
         options = _delete_options(uid=uid, resource_version=resource_version, grace_s=grace_s)
         await self._object("DELETE", resource.path(namespace, name), target=target, body=options)
@@ -219,9 +219,9 @@ class Api:
     async def evict(
         self, pod_name: str, *, namespace: str, uid: str | None = None, grace_s: int | None = None
     ) -> None:
-        """Evict a pod, only while `uid`, where given, is its own.
+        """Evict a pod, only while `uid`, if given, is its own.
 
-        Raises `EvictionBlocked` where a disruption budget refuses, `Conflict` for another uid.
+        Raises `EvictionBlocked` if a disruption budget refuses, `Conflict` for another uid.
         """
         target = Target(verb="evict", resource=POD, namespace=namespace, name=pod_name)
         body: Object = {
@@ -255,7 +255,7 @@ class Api:
         return status if isinstance(status, dict) else {}
 
     async def user(self) -> str:
-        """Return as whom the server sees us, by its own review."""
+        """Return the user as the server's own review names it."""
         resource = SELF_SUBJECT_REVIEW
         target = Target(verb="create", resource=resource)
         body: Object = {"apiVersion": resource.api_version, "kind": resource.kind}
@@ -264,10 +264,10 @@ class Api:
         return str(user.get("username") or "")
 
     async def accepts(self, token: str) -> bool:
-        """Tell whether the server itself takes this token for a login, whatever it may do then.
+        """Tell whether the server accepts this token as a login, whatever it may do then.
 
-        Asked with nothing but the token. A server that does not know the review has let it in all
-        the same: only 401 says that it was not.
+        Sent with only the token. If the server does not have the review, the token was still
+        accepted: only 401 means that it was not.
         """
         async with self._connection.stranger() as client:
             return await self._calls.lets_in(client, token)
@@ -319,8 +319,8 @@ class Api:
     ) -> AsyncGenerator[WatchEvent]:
         """Yield what changes after `resource_version`, until the server ends the watch.
 
-        Raises `Expired` where that moment is forgotten. `on_open` is called when the server has
-        agreed: a quiet watch yields nothing for minutes. Close the generator when done with it.
+        Raises `Expired` if that version is no longer available. `on_open` is called when the server
+        has accepted: a quiet watch yields nothing for minutes. Close the generator after use.
         """
         target = Target(verb="watch", resource=resource, namespace=namespace)
         params: dict[str, str | int] = {
@@ -400,7 +400,7 @@ def _event(line: bytes, resource: Resource, *, target: Target) -> WatchEvent:
 
 
 def _named(obj: Object, resource: Resource) -> Object:
-    """Return the object saying what it is: items of lists and bare metadata do not."""
+    """Return the object with its kind: items of lists and bare metadata have none."""
     obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
     return obj
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two ways to the API server: one for calls, one for watches.
+"""The two connections to the API server: one for calls, one for watches.
 
-Calls go over a few kept HTTP/1.1 connections. Watches lie idle by the thousand and share HTTP/2
-connections (see `multiplexed`); where HTTP/2 cannot be had (plain http, a proxy) each takes a
-connection of its own.
+Calls use a few kept HTTP/1.1 connections. Thousands of idle watches share HTTP/2 connections (see
+`multiplexed`); without HTTP/2 (plain http, a proxy) each needs its own connection.
 """
 
 from __future__ import annotations
@@ -52,12 +51,12 @@ class Connection:
         self.watches = self._client(transport or self._watch_transport(), _WATCH_TIMEOUT)
 
     async def prepare(self) -> None:
-        """Have credentials: a plugin may wait for a person, longer than any call may take."""
+        """Get credentials: a plugin may wait for a person, longer than any call may take."""
         if isinstance(self._auth, ExecAuth):
             await self._auth.ready()
 
     def stranger(self) -> httpx2.AsyncClient:
-        """Return a client with no name of its own: no token, no certificate, nobody to act as."""
+        """Return a client without an identity: no token, no certificate, no impersonation."""
         context = context_for(self._config.cluster, {})
         transport = self._given or httpx2.AsyncHTTPTransport(verify=context, proxy=self._proxy())
         return httpx2.AsyncClient(
@@ -74,7 +73,7 @@ class Connection:
 
     @property
     def watch_transport(self) -> httpx2.AsyncBaseTransport:
-        """Return what carries watches now."""
+        """Return the current transport for watches."""
         return self._renewables[-1].current
 
     def _authentication(self) -> httpx2.Auth | None:
@@ -126,7 +125,7 @@ class Connection:
         return self._renewables[-1]
 
     def _proxy(self) -> httpx2.Proxy | None:
-        """Return the proxy that the kubeconfig names, else the environment's, as kubectl does."""
+        """Return the proxy of the kubeconfig, otherwise of the environment, as kubectl does."""
         url = urlsplit(self._config.server)
         named: str | None = self._config.cluster.get("proxy-url")
         if named:
@@ -140,7 +139,7 @@ class Connection:
         return httpx2.Proxy(found.shown, auth=found.login) if found else None
 
     def new_context(self) -> ssl.SSLContext:
-        """Return a new TLS context: HTTP/1.1 and HTTP/2 each write their name into theirs."""
+        """Return a new TLS context: HTTP/1.1 and HTTP/2 each set their own ALPN name."""
         try:
             context = context_for(self._config.cluster, self._config.user)
         except (OSError, ValueError) as exc:
@@ -153,7 +152,7 @@ class Connection:
         return context
 
     def _take_certificate(self, certificate: bytes, key: bytes) -> None:
-        """Use a client certificate from now on, on new connections only."""
+        """Use a client certificate from now on, for new connections only."""
         for context in self._contexts:
             present(context, certificate, key)
         for renewable in self._renewables:
@@ -161,10 +160,10 @@ class Connection:
 
 
 class Lanes(httpx2.AsyncBaseTransport):
-    """Several small pools in place of a large one.
+    """Several small pools instead of a large one.
 
-    A pool asks each idle connection's socket for news before every request: with sixteen of them
-    that is a tenth of a busy operator's CPU.
+    A pool checks each idle connection's socket before every request: with sixteen of them that is a
+    tenth of a busy operator's CPU.
     """
 
     def __init__(self, lanes: Sequence[httpx2.AsyncBaseTransport]) -> None:
@@ -172,7 +171,7 @@ class Lanes(httpx2.AsyncBaseTransport):
         self._awaited = [0] * len(lanes)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send the request on the first lane with the fewest answers outstanding."""
+        """Send the request on the lane with the fewest answers outstanding."""
         lane = self._awaited.index(min(self._awaited))
         self._awaited[lane] += 1
         try:
@@ -187,7 +186,7 @@ class Lanes(httpx2.AsyncBaseTransport):
 
 
 class _Renewable(httpx2.AsyncBaseTransport):
-    """A transport that can start afresh: a connection keeps the certificate it began with."""
+    """A transport that can be renewed: a connection keeps the certificate that it started with."""
 
     def __init__(self, make: Callable[[], httpx2.AsyncBaseTransport]) -> None:
         self._make = make
@@ -195,11 +194,11 @@ class _Renewable(httpx2.AsyncBaseTransport):
 
     @property
     def current(self) -> httpx2.AsyncBaseTransport:
-        """Return the transport that the next request takes."""
+        """Return the transport for the next request."""
         return self._used[-1]
 
     def renew(self) -> None:
-        """Open new connections for whatever comes next; what runs may end on the old ones."""
+        """Open new connections for later requests; running ones may end on the old ones."""
         self._used.append(self._make())
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

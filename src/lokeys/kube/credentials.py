@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Credentials from an exec plugin (`client.authentication.k8s.io`, v1 and v1beta1).
 
-The plugin may answer with a bearer token or a client certificate. It is told what it asks for, and
-asked again shortly before its answer expires.
+The plugin may answer with a bearer token or a client certificate. It gets the request's details,
+and is called again shortly before its answer expires.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lokeys.kube.kubeconfig_fields import carryable
 PLUGIN_TIMEOUT_S = 300.0
 """A plugin may open a browser and wait for a person."""
 UNATTENDED_TIMEOUT_S = 60.0
-"""Where nobody sits at a terminal."""
+"""If nobody is at a terminal."""
 MAX_ANSWER_BYTES = 1024 * 1024
 EXPIRES_SOON = timedelta(seconds=10)
 
@@ -54,7 +54,7 @@ class ExecAuth(httpx2.Auth):
         clock: Callable[[], datetime] = utc_now,
         limit_s: float | None = None,
     ) -> None:
-        """`limit_s` is how long the plugin may take; else it depends on who may be there."""
+        """`limit_s` is how long the plugin may take; by default it depends on who may be there."""
         self._config = config
         self._plugin: Mapping[str, Any] = config.user["exec"]
         self._on_certificate = on_certificate
@@ -77,7 +77,7 @@ class ExecAuth(httpx2.Auth):
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """Send with the present credentials; where they are refused, once more with fresh ones."""
+        """Send with the current credentials; if refused, once more with fresh ones."""
         seen = await self.ready()
         self._dress(request)
         response = yield request
@@ -94,10 +94,10 @@ class ExecAuth(httpx2.Auth):
         return self._expires is not None and self._expires - EXPIRES_SOON <= self._clock()
 
     async def ready(self, *, refused: int | None = None) -> int:
-        """Have credentials, and return the number of the answer that they came with.
+        """Get credentials, and return the number of the answer with them.
 
-        The plugin is asked once for all who wait. `refused` is the number of an answer whose
-        credentials were refused: where it is still the last one, the plugin is asked again.
+        The plugin is called once for all waiting requests. `refused` is the number of an answer
+        whose credentials were refused: if it is still the last one, the plugin is called again.
         """
         async with self._asking:
             if not self._answers or self._expiring() or self._answers == refused:
@@ -154,7 +154,7 @@ class ExecAuth(httpx2.Auth):
             if apart and code is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)  # its children, too
-            process.kill()  # harmless where it has ended
+            process.kill()  # harmless if it has ended
             process.wait()
         if code:
             command_name = self._plugin["command"]
@@ -162,8 +162,8 @@ class ExecAuth(httpx2.Auth):
         return output
 
     def _started(self, *, apart: bool) -> subprocess.Popen[bytes]:
-        # Not asyncio's: that one awaits the end of a pipe which a plugin, or a child that it
-        # leaves behind, may keep open for ever, and finds a plugin gone that Ctrl-C ended, too.
+        # Not asyncio's: that one waits for the end of a pipe which a plugin, or a child that it
+        # leaves behind, may keep open forever, and finds a plugin gone that Ctrl-C ended, too.
         try:
             return subprocess.Popen(  # noqa: S603 - the kubeconfig's own command, as kubectl runs it
                 [self._plugin["command"], *(self._plugin.get("args") or [])],
@@ -171,7 +171,7 @@ class ExecAuth(httpx2.Auth):
                 env=self._environment(),
                 stdin=None if self._interactive() else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                # Whom a person may have to talk to stays in the terminal's own group.
+                # A plugin that may need a person stays in the terminal's own process group.
                 process_group=0 if apart else None,
             )
         except OSError as exc:
@@ -183,7 +183,7 @@ class ExecAuth(httpx2.Auth):
         return {**os.environ, **extra, "KUBERNETES_EXEC_INFO": self._information()}
 
     def _information(self) -> str:
-        """Return what the plugin is told: the version, whether a person sits here, the cluster."""
+        """Return the plugin's input: the version, whether a person is here, the cluster."""
         spec: dict[str, Any] = {"interactive": self._interactive()}
         if self._plugin.get("provideClusterInfo"):
             entry = self._config.cluster
@@ -206,12 +206,12 @@ class ExecAuth(httpx2.Auth):
 
 
 def _attended() -> bool:
-    """Tell whether a person may be there whom the plugin waits for."""
+    """Tell whether a person may be here for whom the plugin can wait."""
     return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 async def _bounded(pipe: IO[bytes] | None) -> bytes:
-    """Return what comes out of the pipe, to its end or one piece beyond the limit; close it."""
+    """Return the pipe's content, to its end or one piece beyond the limit; close it."""
     stream = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(stream), pipe

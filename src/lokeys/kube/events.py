@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events on an object, never the same twice within an hour.
 
-The name of an event is made of its content, so a second replica, or this one after a restart,
-finds it written already.
+The name of an event is derived from its content, so a second replica, or this one after a restart,
+finds that it exists.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lokeys.kube.resources import EVENT
 
 QUIET_S = 3600.0
 MAX_MESSAGE = 1024
-"""What the API server takes; it counts bytes."""
+"""The API server's limit, in bytes."""
 MAX_REMEMBERED = 10_000
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class EventWriter:
     ) -> None:
         """Write one event about `regarding`, unless the same was written within the hour.
 
-        The message may quote anybody: it is made printable and cut to an event's length here.
+        The message may quote untrusted text: it is made printable and cut to an event's length.
         """
         body = self._event(regarding, reason=reason, message=_fit(message), warning=warning)
         name = body["metadata"]["name"]
@@ -60,7 +60,7 @@ class EventWriter:
         try:
             await self._api.create(EVENT, body)
         except Conflict:
-            pass  # it stands there from before a restart, or from the other replica
+            pass  # it exists from before a restart, or from the other replica
         except LokeysError as exc:
             _log.warning("cannot write event %s on %s: %s", reason, _title(regarding), exc)
             return
@@ -103,7 +103,7 @@ class EventWriter:
 
 
 def _fit(message: str) -> str:
-    """Return a message in one line that a terminal shows as it is, no longer than an event's."""
+    """Return a message on one line, safe for a terminal, and within an event's limit."""
     text = printable(message[:MAX_MESSAGE])
     return text.encode()[:MAX_MESSAGE].decode(errors="ignore")
 

@@ -3,10 +3,10 @@
 
     list ──▶ store ──▶ watch ──(ends, breaks)──▶ watch again from the last resourceVersion
       ▲                  └──(410: too old)──┐
-      └─────────────────────────────────────┘  what vanished meanwhile is reported as deleted
+      └─────────────────────────────────────┘  what was deleted meanwhile is reported as such
 
-Handlers are called as `on_change(old, new)`: no old is an addition, no new a deletion, and both
-the same object a resync. They must be quick and must not raise: they put keys into a queue.
+Handlers are called as `on_change(old, new)`: no old is an addition, no new a deletion, and both the
+same object a resync. They must be fast and must not raise: they put keys into a queue.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from lokeys.kube.client import Api, Expired, Object, WatchEvent
 from lokeys.kube.resources import Resource
 
 LASTING_S = 1.0
-"""A watch that ends sooner has failed, whatever it says."""
+"""A watch that ends sooner has failed, whatever its answer."""
 
 OnChange = Callable[[Object | None, Object | None], None]
 ObjectKey = tuple[str, str]
-"""Namespace ("" where the kind has none) and name."""
+"""Namespace ("" if the kind has none) and name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which objects an informer follows, and how much of each it sees."""
+    """Which objects an informer watches, and how much of each it gets."""
 
     resource: Resource
     namespace: str | None = None
@@ -63,21 +63,21 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """Why an informer is blind, and since when."""
+    """Why an informer cannot watch, and since when."""
 
     error: LokeysError
     since: datetime
 
 
 def without_managed_fields(obj: Object) -> Object:
-    """Drop the bookkeeping of field managers, often the larger half of an object."""
+    """Drop the records of field managers, often the larger half of an object."""
     obj.get("metadata", {}).pop("managedFields", None)
     return obj
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How an informer waits; `resync_s` calls the handlers for all objects that often."""
+    """An informer's delays; `resync_s` calls the handlers for all objects that often."""
 
     first_delay_s: float = 0.5
     max_delay_s: float = 30.0
@@ -88,7 +88,7 @@ class Pace:
 
 
 class Informer:
-    """Follows one scope while `run` runs."""
+    """Watches one scope while `run` runs."""
 
     __slots__ = (
         "_api",
@@ -115,11 +115,11 @@ class Informer:
     ) -> None:
         self.scope = scope
         self.synced = asyncio.Event()
-        """Set once the store has shown a whole list."""
+        """Set once the store has had a complete list."""
         self.settled = asyncio.Event()
-        """Set once that is so, or the first try has failed: waiting longer may be in vain."""
+        """Set once that is so, or the first attempt has failed: more waiting may be useless."""
         self.trouble: Trouble | None = None
-        """Set while the API server cannot be followed."""
+        """Set while the API server cannot be watched."""
         self._api = api
         self._trim = trim
         self._pace = pace or Pace()
@@ -147,11 +147,11 @@ class Informer:
             on_change(None, obj)
 
     def remove_handler(self, on_change: OnChange) -> None:
-        """Call `on_change` no more."""
+        """Stop calling `on_change`."""
         self._handlers.remove(on_change)
 
     async def run(self) -> None:
-        """Follow the scope until cancelled."""
+        """Watch the scope until cancelled."""
         self._plan_resync()
         try:
             while True:
@@ -159,7 +159,7 @@ class Informer:
                     await self._follow()
                 except Expired as exc:
                     self._resource_version = None
-                    # The first 410 is routine; a server that says it again and again is not.
+                    # The first 410 is routine; a server that repeats it is not.
                     if self._failures:
                         await self._wait_out(exc)
                     self._failures += 1
@@ -170,7 +170,7 @@ class Informer:
                 self._resync.cancel()
 
     async def _follow(self) -> None:
-        """List where needed, then watch until the watch ends."""
+        """List if needed, then watch until the watch ends."""
         if self._resource_version is None:
             await self._list()
         now = asyncio.get_running_loop().time
@@ -239,7 +239,7 @@ class Informer:
         self.trouble = None
 
     async def _wait_out(self, error: LokeysError) -> None:
-        """Note that we are blind, and wait longer each time."""
+        """Note that the watch failed, and wait longer each time."""
         since = self.trouble.since if self.trouble else self._pace.now()
         self.trouble = Trouble(error=error, since=since)
         self.settled.set()
@@ -271,7 +271,7 @@ def _version(obj: Object) -> str:
 
 
 class Subscription:
-    """One reader's share of an informer; close it when the reader goes."""
+    """One reader's use of an informer; close it with the reader."""
 
     __slots__ = ("_close", "informer")
 
@@ -280,7 +280,7 @@ class Subscription:
         self._close: Callable[[], None] | None = close
 
     def close(self) -> None:
-        """Hear of nothing more; the informer ends with its last reader. Twice is once."""
+        """Receive no more changes; the informer ends with its last reader. May be called twice."""
         if self._close:
             self._close()
             self._close = None
@@ -323,14 +323,14 @@ class InformerSet:
             shared.task.cancel()
         self._shared.clear()
         if isinstance(exc, Exception):
-            exc_type = exc = traceback = None  # the body's own error comes out as it is
+            exc_type = exc = traceback = None  # the body's own error is raised unchanged
         await self._tasks.__aexit__(exc_type, exc, traceback)
 
     def __len__(self) -> int:
         return len(self._shared)
 
     def subscribe(self, scope: Scope, on_change: OnChange, *, replay: bool = True) -> Subscription:
-        """Follow `scope`, beginning now where nobody does yet; `replay` as in `add_handler`."""
+        """Watch `scope`, starting now if nobody does yet; `replay` as in `add_handler`."""
         shared = self._shared.get(scope)
         if shared is None:
             informer = Informer(self._api, scope, trim=self._trim, pace=self._pace)
@@ -341,7 +341,7 @@ class InformerSet:
         return Subscription(shared.informer, close=lambda: self._leave(scope, on_change))
 
     def troubles(self) -> dict[Scope, Trouble]:
-        """Return which scopes cannot be followed now, and why."""
+        """Return which scopes cannot be watched now, and why."""
         return {
             scope: shared.informer.trouble
             for scope, shared in self._shared.items()
@@ -350,7 +350,7 @@ class InformerSet:
 
     @property
     def synced(self) -> bool:
-        """Tell whether every informer has shown a whole list."""
+        """Tell whether every informer has had a complete list."""
         return all(shared.informer.synced.is_set() for shared in self._shared.values())
 
     def _leave(self, scope: Scope, on_change: OnChange) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which API server to speak to, and as whom.
+"""Which API server to use, and as which user.
 
     an explicit path  >  the files of KUBECONFIG  >  ~/.kube/config  >  in-cluster
 
-Files are merged as kubectl does: the first that names a thing wins. Entries are checked when they
+Files are merged as kubectl does: the first file with an entry wins. Entries are checked when they
 are chosen, and stay mappings in the file's own field names.
 """
 
@@ -35,13 +35,13 @@ _SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterConfig:
-    """One chosen context: where the API server is, and as whom to speak to it."""
+    """One chosen context: where the API server is, and the user for it."""
 
     context_name: str
     origin: str
     """Where it was read, for people: files, or `in-cluster`."""
     cluster: Mapping[str, Any] = field(repr=False)
-    """The cluster's checked entry, in the fields of a kubeconfig; files by absolute path."""
+    """The cluster's checked entry, with a kubeconfig's fields; file paths are absolute."""
     user: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The user's checked entry, likewise."""
     namespace: str = "default"
@@ -53,7 +53,7 @@ class ClusterConfig:
 
     @property
     def impersonation(self) -> tuple[tuple[str, str], ...]:
-        """Return the headers that make the server treat us as somebody else."""
+        """Return the headers that make the server treat us as another user."""
         headers = [("Impersonate-User", self.user["as"])] if "as" in self.user else []
         headers += [("Impersonate-Group", group) for group in self.user.get("as-groups", ())]
         return tuple(headers)
@@ -93,7 +93,7 @@ def load(
 
 
 def _paths(kubeconfig: str | None, around: Surroundings) -> list[Path]:
-    """Return the files to merge; none at all means in-cluster."""
+    """Return the files to merge; an empty list means in-cluster."""
     if kubeconfig:
         path = _expanded(kubeconfig, hint="check --kubeconfig")
         if not _is_file(path):
@@ -131,7 +131,7 @@ def _expanded(path: str, *, hint: str) -> Path:
 
 
 def _merge(paths: Iterable[Path]) -> dict[str, Any]:
-    """Return one configuration; the first file that names a thing wins."""
+    """Return one configuration; the first file with an entry wins."""
     merged: dict[str, Any] = {section: {} for section in _SECTIONS}
     for path in paths:
         content = _read(path)
@@ -166,7 +166,7 @@ def _read(path: Path) -> dict[str, Any]:
         mark = getattr(exc, "problem_mark", None)
         line = f"{place}:{mark.line + 1}" if mark else place
         raise BadInput("kubeconfig is not YAML", place=line) from None
-    except (ValueError, OverflowError):  # a date of no calendar, a number of 5,000 digits
+    except (ValueError, OverflowError):  # an invalid date, a number of 5,000 digits
         raise BadInput("a value in the kubeconfig makes no sense", place=place) from None
     except RecursionError:
         raise BadInput("kubeconfig is nested too deeply", place=place) from None
@@ -243,7 +243,7 @@ def _referred(
 
 
 def _in_cluster(around: Surroundings) -> ClusterConfig:
-    """Return the way that the kubelet gives every pod: environment, token, authority."""
+    """Return the configuration that the kubelet gives every pod: environment, token, CA."""
     folder = Path(around.service_account)
     try:
         host, port = (around.environ[f"KUBERNETES_SERVICE_{part}"] for part in ("HOST", "PORT"))

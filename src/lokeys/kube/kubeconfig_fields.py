@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the fields of a kubeconfig may hold: judged before anything is made of them.
+"""What the fields of a kubeconfig may hold: checked before they are used.
 
-A fault names the field by its path in the file, and the form of what stands there, never the value:
-it may be a token, or hold one.
+A fault names the field by its path in the file, and the form of its value, never the value: it may
+be a token, or contain one.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Form:
 
 
 def carryable(text: str) -> bool:
-    """Tell whether an HTTP header can carry the text as it is."""
+    """Tell whether an HTTP header can hold the text unchanged."""
     return text.isascii() and text.isprintable() and text == text.strip()
 
 
 def _whole(text: object) -> bool:
-    """Tell whether it is text that can be written down at all: no half of a surrogate pair."""
+    """Tell whether it is text that can be encoded: no half of a surrogate pair."""
     return isinstance(text, str) and not re.search("[\ud800-\udfff]", text)
 
 
@@ -128,7 +128,7 @@ EXEC: Fields = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an entry stands: its file, and the path within."""
+    """Where an entry is: its file, and the path in it."""
 
     file: str
     path: str
@@ -139,7 +139,7 @@ class Place:
 
 
 def checked(entry: Mapping[str, Any], fields: Fields, *, place: Place) -> dict[str, Any]:
-    """Return the entry's known fields, what is null or empty text left out. Raises BadInput."""
+    """Return the entry's known fields, without null and empty text. Raises BadInput."""
     kept: dict[str, Any] = {}
     for name, wanted in fields.items():
         value = entry.get(name)
@@ -154,7 +154,7 @@ def checked(entry: Mapping[str, Any], fields: Fields, *, place: Place) -> dict[s
 
 
 def check_user(user: Mapping[str, Any], *, place: Place) -> dict[str, Any]:
-    """Return what the user's entry says, fit for use. Raises BadInput."""
+    """Return the user's entry, checked. Raises BadInput."""
     kept = checked(user, USER, place=place)
     if "exec" in kept:
         plugin = Place(file=place.file, path=f"{place.path}.exec")
@@ -170,7 +170,7 @@ def check_user(user: Mapping[str, Any], *, place: Place) -> dict[str, Any]:
 
 
 def check_cluster(cluster: Mapping[str, Any], *, place: Place) -> dict[str, Any]:
-    """Return what the cluster's entry says, fit for use. Raises BadInput."""
+    """Return the cluster's entry, checked. Raises BadInput."""
     kept = checked(cluster, CLUSTER, place=place)
     if "server" in kept:
         url = _url(kept["server"])
@@ -191,7 +191,7 @@ def is_proxy(text: str) -> bool:
 
 
 def _url(text: str) -> SplitResult | None:
-    """Return the URL in its parts; None where it is none of http or https."""
+    """Return the parts of an http(s) URL; None if it is not valid."""
     try:
         url = urlsplit(text)
         _ = url.port
@@ -205,26 +205,26 @@ def _url(text: str) -> SplitResult | None:
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigEntry:
-    """One entry as a file has it, and where; judged only when it is chosen."""
+    """One entry of a file, and where it is; judged only when it is chosen."""
 
     body: Mapping[str, Any] = field(repr=False)
     place: Place
     folder: Path
 
     def context(self) -> dict[str, Any]:
-        """Return what a context says. Raises BadInput."""
+        """Return a context's fields. Raises BadInput."""
         return checked(self.body, CONTEXT, place=self.place)
 
     def cluster(self) -> dict[str, Any]:
-        """Return what a cluster's entry says. Raises BadInput."""
+        """Return a cluster's fields. Raises BadInput."""
         return self._absolute(check_cluster(self.body, place=self.place))
 
     def user(self) -> dict[str, Any]:
-        """Return what a user's entry says. Raises BadInput."""
+        """Return a user's fields. Raises BadInput."""
         return self._absolute(check_user(self.body, place=self.place))
 
     def _absolute(self, entry: dict[str, Any]) -> dict[str, Any]:
-        """Return the entry with its files, and its plugin, found from the file that names them."""
+        """Return the entry with paths of files and plugin resolved from its own file."""
         found = dict(entry)
         for name in _PATH_FIELDS:
             if name in entry:

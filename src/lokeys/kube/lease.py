@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One holder at a time, by a coordination.k8s.io Lease.
+"""One holder at a time, through a coordination.k8s.io Lease.
 
-No two machines' clocks are compared. Who waits measures, on its own clock, how long the Lease has
-stayed as it is; only when that exceeds the lease's duration is the holder dead. Who holds counts
-its duration from before the renewal was sent, so it always gives up first:
+No two machines' clocks are compared. A waiter measures, on its own clock, how long the Lease has
+not changed; only when that exceeds the lease's duration is the holder dead. The holder counts its
+duration from before the renewal was sent, so it always gives up first:
 
     holder    ├─ renew sent ──────────── duration ─┤ stop
     waiter         ├─ renewal seen ──────────── duration ─┤ take over
@@ -33,17 +33,17 @@ _CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def awake_and_asleep() -> float:
-    """Return a moment on a clock that goes on while a laptop sleeps; `time.monotonic` does not."""
+    """Return the time of a clock that runs while a laptop sleeps; `time.monotonic` does not."""
     return time.clock_gettime(_CLOCK)
 
 
 def this_process() -> str:
-    """Return a holder's name that a person can follow: host, process, and a random tail."""
+    """Return a holder's name that a person can trace: host, process, and a random suffix."""
     return f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
 
 
 class Lease:
-    """One holder's view of one Lease. `ended` tells of a holder that is known to be no more."""
+    """One holder's view of one Lease. `ended` tells whether a holder is known to have ended."""
 
     def __init__(  # noqa: PLR0913 - a lease is its names, its times and its two clocks
         self,
@@ -96,9 +96,9 @@ class Lease:
     async def acquire(
         self, *, timeout_s: float | None = None, from_the_dead_only: bool = False
     ) -> Self:
-        """Wait until the lease is ours, through all stumbles of the API server.
+        """Wait until the lease is ours, through all failures of the API server.
 
-        After `timeout_s` it raises `Waiting` naming the holder, or the API server's last stumble;
+        After `timeout_s` it raises `Waiting` naming the holder, or the API server's last failure;
         with `from_the_dead_only` as soon as the holder is seen to renew.
         """
         trouble: Transient | None = None
@@ -124,7 +124,7 @@ class Lease:
         return Waiting(f"{self} is held by {holder}", retry_after_s=self.retry_s)
 
     async def try_acquire(self) -> bool:
-        """Take the lease where it is free, expired or ours; tell whether we hold it."""
+        """Take the lease if it is free, expired or ours; tell whether we hold it."""
         try:
             await self._look()
             if self._seen is not None and not self._free():
@@ -132,21 +132,21 @@ class Lease:
             before = self.holder_seen
             await self._write()
         except Conflict:
-            return False  # somebody was quicker: look again later
+            return False  # somebody was faster: look again later
         if before != self.holder:
             self._predecessor, self._taken_at = before, self._clock()
         return True
 
     def outlived(self, holder: str) -> bool:
-        """Tell whether that holder had this lease before us, and can act under no other any more.
+        """Tell whether that holder had this lease before us, and can no longer act anywhere.
 
-        Its other leases were renewed at the same pace: they end a renewal later than this one did.
+        Its other leases were renewed at the same pace: they end one renewal later than this one.
         """
         settled = self._clock() - self._taken_at >= self.renew_s
         return self.held and settled and holder == self._predecessor
 
     async def renew(self) -> None:
-        """Hold the lease for another duration. Raises `LeaseLost` where another has it."""
+        """Hold the lease for another duration. Raises `LeaseLost` if another has it."""
         if self._held_until is None:
             raise LeaseLost(f"{self} is not held")
         try:
@@ -168,7 +168,7 @@ class Lease:
             async with asyncio.timeout(RELEASE_TIMEOUT_S):
                 await self._put(holder="", duration_s=1)
         except (LokeysError, TimeoutError):
-            return  # it runs out by itself
+            return  # it expires by itself
 
     @asynccontextmanager
     async def hold(self, *, timeout_s: float | None = None) -> AsyncIterator[Self]:
@@ -194,7 +194,7 @@ class Lease:
             await self.release()
 
     async def _keep(self) -> None:
-        """Renew for ever; end with `LeaseLost` while a third of the duration is still ours."""
+        """Renew forever; end with `LeaseLost` while a third of the duration is still ours."""
         while True:
             await asyncio.sleep(self.renew_s)
             await self._renew_in_time()
@@ -213,7 +213,7 @@ class Lease:
         raise LeaseLost(f"{self} could not be renewed in time: {reason}")
 
     async def _look(self) -> None:
-        """Read the lease, and note when it was first seen as it is."""
+        """Read the lease, and note when it was first seen in this state."""
         try:
             found = await self._api.get(LEASE, self.name, namespace=self.namespace)
         except NotFound:
@@ -234,14 +234,14 @@ class Lease:
         return self._seen_at + float(declared) - self._clock()
 
     def _patience_s(self) -> float:
-        """Return when to look again: at the usual pace, or just after the holder may be dead."""
+        """Return when to look again: as usual, or just after the holder may be dead."""
         usual_s = self.retry_s * random.uniform(0.75, 1.0)  # noqa: S311 - spreads the waiters
         if self._seen is None or not self.holder_seen:
             return usual_s
         return min(usual_s, max(self._expires_in_s(), 0) + 0.01)
 
     async def _write(self) -> None:
-        """Write ourselves as the holder; it counts from before the call."""
+        """Write ourselves as the holder; the duration counts from before the call."""
         started = self._clock()
         await self._put(holder=self.holder, duration_s=max(1, round(self.duration_s)))
         self._held_until = started + self.duration_s

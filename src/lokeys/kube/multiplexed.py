@@ -2,15 +2,15 @@
 """Thousands of idle watches on a few HTTP/2 connections.
 
 httpx2's own HTTP/2 is not made for this: it never opens a second connection, so the stream beyond
-the server's limit (100) waits for ever, and idle streams queue up for the right to read the
-socket, so an event waits behind every stream that is ahead in that queue. Here one task a
-connection reads, and hands each frame to its stream.
+the server's limit (100) waits forever, and idle streams queue for the right to read the socket, so
+an event waits behind every stream that is ahead in that queue. Here one task per connection reads,
+and passes each frame to its stream.
 
     request ─▶ a connection with room (or a new one) ─▶ stream ─▶ response
                       reader task ─── frames ────────────▲
 
 It carries requests without a body (watches are GETs); any other goes to the fallback, and so does
-everything when the server does not speak HTTP/2.
+everything if the server does not support HTTP/2.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import httpx2
 
 CONNECTION_WINDOW = 16 * 1024 * 1024
 SILENCE_S = 30.0
-"""A connection that is silent this long is asked for a sign of life, once."""
+"""A connection that is silent this long is pinged once."""
 READ_BYTES = 64 * 1024
 CLOSE_S = 1.0
 
@@ -62,7 +62,7 @@ class MultiplexedTransport(httpx2.AsyncBaseTransport):
         return len(self._connections)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Return the response as soon as its headers are here."""
+        """Return the response as soon as its headers have arrived."""
         timeouts = request.extensions.get("timeout", {})
         if request.method != "GET" or self._refused_h2:
             return await self._fallback.handle_async_request(request)
@@ -71,12 +71,12 @@ class MultiplexedTransport(httpx2.AsyncBaseTransport):
             return await self._fallback.handle_async_request(request)
         try:
             return await stream.response()
-        except BaseException:  # cancelled too: a stream that nobody reads would stay open
+        except BaseException:  # also if cancelled: a stream without a reader would stay open
             await stream.aclose()
             raise
 
     async def _stream(self, request: httpx2.Request, connect_s: float | None) -> _Stream | None:
-        """Open a stream, on a new connection where all are full; None where h2 is not spoken."""
+        """Open a stream, on a new connection if all are full; None without HTTP/2."""
         async with self._opening:
             self._connections = [each for each in self._connections if not each.closed]
             for connection in self._connections:
@@ -107,7 +107,7 @@ class MultiplexedTransport(httpx2.AsyncBaseTransport):
                 connection = _Connection(reader, writer, silence_s=self._silence_s)
                 try:
                     await connection.started.wait()
-                except BaseException:  # cancelled too: its socket and reader would stay behind
+                except BaseException:  # also if cancelled: its socket and reader would stay
                     await connection.aclose()
                     raise
                 return connection
@@ -124,7 +124,7 @@ class MultiplexedTransport(httpx2.AsyncBaseTransport):
 
 
 class _Connection:
-    """One HTTP/2 connection; its reader task is the only one that touches the socket's input."""
+    """One HTTP/2 connection; only its reader task reads the socket."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, silence_s: float
@@ -136,7 +136,7 @@ class _Connection:
         self._leaving = False
         self.closed = False
         self.started = asyncio.Event()
-        """Set when the server has said how many streams it takes, or has hung up."""
+        """Set when the server has said how many streams it accepts, or has disconnected."""
         config = h2.config.H2Configuration(client_side=True, header_encoding=None)
         self._state = h2.connection.H2Connection(config)
         self._state.local_settings[h2.settings.SettingCodes.ENABLE_PUSH] = 0
@@ -166,14 +166,14 @@ class _Connection:
             self._writer.write(data)
 
     def acknowledge(self, number: int, amount: int) -> None:
-        """Let the server send as much again: a stream that nobody reads soon gets no more."""
+        """Let the server send as much again: a stream without a reader soon gets no more."""
         if not self.closed:
             with suppress(h2.exceptions.ProtocolError):  # the server may have ended it meanwhile
                 self._state.acknowledge_received_data(amount, number)
             self.flush()
 
     def release(self, number: int) -> None:
-        """Forget the stream, and tell the server where it has not ended by itself."""
+        """Forget the stream, and tell the server if it has not ended by itself."""
         stream = self._streams.pop(number, None)
         if stream is not None and not stream.ended and not self.closed:
             with suppress(h2.exceptions.ProtocolError):  # the server may have ended it meanwhile
@@ -206,7 +206,7 @@ class _Connection:
             self._writer.transport.abort()  # a close would wait for a peer that may be gone
 
     async def _next_bytes(self) -> bytes:
-        """Return what comes next; a silent peer gets one ping and as long again."""
+        """Return the next bytes; a silent peer gets one ping and as long again."""
         try:
             return await asyncio.wait_for(self._reader.read(READ_BYTES), self._silence_s)
         except TimeoutError:
@@ -240,7 +240,7 @@ class _Connection:
             self._state.acknowledge_received_data(length, event.stream_id)
 
     def _leave(self, last_number: int) -> None:
-        """Take no new streams; those the server will still serve go on."""
+        """Accept no new streams; those that the server will still serve continue."""
         self._leaving = True
         for number, stream in list(self._streams.items()):
             if number > last_number:
@@ -262,7 +262,7 @@ class _Stream(httpx2.AsyncByteStream):
         self.ended = False
 
     async def response(self) -> httpx2.Response:
-        """Return the response once its headers are here."""
+        """Return the response once its headers have arrived."""
         while self._head is None:
             await self._news()
         status = next(int(value) for name, value in self._head if name == b":status")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one field manager owns of an object, by the API server's own bookkeeping.
+"""What one field manager owns of an object, according to the API server's own records.
 
-`managedFields` names, for each manager, the fields that its last apply set and nobody has taken
-over since. Taken out of the live object, they are the applied intent as it still stands: equal to
-what was applied until somebody changes or removes one of its fields, whatever others add beside.
+`managedFields` names, for each manager, the fields that its last apply set and that nobody has
+taken over since. Extracted from the live object, they are the applied intent as it still exists:
+equal to what was applied until somebody changes or removes one of its fields, whatever others add.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from lokeys.kube.client import Object
 
 _DECODE = functools.lru_cache(maxsize=4096)(msgspec.json.Decoder().decode)
-"""Keys of list items come as JSON in a name; the same few dozen stand in every object."""
+"""Keys of list items are JSON in a name; the same few dozen are in every object."""
 
 
 def managers(obj: Object) -> Iterator[Mapping[str, Any]]:
@@ -38,7 +38,7 @@ def owned_by(obj: Object, manager: str) -> Object | None:
 
 
 def _part(value: Any, fields: Mapping[str, Any]) -> Any:
-    """Return the part of `value` that a set of fields names; a name without more: all of it."""
+    """Return the part of `value` that a set of fields names; for a name without more, all of it."""
     names = [name for name in fields if name != "."] if fields else ()
     if not names:
         return _bare(value)
@@ -56,7 +56,7 @@ def _part(value: Any, fields: Mapping[str, Any]) -> Any:
 
 
 def _item(items: list[Any], name: str) -> int | None:
-    """Return the place of the item that `k:{…}` (by its keys) or `v:…` (by value) names."""
+    """Return the index of the item that `k:{…}` (by its keys) or `v:…` (by value) names."""
     kind, _, text = name.partition(":")
     wanted = _DECODE(text)
     for place, item in enumerate(items):
@@ -69,7 +69,7 @@ def _item(items: list[Any], name: str) -> int | None:
 
 
 def _bare(value: Any) -> Any:
-    """Return a whole value without what the API server adds to the templates inside it."""
+    """Return a whole value without what the API server adds to the templates in it."""
     if isinstance(value, dict):
         return {name: _bare(each) for name, each in value.items() if name != "status"}
     return [_bare(each) for each in value] if isinstance(value, list) else value

@@ -3,8 +3,8 @@
 
     caller ── 127.0.0.1:port ── websocket ── API server ── kubelet ── pod
 
-One websocket an accepted connection, subprotocol v4.channel.k8s.io: the first byte of a message
-is its channel (0 data, 1 error), and the first message on each channel is the port, two bytes.
+One websocket per accepted connection, subprotocol v4.channel.k8s.io: the first byte of a message is
+its channel (0 data, 1 error), and the first message on each channel is the port, two bytes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Forwarded:
         self.host = host
         self.port = port
         self.error: LokeysError | None = None
-        """Why the last connection failed; the caller only sees it close."""
+        """Why the last connection failed; the caller only sees that it closes."""
 
     def __iter__(self) -> Iterator[str | int]:
         return iter((self.host, self.port))
@@ -54,11 +54,11 @@ class Forwarded:
 async def forward(api: Api, *, namespace: str, pod: str, port: int) -> AsyncIterator[Forwarded]:
     """Listen on loopback and tunnel each connection to the pod's port.
 
-    Raises `Forbidden`, `NotFound` or `Unreachable` at once where no tunnel can be had.
+    Raises `Forbidden`, `NotFound` or `Unreachable` at once if no tunnel is possible.
     """
     tunnel = _Tunnel(api, namespace=namespace, pod=pod, port=port)
     async with tunnel.opened():
-        pass  # a refusal is told to whoever asks for the forward, not to a later connection
+        pass  # a refusal is raised to the caller of `forward`, not on a later connection
     server = await asyncio.start_server(tunnel.accept, "127.0.0.1", 0)
     tunnel.forwarded.port = server.sockets[0].getsockname()[1]
     try:
@@ -99,14 +99,14 @@ class _Tunnel:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[_Socket]:
-        """Open one websocket to the pod; its failures carry the API server's reason."""
+        """Open one websocket to the pod; its failures contain the API server's reason."""
         connection = self._api.connection
         request = connection.calls.build_request(
             "GET",
             self._path,
             params={"ports": str(self._port)},
             headers={
-                # The kubelet answers 406 to one that takes nothing but JSON.
+                # The kubelet answers 406 if only JSON is accepted.
                 "Accept": "*/*",
                 "Connection": "Upgrade",
                 "Upgrade": "websocket",
@@ -134,7 +134,7 @@ class _Tunnel:
         return Unreachable(str(error)) if type(error) is Transient else error
 
     async def _downward(self, socket: _Socket, writer: asyncio.StreamWriter) -> None:
-        """Carry what the pod sends, until it hangs up."""
+        """Copy what the pod sends, until it disconnects."""
         begun: set[int] = set()
         async for message in socket.messages():
             channel, content = message[0], message[1:]
@@ -179,7 +179,7 @@ class _Socket:
 
 
 async def _first_of(*carriers: Coroutine[Any, Any, None]) -> None:
-    """Run until one direction ends: with it ends the connection, for there is no half-close."""
+    """Run until one direction ends: that ends the connection, as there is no half-close."""
     tasks = [asyncio.create_task(carrier) for carrier in carriers]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -192,6 +192,6 @@ async def _first_of(*carriers: Coroutine[Any, Any, None]) -> None:
 
 
 async def _upward(reader: asyncio.StreamReader, socket: _Socket) -> None:
-    """Carry what the caller sends."""
+    """Copy what the caller sends."""
     while data := await reader.read(CHUNK_BYTES):
         await socket.send(bytes([_DATA]) + data)

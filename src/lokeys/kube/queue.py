@@ -3,8 +3,8 @@
 
     add ──▶ dirty ──▶ waiting ──get──▶ processing ──done──▶ (waiting again, if dirtied meanwhile)
 
-Groups of keys take turns, and one group never has all workers: whoever has a thousand keys that
-take long makes nobody wait who has one.
+Groups of keys take turns, and one group never has all workers: a group with a thousand slow keys
+does not make a group with one key wait.
 
 A key added many times before it is taken is taken once. A key added while it is processed is taken
 again after `done`. So no key is lost, none is doubled, and no key is processed twice at a time.
@@ -30,7 +30,7 @@ class Timer(Protocol):
     """The part of an event loop that the queue needs; tests bring their own."""
 
     def time(self) -> float:
-        """Return the present moment in seconds."""
+        """Return the current time in seconds."""
         ...
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
@@ -62,7 +62,7 @@ class WorkQueue(Generic[Key]):
         self._most_of_one = most_of_one
         self._waiting: dict[Hashable, deque[Key]] = {}
         self._given: Counter[Hashable] = Counter()
-        """Of each group, how many are processed or may be taken."""
+        """For each group, how many are processed or may be taken."""
         self._turns: OrderedDict[Hashable, int] = OrderedDict()
         """How many of a group may be taken; the group that was taken from last comes last."""
         self._dirty: set[Key] = set()
@@ -81,7 +81,7 @@ class WorkQueue(Generic[Key]):
         return frozenset(self._processing)
 
     def add(self, key: Key) -> None:
-        """Ask that `key` be processed, soon and once, from now on."""
+        """Request that `key` be processed, soon and once, from now on."""
         if self._shut or key in self._dirty:
             return
         self._dirty.add(key)
@@ -89,7 +89,7 @@ class WorkQueue(Generic[Key]):
             self._enqueue(key)
 
     def add_after(self, key: Key, delay_s: float) -> None:
-        """Add `key` after a delay; of several delays the earliest counts."""
+        """Add `key` after a delay; of several delays the shortest counts."""
         if self._shut:
             return
         if delay_s <= 0:
@@ -114,7 +114,7 @@ class WorkQueue(Generic[Key]):
         return delay_s
 
     def forget(self, key: Key) -> None:
-        """Let the next failure of `key` count as its first."""
+        """Make the next failure of `key` count as its first."""
         self._failures.pop(key, None)
 
     def failures(self, key: Key) -> int:
@@ -122,10 +122,10 @@ class WorkQueue(Generic[Key]):
         return self._failures.get(key, 0)
 
     async def get(self) -> Key:
-        """Return the next key; the caller owes a `done`. Raises `ShutDown` when all is over."""
+        """Return the next key; the caller must call `done`. Raises `ShutDown` at the end."""
         await self._ready.acquire()
         if not self._turns:
-            self._ready.release()  # the next getter must hear of the end too
+            self._ready.release()  # the next getter must also be woken at the end
             raise ShutDown
         key = self._next()
         self._dirty.discard(key)
@@ -133,7 +133,7 @@ class WorkQueue(Generic[Key]):
         return key
 
     def done(self, key: Key) -> None:
-        """Say that `key` is processed; it waits again if it was added meanwhile."""
+        """Mark `key` as processed; it waits again if it was added meanwhile."""
         self._processing.discard(key)
         group = self._group_of(key)
         self._given[group] -= 1
@@ -143,7 +143,7 @@ class WorkQueue(Generic[Key]):
             self._give(group)
 
     def shut_down(self) -> None:
-        """Take no more keys; what waits is still handed out, then `get` raises `ShutDown`."""
+        """Accept no more keys; waiting ones are still returned, then `get` raises `ShutDown`."""
         if self._shut:
             return
         self._shut = True
@@ -161,7 +161,7 @@ class WorkQueue(Generic[Key]):
         self._give(group)
 
     def _give(self, group: Hashable) -> None:
-        """Let as many of a group be taken as may be processed."""
+        """Allow as many of a group to be taken as may be processed."""
         waiting = len(self._waiting.get(group, ()))
         while waiting > self._turns.get(group, 0) and self._given[group] < self._most_of_one:
             self._turns[group] = self._turns.get(group, 0) + 1

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API server's refusals, as errors named by what the caller must do next.
 
-A message never carries a reply's body. For Secrets not even the API server's own sentence is
-quoted where the object was invalid: it can repeat a value.
+A message never contains a reply's body. For Secrets not even the API server's own message is quoted
+if the object was invalid: it can repeat a value.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class EvictionBlocked(Transient):
 
 
 class NoSuchKind(NotFound):
-    """The API server does not know this kind: its CRD is not installed."""
+    """The API server does not have this kind: its CRD is not installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ async def body_of(response: httpx2.Response, *, target: Target, max_bytes: int) 
 async def lines_of(
     response: httpx2.Response, *, target: Target, max_bytes: int
 ) -> AsyncGenerator[bytes]:
-    """Yield whole lines; nothing else is kept between them, for thousands of watches lie idle."""
+    """Yield whole lines; nothing else is kept between them, as thousands of watches are idle."""
     parts: list[bytes] = []
     size = 0
     async for chunk in response.aiter_raw():
@@ -137,7 +137,7 @@ def error_of(
 
 
 def status_of(body: bytes) -> dict[str, Any]:
-    """Return the Status object of a reply, or nothing where the body is none."""
+    """Return the Status object of a reply, or an empty one if the body is not valid."""
     try:
         status = msgspec.json.decode(body)
     except msgspec.DecodeError:
@@ -146,7 +146,7 @@ def status_of(body: bytes) -> dict[str, Any]:
 
 
 def retry_after_s(header: str | None) -> float:
-    """Return the seconds of a Retry-After header, bounded; one second where it says nothing."""
+    """Return the seconds of a Retry-After header, bounded; one second if it has none."""
     try:
         seconds = float(header or 1)
     except ValueError:
@@ -162,7 +162,7 @@ def unreachable(exc: Exception, *, server: str) -> Unreachable:
 def _reason(exc: Exception) -> str:
     """Return why there was no answer, in our words or the system's.
 
-    Never an exception's own text: an HTTP library quotes the header that it cannot send.
+    Never an exception's own text: an HTTP library quotes an invalid header.
     """
     if isinstance(exc, httpx2.ConnectTimeout | httpx2.PoolTimeout):
         return "timed out while connecting"
@@ -182,7 +182,7 @@ def _reason(exc: Exception) -> str:
 
 
 def _system_words(exc: OSError) -> str | None:
-    """Return the system's own words for an error; asyncio writes its own into some."""
+    """Return the system's own text for an error; asyncio replaces some."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {exc.verify_message}"
     if isinstance(exc, ssl.SSLError):
@@ -209,18 +209,18 @@ def _too_large(what: str, *, target: Target, max_bytes: int) -> Transient:
 
 
 def _budget_message(body: bytes) -> str | None:
-    """Return what a disruption budget says; a plain request for patience has no such cause."""
+    """Return a disruption budget's message; a plain request to slow down has no such cause."""
     status = status_of(body)
     for cause in (status.get("details") or {}).get("causes") or ():
         if cause.get("reason") == "DisruptionBudget":
             return str(cause.get("message") or status.get("message"))[:MAX_MESSAGE]
     said = str(status.get("message") or "")
-    # No patience helps here: it is an internal error (500) that comes every time.
+    # Waiting does not help: it is an internal error (500) that occurs every time.
     return said[:MAX_MESSAGE] if "more than one PodDisruptionBudget" in said else None
 
 
 def _said(status: dict[str, Any], *, target: Target) -> str:
-    """Return the API server's own sentence as far as it may be repeated."""
+    """Return the API server's own message as far as it may be repeated."""
     reason = str(status.get("reason") or "")
     if target.resource == SECRET and reason not in ("Forbidden", "Conflict", "AlreadyExists"):
         causes = (status.get("details") or {}).get("causes") or []

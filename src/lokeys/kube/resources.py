@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds of objects, and where the API server keeps them."""
+"""Kinds of objects, and their paths in the API server."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """Return what stands in an object's `apiVersion`."""
+        """Return the value of an object's `apiVersion`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None = None, name: str | None = None) -> str:
         """Return the URL path of a collection, or of one object in it.
 
-        Raises NotFound for a name that no object can bear and that would lead elsewhere.
+        Raises NotFound for an invalid object name that would lead to another path.
         """
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         scope = f"/namespaces/{_segment(namespace)}" if namespace and self.namespaced else ""

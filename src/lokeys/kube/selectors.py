@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Label selectors, as the API server understands them, for objects that are here already."""
+"""Label selectors with the API server's semantics, for objects that were already read."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _TERM = re.compile(
 
 
 def matches(obj: Mapping[str, Any], selector: str | None) -> bool:
-    """Tell whether the object's labels fit `selector`; an empty one fits all.
+    """Tell whether the object's labels match `selector`; an empty one matches all.
 
-    Raises ValueError for a selector that is none.
+    Raises ValueError for an invalid selector.
     """
     labels = obj.get("metadata", {}).get("labels") or {}
     return all(term.fits(labels) for term in _terms(selector or ""))
@@ -32,7 +32,7 @@ def matches(obj: Mapping[str, Any], selector: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Term:
-    """One condition. `values` None: that the label is there, whatever it holds."""
+    """One condition. `values` None: the label exists, with any value."""
 
     key: str
     values: frozenset[str] | None
@@ -46,7 +46,7 @@ class _Term:
 
 @functools.lru_cache(maxsize=4096)
 def _terms(selector: str) -> tuple[_Term, ...]:
-    """Return a selector's conditions; kept, for each is held against every object of a kind."""
+    """Return a selector's conditions; cached, as each is compared with every object of a kind."""
     terms: list[_Term] = []
     place = 0
     while place < len(selector):

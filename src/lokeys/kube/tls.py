@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS as a kubeconfig asks for it: whom to trust, and by which certificate to be known."""
+"""TLS as a kubeconfig defines it: the trusted CA, and the client certificate."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import httpx2
 def context_for(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:
     """Return a TLS context for the checked entries of a cluster and a user.
 
-    Raises OSError where a file cannot be read or OpenSSL refuses a certificate or key, and
-    ValueError where data is not base64.
+    Raises OSError if a file cannot be read or OpenSSL refuses a certificate or key, and ValueError
+    if data is not base64.
     """
     authority = material(cluster, "certificate-authority")
     if authority is None:
         insecure = cluster.get("insecure-skip-tls-verify", False)
         context = httpx2.create_ssl_context(verify=not insecure)
     else:
-        # OpenSSL skips what stands around certificates; Python takes ASCII alone. An empty text
-        # would mean the system's authorities to it, where the kubeconfig means none.
+        # OpenSSL skips text around certificates; Python accepts only ASCII. An empty text would
+        # mean the system's authorities, where the kubeconfig means none.
         context = ssl.create_default_context(cadata=authority.decode("ascii", "ignore") or "\n")
     certificate, key = material(user, "client-certificate"), material(user, "client-key")
     if certificate is not None and key is not None:
@@ -34,9 +34,9 @@ def context_for(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLC
 
 
 def material(entry: Mapping[str, Any], name: str) -> bytes | None:
-    """Return the PEM text of a field; as in kubectl, the inline data wins over the file.
+    """Return the PEM text of a field; as in kubectl, inline data overrides the file.
 
-    Raises OSError where the file cannot be read and ValueError where the data is not base64.
+    Raises OSError if the file cannot be read and ValueError if the data is not base64.
     """
     if f"{name}-data" in entry:
         return b64decode(entry[f"{name}-data"], validate=True)
@@ -44,9 +44,9 @@ def material(entry: Mapping[str, Any], name: str) -> bytes | None:
 
 
 def present(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Present this client certificate on the context's new connections. Raises OSError."""
+    """Use this client certificate on the context's new connections. Raises OSError."""
     with tempfile.NamedTemporaryFile() as file:  # readable by this user only
         file.write(certificate + b"\n" + key)
         file.flush()
-        # A password that is not asked for is ignored; without one OpenSSL would ask the terminal.
+        # An unneeded password is ignored; without one OpenSSL would ask at the terminal.
         context.load_cert_chain(file.name, password="")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bearer tokens: from the kubeconfig, or from a file that is renewed meanwhile.
+"""Bearer tokens: from the kubeconfig, or from a file that is renewed.
 
-What no header can carry is refused here, by its place: an HTTP library would quote it.
+A token that no header can hold is refused here, by its place: an HTTP library would quote it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class BearerAuth(httpx2.Auth):
 
 
 class TokenFileAuth(httpx2.Auth):
-    """Sends the token of a file; reads the file again where the token is refused."""
+    """Sends the token in a file; reads the file again if the token is refused."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -52,7 +52,7 @@ class TokenFileAuth(httpx2.Auth):
     def auth_flow(
         self, request: httpx2.Request
     ) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Send with the last token; on 401 once more with what the file holds now."""
+        """Send with the last token; on 401 once more with the file's current one."""
         self._bearer = self._bearer or self._read()
         request.headers["Authorization"] = self._bearer
         response = yield request

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns for work that waits for others: so many at a time, and not all of them one group's.
+"""Turns for work that waits: a limited number at a time, and never all for one group.
 
-Groups take turns: whoever has a thousand things to do makes nobody wait who has one.
+Groups take turns: a group with a thousand tasks does not make a group with one task wait.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 
 class Turns:
-    """At most `at_a_time` altogether, of one group at most `of_one`."""
+    """At most `at_a_time` altogether, and at most `of_one` of one group."""
 
     def __init__(self, *, at_a_time: int, of_one: int) -> None:
         self._at_a_time = at_a_time
@@ -34,11 +34,11 @@ class Turns:
         finally:
             if turn.done() and not turn.cancelled():
                 self._running[group] -= 1
-                self._running += Counter()  # forget groups of which nothing runs
+                self._running += Counter()  # forget groups without running work
             self._give()
 
     def _give(self) -> None:
-        """Give turns to whoever may have one now."""
+        """Give turns to those that may have one now."""
         while self._running.total() < self._at_a_time:
             group = next((each for each in self._waiting if self._may(each)), None)
             if group is None:

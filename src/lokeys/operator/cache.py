@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a look reads is followed from then on.
+"""What a look reads is watched from then on.
 
-One `RouteObjects` a route serves its adapters' reads from informers, and starts an informer for
-whatever is read the first time. So nobody has to list by hand what a route depends on: a change of
-anything that the last looks read by name or by labels brings the route back into the queue, and
-what no look reads any more is followed no more. A kind that is listed whole (all ExternalSecrets,
-all disruption budgets) is the background: each of a thousand objects changes now and then, and if
-that woke a thousand routes they would never rest. The next look sees it.
+One `RouteObjects` per route serves its adapters' reads from informers, and starts an informer for
+everything that is read for the first time. So no list of a route's dependencies is needed: a change
+of anything that the last looks read by name or by labels puts the route back into the queue, and
+what no look reads any more is no longer watched. A kind that is listed completely (all
+ExternalSecrets, all disruption budgets) is background: its thousand objects change all the time,
+and if each change woke a thousand routes they would never rest. The next look sees the change.
 
-Secrets are followed by name and metadata-only; their data is read when the version has changed.
-ConfigMaps are followed by name too, as large as they may be; other kinds by namespace, so that many
+Secrets are watched by name and metadata-only; their data is read if the version has changed.
+ConfigMaps are also watched by name, as they may be large; other kinds by namespace, so that many
 routes share few watches.
 """
 
@@ -32,7 +32,7 @@ FIRST_LIST_TAKES_S = 5.0
 """How long a read waits for a new informer before it asks the API server itself."""
 _FOLLOWED_ALONE = frozenset({"Secret", "ConfigMap"})
 KEPT_LOOKS = 3
-"""What this many looks in a row did not read is followed no more."""
+"""What this many consecutive looks did not read is no longer watched."""
 
 
 class RouteObjects:
@@ -42,7 +42,7 @@ class RouteObjects:
         self, informers: InformerSet, live: LiveObjects, *, on_change: Callable[[], None]
     ) -> None:
         self.bypass = False
-        """While True every read asks the API server: nothing may be a moment old in a healing."""
+        """While True every read asks the API server: a heal needs current data."""
         self._informers = informers
         self._live = live
         self._on_change = on_change
@@ -77,15 +77,15 @@ class RouteObjects:
         return [obj for obj in informer.items() if matches(obj, labels)]
 
     async def events(self, about: Ref, *, reason: str) -> Sequence[Mapping[str, Any]]:
-        """Return the events of this reason about an object, which nobody follows."""
+        """Return the events with this reason about an object; events are not watched."""
         return await self._live.events(about, reason=reason)
 
     async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
-        """Return the end of a container's log; raises BadInput where it has not started."""
+        """Return the end of a container's log; raises BadInput if it has not started."""
         return await self._live.log(pod, container=container, lines=lines, max_bytes=max_bytes)
 
     def end_of_look(self) -> None:
-        """Follow no more what the last looks have not read."""
+        """Stop watching what the last looks have not read."""
         self._looks += 1
         for scope, followed in tuple(self._followed.items()):
             if self._looks - followed.read_at > KEPT_LOOKS:
@@ -97,7 +97,7 @@ class RouteObjects:
 
     @property
     def blind(self) -> bool:
-        """Tell whether the last looks read past a watch: what it begins with later wakes nobody."""
+        """Tell whether the last looks had to read without a watch: a later change wakes nobody."""
         return any(each.passed_by for each in self._followed.values())
 
     @property
@@ -106,7 +106,7 @@ class RouteObjects:
         return set(self._secrets)
 
     def close(self) -> None:
-        """Follow nothing any more, and forget every Secret."""
+        """Stop watching everything, and forget every Secret."""
         for followed in self._followed.values():
             followed.close()
         self._followed.clear()
@@ -142,7 +142,7 @@ class RouteObjects:
 
 
 class _Followed:
-    """One scope that a route reads, and which of its objects concern the route."""
+    """One scope that a route reads, and which of its objects matter for the route."""
 
     __slots__ = ("_on_change", "names", "passed_by", "read_at", "selectors", "subscription")
 
@@ -157,7 +157,7 @@ class _Followed:
         self._on_change = on_change
 
     def changed(self, old: Object | None, new: Object | None) -> None:
-        """Bring the route back if the object is one that it reads; a first list is no change."""
+        """Requeue the route if it reads the object; a first list is not a change."""
         obj = new or old
         if obj is None or not self.subscription.informer.synced.is_set():
             return
@@ -165,17 +165,17 @@ class _Followed:
             self._on_change()
 
     def _is_chosen(self, old: Object | None, new: Object | None, obj: Object) -> bool:
-        """Tell whether a list that the route reads has changed in a way that can concern it.
+        """Tell whether a list that the route reads has changed in a way that may matter for it.
 
-        Of a list of everything (all ExternalSecrets, all budgets) only specs matter: a thousand
-        neighbours that report their hourly refresh are no news.
+        In a list of everything (all ExternalSecrets, all budgets) only specs matter: a thousand
+        neighbours that report their hourly refresh do not.
         """
         if None in self.selectors and (old is None or new is None or _spec_moved(old, new)):
             return True
         return any(matches(obj, selector) for selector in self.selectors if selector is not None)
 
     def close(self) -> None:
-        """Hear of nothing more."""
+        """Receive no more changes."""
         self.subscription.close()
 
 

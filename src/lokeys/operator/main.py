@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys operator`: replicas share one Lease; its holder works, the others stand by, warmed up."""
+"""`lokeys operator`: replicas share one Lease; its holder works, the others are warm standbys."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to run. `namespace` None: look after all of them."""
+    """How to run. `namespace` None: all namespaces."""
 
     config: ClusterConfig
     namespace: str | None = None
@@ -61,11 +61,11 @@ class Settings:
     lokistacks: Choice = Choice.LABELLED
     stacks: StackSettings = field(default_factory=StackSettings)
     verify_tokens: bool = False
-    """Whether tokens of stacks' accounts may be asked for; a Role must allow it, too."""
+    """Whether tokens of stacks' accounts may be requested; a Role must also allow it."""
 
 
 async def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Raises LeaseLost where the Lease could not be kept."""
+    """Run until SIGTERM or SIGINT. Raises LeaseLost if the Lease could not be kept."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,7 +103,7 @@ async def run(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _listening(server: HttpServer, settings: Settings) -> AsyncIterator[HttpServer]:
-    """Serve the pages; say in words why that cannot be."""
+    """Serve the pages; report in words why that is not possible."""
     try:
         await server.start()
     except OSError as exc:
@@ -117,7 +117,7 @@ async def _listening(server: HttpServer, settings: Settings) -> AsyncIterator[Ht
 
 
 def _make_verifier(settings: Settings, api: Api, clients: HttpClients) -> MakeVerifier:
-    """Return what makes the trials of stacks' credentials."""
+    """Return what makes the tests of stacks' credentials."""
     tokens = TokenRequests(api) if settings.verify_tokens else None
 
     def make(namespace: str, objects: Objects) -> Verifier:
@@ -128,7 +128,7 @@ def _make_verifier(settings: Settings, api: Api, clients: HttpClients) -> MakeVe
 
 
 async def _until(stop: asyncio.Event, serving: Any) -> None:
-    """Serve until told to stop; what fails for good ends the process."""
+    """Serve until asked to stop; a permanent failure ends the process."""
     task = asyncio.ensure_future(serving)
     stopping = asyncio.ensure_future(stop.wait())
     try:
@@ -167,13 +167,13 @@ class _Operator:
         self._controller: Controller | None = None
 
     def ready(self) -> bool:
-        """Tell whether StorageCredentials and LokiStacks are known and can be followed."""
+        """Tell whether StorageCredentials and LokiStacks are known and can be watched."""
         synced = self._resources.synced.is_set() and self._resources.trouble is None
         self.metrics.synced(synced=synced)
         return synced and self._stacks.ready
 
     async def serve(self) -> None:
-        """Wait for the Lease, then look after all routes while it is held."""
+        """Wait for the Lease, then run all routes while it is held."""
         await self._resources.synced.wait()
         lease = Lease(
             self._api,
@@ -199,9 +199,9 @@ class _Operator:
                 group.create_task(self._stacks.serve(fingerprinter))
 
     async def _status_schema(self) -> Mapping[str, Any]:
-        """Return what the cluster's definition says of a status; tell where that is an older one.
+        """Return the status schema of the cluster's definition; report if it is an older one.
 
-        Where it cannot be read, it is taken for today's.
+        If it cannot be read, the current one is assumed.
         """
         try:
             found = await self._api.list(CRD, fields=f"metadata.name={DEFINITION}")
@@ -247,7 +247,7 @@ class _Operator:
         )
 
     async def _fingerprinter(self) -> Fingerprinter:
-        """Return the kept fingerprinter; ask again while the API server stumbles."""
+        """Return the kept fingerprinter; retry while the API server fails."""
         while True:
             try:
                 return await fingerprints.load_or_make(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's metrics: each name once, with what it says. Alerts and pages read it here."""
+"""The operator's metrics: each name once, with its meaning. Alerts and pages read it here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class MetricKind(StrEnum):
-    """What Prometheus may do with it."""
+    """The type of a metric in Prometheus."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
@@ -177,4 +177,4 @@ QUEUE_LENGTH = Metric(
 )
 
 METRICS = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
-"""All of them, in the order of this page."""
+"""All of them, in the order of this file."""

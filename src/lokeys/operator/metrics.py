@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's metrics: what the last look at each route said, and how the operator itself is."""
+"""The operator's metrics: the last look at each route, and the operator's own state."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Metrics:
         )
 
     def show(self, key: Key, look: Look) -> None:
-        """Take over what a look said of a route."""
+        """Take the values of a look at a route."""
         proved = evidence(look.snapshot)
         known = self._routes.get(key)
         verified_at = known.verified_at if known else None
@@ -108,12 +108,12 @@ class Metrics:
         )
 
     def forget(self, key: Key) -> None:
-        """Show a route no more."""
+        """Show a route no longer."""
         self._routes.pop(key, None)
         self._owed.pop(key, None)
 
     def owe(self, key: Key, *, bridge_until: datetime | None) -> None:
-        """Show until when a bridge may stand whose route is no route any more."""
+        """Show until when a bridge may exist whose route is no longer valid."""
         if bridge_until is not None:
             self._owed[key] = bridge_until.timestamp()
 
@@ -131,11 +131,11 @@ class Metrics:
         self._steps.labels(action=action, outcome="failed").inc()
 
     def leads(self, *, leads: bool) -> None:
-        """Say whether this replica acts."""
+        """Set whether this replica acts."""
         self._leads = leads
 
     def synced(self, *, synced: bool) -> None:
-        """Say whether this replica's picture is complete and current."""
+        """Set whether this replica's cache is complete and current."""
         self._synced = synced
 
     def page(self) -> str:
@@ -143,13 +143,13 @@ class Metrics:
         return generate_latest(self._registry).decode()
 
     def own(self) -> Iterator[Metric]:
-        """Yield what is true of the operator itself."""
+        """Yield the operator's own metrics."""
         yield family(names.LEADER, [((), float(self._leads))])
         yield family(names.CACHE_SYNCED, [((), float(self._synced))])
         yield family(names.QUEUE_LENGTH, [((), float(self._queue_length()))])
 
     def of_routes(self) -> Iterator[Metric]:
-        """Yield what the last look at each route said."""
+        """Yield the metrics of the last look at each route."""
         routes = tuple(self._routes.items())
         yield family(names.ROUTE_READY, ((k, r.ready) for k, r in routes))
         yield family(names.ROUTE_STALLED, ((k, r.stalled) for k, r in routes))
@@ -189,7 +189,7 @@ class Metrics:
 
 
 class _Routes(Collector):
-    """Makes families at the moment of a scrape; nothing is copied in between."""
+    """Makes metric families at the time of a scrape; nothing is copied in between."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -201,7 +201,7 @@ class _Routes(Collector):
 
 
 def family(metric: names.Metric, samples: Iterable[tuple[tuple[str, ...], float | None]]) -> Metric:
-    """Return a metric with its samples; what is None is absent."""
+    """Return a metric with its samples, without those that are `None`."""
     kind: Any = CounterMetricFamily if metric.kind is MetricKind.COUNTER else GaugeMetricFamily
     made: Metric = kind(metric.name, metric.help, labels=metric.labels)
     for labels, value in samples:
@@ -225,7 +225,7 @@ def _last_rotation(look: Look) -> tuple[str, float] | None:
 
 
 def _every(look: Look) -> float | None:
-    """Return at which age the key is replaced, where the operator does that."""
+    """Return at which age the key is replaced, if the operator does that."""
     spec = look.snapshot.spec
     rotates = spec.mode is Mode.ROTATE and spec.rotation is not None
     return spec.rotation.every.total_seconds() if rotates and spec.rotation is not None else None
@@ -245,7 +245,7 @@ def _agreement(look: Look) -> Iterator[tuple[str, float]]:
     """Yield whether each hop agrees; of several pods the worst counts."""
     told: dict[Hop, float] = {}
     if carries_both(look.snapshot):
-        return iter(())  # they differ on purpose, and every key of theirs works
+        return iter(())  # they differ on purpose, and all their keys work
     for hop in look.diagnosis.hops:
         if hop.agrees is not None:
             told[hop.hop] = min(told.get(hop.hop, 1.0), float(hop.agrees))

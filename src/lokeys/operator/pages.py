@@ -9,7 +9,7 @@ from lokeys.http_server import HttpRequest, Listen, Response, text
 from lokeys.operator.metrics import Metrics
 
 MAX_CONNECTIONS = 32
-"""The kubelet and a few Prometheus; whoever opens more closes the oldest of them."""
+"""The kubelet and a few Prometheus servers; a new connection beyond that closes the oldest."""
 SEND_S = 10.0
 
 
@@ -28,7 +28,7 @@ class Pages:
         self._ready = ready
 
     async def answer(self, request: HttpRequest) -> Response:
-        """Return the page that is asked for."""
+        """Return the requested page."""
         if request.method not in {"GET", "HEAD"}:
             return text("only GET\n", status=405)
         match request.path:

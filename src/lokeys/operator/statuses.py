@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing the status of a resource, and telling our own echo from news."""
+"""Writes the status of a resource, and separates our own echo from other changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def concerns_us(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) ->
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the merge patch that makes `now` of `before`."""
+    """Return the merge patch from `before` to `now`."""
     patch: dict[str, Any] = dict.fromkeys(before.keys() - now.keys())
     for name, value in now.items():
         old = before.get(name)
@@ -36,7 +36,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]
 async def patch_status(
     api: Api, resource: Resource, manifest: Mapping[str, Any], patch: Mapping[str, Any]
 ) -> None:
-    """Patch the status of the very resource that was read: not of a namesake made since."""
+    """Patch the status of the object that was read, not of a later one with the same name."""
     metadata = manifest["metadata"]
     try:
         await api.merge_patch(
@@ -47,4 +47,4 @@ async def patch_status(
             subresource="status",
         )
     except (NotFound, Conflict):
-        return  # deleted, or made anew, meanwhile: there is nobody left to tell
+        return  # deleted or recreated meanwhile: there is nothing to report to

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What takes keys from a queue and has each reconciled, whatever becomes of the others."""
+"""Takes keys from a queue and reconciles each, independently of the others' failures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Key = tuple[str, str]
 
 WORKERS = 16
 MOST_OF_ONE_NAMESPACE = 12
-"""The rest is for others: whoever names an address that never answers holds up his own alone."""
+"""The rest is for others: an address that never answers blocks only its own namespace."""
 
 
 def queue_of_keys(*, first_delay_s: float, max_delay_s: float = 60.0) -> WorkQueue[Key]:
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Works on a queue; may be run several times over. `kind` is what the keys are keys of."""
+    """Works on a queue; several may run at once. `kind` is the kind that the keys name."""
 
     kind: str
     queue: WorkQueue[Key]
@@ -42,7 +42,7 @@ class Worker:
     on_surprise: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
-        """Work until the queue is shut down. Raises LeaseLost: then nobody may work here."""
+        """Work until the queue is shut down. Raises LeaseLost: then all work must stop."""
         while True:
             try:
                 key = await self.queue.get()
@@ -61,10 +61,10 @@ class Worker:
         except LokeysError as exc:
             delay_s = self.queue.add_rate_limited(key)
             _log.warning("%s %s/%s: %s; again in %.1f s", self.kind, *key, exc, delay_s)
-        except Exception as exc:  # noqa: BLE001 - one's surprise must not end the others
+        except Exception as exc:  # noqa: BLE001 - an error in one must not end the others
             self.queue.add_rate_limited(key)
             self.on_surprise()
-            # The exception's own words may quote what was read.
+            # The exception's own text may quote what was read.
             bare = RuntimeError("its words are left out").with_traceback(exc.__traceback__)
             name = type(exc).__name__
             _log.error("%s %s/%s: unexpected %s", self.kind, *key, name, exc_info=bare)

@@ -83,7 +83,7 @@ class OnePasswordPort:
     leads from `outside` the cluster.
     """
 
-    def __init__(  # noqa: PLR0913 - one argument a part
+    def __init__(  # noqa: PLR0913 - one argument per part
         self,
         vault: OnePasswordVault,
         connect: Connect,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys bucket`: where Loki writes and as whom; makes user and bucket where asked to."""
+"""`lokeys bucket`: where Loki writes and as whom; creates user and bucket on request."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def command(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What there is, and what of it was made just now."""
+    """What exists, and what this run created."""
 
     source: SourceState
     pair: KeyPair
@@ -90,7 +90,7 @@ async def _ensure(session: Session, spec: RouteSpec, ports: RoutePorts) -> _Foun
 async def _source(
     spec: RouteSpec, ports: RoutePorts, *, wait: Session | None = None
 ) -> tuple[SourceState, KeyPair]:
-    """Return the source and its present pair; of a user made just now, once it has one."""
+    """Return the source and its current pair; for a new user, once it has one."""
     for _ in range(NEW_KEY_TAKES_S if wait else 1):
         reading = await read_source(ports)
         state = reading.state
@@ -142,7 +142,7 @@ def _slots(source: SourceState) -> list[dict[str, Any]] | None:
 
 
 def _slot_rows(source: SourceState) -> Iterator[Line]:
-    """Yield a line per key of the user, with what is known of each."""
+    """Yield one line per key of the user, with what is known about it."""
     for slot in source.slots or ():
         own = source.pair is not None and slot.key_id == source.pair.key_id
         said = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys collect`: what the doctor reads, in files that can be handed on: no secret is in them."""
+"""`lokeys collect`: what the doctor reads, in files without secrets that can be shared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lokeys.exit_codes import ExitCode
 
 
 class CollectCommand(LokeysCommand):
-    """A command whose data is a bundle: its `-o` says where that goes."""
+    """A command whose data is a bundle: its `-o` says where to write it."""
 
     formats = ("people",)
 
@@ -63,7 +63,7 @@ async def _collect(options: Options, *, everywhere: bool, out: str | None, probe
 async def collect(
     session: Session, recorder: Recorder, *, everywhere: bool, place: Path, probe: str
 ) -> int:
-    """Look as the doctor looks, and write what was read; return the exit code."""
+    """Read what the doctor reads, and write it; return the exit code."""
     seen = await examined(session, everywhere=everywhere, probe=probe)
     run = CollectedRun(
         at=session.clock(),

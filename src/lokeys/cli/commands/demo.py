@@ -77,13 +77,13 @@ class Terminal:
         return self._copy.getvalue()
 
     def say(self, text: str) -> None:
-        """Say a few sentences."""
+        """Show a few sentences."""
         for part in text.split("\n"):
             for line in textwrap.wrap(part, self._printer.width) or [""]:
                 self._printer.lines([((line, ""),)])
 
     def act(self, number: int, title: str) -> None:
-        """Begin an act."""
+        """Start an act."""
         self._printer.lines([BLANK, ((f"{number}  {title}", "strong"),)])
 
     def command(self, command: str) -> None:
@@ -124,16 +124,16 @@ class Silence:
     said = ""
 
     def say(self, text: str) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def act(self, number: int, title: str) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def command(self, command: str) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def row(self, mark: str, name: str, text: str, tone: str) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     async def trace(self, kubeconfig: Path, name: str) -> dict[str, Any]:
         """Return what `lokeys trace -o json` says."""
@@ -144,7 +144,7 @@ class Silence:
         return await _report(kubeconfig, _examine)
 
     async def pause(self) -> None:
-        """Nobody reads."""
+        """Do not wait: nobody reads."""
 
 
 async def _examine(session: Session) -> int:
@@ -162,7 +162,7 @@ async def _report(kubeconfig: Path, body: Callable[[Session], Awaitable[int]]) -
 
 
 class _Copy(io.StringIO):
-    """Hands on what it is given and keeps it, so that it can be searched for secrets."""
+    """Passes on what it is given and keeps it, so that it can be searched for secrets."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -185,7 +185,7 @@ class _Copy(io.StringIO):
 
 @contextmanager
 def _no_proxies() -> Iterator[None]:
-    """Take the proxies out of our environment for a while: everything is on this machine."""
+    """Remove the proxies from our environment for a while: everything is on this machine."""
     taken = {
         name: os.environ.pop(name) for name in list(os.environ) if name.lower().endswith("_proxy")
     }

@@ -35,7 +35,7 @@ def command(ctx: click.Context, workload: str | None) -> int:
 
 
 async def discover(session: Session, word: str | None) -> int:
-    """Print what can be told; return the exit code."""
+    """Print what is known; return the exit code."""
     discoverer = Discoverer(session.objects)
     workloads = await _workloads(session, discoverer, word)
     opens = partial(opens_bucket, session)
@@ -55,7 +55,7 @@ async def discover(session: Session, word: str | None) -> int:
 
 
 async def _ask_owners(session: Session, found: Discovered) -> None:
-    """Say what the operator may not use yet, and the command with which its owner allows it."""
+    """Show what the operator may not use yet, and the command with which its owner allows it."""
     if not found.sure or found.blanks or not found.lookable:
         return
     async for missing in missing_consents(session, found.spec):
@@ -67,7 +67,7 @@ async def _ask_owners(session: Session, found: Discovered) -> None:
 
 
 def show(session: Session, found: list[Discovered]) -> None:
-    """Print the manifests, with what is to be said about each field beside it."""
+    """Print the manifests, with notes beside each field."""
     manifests = [(render(each.spec), each.notes) for each in found]
     if session.options.output == "json":
         items = [manifest for manifest, _ in manifests]

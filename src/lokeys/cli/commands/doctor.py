@@ -50,7 +50,7 @@ from lokeys.cli.options import PROBES, Options, options_of
     "--watch", is_flag=True, help="Look every 30 s, and say what is new and what is gone."
 )
 @click.pass_context
-def command(  # noqa: PLR0913 - click hands over one argument an option
+def command(  # noqa: PLR0913 - click passes one argument per option
     ctx: click.Context,
     files: tuple[str, ...],
     *,

@@ -49,7 +49,7 @@ _PROOFS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the person wants of the healing."""
+    """What the person wants from the heal."""
 
     policy: Policy
     timeout: timedelta
@@ -69,7 +69,7 @@ class Wish:
 @click.option("--yes", is_flag=True, help="With --bridge: a key that nothing is recorded of, too.")
 @click.option("--timeout", default="15m", show_default=True, help="How long to wait for proof.")
 @click.pass_context
-def command(  # noqa: PLR0913, PLR0917 - one argument an option
+def command(  # noqa: PLR0913, PLR0917 - one argument per option
     ctx: click.Context,
     name: str | None,
     file: str | None,
@@ -139,7 +139,7 @@ async def heal_route(session: Session, name: str | None, file: str | None, *, wi
 
 
 def _policy(wish: Wish, chosen: NamedRoute) -> Policy:
-    """Return the person's policy: a pair is kept, and a bridge built, where its end is recorded."""
+    """Return the person's policy: a pair is kept, and a bridge built, if its end is recorded."""
     leave = Leave(asked=wish.bridge, keeps=chosen.remembers)
     return replace(wish.policy, bridge=leave, keep=chosen.remembers)
 
@@ -152,7 +152,7 @@ async def _first_look(lookout: Lookout, chosen: NamedRoute, wish: Wish) -> Look:
 async def _carry_out(
     session: Session, chosen: NamedRoute, hand: Executor, healing: Healing, wish: Wish
 ) -> None:
-    """Heal under the route's Lease; however it ends, say how far it came."""
+    """Heal under the route's Lease; however it ends, report how far it came."""
     with session.printer.progress() as progress:
         book = ReceiptBook(by=Actor(door=Door.COMMAND_LINE), clock=session.clock)
         watcher = _Watcher(progress, book)
@@ -175,7 +175,7 @@ async def _carry_out(
 
 
 class _Watcher:
-    """Tells a person how the healing goes, and writes it down."""
+    """Reports the progress of a heal to a person, and records it."""
 
     def __init__(self, progress: Progress, book: ReceiptBook) -> None:
         self._progress = progress

@@ -60,7 +60,7 @@ async def show(session: Session, name: str) -> int:
 
 
 async def _kept(session: Session, resource: Mapping[str, Any]) -> tuple[Kept, tuple[str, ...]]:
-    """Return the receipts, and what of them could not be read."""
+    """Return the receipts, and which of them could not be read."""
     metadata = resource["metadata"]
     place = history_ref(ref_of(metadata["name"], metadata["namespace"]))
     told = len(mappings_at(resource, "status", "history"))
@@ -144,5 +144,5 @@ def _pod(pod: Mapping[str, Any]) -> str:
 
 
 def _clock(moment: str) -> str:
-    """Return the time of day of a moment; the receipt's first line has the day."""
+    """Return the time of day; the receipt's first line has the day."""
     return moment.partition("T")[2].rstrip("Z").partition(".")[0] or moment

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lokeys iam`: what a cloud must know before a stack's short-lived tokens are worth anything."""
+"""`lokeys iam`: what a cloud needs to accept a stack's short-lived tokens."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _parameter(kind: DocumentKind) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IamOptions:
-    """What the command line said."""
+    """The options of the command line."""
 
     cloud: str
     stack: str | None
@@ -173,7 +173,7 @@ class IamOptions:
 
 
 def answer(options: Options, asked: IamOptions) -> int:
-    """Print what a stack needs of a cloud, or compare it; return the exit code."""
+    """Print what a stack needs from a cloud, or compare it; return the exit code."""
     printer = Printer(no_color=options.no_color)
     source = _source(options, asked)
     if source.faults:
@@ -240,7 +240,7 @@ def _source(options: Options, asked: IamOptions) -> Source:
 
 
 def _asked_cluster(options: Options, printer: Printer, given: dict[str, str]) -> dict[str, str]:
-    """Return the answers with the cluster's issuer, where nobody gave one."""
+    """Return the answers with the cluster's issuer, if none was given."""
     if given.get("--issuer"):
         return given
     issuer, problem = issuer_of_cluster(options)

@@ -26,13 +26,13 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class _OperatorCommand(LokeysCommand):
-    """Its talk is a log: there is no data to give another form to."""
+    """Its output is a log: there is no data in another form."""
 
     formats = ("people",)
 
 
 def _host(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    # What looks like an address and is none would be asked of a name server.
+    # An invalid address would be looked up as a name.
     numeric = value.replace(".", "").isdigit()
     if not is_host(value) or (numeric and not _is_address(value)):
         raise click.BadParameter("neither an IP address nor a host's name", ctx, param)
@@ -106,7 +106,7 @@ def _namespace(ctx: click.Context, param: click.Parameter, value: str) -> str:
     help="Ask for the tokens of LokiStacks' accounts and try them; a Role must allow it, too.",
 )
 @click.pass_context
-def command(  # noqa: PLR0913 - click hands over one argument an option
+def command(  # noqa: PLR0913 - click passes one argument per option
     ctx: click.Context,
     *,
     system_namespace: str,

@@ -96,7 +96,7 @@ def _refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> No
 
 
 def _given_options(command: Any) -> Any:
-    """Give a command what every kind of given credentials takes."""
+    """Add the options of all kinds of given credentials to a command."""
     options: list[Any] = [
         click.argument("name", required=False, metavar="[SECRET]"),
         click.option(
@@ -121,7 +121,7 @@ def _given_options(command: Any) -> Any:
 @click.option("--secret-key-file", metavar="FILE", help="A file with the secret key alone.")
 @click.option("--ca-file", metavar="FILE", help="The store's CA, as PEM.")
 @_given_options
-def s3(  # noqa: PLR0913 - click hands over one argument an option
+def s3(  # noqa: PLR0913 - click passes one argument per option
     ctx: click.Context,
     name: str | None,
     file: str | None,
@@ -150,7 +150,7 @@ def s3(  # noqa: PLR0913 - click hands over one argument an option
 @click.option("--environment", metavar="NAME", help="Azure's cloud. [default: AzureGlobal]")
 @click.option("--account-key-file", metavar="FILE", help="A file with the account key alone.")
 @_given_options
-def azure(  # noqa: PLR0913 - click hands over one argument an option
+def azure(  # noqa: PLR0913 - click passes one argument per option
     ctx: click.Context,
     name: str | None,
     file: str | None,
@@ -211,7 +211,7 @@ def _probe_given(  # noqa: PLR0913, PLR0917 - all that the command line said
 
 
 async def probe_in_pod(session: Session, name: str | None, file: str | None, *, image: str) -> int:
-    """Report each link as a pod next to Loki has it; return the exit code."""
+    """Report each link as a pod beside Loki sees it; return the exit code."""
     chosen = await route(session, name, file)
     job = await job_for(session.objects, chosen, image=image)
     for line in to_yaml(job).rstrip().split("\n"):
@@ -245,7 +245,7 @@ def _told(session: Session, route_name: str, links: Sequence[Link], *, complete:
 
 
 def links_of(look: Look, way: Sequence[Link] = ()) -> Iterator[Link]:
-    """Yield the links of a route: hops, the way to the store, the calls with each key."""
+    """Yield the links of a route: hops, the path to the store, the calls with each key."""
     snapshot = look.snapshot
     for view in look.diagnosis.hops:
         if view.hop is not Hop.STORE:
@@ -277,7 +277,7 @@ _OF_THE_SIGNATURE = REFUSED | {Answer.CLOCK_SKEW, Answer.WRONG_REGION}
 
 
 def _signature(label: str, verdict: StoreVerdict | None) -> Link:
-    """Return whether the store took the key and its signature, whatever it may do with them."""
+    """Return whether the store accepted the key and its signature, whatever it may do then."""
     name = f"{label}: signature"
     if verdict is None or verdict.answer in SILENT:
         return Link(name=name, ok=None)

@@ -43,7 +43,7 @@ STACK, COLLECT, PROBE = "stack", "collect", "probe"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackRightsOptions:
-    """What `lokeys rbac stack` was asked for."""
+    """The options of `lokeys rbac stack`."""
 
     name: str | None
     file: str | None
@@ -63,7 +63,7 @@ class StackRightsOptions:
 @click.option("--tokens", is_flag=True, help="stack: the operator may try its tokens itself.")
 @click.option("--openshift", is_flag=True, help="stack: the cluster is OpenShift.")
 @click.pass_context
-def command(  # noqa: PLR0913 - click hands over one argument an option
+def command(  # noqa: PLR0913 - click passes one argument per option
     ctx: click.Context,
     names: tuple[str, ...],
     file: str | None,
@@ -115,7 +115,7 @@ def _account(ctx: click.Context, word: str) -> Account:
 
 
 def _sensible(ctx: click.Context, asked: StackRightsOptions) -> None:
-    """Refuse what contradicts itself, or would grant the tokens of any account."""
+    """Refuse options that contradict each other, or would grant the tokens of any account."""
     if asked.every and (asked.name or asked.file):
         raise click.UsageError("--all is for every stack: name none", ctx)
     if asked.every and asked.wish.tokens:
@@ -125,7 +125,7 @@ def _sensible(ctx: click.Context, asked: StackRightsOptions) -> None:
 
 
 def _grant_stack(options: Options, asked: StackRightsOptions, account: Account) -> int:
-    """Print the rights of one stack, or of all; asks the cluster only for a stack that it has."""
+    """Print the permissions of one stack, or of all; reads only a stack in the cluster."""
     if not asked.every and asked.file is None:
 
         async def named(session: Session) -> int:
@@ -147,7 +147,7 @@ def _grant_stack(options: Options, asked: StackRightsOptions, account: Account) 
 
 
 async def grant(session: Session, name: str | None, file: str | None, *, account: Account) -> int:
-    """Print the rights of one route; return the exit code."""
+    """Print the permissions of one route; return the exit code."""
     chosen = await route(session, name, file)
     known = await _known(session, chosen.spec)
     roles = route_roles(chosen.spec, account=account, known=known)
@@ -166,7 +166,7 @@ def show(printer: Printer, options: Options, roles: list[dict[str, Any]]) -> Non
 
 
 async def _known(session: Session, spec: RouteSpec) -> RouteFacts:
-    """Return the names that only the cluster can tell, as far as it does."""
+    """Return the names that only the cluster has, as far as it shows them."""
     keys: tuple[str, ...] = ()
     generated = unnamed_endpoint = False
     behind: Ref | None = None
@@ -197,7 +197,7 @@ async def _known(session: Session, spec: RouteSpec) -> RouteFacts:
 
 
 async def _allows_bridge(session: Session, spec: RouteSpec) -> bool:
-    """Tell whether the source's owner lets a replaced key be valid again, as far as can be seen."""
+    """Tell whether the source's owner lets a replaced key be valid again, if that is visible."""
     owner = bridging_ref(spec)
     with suppress(LokeysError):
         if owner is not None:
@@ -206,16 +206,16 @@ async def _allows_bridge(session: Session, spec: RouteSpec) -> bool:
 
 
 async def _owes_an_end(session: Session, spec: RouteSpec) -> bool:
-    """Tell whether a bridge stands whose end is owed, whatever is allowed by now."""
+    """Tell whether a bridge exists and must be ended, whatever is allowed by now."""
     with suppress(LokeysError):
         return owes_an_end(await session.objects.get(spec.ref))
     return False
 
 
 async def _generated(session: Session, user: Json, ref: Ref) -> tuple[str, ...]:
-    """Return the Secret that Rook made for the user; none where the name is taken by another's."""
+    """Return the Secret that Rook made for the user; empty if another object has its name."""
     try:
         secret = await session.objects.get(ref)
     except Forbidden:
-        return (ref.name,)  # who may grant it without reading it; the operator looks at its owner
+        return (ref.name,)  # the caller need not read it; the operator checks its owner
     return (ref.name,) if rook.is_generated_for(secret, user) else ()

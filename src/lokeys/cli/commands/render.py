@@ -41,7 +41,7 @@ MAX_KEY_BYTES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderInput:
-    """What was handed in, and what it is rendered against."""
+    """The input, and what it is rendered against."""
 
     validation: Validation
     objects: PlacedObjects
@@ -49,7 +49,7 @@ class RenderInput:
     now: datetime
     fingerprinter: Fingerprinter | None = None
     hosts: Mapping[Ref, str] = field(default_factory=dict)
-    """Under which names Routes are reached."""
+    """The hosts of Routes."""
 
 
 @click.command("render", cls=ManifestCommand)
@@ -74,7 +74,7 @@ class RenderInput:
 )
 @environment_options
 @click.pass_context
-def command(  # noqa: PLR0913 - click hands over one argument an option
+def command(  # noqa: PLR0913 - click passes one argument per option
     ctx: click.Context,
     files: tuple[str, ...],
     more: tuple[str, ...],
@@ -122,7 +122,7 @@ def _differs(
     against: str,
     groups: Sequence[str],
 ) -> int:
-    from lokeys.cli.stack_diff import diff  # noqa: PLC0415 - not needed where all is printed
+    from lokeys.cli.stack_diff import diff  # noqa: PLC0415 - not needed if all is printed
 
     if options.output == "json":
         raise BadInput("a diff is text: leave out -o json")
@@ -158,8 +158,8 @@ def _given(
 def in_the_way(validation: Validation) -> Iterator[Finding | str]:
     """Yield why nothing can be rendered.
 
-    Credentials that the cluster's cloud has yet to hand out are not: what asks for them is rendered
-    here.
+    Credentials that the cluster's cloud has not issued yet do not count: what requests them is
+    rendered here.
     """
     views = validation.stacks
     for finding in (*validation.findings, *(each for view in views for each in view.findings)):
@@ -174,7 +174,7 @@ def in_the_way(validation: Validation) -> Iterator[Finding | str]:
 
 
 def _ambiguous(given: RenderInput) -> Iterator[str]:
-    """Yield what is there twice with different contents: no order of files says which is meant."""
+    """Yield what exists twice with different contents: the order of files does not decide."""
     for ref in dict.fromkeys(ref for view in given.validation.stacks for ref in _named_by(view)):
         if given.objects.differ(ref):
             count = given.objects.count(ref)
@@ -182,7 +182,7 @@ def _ambiguous(given: RenderInput) -> Iterator[str]:
 
 
 def _unbuilt(given: RenderInput) -> Iterator[str]:
-    """Yield what is patched or filled in before it is applied: what lies there is not what runs."""
+    """Yield what is patched or filled in before it is applied: the file is not what runs."""
     for view in given.validation.stacks:
         named = (given.objects.get(ref) for ref in _named_by(view))
         changed = next((each for each in named if each and is_changed(each)), None)
@@ -192,12 +192,12 @@ def _unbuilt(given: RenderInput) -> Iterator[str]:
 
 
 def _named_by(view: StackView) -> tuple[Ref, ...]:
-    """Return a stack and what is rendered of its surroundings."""
+    """Return a stack and the objects around it that are rendered."""
     return (view.ref, *names_of(view.ref, view.placed.object).all)
 
 
 def _refuse(printer: Printer, faults: Sequence[Finding | str]) -> None:
-    from lokeys.cli import screens  # noqa: PLC0415 - not needed where all is well
+    from lokeys.cli import screens  # noqa: PLC0415 - not needed without faults
 
     for fault in faults:
         if isinstance(fault, str):
@@ -249,7 +249,7 @@ def _has_login(stack: LokiStack | None) -> bool:
 
 
 def _hosts(given: RenderInput, options: Options, against: str | None) -> dict[Ref, str]:
-    """Return the hosts of the stacks' Routes, of the input or of the cluster that is compared."""
+    """Return the hosts of the stacks' Routes, from the input or the cluster that is compared."""
     wanted = [_route_of(each) for each in given.validation.stacks if _has_login(each.stack)]
     placed = {ref: given.objects.get(ref) for ref in wanted}
     routes = {ref: each.object for ref, each in placed.items() if each is not None}
@@ -279,7 +279,7 @@ def _fingerprinter(path: str) -> Fingerprinter:
 
 
 def show(printer: Printer, options: Options, stacks: Iterable[tuple[dict[str, Any], ...]]) -> None:
-    """Print the objects, a stack at a time: YAML documents, or one List with an object a line."""
+    """Print the objects by stack: YAML documents, or one List with one object per line."""
     if options.output != "json":
         for found in filter(None, stacks):
             printer.text(documents(found).rstrip("\n"))

@@ -38,7 +38,7 @@ _EXIT_CODES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotateOptions:
-    """What the person wants of the rotation."""
+    """What the person wants from the rotation."""
 
     timeout: timedelta
     dry_run: bool = False
@@ -55,7 +55,7 @@ class RotateOptions:
 @click.option("--status", is_flag=True, help="Only follow it: 0 done, 3 stuck, 5 not readable.")
 @click.option("--timeout", default="2h", show_default=True, help="How long to follow it.")
 @click.pass_context
-def command(  # noqa: PLR0913, PLR0917 - one argument an option
+def command(  # noqa: PLR0913, PLR0917 - one argument per option
     ctx: click.Context,
     name: str,
     dry_run: bool,
@@ -83,7 +83,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
 
 
 async def rotate(session: Session, name: str, asked: RotateOptions) -> int:
-    """Rotate, go back, let the old key go, or only follow; return the exit code."""
+    """Rotate, go back, retire the old key, or only follow; return the exit code."""
     chosen = await route(session, name, None)
     if not chosen.remembers:
         raise BadInput(
@@ -124,7 +124,7 @@ async def _carry_out(  # noqa: PLR0913, PLR0917 - the parts of one run
     wishes: LookOptions,
     asked: RotateOptions,
 ) -> None:
-    """Go through the phases under the route's Lease; however it ends, say how far it came."""
+    """Go through the phases under the route's Lease; however it ends, report how far it came."""
     book = ReceiptBook(by=Actor(door=Door.COMMAND_LINE), clock=session.clock)
     with session.printer.progress() as progress:
         teller = _Teller(session, chosen, progress, book)
@@ -143,7 +143,7 @@ async def _carry_out(  # noqa: PLR0913, PLR0917 - the parts of one run
 
 
 class _Teller:
-    """Tells a person how the rotation goes: the whole tree at each new phase, steps between."""
+    """Reports a rotation to a person: the whole tree at each new phase, steps between."""
 
     def __init__(
         self, session: Session, chosen: NamedRoute, progress: Progress, book: ReceiptBook
@@ -179,7 +179,7 @@ class _Teller:
 
 
 async def _follow(session: Session, name: str, asked: RotateOptions) -> int:
-    """Show the run as it is until it ends, sticks, or the time is up; change nothing."""
+    """Show the run until it ends, is stuck, or times out; change nothing."""
     until = session.clock() + asked.timeout
     told = ""
     while True:

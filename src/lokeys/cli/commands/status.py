@@ -85,8 +85,8 @@ def _row(item: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 def _bridge(item: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
     """Return until when a replaced key is valid again, and whether that time has passed.
 
-    Whoever asks is told, whether or not an operator lives: its end is owed to the source's owner.
-    Where the status has lost its end, only who heals the route can tell: then it counts as overdue.
+    It is shown whether or not an operator runs: the source's owner was promised its end. If the
+    status has lost its end, only a heal of the route can find it: then it counts as overdue.
     """
     if not owes_an_end(item):
         return None

@@ -40,7 +40,7 @@ from lokeys.kube.client import Api
 
 POLL_S = 1.0
 DEGRADED_S = 30.0
-"""So long a stack may be Degraded while it is taken over: a fault may be one of the moment."""
+"""How long a stack may be Degraded while it is taken over: a fault may be temporary."""
 READY, DEGRADED = "Ready", "Degraded"
 
 
@@ -68,7 +68,7 @@ class Wanted:
 @click.option("--timeout", default="15m", show_default=True, help="How long to wait for Ready.")
 @environment_options
 @click.pass_context
-def command(  # noqa: PLR0913 - click hands over one argument an option
+def command(  # noqa: PLR0913 - click passes one argument per option
     ctx: click.Context,
     name: str,
     *,
@@ -134,7 +134,7 @@ async def _takeover(handover: Handover, wanted: Wanted) -> int:
 
 
 async def _take(handover: Handover, found: TakeoverPlan, wanted: Wanted) -> int:
-    """Hand the stack over, and follow it until lokeys has made all of it its own."""
+    """Hand the stack over, and follow it until lokeys operates all of it."""
     manifest = await handover.manifest()
     with handover.session.printer.progress() as progress:
         if not is_taken_over(manifest):
@@ -156,7 +156,7 @@ async def _take(handover: Handover, found: TakeoverPlan, wanted: Wanted) -> int:
 async def _followed(
     handover: Handover, found: TakeoverPlan, wanted: Wanted, progress: Progress
 ) -> ExitCode:
-    """Wait until every workload is rolled and the stack Ready; tell of each."""
+    """Wait until every workload is rolled and the stack Ready; report each."""
     session, began = handover.session, handover.session.clock()
     rolled: set[str] = set()
     restarted = {each.component.value for each in found.restarts}
@@ -188,7 +188,7 @@ async def _followed(
 
 
 async def _rolled(handover: Handover, found: TakeoverPlan) -> list[str]:
-    """Return the components that are lokeys' and have all pods replaced, in their order."""
+    """Return the components that are lokeys' and have all pods replaced, in order."""
     live = await handover.workloads(each.ref for each in found.workloads)
     done = {
         each.component
@@ -200,7 +200,7 @@ async def _rolled(handover: Handover, found: TakeoverPlan) -> list[str]:
 
 
 async def _give_back(handover: Handover) -> int:
-    """Take the marks away, and let the Loki Operator go on. What lokeys has made stays."""
+    """Remove the marks, so that the Loki Operator continues. What lokeys has made stays."""
     manifest, printer = await handover.manifest(), handover.session.printer
     with printer.progress() as progress:
         taken = is_taken_over(manifest)
@@ -225,7 +225,7 @@ def _show(handover: Handover, found: TakeoverPlan) -> None:
 
 
 def _grouped(objects: Iterable[ObjectChange]) -> dict[tuple[str, str, tuple[str, ...]], list[str]]:
-    """Return the names of objects by what becomes of them; of pods is spoken where they restart."""
+    """Return the names of objects by what happens to them; pods are listed if they restart."""
     found: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for each in objects:
         fields = tuple(path for path in each.fields if not path.startswith("spec.template"))

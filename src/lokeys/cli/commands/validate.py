@@ -26,11 +26,11 @@ _MAKERS = {
     "Kustomization": "kubectl kustomize FOLDER",
     "HelmRelease": "helm template CHART",
 }
-"""What is no manifest yet, and the command that makes manifests of it."""
+"""Input that is not a manifest yet, and the command that makes manifests from it."""
 
 
 class ValidateCommand(LokeysCommand):
-    """Knows the formats of CI, too."""
+    """A command that also has the formats of CI."""
 
     formats = ("people", "json", "sarif", "junit")
 
@@ -46,7 +46,7 @@ class ValidateCommand(LokeysCommand):
 )
 @environment_options
 @click.pass_context
-def command(  # noqa: PLR0913 - click hands over one argument an option
+def command(  # noqa: PLR0913 - click passes one argument per option
     ctx: click.Context,
     files: tuple[str, ...],
     more: tuple[str, ...],
@@ -88,7 +88,7 @@ def command(  # noqa: PLR0913 - click hands over one argument an option
 
 
 def _instead(placed: Sequence[Located], passed_over: Sequence[PassedOver]) -> str:
-    """Return what to hand in where there is nothing to judge."""
+    """Return what to provide if there is nothing to judge."""
     built = next((str(each.command) for each in passed_over if each.command), None)
     if built:
         return f"what lies there is built first: {built}"
@@ -119,7 +119,7 @@ def show(printer: Printer, options: Options, validation: Validation) -> None:
 
 
 def people_lines(validation: Validation, *, width: int) -> Iterator[Line]:
-    """Yield what a person reads: a stack at a time, its faults, and a sum at the end."""
+    """Yield the lines for a person: each stack with its faults, and a summary at the end."""
     for stack in validation.stacks:
         mode = stack.mode.value if stack.mode else "mode not known"
         storage = f"{shown(stack.storage_type or 'storage not known')}, {mode}"

@@ -298,7 +298,7 @@ def _invisible(value: str) -> str:
 
 def _meant(word: str, known: Iterable[str]) -> str:
     """Return a hint to the known word that was probably meant: other case, snake_case, a typo."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only where a word is unknown
+    from difflib import get_close_matches  # noqa: PLC0415 - only if a word is unknown
 
     plain = {_plain(name): name for name in known}
     close = get_close_matches(_plain(word[:SHOWN]), plain, n=1, cutoff=0.7)

@@ -82,7 +82,7 @@ class Executor:
         if verdict is None or not verdict.trusted:
             raise NeedsHuman(f"the pair for {step.target} has not passed the store's test")
 
-    async def _act(  # noqa: C901, PLR0911, PLR0912 - one line an action
+    async def _act(  # noqa: C901, PLR0911, PLR0912 - one line per action
         self, step: Step, look: Look
     ) -> Memory:
         memory, ports, now = look.memory, self.lookout.ports, look.snapshot.at

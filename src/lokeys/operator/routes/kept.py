@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes that the operator looks after: one `Route` for each StorageCredential."""
+"""The routes that the operator runs: one `Route` per StorageCredential."""
 
 from __future__ import annotations
 
@@ -27,36 +27,35 @@ class KeptRoute:
     lookout: Lookout
     objects: RouteObjects
     lease: Lease
-    """Kept from heal to heal: only who has watched a dead holder knows how long it is silent."""
+    """Kept from heal to heal: only a continuous observer knows how long a dead holder is silent."""
     memory: Memory
     receipts: ReceiptBook
-    """Its receipt is of what was done since the route was last Ready."""
+    """Its receipt covers what was done since the route was last Ready."""
     status: Mapping[str, Any]
     """The resource's status as we last wrote it, or found it."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when something that the route reads has changed; wakes a healing that waits."""
+    """Set when something that the route reads has changed; wakes a waiting heal."""
     told: tuple[str, str] = ("", "")
-    """The Ready condition's status and reason that the last event was about."""
+    """The Ready condition's status and reason in the last event."""
     bridged: str = ""
-    """What the last event about a bridge said: that it `stands`, is `overdue`, or (empty) is not.
-    """
+    """The last event about a bridge: it `stands`, is `overdue`, or (empty) does not exist."""
     bridge_refused: str = ""
-    """Why the last attempt to begin a bridge was refused: it is not tried again unasked."""
+    """Why the last attempt to start a bridge was refused: it is not retried without a request."""
     waited: int = 0
-    """How often it has waited for older routes that were not looked at yet."""
+    """How often it has waited for older routes that were not read yet."""
     pause_s: float = 0.0
-    """Until the next look, as long as the state stays what it is."""
+    """Until the next look, as long as the state does not change."""
     wish: RotationWish | None = None
     """The rotation that is due now."""
     rotation_said: tuple[str, str] | None = None
     """What the last event of its rotation said, or would have said when it was first seen."""
     begins: bool = False
-    """Whether a rotation is just being recorded."""
+    """Whether a rotation is being recorded at this moment."""
     kept_deeds: int = 0
-    """How many steps of the present receipt are in its ConfigMap."""
+    """How many steps of the current receipt are in its ConfigMap."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for news, at most so long."""
+        """Wait for a change, at most this long."""
         self.news.clear()
         try:
             async with asyncio.timeout(seconds):

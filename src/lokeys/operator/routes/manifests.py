@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a StorageCredential in the cluster asks of the operator, and what its status told before."""
+"""What a StorageCredential in the cluster asks of the operator, and what its status said before."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ RECONCILE = "lokeys.dev/reconcile"
 
 
 def left_alone(manifest: Mapping[str, Any]) -> bool:
-    """Tell whether a resource that goes, or that a person has paused, is nobody's concern.
+    """Tell whether a resource that is deleted or paused needs nothing from the operator.
 
-    A bridge is: its end was promised to the source's owner, whoever stops the rest of the route.
-    So is the second key of a rotation, where the finalizer keeps a resource that is deleted.
+    A bridge does: its end was promised to the source's owner, whoever stops the rest of the route.
+    So does the second key of a rotation, if the finalizer keeps a deleted resource.
     """
     return stands_still(manifest) and not owes_an_end(manifest)
 
 
 def goes(manifest: Mapping[str, Any]) -> bool:
-    """Tell whether the resource is deleted."""
+    """Tell whether the resource is being deleted."""
     return bool(manifest["metadata"].get("deletionTimestamp"))
 
 
@@ -42,9 +42,9 @@ def _is_paused(manifest: Mapping[str, Any]) -> bool:
 
 
 def may_do(step: Step, spec: RouteSpec, manifest: Mapping[str, Any]) -> bool:
-    """Tell whether the operator may do a step; the end of a bridge it owes in any case.
+    """Tell whether the operator may do a step; it must end a bridge in any case.
 
-    A rotation of a resource that is deleted is brought to its end in every mode.
+    A rotation of a resource that is being deleted is completed in every mode.
     """
     if step.ends_a_bridge:
         return True
@@ -54,7 +54,7 @@ def may_do(step: Step, spec: RouteSpec, manifest: Mapping[str, Any]) -> bool:
 
 
 def asked_anew(manifest: Mapping[str, Any]) -> bool:
-    """Tell whether a person has asked for a fresh look that nobody has had yet."""
+    """Tell whether a person has asked for a new look that has not happened yet."""
     asked = manifest["metadata"].get("annotations", {}).get(RECONCILE)
     handled = (manifest.get("status") or {}).get("lastHandled", {}).get("reconcile")
     return asked is not None and asked != handled
@@ -68,18 +68,18 @@ def told_before(manifest: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def bridged_before(manifest: Mapping[str, Any]) -> str:
-    """Return whether a bridge stood when the status was written."""
+    """Return whether a bridge existed when the status was written."""
     return "stands" if at(manifest, "status", "bridge") is not None else ""
 
 
 def bridge_until_before(manifest: Mapping[str, Any]) -> datetime | None:
-    """Return when the bridge ends that the status has recorded, if one stands."""
+    """Return the end of the bridge in the status, if there is one."""
     stands = at(manifest, "status", "memory", "bridge", "addedAt") is not None
     return moment_at(manifest, "status", "memory", "bridge", "until") if stands else None
 
 
 def same_wish(then: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
-    """Tell whether the resource still asks for what a heal was begun for."""
+    """Tell whether the resource still asks for what a heal was started for."""
     if now is None:
         return False
     same = all(now["metadata"][part] == then["metadata"][part] for part in ("uid", "generation"))
@@ -89,7 +89,7 @@ def same_wish(then: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
 def refused_status(
     manifest: Mapping[str, Any], refused: Exception, now: datetime
 ) -> dict[str, Any]:
-    """Return the status of a resource that makes no route."""
+    """Return the status of a resource that is not a valid route."""
     before = manifest.get("status") or {}
     generation = manifest["metadata"]["generation"]
     known = {c["type"]: c for c in before.get("conditions") or ()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What decides whether a rotation is due, read from a resource and this machine's time zones."""
+"""What decides whether a rotation is due, from a resource and this machine's time zones."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lokeys.core.route.rotation.triggers import Occasion
 
 ROTATE = "lokeys.dev/rotate"
 _LONGEST_ASKED = 1024
-"""What the status keeps of the annotation; two values are told apart by so many characters."""
+"""The part of the annotation in the status; two values are compared by this many characters."""
 
 
 def occasion_of(
     spec: RouteSpec, manifest: Mapping[str, Any], memory: Memory, *, now: datetime
 ) -> Occasion:
-    """Return what a rotation of this resource is judged by now."""
+    """Return what decides about a rotation of this resource now."""
     created = text_at(manifest, "metadata", "creationTimestamp")
     try:
         since = datetime.fromisoformat(created).astimezone(UTC)
@@ -40,7 +40,7 @@ def occasion_of(
 
 
 def _zone(spec: RouteSpec) -> tzinfo | None:
-    """Return the window's time zone; None where this machine does not know it."""
+    """Return the window's time zone; None if this machine does not know it."""
     window = spec.rotation.window if spec.rotation is not None else None
     if window is None or window.time_zone == "UTC":
         return UTC

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reconciler of StorageCredentials. Level-triggered: a key comes, everything is read again.
+"""The reconciler of StorageCredentials. Level-triggered: for a key, everything is read again.
 
     event of any hop ─▶ queue ─▶ look ─▶ status, metrics, event
                                   └─ mode Heal, a step to do ─▶ Lease of the route ─▶ heal ─▶ status
 
-A healing runs under the route's own Lease, which a person's `lokeys heal` takes too, and reads the
-API server itself. Between two healings nothing is written that does not say something new.
+A heal holds the route's own Lease, which a person's `lokeys heal` also takes, and reads from the
+API server itself. Between two heals nothing is written that does not say something new.
 """
 
 from __future__ import annotations
@@ -75,17 +75,17 @@ from lokeys.ports import Clock, RoutePorts
 LOOK_EVERY_S = 30.0
 TIMER_MAY_BE_EARLY_S = 0.05
 LOOK_SOON_S = 4.0
-"""After a change for the worse: whoever is mending it should not have to wait long."""
+"""After a change for the worse: whoever repairs it should not have to wait long."""
 WATCHED_AGAIN_S = 5.0
-"""While the end of a wait shows in what is watched: a hundred pods that start at once would keep
-the operator looking at them each second, and from healing the next one."""
+"""For a wait whose end is visible in a watch: a hundred pods that start at once would keep the
+operator looking at them each second, and from healing the next one."""
 HEAL_AT_MOST = timedelta(minutes=10)
 LONGEST_WAIT_S = 0.5
-"""What takes longer than this to pass is not waited for in a heal: a pod takes its time to start,
-the watches tell when it has, and a hundred such waits would hold up every other route."""
+"""Longer waits end the heal: a pod takes its time to start, the watches show when it has, and a
+hundred such waits would block every other route."""
 LEASE_AWAITED_S = 1.0
 ELDERS_AWAITED, ELDER_AWAITED_S = 30, 1.0
-"""How often, and each time how long, a route waits for an older one to be looked at first."""
+"""How often, and each time how long, a route waits for an older one to be read first."""
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ KeepReceipt = Callable[[Mapping[str, Any], Receipt], Awaitable[None]]
 
 @dataclass(kw_only=True)
 class Controller:
-    """Looks after every StorageCredential that its informer shows."""
+    """Runs every StorageCredential that its informer shows."""
 
     api: Api
     resources: Informer
@@ -108,16 +108,16 @@ class Controller:
     metrics: Metrics
     clock: Clock
     fingerprint_key: str
-    """The name of the fingerprints' key: what was remembered under another one means nothing."""
+    """The name of the fingerprints' key: memories from another key cannot be compared."""
 
     status_schema: Mapping[str, Any] = field(default_factory=dict)
-    """What the definition in the cluster says of a status; it may be an older one."""
+    """The cluster's definition of the status; it may be an older one."""
 
     routes: dict[Key, KeptRoute] = field(default_factory=dict)
     claims: RouteClaims = field(default_factory=RouteClaims)
 
     def _policy(self, key: Key, route: KeptRoute) -> Policy:
-        """Return what the operator may do: no bridge where nothing would keep its end."""
+        """Return what the operator may do: no bridge if nothing would keep its end."""
         keeps, manifest = keeps_bridges(self.status_schema), self.resources.get(*key)
         ends = manifest is not None and goes(manifest)
         rotate = route.wish if keeps_rotations(self.status_schema) and not ends else None
@@ -127,7 +127,7 @@ class Controller:
         return Policy(bridge=leave, ends=ends, owes=owes, rotate=rotate, rotate_later=later)
 
     def _may_begin(self, key: Key, step: Step) -> bool:
-        """Tell whether a step may be begun; of rotations only so many at one store at a time."""
+        """Tell whether a step may start; the number of rotations at one store is limited."""
         route = self.routes[key]
         if step.action is not Action.BEGIN_ROTATION:
             return True
@@ -135,7 +135,7 @@ class Controller:
         return route.begins
 
     def _crowd(self, key: Key, route: KeptRoute) -> str:
-        """Return why no rotation of this route may begin beside those of others; "" if it may."""
+        """Return why other routes' rotations prevent this one from starting; "" if they do not."""
         store = route.spec.bucket.endpoint
         others = (other for name, other in self.routes.items() if name != key)
         busy = sum(
@@ -146,12 +146,12 @@ class Controller:
         return f"{AT_ONCE} others are under way at {store}" if busy >= AT_ONCE else ""
 
     def wake(self, key: Key) -> None:
-        """Tell a healing that waits on this route that something has changed."""
+        """Wake a waiting heal of this route after a change."""
         if key in self.routes:
             self.routes[key].news.set()
 
     async def reconcile(self, key: Key) -> float | None:
-        """Bring one route as far as it goes now; return when to look again, in seconds."""
+        """Bring one route as far as possible now; return when to look again, in seconds."""
         manifest = self.resources.get(*key)
         if manifest is None or left_alone(manifest):
             self._drop(key)
@@ -197,7 +197,7 @@ class Controller:
         look = await self._look(key, route)
         step = look.plan.next_step
         if step is not None and not step.passive and may_do(step, route.spec, manifest):
-            # A look from the watches may be a moment older than what the heal has just seen.
+            # A look from the watches may be slightly older than what the heal has just seen.
             healed = await self._heal(key, route, manifest, look)
             look = healed or await self._look(key, route)
         await self._tell(route, manifest, look)
@@ -210,7 +210,7 @@ class Controller:
             route.objects.close()
             return standing_still(route.spec, route.memory, at=self.clock())
         ready, reason = route.told
-        # A pod that is not ready is followed by its watch; vault and Loki say nothing new of it.
+        # A watch follows a pod that is not ready; vault and Loki have nothing new about it.
         eager = ready not in {"", "True"} and reason != PODS_NOT_READY
         wishes = LookOptions(eager=eager, policy=self._policy(key, route))
         began = self.clock()
@@ -273,7 +273,7 @@ class Controller:
             _log.warning("%s: %s", route.spec.route, refusal)
             step = healing.look.plan.next_step if healing.look else None
             if step is not None and step.action in BEGINS_A_BRIDGE:
-                route.bridge_refused = str(refusal)  # the ordinary heal goes on without it
+                route.bridge_refused = str(refusal)  # the ordinary heal continues without it
             return self._stalled(healing.look or look, refusal)
         finally:
             route.objects.bypass = route.begins = False
@@ -281,7 +281,7 @@ class Controller:
         return healing.look
 
     async def _recorded(self, route: KeptRoute) -> Memory:
-        """Return the memory with a rotation as who held the Lease before us has recorded it."""
+        """Return the memory with a rotation as the previous Lease holder has recorded it."""
         if route.wish is None and under_way(route.memory.rotation) is None:
             return route.memory
         name = f"metadata.name={route.spec.name}"
@@ -290,7 +290,7 @@ class Controller:
         return replace(route.memory, rotation=newest(route.memory.rotation, recorded))
 
     def _stalled(self, look: Look, refusal: LokeysError) -> Look:
-        """Return the look at a route whose next step was refused: only a person can go on."""
+        """Return the look at a route whose next step was refused: only a person can continue."""
         step = look.plan.next_step
         if step is None:
             return look
@@ -308,10 +308,10 @@ class Controller:
         self.metrics.done(done)
         route.receipts.did(done)
 
-    # --- telling ---------------------------------------------------------------------------------
+    # --- reporting -------------------------------------------------------------------------------
 
     async def _tell(self, route: KeptRoute, manifest: Mapping[str, Any], look: Look) -> None:
-        """Write the status, and an event where the route's state has changed."""
+        """Write the status, and an event if the route's state has changed."""
         route.receipts.saw(look)
         now = self._status(route, manifest, look)
         await self._write_status(route, manifest, now)
@@ -332,20 +332,20 @@ class Controller:
         route.told = told
 
     async def _healed(self, route: KeptRoute, manifest: Mapping[str, Any], proof: str) -> None:
-        """Close the receipt of what was done, if anything was, and tell of it."""
+        """Close the receipt of what was done, if anything was, and report it."""
         receipt = route.receipts.close(Ending.PROVED.value)
         if receipt is None:
             return
         actions = (step.partition(":")[0] for step in incident_of(receipt)["steps"])
         message = f"{proof} after: {', '.join(actions)}"
-        if receipt.kind is ReceiptKind.HEAL:  # a rotation's phases are events already
+        if receipt.kind is ReceiptKind.HEAL:  # a rotation's phases have events already
             await self.events.write(dict(manifest), reason="Healed", message=message)
         route.kept_deeds = 0
         await self._keep(route, manifest, receipt)
         route.kept_deeds = 0
 
     async def _keep(self, route: KeptRoute, manifest: Mapping[str, Any], receipt: Receipt) -> None:
-        """Keep a receipt where it says more than the one that is kept; that stops no heal."""
+        """Keep a receipt if it has more than the kept one; a failure stops no heal."""
         deeds = len(receipt.deeds) + receipt.deeds_left_out
         if deeds == route.kept_deeds:
             return
@@ -356,23 +356,23 @@ class Controller:
             _log.warning("%s: its receipt is not kept: %s", route.spec.route, exc)
 
     async def _tell_of_rotation(self, route: KeptRoute, manifest: Mapping[str, Any]) -> None:
-        """Write an event where a rotation has come to another phase, or has ended.
+        """Write an event if a rotation has reached another phase, or has ended.
 
-        A heal goes through several phases: each is told when it is recorded.
+        A heal goes through several phases: each is reported when it is recorded.
         """
         said = rotation_said(route.memory.rotation)
         if said == route.rotation_said:
             return
         first, route.rotation_said = route.rotation_said is None, said
         if first:
-            return  # who has just begun to look tells no old news
+            return  # a first look does not report old events
         reason, message = said
         await self.events.write(dict(manifest), reason=reason, message=message)
 
     async def _tell_of_bridge(
         self, route: KeptRoute, manifest: Mapping[str, Any], look: Look
     ) -> None:
-        """Write an event where a bridge has begun, has ended, or is over its time."""
+        """Write an event if a bridge has started, has ended, or is overdue."""
         bridge = look.memory.bridge
         stands = bridge is not None and bridge.added_at is not None
         state = ("overdue" if is_overdue(look.snapshot) else "stands") if stands else ""
@@ -427,7 +427,7 @@ class Controller:
     async def _route(self, key: Key, spec: RouteSpec, manifest: Mapping[str, Any]) -> KeptRoute:
         uid, generation = manifest["metadata"]["uid"], manifest["metadata"]["generation"]
         known = self.routes.get(key)
-        if known is not None and known.uid != uid:  # a namesake, made before we saw the other go
+        if known is not None and known.uid != uid:  # a namesake, created before we saw the deletion
             self._drop(key)
             known = None
         if known is not None and known.spec == spec:
@@ -469,10 +469,10 @@ class Controller:
 
 
 def _pause_s(route: KeptRoute, look: Look) -> float:
-    """Return when to look again: when the next answer is too old, and sooner in trouble.
+    """Return when to look again: when the next answer expires, and sooner in trouble.
 
-    Never before: a look that finds every answer young enough asks nothing, and what only the next
-    one notices comes a whole round later.
+    Never earlier: a look that finds every answer recent enough asks nothing, and what only the next
+    one notices comes a whole interval later.
     """
     store_due_s = max(route.lookout.store_due_in().total_seconds(), 0.0)
     due_s = min(_round_s(route, look), store_due_s)
@@ -483,7 +483,7 @@ def _pause_s(route: KeptRoute, look: Look) -> float:
 
 
 def _round_s(route: KeptRoute, look: Look) -> float:
-    """Return the pause by the route's state: where something has gone wrong soon, then less so."""
+    """Return the pause by the route's state: short after a failure, then longer."""
     if route.told[0] == "True":
         return LOOK_EVERY_S
     step = look.plan.next_step

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the controller is given for each route: objects that are followed, ports, a Lease."""
+"""What the controller gets for each route: watched objects, ports, a Lease."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lokeys.ports import Clock, RoutePorts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteWiring:
-    """The means of one leader. `on_change` is told which route's objects have changed."""
+    """The means of one leader. `on_change` is called with the route whose objects have changed."""
 
     api: Api
     clients: HttpClients
@@ -35,12 +35,12 @@ class RouteWiring:
     on_change: Callable[[Key], None]
 
     def objects(self, key: Key) -> RouteObjects:
-        """Return what a route reads from; a change of any of it brings the route back."""
+        """Return what a route reads from; a change of any of it requeues the route."""
         live, on_change = LiveObjects(self.api), partial(self.on_change, key)
         return RouteObjects(self.informers, live, on_change=on_change)
 
     async def ports(self, spec: RouteSpec, objects: RouteObjects) -> RoutePorts:
-        """Return a route's ports. Raises BadInput for a bad CA bundle."""
+        """Return a route's ports. Raises BadInput for an invalid CA bundle."""
         cluster = Cluster(
             objects=objects, api=self.api, fingerprinter=self.fingerprinter, clock=self.clock
         )
@@ -50,7 +50,7 @@ class RouteWiring:
     def lease(self, spec: RouteSpec) -> Lease:
         """Return the Lease under which a route is healed.
 
-        The leader before us may have been killed in a heal: its Leases died with it.
+        The previous leader may have been killed during a heal: its Leases died with it.
         """
         return Lease(
             self.api,

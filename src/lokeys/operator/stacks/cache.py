@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The objects and pods of all stacks, found by stack; few watches for all of them.
 
-What we have just written stands here before its watch has shown it: a decision taken in between
-would write it again. Such an entry waits to be confirmed, and is forgotten where it never is.
+What we have just written is in here before its watch has shown it: a decision in between would
+otherwise write it again. Such an entry waits for confirmation, and is dropped without one.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ CONFIRMED_WITHIN_S = 30.0
 
 
 class StackObjects:
-    """What stacks are made of, as far as it is known.
+    """The objects of stacks, as far as they are known.
 
-    `everywhere`: one watch a kind for the whole cluster; else one a kind and namespace with stacks,
-    which is all that the Roles of single stacks grant.
+    `everywhere`: one watch per kind for the whole cluster; otherwise one per kind and namespace
+    with stacks, which is all that the Roles of single stacks grant.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class StackObjects:
         self._ahead: dict[StackKey, dict[Ref, float]] = {}
         self._otherwise: dict[Ref, tuple[str | None, str]] = {}
         self._written: dict[Ref, Live] = {}
-        """What writes have made of objects, until their watch has shown it."""
+        """The results of writes, until their watch has shown them."""
         self._unanswered: dict[tuple[StackKey, Ref], Live | None] = {}
-        """What watches have shown of objects while a write of theirs is under way."""
+        """What watches have shown of objects during a write of theirs."""
 
     async def __aenter__(self) -> Self:
         await self._informers.__aenter__()
@@ -69,7 +69,7 @@ class StackObjects:
         await self._informers.__aexit__(exc_type, exc, traceback)
 
     def _trimmed(self, obj: Object) -> Object:
-        """Return an object cut down; an echo of our own write has been read already."""
+        """Return a reduced object; an echo of our own write has been read already."""
         metadata = obj["metadata"]
         ref = Ref(obj["kind"], metadata["name"], metadata.get("namespace"))
         written = self._written.get(ref)
@@ -77,7 +77,7 @@ class StackObjects:
         return trimmed(obj, known=written if echo else None)
 
     def follow(self, kinds: Iterable[str], namespace: str | None) -> None:
-        """Follow objects of some kinds in a namespace from now on."""
+        """Watch objects of some kinds in a namespace from now on."""
         for kind in kinds:
             resource = POD if kind == POD.kind else KINDS[kind]
             scope = self._scope(resource, namespace)
@@ -87,7 +87,7 @@ class StackObjects:
                 self._followed[where] = self._informers.subscribe(scope, changed)
 
     async def settled(self, kinds: Iterable[str], namespace: str | None) -> tuple[Trouble, ...]:
-        """Wait until some kinds have been seen whole; return why some cannot be."""
+        """Wait until some kinds are completely listed; return why some cannot be."""
         self.follow(kinds, namespace)
         troubles = []
         for kind in kinds:
@@ -103,9 +103,9 @@ class StackObjects:
         return (kind, self._scope(KINDS[kind], namespace).namespace) in self._followed
 
     def leave(self, namespace: str) -> None:
-        """Follow nothing more in a namespace without stacks, where it is followed by itself.
+        """Stop watching a namespace without stacks, if it has watches of its own.
 
-        What its stacks have outside of it is still followed, and may be left to clear up.
+        What its stacks have elsewhere is still watched, and may have to be cleaned up.
         """
         if self._everywhere:
             return
@@ -128,10 +128,10 @@ class StackObjects:
         return self._objects.get(key, {})
 
     def named(self, key: StackKey, refs: Iterable[Ref]) -> dict[Ref, Live]:
-        """Return the objects of one stack, and what else stands under these names.
+        """Return the objects of one stack, and other objects with these names.
 
-        The name of a stack begins the names of its objects. So whatever stack an object is of by
-        its label, the name of that stack begins the object's, too.
+        The names of a stack's objects start with its name. So whatever stack an object belongs to
+        by its label, its name starts with that stack's name.
         """
         namespace, own = key
         found = dict(self.of(key))
@@ -150,7 +150,7 @@ class StackObjects:
 
     @contextmanager
     def writing(self, key: StackKey, ref: Ref) -> Iterator[None]:
-        """Let what the watch shows meanwhile wake nobody, if it is the write that it shows."""
+        """Keep what the watch shows meanwhile from waking anybody, if it is this write."""
         self._unanswered[key, ref] = None
         try:
             yield
@@ -159,10 +159,10 @@ class StackObjects:
                 self._on_change(key)
 
     def wrote(self, key: StackKey, live: Live, *, intended: str) -> None:
-        """Note what a write has made of an object, unless its watch was quicker.
+        """Note the result of a write, unless its watch was quicker.
 
-        An object that the API server keeps otherwise than it was applied (an empty value left out)
-        is as `intended` for as long as it stays as it is: else it would be written for ever.
+        An object that the API server stores differently than it was applied (without an empty
+        value) counts as `intended` until it changes: otherwise it would be written forever.
         """
         if live.content != intended:
             self._otherwise[live.ref] = live.content, intended
@@ -183,7 +183,7 @@ class StackObjects:
                 self._unanswered[key, live.ref] = None
 
     def deleted(self, key: StackKey, live: Live) -> None:
-        """Note that a deletion of an object has begun."""
+        """Note that the deletion of an object has started."""
         known = self._objects.get(key, {})
         if live.ref in known:
             known[live.ref] = replace(known[live.ref], terminating=True)
@@ -200,7 +200,7 @@ class StackObjects:
                 forgotten = True
         if not waiting:
             self._ahead.pop(key, None)
-        if forgotten:  # whoever asks has decided as if it were there
+        if forgotten:  # the caller has decided as if it existed
             return 0.0
         if not waiting:
             return None
@@ -261,7 +261,7 @@ class StackObjects:
 
 
 def _beginnings(name: str) -> Iterator[str]:
-    """Yield all that a name begins with, up to one of its dashes or its end."""
+    """Yield the parts of a name before each of its dashes, and the whole name."""
     parts = name.split("-")
     return ("-".join(parts[:count]) for count in range(1, len(parts) + 1))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who changes an object back whenever it is written: two writers must not go on for ever.
+"""Finds objects that somebody changes back after each write: two writers must not go on forever.
 
 written ─▶ changed back ─▶ written again, the same ─▶ … three times in a minute ─▶ left alone
 """
@@ -21,7 +21,7 @@ LEFT_FOR = timedelta(minutes=10)
 
 @dataclass(slots=True)
 class _Written:
-    """What an object was last written as, and when it had to be written so again."""
+    """An object's last written content, and when it had to be written again."""
 
     digest: str
     again: tuple[datetime, ...] = ()
@@ -32,18 +32,18 @@ class Contests:
 
     def __init__(self) -> None:
         self._written: OrderedDict[str, tuple[datetime, dict[Ref, _Written]]] = OrderedDict()
-        """In the order of each stack's last write. What was a minute ago is forgotten."""
+        """In the order of each stack's last write. Writes older than a minute are forgotten."""
         self._left: dict[str, dict[Ref, tuple[str, datetime]]] = {}
-        """What is left alone, with what was written in vain, and until when."""
+        """Objects that are left alone, with what was written in vain, and until when."""
 
     def __len__(self) -> int:
         return len(self._written) + len(self._left)
 
     def wrote(self, uid: str, intent: Intent, *, anew: bool, now: datetime) -> None:
-        """Note a write; `anew` where nothing was there.
+        """Note a write; `anew` if nothing existed.
 
-        What is written with other contents than a moment ago undoes nobody's work. What was there
-        and was written longer ago has been changed by somebody.
+        A write with other content than a moment ago does not undo anybody's change. If an object
+        existed and was last written longer ago, somebody has changed it.
         """
         self._forget(now)
         _, written = self._written.pop(uid, (now, {}))
@@ -61,7 +61,7 @@ class Contests:
         written[ref] = _Written(digest, again)
 
     def of(self, uid: str, *, now: datetime) -> dict[Ref, str]:
-        """Return what of a stack is left alone, and the digest of what was written in vain."""
+        """Return a stack's objects that are left alone, each with the last written digest."""
         left = self._left.get(uid, {})
         return {ref: digest for ref, (digest, until) in left.items() if now < until}
 

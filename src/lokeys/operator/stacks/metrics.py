@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metrics of LokiStacks: what their statuses say, in numbers."""
+"""The metrics of LokiStacks: their statuses as numbers."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class _Shown:
 
 
 class StackMetrics(Collector):
-    """What the operator last said of each stack."""
+    """The last reported state of each stack."""
 
     def __init__(self) -> None:
         self._stacks: dict[Key, _Shown] = {}
 
     def show(self, key: Key, status: Mapping[str, Any]) -> None:
-        """Take over a stack's status."""
+        """Take a stack's status."""
         by_type = {each.get("type"): each for each in status.get("conditions") or ()}
         verdict = by_type.get(VERIFIED, {})
         told = told_before(status)
@@ -49,11 +49,11 @@ class StackMetrics(Collector):
         )
 
     def forget(self, key: Key) -> None:
-        """Show a stack no more."""
+        """Show a stack no longer."""
         self._stacks.pop(key, None)
 
     def collect(self) -> Iterable[Metric]:
-        """Return every family, at the moment of a scrape."""
+        """Return every family, at the time of a scrape."""
         stacks = tuple(self._stacks.items())
         yield family(names.STACK_READY, ((key, shown.ready) for key, shown in stacks))
         yield family(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The half of the operator that operates LokiStacks: it begins when the cluster knows the kind."""
+"""The part of the operator for LokiStacks: it starts when the cluster has the kind."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from lokeys.ports import Clock
 
 _LABELLED = f"{MANAGED_LABEL}={YES}"
 PODS_AWAITED_S = 0.5
-"""Pods come in crowds, and their names in the status hurry nobody."""
+"""Pods change in bursts, and their names in the status are not urgent."""
 _DEFINITION = f"{LOKI_STACK.plural}.{LOKI_STACK.group}"
 OPENSHIFT = "config.openshift.io"
 GROUPS_ASKED_EVERY_S = 60.0
@@ -52,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 
 class Choice(StrEnum):
-    """Which LokiStacks are ours: those that say so, all, or none."""
+    """Which LokiStacks are ours: those with the mark, all, or none."""
 
     LABELLED = "labelled"
     ALL = "all"
@@ -61,7 +61,7 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackWiring:
-    """What the process gives to the operation of stacks."""
+    """What the process provides for operating stacks."""
 
     api: Api
     informers: InformerSet
@@ -74,11 +74,11 @@ class StackWiring:
     counters: Counters | None = None
     use_storage: Use | None = None
     make_verifier: MakeVerifier | None = None
-    """Makes what tries a stack's credentials; it reads what the stack itself reads."""
+    """Makes what tests a stack's credentials; it reads what the stack itself reads."""
 
 
 class StackOperator:
-    """Follows the LokiStacks of the cluster; the leader among the replicas also serves them."""
+    """Watches the LokiStacks of the cluster; only the leader among the replicas operates them."""
 
     def __init__(self, wiring: StackWiring) -> None:
         self._wiring = wiring
@@ -117,7 +117,7 @@ class StackOperator:
 
     @property
     def ready(self) -> bool:
-        """Tell whether the stacks are known and can be followed, where there can be any."""
+        """Tell whether the stacks are known and can be watched, if there can be any."""
         if self._definition is None:
             return True
         if not self._defined.is_set():
@@ -125,7 +125,7 @@ class StackOperator:
         return self._stacks is not None and self._stacks.synced.is_set()
 
     async def serve(self, fingerprinter: Fingerprinter) -> None:
-        """Look after all stacks, as soon as there can be any, until cancelled."""
+        """Operate all stacks, as soon as there can be any, until cancelled."""
         if self._definition is None:
             return
         await self._definition.informer.settled.wait()
@@ -152,7 +152,7 @@ class StackOperator:
             controller.close()
 
     def _definition_changed(self, _old: Object | None, new: Object | None) -> None:
-        """Begin when the kind is there. Where it goes again, its watch says so and waits."""
+        """Start when the kind exists. If it is removed, its watch reports that and waits."""
         if new is None or self._defined.is_set():
             return
         wiring = self._wiring
@@ -175,15 +175,15 @@ class StackOperator:
             self._queue.add(key)
 
     async def _follow_unowned(self) -> None:
-        """Follow what no owner clears up after from the start, where we may.
+        """Watch what is not cleaned up by an owner from the start, if allowed.
 
-        A stack may have gone, or asked for less, while nobody looked.
+        A stack may have been deleted, or changed, while no operator ran.
         """
         kinds = [each for each in (CLUSTER_ROLE, CLUSTER_ROLE_BINDING) if await self._may(each)]
         await self._objects.settled([each.kind for each in kinds], None)
 
     async def _may(self, resource: Resource) -> bool:
-        """Tell whether all objects of a kind may be listed; asking that is allowed to everybody."""
+        """Tell whether all objects of a kind may be listed; everybody may ask that."""
         wish = {"group": resource.group, "resource": resource.plural, "verb": "list"}
         review = {
             "apiVersion": SELF_SUBJECT_ACCESS_REVIEW.api_version,
@@ -202,7 +202,7 @@ class StackOperator:
                 return bool(answer["status"]["allowed"])
 
     async def _environment(self) -> CloudEnvironment:
-        """Return what the operator's environment says, on OpenShift where the cluster is one."""
+        """Return the operator's environment, with `openshift` set if the cluster is OpenShift."""
         given = self._wiring.settings.environment
         while not given.openshift:
             try:
@@ -215,7 +215,7 @@ class StackOperator:
         return given
 
     async def _groups(self) -> frozenset[str]:
-        """Return the groups of kinds that the cluster knows, as they were a minute ago at most."""
+        """Return the groups of kinds in the cluster, at most a minute old."""
         now = asyncio.get_running_loop().time()
         if now - self._asked_at >= GROUPS_ASKED_EVERY_S:
             answer = msgspec.json.decode(await self._wiring.api.raw_get("/apis"))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loki's own storage requests, counted every half minute: a new 403 has the credentials tried.
+"""Loki's own storage requests, counted every 30 s: a new 403 causes a test of the credentials.
 
-    pods of components that use the storage ─▶ their counters ─▶ more refused than before ─▶ try
+    pods of components that use the storage ─▶ their counters ─▶ more refused than before ─▶ test
 
-Pods are asked few at a time, so that a thousand stacks are a murmur and no burst. A pod that does
-not answer is no news.
+Few pods are asked at a time, so that a thousand stacks do not cause bursts. A pod that does not
+answer is ignored.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WITH_STORAGE = frozenset(component.value for component in names.WITH_STORAGE)
 
 @dataclass(kw_only=True)
 class Pulse:
-    """Feels the pulse of all stacks, until cancelled."""
+    """Reads the counters of all stacks' pods, until cancelled."""
 
     stacks: Callable[[], Iterable[StackKey]]
     pods_of: Callable[[StackKey], Iterable[Pod]]
@@ -39,7 +39,7 @@ class Pulse:
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 
     async def run(self) -> None:
-        """Ask all pods again and again."""
+        """Ask all pods repeatedly."""
         while True:
             await asyncio.sleep(self.every_s)
             await self.feel()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reconciler of LokiStacks. Level-triggered: a key comes, everything is looked at again.
+"""The reconciler of LokiStacks. Level-triggered: for a key, everything is examined again.
 
     event of the stack, its Secret, its CA, an object or a pod ─▶ queue ─▶ snapshot ─▶ decide
                                                      status, event ◀── write ◀────────────┘
 
-Reading costs the API server nothing: all objects are followed. A Secret is read when it has
-changed. What is written is what differs, and nothing else.
+Reading does not load the API server: all objects are watched. A Secret is read if it has changed.
+Only what differs is written.
 """
 
 from __future__ import annotations
@@ -53,25 +53,25 @@ NEXT_S = 1.0
 BLIND_S = 60.0
 LOOK_EVERY_S = 3600.0
 WRITES_AT_A_TIME = 8
-"""Of all stacks together. With hundreds waiting for their turn at the API server the renewal of the
+"""For all stacks together. With hundreds of writes queued at the API server the renewal of the
 Lease would wait behind them, and come too late."""
 _ON_OPENSHIFT = frozenset({CREDENTIALS_REQUEST.kind, ROUTE.kind})
 _AFTER_OTHERS = frozenset({CLUSTER_ROLE_BINDING.kind})
-"""The API server takes a binding only where its role is."""
+"""The API server accepts a binding only if its role exists."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class StackState:
-    """What is remembered of one stack between two reconciles."""
+    """What is remembered about one stack between two reconciles."""
 
     uid: str
     reads: RouteObjects
     status: Mapping[str, Any]
     """As we last wrote it, or found it."""
     told: Told | None
-    """The main condition that the last event was about."""
+    """The main condition in the last event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class StackSettings:
 
 @dataclass(kw_only=True)
 class StackController:
-    """Looks after every LokiStack that its informer shows."""
+    """Operates every LokiStack that its informer shows."""
 
     api: Api
     stacks: Informer
@@ -95,7 +95,7 @@ class StackController:
     make_reads: Callable[[StackKey], RouteObjects]
     requeue: Callable[[StackKey, float], None]
     known_groups: Callable[[], Awaitable[frozenset[str]]]
-    """Asks which groups of kinds the cluster knows, now and then."""
+    """Returns the groups of kinds in the cluster; asks now and then."""
     events: EventWriter
     fingerprinter: Fingerprinter
     clock: Clock
@@ -109,7 +109,7 @@ class StackController:
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WRITES_AT_A_TIME))
 
     async def reconcile(self, key: StackKey) -> float | None:
-        """Bring one stack as far as it goes now; return when to look again, in seconds."""
+        """Bring one stack as far as possible now; return when to look again, in seconds."""
         manifest = self.stacks.get(*key)
         if manifest is None or manifest["metadata"].get("deletionTimestamp"):
             self.drop(key)
@@ -124,7 +124,7 @@ class StackController:
         problems = await self._act(key, snapshot, course)
         snapshot = replace(snapshot, trial=self.trials.latest(key, snapshot))
         snapshot = self._fresh(key, snapshot, intents)
-        if not course.rests:  # what was done is told of at once, not at the next look
+        if not course.rests:  # what was done is reported now, not at the next look
             course = decide(snapshot, intents)
         await self._tell(state, manifest, snapshot, course, problems)
         state.reads.end_of_look()
@@ -159,7 +159,7 @@ class StackController:
         return state
 
     async def _blind(self, key: StackKey, kinds: Iterable[str]) -> tuple[Finding, ...]:
-        """Return what of the stack's objects may not be seen: it would be written unseen."""
+        """Return findings for objects of the stack that may not be read before they are written."""
         troubles = await self.objects.settled(kinds, key[0])
         for trouble in troubles:
             if not isinstance(trouble.error, NotReadable):
@@ -170,7 +170,7 @@ class StackController:
         return (tell(rule, stack, stack=stack, words={"detail": words}),) if troubles else ()
 
     async def _follow_optional(self, key: StackKey, kinds: set[str]) -> None:
-        """Follow what this stack is made of and others are not, as far as the cluster knows it."""
+        """Watch the kinds that this stack uses and others do not, if the cluster has them."""
         missing = {kind for kind in kinds if not self.objects.follows(kind, key[0])}
         if missing:
             groups = await self.known_groups()
@@ -179,10 +179,10 @@ class StackController:
     async def _gather(
         self, key: StackKey, state: StackState, manifest: Mapping[str, Any]
     ) -> tuple[StackSnapshot, tuple[Intent, ...] | None]:
-        """Return the stack with all that it names, has and was, and what it shall be made of.
+        """Return the stack with everything that it names and has, and what it should become.
 
-        Whether the status lacks schemas that are in use shows only in what would be written. Then
-        the stack is judged again with them; nothing is read twice.
+        Only what would be written shows whether the status lacks schemas that are in use. Then the
+        stack is judged again with them; nothing is read twice.
         """
         stack = Ref(LOKI_STACK.kind, key[1], key[0])
         blind = await self._blind(key, USUAL)
@@ -199,11 +199,11 @@ class StackController:
             intents = plan(snapshot)
         if intents is not None:
             asked = {each.ref.kind for each in intents} & OPTIONAL
-            # What the stack had before is to be found again, too, by whoever leads after us.
+            # A later leader must also find what the stack had before.
             had = _ON_OPENSHIFT if self.settings.environment.openshift else frozenset()
             await self._follow_optional(key, asked | had)
         before, snapshot = snapshot, self._fresh(key, snapshot, intents)
-        if snapshot.options != before.options:  # a Route has told its host
+        if snapshot.options != before.options:  # a Route now has its host
             intents = plan(snapshot)
         return replace(snapshot, counted=await self.trials.counted(key, snapshot)), intents
 
@@ -245,7 +245,7 @@ class StackController:
     def _fresh(
         self, key: StackKey, snapshot: StackSnapshot, intents: Iterable[Intent] | None = None
     ) -> StackSnapshot:
-        """Return the snapshot with objects and pods as they are known now."""
+        """Return the snapshot with the current objects and pods."""
         found = self.objects.named(key, [each.ref for each in intents or ()])
         contested = self.contests.of(snapshot.uid, now=snapshot.now)
         seen = snapshot.seeing(found, self.objects.pods_of(key))
@@ -256,7 +256,7 @@ class StackController:
     async def _act(
         self, key: StackKey, snapshot: StackSnapshot, course: Decision
     ) -> tuple[Finding, ...]:
-        """Do what the course says; return what the API server refused."""
+        """Carry out the decision; return what the API server refused."""
         if course.unproved:
             await self.trials.use_storage(snapshot)
         bindings = [each for each in course.config if each.ref.kind in _AFTER_OTHERS]
@@ -285,7 +285,7 @@ class StackController:
     async def _each(
         self, snapshot: StackSnapshot, deeds: Sequence[tuple[Ref, Coroutine[None, None, None]]]
     ) -> tuple[Finding, ...]:
-        """Do all of it at once; a refusal of one does not keep back the others."""
+        """Do everything concurrently; a refusal of one does not stop the others."""
         done = await asyncio.gather(*(deed for _, deed in deeds), return_exceptions=True)
         problems = []
         for (place, _), outcome in zip(deeds, done, strict=True):
@@ -318,7 +318,7 @@ class StackController:
         _log.info("%s/%s: deleted pod %s, which held up its rollout", *key, pod.name)
 
     async def _sweep(self, key: StackKey) -> None:
-        """Delete what a stack that is gone leaves in the cluster: what no owner can be told of."""
+        """Delete what a deleted stack leaves in the cluster and what cannot have an owner."""
         namespace, name = key
         left = [
             live
@@ -335,10 +335,10 @@ class StackController:
         for live in left:
             try:
                 await self._prune(key, live)
-            except Forbidden as exc:  # its Role may have gone with the stack
+            except Forbidden as exc:  # its Role may have been deleted with the stack
                 _log.warning("%s/%s is gone and leaves %s behind: %s", *key, live.ref, exc)
 
-    # --- telling ---------------------------------------------------------------------------------
+    # --- reporting -------------------------------------------------------------------------------
 
     async def _tell(
         self,
@@ -376,14 +376,14 @@ class StackController:
         *,
         blind: bool,
     ) -> float:
-        """Return when to look again though nothing is heard."""
+        """Return when to look again without any event."""
         waits = [LOOK_EVERY_S]
         trial_s = self.trials.due_in_s(key, snapshot.now)
         if trial_s is not None:
             waits.append(trial_s)
         if problems or snapshot.unreadable or snapshot.taken or snapshot.contested:
             waits.append(RETRY_S)
-        elif not course.rests:  # what was done has made room for more, and its echo wakes nobody
+        elif not course.rests:  # what was done allows more, and its echo wakes nobody
             waits.append(NEXT_S)
         if blind:
             waits.append(BLIND_S)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schemas of the configuration that a stack has, which its status may not name yet.
+"""The schemas of a stack's configuration, which may be missing in its status.
 
     configuration applied ──✕ killed ──▶ status says so
 
-An operator that is killed in between leaves a stack whose schemas are in use and not on record.
-So whoever is about to replace a configuration reads first which schemas it has.
+An operator that is killed in between leaves a stack with schemas that are in use and not recorded.
+So before a configuration is replaced, its schemas are read first.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class AppliedSchemas:
     api: Api
 
     _read: dict[Ref, tuple[str, Schemas]] = field(default_factory=dict)
-    """By configuration: in which version it was read, and what it has."""
+    """By configuration: the version in which it was read, and its schemas."""
 
     async def recorded(
         self, snapshot: StackSnapshot, intents: Sequence[Intent] | None
     ) -> Mapping[str, Any]:
-        """Return the status, with the schemas of a configuration that is to be replaced."""
+        """Return the status, with the schemas of a configuration that will be replaced."""
         ref = Ref(CONFIG_MAP.kind, config_name(snapshot.ref.name), snapshot.ref.namespace)
         live = snapshot.objects.get(ref)
         intent = next((each for each in intents or () if each.ref == ref), None)
@@ -63,9 +63,9 @@ class AppliedSchemas:
 
 
 def schemas_in(config_map: Object) -> Schemas:
-    """Return the schemas that we have put into a configuration, as a status names them.
+    """Return the schemas that we have put into a configuration, as in a status.
 
-    What somebody else has written over is none of ours, and is put back as it was.
+    Content that somebody else has overwritten does not count, and is restored.
     """
     text = at(owned_by(config_map, MANAGER), "data", "config.yaml")
     if not isinstance(text, str):

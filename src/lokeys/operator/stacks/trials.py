@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trials of stacks' credentials: begun when they change, and again and again after.
+"""The tests of stacks' credentials: started when they change, and repeated after that.
 
-A trial runs beside the reconciler, which goes on with what does not hang on it, and looks again
-when it is over. What became of the last one is remembered until the credentials change.
+A test runs beside the reconciler, which continues with what does not depend on it, and looks again
+when it has ended. The last result is remembered until the credentials change.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ UNHEARD_FOR = timedelta(minutes=1)
 _log = logging.getLogger(__name__)
 
 MakeVerifier = Callable[[str, Objects], CredentialVerifier]
-"""Told a stack's namespace and what to read with."""
+"""Takes a stack's namespace and what to read with."""
 Counters = Callable[[str], Awaitable[LokiMetrics | None]]
 """Asks the Loki at a pod's address how its storage requests were answered."""
 Use = Callable[[str], Awaitable[None]]
-"""Has the Loki at a pod's address use the storage."""
+"""Makes the Loki at a pod's address use the storage."""
 
 
 @dataclass(slots=True)
 class _Stack:
-    """What is remembered of one stack's trials."""
+    """What is remembered about one stack's tests."""
 
     of: str
-    """Of which credentials."""
+    """The credentials that were tested."""
     trial: Trial | None = None
     last: Tried | None = None
-    """None where the next try is due at once."""
+    """None if the next test is due at once."""
     jitter: float = field(default_factory=random.random)
     task: asyncio.Task[None] | None = None
 
 
 @dataclass(kw_only=True)
 class Trials:
-    """Tries the credentials of all stacks. `make_verifier` None: nobody can."""
+    """Tests the credentials of all stacks. `make_verifier` None: nothing can."""
 
     make_verifier: MakeVerifier | None
     counters: Counters | None
@@ -66,20 +66,20 @@ class Trials:
 
     _tried: dict[StackKey, _Stack] = field(default_factory=dict)
     _unheard: dict[StackKey, dict[str, datetime]] = field(default_factory=dict)
-    """Since when pods that were asked have not been heard."""
+    """Since when pods have not answered."""
     _turns: Turns = field(
         default_factory=lambda: Turns(at_a_time=AT_A_TIME, of_one=OF_ONE_NAMESPACE)
     )
 
     def latest(self, key: StackKey, snapshot: StackSnapshot) -> Trial | None:
-        """Return what became of the last trial by now; without one, what was known before."""
+        """Return the result of the last test so far; without one, what was known before."""
         tried = self._tried.get(key)
         return (tried.trial if tried else None) or snapshot.trial
 
     def trial(self, key: StackKey, snapshot: StackSnapshot, *, reads: Objects) -> Trial | None:
-        """Return what became of trying the credentials as they are now; begin a trial if due."""
+        """Return the result of testing the current credentials; start a test if due."""
         if self.make_verifier is None or snapshot.view.storage is None:
-            self.forget(key)  # else it would be due, and never begun
+            self.forget(key)  # otherwise it would be due, and never started
             return Trial()
         of = f"{snapshot.store_hash} {snapshot.managed_hash} {snapshot.view.storage}"
         tried = self._tried.get(key)
@@ -92,17 +92,17 @@ class Trials:
         return tried.trial
 
     def try_again(self, key: StackKey) -> None:
-        """Try a stack's credentials at once: its own pods are refused."""
+        """Test a stack's credentials at once: its own pods are refused."""
         tried = self._tried.get(key)
         if tried is not None:
             tried.last = None
             self.on_result(key)
 
     def due_in_s(self, key: StackKey, now: datetime) -> float | None:
-        """Return when to look again for a trial by the clock; None where none is to come."""
+        """Return when to look again for a scheduled test; None if none is scheduled."""
         tried = self._tried.get(key)
         runs = tried is not None and tried.task is not None and not tried.task.done()
-        if tried is None or tried.last is None or runs:  # one that runs says when it is over
+        if tried is None or tried.last is None or runs:  # a running one reports its end
             return None
         return max(0.5, self._due_in_s(tried, now))
 
@@ -113,7 +113,7 @@ class Trials:
         return (due_at(tried.last, every=every, jitter=tried.jitter) - now).total_seconds()
 
     def forget(self, key: StackKey) -> None:
-        """Try a stack's credentials no more."""
+        """Stop testing a stack's credentials."""
         self._unheard.pop(key, None)
         tried = self._tried.pop(key, None)
         if tried is not None and tried.task is not None:
@@ -122,9 +122,9 @@ class Trials:
     async def counted(
         self, key: StackKey, snapshot: StackSnapshot
     ) -> Mapping[str, LokiMetrics | None]:
-        """Return how the store answers the first pods with untried credentials.
+        """Return how the store answers the first pods with untested credentials.
 
-        A pod that has not been heard for a minute is left out: nobody can tell of it.
+        A pod that has not answered for a minute is left out: its state is not known.
         """
         asked = [pod for pod in first_pods(snapshot) if pod.address]
         unheard = self._unheard.pop(key, {})
@@ -138,7 +138,7 @@ class Trials:
         return {uid: each for uid, each in known.items() if uid not in lost}
 
     async def use_storage(self, snapshot: StackSnapshot) -> None:
-        """Have a querier look for labels, for which the index gateway must ask the store."""
+        """Make a querier request labels, for which the index gateway must use the store."""
         queriers = (pod for pod in snapshot.pods if pod.component == Component.QUERIER.value)
         ready = [pod for pod in queriers if pod.state is LivePodState.READY and pod.address]
         if self.use is not None and ready:
@@ -153,7 +153,7 @@ class Trials:
                 trial = await _outcome(snapshot, verifier)
         except (LokeysError, TimeoutError) as exc:
             _log.warning("%s: the credentials could not be tried: %s", snapshot.ref, exc)
-        except Exception as exc:  # noqa: BLE001 - else the credentials would be held for ever
+        except Exception as exc:  # noqa: BLE001 - otherwise the credentials would be held forever
             name = type(exc).__name__
             bare = RuntimeError("its words are left out").with_traceback(exc.__traceback__)
             _log.error("%s: unexpected %s in a trial", snapshot.ref, name, exc_info=bare)

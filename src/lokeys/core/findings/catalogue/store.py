@@ -7,7 +7,7 @@ from lokeys.core.findings.finding import Remedy, Rule, Severity
 from lokeys.core.place import Hop
 
 
-def _rule(  # noqa: PLR0913 - one line a fact reads best
+def _rule(  # noqa: PLR0913 - reads best with one line per fact
     code: str,
     cause: str,
     title: str,

@@ -21,7 +21,7 @@ _EDIT = Remedy(
 )
 
 
-def _rule(  # noqa: PLR0913 - one line a fact reads best
+def _rule(  # noqa: PLR0913 - reads best with one line per fact
     code: str,
     cause: str | None,
     title: str,

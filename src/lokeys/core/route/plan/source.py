@@ -181,7 +181,7 @@ def unseen(gap: Unreadable) -> Step:
     return waiting(gap.ref, gap.hop, why, look_again_s=15.0, gap=gap)
 
 
-def waiting(  # noqa: PLR0913 - one argument a field
+def waiting(  # noqa: PLR0913 - one argument per field
     target: Ref,
     hop: Hop,
     why: str,

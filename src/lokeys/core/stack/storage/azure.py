@@ -149,7 +149,7 @@ def _unknown_suffix(reader: SecretReader, suffix: str) -> None:
     small = suffix.strip(".").lower()
     near = [each for each in suffixes if small in (each, each[5:])]
     if not near and "blob" in small.split("."):
-        from difflib import get_close_matches  # noqa: PLC0415 - only where a suffix is unknown
+        from difflib import get_close_matches  # noqa: PLC0415 - only if a suffix is unknown
 
         near = get_close_matches(small[:64], suffixes, n=1, cutoff=0.85)
     own = not near and "blob" in suffix.split(".") and _SUFFIX.fullmatch(suffix) is not None

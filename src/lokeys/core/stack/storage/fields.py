@@ -184,7 +184,7 @@ def meant_by(word: str, keys: Keys) -> str | None:
     for key in known:
         if plain in _ALIASES.get(key, ()):
             return key
-    from difflib import get_close_matches  # noqa: PLC0415 - only where a word is unknown
+    from difflib import get_close_matches  # noqa: PLC0415 - only if a word is unknown
 
     close = get_close_matches(plain, [_plain(key) for key in known], n=1, cutoff=0.8)
     return next((key for key in known if close and _plain(key) == close[0]), None)

@@ -58,7 +58,7 @@ class StorageReading:
         return self.mode is CredentialMode.TOKEN_CCO and not refused
 
 
-def read_storage(  # noqa: PLR0913 - what a stack's storage hangs on, all named at the call
+def read_storage(  # noqa: PLR0913 - what a stack's storage depends on, all named at the call
     stack: Ref,
     storage_type: str,
     credential_mode: str | None,

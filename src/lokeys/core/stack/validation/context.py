@@ -40,7 +40,7 @@ class StackContext:
     """The text about an object that does not exist."""
 
 
-def named_secret(  # noqa: PLR0913 - which, for whom, and what is said where it is not there
+def named_secret(  # noqa: PLR0913 - which, for whom, and what an absence means
     wanted: Ref,
     stack: Ref,
     context: StackContext,

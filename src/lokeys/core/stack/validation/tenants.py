@@ -81,7 +81,7 @@ def _authority(
         yield replace(finding, severity=Severity.WARNING) if fault.harmless else finding
 
 
-def _text(  # noqa: PLR0913 - which, for whom, and what is said where it is not there
+def _text(  # noqa: PLR0913 - which, for whom, and what an absence means
     entry: Entry,
     wanted: Ref,
     stack: Ref,

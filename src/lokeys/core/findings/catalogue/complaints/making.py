@@ -17,7 +17,7 @@ NETWORK_WORDS = (
 """What a dial says that nobody answered."""
 
 
-def row(  # noqa: PLR0913 - one line a fact reads best
+def row(  # noqa: PLR0913 - reads best with one line per fact
     code: str,
     cause: str,
     title: str,
