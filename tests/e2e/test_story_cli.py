@@ -70,7 +70,7 @@ def test_the_runbook_is_played_from_a_terminal_with_nothing_installed(
 
     healed = run(home, "heal", "-f", str(file))
     assert healed.code == 0, healed.err
-    assert "is mended" in healed.out
+    assert "is healed" in healed.out
     assert "proved by Loki's own storage requests" in healed.out
     assert home.vault_pair() == home.pair_in(home.loki.secret) == new
     home.wait_ready()

@@ -289,7 +289,7 @@ def _headline(
             return ((f"{name}: nothing to do, {proof}", "good"),)
         case Ending.PROVED:
             spent = screens.span_of(took)
-            return ((f"{name} is mended: {_count(len(done))} in {spent}, {proof}", "good"),)
+            return ((f"{name} is healed: {_count(len(done))} in {spent}, {proof}", "good"),)
         case Ending.ONE_STEP:
             return ((f"{name}: {_count(len(done))} done, {proof}; {next_words}", "strong"),)
         case Ending.TIMED_OUT:
