@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All clouds behind one port: which adapter a trust, a key or a place belongs to."""
+"""All clouds behind one port: selects the adapter of a trust, a key or a place."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ class AllClouds:
 
     @asynccontextmanager
     async def through(self, proxies: Proxies) -> AsyncIterator[AllClouds]:
-        """Give the same clouds, reached through these proxies while the context lasts."""
+        """Return the same clouds, reached through these proxies while the context is open."""
         async with self.clients.through(proxies) as clients:
             yield replace(self, clients=clients)
 
     async def exchange(
         self, trust: Trust, issued: IssuedToken, *, ca_bundle: str | None
     ) -> Exchanged:
-        """Show a token to the provider that trusts it; an STS is trusted by the stack's CA alone.
+        """Send a token to the provider that trusts it; an STS is verified by the stack's CA alone.
 
-        Pods have it as AWS_CA_BUNDLE, which takes the place of the world's authorities.
+        Pods have it as AWS_CA_BUNDLE, which replaces the public authorities.
         """
         match trust:
             case Role():
@@ -73,7 +73,7 @@ class AllClouds:
                 assert_never(other)
 
     async def log_in(self, key: StaticKey) -> Exchanged:
-        """Return what a static key opens the store with."""
+        """Return the credential for a static key."""
         match key:
             case AccessKey():
                 return Exchanged(credential=key.pair)

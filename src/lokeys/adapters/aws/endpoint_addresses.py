@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The addresses to which an endpoint's name leads, each with a client that goes there alone.
+"""The addresses of an endpoint's name, each with a client that connects only there.
 
 A client picks one address of several, and a gateway behind another one may not know a new key yet.
 URL, Host header, signature and TLS name stay those of the endpoint.
@@ -18,14 +18,14 @@ from lokeys.adapters.http import port_of
 from lokeys.adapters.http_clients import HttpClients
 
 MOST_ADDRESSES = 16
-"""More than that are not tried: the first ones in the order of their names."""
+"""At most this many are tested: the first ones, sorted."""
 _RESOLVE_AT_MOST_S = 3.0
 
 Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
 
 
 async def resolved(host: str, port: int) -> tuple[str, ...]:
-    """Return the addresses of a host, none where its name does not resolve here."""
+    """Return the addresses of a host, none if its name does not resolve here."""
     try:
         async with asyncio.timeout(_RESOLVE_AT_MOST_S):
             loop = asyncio.get_running_loop()
@@ -37,14 +37,14 @@ async def resolved(host: str, port: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointAddresses:
-    """The ways to one endpoint, over the connections of `clients`."""
+    """The addresses of one endpoint, over the connections of `clients`."""
 
     clients: HttpClients
     ca_bundle: str | None = None
     resolve: Resolve = resolved
 
     async def each(self, url: str) -> Mapping[str, httpx2.AsyncClient]:
-        """Return a client for each address; none where a proxy or a detour chooses the address."""
+        """Return a client per address; none if a proxy or a forwarded port chooses the address."""
         where = httpx2.URL(url)
         host, port = where.host, port_of(where)
         dial = self.clients.dial

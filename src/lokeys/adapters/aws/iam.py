@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS's IAM, or Ceph RGW's, asked what a role trusts and what it may do. Nothing is changed.
+"""Asks AWS's IAM, or Ceph RGW's, what a role trusts and what it may do. Nothing is changed.
 
-Import this module late: it loads botocore's session, which knows where a person keeps credentials.
+Import this module late: it loads botocore's session, which finds a person's credentials.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Iam:
     async def documents(self, role: str, provider_arn: str) -> AsyncIterator[Fetched]:
         """Yield a role's trust policy, all its policies and the identity provider.
 
-        What is not there comes without content; what the caller may not see raises Forbidden.
+        What does not exist has no content; what the caller may not read raises Forbidden.
         """
         of = Ref("Role", role)
         try:
@@ -97,7 +97,7 @@ class Iam:
         yield await self._provider(provider_arn)
 
     async def _policies(self, role: str) -> AsyncIterator[Mapping[str, Any]]:
-        """Yield all policies of a role; one that grants nothing where it has none."""
+        """Yield all policies of a role; one that grants nothing if it has none."""
         none = True
         async for name in self._names("ListRolePolicies", "PolicyNames/member", RoleName=role):
             said = await self.call("GetRolePolicy", RoleName=role, PolicyName=name)
@@ -130,7 +130,7 @@ class Iam:
             try:
                 said = await self.call(action, **words, **marker)
             except _NotHere:
-                return  # Ceph knows no managed policies
+                return  # Ceph has no managed policies
             for at, text in said:
                 if at.endswith(end):
                     yield text
@@ -140,9 +140,9 @@ class Iam:
         raise NotReadable(f"IAM: {action} has more than {MAX_PAGES} pages")
 
     async def call(self, action: str, *, about: str = "", **words: str) -> Elements:
-        """Return IAM's answer; `about` is whom an error names, else the first word.
+        """Return IAM's answer; `about` is named in errors, by default the first parameter.
 
-        Raises NotFound, Forbidden, Throttled, Conflict where a quota is used up, NotReadable.
+        Raises NotFound, Forbidden, Throttled, Conflict if a quota is used up, NotReadable.
         """
         body = urlencode({"Action": action, "Version": _VERSION, **words}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
@@ -160,7 +160,7 @@ class Iam:
 
 
 class _NotHere(NotReadable):
-    """A call that this store does not know."""
+    """A call that this store does not support."""
 
 
 def _error(action: str, reply: Reply, said: Elements, name: str) -> Exception:
@@ -182,7 +182,7 @@ def _error(action: str, reply: Reply, said: Elements, name: str) -> Exception:
 
 
 def elements_at(elements: Elements, end: str) -> list[str]:
-    """Return the texts of all elements whose path ends so, in order."""
+    """Return the texts of all elements whose path ends with `end`, in order."""
     return [text for at, text in elements if f"/{at}".endswith(f"/{end}")]
 
 

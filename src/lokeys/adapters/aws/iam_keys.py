@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """An IAM user's access keys: as a source, and as an issuer.
 
-IAM shows an access key's secret half once, in the answer that creates it, and never tells who made
-a key. So a source of IAM has slots without secrets: the pair itself is what a hop of the route
-holds. And the key of a create whose answer was lost is known by what it cannot be: it was not there
-when the caller recorded its intent, it was made since, and it was never used, for nobody has ever
-seen its secret. Such a leftover is removed; any other key that the caller did not know is somebody
-else's and stops the run.
+IAM shows an access key's secret half once, in the answer that creates it, and never shows who
+created a key. So a source of IAM has slots without secrets: a hop of the route holds the pair
+itself. The key of a create call whose answer was lost is identified by three facts: it did not
+exist when the caller recorded its intent, it was created since, and it was never used, because
+nobody has ever seen its secret. Such a leftover is removed; any other key that the caller did not
+know belongs to somebody else and stops the run.
 
 Import this module late: it loads botocore's session.
 """
@@ -32,7 +32,7 @@ MOST_KEYS = 2
 """IAM's quota of access keys for one user; it cannot be raised."""
 
 SPREADS_WITHIN = timedelta(seconds=60)
-"""So long a new key may still be unknown to S3: IAM is eventually consistent."""
+"""How long S3 may not know a new key: IAM is eventually consistent."""
 
 CLOCKS_AGREE_WITHIN = timedelta(seconds=5)
 _HINT_LENGTH = 4
@@ -49,7 +49,7 @@ class IamKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IamUser:
-    """One user's keys, as one caller of IAM; `consent` is of the caller's own credentials."""
+    """One user's keys, as seen by one caller of IAM; `consent`: of the caller's credentials."""
 
     iam: Iam
     name: str
@@ -71,13 +71,13 @@ class IamUser:
         return tuple(sorted(found, key=lambda key: key.key_id.reveal()))
 
     async def was_used(self, key: IamKey) -> bool:
-        """Tell whether IAM knows of any use of a key."""
+        """Tell whether IAM has recorded any use of a key."""
         words = {"AccessKeyId": key.key_id.reveal_text()}
         said = await self.iam.call("GetAccessKeyLastUsed", about=self.name, **words)
         return bool(elements_at(said, "AccessKeyLastUsed/LastUsedDate"))
 
     async def create(self) -> KeyPair:
-        """Return a new key of the user, as IAM shows it this once."""
+        """Return a new key of the user; IAM shows it only this once."""
         said = await self.iam.call("CreateAccessKey", UserName=self.name)
         halves = [elements_at(said, f"AccessKey/{part}") for part in ("AccessKeyId", _SECRET)]
         if any(len(half) != 1 for half in halves):
@@ -93,11 +93,11 @@ class IamUser:
 
 
 IamLogin = Callable[[], Awaitable[IamUser]]
-"""Returns the user as seen with the credentials of the moment. Raises NotAllowed."""
+"""Returns the user, with the current credentials. Raises NotAllowed."""
 
 
 class IamSourcePort:
-    """A `SourcePort` on an IAM user; `place` is whose owner must allow the address of IAM."""
+    """A `SourcePort` on an IAM user; the owner of `place` must allow IAM's address."""
 
     def __init__(
         self, name: str, *, endpoint: str, place: Ref, login: IamLogin, fingerprinter: Fingerprinter
@@ -109,7 +109,7 @@ class IamSourcePort:
         self._fingerprinter = fingerprinter
 
     async def read(self) -> Reading[SourceState]:
-        """Return the user's keys; which is present says the route, and its hop has the pair."""
+        """Return the user's keys; the route says which is current, and its hop has the pair."""
         try:
             user = await self._login()
             keys = await user.keys()
@@ -124,10 +124,10 @@ class IamSourcePort:
         return Reading(state=state)
 
     async def refresh(self) -> None:
-        """Do nothing: IAM itself is what is read."""
+        """Do nothing: IAM itself is read."""
 
     async def ensure_user(self) -> bool:
-        """Make sure that the user exists: lokeys makes no users at AWS."""
+        """Make sure that the user exists: lokeys creates no users at AWS."""
         try:
             await (await self._login()).keys()
         except LokeysError as error:
@@ -139,7 +139,7 @@ class IamSourcePort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IamIssuer:
-    """An `IssuerPort` on an IAM user. IAM chooses the pairs; `store` tries them."""
+    """An `IssuerPort` on an IAM user. IAM chooses the pairs; `store` tests them."""
 
     login: IamLogin
     store: StorePort
@@ -155,7 +155,7 @@ class IamIssuer:
         return None
 
     async def create(self, pair: KeyPair | None, *, intent: KeyIntent) -> KeyPair:
-        """Return a new key of the user; with a pair, that one, once the store takes it."""
+        """Return a new key of the user; with a pair, that one, once the store accepts it."""
         user = await self.login()
         if pair is not None:
             return await self._in_force(user, pair)
@@ -167,7 +167,7 @@ class IamIssuer:
         return await user.create()
 
     async def offer(self, key_id: Fingerprint) -> None:
-        """Do nothing: IAM names no key of a user as the present one."""
+        """Do nothing: IAM does not mark a current key."""
 
     async def retire(self, key_id: Fingerprint) -> None:
         """Delete the key, if the user has another one that is active."""
@@ -184,7 +184,7 @@ class IamIssuer:
         return self.fingerprinter.of(key.key_id, purpose="id")
 
     async def _remove_leftover(self, user: IamUser, key: IamKey, intent: KeyIntent) -> None:
-        """Delete a key of which only a lost answer knew; raise NeedsHuman for anybody else's."""
+        """Delete a key that only a lost answer contained; raise NeedsHuman for any other."""
         ours = key.since is not None and key.since >= intent.since - CLOCKS_AGREE_WITHIN
         if not ours or await user.was_used(key):
             raise NeedsHuman(
@@ -194,7 +194,7 @@ class IamIssuer:
         await user.delete(key)
 
     async def _in_force(self, user: IamUser, pair: KeyPair) -> KeyPair:
-        """Return the pair once the store takes it."""
+        """Return the pair once the store accepts it."""
         keys = await user.keys()
         found = next((key for key in keys if key.key_id == pair.access_key_id), None)
         if found is None:
@@ -227,7 +227,7 @@ def slots_of_iam(keys: tuple[IamKey, ...], fingerprinter: Fingerprinter) -> tupl
 
 
 def hint_of_id(key: IamKey) -> str:
-    """Return the beginning of a key's id."""
+    """Return the first characters of a key's id."""
     return key.key_id.reveal_text()[:_HINT_LENGTH]
 
 

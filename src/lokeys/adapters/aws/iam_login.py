@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""With which credentials, and where, IAM is asked for a user's keys; nothing heavy is loaded.
+"""Which credentials and address are used to read a user's keys from IAM; loads nothing heavy.
 
-The credentials are those in `adminSecretRef`, read afresh each time; without it those that AWS's
-own tools would use here. They go to AWS's own IAM, and to another address only where the Secret's
-owner allows it, or the caller's own rights decide. What the operator's own identity may do must not
-become what any editor of a StorageCredential may: with it keys are listed, and never given.
+The credentials are those in `adminSecretRef`, read again each time; without it those that AWS's own
+tools would use here. They go to AWS's own IAM, and to another address only if the Secret's owner
+allows it, or if the caller's own permissions decide. An editor of a StorageCredential must not gain
+what the operator's own identity may do: with it keys are listed, but never created.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from lokeys.adapters.aws.iam_keys import IamUser
 
 _IAM_ANYWHERE = "us-east-1"
-"""The region of an address that is not AWS's own: such a store takes any."""
+"""The region of an address that is not AWS's own: such a store accepts any."""
 
 
 def iam_address(source: AwsIamSource, bucket: Bucket) -> tuple[str, str]:
-    """Return where IAM is, and the region that its requests are signed for."""
+    """Return IAM's address, and the region for which its requests are signed."""
     own = dict(IAM_ENDPOINTS.values())
     if source.endpoint is not None:
         return source.endpoint, own.get(source.endpoint, _IAM_ANYWHERE)
@@ -42,7 +42,7 @@ def iam_address(source: AwsIamSource, bucket: Bucket) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IamDoor:
-    """The way to one IAM user of a route."""
+    """The access to one IAM user of a route."""
 
     cluster: Cluster
     source: AwsIamSource
@@ -53,19 +53,19 @@ class IamDoor:
 
     @property
     def endpoint(self) -> str:
-        """Return where IAM is asked."""
+        """Return IAM's address."""
         return iam_address(self.source, self.bucket)[0]
 
     @property
     def place(self) -> Ref:
-        """Return whose owner must allow the address: the Secret of whoever asks."""
+        """Return whose owner must allow the address: the caller's Secret."""
         admin = self.source.admin
         if admin is None:
             return Ref("IAMUser", self.source.user_name)
         return admin.ref(self.namespace)
 
     async def login(self) -> IamUser:
-        """Return the user as seen with the credentials of the moment. Raises NotAllowed."""
+        """Return the user, with the current credentials. Raises NotAllowed."""
         from lokeys.adapters.aws.iam import Iam, ambient_credentials  # noqa: PLC0415 - heavy
         from lokeys.adapters.aws.iam_keys import IamUser  # noqa: PLC0415 - heavy
 
@@ -75,7 +75,7 @@ class IamDoor:
             credentials = await ambient_credentials()
         else:
             secret = await self.cluster.objects.get(self.place)
-            # IAM never takes a removed key back: there is no bridge to allow.
+            # IAM never accepts a removed key again: there is no bridge to allow.
             consent = replace(secret_consent(secret, at_home=True), bridge=None)
             credentials = _credentials(pair_of(secret, self.source.admin.keys))
         aws = endpoint in dict(IAM_ENDPOINTS.values())
@@ -93,7 +93,7 @@ class IamDoor:
         return IamUser(iam=iam, name=self.source.user_name, consent=consent)
 
     async def login_to_give(self) -> IamUser:
-        """Return the user, for who changes its keys: the operator's own identity never does."""
+        """Return the user, for changes of its keys: never with the operator's own identity."""
         if self.source.admin is None and not self.callers_rights:
             raise NeedsHuman(
                 "with the operator's own identity no keys are given, for any editor of a "

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The object store, asked with a given key whether it works, and if not, why.
+"""Asks the object store, with a given key, whether the key works, and if not, why.
 
-A key is judged by what the store answers to requests like Loki's own: objects put, got, listed and
-deleted. No right on the bucket itself is needed, and no HEAD is sent (its answers have no body, so
-no reason).
+A key is judged by the store's answers to requests like Loki's own: objects are put, got, listed and
+deleted. No permission on the bucket itself is needed, and no HEAD is sent (its answers have no
+body, so no reason).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from lokeys.ports import Clock
 
 PROBE_PREFIX = "lokeys-probe/"
 PROBE_BODY = b"lokeys tests this key. The object may be deleted at any time.\n"
-# For every tester the same, so that two tests at once cannot find fault with each other's content.
+# The same for every tester, so that two concurrent tests do not reject each other's content.
 PROBE_MD5 = b64encode(hashlib.md5(PROBE_BODY, usedforsecurity=False).digest()).decode()
-# After any other answer to the put there can be nothing to delete.
+# After any other answer to the put there is nothing to delete.
 _PUT_MAY_HAVE_HAPPENED = frozenset({Answer.UNREACHABLE, Answer.UNSPECIFIC, Answer.NOT_S3})
 _MISROUTED = "the store takes the host name for the bucket (rgw_dns_name does not match)"
 _BOUNDS = Bounds(total_s=10.0, max_bytes=s3_answers.MAX_REPLY_BYTES)
@@ -44,8 +44,8 @@ _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 class S3Store:
     """A `StorePort` on one bucket. Verdicts never hold the key id, the secret or a reply's body.
 
-    `probe` names the tried object where the key is temporary: its id is another one each time.
-    `put_headers` are what Loki sends with each object, where a bucket's policy may ask for them.
+    `probe` names the test object if the key is temporary: its id is a new one each time.
+    `put_headers` are what Loki sends with each object, as a bucket's policy may require them.
     """
 
     def __init__(  # noqa: PLR0913 - what a caller may choose has a default
@@ -73,7 +73,7 @@ class S3Store:
     async def try_fully(self, pair: KeyPair) -> StoreVerdict:
         """Put, get, list and delete one object of a fixed name; the first failure is the verdict.
 
-        The delete is tried whatever else fails, unless the put was surely refused.
+        The delete is always tried, unless the put was certainly refused.
         """
         name = self._probe or probe_name(pair)
         verdict = await self._put_get_list(pair, name)
@@ -85,16 +85,16 @@ class S3Store:
         return verdict
 
     async def try_everywhere(self, pair: KeyPair) -> Mapping[str, StoreVerdict]:
-        """Try a pair fully at each address of the endpoint, all at once; by address.
+        """Test a pair fully at each address of the endpoint, all at once; by address.
 
-        One verdict of no address where that cannot be chosen, or the name leads to none.
+        A single verdict without address if it cannot be chosen, or the name does not resolve.
         """
         ways = await self._addresses.each(self._address.bucket) if self._addresses else {}
         if not ways:
             return {"": await self.try_fully(pair)}
         owner = pair.access_key_id.reveal()
         stores = [
-            # An object of its own: one address must not delete what another one is about to get.
+            # With its own object: a test at one address must not delete that of another one.
             S3Store(
                 self._bucket,
                 client,
@@ -108,7 +108,7 @@ class S3Store:
         return dict(zip(ways, verdicts, strict=True))
 
     async def try_within(self, pair: KeyPair, seconds: float) -> StoreVerdict:
-        """Try a pair fully; a store that takes longer gives no answer."""
+        """Test a pair fully; a store that takes longer gives no answer."""
         try:
             async with asyncio.timeout(seconds):
                 return await self.try_fully(pair)
@@ -117,7 +117,7 @@ class S3Store:
             return self._verdict(late, Depth.FULL, "put")
 
     async def bucket_exists(self, pair: KeyPair) -> bool:
-        """Tell whether the bucket is there, as `pair` sees it (another user's counts as there)."""
+        """Tell whether the bucket exists, as seen with `pair` (another user's counts)."""
         failure = await self._list(pair)
         if failure is None or failure.answer is Answer.DENIED:
             return True
@@ -126,10 +126,10 @@ class S3Store:
         raise _error_of(failure, f"cannot tell whether bucket {self._bucket.name} exists")
 
     async def create_bucket(self, pair: KeyPair) -> None:
-        """Create the bucket, owned by the pair's user; fine if it is there and ours."""
+        """Create the bucket, owned by the pair's user; fine if it exists and is ours."""
         failure = await self._create(pair, constrained=True)
         if failure is not None and failure.code == "InvalidLocationConstraint":
-            # Ceph signs for any region but places buckets by zone groups of other names.
+            # Ceph accepts any region in a signature but names its zone groups differently.
             failure = await self._create(pair, constrained=False)
         if failure is None or failure.code == "BucketAlreadyOwnedByYou":
             return
@@ -197,9 +197,9 @@ class S3Store:
         return None if good(reply) else await self._explain(pair, reply)
 
     async def _explain(self, pair: KeyPair, reply: Reply) -> Judgement:
-        """Judge an error reply; where RGW's AccessDenied can mean two things, look again."""
+        """Judge an error reply; if RGW's AccessDenied can mean two things, make another request."""
         failure = s3_answers.judge(reply)
-        # Who was given a temporary key a moment ago is known; and a role need not list buckets.
+        # A new temporary key is certainly known; and a role need not list buckets.
         if failure.code == "AccessDenied" and failure.from_rgw and not pair.session_token:
             return await self._look_again(pair, failure)
         if failure.code in {"InvalidArgument", "InvalidRequest"} and _id_breaks_header(pair):
@@ -209,10 +209,10 @@ class S3Store:
         return failure
 
     async def _look_again(self, pair: KeyPair, denied: Judgement) -> Judgement:
-        """Tell a key without the right from one that is not valid.
+        """Distinguish a key without permission from one that is not valid.
 
-        With STS asked first, RGW says AccessDenied of unknown ids and wrong secrets too. A key
-        that is known may always list its user's buckets.
+        If it asks STS first, RGW also answers AccessDenied for unknown ids and wrong secrets. A
+        known key may always list its user's buckets.
         """
         reply = await self._send(pair, _Request("GET", self._address.root))
         if isinstance(reply, Judgement):
@@ -255,7 +255,7 @@ class S3Store:
 
 
 def probe_name(pair: KeyPair) -> str:
-    """Return the one object that tests this key: always the same, so that leftovers never grow."""
+    """Return the object that tests this key: always the same one, so that leftovers never grow."""
     return probe_of(pair.access_key_id.reveal())
 
 
@@ -295,7 +295,7 @@ def _is_listing(reply: Reply) -> bool:
 
 
 def _id_breaks_header(pair: KeyPair) -> bool:
-    """Tell whether the id holds what separates the parts of the Authorization header."""
+    """Tell whether the id contains a separator of the Authorization header."""
     return any(mark in pair.access_key_id.reveal() for mark in (b"/", b",", b"="))
 
 

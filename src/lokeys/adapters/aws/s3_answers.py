@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a store's reply says about the key that asked: AWS, Ceph RGW, MinIO and their proxies.
+"""What a store's reply says about the request's key: AWS, Ceph RGW, MinIO and their proxies.
 
-Pure: a reply in, a judgement out. A judgement quotes the status and S3's error code, never the
+Pure: from a reply to a judgement. A judgement quotes the status and S3's error code, never the
 body, because stores put the key id into it.
 """
 
@@ -50,7 +50,7 @@ _REASONS = {
 _BUCKETS_OWN_NO = "explicit deny in a resource-based policy"
 _NOT_BY_HOST = "the store does not take the bucket from the host name: path style is needed"
 
-# What nginx and Go's own server say to http on their TLS port.
+# Answers of nginx and Go's own server to http on their TLS port.
 _PLAIN_TO_TLS = (
     b"plain HTTP request was sent to HTTPS port",
     b"sent an HTTP request to an HTTPS server",
@@ -59,22 +59,22 @@ _PLAIN_TO_TLS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What a reply means for the key, and the words for it."""
+    """What a reply means for the key, and the text about it."""
 
     answer: Answer
     detail: str
     code: str = ""
     from_rgw: bool = False
-    looked_for: str = ""  # the bucket that the store says it looked for
-    cause: str = ""  # where the message names it more closely than the code does
+    looked_for: str = ""  # the bucket that the store says it searched
+    cause: str = ""  # if the message is more specific than the code
 
 
 Elements = tuple[tuple[str, str], ...]
-"""The leaves of a document in their order: path (`Error/Code`) and text."""
+"""The leaves of a document in order: path (`Error/Code`) and text."""
 
 
 def judge(reply: Reply) -> Judgement:
-    """Return what an error reply means; a 2xx that S3 would not give here is none of S3's."""
+    """Return what an error reply means; an unexpected 2xx did not come from S3."""
     elements = read_xml(reply.body)
     code = _first(elements, "Error/Code")
     if reply.status == 507 or _CODES.get(code) is Answer.FULL:
@@ -94,7 +94,7 @@ def judge(reply: Reply) -> Judgement:
     note = _region_note(region) if answer is Answer.WRONG_REGION else ""
     return replace(
         _judgement(answer, reply, code, note=note),
-        # RGW's transaction ids begin so; nobody else's do.
+        # Only RGW's transaction ids start like this.
         from_rgw=_first(elements, "Error/RequestId").startswith("tx0"),
         looked_for=_first(elements, "Error/BucketName"),
         cause=_closer_cause(code, _first(elements, "Error/Message")),
@@ -102,7 +102,7 @@ def judge(reply: Reply) -> Judgement:
 
 
 def _closer_cause(code: str, message: str) -> str:
-    """Return the cause that AWS names in words only."""
+    """Return the cause that AWS names only in its message."""
     if code in {"ExpiredToken", "TokenRefreshRequired"}:
         return "session_token_expired"
     if code != "AccessDenied":
@@ -113,7 +113,7 @@ def _closer_cause(code: str, message: str) -> str:
 
 
 def judge_silence(error: NoAnswer) -> Judgement:
-    """Return what it means for the key that no answer came."""
+    """Return what a missing answer means for the key."""
     return Judgement(answer=_REASONS.get(error.reason, Answer.UNREACHABLE), detail=str(error))
 
 
@@ -124,7 +124,7 @@ def is_document(body: bytes, root: str) -> bool:
 
 
 def _judge_without_code(reply: Reply) -> Judgement:
-    """Judge what is no S3 error: a redirect, a proxy's page, another service."""
+    """Judge a reply that is not an S3 error: a redirect, a proxy's page, another service."""
     if region := reply.headers.get("x-amz-bucket-region", ""):
         return _judgement(Answer.WRONG_REGION, reply, note=_region_note(region))
     to_tls = reply.headers.get("location", "").startswith("https:") and 300 <= reply.status < 400
@@ -154,7 +154,7 @@ def _judgement(answer: Answer, reply: Reply, code: str = "", *, note: str = "") 
 
 
 def read_xml(body: bytes) -> Elements:
-    """Return the elements of a small XML document, parents before children; () if it is none."""
+    """Return the elements of a small XML document, parents first; () if it is not valid."""
     if len(body) > MAX_REPLY_BYTES:
         return ()
     reader = _Reader()
@@ -195,5 +195,5 @@ class _Reader:
 
 
 def _forbid(*_declaration: Any) -> None:
-    """Refuse document types: S3 has none, and entities are how small documents become huge."""
+    """Refuse document types: S3 has none, and entities make small documents huge."""
     raise ValueError("a document type")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stack's buckets tried with one key: the four calls of `adapters.s3`, told as a link."""
+"""Tests a stack's buckets with one key: the four calls of `adapters.s3`, as a link."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEY_REFUSED = frozenset({Answer.UNKNOWN_KEY, Answer.NOT_VALID, Answer.WRONG_SEC
 async def try_s3(
     place: S3Place, pair: KeyPair, *, owner: str, clients: HttpClients, clock: Clock
 ) -> Link:
-    """Try each bucket; the first that does not work is the word on all."""
+    """Test each bucket; the first that does not work decides for all."""
     for bucket in place.buckets:
         store = S3Store(
             bucket,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests signed with AWS Signature Version 4, as S3 and RGW's admin API want them.
+"""Requests signed with AWS Signature Version 4, as S3 and RGW's admin API require them.
 
 Import this module late: it loads botocore's signers (5 MB), though never its clients (60 MB).
 """
@@ -24,7 +24,7 @@ _SENDABLE = frozenset(range(0x20, 0x7F))
 
 
 class Unsendable(NeedsHuman):
-    """A half of the pair cannot be put into a request; `secret` tells which half."""
+    """A half of the pair cannot be part of a request; `secret` tells which half."""
 
     def __init__(self, message: str, *, secret: bool) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class Unsendable(NeedsHuman):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedCall:
-    """One request before it is signed. `url` is percent-encoded and goes out as it is."""
+    """One request before it is signed. `url` is percent-encoded and sent unchanged."""
 
     method: str
     url: str
@@ -76,7 +76,7 @@ def _halves(pair: KeyPair) -> tuple[str, str]:
 
 
 def sign_at(signer: Any, request: AWSRequest, *, now: datetime) -> None:
-    """Sign as of a given moment with one of botocore's signers, which would ask for the time."""
+    """Sign for a given time with one of botocore's signers, which would use the clock."""
     request.context["timestamp"] = now.strftime(SIGV4_TIMESTAMP)
     signer._modify_request_before_signing(request)  # noqa: SLF001 - its own steps
     text = signer.string_to_sign(request, signer.canonical_request(request))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A web identity shown to an STS: AssumeRoleWithWebIdentity, as Loki's own client asks it.
+"""Sends a web identity to an STS: AssumeRoleWithWebIdentity, as Loki's own client does.
 
 The call is not signed: the token is the credential. It goes to the regional STS of the role's
-partition, or to the STS of a store of one's own.
+partition, or to another store's own STS.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lokeys.ports import Exchanged, IssuedToken
 
 SESSION = "lokeys-verification"
 LIFETIME_S = 900
-"""The shortest that STS gives."""
+"""The shortest lifetime that STS accepts."""
 _FIRST_REGIONS = {
     "aws": "us-east-1",
     "aws-cn": "cn-north-1",
@@ -40,7 +40,7 @@ class Sts:
         self._client = client
 
     async def exchange(self, role: Role, issued: IssuedToken) -> Exchanged:
-        """Return temporary credentials of `role`, or the link at which they are refused."""
+        """Return temporary credentials of `role`, or the link that is refused."""
         answer = await self._assume(role, issued)
         if isinstance(answer, Link) and answer.cause == "sts_oidc_provider_missing":
             answer = await self._asked_elsewhere(answer, role, issued)
@@ -51,7 +51,7 @@ class Sts:
         return Exchanged(links=(trust, identity), credential=answer.pair)
 
     async def _asked_elsewhere(self, refusal: Link, role: Role, issued: IssuedToken) -> Link:
-        """Tell a region that is not activated from a provider that is missing.
+        """Distinguish a region that is not activated from a missing provider.
 
         AWS has one text for both; its first region is always active.
         """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an STS says of a web identity: AWS by code and message, RGW and MinIO as far as they tell.
+"""What an STS says about a web identity: AWS by code and message, RGW and MinIO say less.
 
-Pure: a reply in, a link or credentials out. Nothing of a reply is quoted but status and code.
+Pure: from a reply to a link or credentials. Only status and code of a reply are quoted.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ _INVALID = _Meaning(
 
 
 def assumed(reply: Reply) -> Assumed | None:
-    """Return the credentials of a good reply, None for any other."""
+    """Return the credentials in a successful reply, None for any other."""
     found = dict(read_xml(reply.body)) if reply.status == 200 else {}
     names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
     values = [found.get(f"{_RESULT}/Credentials/{name}", "") for name in names]
@@ -138,7 +138,7 @@ def assumed(reply: Reply) -> Assumed | None:
 
 
 def judge(reply: Reply, *, role: Role, claims: Claims) -> Link:
-    """Return the link that a refusal breaks, and why as far as it tells."""
+    """Return the link that a refusal breaks, and why, as far as it is known."""
     elements = read_xml(reply.body)
     code, message = _first(elements, "Code"), _first(elements, "Message").lower()
     said = " ".join((str(reply.status), code)).strip()
@@ -172,7 +172,7 @@ def _broken(meaning: _Meaning, said: str, claims: Claims) -> Link:
 
 
 def _denied(said: str, *, role: Role, claims: Claims) -> Link:
-    """AccessDenied: at AWS the trust policy, or no such role; elsewhere any link at all."""
+    """AccessDenied: at AWS the trust policy, or a missing role; elsewhere it may be any link."""
     if role.is_aws:
         return broken(
             LinkName.TRUST,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Entra and Azure's blobs answer, as links. Pure; only status and codes are quoted."""
+"""The answers of Entra and Azure's blobs, as links. Pure; only status and codes are quoted."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _BLOBS: Mapping[str, tuple[str, str]] = {
 
 
 def access_token(reply: Reply) -> str:
-    """Return the access token of a good answer, or nothing."""
+    """Return the access token in a successful answer, or an empty text."""
     token = json_of(reply).get("access_token") if reply.status == 200 else None
     return token if isinstance(token, str) else ""
 
@@ -105,7 +105,7 @@ def _codes(document: Mapping[str, object]) -> list[int]:
 
 
 def judge_blob(reply: Reply, *, action: str, bearer: bool) -> Link:
-    """Return the store's link, broken or left open by a refusal of its own."""
+    """Return the store's link, broken by its refusal or not tested."""
     code = _blob_code(reply)
     said = f"{action}: {' '.join(filter(None, (str(reply.status), code)))}"
     if stumbles(reply):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A blob container tried with a bearer token or the account's key: put, get, list, delete."""
+"""Tests a blob container with a bearer token or the account's key: put, get, list, delete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VERSION = "2021-08-06"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobContainer:
-    """One container, and what opens it."""
+    """One container, and the credential for it."""
 
     place: BlobPlace
     credential: Sensitive | AccountKey
@@ -34,12 +34,12 @@ class BlobContainer:
     clock: Clock
 
     async def try_fully(self, *, owner: str) -> Link:
-        """Try the four calls; the first that fails is the word. What was put is deleted."""
+        """Make the four calls; the first failure is the result. What was put is deleted."""
         container = f"{self.place.url}/{quote(self.place.container, safe='$-_.~')}"
         blob = f"{container}/{probe_of(owner.encode())}"
         put = await self._call("PUT", blob, action="put", body=PROBE_BODY)
         if isinstance(put, Link) and put.ok is False:
-            return put  # surely refused: there can be nothing to delete
+            return put  # certainly refused: there is nothing to delete
         read = put if isinstance(put, Link) else await self._read(container, blob)
         deleted = await self._call("DELETE", blob, action="delete")
         if read is not None:
@@ -78,7 +78,7 @@ class BlobContainer:
         if isinstance(reply, Link) or 200 <= reply.status < 300:
             return reply
         if action == "delete" and reply.status == 404:
-            return reply  # another try of the same object was quicker
+            return reply  # another test of the same object was faster
         bearer = isinstance(self.credential, Sensitive)
         return azure_answers.judge_blob(reply, action=action, bearer=bearer)
 

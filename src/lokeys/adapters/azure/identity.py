@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A web identity shown to Entra: the token is the client's assertion, a bearer token comes back."""
+"""Sends a web identity to Entra: the token is the client's assertion, the answer a bearer token."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 async def exchange_at_entra(
     app: FederatedApp, issued: IssuedToken, *, client: httpx2.AsyncClient
 ) -> Exchanged:
-    """Return a bearer token for Azure's storage, or the link at which it is refused."""
+    """Return a bearer token for Azure's storage, or the link that is refused."""
     url = f"{app.authority.rstrip('/')}/{quote(app.tenant_id, safe='')}/oauth2/v2.0/token"
     form = {
         "grant_type": "client_credentials",

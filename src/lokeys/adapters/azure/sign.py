@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests signed with an Azure storage account's key (Shared Key).
 
-Forty lines of our own against a library that would bring its own HTTP client: docs/adr/0015.
+Forty lines of our own instead of a library that has its own HTTP client: docs/adr/0015.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _SIGNED = (
 
 
 def authorization(method: str, url: str, headers: Mapping[str, str], key: AccountKey) -> str:
-    """Return the Authorization header; `headers` are all that is sent, x-ms-date among them.
+    """Return the Authorization header; `headers` are all that are sent, with x-ms-date.
 
-    Raises NeedsHuman where the key is no base64.
+    Raises NeedsHuman if the key is not base64.
     """
     try:
         secret = b64decode(key.key.reveal(), validate=True)
@@ -50,7 +50,7 @@ def authorization(method: str, url: str, headers: Mapping[str, str], key: Accoun
 def _string_to_sign(method: str, url: str, headers: Mapping[str, str], *, account: str) -> str:
     sent = {name.lower(): value.strip() for name, value in headers.items()}
     if sent.get("content-length") == "0":
-        sent["content-length"] = ""  # since 2015: no length is no text
+        sent["content-length"] = ""  # since 2015: no length is an empty text
     own = sorted(name for name in sent if name.startswith("x-ms-"))
     parts = urlsplit(url)
     query: dict[str, list[str]] = {}

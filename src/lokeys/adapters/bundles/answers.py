@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What others than the API server answered while a bundle was collected, as it is kept in it.
+"""Answers of systems other than the API server to a collecting run, as a bundle keeps them.
 
-Keys are named by their fingerprints. `pairs` says which tokens a fingerprint belongs to, so that
-whoever reads the bundle names each pair as the live run did.
+Keys are named by their fingerprints. `pairs` says which tokens a fingerprint belongs to, so that a
+reader of the bundle names each pair as the live run did.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lokeys.core.sensitive import Fingerprint, PairFacts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPair:
-    """A pair by its tokens, and what the run that read it knew of it."""
+    """A pair by its tokens, and what the run that read it knew about it."""
 
     access_key_id: str
     secret_access_key: str
@@ -27,7 +27,7 @@ class KnownPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreAnswer:
-    """What a store said of a pair."""
+    """What a store said about a pair."""
 
     endpoint: str
     bucket: str
@@ -47,7 +47,7 @@ class VaultAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceAnswer:
-    """What a source said that does not stand in the cluster's objects alone."""
+    """What a source said that is not in the cluster's objects."""
 
     route: str
     state: SourceState | None = None
@@ -57,7 +57,7 @@ class SourceAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsAnswer:
-    """What the Loki in a pod counted, or why it could not be asked."""
+    """The counters of the Loki in a pod, or why they could not be read."""
 
     pod: str
     counted: LokiMetrics | None = None
@@ -66,7 +66,7 @@ class MetricsAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAnswers:
-    """All answers of one run, and the moment of the run."""
+    """All answers of one run, and its time."""
 
     at: datetime
     key_name: str = ""

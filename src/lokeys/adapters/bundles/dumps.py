@@ -6,8 +6,8 @@
     troubleshoot's bundles        cluster-resources/KINDS/NS.json, NS/POD/CONTAINER.log
     kubectl get -o yaml, -o json  any objects, in any files
 
-Values of Secrets are mostly left out of these: such a Secret is one that could not be read. What a
-dump does not hold is not known, and so is nothing that can be reported as missing in the cluster.
+Most dumps leave out the values of Secrets: such a Secret counts as unreadable. What a dump does not
+contain is not known, so it is never reported as missing in the cluster.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from lokeys.kube.selectors import matches
 Json = Mapping[str, Any]
 _LogKey = tuple[str, str, str]
 _LAST = "\x7f"
-"""Sorts what was not rotated behind what was."""
+"""Sorts the current log after rotated ones."""
 MAX_OBJECTS = 20_000
 _NOT_HERE = "not in this dump"
 _NS, _POD, _CONTAINER = r"(?P<ns>[^/]{1,63})", r"(?P<pod>[^/]{1,253})", r"(?P<c>[^/]{1,63})"
@@ -56,7 +56,7 @@ _LEFT_OUT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Dump:
-    """The objects and logs of a dump, and the latest moment that they speak of."""
+    """The objects and logs of a dump, and the latest time in them."""
 
     at: datetime
     objects: Mapping[Ref, Json] = field(repr=False)
@@ -65,7 +65,7 @@ class Dump:
 
 
 def dump_of(tree: Tree, *, now: datetime, place: str) -> Dump:
-    """Return what is in some files. Raises BadInput where there is neither object nor log."""
+    """Return what is in some files. Raises BadInput if there is neither object nor log."""
     objects: dict[Ref, Json] = {}
     logs: dict[_LogKey, dict[str, str]] = {}
     for name, content in tree.files.items():
@@ -112,7 +112,7 @@ def _ref_of(obj: Json) -> Ref | None:
 
 
 def _log_of(name: str) -> tuple[_LogKey, str] | None:
-    """Return namespace, pod and container ("" where it is not told), and what sorts its parts."""
+    """Return namespace, pod and container ("" if unknown), and the sort key of its parts."""
     for form in _LOGS:
         found = form.search(name)
         if found is not None:
@@ -123,21 +123,21 @@ def _log_of(name: str) -> tuple[_LogKey, str] | None:
 
 
 def _joined(parts: Mapping[str, str]) -> str:
-    """Return a log's parts, the rotated ones first; the run before, where this has said nothing."""
+    """Return a log's parts, the rotated ones first; of the previous run if this one is empty."""
     told = [text for order, text in sorted(parts.items()) if not order.endswith(_LAST)]
     now = parts.get(f"current{_LAST}", "")
     return "\n".join((*told, now if now.strip() else parts.get(f"previous{_LAST}", now)))
 
 
 class DumpObjects:
-    """An `Objects` on a dump: what it does not hold cannot be read."""
+    """An `Objects` on a dump: what it does not contain cannot be read."""
 
     def __init__(self, dump: Dump) -> None:
         self._dump = dump
         self._kinds = {(ref.kind, ref.namespace) for ref in dump.objects}
 
     async def get(self, ref: Ref) -> Json:
-        """Return it. Raises NotFound where others of its kind are here, else NotReadable."""
+        """Return it. Raises NotFound if others of its kind are here, otherwise NotReadable."""
         found = self._dump.objects.get(ref)
         if found is not None:
             if ref.kind == "Secret" and _is_emptied(found):
@@ -150,7 +150,7 @@ class DumpObjects:
     async def list(
         self, kind: str, *, namespace: str | None, labels: str | None = None
     ) -> list[Json]:
-        """Return the objects of a kind. Raises NotReadable where the dump has none at all."""
+        """Return the objects of a kind. Raises NotReadable if the dump has none at all."""
         if not any(each == kind for each, _ in self._kinds):
             raise NotReadable(f"objects of kind {kind} are {_NOT_HERE}, or there are none")
         return [
@@ -184,7 +184,7 @@ class DumpObjects:
 
 
 def _is_emptied(secret: Json) -> bool:
-    """Tell whether a Secret's values were taken out before it was dumped."""
+    """Tell whether a Secret's values were removed before it was dumped."""
     data = at(secret, "data")
     if not isinstance(data, Mapping) or not data:
         return True
@@ -204,7 +204,7 @@ def _readings_of(value: str) -> Iterator[str]:
 
 
 def newest(objects: Mapping[Ref, Json], *, before: datetime) -> datetime:
-    """Return the latest moment that some objects speak of, but none that is still to come."""
+    """Return the latest time in some objects that is not in the future."""
     found = (_moment(text) for obj in objects.values() for text in _texts(obj, depth=8))
     return max((at for at in found if at is not None and at <= before), default=before)
 

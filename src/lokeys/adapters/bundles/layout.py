@@ -53,19 +53,19 @@ class Failure:
     message: str
 
     def raised(self) -> LokeysError:
-        """Return the error that the live run met."""
+        """Return the error of the live run."""
         return _ERRORS.get(self.error, NotReadable)(self.message)
 
 
 def failure_of(error: LokeysError, message: str) -> Failure:
-    """Return what is kept of an error: its nearest kind that callers know, and its words."""
+    """Return what is kept of an error: its nearest class that callers handle, and its text."""
     name = next((each.__name__ for each in type(error).__mro__ if each.__name__ in _ERRORS), "")
     return Failure(error=name or "NotReadable", message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedGet:
-    """An object that was asked for and not given."""
+    """An object that was requested and not returned."""
 
     ref: Ref
     failure: Failure
@@ -73,7 +73,7 @@ class FailedGet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptList:
-    """A list: the namespaces and names of what was in it. `left_out` are not in the bundle."""
+    """A list: the namespaces and names in it. `left_out` are not in the bundle."""
 
     kind: str
     namespace: str | None = None
@@ -106,7 +106,7 @@ class KeptLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptCalls:
-    """All that the API server was asked."""
+    """All requests to the API server."""
 
     gets: tuple[FailedGet, ...] = ()
     lists: tuple[KeptList, ...] = ()
@@ -137,7 +137,7 @@ def read(content: bytes, form: type[_Decoded], *, place: str) -> _Decoded:
     try:
         return msgspec.json.decode(content, type=form)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        # The words of the error may quote a value.
+        # The error's own text may quote a value.
         why = "cut off, or not JSON" if type(error) is msgspec.DecodeError else "not of this form"
         raise BadInput(
             f"not a part of a bundle: {why}", place=place, hint="collect it again"
@@ -145,18 +145,18 @@ def read(content: bytes, form: type[_Decoded], *, place: str) -> _Decoded:
 
 
 def object_path(ref: Ref) -> str:
-    """Return where an object is in a bundle."""
+    """Return an object's path in a bundle."""
     namespace = ref.namespace or CLUSTER
     return f"objects/{_safe(namespace)}/{_safe(ref.kind)}/{_safe(ref.name)}.json"
 
 
 def log_path(pod: Ref, container: str) -> str:
-    """Return where a log is in a bundle."""
+    """Return a log's path in a bundle."""
     return f"logs/{_safe(pod.namespace or CLUSTER)}/{_safe(pod.name)}/{_safe(container)}.log"
 
 
 def _safe(name: str) -> str:
-    """Return a name as a file's: names of objects are; of anything else the odd is left out."""
+    """Return a name for a file: an object's own, otherwise without unusual characters."""
     if is_name(name.lower()) or name == CLUSTER:
         return name
     return "".join(each if each.isascii() and each.isalnum() else "-" for each in name)[:253] or "-"

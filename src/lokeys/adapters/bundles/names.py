@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which names stand for secrets, and which values are plain enough to be kept in a bundle."""
+"""Which names stand for secrets, and which values are plain enough to stay in a bundle."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ _FILLED_IN_LATER = ("${", "$(", "{{")
 
 
 def plain_name(name: str) -> str:
-    """Return a name in small letters and digits alone, as spellings differ in nothing else."""
+    """Return a name's letters and digits in lowercase, as spellings differ only in the rest."""
     return _PLAIN.sub("", name.lower())
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether what stands under this name is a secret."""
+    """Tell whether the value with this name is a secret."""
     plain = plain_name(name)
     return plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDS)
 
 
 def is_filled_in(value: str) -> bool:
-    """Tell whether a value names where the secret comes from, and is none itself."""
+    """Tell whether a value names where the secret comes from, and is not one itself."""
     return value.startswith(_FILLED_IN_LATER) or _VARIABLE_NAME.fullmatch(value) is not None
 
 
 def is_plain(name: str, value: str) -> bool:
-    """Tell whether a Secret's value says where things are, as its name promises, and no more."""
+    """Tell whether a Secret's value only says where things are, as its name promises."""
     plain = plain_name(name)
     if is_secret_name(name) or not any(word in plain for word in _PLAIN_WORDS):
         return False
@@ -62,7 +62,7 @@ def is_plain(name: str, value: str) -> bool:
 
 
 def looks_random(value: str) -> bool:
-    """Tell whether a text is probably a secret: long, and of capitals, small letters and digits."""
+    """Tell whether a text is probably a secret: long, with uppercase, lowercase and digits."""
     if _RANDOM.fullmatch(value) is None or is_filled_in(value):
         return False
     kinds = (
@@ -74,7 +74,7 @@ def looks_random(value: str) -> bool:
 
 
 def _changes(value: str) -> int:
-    """Return how often letters, capitals and digits take turns: words have long runs of one."""
+    """Return how often letter case and digits alternate: words have long runs of one."""
     kinds = [
         "digit" if each.isdigit() else "capital" if each.isupper() else "small" for each in value
     ]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a folder or an archive of anybody's: nothing is unpacked, no link is followed.
+"""Reads an untrusted folder or archive: nothing is unpacked, no link is followed.
 
-What is too much, is no file or leads outside is left out with a note; what cannot be read at all
-is an error.
+What is too large, not a file or outside is left out with a note; an error is raised if nothing can
+be read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _BROKEN = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, OSError)
 
 @dataclass(slots=True)
 class Tree:
-    """The files that were wanted, by their paths, and what was left out."""
+    """The wanted files by their paths, and what was left out."""
 
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
     notes: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Tree:
     _more: int = 0
 
     def note(self, text: str) -> None:
-        """Keep what a person should know; of very many the first."""
+        """Keep a note for a person; only the first of very many."""
         if len(self.notes) < MAX_NOTES:
             self.notes.append(text)
         else:
@@ -51,7 +51,7 @@ class Tree:
         return (*self.notes, *more)
 
     def add(self, name: str, source: BinaryIO) -> None:
-        """Keep a file, as far as it is not too large."""
+        """Keep a file, up to its size limit."""
         if self._kept >= MAX_KEPT_BYTES or len(self.files) >= MAX_FILES:
             self.note(f"{quoted(name)}: left out, the bundle holds too much")
             return
@@ -148,7 +148,7 @@ def _is_wanted(name: str) -> bool:
 
 
 def _without_top(tree: Tree) -> Tree:
-    """Return the tree below a folder that all files are in: archives often have one."""
+    """Return the tree below a folder that contains all files, as archives often have one."""
     while len(tops := {name.partition("/")[0] for name in tree.files}) == 1:
         top = f"{tops.pop()}/"
         if not all(name.startswith(top) for name in tree.files) or top in _KNOWN_TOPS:

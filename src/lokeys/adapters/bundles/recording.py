@@ -47,7 +47,7 @@ _Answered = TypeVar("_Answered")
 
 @dataclass(slots=True)
 class Recorder:
-    """All that one run has read."""
+    """Everything that one run has read."""
 
     gets: dict[Ref, Json | LokeysError] = field(default_factory=dict)
     lists: dict[ListCall, list[Json] | LokeysError] = field(default_factory=dict)
@@ -65,15 +65,15 @@ class Recorder:
             kept.clear()
 
     def objects(self, live: Objects) -> Objects:
-        """Return an `Objects` that keeps what `live` says."""
+        """Return an `Objects` that keeps the answers of `live`."""
         return _Objects(live, self)
 
     def fingerprinter(self, known: Fingerprinter) -> Fingerprinter:
-        """Return a fingerprinter of the same names that keeps which pair has which."""
+        """Return a fingerprinter with the same names that keeps which pair has which."""
         return _Fingerprinter(known.key, known.kept, self.pairs)
 
     def ports(self, spec: RouteSpec, ports: RoutePorts) -> RoutePorts:
-        """Return the ports of a route that keep what store, vault, source and Loki say."""
+        """Return the ports of a route that keep the answers of store, vault, source and Loki."""
         source = spec.source
         asks_rgw = isinstance(source, RgwSource) or (
             isinstance(source, RookSource) and source.admin is not None
@@ -89,7 +89,7 @@ class Recorder:
         )
 
     def pods(self, ports: PodPorts) -> PodPorts:
-        """Return the ports to pods without a route that keep what their Loki says."""
+        """Return the ports to pods without a route that keep their Loki's answers."""
         return replace(ports, loki=_Loki(ports.loki, self))
 
 
@@ -104,7 +104,7 @@ class _Objects:
         self._kept = kept
 
     async def get(self, ref: Ref) -> Mapping[str, Any]:
-        """Return the object as it was when it was asked for first."""
+        """Return the object as it was when first requested."""
         if ref not in self._kept.gets:
             try:
                 self._kept.gets[ref] = await self._live.get(ref)
@@ -115,7 +115,7 @@ class _Objects:
     async def list(
         self, kind: str, *, namespace: str | None, labels: str | None = None
     ) -> list[Mapping[str, Any]]:
-        """Return the objects as they were when they were asked for first."""
+        """Return the objects as they were when first requested."""
         call = (kind, namespace, labels)
         if call not in self._kept.lists:
             try:
@@ -126,7 +126,7 @@ class _Objects:
         return _or_raise(self._kept.lists[call])
 
     async def events(self, about: Ref, *, reason: str) -> Sequence[Mapping[str, Any]]:
-        """Return the events as they were when they were asked for first."""
+        """Return the events as they were when first requested."""
         call = (about, reason)
         if call not in self._kept.events:
             try:
@@ -136,7 +136,7 @@ class _Objects:
         return _or_raise(self._kept.events[call])
 
     async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
-        """Return the log's end as it was when it was asked for first."""
+        """Return the log's end as it was when first requested."""
         call = (pod, container)
         if call not in self._kept.logs:
             try:

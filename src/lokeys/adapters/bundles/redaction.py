@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes secret values out of what was read of a cluster; tokens stand in their places.
+"""Removes secret values from what was read of a cluster; tokens replace them.
 
-    learn     every value that is known to be a secret, from wherever it stands
-    redact    each object and text: by the place, then every known value wherever it stands
+    learn     every value that is known to be a secret, wherever it is
+    redact    each object and text: by the place, then every known value wherever it is
 
-What stands in a Secret is a secret unless its name and its form both say that it is an address, a
-bucket or the like. Elsewhere a secret is known by its name, by the form of what is around it (a
-URL's user, a header), or by being the same as one that is known already.
+A value in a Secret is a secret unless its name and its form both say that it is an address, a
+bucket or similar. Elsewhere a secret is recognized by its name, by the text around it (a URL's
+user, a header), or by equality with one that is known already.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from lokeys.core.text.redaction import without_echoes
 Json = Mapping[str, Any]
 
 _SHORTEST = 6
-"""A value that is shorter is replaced in its own place alone: it would be part of other words."""
+"""A shorter value is only replaced in its own place: it could be part of other words."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _DATA_HASH = "reconcile.external-secrets.io/data-hash"
 _PARSE = partial(built, max_values=MAX_LOKI_CONFIG_VALUES)
@@ -43,11 +43,11 @@ _OF_LOKI = frozenset(
     {"schema_config", "storage_config", "common", "auth_enabled", "ingester", "limits_config"}
 )
 _NO_SECRETS = frozenset({"true", "false", "$"})
-"""The last is what is left of `${NAME}` before its brace."""
+"""The last one is what remains of `${NAME}` before its brace."""
 _NAMED_INSIDE = frozenset({"ConfigMap", "HelmRelease", "Pod"}) | frozenset(
     {"StatefulSet", "Deployment", "DaemonSet", "ReplicaSet", "Event"}
 )
-"""Kinds in which people write values under names of their own."""
+"""Kinds in which people choose the names of values."""
 _KEPT_METADATA = frozenset(
     {"uid", "resourceVersion", "name", "namespace", "labels", "generateName"}
 )
@@ -81,13 +81,13 @@ class Redactor:
 
     tokens: Tokens = field(default_factory=Tokens)
     _known: dict[str, str] = field(default_factory=dict, repr=False)
-    """What stands in a text, and what shall stand there instead."""
+    """Texts, and what replaces them."""
     _longest_first: list[tuple[str, str]] | None = field(default=None, repr=False)
 
     # --- learning --------------------------------------------------------------------------------
 
     def learn(self, value: str) -> None:
-        """Take a value for a secret wherever it stands from now on."""
+        """Treat a value as a secret wherever it is from now on."""
         body = value.strip()
         if len(body) < _SHORTEST or self.tokens.made(body):
             return
@@ -97,7 +97,7 @@ class Redactor:
         self._longest_first = None
 
     def learn_object(self, obj: Json) -> None:
-        """Take every secret that an object holds in a place for secrets."""
+        """Learn every secret that an object holds in a place for secrets."""
         if obj.get("kind") == "Secret":
             for name, value in _data_of(obj):
                 for found in self._secrets_in(name, value):
@@ -158,7 +158,7 @@ class Redactor:
         return self.text(value) if inside or len(value) > _SHORTEST else value
 
     def text(self, text: str) -> str:
-        """Return a text of anybody's without known secrets, and without what looks like one."""
+        """Return an untrusted text without known secrets, and without what looks like one."""
         text = without_echoes(self.without_known(text), self.tokens.of)
         text = _USER_IN_URL.sub(self._user, text)
         for form in (_HEADERS, _QUERY):
@@ -241,7 +241,7 @@ def _metadata(found: Any, redactor: Redactor) -> Any:
 
 
 def _writers_of_data(metadata: Json) -> Iterator[dict[str, Any]]:
-    """Yield who wrote data and when, which nothing else tells."""
+    """Yield who wrote data and when, which is recorded nowhere else."""
     entries = metadata.get("managedFields")
     for entry in entries if isinstance(entries, list) else []:
         fields = entry.get("fieldsV1") if isinstance(entry, Mapping) else None
@@ -264,7 +264,7 @@ def _data_of(secret: Json) -> Iterator[tuple[str, str]]:
 
 
 def _settings_in(value: str) -> dict[str, Any] | None:
-    """Return the settings that a text is, such as Loki's configuration; None for anything else."""
+    """Return the settings in a text, such as Loki's configuration; None for anything else."""
     if "\n" not in value.strip() and not value.lstrip().startswith("{"):
         return None
     document = _PARSE(value)
@@ -272,7 +272,7 @@ def _settings_in(value: str) -> dict[str, Any] | None:
 
 
 def _strict_values(value: Any, *, strict: bool, name: str = "") -> Iterator[str]:
-    """Yield what is secret in settings; strict: all that is not plainly something else."""
+    """Yield the secrets in settings; strict: everything that is not clearly something else."""
     if isinstance(value, Mapping):
         for key, each in value.items():
             yield from _strict_values(each, strict=strict, name=str(key))
@@ -286,7 +286,7 @@ def _strict_values(value: Any, *, strict: bool, name: str = "") -> Iterator[str]
 
 
 def _named_values(value: Any, *, inside: bool, name: str = "") -> Iterator[str]:
-    """Yield what stands under a secret's name in an object that is no Secret."""
+    """Yield the values with a secret's name in an object that is not a Secret."""
     if isinstance(value, Mapping):
         paired = inside and _is_named_value(value)
         for key, each in value.items():
@@ -305,14 +305,14 @@ def _named_values(value: Any, *, inside: bool, name: str = "") -> Iterator[str]:
 
 
 def _lines_of(value: str) -> Iterator[str]:
-    """Yield a value, and its lines: in a text they stand with blanks before them."""
+    """Yield a value, and its lines: in a text they have blanks before them."""
     yield value
     if "\n" in value.strip():
         yield from (line for line in value.splitlines() if len(line.strip()) >= 2 * _SHORTEST)
 
 
 def _forms_of(body: str) -> Iterator[str]:
-    """Yield how a value may stand in a text."""
+    """Yield the forms in which a text may contain a value."""
     yield body
     plain = body.encode(errors="surrogateescape")
     yield b64encode(plain).decode()
@@ -325,6 +325,6 @@ def _forms_of(body: str) -> Iterator[str]:
 
 
 def form_of(token: str, form: str, body: str) -> str:
-    """Return a token in the form in which its value stands."""
+    """Return a token in the form of its value."""
     forms = dict(zip(_forms_of(body), _forms_of(token), strict=False))
     return forms.get(form, token)

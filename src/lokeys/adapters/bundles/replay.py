@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers from a bundle, as the cluster, the stores and the vaults answered when it was made."""
+"""Answers from a bundle, as given by cluster, stores and vaults when it was made."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Bundle:
 
     @property
     def not_read(self) -> tuple[str, ...]:
-        """Return what keeps a report on it from being complete, beyond what a look finds."""
+        """Return what makes a report on it incomplete, in addition to what a look finds."""
         return (*self.manifest.left_out, *self.notes)
 
 
 def bundle_of(tree: Tree, *, place: str) -> Bundle:
-    """Return the bundle in some files. Raises BadInput where a part is missing or broken."""
+    """Return the bundle in some files. Raises BadInput if a part is missing or broken."""
     manifest = _part(tree, layout.MANIFEST, Manifest, place)
     calls = _part(tree, layout.CALLS, KeptCalls, place)
     answers = _part(tree, layout.ANSWERS, KeptAnswers, place)
@@ -86,7 +86,7 @@ def _part(tree: Tree, name: str, form: Any, place: str) -> Any:
 
 
 def _objects(tree: Tree) -> dict[Ref, Json]:
-    """Return the objects by their names; what is none is noted."""
+    """Return the objects by their names; notes what is not an object."""
     found: dict[Ref, Json] = {}
     for path, content in tree.files.items():
         if not path.startswith("objects/"):
@@ -121,7 +121,7 @@ class BundleObjects:
         self._logs = {(each.pod, each.container): each for each in bundle.calls.logs}
 
     async def get(self, ref: Ref) -> Json:
-        """Return the object; raises what the live run met."""
+        """Return the object; raises the live run's error."""
         if ref in self._failed:
             raise self._failed[ref].raised()
         if ref in self._bundle.objects:
@@ -131,7 +131,7 @@ class BundleObjects:
     async def list(
         self, kind: str, *, namespace: str | None, labels: str | None = None
     ) -> list[Json]:
-        """Return the objects of a kind; raises what the live run met."""
+        """Return the objects of a kind; raises the live run's error."""
         told = self._lists.get((kind, namespace, labels))
         if told is None:
             return self._chosen(kind, namespace, labels)
@@ -141,7 +141,7 @@ class BundleObjects:
         return [self._bundle.objects[ref] for ref in refs if ref in self._bundle.objects]
 
     def _chosen(self, kind: str, namespace: str | None, labels: str | None) -> Objs:
-        """Return what a list that was not asked for would have held, out of a larger one."""
+        """Return the result of a list that was not requested, from a larger one."""
         if (kind, None, None) in self._lists:
             larger = self._lists[kind, None, None]
         elif (kind, namespace, None) in self._lists:
@@ -155,14 +155,14 @@ class BundleObjects:
         return [each for each in found if matches(each, labels)]
 
     async def events(self, about: Ref, *, reason: str) -> Sequence[Json]:
-        """Return the events that the live run was given."""
+        """Return the events of the live run."""
         told = self._events.get((about, reason))
         if told is not None and told.failure is not None:
             raise told.failure.raised()
         return told.items if told is not None else ()
 
     async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
-        """Return what is kept of the log; raises what the live run met."""
+        """Return what is kept of the log; raises the live run's error."""
         del lines, max_bytes
         told = self._logs.get((pod, container))
         if told is not None and told.failure is not None:
@@ -174,7 +174,7 @@ class BundleObjects:
 
 @dataclass(frozen=True, slots=True)
 class _Fingerprinter(Fingerprinter):
-    """Names the pairs of a bundle as the live run named those that their tokens stand for."""
+    """Names the pairs of a bundle as the live run named those behind their tokens."""
 
     known: Mapping[Fingerprint, PairFacts] = field(default_factory=dict)
     name: str = ""
@@ -185,7 +185,7 @@ class _Fingerprinter(Fingerprinter):
         return self.name
 
     def describe(self, pair: KeyPair) -> PairFacts:
-        """Return what the live run knew of the pair; else what its form says."""
+        """Return what the live run knew about the pair; otherwise what its form shows."""
         own = Fingerprinter(self.key, self.kept).describe(pair)
         return self.known.get(own.pair, own)
 
@@ -345,12 +345,12 @@ class _NoWay(httpx2.AsyncBaseTransport):
 
 
 def no_way(*_: object) -> httpx2.AsyncBaseTransport:
-    """Return a wire over which nothing goes: what a bundle names is never asked."""
+    """Return a transport that sends nothing: hosts in a bundle are never contacted."""
     return _NoWay()
 
 
 def no_api() -> Api:
-    """Return an API server that gives no answer: a bundle is all there is."""
+    """Return an API server that gives no answer: only the bundle is used."""
     config = ClusterConfig(
         context_name="bundle", origin="bundle", cluster={"server": "https://bundle.invalid"}
     )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens that stand for secret values in a bundle.
 
-Equal values have equal tokens; the key that makes them is thrown away with the run. A token keeps
-what a diagnosis needs of a value's form, and nothing else of it: blanks around it, invisible
-characters, `/`, `+` and `%`, that it is base64 of a text, that it is a key id of AWS's form.
+Equal values have equal tokens; the key that makes them is discarded after the run. A token keeps
+only what a diagnosis needs of a value's form: blanks around it, invisible characters, `/`, `+` and
+`%`, whether it is base64 of a text, and whether it is a key id of AWS's form.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _SHORTEST_BASE64 = 24
 
 @dataclass(slots=True)
 class Tokens:
-    """Makes tokens with one key; `facts` is what may be told of the values."""
+    """Makes tokens with one key; `facts` is what may be known about the values."""
 
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     _made: set[str] = field(default_factory=set)
 
     def of(self, value: str) -> str:
-        """Return the token of a value; nothing stands for nothing."""
+        """Return the token of a value; an empty text for an empty one."""
         body = value.strip(_BLANKS)
         if not body or self.made(body):
             return value
@@ -56,7 +56,7 @@ class Tokens:
         return whole
 
     def made(self, text: str) -> bool:
-        """Tell whether a text is a token already, so that none is made of it again."""
+        """Tell whether a text is a token already, so that it is not replaced again."""
         return text in self._made or _TOKEN.match(text) is not None
 
     def _of_body(self, body: str) -> str:
@@ -74,12 +74,12 @@ class Tokens:
 
 
 def _stand_in(character: str) -> str:
-    """Return what stands for a character that a key should not hold: which letter is not told."""
+    """Return a substitute for a character that a key should not contain; hides which one."""
     return character if character in _INVISIBLE else "\u00e9"
 
 
 def _text_in_base64(body: str) -> str | None:
-    """Return the plain text that a value is base64 of, if it is that of any."""
+    """Return the plain text that a value is base64 of, if any."""
     if len(body) < _SHORTEST_BASE64 or len(body) % 4:
         return None
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of a log that a bundle keeps: what may say what went wrong, and what is around it."""
+"""The part of a log that a bundle keeps: lines that may show a problem, and those around them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _TELLS = re.compile(
 
 
 def trimmed(lines: list[str]) -> list[str]:
-    """Return the lines that are kept: the first, the last, and those around trouble.
+    """Return the lines to keep: the first, the last, and those around problems.
 
-    Of too many bytes the oldest go.
+    If they have too many bytes, the oldest are dropped.
     """
     kept = set(range(min(_AT_THE_START, len(lines))))
     kept.update(range(max(0, len(lines) - _AT_THE_END), len(lines)))

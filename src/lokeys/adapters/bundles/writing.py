@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the files of a bundle out of what was recorded, without secrets, and bounded in size."""
+"""Makes the files of a bundle from what was recorded, without secrets, and limited in size."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from lokeys.core.sensitive import Fingerprint, KeyPair
 from lokeys.errors import BadInput, LokeysError, NotFound
 
 MAX_BYTES = 64 << 20
-"""Of all files, before they are packed."""
+"""For all files, uncompressed."""
 _WORKLOADS = frozenset({"StatefulSet", "Deployment", "DaemonSet"})
 _PARSE = partial(built, max_values=MAX_LOKI_CONFIG_VALUES)
 _FOLDER = "lokeys-bundle"
@@ -227,14 +227,14 @@ def _ref_of(kind: str, item: Mapping[str, Any]) -> Ref:
 
 
 def _runs_loki(ref: Ref, item: Mapping[str, Any]) -> bool:
-    """Tell whether a workload is one that a look goes on with; others are nobody's business."""
+    """Tell whether a look continues with a workload; others are left out."""
     return reading_of(item, owner=ref, held={}, parse=_PARSE) is not None
 
 
 def write(files: Mapping[str, bytes], path: Path) -> None:
-    """Write a bundle into a new folder, or into a new .tar.gz, for its owner alone to read.
+    """Write a bundle into a new folder, or into a new .tar.gz, readable only by its owner.
 
-    Raises BadInput where there is something already, or nothing can be written.
+    Raises BadInput if it exists already, or cannot be written.
     """
     try:
         if path.name.endswith((".tar.gz", ".tgz")):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who reads the Secret that Rook generates: `spec.keys` blanks it, so they must be moved first.
 
-Looked at are pods and what makes pods in its namespace, PushSecrets there, ExternalSecrets of all
-namespaces that ask any store for a key of its name, and StorageCredentials that have it as their
-source or read it. What copies Secrets by annotations is not seen.
+It checks pods and what makes pods in the Secret's namespace, PushSecrets there, ExternalSecrets of
+all namespaces that ask any store for a key of its name, and StorageCredentials that have it as
+their source or read it. Tools that copy Secrets by annotations are not found.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EVERYWHERE = ("ExternalSecret", "StorageCredential")
 
 
 async def readers_of(secret: Ref, objects: Objects) -> tuple[Ref, ...]:
-    """Return what reads a Secret. Raises Forbidden where one of the kinds may not be listed."""
+    """Return what reads a Secret. Raises Forbidden if one of the kinds may not be listed."""
     found: set[Ref] = set()
     for kind in ("Pod", *_POD_MAKERS, "PushSecret", *EVERYWHERE):
         namespace = None if kind in EVERYWHERE else secret.namespace
@@ -38,7 +38,7 @@ async def readers_of(secret: Ref, objects: Objects) -> tuple[Ref, ...]:
 
 
 def _names_of(kind: str, obj: Json, secret: Ref) -> Iterator[bool]:
-    """Yield for each way in which an object of a kind can name the Secret whether it does."""
+    """Yield, for each way in which an object of a kind can name the Secret, whether it does."""
     if kind == "Pod":
         yield reads(at(obj, "spec") or {}, secret)
     elif kind == "CronJob":

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ceph RGW's Admin Ops API: which keys a user really has, and who owns a key.
 
-Traps of the API (measured): where a uid does not exist but an access key is given too, the uid is
-ignored, so the two are never sent together; an unknown access key is AccessDenied, just as a lack
-of capabilities is; and a gateway with another `rgw_dns_name` reads the admin path as a bucket.
+Traps of the API (measured): if a uid does not exist and an access key is given too, the uid is
+ignored, so the two are never sent together; an unknown access key is AccessDenied, as is a missing
+capability; and a gateway with another `rgw_dns_name` reads the admin path as a bucket.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from lokeys.errors import (
 from lokeys.ports import Clock, Reading
 
 _BOUNDS = Bounds(total_s=10.0, max_bytes=1 << 20)
-_REGION = "us-east-1"  # RGW takes any
+_REGION = "us-east-1"  # RGW accepts any
 _NOBODY = "lokeys-asks-for-a-user-that-is-not-there"
 _HINT_LENGTH = 4
 _Answered = TypeVar("_Answered")
@@ -50,7 +50,7 @@ class Misrouted(NeedsHuman):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RgwUser:
-    """A user as RGW keeps it. `keys` are all that authenticate as it, smallest id first."""
+    """A user in RGW. `keys` are all that authenticate as it, smallest id first."""
 
     uid: str
     suspended: bool
@@ -60,7 +60,7 @@ class RgwUser:
 class _Key(msgspec.Struct):
     access_key: str
     secret_key: str = ""
-    active: bool = True  # newer Ceph can switch a key off
+    active: bool = True  # newer Ceph can disable a key
 
 
 class _User(msgspec.Struct):
@@ -75,7 +75,7 @@ class _Error(msgspec.Struct):
 
 
 class AdminApi:
-    """RGW's admin API at `endpoint`, asked with `pair`, which needs `users=read`.
+    """RGW's admin API at `endpoint`, called with `pair`, which needs `users=read`.
 
     Raises NotFound, Forbidden, Unreachable, Misrouted, Transient, NotReadable.
     """
@@ -103,7 +103,7 @@ class AdminApi:
         return found
 
     async def user_exists(self, uid: str) -> bool:
-        """Tell whether the user is there."""
+        """Tell whether the user exists."""
         try:
             await self.user(uid)
         except NotFound:
@@ -122,7 +122,7 @@ class AdminApi:
         return _user_of(reply).uid
 
     async def create_user(self, uid: str, *, display_name: str) -> bool:
-        """Make the user with one key of RGW's own making; False if it was there already."""
+        """Create the user with one key that RGW chooses; False if it existed already."""
         try:
             await self._call("PUT", "user", {"uid": uid, "display-name": display_name})
         except Conflict:
@@ -130,7 +130,7 @@ class AdminApi:
         return True
 
     async def add_key(self, uid: str, pair: KeyPair) -> None:
-        """Give the user this key. Whoever calls has asked whose its id is: see `rgw_issuer`."""
+        """Give the user this key. The caller has checked whose its id is: see `rgw_issuer`."""
         words = {
             "key": "",
             "uid": uid,
@@ -140,12 +140,12 @@ class AdminApi:
         await self._call("PUT", "user", words)
 
     async def remove_key(self, uid: str, access_key_id: Sensitive) -> None:
-        """Take a key from the user. Whoever calls has asked whose it is: see `rgw_issuer`."""
+        """Remove a key from the user. The caller has checked whose it is: see `rgw_issuer`."""
         words = {"key": "", "uid": uid, "access-key": access_key_id.reveal_text()}
         await self._call("DELETE", "user", words)
 
     async def _assert_may_read_users(self) -> None:
-        """Raise Forbidden if it was the capability, and not the key, that was missing."""
+        """Raise Forbidden if the capability was missing, and not the key."""
         try:
             await self._call("GET", "user", {"uid": _NOBODY})
         except NotFound:
@@ -154,7 +154,7 @@ class AdminApi:
     async def _call(self, method: str, resource: str, query: dict[str, str]) -> Reply:
         from lokeys.adapters.aws import sign as aws_sign  # noqa: PLC0415 - botocore is heavy
 
-        # No `format=json`: it is the default, and a misrouted request would answer in JSON, too.
+        # No `format=json`: it is the default, and a misrouted request would also answer in JSON.
         text = urlencode(query, quote_via=quote, errors="surrogateescape")
         call = aws_sign.SignedCall(method=method, url=f"{self._base}/{resource}?{text}")
         request = aws_sign.signed(call, self._pair, region=_REGION, now=self._clock())
@@ -167,7 +167,7 @@ class AdminApi:
 
 
 def slots_of(user: RgwUser, fingerprinter: Fingerprinter) -> tuple[Slot, ...]:
-    """Return what may be known of the user's keys, in RGW's (and Rook's) order."""
+    """Return what may be known about the user's keys, in RGW's (and Rook's) order."""
     return tuple(
         Slot(
             key_id=(facts := fingerprinter.describe(pair)).key_id,
@@ -180,16 +180,16 @@ def slots_of(user: RgwUser, fingerprinter: Fingerprinter) -> tuple[Slot, ...]:
 
 
 def hint_of(pair: KeyPair) -> str:
-    """Return the beginning of a pair's id: enough to find it, too little to use."""
+    """Return the first characters of a pair's id: enough to find it, too few to use it."""
     return pair.access_key_id.reveal_text()[:_HINT_LENGTH]
 
 
 class RgwSourcePort:
-    """A `SourcePort` on a user that nobody but its admin manages.
+    """A `SourcePort` on a user that only its admin manages.
 
-    `admin` returns a client made with the admin pair of the moment, so that a mended Secret is
-    taken up at the next look. Nothing is sent unless the owner of that Secret allows the endpoint,
-    or the caller's own rights decide.
+    `admin` returns a client with the current admin pair, so that a repaired Secret is used at the
+    next look. Nothing is sent unless the owner of that Secret allows the endpoint, or the caller's
+    own permissions decide.
     """
 
     def __init__(
@@ -210,9 +210,9 @@ class RgwSourcePort:
         self._fingerprinter = fingerprinter
 
     async def read(self) -> Reading[SourceState]:
-        """Return the user's keys, and its pair where there is exactly one.
+        """Return the user's keys, and its pair if there is exactly one.
 
-        Of several, nobody says here which is present: the route names it.
+        If there are several, the route decides which is current.
         """
         try:
             admin = await self._admin()
@@ -237,7 +237,7 @@ class RgwSourcePort:
         return Reading(state=state, pair=pair, pairs=pairs)
 
     async def refresh(self) -> None:
-        """Do nothing: RGW itself is what is read, there is no copy to renew."""
+        """Do nothing: RGW itself is read, there is no copy to renew."""
 
     async def ensure_user(self) -> bool:
         """Make sure that the user exists; a new one gets one key."""
@@ -298,7 +298,7 @@ def _error_of(reply: Reply, *, where: str) -> LokeysError:
 
 
 def _code_of(reply: Reply) -> str | None:
-    """Return the code of an admin error; None where the reply is no such thing."""
+    """Return the code of an admin error; None if the reply is not one."""
     try:
         code = msgspec.json.decode(reply.body, type=_Error).code
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RGW's Admin Ops API as an issuer of keys, for a user that nobody but its admin manages.
+"""RGW's Admin Ops API as an issuer of keys, for a user that only its admin manages.
 
-Traps of the API (measured), each met by reading before writing and reading again after it:
+Traps of the API (measured), each handled by reading before and after a write:
 
-- A PUT with a known id rewrites its secret in silence; with a uid that does not exist, another
-  user's. So the user must exist, and the id must be nobody's or this user's with this very secret.
-- A DELETE with a uid that does not exist takes the key from whoever has it. So the user must list
+- A PUT with a known id silently rewrites its secret; if the uid does not exist, another user's. So
+  the user must exist, and the id must be unused or this user's with this very secret.
+- A DELETE with a uid that does not exist removes the key from whoever has it. So the user must list
   it before it is removed.
 - A missing key is 403 InvalidAccessKeyId at DELETE, just as a dead admin key is.
-- Of parallel changes of one user about four in ten answer 500, and have changed nothing. No answer
-  at all proves neither. What counts is what the user lists afterwards.
+- Of parallel changes of one user about four in ten answer 500, and have changed nothing. A missing
+  answer proves nothing. What counts is what the user lists afterwards.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ class RgwIssuer:
     """An `IssuerPort` on the user of an `RgwSource`; `admin` needs `users=*`.
 
     Nothing is sent unless the owner of the admin Secret allows the endpoint, or the caller's own
-    rights decide. A uid that a CephObjectStoreUser has is refused: Rook deletes what it did not
-    declare. `objects` shows those of all namespaces; where they may not be listed, nothing is
-    changed.
+    permissions decide. A uid of a CephObjectStoreUser is refused: Rook deletes what it did not
+    declare. `objects` lists those of all namespaces; if that is not allowed, nothing is changed.
     """
 
     source: RgwSource
@@ -71,8 +70,8 @@ class RgwIssuer:
         return new_pair()
 
     async def create(self, pair: KeyPair | None, *, intent: KeyIntent) -> KeyPair:
-        """Give the user this key, if its id is nobody's; RGW lists it at once."""
-        del intent  # the pair itself tells a leftover: same id, same secret
+        """Give the user this key, if its id is unused; RGW lists it at once."""
+        del intent  # the pair itself identifies a leftover: same id, same secret
         if pair is None or self.fingerprinter.describe(pair).flaws:
             raise BadInput("a key of an RGW user is chosen by the caller, and whole")
         api = await self._api()
@@ -85,10 +84,10 @@ class RgwIssuer:
         raise problem or Waiting("RGW does not list the new key yet", retry_after_s=_LOOK_AGAIN_S)
 
     async def offer(self, key_id: Fingerprint) -> None:
-        """Do nothing: RGW names no key of a user as the present one."""
+        """Do nothing: RGW does not mark a current key."""
 
     async def retire(self, key_id: Fingerprint) -> None:
-        """Take the key from the user, if the user lists it and has another one."""
+        """Remove the key from the user, if the user lists it and has another one."""
         api = await self._api()
         doomed = self._of(await api.user(self.uid), key_id)
         if doomed is None:
@@ -109,10 +108,10 @@ class RgwIssuer:
         return api
 
     async def _has(self, api: AdminApi, pair: KeyPair) -> bool:
-        """Tell whether the user has this very pair; if not, its id must be nobody's.
+        """Tell whether the user has this very pair; if not, its id must be unused.
 
-        Raises NeedsHuman where the id is somebody else's, is switched off, or has another secret:
-        a PUT would rewrite it.
+        Raises NeedsHuman if the id is somebody else's, is disabled, or has another secret: a PUT
+        would rewrite it.
         """
         user = await api.user(self.uid)
         if pair in user.keys:
@@ -152,7 +151,7 @@ class RgwIssuer:
 
 
 async def _tried(change: Awaitable[None]) -> Exception | None:
-    """Make a change; return what was said against it, which proves nothing yet."""
+    """Make a change; return the error, which proves nothing yet."""
     try:
         await change
     except (Transient, Forbidden) as problem:

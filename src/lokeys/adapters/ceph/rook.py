@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rook's CephObjectStoreUser as a source, and any plain Secret as one.
 
-Without `spec.keys` Rook keeps one key of its own making in the generated Secret. With `spec.keys`
-the referenced Secrets are the truth and the generated one is blank: it is never read then.
+Without `spec.keys` Rook keeps one key that it chooses in the generated Secret. With `spec.keys` the
+referenced Secrets count and the generated one is blank: it is never read then.
 
-Which pair is the source's when `spec.keys` lists several? The order of the list means nothing to
-Rook. Where lokeys made the Secret of the first entry, lokeys put it there, and it is the one.
-Where a person wrote the list, nothing says it: all are slots, and the route names its present one.
+Which pair is the source's when `spec.keys` lists several? The order of the list has no meaning for
+Rook. If lokeys made the Secret of the first entry, lokeys put it there, and it is the one. If a
+person wrote the list, nothing decides: all are slots, and the route names its current one.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ from lokeys.ports import Reading
 GENERATED_KEYS = PairKeys(access_key_id="AccessKey", secret_access_key="SecretKey")
 REFRESH_KEY = "lokeys-refresh"
 MAX_PAIRS = 16
-"""Of `spec.keys`: each names two Secrets, and all of them are read at each look."""
+"""Limit for `spec.keys`: each names two Secrets, and all of them are read at each look."""
 _READY_STORE = frozenset({"Ready", "Connected"})
 
 AdminLook = Callable[[], Awaitable[AdminApi]]
-"""Returns RGW's admin API with the admin pair of the moment."""
+"""Returns RGW's admin API with the current admin pair."""
 
 
 def admin_look(
     cluster: Cluster, admin: model.RgwAdmin, *, namespace: str, client: httpx2.AsyncClient
 ) -> AdminLook:
-    """Return a way to RGW's admin API whose pair is read afresh from its Secret each time."""
+    """Return a way to RGW's admin API that reads its pair from the Secret each time."""
 
     async def look() -> AdminApi:
         secret = await cluster.objects.get(Ref("Secret", admin.secret.name, namespace))
@@ -92,7 +92,7 @@ class RookSourcePort:
         self._ref = Ref("CephObjectStoreUser", source.user, source.namespace)
 
     async def read(self) -> Reading[SourceState]:
-        """Return what the user offers now; nothing at all where its owner has not allowed us."""
+        """Return what the user offers now; nothing if its owner has not allowed us."""
         try:
             user = await self._cluster.objects.get(self._ref)
         except LokeysError as error:
@@ -139,7 +139,7 @@ class RookSourcePort:
         )
 
     async def ensure_user(self) -> bool:
-        """Create the CephObjectStoreUser if there is none; return whether it was made just now."""
+        """Create the CephObjectStoreUser if there is none; return whether this call created it."""
         try:
             user = await self._cluster.objects.get(self._ref)
         except NotFound:
@@ -179,7 +179,7 @@ class RookSourcePort:
         return held
 
     async def _from_references(self, user: Json, keys: rook.KeySecrets) -> _Held:
-        """Read the Secrets that `spec.keys` names, but for the generated one."""
+        """Read the Secrets that `spec.keys` names, except for the generated one."""
         if len(keys.entries) > MAX_PAIRS:
             held = _Held(ref=self._ref, applied=False)
             held.gaps.append(self._several(len(keys.entries)))
@@ -198,7 +198,7 @@ class RookSourcePort:
         pairs = [(pair_at(secrets, *entry), entry[0][0]) for entry in keys.entries]
         known = [(pair, name) for pair, name in pairs if pair is not None]
         if len(known) < len(pairs):
-            return held  # of which key the missing one is, is not known
+            return held  # it is not known which key's Secret is missing
         held.declared = tuple(known)
         ours = rook.is_slot_of(secrets[first], user)
         if ours or all(pair == known[0][0] for pair, _ in known):
@@ -250,7 +250,7 @@ class RookSourcePort:
         listed: frozenset[Origin],
         bridge: timedelta | None,
     ) -> Consent:
-        """Return where keys may go; Services and Ingresses are read only where nothing else says.
+        """Return where keys may go; Services and Ingresses are read only if nothing else decides.
 
         What cannot be read allows nothing.
         """
@@ -306,9 +306,9 @@ class RookSourcePort:
         return slots or None
 
     async def _with_listed(self, state: SourceState, held: _Held) -> SourceState:
-        """Return the state with RGW's own list of keys, where two owners let it be asked for.
+        """Return the state with RGW's own list of keys, if two owners allow the request.
 
-        The source's, because a lying list could have Rook delete keys. And the admin key's: whoever
+        The source's, because a false list could make Rook delete keys. And the admin key's: whoever
         gets a request that it has signed can pass it on to RGW, which answers with a user's keys.
         """
         admin, free = self._source.admin, self._reader.callers_rights
@@ -341,7 +341,7 @@ class RookSourcePort:
 
 @dataclass(kw_only=True)
 class _Held:
-    """What one look at the source's Secrets has gathered so far."""
+    """What one look at the source's Secrets has read so far."""
 
     ref: Ref
     pair: KeyPair | None = field(default=None, repr=False)
@@ -349,7 +349,7 @@ class _Held:
     applied: bool = True
     reads_generated: bool = False
     declared: tuple[tuple[KeyPair, str], ...] = ()
-    """The pairs of `spec.keys` in its order, each with the Secret of its id."""
+    """The pairs of `spec.keys` in order, each with the Secret of its id."""
     ours: bool = False
     """Whether lokeys made the first of those Secrets."""
     rook: RookUser | None = None
@@ -366,7 +366,7 @@ def _is_ready(object_store: Json | None) -> bool | None:
 def pair_at(
     secrets: dict[str, Json], key_id: tuple[str, str], secret: tuple[str, str]
 ) -> KeyPair | None:
-    """Return the pair of one entry of `spec.keys`, None where a Secret could not be read."""
+    """Return the pair of one entry of `spec.keys`, None if a Secret could not be read."""
     if key_id[0] not in secrets or secret[0] not in secrets:
         return None
     return KeyPair(
@@ -376,7 +376,7 @@ def pair_at(
 
 
 def _all_applied(user: Json, secrets: dict[str, Json]) -> bool:
-    """Tell whether status.keys shows each Secret in its present version."""
+    """Tell whether status.keys shows each Secret in its current version."""
     applied = {
         (text_at(entry, "name"), text_at(entry, "resourceVersion"))
         for entry in mappings_at(user, "status", "keys")

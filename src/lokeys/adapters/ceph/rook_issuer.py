@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rook as an issuer of keys: by `spec.keys` of a CephObjectStoreUser, and by nothing else.
+"""Rook as an issuer of keys: only through `spec.keys` of a CephObjectStoreUser.
 
-Rook makes RGW's keys those that `spec.keys` names: it removes first, then it creates (measured).
-So a user goes from key to key in edits of one thing each, and each waits for the one before:
+Rook makes RGW's keys those that `spec.keys` names: it removes first, then it creates (measured). So
+a user goes from key to key in single edits, and each waits for the one before:
 
     (none) ──adopt──▶ [A] ──add──▶ [A, B] ──offer──▶ [B, A] ──retire──▶ [B]
 
-Adopting copies the present key into a Secret of ours and calls RGW not at all. The keys are in two
-Secrets of fixed names (`rook.slot_names`), so that rights can name them; one that `spec.keys` names
-is never written. A user that has `spec.keys` keeps it: going back would keep the smallest id.
+Adopting copies the current key into a Secret of ours and does not call RGW. The keys are in two
+Secrets of fixed names (`rook.slot_names`), so that permissions can name them; one that `spec.keys`
+names is never written. A user that has `spec.keys` keeps it: going back would keep the smallest id.
 
 An edit is in force when Rook is Ready for this generation and for these versions of the Secrets,
-and the store takes the key. Rook validates nothing and says Ready of anything, so what it would
-make of a value is known before it is written.
+and the store accepts the key. Rook validates nothing and reports Ready for anything, so the effect
+of a value is checked before it is written.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from lokeys.kube.resources import CEPH_OBJECT_STORE_USER
 from lokeys.ports import KeyIntent, Reading, Sleep, StorePort
 
 APPLIED_WITHIN_S = 3.0
-"""Rook applies an edit in 0.05 to 0.2 s; who waits longer is asked to call again."""
+"""Rook applies an edit in 0.05 to 0.2 s; after this time the caller must call again."""
 _STEP_S = 0.1
 _TRIES = 4
 _FAILED = "ReconcileFailed"
@@ -59,7 +59,7 @@ _Entries = Sequence[Json]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Now:
-    """The user at one moment: the object itself, and what the source's port makes of it."""
+    """The user at one moment: the object itself, and what the source's port reads from it."""
 
     user: Json
     reading: Reading[SourceState]
@@ -71,7 +71,7 @@ class _Now:
 
     @property
     def rook(self) -> RookUser:
-        """Return what Rook says of the user."""
+        """Return what Rook says about the user."""
         state = self.reading.state
         if state is None or state.rook is None:
             raise NotReadable("the user cannot be read")
@@ -80,11 +80,11 @@ class _Now:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RookIssuer:
-    """An `IssuerPort` on a CephObjectStoreUser. `cluster` is read live; `store` tries the keys.
+    """An `IssuerPort` on a CephObjectStoreUser. `cluster` is read live; `store` tests the keys.
 
-    Refuses, with NeedsHuman: where Flux or Argo CD keeps the user's spec (it says what to commit,
-    once the Secrets for it are made); where anybody reads the generated Secret, which the first
-    edit blanks; where RGW lists a key that Rook would delete; where both Secrets are in use.
+    Refuses, with NeedsHuman: if Flux or Argo CD keeps the user's spec (it says what to commit, once
+    the Secrets for it exist); if anything reads the generated Secret, which the first edit blanks;
+    if RGW lists a key that Rook would delete; if both Secrets are in use.
     """
 
     cluster: Cluster
@@ -100,7 +100,7 @@ class RookIssuer:
         return SlotSecrets(cluster=self.cluster, ref=self.ref)
 
     async def list(self) -> tuple[Slot, ...]:
-        """Return the user's keys as `spec.keys` and, where it may be asked, RGW have them."""
+        """Return the user's keys from `spec.keys` and, if it may be asked, from RGW."""
         now = await self._look()
         state, pair = now.reading.state, now.reading.pair
         if state is not None and state.slots is not None:
@@ -122,8 +122,8 @@ class RookIssuer:
         return new_pair()
 
     async def create(self, pair: KeyPair | None, *, intent: KeyIntent) -> KeyPair:
-        """Declare the pair beside the present ones; adopt the present one first."""
-        del intent  # the pair itself tells a leftover: same id, same secret
+        """Declare the pair beside the current ones; adopt the current one first."""
+        del intent  # the pair itself identifies a leftover: same id, same secret
         if pair is None or self.cluster.fingerprinter.describe(pair).flaws:
             raise BadInput("a key of a CephObjectStoreUser is chosen by the caller, and whole")
         now = await self._look()
@@ -155,7 +155,7 @@ class RookIssuer:
         await self._edit(now.user, wanted)
 
     async def retire(self, key_id: Fingerprint) -> None:
-        """Take this key's entry out of `spec.keys`; then its Secret goes, if it is ours."""
+        """Remove this key's entry from `spec.keys`; then delete its Secret, if it is ours."""
         now = await self._look()
         place = self._place_of(now, key_id)
         if place is None:
@@ -164,7 +164,7 @@ class RookIssuer:
             return
         if len(now.entries) == 1:
             raise NeedsHuman(f"it is the only key of {self.ref}")
-        if now.rook.phase != _FAILED:  # what Rook cannot apply may be taken back
+        if now.rook.phase != _FAILED:  # what Rook cannot apply may be undone
             self._insist_on_applied(now)
         wanted = now.entries
         del wanted[place]
@@ -219,7 +219,7 @@ class RookIssuer:
             raise NeedsHuman(f"{what}; commit in its manifest: {text}")
 
     async def _insist_on_room(self, now: _Now, pair: KeyPair) -> None:
-        """Raise where the new key cannot be declared without harm to it or to another one."""
+        """Raise if the new key cannot be declared without harm to it or to another one."""
         self._insist_on_applied(now)
         if any(pair.access_key_id == held.access_key_id for held in self._declared(now)):
             raise NeedsHuman(f"{self.ref} has the key's id with another secret: it is not changed")
@@ -265,8 +265,8 @@ class RookIssuer:
     async def _edit(self, user: Json, entries: _Entries) -> _Now:
         """Write `spec.keys`, if the user is still as it was read, and wait until it is applied.
 
-        Rook may be about to say once more in the status how its last pass went: that alone is no
-        other user, and the edit is tried again on it.
+        Rook may still write the result of its last pass to the status: that alone is not a change
+        of the user, and the edit is retried.
         """
         for _ in range(_TRIES):
             try:
@@ -301,14 +301,14 @@ class RookIssuer:
         return now
 
     async def _in_force(self, now: _Now, pair: KeyPair) -> KeyPair:
-        """Return the pair once the store takes it."""
+        """Return the pair once the store accepts it."""
         answer = await self._answer(now, pair)
         if answer not in WORKS:
             raise Waiting(f"Rook has applied {self.ref}; the store says of the new key: {answer}")
         return pair
 
     async def _answer(self, now: _Now, pair: KeyPair) -> Answer:
-        """Return what the store says of a pair, if the user's owner lets it go there."""
+        """Return what the store says about a pair, if the user's owner allows it to go there."""
         consent = now.reading.state.consent if now.reading.state else None
         if not self.reader.callers_rights and not (consent and consent.covers(self.endpoint)):
             raise NotAllowed(f"{self.ref} does not allow its keys to go to {self.endpoint}")

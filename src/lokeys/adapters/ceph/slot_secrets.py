@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two Secrets in which lokeys keeps keys of a CephObjectStoreUser, in the user's namespace.
 
-Their names are fixed, so that rights can name them, and they go with the user. One that `spec.keys`
-names is never written: a new secret under a known id leaves the user without a key for a moment,
-and Rook deletes the key of a Secret that is blank. One that nothing names is a leftover and free.
+Their names are fixed, so that permissions can name them, and they are deleted with the user. One
+that `spec.keys` names is never written: a new secret under a known id leaves the user without a key
+for a moment, and Rook deletes the key of a blank Secret. One that nothing names is free.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SlotSecrets:
     async def keep(self, user: Json, pair: KeyPair, *, besides: Iterable[Json]) -> Json:
         """Make sure that one of them holds the pair; return the entry that names it.
 
-        `besides`: entries that are to be declared with it. Raises NeedsHuman if both are in use.
+        `besides`: entries that will be declared with it. Raises NeedsHuman if both are in use.
         """
         taken = {*rook.key_secrets(user).named}
         taken |= {text_at(each, "accessKeyRef", "name") for each in besides}
@@ -67,7 +67,7 @@ class SlotSecrets:
         )
 
     async def sweep(self, user: Json, key_id: Fingerprint) -> None:
-        """Delete the one that holds a key which nothing names any more."""
+        """Delete the one with a key that nothing names any more."""
         named = rook.key_secrets(user).named
         for name in rook.slot_names(self.ref.name):
             secret = await self._secret(name)
@@ -88,7 +88,7 @@ class SlotSecrets:
                 resource_version=text_at(metadata, "resourceVersion"),
             )
         except (NotFound, Conflict):
-            return  # gone, or somebody's else by now
+            return  # gone, or somebody else's by now
 
     async def _secret(self, name: str) -> Json | None:
         try:

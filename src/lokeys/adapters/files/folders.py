@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder as it lies in a GitOps repository: its objects, and a hint for what is no whole one.
+"""A folder of a GitOps repository: its objects, and a hint for files that are not complete ones.
 
     templates of a chart        are passed over; `helm template` prints their objects
     patches of a kustomization  are passed over; `kubectl kustomize` prints what they make
-    values, data, other YAML    are passed over, unsaid
+    values, data, other YAML    are passed over without a hint
 
-Anyone may have written it: folders that are linked are not followed; files, bytes and entries are
-counted; what is too large, binary or no YAML is passed over, said, and nothing of it is shown.
+It is untrusted: linked folders are not followed; files, bytes and entries are limited; what is too
+large, binary or not YAML is reported and passed over, and nothing of it is shown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_ENTRIES = 200_000
 
 MAX_ALL_BYTES = 200 * 1024 * 1024
 MAX_TOLD = 20
-"""Files that are passed over by name."""
+"""Files that are passed over and named."""
 
 SUFFIXES = (".yaml", ".yml", ".json")
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -39,7 +39,7 @@ _TEMPLATE = (b"{{", b"{%")
 
 
 def read_folder(folder: str) -> HandedIn:
-    """Return the objects of a folder's files, hidden ones apart. Raises BadInput."""
+    """Return the objects of a folder's files, except hidden ones. Raises BadInput."""
     return _Folder(folder).read()
 
 
@@ -106,7 +106,7 @@ class _Folder:
         return BadInput(problem, place=self._folder, hint="name a subfolder")
 
     def _objects(self, file: Path) -> list[Located]:
-        """Return the objects of a file; what is no manifest at all is passed over."""
+        """Return the objects of a file; a file that is not a manifest is passed over."""
         content = self._content(file)
         if content is None or b"kind" not in content:
             return []
@@ -122,7 +122,7 @@ class _Folder:
             )
 
     def _content(self, file: Path) -> bytes | None:
-        """Return what a file holds, up to a bound; None of one that is larger."""
+        """Return a file's content, up to a limit; None if it is larger."""
         if file.stat().st_size > MAX_BYTES:
             self._pass_over(file, f"larger than {MAX_BYTES // 1024 // 1024} MiB")
             return None
@@ -153,7 +153,7 @@ class _Folder:
 
 
 def _inside(folder: str) -> Iterator[os.DirEntry[str]]:
-    """Return what is in a folder, by name; nothing of one that cannot be read."""
+    """Return a folder's entries, by name; none if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return iter(sorted(islice(entries, MAX_ENTRIES + 1), key=lambda entry: entry.name))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kustomizations of a folder: which objects they take as they lie, and which they change.
+"""The kustomizations of a folder: which objects they take unchanged, and which they change.
 
     overlays/prod ──namespace, patches──▶ base ──▶ logs.yaml     a way, from where it is built
 
-An object comes once for each namespace in which its ways end. What a patch changes, and what more
-may come to, is not built yet.
+An object is listed once for each namespace in which its ways end. What a patch changes, and what
+may get additions, is not built yet.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from lokeys.core.text.words import printable
 from lokeys.core.validation.passed_over import PassedOver, build_command
 
 MAX_STEPS = 20_000
-"""Files that are come to from all kustomizations that are built: overlays of one base multiply."""
+"""Files reached from all kustomizations that are built: overlays of one base multiply."""
 
 MAX_WAYS = 64
-"""To one file."""
+"""Limit for one file."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """How a file comes to be applied: built at `root`, through kustomizations, in a namespace."""
+    """How a file is applied: built at `root`, through kustomizations, in a namespace."""
 
     root: str
     through: tuple[str, ...]
@@ -75,7 +75,7 @@ class Kustomizations:
         }
 
     def objects(self) -> Iterator[Located]:
-        """Yield all objects that are whole as they lie, and those that the generators make."""
+        """Yield all objects that are complete as written, and those that the generators make."""
         for file, items in self._found.items():
             if file not in self._patches and file not in self._data:
                 for located in items:
@@ -128,7 +128,7 @@ class Kustomizations:
                 yield target_of(content)
 
     def _of(self, file: str, located: Located) -> Iterator[Located]:
-        """Yield an object in each namespace in which it ends."""
+        """Yield an object in each namespace in which it is applied."""
         ends: dict[str, Unbuilt | None] = {}
         for way in self._ways.get(file, ()):
             unbuilt, before = self._unbuilt(way, located), ends.get(way.namespace)
@@ -151,7 +151,7 @@ class Kustomizations:
 
 
 def _generator(folder: str, content: Mapping[str, Any], namespace: str) -> Located:
-    """Return a kustomization as what makes the Secrets that it generates."""
+    """Return a kustomization as the maker of the Secrets that it generates."""
     metadata = {"name": printable(folder)} | ({"namespace": namespace} if namespace else {})
     known = {
         "apiVersion": f"{GROUP}/v1beta1",

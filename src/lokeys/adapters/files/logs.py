@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes of a log: of a file, a FIFO or stdin, unpacked and in UTF-8, piece by piece.
+"""Bytes of a log, from a file, a FIFO or stdin, unpacked and in UTF-8, piece by piece.
 
-Nothing is kept: a file of any size takes as much memory as one piece, and a packed one as much as
-one piece unpacked.
+Nothing is kept: a file of any size takes as much memory as one piece, and a compressed one as much
+as one piece decompressed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 def pieces(path: str) -> Iterator[bytes]:
-    """Yield what a log holds, as UTF-8; `-` is stdin. Raises BadInput."""
+    """Yield a log's content as UTF-8; `-` is stdin. Raises BadInput."""
     try:
         if path == STDIN:
             yield from _text(sys.stdin.buffer, path)
@@ -72,7 +72,7 @@ def _unpacked(pieces: Iterator[bytes], path: str) -> Iterator[bytes]:
             while left:
                 yield unpack.decompress(left, PIECE_BYTES)
                 left = unpack.unconsumed_tail
-                if unpack.eof:  # rotated logs may be packed in several parts
+                if unpack.eof:  # rotated logs may be compressed in several parts
                     left, unpack = unpack.unused_data, zlib.decompressobj(_WITH_GZIP_HEADER)
                     left = left.lstrip(b"\0")
     except zlib.error as exc:

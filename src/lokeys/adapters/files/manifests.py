@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kubernetes objects out of files: YAML or JSON, one document or many, each with its place.
+"""Kubernetes objects from files: YAML or JSON, one document or many, each with its place.
 
-Input is anyone's: bounded in size, depth and in what aliases make of it; a key given twice is
-refused, not overwritten; tags that would make other things than data are refused.
+Input is untrusted: its size, its depth and the expansion of its aliases are limited. A key that is
+given twice is refused, not overwritten, and so are tags that would make anything other than data.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # a file has neither, and is read sooner without them
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_NODES = 1_000_000
-"""Of a whole file, each alias counted as what it stands for."""
+"""Limit for a whole file, with each alias expanded."""
 
 STDIN = "-"
 _TEXT = "tag:yaml.org,2002:str"
@@ -36,13 +36,13 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 @dataclass(slots=True)
 class ManifestText:
-    """A file's text, read once more where somebody asks in which line a field stands."""
+    """A file's text, read again if the line of a field is needed."""
 
     content: str = field(repr=False)
     _nodes: list[yaml.Node] | None = field(default=None, repr=False)
 
     def position_of(self, trail: Sequence[int], path: Sequence[str | int]) -> tuple[int, int]:
-        """Return line and column of the deepest thing on the way to `path`."""
+        """Return line and column of the deepest node on the path `path`."""
         if self._nodes is None:
             composed = yaml.compose_all(self.content, Loader=_Loader)
             self._nodes = [node for node in composed if not _is_nothing(node)]
@@ -88,7 +88,7 @@ def _found(node: yaml.Node, token: str | int) -> tuple[yaml.Node, yaml.Node] | N
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """One object and where it stands; lines count from 1."""
+    """One object and where it is; lines count from 1."""
 
     object: Mapping[str, Any]
     file: str
@@ -97,10 +97,10 @@ class Located:
     trail: tuple[int, ...] = ()
     """Which document of the file, and which item of its lists."""
     unbuilt: Unbuilt | None = None
-    """What a tool makes of it, where it does not end as it lies."""
+    """What a tool makes of it, if it is not applied as it is."""
 
     def position_of(self, path: Sequence[str | int]) -> tuple[int, int]:
-        """Return line and column of what stands at `path`, or of the nearest thing around it."""
+        """Return line and column of the value at `path`, or of its nearest parent."""
         if self.text is None:
             return self.line, 1
         return self.text.position_of(self.trail, path)
@@ -121,16 +121,16 @@ class Located:
 
 
 def read(path: str, *, stdin: BinaryIO | None = None) -> tuple[Located, ...]:
-    """Return all objects of a file, of a folder's files (hidden ones apart), or of `-`.
+    """Return all objects of a file, of a folder's files (except hidden ones), or of `-`.
 
-    Lists are flattened. In a folder, documents that are no Kubernetes objects are passed over; in
+    Lists are flattened. In a folder, documents that are not Kubernetes objects are passed over; in
     a file they are an error. Raises BadInput with file, line and what to do.
     """
     return hand_in(path, stdin=stdin).objects
 
 
 def hand_in(path: str, *, stdin: BinaryIO | None = None) -> HandedIn:
-    """Return what `read` returns, with what of a folder was passed over. Raises BadInput."""
+    """Return what `read` returns, with what was passed over in a folder. Raises BadInput."""
     if not path:
         raise BadInput("the file's name is empty", hint="is a variable of the shell unset?")
     with _nothing_is_garbage():
@@ -146,21 +146,21 @@ def hand_in(path: str, *, stdin: BinaryIO | None = None) -> HandedIn:
 
 @dataclass(frozen=True, slots=True)
 class HandedIn:
-    """The objects of a path, and what in it is none, or no whole one."""
+    """The objects of a path, and what in it is not one, or not a complete one."""
 
     objects: tuple[Located, ...]
     passed_over: tuple[PassedOver, ...] = ()
 
 
 def name_of(located: Located) -> object:
-    """Return what an object says it is called; None where it says nothing."""
+    """Return an object's name; None if it has none."""
     metadata = located.object.get("metadata")
     return metadata.get("name") if isinstance(metadata, Mapping) else None
 
 
 @contextlib.contextmanager
 def _nothing_is_garbage() -> Iterator[None]:
-    """Keep the collector from looking, again and again, at ever larger trees that are all kept."""
+    """Pause garbage collection, which would scan ever larger trees that are all kept."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -180,7 +180,7 @@ def _of_stdin(stdin: BinaryIO | None) -> bytes:
 
 
 def content_of(path: Path) -> bytes:
-    """Return what a file holds. Raises BadInput where that cannot be read, or is too much."""
+    """Return a file's content. Raises BadInput if it cannot be read, or is too large."""
     try:
         with path.open("rb") as file:
             return _bounded(file, str(path))
@@ -200,7 +200,7 @@ def _bounded(source: BinaryIO, place: str) -> bytes:
 
 
 def objects_in(content: bytes, *, file: str, strict: bool) -> Iterator[Located]:
-    """Yield the objects of a file's content; not strict, documents that are none are left out."""
+    """Yield the objects of a file's content; unless strict, other documents are left out."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -217,7 +217,7 @@ def objects_in(content: bytes, *, file: str, strict: bool) -> Iterator[Located]:
 
 
 def _documents(text: str, *, file: str, strict: bool) -> Iterator[tuple[Any, int]]:
-    """Yield what the documents say; empty ones, as between two `---`, are passed over."""
+    """Yield the content of documents; empty ones, as between two `---`, are passed over."""
     try:
         weigh(text, max_values=MAX_NODES)
         loader = _Loader(text)
@@ -234,7 +234,7 @@ def _documents(text: str, *, file: str, strict: bool) -> Iterator[tuple[Any, int
         raise BadInput(str(error), place=f"{file}:{error.line}", hint=error.hint) from None
     except yaml.YAMLError as error:
         raise _unreadable(error, text=text, file=file) from None
-    except ValueError:  # a number that Python will not read, such as one of 5,000 digits
+    except ValueError:  # a number that Python does not parse, such as one of 5,000 digits
         raise BadInput("a value makes no sense", place=file, hint="put it in quotes") from None
 
 
@@ -271,9 +271,9 @@ def _unreadable(error: yaml.YAMLError, *, text: str, file: str) -> BadInput:
 
 
 class _Loader(yaml.CSafeLoader):
-    """The safe loader, stricter: keys are text and given once; times stay text, as in JSON.
+    """The safe loader, stricter: keys are text and unique; times stay text, as in JSON.
 
-    A lenient one takes numbers and words for keys, as Kubernetes does.
+    A lenient one accepts numbers and words as keys, as Kubernetes does.
     """
 
     lenient = False

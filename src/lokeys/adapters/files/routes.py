@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""StorageCredentials out of files: the one that was meant, and the route that it describes."""
+"""StorageCredentials from files: the one that was meant, and the route that it describes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Google's token exchange, IAM and storage answer, as links.
+"""The answers of Google's token exchange, IAM and storage, as links.
 
-Pure. Google's sentences name people and projects; of them only a permission's name is quoted.
+Pure. Google's messages name people and projects; only a permission's name is quoted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lokeys.core.trust.tries.verification import LinkName
 
 _POOL = "gcs_wif_pool_missing"
 _INVALID = "oidc_token_invalid"
-# In this order: later words stand in the earlier sentences too.
+# In this order: the earlier texts also contain the later words.
 _BY_WORDS: Sequence[tuple[tuple[str, ...], LinkName, str, str]] = (
     (
         ("attribute condition",),
@@ -61,7 +61,7 @@ _ERROR = re.compile(r"[a-z_]{3,40}")
 
 
 def token_in(reply: Reply, member: str) -> str:
-    """Return the token of a good answer, or nothing."""
+    """Return the token in a successful answer, or an empty text."""
     token = json_of(reply).get(member) if reply.status == 200 else None
     return token if isinstance(token, str) else ""
 
@@ -94,7 +94,7 @@ def judge_exchange(reply: Reply, *, evidence: Sequence[str]) -> Link:
 
 
 def judge_impersonation(reply: Reply, *, email: str) -> Link:
-    """Return the identity's link, broken or left open by IAM's refusal."""
+    """Return the identity's link, broken by IAM's refusal or not tested."""
     message = _message(json_of(reply))
     said = str(reply.status)
     if stumbles(reply) or reply.status not in {400, 401, 403, 404}:
@@ -126,7 +126,7 @@ def judge_login(reply: Reply) -> Link:
 
 
 def judge_bucket(reply: Reply, *, action: str, bucket: str) -> Link:
-    """Return the store's link, broken or left open by a refusal of its own."""
+    """Return the store's link, broken by its refusal or not tested."""
     message = _message(json_of(reply))
     said = f"{action}: {reply.status}"
     if stumbles(reply):
@@ -167,7 +167,7 @@ def _forbidden(said: str, message: str) -> Link:
 
 
 def _error_of(document: Mapping[str, object]) -> tuple[str, str]:
-    """Return OAuth's error and the words to it in small letters."""
+    """Return OAuth's error and its description in lowercase."""
     error, words = document.get("error"), document.get("error_description")
     known = error if isinstance(error, str) and _ERROR.fullmatch(error) else ""
     return known, words.lower() if isinstance(words, str) else ""

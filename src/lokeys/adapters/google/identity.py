@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A web identity shown to Google's token exchange, and a service account's own key to its login."""
+"""Sends a web identity to Google's token exchange, and a service account's key to its login."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LIFETIME = timedelta(minutes=10)
 async def exchange_at_google(
     provider: PoolProvider, issued: IssuedToken, *, client: httpx2.AsyncClient
 ) -> Exchanged:
-    """Return a bearer token for the bucket, or the link at which it is refused."""
+    """Return a bearer token for the bucket, or the link that is refused."""
     form = {
         "grant_type": _EXCHANGE,
         "audience": provider.name,
