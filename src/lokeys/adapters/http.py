@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain HTTP to outside systems: one way to make a client, one way to ask, both bounded.
+"""Plain HTTP to outside systems: one way to make a client, one way to send, both bounded.
 
     make_client ── dial ──▶ transport ──▶ bounded_request ──▶ Reply
     (CA bundle)   (detour)               (seconds, bytes)     or NoAnswer(reason), TooLong
 
-Redirects are answers, not followed. No client reads an environment or ~/.netrc itself: it goes
-through the proxies that it is given (`core.proxies`: Loki's own rules).
+Redirects are answers, not followed. No client reads an environment or ~/.netrc itself: it uses the
+proxies that it is given (`core.proxies`: Loki's own rules).
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ ON_END = "lokeys_on_end"
 """A request's extension: called with whether no answer came in time."""
 _PROXY_WANTS_LOGIN = 407
 
-# Their messages carry whole URLs, and RGW's admin API takes key ids in its queries.
+# Their messages contain whole URLs, and RGW's admin API has key ids in its queries.
 for _name in ("httpx2", "httpcore2", "botocore.auth"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 Dial = Callable[[str, int], Awaitable[tuple[str, int]]]
-"""Told where a request wants to go, answers where to connect; a port-forward hides behind it.
+"""Takes a request's host and port, returns where to connect; used for port-forwards.
 
 URL, Host header, signature and the TLS name stay those of the original host.
 """
@@ -88,12 +88,12 @@ class NoAnswer(Unreachable):
 
 
 class TooLong(NotReadable):
-    """The answer is longer than we are willing to read."""
+    """The answer is longer than the limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How long an answer may take altogether, and how long it may be."""
+    """Limits for an answer's total time and its length."""
 
     total_s: float = 10.0
     max_bytes: int = 1 << 20
@@ -101,7 +101,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer, read to its end."""
+    """An answer, read completely."""
 
     status: int
     headers: Mapping[str, str]
@@ -109,7 +109,7 @@ class Reply:
 
     @property
     def content_type(self) -> str:
-        """Return the media type alone, in lower case."""
+        """Return only the media type, in lowercase."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -127,12 +127,12 @@ async def bounded_request(
         notes = (_expiry_note(error), _proxy_note(request, error))
         failure = NoAnswer(where, _reason_of(error), note="; ".join(filter(None, notes)))
     _say_ended(request, silent=failure.reason in _SILENT)
-    # Raised outside of the handlers: the original's text may hold a header, and so a key.
+    # Raised outside of the handlers: the original's text may contain a header, and so a key.
     raise failure
 
 
 def _say_ended(request: httpx2.Request, *, silent: bool) -> None:
-    """Tell whoever counts silences what came of a request."""
+    """Report the request's result to whoever counts missing answers."""
     on_end: Callable[[bool], None] | None = request.extensions.get(ON_END)
     if on_end is not None:
         on_end(silent)
@@ -144,7 +144,7 @@ async def _ask(client: httpx2.AsyncClient, request: httpx2.Request, *, max_bytes
     try:
         if response.status_code == _PROXY_WANTS_LOGIN and _VIA in request.extensions:
             raise httpx2.ProxyError(str(response.status_code), request=request)
-        # Raw, because a few compressed bytes can unfold into gigabytes. We ask for none such.
+        # Raw: a few compressed bytes can expand to gigabytes. We do not request any.
         async for part in response.aiter_raw():
             body += part
             if len(body) > max_bytes:
@@ -165,7 +165,7 @@ def make_client(
     dial: Dial | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> httpx2.AsyncClient:
-    """Return a client that trusts `ca_bundle` (PEM text) alone, or else the system's authorities.
+    """Return a client that trusts only `ca_bundle` (PEM text), by default the system's CAs.
 
     A `transport` replaces the network, in tests.
     """
@@ -176,7 +176,7 @@ def make_client(
 
 
 def make_wire(ca_bundle: str | None, proxies: Proxies = NO_PROXIES) -> httpx2.AsyncBaseTransport:
-    """Return what holds connections to whoever `ca_bundle` vouches for."""
+    """Return a transport that trusts `ca_bundle`."""
     context = tls_context(ca_bundle)
     direct = _wire(context, None)
     if proxies == NO_PROXIES:
@@ -186,15 +186,15 @@ def make_wire(ca_bundle: str | None, proxies: Proxies = NO_PROXIES) -> httpx2.As
 
 def _wire(context: ssl.SSLContext, proxy: ProxyAddress | None) -> httpx2.AsyncBaseTransport:
     named = None
-    if proxy is not None:  # Go's client, too, trusts the same authorities for proxy and store
+    if proxy is not None:  # Go's client also trusts the same CAs for proxy and store
         secure = context if proxy.shown.startswith("https:") else None
         named = httpx2.Proxy(proxy.shown, auth=proxy.login, ssl_context=secure)
     return httpx2.AsyncHTTPTransport(
         verify=context,
         trust_env=False,
         proxy=named,
-        # A kept connection that the server closes at the wrong moment looks like a dead store.
-        # Five seconds serve the four calls of a test, and nothing is kept between two tests.
+        # A kept connection that the server closes at the wrong moment looks like a dead store. Five
+        # seconds are enough for the four calls of a test, and nothing is kept between two tests.
         limits=httpx2.Limits(
             max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0
         ),
@@ -203,8 +203,8 @@ def _wire(context: ssl.SSLContext, proxy: ProxyAddress | None) -> httpx2.AsyncBa
 
 @functools.lru_cache(maxsize=64)
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """Return a verifying context; made once for each bundle, for it weighs a megabyte."""
-    # Bundles carry comments in all alphabets, which OpenSSL's reader does not take.
+    """Return a verifying context; cached for each bundle, as it takes a megabyte."""
+    # Bundles contain comments in any alphabet, which OpenSSL's parser does not accept.
     blocks = "\n".join(_certificates(ca_bundle)) if ca_bundle else None
     if blocks == "":
         raise _no_certificate()
@@ -212,7 +212,7 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=blocks)
     except (ssl.SSLError, ValueError):
         raise _no_certificate() from None
-    # Python 3.13 asks more of a certificate than Loki's Go does; what Loki accepts must pass here.
+    # Python 3.13 is stricter than Loki's Go; certificates that Loki accepts must pass here.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
@@ -233,7 +233,7 @@ def _no_certificate() -> BadInput:
 
 
 class _Dialling(httpx2.AsyncBaseTransport):
-    """Connects where `dial` says, and leaves everything above the connection as it was."""
+    """Connects where `dial` says, and changes nothing above the connection."""
 
     def __init__(self, wire: httpx2.AsyncBaseTransport, dial: Dial) -> None:
         self._wire = wire
@@ -259,7 +259,7 @@ class _Dialling(httpx2.AsyncBaseTransport):
 
 
 class _Proxied(httpx2.AsyncBaseTransport):
-    """Connects through the proxy that an address has, or without one where it has none."""
+    """Connects through an address's proxy, or directly if it has none."""
 
     def __init__(
         self,
@@ -281,7 +281,7 @@ class _Proxied(httpx2.AsyncBaseTransport):
         if proxy is None:
             return await self._direct.handle_async_request(request)
         request.extensions[_VIA] = proxy.shown
-        if proxy not in self._wires:  # one for each scheme at most
+        if proxy not in self._wires:  # at most one per scheme
             self._wires[proxy] = self._through(proxy)
         return await self._wires[proxy].handle_async_request(request)
 
@@ -291,17 +291,17 @@ class _Proxied(httpx2.AsyncBaseTransport):
 
 
 def port_of(url: httpx2.URL) -> int:
-    """Return the port that a URL leads to."""
+    """Return the port of a URL."""
     return url.port or (443 if url.scheme == "https" else 80)
 
 
 # --- what went wrong ----------------------------------------------------------------------------
 
-_UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})  # OpenSSL's X509_V_ERR_*: no way to a known root
+_UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})  # OpenSSL's X509_V_ERR_*: no chain to a known root
 _EXPIRED = 10
 _NAME_MISMATCH = frozenset({62, 64})  # host name, IP address
 _PLAIN_ANSWER = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER")
-_TLS_ALERT = r"\x15\x03"  # how a TLS record begins, as h11 quotes what is no status line
+_TLS_ALERT = r"\x15\x03"  # the start of a TLS record, as h11 quotes an invalid status line
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
 
 
@@ -355,7 +355,7 @@ def _expiry_note(error: httpx2.RequestError) -> str:
 
 
 def _proxy_note(request: httpx2.Request, error: httpx2.RequestError) -> str:
-    """Return which proxy was used; of its own answer the status alone."""
+    """Return which proxy was used; of its own answer only the status."""
     via = request.extensions.get(_VIA)
     if via is None:
         return ""
@@ -364,7 +364,7 @@ def _proxy_note(request: httpx2.Request, error: httpx2.RequestError) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield what led to `error`, innermost reasons included."""
+    """Yield the causes of `error`, the innermost ones included."""
     pending: list[BaseException | None] = [error]
     seen: set[int] = set()
     while pending:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients for many CA bundles, of which few are in use at a time.
 
-    client ─▶ request ─▶ the wire of its bundle ─▶ answer ─▶ closed, where nobody asks again soon
-                         (made where there is none)
+    client ─▶ request ─▶ the wire of its bundle ─▶ answer ─▶ closed, if it is not used again soon
+                         (made if there is none)
 
-A client holds nothing. What weighs is a wire: a trust store and connections. Whoever may edit a
-StorageCredential may name another bundle with every edit, so wires are bounded.
+A client holds nothing. A wire is large: a trust store and connections. An editor of a
+StorageCredential may name another bundle with every edit, so the number of wires is limited.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from lokeys.adapters.silences import Heeding, Silences
 from lokeys.core.proxies import NO_PROXIES, Proxies, Unusable
 
 MOST_WIRES = 16
-"""So many are kept open. More are open only while each of them has a request under way."""
+"""At most this many are kept open. More are open only while each of them has a request."""
 UNUSED_S = 60.0
-"""What nobody has used for so long is closed: routes ask again within half a minute."""
+"""A wire that is unused for this long is closed: routes send again within half a minute."""
 
 
 Key = tuple[str | None, Proxies]
-"""The CA bundle that a wire trusts, and the proxies that it goes through."""
+"""The CA bundle that a wire trusts, and its proxies."""
 
 
 @dataclass(slots=True)
 class Wire:
-    """What holds the connections to whoever one bundle vouches for."""
+    """The connections to servers that one bundle verifies."""
 
     transport: httpx2.AsyncBaseTransport
     requests: int = 0
@@ -47,7 +47,7 @@ class Wire:
 class HttpClients:
     """Clients by the CA bundle that they trust; those of one bundle share its wire.
 
-    With `silences` an address that gave no answer in time is left alone for a while.
+    With `silences` an address that gave no answer in time is not contacted for a while.
     """
 
     def __init__(
@@ -63,16 +63,16 @@ class HttpClients:
         self._make_wire = wire
         self._silences = silences
         self.asker: Hashable = None
-        """Of whom silences are counted together."""
+        """Whose missing answers are counted together."""
         self._wires: OrderedDict[Key, Wire] = OrderedDict()
-        """The one that was used last comes last."""
+        """The most recently used one is last."""
         self._closing: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._wires)
 
     def trusting(self, ca_bundle: str | None) -> httpx2.AsyncClient:
-        """Return a client for `ca_bundle`; raises BadInput where that is no certificate."""
+        """Return a client for `ca_bundle`; raises BadInput if it has no certificate."""
         return self._client(ca_bundle, self._proxies, dial=self._dial)
 
     def leading_to(self, address: str, ca_bundle: str | None) -> httpx2.AsyncClient:
@@ -84,29 +84,29 @@ class HttpClients:
         return self._client(ca_bundle, NO_PROXIES, dial=dial)
 
     def direct(self) -> httpx2.AsyncClient:
-        """Return a client for what is near: pods by their addresses, through no proxy."""
+        """Return a client without a proxy, for pods by their addresses."""
         return self._client(None, NO_PROXIES, dial=self._dial)
 
     @property
     def dial(self) -> Dial | None:
-        """Return the detour on which hosts are reached."""
+        """Return the detour that reaches hosts."""
         return self._dial
 
     def has_proxy(self, scheme: str, host: str, port: int) -> bool:
-        """Tell whether a proxy connects to an address in our place."""
+        """Tell whether a proxy connects to an address for us."""
         try:
             return self._proxies.of(scheme, host, port) is not None
         except Unusable:
             return True
 
     def asked_by(self, asker: Hashable) -> HttpClients:
-        """Return the same clients over the same wires; silences are kept apart for each asker."""
+        """Return the same clients over the same wires; each asker has its own silences."""
         same = copy.copy(self)
         same.asker = asker
         return same
 
     def through(self, proxies: Proxies) -> HttpClients:
-        """Return clients with other proxies; they are the caller's to close."""
+        """Return clients with other proxies; the caller must close them."""
         other = HttpClients(
             dial=self._dial, proxies=proxies, wire=self._make_wire, silences=self._silences
         )
@@ -122,7 +122,7 @@ class HttpClients:
         return make_client(dial=dial, transport=wire)
 
     def take(self, key: Key) -> Wire:
-        """Return the wire of a bundle and its proxies; the caller owes a `give_back`."""
+        """Return the wire of a bundle and its proxies; the caller must call `give_back`."""
         wire = self._wires.pop(key, None) or Wire(self._make_wire(*key))
         self._wires[key] = wire
         wire.requests += 1
@@ -133,7 +133,7 @@ class HttpClients:
         return wire
 
     def give_back(self, key: Key, wire: Wire) -> None:
-        """Say that one request of a wire is over."""
+        """Mark one request of a wire as ended."""
         wire.requests -= 1
         if not wire.requests and self._wires.get(key) is wire:
             loop = asyncio.get_running_loop()
@@ -141,7 +141,7 @@ class HttpClients:
             self._close_beyond()
 
     def _close_beyond(self) -> None:
-        """Close what was not used for longest, down to the bound."""
+        """Close the least recently used ones, down to the limit."""
         unused = [key for key, wire in self._wires.items() if not wire.requests]
         for key in unused[: max(len(self._wires) - MOST_WIRES, 0)]:
             self._close(key)
@@ -169,7 +169,7 @@ class HttpClients:
 
 
 class _Shared(httpx2.AsyncBaseTransport):
-    """Sends each request over the wire that its bundle has at that moment."""
+    """Sends each request over its bundle's current wire."""
 
     def __init__(self, clients: HttpClients, key: Key) -> None:
         self._clients = clients
@@ -187,7 +187,7 @@ class _Shared(httpx2.AsyncBaseTransport):
 
 
 class _UntilClosed(httpx2.AsyncByteStream):
-    """An answer's body; its request is over when it is closed."""
+    """An answer's body; its request ends when it is closed."""
 
     def __init__(self, stream: httpx2.AsyncByteStream, over: AsyncExitStack) -> None:
         self._stream = stream
@@ -198,6 +198,6 @@ class _UntilClosed(httpx2.AsyncByteStream):
             yield part
 
     async def aclose(self) -> None:
-        """Close the body, then say so."""
+        """Close the body, then report it."""
         async with self._over:
             await self._stream.aclose()

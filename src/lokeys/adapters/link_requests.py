@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request that decides a link of a token's way: its answer, or what its silence means."""
+"""One request that decides a link of a token's path: its answer, or what no answer means."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOUNDS = Bounds(total_s=10.0, max_bytes=64 << 10)
 async def reply_or_link(
     client: httpx2.AsyncClient, request: httpx2.Request, *, name: LinkName, cause: str | None = None
 ) -> Reply | Link:
-    """Return the answer; or the link: broken by TLS, or left open by silence (`cause` possible)."""
+    """Return the answer, or the link: broken by TLS, or not tested without one (may be `cause`)."""
     try:
         return await bounded_request(client, request, bounds=BOUNDS)
     except NoAnswer as error:
@@ -37,14 +37,14 @@ async def reply_or_link(
 
 
 def form_request(url: str, form: Mapping[str, str], *, accept: str = "json") -> httpx2.Request:
-    """Return a POST of a form, as token endpoints take it."""
+    """Return a POST of a form, as token endpoints expect it."""
     kind = "application/x-www-form-urlencoded"
     headers = {"Content-Type": kind, "Accept": f"application/{accept}"}
     return httpx2.Request("POST", url, headers=headers, content=urlencode(form).encode())
 
 
 def json_of(reply: Reply) -> Mapping[str, object]:
-    """Return the JSON object of an answer; an empty one where it is none."""
+    """Return the JSON object of an answer; an empty one if it is not valid."""
     try:
         found = msgspec.json.decode(reply.body)
     except msgspec.DecodeError:

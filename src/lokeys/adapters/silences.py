@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses that gave no answer in time, and how long nobody asks them again.
+"""Addresses that gave no answer in time, and how long they are not contacted again.
 
     asked ─▶ no answer ─▶ a pause: not asked ─▶ one request ─▶ no answer ─▶ a longer pause
       ▲     in time                                  └─▶ any answer, a refusal too ─┐
       └──────────────────────────────────────────────────────────────────────────────┘
 
-A request that nobody answers takes ten seconds. Hundreds of routes that name the same silent
-address would wait for it in turn; so one of them waits, and the others are told that it is silent.
+A request without an answer takes ten seconds. Hundreds of routes with the same silent address would
+wait for it in turn; so one of them waits, and the others get the result.
 
-What one namespace has met says nothing to another: else whoever can make a shared store slow for
-one request could keep everybody from it, and would learn what others ask.
+Each namespace has its own results: otherwise somebody who makes a shared store slow for one request
+could keep everybody from it, and would learn what others request.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from lokeys.ports import Clock
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(seconds=30)
 MOST_TIMES = 8
-"""A pause doubles so often at most; it has reached its bound by then."""
+"""A pause doubles at most this often; it has reached its limit by then."""
 ONE_ASKS_FOR = timedelta(seconds=15)
-"""Longer than any request may take: until then it has told what came of it."""
+"""Longer than any request may take: by then its result is known."""
 MOST_ADDRESSES = 1024
-"""The one that was asked longest ago is forgotten first: it is only asked again."""
+"""The least recently contacted one is forgotten first: it is only contacted again."""
 
 Address = tuple[Hashable, str, str, int]
 """Who asks (a namespace), scheme, host and port."""
@@ -47,12 +47,12 @@ class _Silence:
     times: int = 0
 
     def lasts(self, now: datetime) -> bool:
-        """Tell whether the address is left alone; one from the future shows a wrong clock."""
+        """Tell whether the address is in a pause; a time in the future shows a wrong clock."""
         return timedelta(0) <= now - self.asked_at < self.pause
 
 
 class Silences:
-    """What is known of silent addresses, for all who share one process."""
+    """What is known about silent addresses, for everything in one process."""
 
     def __init__(self, *, clock: Clock, jitter: Callable[[], float] = random.random) -> None:
         self._clock = clock
@@ -63,9 +63,9 @@ class Silences:
         return len(self._known)
 
     def begin(self, address: Address) -> Callable[[bool], None]:
-        """Return what is to be told whether the address was silent; raise NoAnswer in a pause.
+        """Return the function that takes whether there was no answer; raise NoAnswer in a pause.
 
-        After a pause the first request goes through, and the others wait for what comes of it.
+        After a pause the first request is sent, and the others wait for its result.
         """
         now, known = self._clock(), self._known.get(address)
         if known is not None:
@@ -78,7 +78,7 @@ class Silences:
         known = self._known.get(address)
         if not silent:
             self._known.pop(address, None)
-        elif known is None or known.asked_at <= began:  # else another has told it while we waited
+        elif known is None or known.asked_at <= began:  # else another has reported it meanwhile
             now = self._clock()
             known = known or _Silence(since=now, asked_at=now)
             ceiling = min(FIRST_PAUSE * 2.0**known.times, LONGEST_PAUSE)
@@ -94,7 +94,7 @@ class Silences:
 
 
 def _not_asked(address: Address, known: _Silence) -> NoAnswer:
-    """Return the refusal to ask; its words stay the same as long as the silence lasts."""
+    """Return the refusal to ask; its text stays the same as long as the silence lasts."""
     _, _, host, port = address
     most = f"{LONGEST_PAUSE.total_seconds():.0f} s"
     note = f"no answer since {time_to_json(known.since)}; asked again within {most}"
@@ -102,7 +102,7 @@ def _not_asked(address: Address, known: _Silence) -> NoAnswer:
 
 
 class Heeding(httpx2.AsyncBaseTransport):
-    """Sends no request to an address that is left alone, and says what came of the others."""
+    """Sends no request to an address in a pause, and reports the results of others."""
 
     def __init__(
         self, wire: httpx2.AsyncBaseTransport, silences: Silences, asker: Hashable
@@ -112,12 +112,12 @@ class Heeding(httpx2.AsyncBaseTransport):
         self._asker = asker
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send the request; raises NoAnswer where nobody asks now."""
+        """Send the request; raises NoAnswer in a pause."""
         url = request.url
         address = (self._asker, url.scheme, url.host, port_of(url))
         request.extensions[ON_END] = self._silences.begin(address)
         return await self._wire.handle_async_request(request)
 
     async def aclose(self) -> None:
-        """Close what it sends over."""
+        """Close the transport below."""
         await self._wire.aclose()

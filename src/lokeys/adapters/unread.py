@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hops that lokeys has no way to: they say so, so that their neighbours are compared instead."""
+"""Hops that lokeys cannot access: they report that, so that their neighbours are compared."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lokeys.ports import Reading
 
 
 class NoSource:
-    """A `SourcePort` of a route whose source nobody knows: it offers nothing, and that is no gap.
+    """A `SourcePort` of a route with an unknown source: it offers nothing, and is not unreadable.
 
-    Whoever made such a route says so.
+    Whoever made such a route reports that.
     """
 
     async def read(self) -> Reading[SourceState]:
@@ -36,11 +36,11 @@ class UnreadableVault:
         self._ref = ref
 
     async def read(self, *, afresh: bool = False) -> Reading[VaultState]:
-        """Say that it cannot be read."""
+        """Report that it cannot be read."""
         del afresh
         return Reading(state=VaultState(ref=self._ref, fault=VaultFault.NOT_READABLE))
 
     async def write(self, pair: KeyPair, *, over: Fingerprint) -> VaultState:
-        """Refuse; neither argument is looked at."""
+        """Refuse; neither argument is used."""
         del pair, over
         raise NeedsHuman(f"{self._ref} cannot be written from here")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way to a store before any key is shown to it: its name, each address, TLS, and its clock.
+"""The path to a store before any key is sent there: its name, each address, TLS, and its clock.
 
     dns     every address that the host name has here
     tcp     a connection to each of them
-    tls     the handshake, with the authorities that the route trusts, and whose certificate it is
-    clock   the store's Date beside this machine's time
+    tls     the handshake, with the CAs that the route trusts, and the certificate's owner
+    clock   the store's Date compared with this machine's time
 
-What holds no answer from here is left open, never broken: from elsewhere it may well answer.
+A link without an answer here counts as not tested, never as broken: elsewhere it may work.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreWay:
-    """How a store is reached: its endpoint, what its certificate is checked against, and a detour.
+    """How a store is reached: its endpoint, the CAs for its certificate, and a detour.
 
-    Where a proxy of this machine's environment connects, names and addresses are its own matter.
+    If a proxy of this machine's environment connects, names and addresses are not checked.
     """
 
     endpoint: str
@@ -65,7 +65,7 @@ class StoreWay:
     clock: Clock
 
     async def links(self) -> tuple[Link, ...]:
-        """Return each link up to the first that does not hold; those behind it are left out."""
+        """Return each link up to the first that does not work, without later ones."""
         try:
             parts = urlsplit(self.endpoint)
             host, secure = parts.hostname or "", parts.scheme == "https"
@@ -121,7 +121,7 @@ class StoreWay:
             writer.close()
 
     async def _clock(self) -> tuple[Link, ...]:
-        """Return the link clock; nothing where the store says no time, which AWS and RGW do."""
+        """Return the link clock; nothing if the store sends no time, which AWS and RGW do."""
         try:
             request = httpx2.Request("GET", self.endpoint)
             client = self.clients.trusting(self.ca_bundle)
@@ -145,7 +145,7 @@ class StoreWay:
 
 
 async def _addresses(host: str, port: int) -> list[Address] | str:
-    """Return every address of a name, each once; words where there is none."""
+    """Return every address of a name, each once; a text if there is none."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_S):
@@ -159,7 +159,7 @@ async def _addresses(host: str, port: int) -> list[Address] | str:
 
 
 async def _connects(place: Address) -> str:
-    """Return how a connection went: nothing wrong is an empty text."""
+    """Return the result of a connection: an empty text if it worked."""
     try:
         async with asyncio.timeout(CONNECT_S):
             _, writer = await asyncio.open_connection(*place)
@@ -174,7 +174,7 @@ async def _connects(place: Address) -> str:
 
 
 def _tcp(tried: Sequence[tuple[str, str]]) -> Link:
-    """Return the link tcp: it breaks where some addresses answer and others do not."""
+    """Return the link tcp: it is broken if some addresses answer and others do not."""
     wrong = [f"{address} {why}" for address, why in tried if why]
     if not wrong:
         return held("tcp", "each address answers" if len(tried) > 1 else "it answers")
@@ -185,7 +185,7 @@ def _tcp(tried: Sequence[tuple[str, str]]) -> Link:
 
 
 def _certificate(version: str | None, found: Any) -> Iterator[str]:
-    """Yield what a certificate says of itself, and who signed it."""
+    """Yield a certificate's data, and who signed it."""
     yield version or "TLS"
     for word, name in (("for", "subject"), ("by", "issuer")):
         parts = {key: value for part in found.get(name, ()) for key, value in part}

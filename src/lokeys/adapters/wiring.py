@@ -51,9 +51,9 @@ from lokeys.ports import IssuerPort, MakerPort, PodPorts, RoutePorts, SourcePort
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """The cluster and the world around it, as this process may reach them.
+    """The cluster and the outside world, as this process may reach them.
 
-    `callers_rights`: a person asks, whose own rights decide about sources in other namespaces.
+    `callers_rights`: for a person, whose own permissions decide about sources in other namespaces.
     `outside`: this process does not run in the cluster.
     """
 
@@ -109,7 +109,7 @@ def wire(spec: RouteSpec, access: Access) -> RoutePorts:
 
 
 def wire_pods(namespace: str, workloads: Sequence[Workload], access: Access) -> PodPorts:
-    """Return the ports to pods of a namespace that no route leads to. Nothing is read yet."""
+    """Return the ports to a namespace's pods without a route. Nothing is read yet."""
     cluster = access.cluster
     return PodPorts(
         workloads=KubernetesWorkloads(cluster, workloads, namespace=namespace),
@@ -151,7 +151,7 @@ def _source(spec: RouteSpec, access: Access) -> SourcePort:
 
 
 def _issuer(spec: RouteSpec, access: Access) -> IssuerPort | None:
-    """Return who can change the keys of the source's user; None where nobody can from here."""
+    """Return what can change the keys of the source's user; None if nothing can from here."""
     cluster = access.cluster
     match spec.source:
         case RgwSource(admin=admin) as source:
@@ -255,9 +255,9 @@ def _vault(spec: RouteSpec, access: Access) -> VaultPort | None:
 
 
 def _token(vault: OnePasswordVault, place: Ref, namespace: str, access: Access) -> Token:
-    """Return a way to the token as its Secret holds it now: a mended one is used at once.
+    """Return a way to the token in its Secret now: a repaired one is used at once.
 
-    Each use asks whether its owner lets a route of `namespace` use it, and lets it go to the
+    Each use checks whether its owner lets a route of `namespace` use it, and lets it go to the
     vault's address; it raises NotShared and NotAllowed.
     """
     objects, ref = access.cluster.objects, vault.token

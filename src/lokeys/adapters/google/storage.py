@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bucket of Google Cloud Storage tried with a bearer token: put, get, list, delete."""
+"""Tests a bucket of Google Cloud Storage with a bearer token: put, get, list, delete."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from lokeys.core.trust.tries.verification import LinkName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GcsBucket:
-    """One bucket, and the token that opens it."""
+    """One bucket, and the token for it."""
 
     place: GcsPlace
     token: Sensitive
     client: httpx2.AsyncClient
 
     async def try_fully(self, *, owner: str) -> Link:
-        """Try the four calls; the first that fails is the word. What was put is deleted."""
+        """Make the four calls; the first failure is the result. What was put is deleted."""
         name = quote(probe_of(owner.encode()), safe="")
         bucket = f"b/{quote(self.place.bucket, safe='')}/o"
         objects = f"{self.place.url}/storage/v1/{bucket}"
         upload = f"{self.place.url}/upload/storage/v1/{bucket}?uploadType=media&name={name}"
         put = await self._call("POST", upload, action="put", body=PROBE_BODY)
         if isinstance(put, Link) and put.ok is False:
-            return put  # surely refused: there can be nothing to delete
+            return put  # certainly refused: there is nothing to delete
         read = put if isinstance(put, Link) else await self._read(objects, name)
         deleted = await self._call("DELETE", f"{objects}/{name}", action="delete")
         if read is not None:
@@ -64,5 +64,5 @@ class GcsBucket:
         if isinstance(reply, Link) or 200 <= reply.status < 300:
             return reply
         if action == "delete" and reply.status == 404:
-            return reply  # another try of the same object was quicker
+            return reply  # another test of the same object was faster
         return google_answers.judge_bucket(reply, action=action, bucket=self.place.bucket)

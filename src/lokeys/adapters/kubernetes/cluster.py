@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every adapter of the Kubernetes API shares: the way to the cluster, and words for gaps."""
+"""What all adapters of the Kubernetes API share: access to the cluster, texts for failed reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _QUERY = re.compile(r"\?[^\s\"'<>]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """One cluster: all is read from `objects` (a cache, or live); `api` is there to act."""
+    """One cluster: `objects` (a cache, or live) is for reads, `api` for changes."""
 
     objects: Objects
     api: Api
@@ -42,7 +42,7 @@ def allows(obj: Json, namespace: str) -> bool:
 
 
 def quotable(text: str) -> str:
-    """Return others' words without URL queries (they can hold secrets), on one bounded line."""
+    """Return untrusted text without URL queries (they can hold secrets), on one bounded line."""
     words = " ".join(_QUERY.sub("?…", text).split())
     return words if len(words) <= MAX_QUOTE else f"{words[: MAX_QUOTE - 1]}…"
 
@@ -66,7 +66,7 @@ def _why(error: LokeysError) -> Why:
 
 
 async def events_of(objects: Objects, ref: Ref, *, reason: str) -> list[Json]:
-    """Return the object's events of this reason, newest first; nothing where none can be read."""
+    """Return the object's events with this reason, newest first; none if they cannot be read."""
     try:
         found = await objects.events(ref, reason=reason)
     except LokeysError:
@@ -75,7 +75,7 @@ async def events_of(objects: Objects, ref: Ref, *, reason: str) -> list[Json]:
 
 
 def last_seen(event: Json) -> datetime:
-    """Return when an event was last told; the oldest time there is where it has none."""
+    """Return when an event was last reported; the earliest possible time if it has none."""
     return max(_times_of(event), default=datetime.min.replace(tzinfo=UTC))
 
 

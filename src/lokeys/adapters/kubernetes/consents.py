@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the owners of credentials allow, as their objects in the cluster say it."""
+"""What the owners of credentials allow, according to their objects in the cluster."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def named_by(object_store: Json | None) -> frozenset[Origin]:
 
 
 def _hosted(object_store: Json) -> Iterator[str]:
-    """Yield the addresses of `spec.hosting`, at the ports that the gateway serves."""
+    """Yield the addresses in `spec.hosting`, with the ports that the gateway serves."""
     hosting, gateway = at(object_store, "spec", "hosting"), at(object_store, "spec", "gateway")
     plain, secure = number_at(gateway, "port"), number_at(gateway, "securePort")
     for name in _texts(at(hosting, "dnsNames")):
@@ -58,7 +58,7 @@ def _texts(found: object) -> Iterable[str]:
 def secret_consent(secret: Json, *, at_home: bool) -> Consent:
     """Return what a Secret's owner allows.
 
-    `at_home`: it is in the route's own namespace, so that its owner is that of Loki's Secret, too.
+    `at_home`: it is in the route's own namespace, so that its owner is also that of Loki's Secret.
     """
     allowed, bridge = allowed_urls(secret), allowed_bridge(secret)
     return Consent(
@@ -71,10 +71,10 @@ def secret_consent(secret: Json, *, at_home: bool) -> Consent:
 async def insist_on_token(
     objects: Objects, secret: Json, token: SecretKeyRef, *, url: str, namespace: str
 ) -> None:
-    """Refuse to use a Connect token as its owner has not said, for a route of `namespace`.
+    """Refuse a use of a Connect token that its owner has not allowed, for a route of `namespace`.
 
-    A store that names the token has External Secrets send it to its host already. Raises
-    NotShared where the token is another namespace's own, NotAllowed for the address.
+    If a store names the token, External Secrets already sends it to the store's host. Raises
+    NotShared if the token belongs to another namespace, NotAllowed for the address.
     """
     there = text_at(secret, "metadata", "namespace")
     if not allows(secret, namespace):
@@ -86,7 +86,7 @@ async def insist_on_token(
 async def names_address(
     objects: Objects, secret: Json, token: SecretKeyRef, *, url: str, namespace: str
 ) -> bool:
-    """Tell whether a Connect token's owner, or a store that names it, lets it go to `url`."""
+    """Tell whether a Connect token's owner, or a store that names it, allows it to go to `url`."""
     there = text_at(secret, "metadata", "namespace")
     wanted = origin_of(url)
     if wanted is not None and wanted in allowed_urls(secret):
@@ -95,7 +95,7 @@ async def names_address(
         try:
             stores = await objects.list(kind, namespace=place)
         except LokeysError:
-            continue  # what cannot be seen allows nothing
+            continue  # what cannot be read allows nothing
         if wanted is not None and any(
             _sends(store, token, there=there, namespace=namespace)
             and origin_of(text_at(store, *_HOST)) == wanted
@@ -121,7 +121,7 @@ def _sends(store: Json, token: SecretKeyRef, *, there: str, namespace: str) -> b
 def _admits(store: Json, namespace: str) -> bool:
     """Tell whether a ClusterSecretStore's conditions name the namespace.
 
-    Selectors and patterns are not judged: what is not named is not admitted here.
+    Selectors and patterns are not evaluated: only named namespaces are allowed here.
     """
     if not at(store, "spec", "conditions"):
         return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two things of a key pair that a person may be shown: its id, and on a terminal its secret."""
+"""The two parts of a key pair that a person may see: its id and, on a terminal, its secret."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lokeys.errors import BadInput
 
 
 def access_key_id(pair: KeyPair) -> str:
-    """Return the key id as text: it names the key, and alone opens nothing."""
+    """Return the key id as text: it identifies the key, and alone gives no access."""
     return pair.access_key_id.reveal_text().encode(errors="replace").decode()
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""External Secrets: how an ExternalSecret stands, and how to make it read its vault again.
+"""External Secrets: the state of an ExternalSecret, and how to make it read its vault again.
 
-Its Ready condition says that the operator is content, not that the data is current; why a refresh
-failed is told by an event alone. Versions v1 and v1beta1 are read alike.
+Its Ready condition says that the operator has no error, not that the data is current; only an event
+says why a refresh failed. Versions v1 and v1beta1 are read alike.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FORCE_SYNC = "lokeys.dev/force-sync"
 
 
 def store_state(ref: Ref, store: Json) -> StoreState:
-    """Return what a store says of itself."""
+    """Return a store's own status."""
     ready = condition_of(store)
     return StoreState(
         ref=ref,
@@ -48,7 +48,7 @@ def store_state(ref: Ref, store: Json) -> StoreState:
 
 
 def delivery_state(external_secret: Json, pair: SecretRef | None = None) -> DeliveryState:
-    """Return what an ExternalSecret says of itself, without its surroundings.
+    """Return an ExternalSecret's own status, without its surroundings.
 
     `pair` is where in its Secret the pair is.
     """
@@ -114,7 +114,7 @@ class ExternalSecretPort:
         await self._annotate(self._ref)
 
     async def revalidate_store(self) -> None:
-        """Annotate its store with a new value, so that the operator looks at it again."""
+        """Annotate its store with a new value, so that the operator checks it again."""
         store = _store_ref(await self._cluster.objects.get(self._ref))
         if store is None:
             raise NeedsHuman(f"{self._ref} names no store")
@@ -144,9 +144,9 @@ class ExternalSecretPort:
         return None
 
     async def _stopped_by(self) -> tuple[Ref, ...]:
-        """Return ExternalSecrets whose interval stops all of them, as far as we may look.
+        """Return ExternalSecrets whose interval stops all of them, as far as we may read them.
 
-        Not to be allowed to look is no gap of the report: the route's own state tells enough.
+        A missing permission is not reported here: the route's own state is enough.
         """
         for namespace in (None, self._ref.namespace):
             try:
@@ -162,7 +162,7 @@ class ExternalSecretPort:
         return quotable(text_at(events[0], "message")) if events else ""
 
     async def _target_owner(self, target: str) -> Ref | None:
-        """Return the ExternalSecret that owns our target: its ownerReference, else a namesake."""
+        """Return the ExternalSecret that owns our target: its ownerReference, otherwise by name."""
         namespace = self._ref.namespace
         owners: list[Json] = []
         claims: list[Json] = []
@@ -171,7 +171,7 @@ class ExternalSecretPort:
             owners = mappings_at(secret, "metadata", "ownerReferences")
             claims = await self._cluster.objects.list("ExternalSecret", namespace=namespace)
         except LokeysError:
-            pass  # the condition's own words are reported all the same
+            pass  # the condition's own message is reported anyway
         named = [
             text_at(owner, "name") for owner in owners if text_at(owner, "kind") == "ExternalSecret"
         ]

@@ -18,12 +18,12 @@ KEY_BYTES = 32
 
 
 def for_this_run() -> Fingerprinter:
-    """Return a fingerprinter whose fingerprints (`r:`) mean nothing after this run."""
+    """Return a fingerprinter whose fingerprints (`r:`) are not comparable after this run."""
     return Fingerprinter(key=Sensitive(secrets.token_bytes(KEY_BYTES)), kept=False)
 
 
 async def load(api: Api, *, namespace: str = SYSTEM_NAMESPACE) -> Fingerprinter:
-    """Return the kept fingerprinter (`k:`), or one for this run where it cannot be read."""
+    """Return the kept fingerprinter (`k:`), or one for this run if it cannot be read."""
     try:
         kept = value_of(await api.get(SECRET, SECRET_NAME, namespace=namespace), "key")
     except LokeysError:
@@ -32,10 +32,10 @@ async def load(api: Api, *, namespace: str = SYSTEM_NAMESPACE) -> Fingerprinter:
 
 
 async def load_or_make(api: Api, *, namespace: str = SYSTEM_NAMESPACE) -> Fingerprinter:
-    """Return the kept fingerprinter, made now if there is none; for the operator.
+    """Return the kept fingerprinter, created now if there is none; for the operator.
 
-    Raises what reading or creating the Secret raises: without a kept key the operator would take
-    each restart for a change of every key.
+    Raises what reading or creating the Secret raises: without a kept key the operator would treat
+    each restart as a change of every key.
     """
     try:
         secret = await api.get(SECRET, SECRET_NAME, namespace=namespace)
@@ -49,6 +49,6 @@ async def load_or_make(api: Api, *, namespace: str = SYSTEM_NAMESPACE) -> Finger
         }
         try:
             secret = await api.create(SECRET, body)
-        except Conflict:  # the other replica was quicker
+        except Conflict:  # the other replica was faster
             secret = await api.get(SECRET, SECRET_NAME, namespace=namespace)
     return Fingerprinter(key=value_of(secret, "key"), kept=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ConfigMap with a route's receipts: read, and written by server-side apply.
 
-A ConfigMap of that name that another object owns, or nobody, is never written, nor taken for the
+A ConfigMap of that name with another owner, or none, is never written, and is not used as the
 route's.
 """
 
@@ -35,9 +35,9 @@ class RouteHistory:
         self._api = api
 
     async def keep(self, resource: Json, receipt: Receipt) -> None:
-        """Keep a receipt as it is now, in the place of an earlier state of it.
+        """Keep a receipt as it is now, instead of an earlier state of it.
 
-        Raises NeedsHuman where the name is taken, Forbidden, Conflict where others keep writing.
+        Raises NeedsHuman if the name is taken, Forbidden, Conflict if others keep writing.
         """
         for left in reversed(range(_TRIES)):
             try:
@@ -65,7 +65,7 @@ class RouteHistory:
 
 
 async def history_of(objects: Objects, resource: Json) -> Kept:
-    """Return a route's receipts; raises NotFound, NeedsHuman for another's ConfigMap, Forbidden."""
+    """Return a route's receipts; raises NotFound, NeedsHuman if another owns it, Forbidden."""
     place = history_ref(_ref_of(resource))
     found = await objects.get(place)
     _insist_on_owner(found, resource, place)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who else holds a key, as far as the caller's rights reach: Secrets, ConfigMaps and pods.
+"""Who else holds a key, as far as the caller's permissions allow: Secrets, ConfigMaps and pods.
 
-A value counts that has the key's id in it, whatever is around it. A pod counts, too, that reads
-the delivered Secret and has run since before its content changed: it started with the old key.
+Every value that contains the key's id counts. A pod that reads the delivered Secret and has run
+since before its content changed counts, too: it started with the old key.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SHORTEST_ID = 8
 
 @dataclass(frozen=True, slots=True)
 class KeyHolders:
-    """A `HoldersPort` of one route. `everywhere`: the caller's own rights say what may be read."""
+    """A `HoldersPort` of one route. `everywhere`: the caller's permissions say what may be read."""
 
     cluster: Cluster
     spec: RouteSpec
@@ -39,7 +39,7 @@ class KeyHolders:
     async def find(
         self, pair: KeyPair, *, changed_at: datetime | None, own: frozenset[Ref]
     ) -> Holders:
-        """Return who holds the pair's id beside the route's own hops, and the source's `own`."""
+        """Return who holds the pair's id besides the route's own hops, and the source's `own`."""
         needle = pair.access_key_id.reveal()
         if len(needle) < _SHORTEST_ID:
             return Holders(unread=("the key's id is too short to be looked for",))
@@ -61,12 +61,12 @@ class KeyHolders:
 
     @property
     def _own(self) -> frozenset[Ref]:
-        """Return what the route itself holds the key in: its gates look after these."""
+        """Return the route's own objects with the key: its gates check these."""
         home = self.spec.namespace
         return frozenset({self.spec.secret_ref, Ref("Secret", staging_name(self.spec.name), home)})
 
     async def _all(self, kind: str) -> tuple[list[Mapping[str, Any]], list[str]]:
-        """Return all objects of a kind that may be read, and what that leaves out."""
+        """Return all objects of a kind that may be read, and what could not be read."""
         try:
             return await self.cluster.objects.list(kind, namespace=None), []
         except LokeysError as everywhere:
@@ -77,7 +77,7 @@ class KeyHolders:
             return [], [f"{kind}s: {error}"]
 
     def _runs_with_it(self, kind: str, pod: Json, changed_at: datetime | None) -> bool:
-        """Tell whether a pod of somebody else's started with the Secret's content of before."""
+        """Tell whether another owner's pod started with the Secret's previous content."""
         if kind != "Pod" or is_over(pod) or changed_at is None:
             return False
         if text_at(pod, "metadata", "namespace") != self.spec.namespace:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes a Secret in an ExternalSecret's place: how it stands, and how to ask for it anew."""
+"""What makes a Secret instead of an ExternalSecret: its state, and how to ask for a new one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lokeys.ports import Reading
 
 
 def maker_state(ref: Ref, found: Json) -> MakerState:
-    """Return what a maker's object says of itself."""
+    """Return the status of a maker's object."""
     ready, message = ready_of(found)
     return MakerState(
         ref=ref,
@@ -45,7 +45,7 @@ class KubernetesMaker:
         return Reading(state=maker_state(self._ref, found))
 
     async def ask(self) -> None:
-        """Give the object a new annotation: its controller reads it again."""
+        """Give the object a new annotation, so that its controller reads it again."""
         annotation = READ_AGAIN.get(self._ref.kind)
         if annotation is None:
             raise NeedsHuman(f"nobody can ask for {self._ref} from here")

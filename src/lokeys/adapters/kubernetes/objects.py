@@ -56,7 +56,7 @@ _KINDS = (
 
 
 def resources_of(kind: str) -> tuple[Resource, ...]:
-    """Return the versions under which a kind may be served, the preferred one first."""
+    """Return the versions in which a kind may be served, the preferred one first."""
     found = tuple(resource for resource in _KINDS if resource.kind == kind)
     if not found:
         raise NotReadable(f"lokeys does not know how to read objects of kind {kind}")
@@ -64,7 +64,7 @@ def resources_of(kind: str) -> tuple[Resource, ...]:
 
 
 async def as_served(kind: str, call: Callable[[Resource], Awaitable[_Answered]]) -> _Answered:
-    """Return what `call` says for the first version of `kind` that the API server knows."""
+    """Return the result of `call` for the first version of `kind` that the API server has."""
     versions = resources_of(kind)
     for resource in versions[:-1]:
         try:
@@ -99,7 +99,7 @@ class LiveObjects:
         return await as_served(kind, call)
 
     async def events(self, about: Ref, *, reason: str) -> Sequence[Mapping[str, Any]]:
-        """Return the events of this reason about an object, in no order."""
+        """Return the events with this reason about an object, in any order."""
         chosen = {
             "involvedObject.kind": about.kind,
             "involvedObject.name": about.name,
@@ -110,7 +110,7 @@ class LiveObjects:
         return listing.items
 
     async def log(self, pod: Ref, *, container: str, lines: int, max_bytes: int) -> str:
-        """Return the end of a container's log; raises BadInput where it has not started."""
+        """Return the end of a container's log; raises BadInput if it has not started."""
         return await self._api.log(
             pod.name,
             namespace=pod.namespace or "",

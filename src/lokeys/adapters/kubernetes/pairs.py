@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pair in a Secret or ConfigMap: under two data keys, or inside of a YAML text."""
+"""A pair in a Secret or ConfigMap: under two data keys, or within a YAML text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lokeys.core.sensitive import KeyPair, Sensitive
 
 
 def pair_in(held: Json, place: SecretRef) -> KeyPair:
-    """Return the pair at a place; a half that is missing is empty."""
+    """Return the pair at a place; a missing half is empty."""
     if place.inside is None:
         return pair_of(held, place.keys)
     ref = place.ref(text_at(held, "metadata", "namespace"))
@@ -32,7 +32,7 @@ def pair_in(held: Json, place: SecretRef) -> KeyPair:
 
 
 def pair_of(secret: Json, keys: PairKeys) -> KeyPair:
-    """Return the pair under two data keys; a half that is missing is empty."""
+    """Return the pair under two data keys; a missing half is empty."""
     return KeyPair(
         access_key_id=value_of(secret, keys.access_key_id),
         secret_access_key=value_of(secret, keys.secret_access_key),
@@ -40,7 +40,7 @@ def pair_of(secret: Json, keys: PairKeys) -> KeyPair:
 
 
 def data_of(pair: KeyPair, keys: PairKeys) -> dict[str, str]:
-    """Return a pair as a Secret's data keeps it, under two data keys."""
+    """Return a pair as a Secret's data, under two data keys."""
     return {
         keys.access_key_id: b64encode(pair.access_key_id.reveal()).decode(),
         keys.secret_access_key: b64encode(pair.secret_access_key.reveal()).decode(),
@@ -48,7 +48,7 @@ def data_of(pair: KeyPair, keys: PairKeys) -> dict[str, str]:
 
 
 def value_of(secret: Json, key: str) -> Sensitive:
-    """Return the value of one data key, empty where it is missing."""
+    """Return the value of one data key, empty if it is missing."""
     try:
         return Sensitive(b64decode(text_at(secret, "data", key)))
     except Base64Error:

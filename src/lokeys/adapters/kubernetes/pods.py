@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one pod says of itself: its container's present run, its readiness, the Secrets it reads."""
+"""One pod's own data: its container's current run, its readiness, the Secrets it reads."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def _secret_names(pod_spec: Json) -> Iterator[str]:
 
 
 def loki_container(pod_spec: Json, name: str) -> Json:
-    """Return the container of this name; where there is none, the first."""
+    """Return the container of this name; if there is none, the first."""
     containers = mappings_at(pod_spec, "containers")
     named = (each for each in containers if text_at(each, "name") == name)
     return next(named, containers[0] if containers else {})
 
 
 def pod_state(pod: Json, *, workload: Ref, container: str) -> PodState | None:
-    """Return the pod's own facts, without what others know of it; None for no pod at all."""
+    """Return the pod's own data, without that of others; None if there is no pod."""
     created_at = moment_at(pod, "metadata", "creationTimestamp")
     if created_at is None:
         return None
@@ -107,7 +107,7 @@ def _readiness(pod: Json) -> tuple[bool, datetime | None]:
 
 
 def _waiting_reason(pod: Json, status: Json) -> str:
-    """Return why the container waits: itself, or an init container that holds it up."""
+    """Return why the container waits: its own reason, or that of an init container."""
     own = text_at(status, "state", "waiting", "reason")
     inits = mappings_at(pod, "status", "initContainerStatuses")
     reasons = (text_at(each, "state", "waiting", "reason") for each in inits)
@@ -125,11 +125,11 @@ def _grace(pod: Json) -> timedelta:
 
 
 def _grace_at(pod: Json, *path: str, default_s: int) -> timedelta:
-    """Return a grace as the kubelet takes it: below 1 s it is 1 s; nobody waits out a year."""
+    """Return a grace period as the kubelet uses it: below 1 s it is 1 s; limited to a year."""
     return timedelta(seconds=min(max(number_at(pod, *path, default=default_s), 1), _YEAR_S))
 
 
 def _deleting_since(pod: Json) -> datetime | None:
-    # The API server writes down when the grace will be over, not when the deletion began.
+    # The API server records when the grace period will end, not when the deletion began.
     end = moment_at(pod, "metadata", "deletionTimestamp")
     return end - _grace(pod) if end else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A probe's Job in the cluster: made, awaited, read, and removed with its pods."""
+"""A probe's Job in the cluster: created, awaited, read, and removed with its pods."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _MOST_LOG_BYTES = 256 << 10
 async def ran(
     api: Api, job: Mapping[str, Any], *, sleep: Sleep = asyncio.sleep
 ) -> tuple[Link, ...]:
-    """Run a Job to its end, remove it, and return the links that it told."""
+    """Run a Job to its end, remove it, and return the links that it reported."""
     name, namespace = text_at(job, "metadata", "name"), text_at(job, "metadata", "namespace")
-    try:  # an interrupted request may have made it all the same
+    try:  # an interrupted request may have created it anyway
         await api.create(JOB, dict(job))
         pod = await _ended(api, name, namespace, sleep=sleep)
         text = await api.log(
@@ -61,7 +61,7 @@ def _waits_for(pod: Mapping[str, Any]) -> str:
 
 
 async def _removed(api: Api, name: str, namespace: str) -> None:
-    """Remove the Job and its pods: what a Job is removed without keeps running."""
+    """Remove the Job and its pods: pods that are not removed with it keep running."""
     with suppress(NotFound):
         await api.delete(JOB, name, namespace=namespace)
     with suppress(LokeysError):
@@ -72,7 +72,7 @@ async def _removed(api: Api, name: str, namespace: str) -> None:
 
 
 def links_in(text: str) -> tuple[Link, ...]:
-    """Return the links of a ProbeReport in a log. Raises NotReadable where there is none."""
+    """Return the links of a ProbeReport in a log. Raises NotReadable if there is none."""
     start = text.find("{")
     try:
         document = json.loads(text[start:]) if start >= 0 else None

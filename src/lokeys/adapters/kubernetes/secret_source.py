@@ -19,10 +19,10 @@ from lokeys.ports import Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReader:
-    """Who reads a source: a route of this namespace, or with `callers_rights` a person.
+    """The reader of a source: a route of this namespace, or with `callers_rights` a person.
 
-    A route needs the permission of the source's owner; a person has rights of their own.
-    `endpoint` is where a route's keys are tried.
+    A route needs the permission of the source's owner; a person has their own permissions.
+    `endpoint` is where a route's keys are tested.
     """
 
     namespace: str
@@ -35,7 +35,7 @@ class SourceReader:
 
 
 class SecretSourcePort:
-    """A `SourcePort` on any Secret, whose pair is taken as the truth; `owner` is what made it."""
+    """A `SourcePort` on any Secret, whose pair is the source; `owner` is what made it."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class SecretSourcePort:
         self._ref = source.secret.ref(source.namespace)
 
     async def read(self) -> Reading[SourceState]:
-        """Return the Secret's pair; nothing of it where its owner has not allowed us."""
+        """Return the Secret's pair; nothing if its owner has not allowed us."""
         try:
             secret = await self._cluster.objects.get(self._ref)
         except LokeysError as error:
@@ -72,7 +72,7 @@ class SecretSourcePort:
         return Reading(state=state, pair=pair)
 
     async def refresh(self) -> None:
-        """Do nothing: the Secret itself is the truth."""
+        """Do nothing: the Secret itself is the source."""
 
     async def ensure_user(self) -> bool:
         """Return False: whoever made the Secret made the user."""

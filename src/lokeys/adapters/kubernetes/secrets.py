@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Secret that Loki reads: what it holds, since when, and the three ways to change it."""
+"""The Secret that Loki reads: its content, since when, and the three ways to change it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DATA_HASH = f"{_ESO}/data-hash"
 
 
 def state_of(secret: Json, place: SecretRef, cluster: Cluster) -> SecretState:
-    """Return what may be known of a Secret."""
+    """Return what may be known about a Secret."""
     metadata = at(secret, "metadata")
     namespace = text_at(metadata, "namespace")
     owner = controller_of(secret)
@@ -82,7 +82,7 @@ class KubernetesSecretPort:
         return Reading(state=state, pair=pair)
 
     async def spoil_data_hash(self, *, expected: SecretState) -> None:
-        """Write a data-hash that cannot be right; only while the Secret is still `expected`."""
+        """Write an invalid data-hash; only while the Secret is still `expected`."""
         spoilt = f"spoilt-by-lokeys-at-{self._cluster.clock().isoformat()}"
         metadata = _precondition(expected) | {"annotations": {_DATA_HASH: spoilt}}
         with self._gone_is_conflict():
@@ -104,7 +104,7 @@ class KubernetesSecretPort:
     async def write(self, pair: KeyPair, *, expected: SecretState | None) -> None:
         """Write both keys in one apply; Conflict if it is no longer `expected`.
 
-        `expected` None: there must be no such Secret yet.
+        `expected` None: the Secret must not exist yet.
         """
         self._refuse_what_must_not_travel(pair)
         if self._place.inside is not None:
@@ -129,7 +129,7 @@ class KubernetesSecretPort:
 
     @contextmanager
     def _gone_is_conflict(self) -> Iterator[None]:
-        """Say of a Secret that was looked at and is gone what is said of one that has changed."""
+        """Treat a Secret that was read and is now gone like one that has changed."""
         try:
             yield
         except NotFound as error:

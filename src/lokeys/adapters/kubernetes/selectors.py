@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Label selectors of objects, as the text that list calls take."""
+"""Label selectors of objects, as text for list calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def labels_of(obj: Json) -> Labels:
 
 
 def as_text(selector: Any) -> str:
-    """Return a selector in the form that a list call takes."""
+    """Return a selector in the form for a list call."""
     exact = at(selector, "matchLabels")
     terms = [f"{key}={value}" for key, value in sorted(exact.items())] if exact else []
     for expression in mappings_at(selector, "matchExpressions"):

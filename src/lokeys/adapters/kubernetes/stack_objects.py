@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The objects of LokiStacks, read to what decisions hang on.
+"""The objects of LokiStacks, reduced to what decisions depend on.
 
-What is kept of a live object is a few hundred bytes: digests of the part that we own instead of the
-part itself, so that thousands of stacks fit into memory.
+A few hundred bytes are kept of a live object: digests of the part that we own instead of the part
+itself, so that thousands of stacks fit into memory.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from lokeys.kube.resources import CONFIG_MAP, POD
 LABELS = "app.kubernetes.io/managed-by=lokistack-controller"
 INSTANCE = "app.kubernetes.io/instance"
 SEEN, STACK = "seen", "stack"
-"""Where a trimmed object keeps what was read of it, and namespace and name of its stack."""
+"""Keys in a trimmed object: what was read of it, and namespace and name of its stack."""
 KINDS = {
     resource.kind: resource
     for resource in (
@@ -59,7 +59,7 @@ KINDS = {
         resources.CREDENTIALS_REQUEST,
     )
 }
-"""Every kind that a stack can be made of."""
+"""Every kind that a stack can contain."""
 OPTIONAL = frozenset(
     resource.kind
     for resource in (
@@ -69,7 +69,7 @@ OPTIONAL = frozenset(
         resources.CLUSTER_ROLE_BINDING,
     )
 )
-"""Those that only some stacks are made of, and that only some clusters know or grant."""
+"""Kinds that only some stacks contain, and that only some clusters have or grant."""
 USUAL = (*(kind for kind in KINDS if kind not in OPTIONAL), POD.kind)
 WORKLOADS = ("Deployment", "StatefulSet")
 _WITH_FORMERS = (*WORKLOADS, CONFIG_MAP.kind)
@@ -96,7 +96,7 @@ class Former:
 
 
 def trimmed(obj: Object, *, known: Live | None = None) -> Object:
-    """Return an object cut down to its identity and, under `seen`, what was read of it.
+    """Return an object reduced to its identity and, under `seen`, what was read of it.
 
     `known` is what was read of this very version before.
     """
@@ -114,7 +114,7 @@ def trimmed(obj: Object, *, known: Live | None = None) -> Object:
 
 
 def _stack_of(obj: Json) -> tuple[str, str]:
-    """Return namespace and name of the stack whose an object is, by its labels."""
+    """Return namespace and name of an object's stack, by its labels."""
     namespace = text_at(obj, "metadata", "namespace")
     if namespace:
         return namespace, text_at(obj, "metadata", "labels", INSTANCE)
@@ -123,7 +123,7 @@ def _stack_of(obj: Json) -> tuple[str, str]:
 
 
 def live_of(obj: Json) -> Live:
-    """Return what decisions hang on of an object."""
+    """Return what decisions depend on in an object."""
     own = owned_by(dict(obj), MANAGER)
     former = _formers(dict(obj)) if own is None and obj.get("kind") in _WITH_FORMERS else None
     return Live(
@@ -144,13 +144,13 @@ def live_of(obj: Json) -> Live:
 
 
 def _host(route: Json) -> str:
-    """Return under which name a Route is reached; whoever may edit it may have written anything."""
+    """Return a Route's host; an editor of it may have written anything."""
     host = text_at(route, "spec", "host")
     return host if is_name(host) else ""
 
 
 def _formers(obj: Object) -> Former | None:
-    """Return what of an object is its former operator's; None where nobody has written it."""
+    """Return what its former operator owns of an object; None if nobody has written it."""
     entries = inherited(obj)
     if entries is None:
         return None
@@ -159,7 +159,7 @@ def _formers(obj: Object) -> Former | None:
 
 
 def _config(own: Object | None, former: Former | None) -> ReadConfig | None:
-    """Return what a configuration of Loki's meant that pods have read before ours."""
+    """Return the meaning of a Loki configuration that pods have read before ours."""
     if own is not None:
         return read_config_in(own)
     text = text_at(former.part, "data", _CONFIG_FILE) if former else ""
@@ -189,7 +189,7 @@ def _owners(obj: Json) -> dict[str, Ref]:
 
 @functools.lru_cache(maxsize=4096)
 def _shared_ref(kind: str, name: str, namespace: str) -> Ref:
-    """Return the one Ref of these words: all objects of a stack have it."""
+    """Return one shared Ref for these words: all objects of a stack use it."""
     return Ref(kind, name, namespace)
 
 
@@ -228,7 +228,7 @@ def _unkept(former: Former | None) -> KeptTemplate | None:
 
 
 def _bare_claims(fixed: dict[str, Any]) -> dict[str, Any]:
-    """Return claim templates without the status that the API server gives them."""
+    """Return claim templates without the status that the API server adds."""
     claims = fixed.get("volumeClaimTemplates")
     if claims is None:
         return fixed
@@ -237,7 +237,7 @@ def _bare_claims(fixed: dict[str, Any]) -> dict[str, Any]:
 
 
 def pod_of(obj: Json) -> Pod:
-    """Return what decisions hang on of a pod."""
+    """Return what decisions depend on in a pod."""
     state, reason = _state(obj)
     ready = _ready(obj)
     since = moment_at(ready, "lastTransitionTime") or moment_at(
@@ -283,9 +283,9 @@ def _ready(obj: Json) -> Json:
 
 
 def inherited(obj: Object) -> list[Mapping[str, Any]] | None:
-    """Return `managedFields` in which what the former manager has set is ours by apply.
+    """Return `managedFields` in which the former manager's fields are ours by apply.
 
-    The former manager is whoever has set most; None where nobody has set anything.
+    The former manager is the one with most fields; None if nobody has set anything.
     """
     entries = obj["metadata"].get("managedFields") or []
     former = max(managers(obj), key=_size, default=None)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What writes the objects of LokiStacks, always by server-side apply and one field manager.
+"""Writes the objects of LokiStacks, always by server-side apply and with one field manager.
 
-All stacks share that manager, so the API server sees no conflict between two of them: whose an
-object is must be known before it is written.
+All stacks share that manager, so the API server sees no conflict between two of them: an object's
+owner must be known before it is written.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from lokeys.kube.ownership import managers
 from lokeys.kube.resources import POD
 
 MOST_REMEMBERED = 16_384
-"""Far more objects than the operator makes while a watch lags behind."""
+"""Far more objects than the operator creates while a watch is behind."""
 
 
 class NewestRefs:
-    """The newest of the objects that were put in: stacks that come and go fill no memory."""
+    """The newest of the added objects: stacks that come and go do not fill memory."""
 
     def __init__(self) -> None:
         self._refs: dict[Ref, None] = {}
@@ -37,7 +37,7 @@ class NewestRefs:
         return len(self._refs)
 
     def add(self, ref: Ref) -> None:
-        """Put one in, as the newest; the oldest beyond the bound is forgotten."""
+        """Add one, as the newest; the oldest beyond the limit is forgotten."""
         self.discard(ref)
         self._refs[ref] = None
         if len(self._refs) > MOST_REMEMBERED:
@@ -54,17 +54,17 @@ class StackWriter:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._anothers = NewestRefs()
-        """What was found to be somebody else's: looked at before it is written again."""
+        """Objects that belong to somebody else: read before they are written again."""
         self._made = NewestRefs()
-        """What is ours even where its watch lags behind: looked at, too, where it is not shown."""
+        """Our objects, even if their watch is behind: also read if it shows none."""
         self._being_made: set[Ref] = set()
 
     async def apply(self, intent: Intent, *, live: Live | None, stack: Ref, uid: str) -> Live:
         """Apply an object for a stack; return it as stored.
 
-        What is another's is not taken: raises Taken where an object of this name has an owner that
-        is not the stack. One without an owner becomes the stack's, with all that was set beside our
-        fields: raises Conflict where somebody has set one of these otherwise.
+        Objects of others are not taken: raises Taken if an object of this name has an owner that is
+        not the stack. One without an owner becomes the stack's, with everything that was set beside
+        our fields: raises Conflict if somebody has set one of these differently.
         """
         ref = intent.ref
         if ref in self._being_made:
@@ -89,23 +89,23 @@ class StackWriter:
         return await self._apply(intent, force=True)
 
     async def _seen(self, ref: Ref, stack: Ref, uid: str) -> Live | None:
-        """Return an object that no watch shows; raise Taken while it is another's."""
+        """Return an object that no watch shows; raise Taken if another owns it."""
         live = await self._find(ref)
         self._leave_to_owner(live, stack, uid)
         self._anothers.discard(ref)
         return live
 
     def _leave_to_owner(self, live: Live | None, stack: Ref, uid: str) -> None:
-        """Raise Taken where an object has an owner that is not the stack."""
+        """Raise Taken if an object has an owner that is not the stack."""
         owner = live.other_owner(stack, uid) if live is not None else None
         if live is not None and owner is not None:
             self._anothers.add(live.ref)
             raise Taken(live.ref, owner)
 
     async def _make(self, intent: Intent, stack: Ref, uid: str) -> Live:
-        """Apply an object that nobody has seen; where another owns it, give it back as it was.
+        """Apply an object that nobody has seen; if another owns it, restore it as it was.
 
-        Looking first would double the requests of every new stack.
+        Reading first would double the requests of every new stack.
         """
         self._being_made.add(intent.ref)
         try:
@@ -137,9 +137,9 @@ class StackWriter:
             return None
 
     async def _inherit(self, live: Live) -> None:
-        """Take over the fields of whoever managed the object before us.
+        """Take over the fields of the object's previous manager.
 
-        Else they would stay beside ours for ever: nobody would be left to remove them.
+        Otherwise they would stay beside ours forever: nothing would remove them.
         """
         ref, resource = live.ref, KINDS[live.ref.kind]
         found = await self._api.get(resource, ref.name, namespace=ref.namespace)
@@ -153,7 +153,7 @@ class StackWriter:
         await self._api.merge_patch(resource, ref.name, patch, namespace=ref.namespace)
 
     async def delete(self, live: Live) -> None:
-        """Delete an object, if it still is the one that was seen."""
+        """Delete an object, if it is still the one that was read."""
         ref = live.ref
         try:
             await self._api.delete(KINDS[ref.kind], ref.name, namespace=ref.namespace, uid=live.uid)
@@ -161,7 +161,7 @@ class StackWriter:
             return
 
     async def delete_pod(self, pod: Pod, *, namespace: str) -> None:
-        """Delete a pod that is not ready, so that its StatefulSet makes it of the new template."""
+        """Delete an unready pod, so that its StatefulSet creates it from the new template."""
         try:
             await self._api.delete(POD, pod.name, namespace=namespace, uid=pod.uid)
         except NotFound:
@@ -177,15 +177,15 @@ class Taken(Conflict):
 
 
 def _is_of(live: Live, uid: str) -> bool:
-    """Tell whether an object that no other controls is the stack's: its own, or left by itself."""
+    """Tell whether an object without another controller is the stack's: its own, or left behind."""
     return uid in live.owners or live.content is not None
 
 
 def _may_have_replaced(stored: Object) -> bool:
-    """Tell whether an object was there, and may have been what we had applied for another stack.
+    """Tell whether an object existed, and may have been one that we applied for another stack.
 
-    Of this nothing is left after we apply again, its owner neither. But only an object in which
-    nobody else has set a field can be such a one, and it is older than our fields.
+    Our apply overwrites everything of that, its owner too. But only an object in which nobody else
+    has set a field can be such a one, and it is older than our fields.
     """
     made = text_at(stored, "metadata", "creationTimestamp")
     found = list(managers(stored))
@@ -193,6 +193,6 @@ def _may_have_replaced(stored: Object) -> bool:
 
 
 def _beside(live: Live, stack: Ref, uid: str) -> Ref | None:
-    """Return who had owned an object before we applied ours: then it is still theirs."""
+    """Return who owned an object before we applied ours: then it is still theirs."""
     former = {owner: ref for owner, ref in live.owners.items() if owner != uid}
     return replace(live, owners=former).other_owner(stack, uid)

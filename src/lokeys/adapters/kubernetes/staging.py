@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The staging Secret: lokeys' own copy of a pair that pods hold, and until when it may be valid.
 
-It belongs to the StorageCredential and goes with it, and that one stays until the bridge, or the
-rotation, has ended (`lokeys.dev/bridge`, a finalizer). Its annotations say what a status that was
-lost can no longer say; they count only with their seal, which only who has the key of the
-fingerprints can make: whoever writes Secrets here must not have a key added, nor another retired.
+It belongs to the StorageCredential and is deleted with it, and that one stays until the bridge, or
+the rotation, has ended (`lokeys.dev/bridge`, a finalizer). Its annotations have what a lost status
+cannot say any more. They count only with their seal, which needs the fingerprints' key: a writer of
+Secrets here must not be able to have a key added or another one retired.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class StagingSecret:
 
     @property
     def _live(self) -> LiveObjects:
-        """Return what is read to be written: never out of a cache, and followed by nobody."""
+        """Return what is read before a write: never from a cache, and not watched."""
         return LiveObjects(self.cluster.api)
 
     async def read(self) -> Reading[KeptPair]:
-        """Return what is kept; a Secret of that name that is not lokeys' own is a gap."""
+        """Return what is kept; a Secret of that name that is not ours counts as unreadable."""
         try:
             secret = await self.cluster.objects.get(self.ref)
         except NotFound:
@@ -65,7 +65,7 @@ class StagingSecret:
         return Reading(state=self._state(secret, pair), pair=pair)
 
     async def keep(self, pair: KeyPair, *, purpose: KeptFor) -> None:
-        """Keep a pair, in place of any that was kept before. Raises NeedsHuman, Conflict."""
+        """Keep a pair, instead of any previous one. Raises NeedsHuman, Conflict."""
         labels, annotations = _LABELS, self._annotations(pair, purpose)
         owner = await self._owner()
         if purpose.until is not None:
@@ -88,14 +88,14 @@ class StagingSecret:
     async def hold(self) -> None:
         """Keep the StorageCredential until what is kept is dropped. Raises Conflict if it is gone.
 
-        From here on the store may know the key, which the copy's own end would not take away.
+        From here on the store may know the key, which deleting the copy would not remove.
         """
         await self._hold(await self._owner(), held=True)
 
     async def drop(self) -> None:
-        """Let the StorageCredential go, and delete what is kept; no other's Secret is touched.
+        """Release the StorageCredential, and delete what is kept; other Secrets are not touched.
 
-        In this order: the Secret goes with its owner, but nobody would look for the finalizer.
+        In this order: the Secret is deleted with its owner, but nothing would remove the finalizer.
         """
         with contextlib.suppress(NotFound):
             await self._hold(await self._live.get(self.spec.ref), held=False)
@@ -115,14 +115,14 @@ class StagingSecret:
         )
 
     async def _owner(self) -> Json:
-        """Return the StorageCredential. Raises Conflict where there is none any more."""
+        """Return the StorageCredential. Raises Conflict if it no longer exists."""
         try:
             return await self._live.get(self.spec.ref)
         except NotFound as error:
             raise Conflict(f"{self.spec.ref} is gone") from error
 
     async def _hold(self, owner: Json, *, held: bool) -> None:
-        """Write or remove the finalizer, of the very resource that was read."""
+        """Write or remove the finalizer, on the very resource that was read."""
         known = at(owner, "metadata", "finalizers")
         others = [each for each in known or () if each != FINALIZER]
         wanted = [*others, FINALIZER] if held else others

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API server asked for a service account's token: for a provider, for ten minutes, no more.
+"""Requests a service account's token from the API server: for a provider, and for ten minutes.
 
-A token for the API server's own audience would be a login to the cluster; lokeys never asks for
-one, and where it cannot tell whose an audience is it does not ask either. The server may have been
-told of more audiences than its issuer (`--api-audiences`), and names them nowhere: so each token is
-tried at the server first, and one that it accepts goes nowhere.
+A token for the API server's own audience would be a login to the cluster: lokeys never requests
+one, nor one for an audience that may be the server's. The server may have more audiences than its
+issuer (`--api-audiences`), and lists them nowhere: so each token is first tested at the server, and
+one that it accepts is not sent anywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lokeys.kube.client import Api
 from lokeys.ports import IssuedToken
 
 LIFETIME_S = 600
-"""The shortest that the API server gives."""
+"""The shortest lifetime that the API server accepts."""
 KNOWN_S = 60.0
 """An API server that is restarted can have another issuer."""
 _DISCOVERY = "/.well-known/openid-configuration"
@@ -37,7 +37,7 @@ class TokenRequests:
         self._asked_at = float("-inf")
 
     async def issuer(self) -> str:
-        """Return the issuer that the discovery document names, as it was a minute ago at most."""
+        """Return the issuer in the discovery document, at most a minute old."""
         now = asyncio.get_running_loop().time()
         if now - self._asked_at >= KNOWN_S:
             self._issuer = _issuer_in(await self._api.raw_get(_DISCOVERY))
@@ -45,7 +45,7 @@ class TokenRequests:
         return self._issuer
 
     async def request(self, account: Ref, *, audience: str) -> IssuedToken:
-        """Ask for a token. Raises Forbidden, NotFound, NeedsHuman for the API server's audience."""
+        """Request a token. Raises Forbidden, NotFound, NeedsHuman for the API server's audience."""
         if is_of_api_server(audience, issuer=await self.issuer()):
             raise NeedsHuman(
                 f"no token is asked for: the audience `{audience}` is the API server's own"

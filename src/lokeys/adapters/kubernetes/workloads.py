@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workloads that use the Secret and their pods: how they stand, and how one is replaced."""
+"""The workloads that use the Secret and their pods: their state, and how to replace one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _KINDS_OF_STACKS = ("StatefulSet", "Deployment")
 _SIMPLE_PATTERN = re.compile(r"(?:[A-Za-z0-9-]|\\\.|\.\*?)*")
 _RELOADER = "reloader.stakater.com"
 _LONGEST_NAMES = 2048
-"""Of an annotation of Reloader's: a thousand patterns would take seconds to match."""
+"""Limit for an annotation of Reloader: a thousand patterns would take seconds to match."""
 _REVISION = "deployment.kubernetes.io/revision"
 _BUDGET_RETRY_S = 10.0
 _PARSE = partial(built, max_values=MAX_LOKI_CONFIG_VALUES)
@@ -79,7 +79,7 @@ class _Pass:
         return self.seen[ref]
 
     async def get_settings(self, ref: Ref) -> Mapping[str, Any]:
-        """Return what Loki's settings are in; not to be allowed to see them is worth a word."""
+        """Return an object with Loki's settings; notes it if it may not be read."""
         try:
             return await self.get(ref)
         except Forbidden as error:
@@ -93,7 +93,7 @@ class _Pass:
             ref = Ref(kind, "*", namespace)
             self.gaps.append(unreadable(error, hop=Hop.PODS, ref=ref))
             return []
-        # Items of a list need not say what they are.
+        # Items of a list may have no kind.
         return [{**each, "kind": kind} for each in found]
 
 
@@ -109,7 +109,7 @@ class KubernetesWorkloads:
         secret: str = "",
         kind: str = "Secret",
     ) -> None:
-        """Take the workloads of a route; without a Secret, of none: all of their pods count."""
+        """Take the workloads of a route; without a Secret, all of their pods count."""
         self._cluster = cluster
         self._workloads = tuple(workloads)
         self._namespace = namespace
@@ -139,8 +139,8 @@ class KubernetesWorkloads:
         return Reading(state=fleet, gaps=tuple(look.gaps))
 
     async def may_evict(self, pod: PodState) -> bool | None:
-        """Tell whether this pod may be evicted from here; None where that is not to be known."""
-        # By its name: a Role may name the pods that it is about.
+        """Tell whether this pod may be evicted from here; None if that is not known."""
+        # By its name: a Role may list the pods that it is about.
         named = {"namespace": self._namespace, "name": pod.ref.name}
         right = {"verb": "create", "resource": "pods", "subresource": "eviction"}
         asked = {"spec": {"resourceAttributes": {**right, **named}}}
@@ -178,7 +178,7 @@ class KubernetesWorkloads:
             raise Conflict(f"{pod.ref} is gone already") from error
 
     async def _members(self, spec: Workload, look: _Pass) -> list[_Member] | WorkloadState:
-        """Return the workload, those of a LokiStack that read the Secret, or that there is none."""
+        """Return the workload, a LokiStack's that read the Secret, or that there is none."""
         ref = Ref(spec.kind, spec.name, self._namespace)
         absent = WorkloadState(ref=ref, exists=False, force=spec.force)
         if spec.kind == "LokiStack":
@@ -198,7 +198,7 @@ class KubernetesWorkloads:
         return [_Member(spec=spec, obj={**found, "kind": spec.kind})]
 
     async def _members_of_stack(self, spec: Workload, look: _Pass) -> list[_Member]:
-        """Return a stack's components: those with its label, or else those that it owns."""
+        """Return a stack's components: those with its label, otherwise those that it owns."""
         for labels in (f"app.kubernetes.io/instance={spec.name}", None):
             found = [
                 _Member(spec=spec, obj=each)
@@ -213,12 +213,12 @@ class KubernetesWorkloads:
     async def _loki(self, member: _Member, look: _Pass) -> RunningLoki | None:
         """Return how the workload's Loki is configured.
 
-        Of Secrets only the route's own is read: no right is needed that the route has not anyway.
+        Only the route's own Secret is read: no further permission is needed.
         """
         held: dict[Ref, Json] = {}
         for ref in named_by(member.obj, namespace=self._namespace):
             if ref.kind == "ConfigMap" or (ref.kind, ref.name) == ("Secret", self._secret):
-                with suppress(LokeysError):  # who reads the configuration for its own sake says so
+                with suppress(LokeysError):  # a reader of the configuration itself reports it
                     held[ref] = await look.get(ref)
         return reading_of(member.obj, owner=member.ref, held=held, parse=_PARSE)
 
@@ -263,7 +263,7 @@ class KubernetesWorkloads:
         )
 
     async def _revisions(self, member: _Member, labels: str, look: _Pass) -> dict[str, bool]:
-        """Return the uids of what owns the pods directly, and whether it is the newest revision."""
+        """Return the uids of the pods' direct owners, and whether each is the newest revision."""
         uid = text_at(member.obj, "metadata", "uid")
         if member.ref.kind != "Deployment":
             return {uid: True}
@@ -284,7 +284,7 @@ class KubernetesWorkloads:
         )
 
     async def _killing_since(self, pod: PodState, container: Json) -> datetime | None:
-        """Return when the pod's node began to stop this run of its container, if it was told."""
+        """Return when the pod's node began to stop this run of its container, if reported."""
         place = f"spec.containers{{{text_at(container, 'name')}}}"
         began = (
             last_seen(event)
@@ -343,7 +343,7 @@ def _names_in(text: str) -> Iterator[str]:
 
 
 def _is_among(secret: str, patterns: str) -> bool:
-    """Tell whether one of Reloader's names may mean this Secret; of very many it is believed."""
+    """Tell whether one of Reloader's names may mean this Secret; for very many, True."""
     if len(patterns) > _LONGEST_NAMES:
         return True
     return any(_is_named(secret, pattern) for pattern in _names_in(patterns))
@@ -352,8 +352,8 @@ def _is_among(secret: str, patterns: str) -> bool:
 def _is_named(secret: str, pattern: str) -> bool:
     """Tell whether Reloader's name, which may be a regular expression, may mean this Secret.
 
-    Only names with `.` and `.*` are tried: Python's expressions, unlike Go's, can take for ever.
-    Of the others lokeys believes that they do, and waits a little before it acts itself.
+    Only names with `.` and `.*` are matched: Python's expressions, unlike Go's, can take forever.
+    The others are assumed to match, and lokeys waits a little before it acts itself.
     """
     plain = pattern.removeprefix("^").removesuffix("$")
     if _SIMPLE_PATTERN.fullmatch(plain) is None:
@@ -432,5 +432,5 @@ def _covers(budget: Json, pod: Json) -> bool:
 
 
 def _whole_seconds(grace: timedelta | None) -> int | None:
-    """Return the grace for a call; never 0, which would not wait for the kubelet at all."""
+    """Return the grace period for a call; never 0, which would not wait for the kubelet."""
     return None if grace is None else max(1, int(grace.total_seconds()))

@@ -28,9 +28,9 @@ from lokeys.errors import BadInput, LokeysError, NeedsHuman, NotReadable, Transi
 _BOUNDS = Bounds(total_s=10.0, max_bytes=8 << 20)
 _LOG_LINES = 500
 _NO_TENANT = "lokeys-looks-at-storage"
-_INDEX_OF_S = 86400  # a day has a table of the index, of which there is one for all tenants
+_INDEX_OF_S = 86400  # the index has one table per day, and one index for all tenants
 _LOG_BYTES = 1 << 20
-# Loki 3.7.8 counts a refusal of its older client under 500: no 403 there proves nothing.
+# Loki 3.7.8 counts refusals of its older client as 500: a missing 403 proves nothing there.
 _REQUESTS = frozenset(
     {"loki_objstore_bucket_transport_requests_total", "loki_s3_request_duration_seconds_count"}
 )
@@ -44,7 +44,7 @@ _SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})?\s+(\S+)(?:\s+\d+)?")
 _STATUS = re.compile(r'(?:^|,)\s*status_code="(\d+)"')
 
 Reach = Callable[[Ref, int], Awaitable[tuple[str, int]]]
-"""Told a pod and its port, answers where to connect: a port-forward hides behind it."""
+"""Takes a pod and its port, returns where to connect; used for port-forwards."""
 
 
 class KubernetesLoki:
@@ -89,7 +89,7 @@ class KubernetesLoki:
             return ()  # a container that waits to start has no log
         except LokeysError as error:
             return unreadable(error, hop=Hop.PODS, ref=pod.ref)
-        # Not splitlines(): people's words may hold other separators, and would begin a line.
+        # Not splitlines(): messages may contain other separators, which would start a line.
         return loki_log.complaints(text.split("\n"))
 
     async def flush(self, pod: PodState) -> None:
@@ -117,7 +117,7 @@ class KubernetesLoki:
         return address, endpoint.port
 
     def _workload(self, pod: PodState) -> Workload:
-        """Return how the route describes the pod's workload; a LokiStack stands for all of its."""
+        """Return the route's entry for the pod's workload; a LokiStack's is for all of its own."""
         kind, name = pod.workload.kind, pod.workload.name
         exact = (each for each in self._workloads if (each.kind, each.name) == (kind, name))
         stacks = (each for each in self._workloads if each.kind == "LokiStack")
@@ -127,7 +127,7 @@ class KubernetesLoki:
 async def counters_at(
     address: str, *, client: httpx2.AsyncClient, now: datetime
 ) -> LokiMetrics | None:
-    """Return the storage counters of the Loki at a pod's address; None where they cannot be had."""
+    """Return the storage counters of the Loki at a pod's address; None if there are none."""
     request = httpx2.Request("GET", _url(address, "/metrics"))
     try:
         reply = await bounded_request(client, request, bounds=_BOUNDS)
@@ -137,9 +137,9 @@ async def counters_at(
 
 
 async def look_for_labels_at(address: str, *, client: httpx2.AsyncClient, now: datetime) -> None:
-    """Have the querier at a pod's address look for labels of a tenant that there is not.
+    """Make the querier at a pod's address request labels of a tenant that does not exist.
 
-    It finds none, but the index has to be read for it. What comes of that stands in the counters.
+    It finds none, but must read the index for it. The counters show the result.
     """
     moment = int(now.timestamp())
     span = f"start={moment - _INDEX_OF_S}&end={moment}"
@@ -155,7 +155,7 @@ def _url(address: str, path: str) -> str:
 
 
 def parse_metrics(body: bytes, *, now: datetime) -> LokiMetrics:
-    """Return the storage counters in a metrics page; raises NotReadable where it is none."""
+    """Return the storage counters in a metrics page; raises NotReadable if it is not valid."""
     totals = dict.fromkeys(("accepted", "refused", "missing", "failures", "chunks"), 0)
     moments = {_STARTED: 0.0, _UPLOADED: 0.0}
     seen = False

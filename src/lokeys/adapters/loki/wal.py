@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a pod holds lines that only it can flush, and whether they outlive it.
 
-A Loki writes if its target has an ingester. Its write-ahead log outlives the pod if the folder lies
-on a volume with a claim of its own. Where that cannot be told the answer is no: a pod whose lines
-might be lost is never replaced unattended.
+A Loki writes if its target has an ingester. Its write-ahead log outlives the pod if its folder is
+on a volume with a claim of its own. If that is not known the answer is no: a pod whose lines might
+be lost is never replaced automatically.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _READING_COMPONENTS = frozenset(
         "lokistack-gateway",
     }
 )
-# Where WALs lie by the image's and the chart's defaults, when the configuration cannot be read.
+# Default folders of WALs in image and chart, if the configuration cannot be read.
 _LIKELY = (PurePosixPath("/loki/wal"), PurePosixPath("/var/loki/wal"))
 _VARIABLE = re.compile(r"\$\{?\w")
 
@@ -57,7 +57,7 @@ Get = Callable[[Ref], Awaitable[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LokiSettings:
-    """What decides about the WAL: Loki's flags over its configuration file.
+    """What decides about the WAL: Loki's flags, which override its configuration file.
 
     `config` None: there is a file, and it could not be read.
     """
@@ -66,7 +66,7 @@ class LokiSettings:
     config: Mapping[str, Any] | None
 
     def value(self, flag: str, *path: str) -> str | None:
-        """Return what a flag or the file says, None where neither does."""
+        """Return the value of a flag or in the file, None if neither has it."""
         if flag in self.flags:
             return self.flags[flag]
         found = at(self.config, *path)
@@ -89,7 +89,7 @@ async def settings_of(pod: Json, container: Json, get: Get) -> LokiSettings:
     """Return a Loki container's flags, and its configuration file as far as it can be read."""
     marks = Marks()
     arguments = arguments_of(container, ContainerEnvironment(), marks)
-    if "config.file" not in arguments.flags:  # it is the image's own, which nobody can read
+    if "config.file" not in arguments.flags:  # it is the image's own, which cannot be read
         return LokiSettings(flags=arguments.flags, config={} if arguments.flags else None)
     files = files_of(at(pod, "spec") or {}, container, text_at(pod, "metadata", "namespace"))
     text = await _text_of_first(files, arguments.files, get)
@@ -97,7 +97,7 @@ async def settings_of(pod: Json, container: Json, get: Get) -> LokiSettings:
 
 
 async def _text_of_first(files: Files, paths: tuple[str, ...], get: Get) -> str | None:
-    """Return the first of some files that exists; None where it cannot be read."""
+    """Return the first of some files that exists; None if it cannot be read."""
     for key in (key for path in paths for key in files.candidates(path) or ()):
         try:
             text = value_at(key, {key.ref: await get(key.ref)})
@@ -119,7 +119,7 @@ def _writes(pod: Json, settings: LokiSettings) -> bool:
 
 
 def _folders(settings: LokiSettings, container: Json) -> tuple[PurePosixPath, ...]:
-    """Return where the WAL lies, or may well lie; nothing where that is anyone's guess."""
+    """Return where the WAL is, or may be; nothing if that is not known."""
     named = settings.value("ingester.wal-dir", "ingester", "wal", "dir")
     if named is None:
         prefix = settings.value("common.path-prefix", "common", "path_prefix")
@@ -142,12 +142,12 @@ def _outlives_pod(pod: Json, container: Json, folder: PurePosixPath) -> bool:
     if mount is None or at(mount, "readOnly") is True:
         return False
     volume = _volume_of(pod, mount)
-    # A generic ephemeral volume has a claim too, but it goes with the pod.
+    # A generic ephemeral volume also has a claim, but it is deleted with the pod.
     return bool(text_at(volume, "persistentVolumeClaim", "claimName"))
 
 
 def _mount_of(container: Json, path: PurePosixPath) -> Json | None:
-    """Return the mount that holds `path`: of several the innermost."""
+    """Return the mount that holds `path`: the innermost one."""
     mounts = [
         mount
         for mount in mappings_at(container, "volumeMounts")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small client for 1Password Connect: what lokeys asks of it, and nothing more.
+"""A small client for 1Password Connect: only the requests that lokeys needs.
 
-The SDK can neither PATCH nor retry, and dies on a reply that is no JSON. Every failure here is a
-`ConnectError` that carries the `VaultFault` it means; its text never holds a reply's body, for an
-item's body is made of secrets.
+The SDK can neither PATCH nor retry, and crashes on a reply that is not JSON. Every failure here is
+a `ConnectError` with its `VaultFault`; its text never contains a reply's body, because an item's
+body consists of secrets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lokeys.errors import LokeysError
 from lokeys.ports import Sleep
 
 _BOUNDS = Bounds(total_s=10.0, max_bytes=1 << 20)
-# Connect says 403 "Authorization" now and then for no reason; three more tries, as ESO does it.
+# Connect sometimes answers 403 "Authorization" for no reason; three more attempts, as in ESO.
 _SPURIOUS_RETRIES = 3
 _SPURIOUS_PAUSE_S = 0.1
 _MAX_RETRY_AFTER_S = 3600.0
@@ -31,11 +31,11 @@ _ID = re.compile(r"[a-z0-9]{26}")
 _Decoded = TypeVar("_Decoded")
 
 Token = Callable[[], Awaitable[Sensitive]]
-"""Returns the Connect token of the moment, so that a mended Secret is taken up at once."""
+"""Returns the current Connect token, so that a repaired Secret is used at once."""
 
 
 class ConnectError(LokeysError):
-    """Connect did not do what it was asked. `status` 0: there was no (complete) answer.
+    """Connect did not do what was requested. `status` 0: there was no (complete) answer.
 
     `reason` says why there was none.
     """
@@ -64,7 +64,7 @@ class Vault(msgspec.Struct, frozen=True):
 
 
 class ItemSummary(msgspec.Struct, frozen=True):
-    """An item as a list shows it: without its fields."""
+    """An item in a list: without its fields."""
 
     id: str
     title: str = ""
@@ -77,7 +77,7 @@ class ItemSummary(msgspec.Struct, frozen=True):
 
 
 class VaultField(msgspec.Struct, frozen=True):
-    """One field; sections are no part of its name."""
+    """One field; sections are not part of its name."""
 
     id: str
     label: str = ""
@@ -114,7 +114,7 @@ def is_id(text: str) -> bool:
 
 
 class Connect:
-    """One Connect server, asked with one token."""
+    """One Connect server, used with one token."""
 
     def __init__(self, url: str, *, token: Token, client: httpx2.AsyncClient, sleep: Sleep) -> None:
         self._base = url.rstrip("/").removesuffix("/v1") + "/v1"
@@ -127,12 +127,12 @@ class Connect:
         return _decoded(await self._get(f"/vaults/{quote(vault_id, safe='')}"), Vault)
 
     async def vaults(self, name: str) -> list[Vault]:
-        """Return the vaults of exactly this name that the token may see."""
+        """Return the vaults with exactly this name that the token may see."""
         reply = await self._get(f"/vaults{_filter('name', name)}")
         return [vault for vault in _decoded(reply, list[Vault]) if vault.name == name]
 
     async def items(self, vault_id: str, title: str) -> list[ItemSummary]:
-        """Return the current items of exactly this title."""
+        """Return the current items with exactly this title."""
         reply = await self._get(
             f"/vaults/{quote(vault_id, safe='')}/items{_filter('title', title)}"
         )
@@ -144,7 +144,7 @@ class Connect:
         return _decoded(await self._get(_item_path(vault_id, item_id)), Item)
 
     async def patch(self, vault_id: str, item_id: str, changes: Sequence[ItemChange]) -> Item:
-        """Make all `changes` in one request, and so one new version."""
+        """Make all `changes` in one request, and so in one new version."""
         body = msgspec.json.encode(changes)
         return _decoded(await self._ask("PATCH", _item_path(vault_id, item_id), body), Item)
 
@@ -188,9 +188,9 @@ def _item_path(vault_id: str, item_id: str) -> str:
 
 
 def _filter(field: str, value: str) -> str:
-    """Return the query that narrows a list; none for values that its grammar cannot carry.
+    """Return the query that narrows a list; none for values that its grammar cannot express.
 
-    Connect answers 400 to a lone quote. The caller compares exactly anyway, so a whole list does.
+    Connect answers 400 to a lone quote. The caller compares exactly anyway, so a whole list works.
     """
     if any(mark in value for mark in "\"'\\"):
         return ""
@@ -241,12 +241,12 @@ def _error_of(reply: Reply) -> ConnectError:
 
 
 def _is_connects(reply: Reply) -> bool:
-    """Tell Connect's own error from a proxy's page or another service's."""
+    """Distinguish Connect's own error from a proxy's page or another service's."""
     return "1password-connect-version" in reply.headers or bool(_message_of(reply))
 
 
 def _retry_after_s(reply: Reply) -> float:
-    """Return the seconds asked for, an hour at the most; one where none are (or a date is)."""
+    """Return the requested seconds, at most an hour; one if there are none (or a date)."""
     text = reply.headers.get("retry-after", "")
     return min(float(text), _MAX_RETRY_AFTER_S) if text.isdecimal() else 1.0
 

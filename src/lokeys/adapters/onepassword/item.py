@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One item in 1Password as a vault: read with one call, written as a pair or not at all.
 
-Connect knows no precondition, and answers from a copy that lags behind its own writes. So a write
-is: read, compare with what we think is there, one PATCH of both fields by id, then read until the
-new version shows both values.
+Connect has no preconditions, and answers from a copy that is behind its own writes. So a write is:
+read, compare with what we expect, one PATCH of both fields by id, then read until the new version
+shows both values.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from lokeys.errors import (
 )
 from lokeys.ports import Reading, Sleep
 
-_READ_BACK_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 1.0)  # ten seconds together
+_READ_BACK_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 1.0)  # ten seconds in total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +69,18 @@ class _Held:
 
 
 NO_WAY = frozenset({Reason.DNS, Reason.NO_ROUTE, Reason.NO_CONNECTION})
-"""No way leads there: outside the cluster that says something of the place, not of Connect."""
+"""Not reachable: outside the cluster that says something about this machine, not about Connect."""
 
 
 LEADS_ELSEWHERE = frozenset({VaultFault.ITEM_AMBIGUOUS, VaultFault.ITEM_NOT_FOUND})
-"""The title no longer leads to the one item: its remembered id does not count either."""
+"""The title no longer identifies one item: its remembered id does not count either."""
 
 
 class OnePasswordPort:
-    """A `VaultPort` on one item; `token` is the Secret that Connect's token is in.
+    """A `VaultPort` on one item; `token` is the Secret with Connect's token.
 
-    A fault is part of the state; gaps are for the token's Secret, and for a Connect to which no way
-    leads from `outside` the cluster.
+    A fault is part of the state; `Unreadable` is for the token's Secret, and for a Connect that is
+    not reachable from `outside` the cluster.
     """
 
     def __init__(  # noqa: PLR0913 - one argument per part
@@ -152,10 +152,10 @@ class OnePasswordPort:
         raise Waiting(f"{self.ref} is written, but Connect still shows the old values")
 
     async def _find(self, *, afresh: bool) -> tuple[_Place, Item]:
-        """Return the item and its place, by remembered ids where they still lead to one.
+        """Return the item and its place, by remembered ids if they still identify one.
 
-        `afresh`: by the vault's id alone. Others who read the title (External Secrets does each
-        time) fail when there are two of it, and which of the two is meant only a person knows.
+        `afresh`: only by the vault's id. Others that read the title (External Secrets does each
+        time) fail if two items have it, and only a person knows which is meant.
         """
         known, self._place = self._place, None
         if known is not None:
@@ -183,7 +183,7 @@ class OnePasswordPort:
             try:
                 return (await self._connect.vault(name)).id
             except ConnectError as error:
-                # 26 letters and digits can be a title, too.
+                # 26 letters and digits can also be a title.
                 if error.status != 404:
                     raise
         found = await self._connect.vaults(name)
@@ -239,7 +239,7 @@ def _gap(ref: Ref, why: Why, detail: str) -> Unreadable:
 
 
 class _FieldFault(ConnectError):
-    """A field is missing, or there twice; `labels` are those the item has."""
+    """A field is missing, or exists twice; `labels` are those of the item."""
 
     def __init__(self, message: str, *, fault: VaultFault, labels: tuple[str, ...]) -> None:
         super().__init__(message, fault=fault)
@@ -247,7 +247,7 @@ class _FieldFault(ConnectError):
 
 
 def _field(item: Item, name: str) -> VaultField:
-    """Return the field of this label; where there is none, of the label that is delivered so."""
+    """Return the field with this label; if there is none, with the label that is delivered so."""
     found = [field for field in item.fields if field.label == name]
     found = found or [field for field in item.fields if name in delivered_names(field.label)]
     if len(found) == 1:
@@ -264,7 +264,7 @@ def _labels(item: Item) -> tuple[str, ...]:
 
 
 def _as_text(pair: KeyPair) -> tuple[str, str]:
-    """Return both halves as JSON can carry them; never half a pair, never an empty one."""
+    """Return both halves as valid JSON text; never half a pair, never an empty one."""
     if not pair.access_key_id or not pair.secret_access_key:
         raise NeedsHuman("a pair with an empty half is not written to the vault")
     try:
