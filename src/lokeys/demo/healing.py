@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A healing as it is told: the operator's steps in words, and what each brings about."""
+"""A heal as the demo shows it: the operator's steps in words, and the effect of each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Milestone:
-    """Something that a step brings about; told when it is seen, and not before its step."""
+    """An effect of a step; shown when it is seen, and not before its step."""
 
     after: str
     name: str

@@ -153,7 +153,7 @@ class Homelab:
         self.api.store.merge(user, change, author=Author(manager="kubectl"))
 
     async def replace_key(self) -> None:
-        """Replace the user's key at RGW, through its admin API; nobody else is told."""
+        """Replace the user's key at RGW, through its admin API; nothing else is notified."""
         old = await self._rgw.keys(USER) or {}
         key_id = "".join(secrets.choice(string.ascii_uppercase) for _ in range(20))
         secret = "".join(secrets.choice(string.ascii_letters) for _ in range(40))

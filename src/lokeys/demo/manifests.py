@@ -104,7 +104,7 @@ def loki(places: Places) -> Json:
 
 
 def route(places: Places) -> Json:
-    """Return the StorageCredential: what lokeys is told about all this."""
+    """Return the StorageCredential: how lokeys knows about all this."""
     connect = {"url": places.connect, "tokenSecretRef": {"name": TOKEN, "key": "token"}}
     admin = {"endpoint": places.store, "secretRef": {"name": ADMIN}}
     spec = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a stand-in that is no part of the API server talks to one, ours or a real one."""
+"""How a stand-in outside the API server talks to one, ours or a real one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_ANSWER_PAUSE_S = 0.2
 
 
 class ApiError(Exception):
-    """An answer of the API server that is no success."""
+    """An answer of the API server that is not a success."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -57,7 +57,7 @@ class ClusterClient:
         return await self._call("PATCH", path + ("/status" if status else ""), body=patch)
 
     async def follow(self, kind: str) -> AsyncIterator[tuple[str, Json]]:
-        """Yield every object of a kind, and then every change, for ever, through any disturbance.
+        """Yield every object of a kind, and then every change, forever, through any disturbance.
 
         The first word is ADDED, MODIFIED or DELETED; after a disturbance objects come once more.
         """

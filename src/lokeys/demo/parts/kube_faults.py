@@ -33,7 +33,7 @@ class SeenRequest:
 
     @property
     def resource(self) -> str:
-        """Return the resource as RBAC names it, or "" for a path that is none."""
+        """Return the resource as RBAC names it, or "" for an invalid path."""
         if self.target is None:
             return ""
         more = f"/{self.target.subresource}" if self.target.subresource else ""

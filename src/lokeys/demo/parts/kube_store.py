@@ -223,7 +223,7 @@ class Store:
         if "deletionTimestamp" in old["metadata"]:
             granted = old["metadata"].get("deletionGracePeriodSeconds", 0)
             if grace >= granted:
-                return old  # a longer grace is no reason to wait longer
+                return old  # a longer grace does not extend the wait
             # As the real one: the end moves by as much as the grace is shortened, never before now.
             end = datetime.fromisoformat(old["metadata"]["deletionTimestamp"])
             end -= timedelta(seconds=granted - grace)

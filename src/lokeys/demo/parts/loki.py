@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Loki stand-in: takes lines over HTTP, keeps a WAL, flushes chunks with the key it started with.
 
-As the real one it is ready whatever its key is worth, retries refused flushes for ever, and hangs
+As the real one it is ready whatever its key is worth, retries refused flushes forever, and hangs
 in its shutdown flush while the key is dead; only the WAL then keeps the lines.
 """
 
