@@ -159,9 +159,9 @@ RULER: Mapping[str, Any] = {
 """Where rules are enabled, and no RulerConfig says more."""
 
 DELIBERATE: Mapping[str, str] = {
-    "common.path_prefix": "folders of Loki's configuration",
-    "index_gateway.mode": "folders of Loki's configuration",
+    "common.path_prefix": "folders in Loki's configuration",
+    "index_gateway.mode": "folders in Loki's configuration",
     "limits_config.deletion_mode": "delete requests without retention",
-    "querier.max_concurrent": "queries at once in 1x.demo",
+    "querier.max_concurrent": "concurrent queries in 1x.demo",
 }
 """Where ours may differ, with the row of docs/reference/render.md that says why."""
