@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 
 from lokeys.core.stack.render import serving as certificates
+from lokeys.core.stack.render.names import OPENSHIFT_TENANTS
 from lokeys.core.stack.render.pods import Manifest, PodPlan
 from lokeys.core.stack.render.serving import serving
 from lokeys.core.stack.render.tenants import Login, mount_of
@@ -37,16 +38,18 @@ def login_of(plan: PodPlan, tenants: Tenants) -> Login | None:
 def with_way_back(account: Manifest, stack: LokiStack, tenants: Tenants) -> Manifest:
     """Return the gateway's account, which lets OpenShift send browsers back to the stack's Route.
 
+    One annotation per tenant, as the Loki Operator has: a takeover does not change the account.
     https://docs.openshift.com/container-platform/4.16/authentication/using-service-accounts-as-oauth-client.html
     """
     if not _has_way_back(tenants):
         return account
     target = {
-        "apiVersion": "v1",
         "kind": "OAuthRedirectReference",
+        "apiVersion": "v1",
         "reference": {"kind": "Route", "name": stack.name},
     }
-    annotations = {f"{BACK_TO}gateway": json.dumps(target, sort_keys=True)}
+    text = json.dumps(target, separators=(",", ":"))
+    annotations = {f"{BACK_TO}{tenant}": text for tenant in sorted(OPENSHIFT_TENANTS[tenants.mode])}
     return {**account, "metadata": {"annotations": annotations, **account["metadata"]}}
 
 
