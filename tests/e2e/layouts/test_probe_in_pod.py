@@ -11,8 +11,9 @@ import pytest
 from e2e.layouts.lokis import ENDPOINT, NAMES, Json, common, component, config, placed, secret
 from e2e.layouts.world import Layout
 from parts.process import wait_for
-from parts.real_node.cluster import RealNodesKubernetes
 from parts.rgw import Rgw
+
+pytestmark = pytest.mark.stand_in("a real node of the tests does not have lokeys' own image")
 
 KEY_ID, KEY = "AKLAKE00000000000017", "a-secret-of-the-probe-0123456789-abcdefg"
 GONE = "AKGONE00000000000017"
@@ -48,8 +49,6 @@ def store(rgw: Rgw) -> Rgw:
 @pytest.fixture
 def probed(layout: Layout, store: Rgw) -> Layout:
     """Return a layout with a Loki whose namespace takes restricted pods alone from now on."""
-    if isinstance(layout.kubernetes, RealNodesKubernetes):
-        pytest.skip("lokeys' own image is not on the real node: make cluster runs it")
     layout.secrets.add(KEY)
     layout.lead("rook-ceph-rgw-lake", "rook-ceph", 80, to=store.port)
     pair = dict(zip(NAMES, (KEY_ID, KEY), strict=True))

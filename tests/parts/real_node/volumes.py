@@ -3,6 +3,7 @@
 
 import contextlib
 import threading
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import httpx2
@@ -13,7 +14,7 @@ from parts.real_node.cluster import NOBODY
 LOOK_EVERY_S = 0.2
 
 
-class Looking:
+class Looking(ABC):
     """Looks again and again, until it is closed."""
 
     def __init__(self, api: Api, *, node: str) -> None:
@@ -30,9 +31,9 @@ class Looking:
         if self._thread.is_alive():
             self._thread.join()
 
+    @abstractmethod
     def look(self) -> None:
         """Do what is to be done now."""
-        raise NotImplementedError
 
     def _loop(self) -> None:
         while not self._closing.wait(LOOK_EVERY_S):
